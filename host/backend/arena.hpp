@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/backend/backend.hpp"
+
+namespace cugad {
+
+/// Device memory of one lifetime: named buffers, all released together. Everything is taken before a loop starts.
+class Arena {
+ public:
+  explicit Arena(Backend& backend) : backend_(&backend) {}
+  Arena(Arena&& other) noexcept : backend_(other.backend_), buffers_(std::move(other.buffers_)), bytes_(other.bytes_) {
+    other.buffers_.clear();
+  }
+  Arena& operator=(Arena&& other) noexcept {
+    std::swap(backend_, other.backend_);
+    std::swap(buffers_, other.buffers_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~Arena() {
+    for (const Buffer& buffer : buffers_) backend_->release(buffer.memory);
+  }
+
+  /// `count` elements, zeroed, aligned to 64 bytes.
+  template <class T>
+  T* take(const char* name, std::int64_t count) {
+    const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(count);
+    buffers_.push_back({name, bytes, nullptr});
+    buffers_.back().memory = backend_->allocate(bytes);
+    bytes_ += bytes;
+    return static_cast<T*>(buffers_.back().memory);
+  }
+  /// A dense stack of matrices.
+  template <class T = float>
+  StackView<T> stack(const char* name, std::int64_t models, std::int64_t rows, std::int64_t columns) {
+    return {take<T>(name, models * rows * columns), models, rows, columns};
+  }
+  std::size_t bytes() const { return bytes_; }
+  std::size_t allocations() const { return buffers_.size(); }
+
+ private:
+  struct Buffer {
+    std::string name;
+    std::size_t bytes;
+    void* memory;
+  };
+  Backend* backend_;
+  std::vector<Buffer> buffers_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace cugad

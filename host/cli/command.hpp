@@ -1,0 +1,27 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+/// The sub-commands of `cugad`. Each add_... function declares one on `app` and returns what runs when it was chosen.
+namespace cugad::cli {
+
+/// Wrong usage of the command: exit code 2, where every other failure is exit code 1.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+using Run = std::function<void()>;
+
+Run add_train(CLI::App& app);
+Run add_score(CLI::App& app);
+Run add_evaluate(CLI::App& app);
+Run add_sample(CLI::App& app);
+Run add_reproduce(CLI::App& app);
+Run add_synthesize(CLI::App& app);
+Run add_info(CLI::App& app);
+
+}  // namespace cugad::cli

@@ -1,0 +1,72 @@
+#include "host/cli/config.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "cugad/error.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/text.hpp"
+
+namespace cugad::cli {
+namespace {
+
+std::optional<std::string> scalar_text(const toml::node& node) {
+  if (const auto text = node.value_exact<std::string>()) return *text;
+  if (const auto integer = node.value_exact<std::int64_t>()) return fmt::format("{}", *integer);
+  if (const auto number = node.value_exact<double>()) return fmt::format("{}", *number);
+  if (const auto boolean = node.value_exact<bool>()) return *boolean ? "true" : "false";
+  return std::nullopt;
+}
+
+std::optional<std::string> value_text(const toml::node& node) {
+  const toml::array* list = node.as_array();
+  if (list == nullptr) return scalar_text(node);
+  std::string text;
+  for (const toml::node& element : *list) {
+    const auto part = scalar_text(element);
+    if (!part) return std::nullopt;
+    text += (text.empty() ? "" : ",") + *part;
+  }
+  return text;
+}
+
+std::string file_contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream contents;
+  if (file) contents << file.rdbuf();
+  // An empty file sets the stream's failbit though nothing is wrong with it.
+  if (!file || file.bad() || (contents.fail() && !file.eof() && file.peek() != std::ifstream::traits_type::eof())) {
+    throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, std::strerror(errno)));
+  }
+  return contents.str();
+}
+
+}  // namespace
+
+std::vector<ConfigEntry> read_config(const std::string& path) {
+  toml::table table;
+  try {
+    table = toml::parse(file_contents(path), path);
+  } catch (const toml::parse_error& error) {
+    throw UsageError(fmt::format("{}:{}: {}", path, error.source().begin.line, one_line(error.description())));
+  }
+  std::vector<ConfigEntry> entries;
+  for (const auto& [key, node] : table) {
+    const std::string where = fmt::format("{}:{}", path, node.source().begin.line);
+    const auto text = value_text(node);
+    if (!text) {
+      throw UsageError(fmt::format("{}: {} must be a text, a number, a boolean or a list of them (keys are flat)",
+                                   where, std::string_view(key.str())));
+    }
+    entries.push_back({with_underscores(std::string(key.str())), *text, where});
+  }
+  return entries;
+}
+
+}  // namespace cugad::cli

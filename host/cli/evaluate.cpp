@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cugad/error.hpp"
+#include "cugad/metrics.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/fitted_model.hpp"
+#include "host/cli/flags.hpp"
+#include "host/cli/labels.hpp"
+#include "host/cli/output.hpp"
+#include "host/cli/progress.hpp"
+#include "host/cli/text.hpp"
+
+namespace cugad::cli {
+namespace {
+
+/// Which rows count as anomalies.
+struct Labelling {
+  std::string column;
+  std::vector<std::string> values;
+  bool values_are_normal = false;  ///< else they are the anomalies
+};
+
+struct ScoredRows {
+  std::vector<float> score;
+  std::vector<std::uint8_t> anomaly;
+  LabelValues values;
+};
+
+Labelling read_labelling(const FlagSet& flags, const FittedModel& model, const std::string& input) {
+  Labelling labelling;
+  labelling.column = flags.text("label_column");
+  if (labelling.column.empty() && is_npz(input)) labelling.column = "y";
+  if (labelling.column.empty()) labelling.column = model.labels.column;
+  if (labelling.column.empty()) throw UsageError("--label-column is required");
+  if (flags.given("anomaly") == flags.given("normal")) throw UsageError("give either --anomaly or --normal");
+  labelling.values_are_normal = flags.given("normal");
+  labelling.values = split_list(flags.required_text(labelling.values_are_normal ? "normal" : "anomaly"));
+  return labelling;
+}
+
+ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, const Labelling& labelling, bool quiet) {
+  ScoredRows scored;
+  ModelInput reader(model, input, labelling.column);
+  RowStatus status(quiet);
+  reader.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
+    const std::vector<float> scores = model.detector.score(rows.view());
+    scored.score.insert(scored.score.end(), scores.begin(), scores.end());
+    for (const std::uint8_t found : rows_with_value(chunk, labelling.column, labelling.values)) {
+      scored.anomaly.push_back((found != 0) != labelling.values_are_normal ? 1 : 0);
+    }
+    scored.values.add(chunk, labelling.column);
+    status.update(chunk.first_row + chunk.rows);
+  });
+  return scored;
+}
+
+void evaluate(const std::string& input, const FlagSet& flags) {
+  if (flags.given("top_percent")) flags.number("top_percent", 0, 100);
+  FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
+  const Labelling labelling = read_labelling(flags, model, input);
+  const ScoredRows scored = score_labelled_rows(model, input, labelling, flags.boolean("quiet"));
+  const auto rows = static_cast<std::int64_t>(scored.score.size());
+  const auto anomalies = static_cast<std::int64_t>(std::count(scored.anomaly.begin(), scored.anomaly.end(), 1));
+  if (anomalies == 0 || anomalies == rows) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: {} of {} rows are anomalies, both kinds are needed; column '{}' has {}", input,
+                            anomalies, rows, labelling.column, scored.values.describe()));
+  }
+  const metrics::Decision decision =
+      flags.given("top_percent")
+          ? metrics::decide_top_percent(scored.anomaly, scored.score, flags.number("top_percent", 0, 100))
+          : metrics::decide(scored.anomaly, scored.score, model.detector.threshold());
+  const nlohmann::ordered_json result = {
+      {"auroc", metrics::auroc(scored.anomaly, scored.score)},
+      {"average_precision", metrics::average_precision(scored.anomaly, scored.score)},
+      {"precision", decision.precision},
+      {"recall", decision.recall},
+      {"f1", decision.f1},
+      {"threshold", decision.threshold},
+      {"rows", rows},
+      {"anomalies", anomalies},
+      {"flagged", decision.flagged}};
+  if (flags.boolean("json")) {
+    print(result.dump() + '\n');
+  } else {
+    std::vector<std::vector<std::string>> lines;
+    for (const auto& [name, value] : result.items()) {
+      lines.push_back({name, value.is_number_integer() ? grouped(value.get<std::int64_t>())
+                                                       : fmt::format("{:.6g}", value.get<double>())});
+    }
+    print(aligned_table(lines));
+  }
+  warn_of_unseen_values(model);
+}
+
+}  // namespace
+
+Run add_evaluate(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("evaluate", "Compare the scores of a labelled table with its labels");
+  const auto input = std::make_shared<std::string>();
+  command->add_option("input", *input, "Labelled table; - is csv on standard input")->type_name("INPUT")->required();
+  const auto flags = std::make_shared<FlagSet>(*command);
+  flags->add_text("model", "FILE", "Model file");
+  flags->add_text("label_column", "C", "Column of the labels [y for .npz, else the one of the training]");
+  flags->add_text("anomaly", "VALUE,...", "Labels of anomalies; all other rows are normal");
+  flags->add_text("normal", "VALUE,...", "Labels of normal rows; all other rows are anomalies");
+  flags->add_text("top_percent", "P", "Flag the P percent with the highest scores [by the model's threshold]");
+  flags->add_boolean("json", "Print one JSON object");
+  flags->add_device();
+  flags->add_boolean("quiet", "No progress");
+  return [input, flags] { evaluate(*input, *flags); };
+}
+
+}  // namespace cugad::cli

@@ -1,0 +1,166 @@
+#include "host/cli/flags.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "cugad/error.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/config.hpp"
+#include "host/cli/text.hpp"
+
+namespace cugad::cli {
+namespace {
+
+std::string value_name(const OptionInfo& info) {
+  if (!info.choices.empty()) return info.choices;
+  if (info.kind == "integer") return "N";
+  if (info.kind == "number") return "X";
+  if (info.kind == "list") return "A,B,...";
+  return "TEXT";
+}
+
+std::string help_with_default(const OptionInfo& info) {
+  const std::string value = get_option(DetectorOptions{}, info.name);
+  return value.empty() ? info.help : fmt::format("{} [{}]", info.help, value);
+}
+
+/// Whatever the library rejects as no sensible argument is wrong usage of the command.
+template <class Make>
+auto usage_checked(Make make) {
+  try {
+    return make();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::invalid_argument) throw UsageError(error.what());
+    throw;
+  }
+}
+
+template <class Number>
+Number parse_number(const std::string& name, const std::string& text, Number lowest, Number highest) {
+  Number value = {};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  // Written so that a NaN fails too.
+  if (error != std::errc{} || end != text.data() + text.size() || !(value >= lowest && value <= highest)) {
+    throw UsageError(fmt::format("--{} must be {} from {} to {}, not '{}'", with_dashes(name),
+                                 std::is_integral_v<Number> ? "an integer" : "a number", lowest, highest, text));
+  }
+  return value;
+}
+
+}  // namespace
+
+void FlagSet::add_text(const std::string& name, const std::string& type, const std::string& help) {
+  Flag& flag = flags_[name];
+  flag.option = app_->add_option("--" + with_dashes(name), flag.flag_text, help)->type_name(type);
+}
+
+void FlagSet::add_boolean(const std::string& name, const std::string& help) {
+  Flag& flag = flags_[name];
+  const std::string dashed = with_dashes(name);
+  flag.option = app_->add_flag(fmt::format("--{0},!--no-{0}", dashed), flag.flag_text, help);
+  flag.is_boolean = true;
+}
+
+void FlagSet::add_detector_options() {
+  for (const OptionInfo& info : option_list()) {
+    if (info.kind == "boolean") {
+      add_boolean(info.name, help_with_default(info));
+    } else {
+      add_text(info.name, value_name(info), help_with_default(info));
+    }
+    flags_.at(info.name).option->group("Detector options");
+  }
+}
+
+void FlagSet::add_device() {
+  add_text("device", "auto|cpu|cuda:0", "Where to compute [auto]");
+  add_text("precision", "fp32|tf32|bf16", "Compute mode of the matrix products [fp32]");
+  add_text("threads", "N", "Threads of the CPU backend; results never depend on it [all processors]");
+}
+
+void FlagSet::apply_config(const std::string& path) {
+  for (const ConfigEntry& entry : read_config(path)) {
+    const auto found = flags_.find(entry.name);
+    if (found == flags_.end() || entry.name == "config") {
+      std::vector<std::string> known;
+      for (const auto& [name, flag] : flags_) known.push_back(name);
+      throw UsageError(fmt::format("{}: unknown key '{}'{}", entry.where, entry.name, did_you_mean(entry.name, known)));
+    }
+    Flag& flag = found->second;
+    if (flag.is_boolean && entry.text != "true" && entry.text != "false") {
+      throw UsageError(fmt::format("{}: {} must be true or false, not '{}'", entry.where, entry.name, entry.text));
+    }
+    flag.config_text = entry.text;
+    flag.in_config = true;
+  }
+}
+
+bool FlagSet::given(const std::string& name) const { return on_command_line(name) || flags_.at(name).in_config; }
+
+const std::string& FlagSet::text(const std::string& name) const {
+  const Flag& flag = flags_.at(name);
+  return on_command_line(name) ? flag.flag_text : flag.config_text;
+}
+
+const std::string& FlagSet::required_text(const std::string& name) const {
+  if (text(name).empty()) throw UsageError(fmt::format("--{} is required", with_dashes(name)));
+  return text(name);
+}
+
+std::int64_t FlagSet::integer(const std::string& name, std::int64_t fallback, std::int64_t lowest,
+                              std::int64_t highest) const {
+  return given(name) ? parse_number(name, text(name), lowest, highest) : fallback;
+}
+
+double FlagSet::number(const std::string& name, double lowest, double highest) const {
+  return parse_number(name, text(name), lowest, highest);
+}
+
+void FlagSet::settle_duration(DetectorOptions& options) const {
+  if (!given("steps")) return;
+  if (given("epochs") && on_command_line("steps") == on_command_line("epochs")) {
+    throw UsageError("give either --steps or --epochs, not both");
+  }
+  if (!given("epochs") || on_command_line("steps")) options.epochs = 0;
+}
+
+DetectorOptions FlagSet::detector_options(const std::string& preset) const {
+  DetectorOptions options;
+  usage_checked([&] {
+    if (!preset.empty()) apply_preset(options, preset);
+    for (const OptionInfo& info : option_list()) {
+      if (given(info.name)) set_option(options, info.name, text(info.name));
+    }
+  });
+  settle_duration(options);
+  return options;
+}
+
+Device FlagSet::open_device() const {
+  const auto threads = static_cast<int>(integer("threads", 0, 1, 4096));
+  const Device device = usage_checked([&] { return Device::open(given("device") ? text("device") : "auto", threads); });
+  const std::string precision = given("precision") ? text("precision") : "fp32";
+  if (precision != "fp32" && precision != "tf32" && precision != "bf16") {
+    throw UsageError(fmt::format("--precision must be fp32, tf32 or bf16, not '{}'", precision));
+  }
+  if (precision != "fp32") {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("the {} backend computes in fp32 only, not in {}", device.name(), precision));
+  }
+  return device;
+}
+
+std::vector<std::string> boolean_option_flags() {
+  std::vector<std::string> flags;
+  for (const OptionInfo& info : option_list()) {
+    if (info.kind == "boolean") flags.push_back("--" + with_dashes(info.name));
+  }
+  return flags;
+}
+
+Detector make_detector(const Device& device, const DetectorOptions& options) {
+  return usage_checked([&] { return Detector(device, options); });
+}
+
+}  // namespace cugad::cli

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "cugad/detector.hpp"
+#include "cugad/device.hpp"
+
+/// Flags of a sub-command, each kept as text under its name with underscores.
+namespace cugad::cli {
+
+class FlagSet {
+ public:
+  explicit FlagSet(CLI::App& app) : app_(&app) {}
+  FlagSet(const FlagSet&) = delete;
+  FlagSet& operator=(const FlagSet&) = delete;
+
+  /// `--label-column C`. `type` is what the help shows for the value.
+  void add_text(const std::string& name, const std::string& type, const std::string& help);
+  /// `--quiet`, `--quiet=false`, `--no-quiet`.
+  void add_boolean(const std::string& name, const std::string& help);
+  /// One flag for each of cugad::option_list().
+  void add_detector_options();
+  /// `--device`, `--precision` and `--threads`.
+  void add_device();
+  /// Leaves a flag out of the help.
+  void hide(const std::string& name) { flags_.at(name).option->group(""); }
+
+  /// Takes the keys of a TOML file for all flags that the command line did not give. Unknown keys are a UsageError.
+  void apply_config(const std::string& path);
+
+  /// Whether the command line or the TOML file gave it.
+  bool given(const std::string& name) const;
+  const std::string& text(const std::string& name) const;
+  /// UsageError unless it was given and is not empty.
+  const std::string& required_text(const std::string& name) const;
+  bool boolean(const std::string& name) const { return text(name) == "true"; }
+  /// The number, or `fallback` where it was not given; UsageError unless it lies in [lowest, highest].
+  std::int64_t integer(const std::string& name, std::int64_t fallback, std::int64_t lowest, std::int64_t highest) const;
+  double number(const std::string& name, double lowest, double highest) const;
+
+  /// Defaults, then the preset (if not empty), then the given flags. Whatever is wrong with them is a UsageError.
+  DetectorOptions detector_options(const std::string& preset) const;
+  /// The device that the flags of add_device() ask for.
+  Device open_device() const;
+
+ private:
+  struct Flag {
+    std::string flag_text, config_text;
+    CLI::Option* option = nullptr;
+    bool in_config = false;
+    bool is_boolean = false;
+  };
+  bool on_command_line(const std::string& name) const { return flags_.at(name).option->count() > 0; }
+  /// Steps and epochs say the same thing: the one that was given closer to the user wins.
+  void settle_duration(DetectorOptions& options) const;
+
+  CLI::App* app_;
+  std::map<std::string, Flag> flags_;
+};
+
+/// The names of all boolean flags that generated options have, as `--name`.
+std::vector<std::string> boolean_option_flags();
+
+/// Makes the detector; options that contradict each other are a UsageError.
+Detector make_detector(const Device& device, const DetectorOptions& options);
+
+}  // namespace cugad::cli

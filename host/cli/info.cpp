@@ -1,0 +1,99 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "host/backend/op_table.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/fitted_model.hpp"
+#include "host/cli/flags.hpp"
+#include "host/cli/output.hpp"
+#include "host/cli/text.hpp"
+
+namespace cugad::cli {
+namespace {
+
+using Lines = std::vector<std::vector<std::string>>;
+
+std::string left_aligned(const Lines& lines) {
+  std::size_t width = 0;
+  for (const auto& line : lines) width = std::max(width, line[0].size());
+  std::string text;
+  for (const auto& line : lines) text += fmt::format("{:<{}}  {}\n", line[0], width, line[1]);
+  return text;
+}
+
+/// Options that differ from the defaults come first.
+std::string describe_options(const DetectorOptions& options) {
+  Lines changed, unchanged;
+  for (const OptionInfo& info : option_list()) {
+    const std::string value = get_option(options, info.name);
+    const std::string usual = get_option(DetectorOptions{}, info.name);
+    if (value == usual) {
+      unchanged.push_back({"  " + info.name, value});
+    } else {
+      changed.push_back({"  " + info.name, fmt::format("{} (default: {})", value, usual)});
+    }
+  }
+  return fmt::format("options that differ from the defaults:{}\n{}options at their defaults:\n{}",
+                     changed.empty() ? " none" : "", left_aligned(changed), left_aligned(unchanged));
+}
+
+std::string describe_telemetry(const std::vector<ModelTelemetry>& models) {
+  Lines lines = {{"model", "D loss", "G loss", "D(x)", "D(G(z))", "D gradient", "G gradient", "restorations"}};
+  for (std::size_t index = 0; index < models.size(); ++index) {
+    const ModelTelemetry& model = models[index];
+    lines.push_back({fmt::format("{}", index), fmt::format("{:.4f}", model.discriminator_loss),
+                     fmt::format("{:.4f}", model.generator_loss), fmt::format("{:.4f}", model.real_probability),
+                     fmt::format("{:.4f}", model.fake_probability), fmt::format("{:.4f}", model.discriminator_gradient),
+                     fmt::format("{:.4f}", model.generator_gradient), fmt::format("{}", model.restorations)});
+  }
+  return "telemetry at the end of the training:\n" + aligned_table(lines);
+}
+
+std::string describe_columns(const FittedModel& model) {
+  const std::vector<std::string>& names = model.detector.column_names();
+  const std::int64_t numeric = model.encoder ? model.encoder->numeric_features() : model.detector.columns();
+  return fmt::format("{} ({} numeric): {}", names.size(), numeric, one_line(fmt::format("{}", fmt::join(names, ", "))));
+}
+
+void describe_model(const Device& device, const std::string& path) {
+  const FittedModel model = load_model(device, path);
+  Lines lines = {{"model", path},
+                 {"bytes", grouped(static_cast<std::int64_t>(std::filesystem::file_size(path)))},
+                 {"method", get_option(model.detector.options(), "method")},
+                 {"threshold", fmt::format("{}", model.detector.threshold())},
+                 {"columns", describe_columns(model)}};
+  if (!model.labels.column.empty()) {
+    lines.push_back({"trained on", model.labels.normal.empty()
+                                       ? fmt::format("all rows (label column {})", model.labels.column)
+                                       : fmt::format("rows whose column {} is {}", model.labels.column,
+                                                     fmt::join(model.labels.normal, " or "))});
+  }
+  print(left_aligned(lines));
+  print(describe_options(model.detector.options()));
+  print(describe_telemetry(model.detector.telemetry()));
+}
+
+void info(const FlagSet& flags) {
+  const Device device = flags.open_device();
+  print(left_aligned({{"version", CUGAD_VERSION},
+                      {"device", device.name()},
+                      {"description", device.description()},
+                      {"threads", fmt::format("{}", device.threads())}}));
+  if (flags.boolean("ops")) print(op_table(device));
+  if (flags.given("model")) describe_model(device, flags.required_text("model"));
+}
+
+}  // namespace
+
+Run add_info(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("info", "Describe this build, its device, its ops, or a model");
+  const auto flags = std::make_shared<FlagSet>(*command);
+  flags->add_text("model", "FILE", "Model file to describe");
+  flags->add_boolean("ops", "List the ops and the backends that have them");
+  flags->add_device();
+  return [flags] { info(*flags); };
+}
+
+}  // namespace cugad::cli

@@ -1,0 +1,52 @@
+#include "host/cli/labels.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "host/cli/text.hpp"
+
+namespace cugad::cli {
+namespace {
+
+constexpr std::size_t described_values = 5;
+/// A column with more values is no label; counting on would only cost memory.
+constexpr std::size_t counted_values = 10000;
+
+}  // namespace
+
+bool is_npz(const std::string& input) {
+  if (input == "-") return false;
+  char start[2] = {};
+  std::ifstream(input, std::ios::binary).read(start, sizeof start);
+  return start[0] == 'P' && start[1] == 'K';
+}
+
+void LabelValues::add(const Table& table, const std::string& name) {
+  const Column& column = table.columns[table.find(name)];
+  for (std::int64_t row = 0; row < table.rows; ++row) {
+    const auto at = static_cast<std::size_t>(row);
+    const std::string value = column.is_text ? column.texts[at] : fmt::format("{}", column.numbers[at]);
+    const auto found = counts_.find(value);
+    if (found != counts_.end()) {
+      ++found->second;
+    } else if (counts_.size() < counted_values) {
+      counts_.emplace(value, 1);
+    }
+  }
+}
+
+std::string LabelValues::describe() const {
+  std::vector<std::pair<std::string, std::int64_t>> values(counts_.begin(), counts_.end());
+  std::stable_sort(values.begin(), values.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (std::size_t index = 0; index < std::min(values.size(), described_values); ++index) {
+    text += fmt::format("{}'{}'", index == 0 ? "" : ", ", one_line(values[index].first));
+  }
+  if (values.empty()) return "no values";
+  if (values.size() > described_values) text += fmt::format(" and {} more", values.size() - described_values);
+  return text;
+}
+
+}  // namespace cugad::cli

@@ -1,0 +1,121 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <new>
+#include <sstream>
+
+#include "cugad/error.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/flags.hpp"
+#include "host/cli/output.hpp"
+#include "host/cli/signals.hpp"
+#include "host/cli/text.hpp"
+
+namespace cugad::cli {
+namespace {
+
+constexpr int run_time_error_code = 1;
+constexpr int usage_error_code = 2;
+
+int report(int code, std::string_view message) {
+  print_note(fmt::format("cugad: error: {}", one_line(message)));
+  return code;
+}
+
+/// The arguments, with `--center false` written as `--center=false`: a flag takes its value only after a '='.
+std::vector<std::string> joined_arguments(int count, char** values) {
+  const std::vector<std::string> flags = boolean_option_flags();
+  std::vector<std::string> arguments;
+  for (int index = 1; index < count; ++index) {
+    const std::string argument = values[index];
+    const bool after_flag =
+        !arguments.empty() && std::find(flags.begin(), flags.end(), arguments.back()) != flags.end();
+    if (after_flag && (argument == "true" || argument == "false")) {
+      arguments.back() += "=" + argument;
+    } else {
+      arguments.push_back(argument);
+    }
+  }
+  return arguments;
+}
+
+/// What to say about arguments that no flag takes: the first of them, and the flag that may have been meant.
+std::string unexpected_argument(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen.front();
+  std::vector<std::string> unexpected = command.remaining();
+  if (unexpected.empty()) unexpected = app.remaining(true);
+  const std::string argument = unexpected.empty() ? "" : unexpected.front();
+  std::vector<std::string> known;
+  if (chosen.empty()) {
+    for (const CLI::App* sub_command : app.get_subcommands({})) known.push_back(sub_command->get_name());
+  }
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->get_group().empty()) continue;
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  return fmt::format("unexpected argument '{}'{}", argument,
+                     did_you_mean(argument.substr(0, argument.find('=')), known));
+}
+
+/// Runs what was chosen and turns whatever it throws into one line and an exit code.
+int guarded(const Run& run) {
+  try {
+    run();
+    flush_output();
+    return 0;
+  } catch (const UsageError& error) {
+    return report(usage_error_code, error.what());
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled) {
+      print_note(fmt::format("cugad: {}", one_line(error.what())));
+      return interrupted_exit_code;
+    }
+    // A read that a signal broke off also lands here.
+    return cancel_flag().load() ? interrupted_exit_code : report(run_time_error_code, error.what());
+  } catch (const std::bad_alloc&) {
+    return report(run_time_error_code, "out of memory");
+  } catch (const std::length_error&) {
+    return report(run_time_error_code, "out of memory");
+  } catch (const std::exception& error) {
+    return report(run_time_error_code, error.what());
+  }
+}
+
+int run_command(int count, char** values) {
+  CLI::App app("Anomaly detection with generative adversarial networks.", "cugad");
+  app.set_version_flag("--version", "cugad " CUGAD_VERSION);
+  app.require_subcommand(1);
+  const std::vector<std::pair<std::string, Run>> runs = {
+      {"train", add_train(app)},   {"score", add_score(app)},         {"evaluate", add_evaluate(app)},
+      {"sample", add_sample(app)}, {"reproduce", add_reproduce(app)}, {"synthesize", add_synthesize(app)},
+      {"info", add_info(app)}};
+  std::vector<std::string> arguments = joined_arguments(count, values);
+  std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 takes them in
+  try {
+    app.parse(arguments);
+  } catch (const CLI::Success& success) {  // --help or --version
+    std::ostringstream text;
+    app.exit(success, text, text);
+    return guarded([&] { print(text.str()); });
+  } catch (const CLI::ExtrasError&) {
+    return report(usage_error_code, unexpected_argument(app));
+  } catch (const CLI::RequiredError& error) {
+    const bool no_command = app.get_subcommands().empty();
+    return report(usage_error_code, no_command ? "which command? See cugad --help" : error.what());
+  } catch (const CLI::ParseError& error) {
+    return report(usage_error_code, error.what());
+  }
+  const std::string chosen = app.get_subcommands().front()->get_name();
+  const auto found = std::find_if(runs.begin(), runs.end(), [&](const auto& run) { return run.first == chosen; });
+  return guarded(found->second);
+}
+
+}  // namespace
+}  // namespace cugad::cli
+
+int main(int count, char** values) {
+  cugad::cli::install_signal_handlers();
+  return cugad::cli::run_command(count, values);
+}

@@ -1,0 +1,99 @@
+#include "host/cli/output.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "cugad/error.hpp"
+#include "host/model_file/atomic_file.hpp"
+
+namespace cugad::cli {
+namespace {
+
+[[noreturn]] void fail_output() {
+  const int reason = errno;
+  throw Error(ErrorCode::input_output, reason == EPIPE ? std::string("standard output was closed by its reader")
+                                                       : fmt::format("standard output: {}", std::strerror(reason)));
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_output();
+}
+
+void flush_output() {
+  if (std::fflush(stdout) != 0) fail_output();
+}
+
+void print_note(std::string_view line) {
+  const std::string text = fmt::format("{}\n", line);
+  // Nothing sensible is left to do when standard error cannot be written.
+  [[maybe_unused]] const auto written = std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+void write_result(const std::string& path, const std::function<void(const Append&)>& write) {
+  if (path.empty()) {
+    write(print);
+    flush_output();
+  } else {
+    write_file_atomically(path, write);
+  }
+}
+
+std::string csv_cell(std::string_view text) {
+  const bool blank_end = !text.empty() && (text.front() == ' ' || text.back() == ' ');
+  if (!blank_end && text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string cell = "\"";
+  for (const char character : text) {
+    if (character == '"') cell += '"';
+    cell += character;
+  }
+  return cell + '"';
+}
+
+void check_writable(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw Error(ErrorCode::input_output, fmt::format("{}: is a directory, expected a file name", path));
+  }
+  std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (folder.empty()) folder = ".";
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    throw Error(ErrorCode::input_output, fmt::format("{}: the folder {} does not exist", path, folder.string()));
+  }
+  if (access(folder.c_str(), W_OK | X_OK) != 0) {
+    throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, std::strerror(errno)));
+  }
+}
+
+std::string aligned_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      widths[column] = std::max(widths[column], row[column].size());
+    }
+  }
+  std::size_t total = 0;
+  for (const std::size_t width : widths) total += width + 2;
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      line += column == 0 ? fmt::format("{:<{}}", row[column], widths[column])
+                          : fmt::format("  {:>{}}", row[column], widths[column]);
+    }
+    if (row.empty()) line.assign(total > 2 ? total - 2 : total, '-');
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + '\n';
+  }
+  return text;
+}
+
+}  // namespace cugad::cli

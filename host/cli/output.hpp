@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Results: on standard output, or in a file that appears whole or not at all.
+namespace cugad::cli {
+
+using Append = std::function<void(std::string_view)>;
+
+/// Writes to standard output; throws Error{input_output} when it is full or was closed by its reader.
+void print(std::string_view text);
+/// Hands all that print() took to the system; the same errors.
+void flush_output();
+/// A line on standard error, for people.
+void print_note(std::string_view line);
+
+/// Calls `write` with a function that appends to the file at `path`, or to standard output where `path` is empty.
+void write_result(const std::string& path, const std::function<void(const Append&)>& write);
+
+/// A csv cell after RFC 4180: quoted where it holds a comma, a quote, a line break, or blanks at an end.
+std::string csv_cell(std::string_view text);
+
+/// Throws Error{input_output} unless a file can be made at `path`: better before an hour of work than after it.
+void check_writable(const std::string& path);
+
+/// An aligned table: the first column to the left, the others to the right. An empty row is a rule.
+std::string aligned_table(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace cugad::cli

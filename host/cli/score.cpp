@@ -1,0 +1,151 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+
+#include "cugad/error.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/fitted_model.hpp"
+#include "host/cli/flags.hpp"
+#include "host/cli/output.hpp"
+#include "host/cli/progress.hpp"
+#include "host/cli/signals.hpp"
+
+namespace cugad::cli {
+namespace {
+
+/// Rows scored between two looks at the cancel flag. Scores do not depend on it.
+constexpr std::int64_t rows_per_call = 2048;
+
+struct Scores {
+  std::vector<float> score;
+  std::vector<Explanation> explanations;  ///< empty unless asked for
+};
+
+Scores score_rows(Detector& detector, const Matrix& rows, int explained) {
+  Scores scores;
+  scores.score.resize(static_cast<std::size_t>(rows.rows));
+  for (std::int64_t first = 0; first < rows.rows; first += rows_per_call) {
+    stop_if_cancelled();
+    const std::int64_t count = std::min(rows_per_call, rows.rows - first);
+    const MatrixView<const float> part(rows.row(first), count, rows.columns);
+    if (explained == 0) {
+      detector.score(part, scores.score.data() + first);
+      continue;
+    }
+    std::vector<Explanation> explanations;
+    const std::vector<float> score = detector.explain(part, explained, explanations);
+    std::copy(score.begin(), score.end(), scores.score.begin() + first);
+    std::move(explanations.begin(), explanations.end(), std::back_inserter(scores.explanations));
+  }
+  return scores;
+}
+
+std::string header(bool numbered, int explained) {
+  std::string line = numbered ? "row,score,anomaly" : "score";
+  for (int reason = 1; reason <= explained; ++reason) line += fmt::format(",reason_{}", reason);
+  return line + '\n';
+}
+
+std::string reasons(const Explanation& explanation, const std::vector<std::string>& names) {
+  std::string cells;
+  for (std::size_t index = 0; index < explanation.column.size(); ++index) {
+    const std::string& name = names[static_cast<std::size_t>(explanation.column[index])];
+    cells += ',' + csv_cell(fmt::format("{}={}", name, explanation.residual[index]));
+  }
+  return cells;
+}
+
+/// `numbered`: row and anomaly columns beside the score.
+void score_to_csv(FittedModel& model, ModelInput& input, bool numbered, int explained, RowStatus& status,
+                  const Append& append) {
+  append(header(numbered, explained));
+  const float threshold = model.detector.threshold();
+  input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
+    const Scores scores = score_rows(model.detector, rows, explained);
+    fmt::memory_buffer lines;
+    for (std::size_t row = 0; row < scores.score.size(); ++row) {
+      const float score = scores.score[row];
+      const auto end = std::back_inserter(lines);
+      if (numbered) {
+        fmt::format_to(end, "{},{},{}", chunk.first_row + static_cast<std::int64_t>(row), score,
+                       score >= threshold ? 1 : 0);
+      } else {
+        fmt::format_to(end, "{}", score);
+      }
+      if (explained > 0) fmt::format_to(end, "{}", reasons(scores.explanations[row], model.detector.column_names()));
+      lines.push_back('\n');
+    }
+    append({lines.data(), lines.size()});
+    status.update(chunk.first_row + chunk.rows);
+  });
+}
+
+/// The file's header holds the number of rows, so the scores (4 bytes a row) wait in memory until it is known.
+void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, const Append& append) {
+  static_assert(std::endian::native == std::endian::little, "the header says little-endian");
+  std::vector<float> all;
+  input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
+    const Scores scores = score_rows(model.detector, rows, 0);
+    all.insert(all.end(), scores.score.begin(), scores.score.end());
+    status.update(chunk.first_row + chunk.rows);
+  });
+  const std::string magic("\x93NUMPY\x01\x00", 8);
+  std::string description = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", all.size());
+  // The data start at a multiple of 64; the header ends with a line break.
+  description.append(63 - (magic.size() + 2 + description.size()) % 64, ' ');
+  description += '\n';
+  const std::string length = {static_cast<char>(description.size() & 0xff), static_cast<char>(description.size() >> 8)};
+  append(magic + length + description);
+  append({reinterpret_cast<const char*>(all.data()), all.size() * sizeof(float)});
+}
+
+void score(const std::string& input, const FlagSet& flags) {
+  const std::string& output = flags.text("output");
+  const bool npy = output.ends_with(".npy");
+  if (flags.given("output") && !npy && !output.ends_with(".csv")) {
+    throw UsageError(fmt::format("--output must end in .csv or .npy, not '{}'", output));
+  }
+  if (npy && flags.given("explain")) throw UsageError("--explain needs csv output, not .npy");
+  FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
+  const auto explained = static_cast<int>(flags.integer("explain", 0, 1, model.detector.columns()));
+  if (!output.empty()) check_writable(output);
+  ModelInput rows(model, input, "");
+  // Results on a terminal and a status line would write over each other.
+  RowStatus status(flags.boolean("quiet") || output.empty());
+  const auto write = [&](const Append& append) {
+    if (npy) {
+      score_to_npy(model, rows, status, append);
+    } else {
+      score_to_csv(model, rows, !output.empty(), explained, status, append);
+    }
+  };
+  if (output.empty()) {
+    write_result(output, write);
+  } else {
+    const CancelScope scope;  // so that the half-written file goes away
+    write_result(output, write);
+  }
+  status.clear();
+  warn_of_unseen_values(model);
+}
+
+}  // namespace
+
+Run add_score(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("score", "Score the rows of a table; higher is more anomalous");
+  const auto input = std::make_shared<std::string>();
+  command->add_option("input", *input, "Table of the training table's columns; - is csv on standard input")
+      ->type_name("INPUT")
+      ->required();
+  const auto flags = std::make_shared<FlagSet>(*command);
+  flags->add_text("model", "FILE", "Model file");
+  flags->add_text("output", "FILE", "Write a .csv (row, score, anomaly) or .npy file, not scores on standard output");
+  flags->add_text("explain", "K", "Add each row's K columns with the largest residuals");
+  flags->add_device();
+  flags->add_boolean("quiet", "No progress");
+  return [input, flags] { score(*input, *flags); };
+}
+
+}  // namespace cugad::cli

@@ -1,0 +1,46 @@
+#include "host/cli/signals.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+
+#include "cugad/error.hpp"
+
+namespace cugad::cli {
+namespace {
+
+std::atomic<bool> cancel_requested{false};
+std::atomic<int> open_scopes{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
+              "a signal handler may only touch lock-free atomics");
+
+extern "C" void on_signal(int) {
+  if (open_scopes.load() > 0 && !cancel_requested.exchange(true)) {
+    close(STDIN_FILENO);  // a read that waits for standard input fails now, instead of waiting on
+    return;
+  }
+  _exit(interrupted_exit_code);
+}
+
+}  // namespace
+
+void install_signal_handlers() {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = 0;  // no SA_RESTART: see on_signal
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+CancelScope::CancelScope() { ++open_scopes; }
+CancelScope::~CancelScope() { --open_scopes; }
+
+const std::atomic<bool>& cancel_flag() { return cancel_requested; }
+
+void stop_if_cancelled() {
+  if (cancel_requested.load()) throw Error(ErrorCode::cancelled, "stopped");
+}
+
+}  // namespace cugad::cli

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <atomic>
+
+/// Ctrl-C (SIGINT) and SIGTERM: the command ends with exit code 130.
+namespace cugad::cli {
+
+/// Exit code of a command that was interrupted.
+inline constexpr int interrupted_exit_code = 130;
+
+/// Outside of a CancelScope a signal ends the process at once. A pipe closed by its reader becomes a write error.
+void install_signal_handlers();
+
+/// While one lives, the first signal only raises cancel_flag(), so that work can end tidily; a second one still ends
+/// the process at once.
+class CancelScope {
+ public:
+  CancelScope();
+  ~CancelScope();
+  CancelScope(const CancelScope&) = delete;
+  CancelScope& operator=(const CancelScope&) = delete;
+};
+
+const std::atomic<bool>& cancel_flag();
+/// Throws Error{cancelled} when a signal arrived.
+void stop_if_cancelled();
+
+}  // namespace cugad::cli

@@ -1,0 +1,71 @@
+#include "host/cli/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/table/nearest_name.hpp"
+
+namespace cugad::cli {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> parts;
+  if (trimmed(text).empty()) return parts;
+  while (true) {
+    const auto comma = text.find(',');
+    parts.emplace_back(trimmed(text.substr(0, comma)));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::string with_dashes(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+std::string with_underscores(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+std::string did_you_mean(const std::string& given, std::span<const std::string> known) {
+  const std::string nearest = nearest_name(given, known);
+  // A name that shares next to nothing with the given one would only puzzle.
+  if (nearest.empty() || edit_distance(given, nearest) > std::max<std::size_t>(2, given.size() / 2)) return "";
+  return fmt::format(", did you mean '{}'?", nearest);
+}
+
+std::string one_line(std::string_view text) {
+  std::string line(text);
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::replace(line.begin(), line.end(), '\r', ' ');
+  return line;
+}
+
+std::string grouped(std::int64_t number) {
+  std::string digits = fmt::format("{}", number);
+  const std::int64_t first = number < 0 ? 1 : 0;
+  for (std::int64_t position = static_cast<std::int64_t>(digits.size()) - 3; position > first; position -= 3) {
+    digits.insert(static_cast<std::size_t>(position), ",");
+  }
+  return digits;
+}
+
+std::string clock_time(double seconds) {
+  const auto total = static_cast<std::int64_t>(std::clamp(seconds, 0.0, 1e9) + 0.5);
+  if (total >= 3600) return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
+  return fmt::format("{}:{:02}", total / 60, total % 60);
+}
+
+}  // namespace cugad::cli

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Small helpers on texts that the sub-commands share.
+namespace cugad::cli {
+
+/// "a,b" -> {"a", "b"}, blanks around the parts dropped; an empty text gives no part.
+std::vector<std::string> split_list(std::string_view text);
+
+/// "learning_rate" -> "learning-rate", and back.
+std::string with_dashes(std::string name);
+std::string with_underscores(std::string name);
+
+/// ", did you mean 'seed'?", or nothing when no known name is near.
+std::string did_you_mean(const std::string& given, std::span<const std::string> known);
+
+/// The text on one line: line breaks become blanks.
+std::string one_line(std::string_view text);
+
+/// 1234567 -> "1,234,567".
+std::string grouped(std::int64_t number);
+/// Seconds for people: "0:07", "12:40", "1:02:03".
+std::string clock_time(double seconds);
+
+}  // namespace cugad::cli

@@ -1,0 +1,187 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <memory>
+
+#include "cugad/error.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/fitted_model.hpp"
+#include "host/cli/flags.hpp"
+#include "host/cli/labels.hpp"
+#include "host/cli/output.hpp"
+#include "host/cli/progress.hpp"
+#include "host/cli/signals.hpp"
+#include "host/cli/text.hpp"
+#include "host/cli/training_log.hpp"
+
+namespace cugad::cli {
+namespace {
+
+/// The rows to train on, and what is known of the table they came from.
+struct TrainingTable {
+  Table rows;
+  TableEncoder::Options encoding;
+  LabelNote labels;
+  std::int64_t rows_in_file = 0;
+};
+
+void declare_flags(FlagSet& flags) {
+  flags.add_text("output", "FILE", "Model file to write (safetensors)");
+  flags.add_text("config", "FILE", "TOML file of flat keys named like these flags; flags given here win");
+  flags.add_text("preset", "NAME", fmt::format("Start from named settings: {}", fmt::join(presets(), ", ")));
+  flags.add_text("label_column", "C", "Column that tells normal rows, by name or position; never a feature");
+  flags.add_text("normal", "VALUE,...", "Labels of the rows to train on");
+  flags.add_text("categorical", "C,...", "Numeric columns to take as categories, besides the text columns");
+  flags.add_text("group_by", "C", "One model per value of this column");
+  flags.hide("group_by");
+  flags.add_device();
+  flags.add_text("checkpoint", "DIR", "Keep checkpoints there");
+  flags.add_boolean("resume", "Continue from the last checkpoint");
+  flags.add_text("log", "FILE", "Write telemetry there as JSON lines");
+  flags.add_boolean("quiet", "No progress");
+  flags.add_detector_options();
+}
+
+TrainingTable read_training_table(const std::string& input, const FlagSet& flags) {
+  TrainingTable training;
+  std::string& label = training.labels.column;
+  label = flags.text("label_column");
+  training.encoding.categorical = split_list(flags.text("categorical"));
+  ReadOptions options;
+  options.text_columns = training.encoding.categorical;
+  if (!label.empty()) options.text_columns.push_back(label);
+  training.rows = read_table(input, options);
+  training.rows_in_file = training.rows.rows;
+
+  std::vector<std::string> names;
+  for (const Column& column : training.rows.columns) names.push_back(column.name);
+  if (is_npz(input) && std::find(names.begin(), names.end(), "y") != names.end()) {
+    training.encoding.excluded.push_back("y");
+    if (label.empty()) label = "y";
+  }
+  training.labels.normal = split_list(flags.text("normal"));
+  if (label.empty()) {
+    if (!training.labels.normal.empty()) throw UsageError("--normal needs --label-column");
+    return training;
+  }
+  label = names[training.rows.find(label)];
+  training.encoding.excluded.push_back(label);
+  if (training.labels.normal.empty()) {
+    print_note(fmt::format("cugad: note: trains on all {} rows; --normal VALUE would choose rows by column '{}'",
+                           grouped(training.rows.rows), label));
+    return training;
+  }
+  const auto kept = kept_rows(rows_with_value(training.rows, label, training.labels.normal));
+  if (kept.empty()) {
+    LabelValues values;
+    values.add(training.rows, label);
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: no row has --normal {} in column '{}', which has {}", input,
+                            fmt::join(training.labels.normal, ","), label, values.describe()));
+  }
+  training.rows = take_rows(training.rows, kept);
+  return training;
+}
+
+/// Where checkpoints go. Without --checkpoint there is one only when the training is stopped.
+struct CheckpointFolder {
+  std::string path;
+  bool only_when_stopped = false;
+};
+
+CheckpointFolder checkpoint_folder(const FlagSet& flags, const std::string& output) {
+  if (flags.given("checkpoint")) return {flags.required_text("checkpoint"), false};
+  return {output + ".checkpoint", true};
+}
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, error.message()));
+}
+
+/// Fits until it is done or cancelled; returns the number of steps.
+std::int64_t fit(Detector& detector, const Matrix& rows, const TableEncoder& encoder, const FlagSet& flags,
+                 const std::string& output) {
+  const CheckpointFolder folder = checkpoint_folder(flags, output);
+  if (folder.only_when_stopped && flags.boolean("resume") && !std::filesystem::exists(folder.path)) {
+    throw UsageError(
+        fmt::format("--resume: there is no checkpoint in {}; name its folder with --checkpoint", folder.path));
+  }
+  if (!folder.only_when_stopped) make_folder(folder.path);  // now rather than after the first 100 steps
+  std::unique_ptr<TrainingLog> log;
+  if (flags.given("log")) log = std::make_unique<TrainingLog>(flags.required_text("log"), flags.boolean("resume"));
+  FitStatus status(flags.boolean("quiet"));
+  FitProgress last;
+  FitControl control;
+  control.on_progress = [&](const FitProgress& progress) {
+    last = progress;
+    status.update(progress);
+    if (log) log->write(progress);
+  };
+  control.on_message = [&](const std::string& text) { status.message(text); };
+  control.cancel = &cancel_flag();
+  control.checkpoint_directory = folder.path;
+  if (folder.only_when_stopped) control.checkpoint_every = std::numeric_limits<std::int64_t>::max() / 2;
+  control.resume = flags.boolean("resume");
+  try {
+    detector.fit(rows.view(), control, encoder.feature_names(), encoder.numeric_features());
+  } catch (const Error& error) {
+    status.clear();
+    if (error.code() != ErrorCode::cancelled) throw;
+    throw Error(ErrorCode::cancelled, fmt::format("{}; the same command with --resume continues it", error.what()));
+  }
+  status.clear();
+  return last.steps;
+}
+
+void train(const std::string& input, FlagSet& flags) {
+  if (flags.given("config")) flags.apply_config(flags.required_text("config"));
+  if (flags.given("group_by")) {
+    throw Error(ErrorCode::unsupported, "--group-by: fleets of one model per group are not available in this version");
+  }
+  const Stopwatch watch;
+  const std::string& output = flags.required_text("output");
+  const DetectorOptions options = flags.detector_options(flags.text("preset"));
+  const Device device = flags.open_device();
+  Detector detector = make_detector(device, options);
+  check_writable(output);
+
+  TrainingTable training = read_training_table(input, flags);
+  TableEncoder encoder;
+  encoder.fit(training.rows, training.encoding);
+  const Matrix rows = encoder.encode(training.rows);
+  training.rows = {};
+  const CancelScope scope;
+  const std::int64_t steps = fit(detector, rows, encoder, flags, output);
+  attach_table(detector, encoder, training.labels);
+  detector.save(output);
+  const CheckpointFolder folder = checkpoint_folder(flags, output);
+  std::error_code ignored;
+  if (folder.only_when_stopped) std::filesystem::remove_all(folder.path, ignored);  // ours alone, and done with
+
+  print(aligned_table({{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
+                       {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())},
+                       {"models", fmt::format("{}", detector.options().population)},
+                       {"steps", grouped(steps)},
+                       {"seconds", fmt::format("{:.1f}", watch.seconds())},
+                       {"threshold", fmt::format("{}", detector.threshold())},
+                       {"model", output}}));
+}
+
+}  // namespace
+
+Run add_train(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("train", "Train a detector on the normal rows of a table");
+  const auto input = std::make_shared<std::string>();
+  command->add_option("input", *input, "Table: .csv(.gz), .npy, .npz, .idx or -ubyte; - is csv on standard input")
+      ->type_name("INPUT")
+      ->required();
+  const auto flags = std::make_shared<FlagSet>(*command);
+  declare_flags(*flags);
+  return [input, flags] { train(*input, *flags); };
+}
+
+}  // namespace cugad::cli

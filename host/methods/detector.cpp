@@ -1,0 +1,221 @@
+#include "cugad/detector.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "cugad/error.hpp"
+#include "cugad/metrics.hpp"
+#include "cugad/table.hpp"
+#include "host/methods/detector_impl.hpp"
+
+namespace cugad {
+namespace {
+
+/// Training rows whose scores stand for all: enough for a 0.1 % quantile, few enough for a latent search.
+constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_search = 2000;
+
+void check_rows(const char* what, MatrixView<const float> rows, std::int64_t columns) {
+  if (rows.rows < 0 || rows.columns != columns || (rows.rows > 1 && rows.row_stride < rows.columns) ||
+      (rows.data == nullptr && rows.rows > 0)) {
+    throw Error(ErrorCode::invalid_argument, std::string(what) + ": rows have " + std::to_string(rows.columns) +
+                                                 " columns (stride " + std::to_string(rows.row_stride) +
+                                                 "), expected " + std::to_string(columns));
+  }
+}
+
+/// Options with everything decided that depends on the rows.
+DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns) {
+  if (options.search_rate.empty() || options.search_rate.size() != options.search_until.size() + 1) {
+    throw Error(ErrorCode::invalid_argument,
+                "search_rate has " + std::to_string(options.search_rate.size()) + " values and search_until " +
+                    std::to_string(options.search_until.size()) + ", expected one more rate than ends");
+  }
+  if (options.discriminator_hidden.empty() && options.discrimination >= Discrimination::feature_l1) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        "feature matching needs a hidden layer in the discriminator: set discriminator_hidden, or discrimination = "
+        "cross_entropy");
+  }
+  options.latent = GanNetworks(options, columns).latent;
+  if (options.epochs > 0) {
+    options.steps = options.epochs * std::max<std::int64_t>(1, rows / options.batch);
+  }
+  // A decay that does not depend on shorter runs lets a stopped run be continued to the same bits.
+  if (options.decay_steps == 0) options.decay_steps = std::max<std::int64_t>(options.steps, 4000);
+  return options;
+}
+
+void fill_missing_with_means(MatrixView<float> rows) {
+  std::vector<double> sum(rows.columns, 0.0);
+  std::vector<std::int64_t> present(rows.columns, 0);
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      if (std::isnan(rows.row(r)[c])) continue;
+      sum[c] += rows.row(r)[c];
+      ++present[c];
+    }
+  }
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      float& cell = rows.row(r)[c];
+      if (std::isnan(cell))
+        cell = static_cast<float>(sum[c] / static_cast<double>(std::max<std::int64_t>(1, present[c])));
+    }
+  }
+}
+
+/// A fixed, seeded sample of the rows, at most `most`.
+Matrix sample_of(Context& context, MatrixView<const float> rows, std::int64_t most, std::uint64_t seed) {
+  Matrix sample(std::min(most, rows.rows), rows.columns);
+  std::vector<std::int32_t> index(sample.rows);
+  const StackView<std::int32_t> at(index.data(), 1, sample.rows, 1);
+  run(context, SampleRows{.index = at,
+                          .source_rows = static_cast<std::int32_t>(rows.rows),
+                          .first_row = {},
+                          .row_count = {},
+                          .key = {.seed = seed, .purpose = RandomPurpose::calibration}});
+  run(context,
+      GatherRows{
+          .source = shared_by(1, rows), .index = at, .out = {sample.data.data(), 1, sample.rows, sample.columns}});
+  return sample;
+}
+
+}  // namespace
+
+Detector::Detector(const Device& device, DetectorOptions options)
+    : impl_(std::make_unique<Impl>(device, std::move(options))) {}
+Detector::~Detector() = default;
+Detector::Detector(Detector&&) noexcept = default;
+Detector& Detector::operator=(Detector&&) noexcept = default;
+
+void Detector::fit(MatrixView<const float> rows, const FitControl& control, std::vector<std::string> column_names,
+                   std::int64_t numeric_columns) {
+  if (rows.rows < 1 || rows.columns < 1) {
+    throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(rows.rows) + " rows and " +
+                                                 std::to_string(rows.columns) +
+                                                 " columns, expected at least 1 of each");
+  }
+  if (rows.rows > INT32_MAX) {
+    throw Error(ErrorCode::invalid_argument,
+                "fit was given " + std::to_string(rows.rows) + " rows, at most 2^31 - 1 are supported");
+  }
+  check_rows("fit", rows, rows.columns);
+  if (column_names.empty()) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) column_names.push_back(std::to_string(c));
+  }
+  if (static_cast<std::int64_t>(column_names.size()) != rows.columns) {
+    throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(column_names.size()) +
+                                                 " column names for " + std::to_string(rows.columns) + " columns");
+  }
+  if (numeric_columns < 0) numeric_columns = rows.columns;
+  if (numeric_columns > rows.columns) {
+    throw Error(ErrorCode::invalid_argument, "numeric_columns is " + std::to_string(numeric_columns) +
+                                                 ", but there are " + std::to_string(rows.columns) + " columns");
+  }
+  Impl& d = *impl_;
+  Context context = d.device.make_context();
+  FeatureTransform transform;
+  transform.fit(context, rows, d.options, column_names, numeric_columns, control.on_message);
+  Matrix all(rows.rows, rows.columns);
+  transform.apply(context, rows, all.view());
+  // Calibration sees the rows as scoring will: with their missing cells.
+  const bool by_search = d.options.score == ScoreRule::search;
+  const Matrix calibration = sample_of(context, std::as_const(all).view(),
+                                       by_search ? calibration_rows_search : calibration_rows_bank, d.options.seed);
+  fill_missing_with_means(all.view());
+  if (d.options.deduplicate) {
+    const std::vector<std::int64_t> distinct = distinct_rows(all);
+    if (control.on_message) {
+      control.on_message(std::to_string(distinct.size()) + " distinct rows of " + std::to_string(all.rows));
+    }
+    all = take_rows(all, distinct);
+  }
+  const DetectorOptions resolved = resolve(d.options, all.rows, all.columns);
+  GanTraining training(d.device, resolved, std::as_const(all).view());
+  training.run(control);
+  auto model = std::make_unique<AnoGan>(d.device, resolved, all.columns);
+  model->take_weights(training);
+  model->prepare();
+  const std::vector<float> scores = model->calibrate(calibration.view());
+  d.threshold =
+      static_cast<float>(metrics::percentile(scores, 100.0 * (1.0 - static_cast<double>(resolved.contamination))));
+  d.resolved = resolved;
+  d.names = std::move(column_names);
+  d.transform = std::move(transform);
+  d.telemetry = training.telemetry();
+  d.model = std::move(model);
+}
+
+void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals) {
+  if (!model) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  check_rows("score", rows, transform.columns());
+  Context context = device.make_context();
+  Matrix transformed(rows.rows, rows.columns);
+  transform.apply(context, rows, transformed.view());
+  if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
+  model->score(std::as_const(transformed).view(), scores, residuals == nullptr ? nullptr : residuals->data());
+}
+
+std::vector<float> Detector::score(MatrixView<const float> rows) {
+  std::vector<float> scores(std::max<std::int64_t>(0, rows.rows));
+  impl_->score(rows, scores.data(), nullptr);
+  return scores;
+}
+
+void Detector::score(MatrixView<const float> rows, float* scores) { impl_->score(rows, scores, nullptr); }
+
+std::vector<float> Detector::explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations) {
+  if (count < 1)
+    throw Error(ErrorCode::invalid_argument,
+                "explain was asked for " + std::to_string(count) + " columns, expected at least 1");
+  std::vector<float> scores(std::max<std::int64_t>(0, rows.rows)), residuals;
+  impl_->score(rows, scores.data(), &residuals);
+  const auto kept = static_cast<std::size_t>(std::min<std::int64_t>(count, rows.columns));
+  explanations.assign(scores.size(), {});
+  std::vector<int> order(rows.columns);
+  for (std::size_t r = 0; r < scores.size(); ++r) {
+    const float* residual = residuals.data() + static_cast<std::int64_t>(r) * rows.columns;
+    for (int c = 0; c < rows.columns; ++c) order[c] = c;
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return residual[a] > residual[b]; });
+    for (std::size_t k = 0; k < kept; ++k) {
+      explanations[r].column.push_back(order[k]);
+      explanations[r].residual.push_back(residual[order[k]]);
+    }
+  }
+  return scores;
+}
+
+void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
+  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  if (count < 0) throw Error(ErrorCode::invalid_argument, "sample was asked for " + std::to_string(count) + " rows");
+  impl_->model->sample(count, seed, rows);
+  impl_->transform.invert({rows, count, columns()});
+}
+
+float Detector::threshold() const { return impl_->threshold; }
+bool Detector::fitted() const { return impl_->model != nullptr; }
+std::int64_t Detector::columns() const { return impl_->transform.columns(); }
+const std::vector<std::string>& Detector::column_names() const { return impl_->names; }
+const DetectorOptions& Detector::options() const { return fitted() ? impl_->resolved : impl_->options; }
+const std::vector<ModelTelemetry>& Detector::telemetry() const { return impl_->telemetry; }
+
+void Detector::attach(const std::string& name, const std::string& text) { impl_->attachments[name] = text; }
+const std::string* Detector::attachment(const std::string& name) const {
+  const auto found = impl_->attachments.find(name);
+  return found == impl_->attachments.end() ? nullptr : &found->second;
+}
+
+void Detector::save(const std::string& path) const {
+  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: there is nothing to save");
+  safetensors::write(path, impl_->to_file());
+}
+
+Detector Detector::load(const Device& device, const std::string& path) {
+  Detector detector(device);
+  detector.impl_->from_file(safetensors::read(path), path);
+  return detector;
+}
+
+}  // namespace cugad

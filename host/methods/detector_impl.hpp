@@ -1,0 +1,37 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/methods/anogan.hpp"
+#include "host/methods/transform.hpp"
+#include "host/model_file/safetensors.hpp"
+
+namespace cugad {
+
+/// What a detector holds.
+struct Detector::Impl {
+  Impl(const Device& device_, DetectorOptions options_) : device(device_), options(std::move(options_)) {}
+
+  /// residuals (optional): rows x columns, the mean |x - G(z)| of the population in transformed units.
+  void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals);
+  /// As a model file, and back (host/methods/model_file.cpp). from_file checks every value; Error{format} names the
+  /// path and the field.
+  safetensors::File to_file() const;
+  void from_file(const safetensors::File& file, const std::string& path);
+
+  Device device;
+  DetectorOptions options;   ///< as given
+  DetectorOptions resolved;  ///< with latent size, steps and decay decided by the rows
+  std::vector<std::string> names;
+  FeatureTransform transform;
+  std::unique_ptr<AnoGan> model;
+  std::vector<ModelTelemetry> telemetry;
+  float threshold = 0.0f;
+  std::map<std::string, std::string> attachments;
+};
+
+}  // namespace cugad

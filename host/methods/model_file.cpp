@@ -1,0 +1,249 @@
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cugad/error.hpp"
+#include "host/methods/detector_impl.hpp"
+
+namespace cugad {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* format_name = "cugad model";
+constexpr int format_version = 1;
+constexpr std::int64_t most_columns = 1 << 20;
+constexpr const char* attachment_prefix = "attachment.";
+
+/// The layers of a network as tensors "generator.0.weight", with a leading population dimension where it is larger
+/// than 1.
+void add_network(safetensors::File& file, const std::string& name, const Mlp& network, StackView<float> flat,
+                 Context& context) {
+  const auto add = [&](const std::string& tensor_name, const StackView<float>& view, bool is_matrix) {
+    safetensors::Tensor tensor;
+    if (view.models > 1) tensor.shape.push_back(view.models);
+    if (is_matrix) tensor.shape.push_back(view.rows);
+    tensor.shape.push_back(view.columns);
+    const std::int64_t size = view.rows * view.columns;
+    tensor.f32.resize(view.models * size);
+    for (std::int64_t m = 0; m < view.models; ++m) {
+      context.backend().copy(tensor.f32.data() + m * size, view.model(m).data,
+                             sizeof(float) * static_cast<std::size_t>(size), context.stream());
+    }
+    context.synchronize();
+    file.tensors[tensor_name] = std::move(tensor);
+  };
+  for (int l = 0; l < network.layers(); ++l) {
+    add(name + "." + std::to_string(l) + ".weight", network.weight(l, flat), true);
+    add(name + "." + std::to_string(l) + ".bias", network.bias(l, flat), false);
+  }
+}
+
+class Reader {
+ public:
+  Reader(const safetensors::File& file, const std::string& path) : file_(file), path_(path) {}
+
+  [[noreturn]] void refuse(const std::string& what) const { throw Error(ErrorCode::format, path_ + ": " + what); }
+
+  const std::string& text(const std::string& key) const {
+    const auto found = file_.metadata.find(key);
+    if (found == file_.metadata.end()) refuse("no '" + key + "' in its metadata: not a cugad model");
+    return found->second;
+  }
+  Json json(const std::string& key) const {
+    Json value = Json::parse(text(key), nullptr, false);
+    if (value.is_discarded()) refuse("metadata '" + key + "' is not JSON");
+    return value;
+  }
+  /// A list of `count` finite numbers.
+  template <class T>
+  std::vector<T> numbers(const Json& object, const char* field, std::int64_t count) const {
+    const auto found = object.is_object() ? object.find(field) : object.end();
+    if (!object.is_object() || found == object.end() || !found->is_array() ||
+        static_cast<std::int64_t>(found->size()) != count) {
+      refuse("'" + std::string(field) + "' is no list of " + std::to_string(count) + " numbers");
+    }
+    std::vector<T> values;
+    for (const Json& value : *found) {
+      if (!value.is_number() || !std::isfinite(value.get<double>())) {
+        refuse("'" + std::string(field) + "' has an entry that is no finite number");
+      }
+      values.push_back(static_cast<T>(value.get<double>()));
+    }
+    return values;
+  }
+  void network(const std::string& name, const Mlp& network, StackView<float> flat, Context& context) const {
+    for (int l = 0; l < network.layers(); ++l) {
+      tensor(name + "." + std::to_string(l) + ".weight", network.weight(l, flat), true, context);
+      tensor(name + "." + std::to_string(l) + ".bias", network.bias(l, flat), false, context);
+    }
+  }
+  /// The widths of a network's layers, read off its tensors before anything is allocated for it.
+  void check_shape(const std::string& name, std::int64_t models, std::int64_t out, std::int64_t in) const {
+    std::vector<std::int64_t> expected;
+    if (models > 1) expected.push_back(models);
+    expected.insert(expected.end(), {out, in});
+    const auto found = file_.tensors.find(name);
+    if (found == file_.tensors.end() || found->second.shape != expected) {
+      refuse("tensor '" + name + "' is missing or has another shape than the options say");
+    }
+  }
+
+ private:
+  void tensor(const std::string& name, const StackView<float>& view, bool is_matrix, Context& context) const {
+    std::vector<std::int64_t> expected;
+    if (view.models > 1) expected.push_back(view.models);
+    if (is_matrix) expected.push_back(view.rows);
+    expected.push_back(view.columns);
+    const auto found = file_.tensors.find(name);
+    const std::int64_t size = view.rows * view.columns;
+    if (found == file_.tensors.end() || found->second.shape != expected ||
+        static_cast<std::int64_t>(found->second.f32.size()) != view.models * size) {
+      refuse("tensor '" + name + "' is missing, has another shape than the options say, or is not float32");
+    }
+    for (float value : found->second.f32) {
+      if (!std::isfinite(value)) refuse("tensor '" + name + "' has a value that is not finite");
+    }
+    for (std::int64_t m = 0; m < view.models; ++m) {
+      context.backend().copy(view.model(m).data, found->second.f32.data() + m * size,
+                             sizeof(float) * static_cast<std::size_t>(size), context.stream());
+    }
+    context.synchronize();
+  }
+
+  const safetensors::File& file_;
+  const std::string& path_;
+};
+
+Json statistics_json(const std::vector<ScoreStatistics>& statistics) {
+  Json medians = Json::array(), spreads = Json::array();
+  for (const ScoreStatistics& s : statistics) {
+    medians.push_back(s.median);
+    spreads.push_back(s.spread);
+  }
+  return {{"median", medians}, {"spread", spreads}};
+}
+
+}  // namespace
+
+safetensors::File Detector::Impl::to_file() const {
+  safetensors::File file;
+  Context context = device.make_context();
+  add_network(file, "generator", model->networks().generator, model->generator(), context);
+  add_network(file, "discriminator", model->networks().discriminator, model->discriminator(), context);
+  auto& metadata = file.metadata;
+  metadata["format"] = format_name;
+  metadata["format_version"] = std::to_string(format_version);
+  metadata["library_version"] = CUGAD_VERSION;
+  metadata["method"] = get_option(resolved, "method");
+  metadata["seed"] = std::to_string(resolved.seed);
+  metadata["options"] = options_to_json(resolved);
+  metadata["columns"] = Json(names).dump();
+  metadata["transform"] =
+      Json{{"log1p", transform.log1p}, {"shift", transform.shift}, {"scale", transform.scale}}.dump();
+  metadata["threshold"] = Json(threshold).dump();
+  metadata["score_statistics"] = Json{{"residual", statistics_json(model->residual_statistics())},
+                                      {"discriminator", statistics_json(model->discriminator_statistics())}}
+                                     .dump();
+  Json told = Json::array();
+  for (const ModelTelemetry& t : telemetry) {
+    told.push_back({t.discriminator_loss, t.generator_loss, t.real_probability, t.fake_probability,
+                    t.discriminator_gradient, t.generator_gradient, static_cast<float>(t.restorations),
+                    t.resting ? 1.0f : 0.0f});
+  }
+  metadata["telemetry"] = told.dump();
+  for (const auto& [name, text] : attachments) metadata[attachment_prefix + name] = text;
+  return file;
+}
+
+void Detector::Impl::from_file(const safetensors::File& file, const std::string& path) {
+  const Reader reader(file, path);
+  if (reader.text("format") != format_name)
+    reader.refuse("format is '" + reader.text("format") + "', expected '" + format_name + "'");
+  const Json version = reader.json("format_version");
+  if (!version.is_number_integer() || version.get<std::int64_t>() < 1)
+    reader.refuse("format_version is no positive integer");
+  if (version.get<std::int64_t>() > format_version) {
+    reader.refuse("format version " + version.dump() + " is later than " + std::to_string(format_version) +
+                  ", the latest that this version (" CUGAD_VERSION ") reads");
+  }
+  try {
+    resolved = options_from_json(reader.text("options"));
+  } catch (const Error& error) {
+    reader.refuse(error.what());
+  }
+  options = resolved;
+  const Json columns = reader.json("columns");
+  if (!columns.is_array() || columns.empty() || static_cast<std::int64_t>(columns.size()) > most_columns) {
+    reader.refuse("'columns' is no list of 1 to " + std::to_string(most_columns) + " names");
+  }
+  names.clear();
+  for (const Json& name : columns) {
+    if (!name.is_string()) reader.refuse("'columns' has an entry that is no text");
+    names.push_back(name.get<std::string>());
+  }
+  const auto count = static_cast<std::int64_t>(names.size());
+  const Json kept = reader.json("transform");
+  transform.log1p = reader.numbers<std::uint8_t>(kept, "log1p", count);
+  transform.shift = reader.numbers<double>(kept, "shift", count);
+  transform.scale = reader.numbers<double>(kept, "scale", count);
+
+  // The tensors must have the shapes that the options promise before memory is taken for them.
+  const auto check = [&](const std::string& name, std::int64_t in, const std::vector<int>& hidden, std::int64_t out) {
+    std::size_t l = 0;
+    for (; l < hidden.size(); ++l) {
+      reader.check_shape(name + "." + std::to_string(l) + ".weight", resolved.population, hidden[l], in);
+      in = hidden[l];
+    }
+    reader.check_shape(name + "." + std::to_string(l) + ".weight", resolved.population, out, in);
+  };
+  if (resolved.latent < 1) reader.refuse("option 'latent' is 0, expected the latent size");
+  check("generator", resolved.latent, resolved.hidden, count);
+  check("discriminator", count, resolved.discriminator_hidden, 1);
+  const Json limit = reader.json("threshold");
+  if (!limit.is_number()) reader.refuse("'threshold' is no number");
+  threshold = limit.get<float>();
+
+  auto loaded = std::make_unique<AnoGan>(device, resolved, count);
+  Context context = device.make_context();
+  reader.network("generator", loaded->networks().generator, loaded->generator(), context);
+  reader.network("discriminator", loaded->networks().discriminator, loaded->discriminator(), context);
+  const Json statistics = reader.json("score_statistics");
+  const auto read_statistics = [&](const char* key, std::vector<ScoreStatistics>& out) {
+    const Json part = statistics.is_object() && statistics.contains(key) ? statistics[key] : Json();
+    const auto medians = reader.numbers<float>(part, "median", resolved.population);
+    const auto spreads = reader.numbers<float>(part, "spread", resolved.population);
+    for (int m = 0; m < resolved.population; ++m) {
+      if (!(spreads[m] > 0.0f)) reader.refuse("score statistics have a spread that is not positive");
+      out[m] = {medians[m], spreads[m]};
+    }
+  };
+  read_statistics("residual", loaded->residual_statistics());
+  read_statistics("discriminator", loaded->discriminator_statistics());
+
+  telemetry.assign(resolved.population, {});
+  const Json told = reader.json("telemetry");
+  if (!told.is_array() || told.size() != telemetry.size()) reader.refuse("'telemetry' has not one entry per model");
+  for (std::size_t m = 0; m < telemetry.size(); ++m) {
+    if (!told[m].is_array() || told[m].size() != 8)
+      reader.refuse("'telemetry' has an entry that is no list of 8 numbers");
+    float value[8];
+    for (int i = 0; i < 8; ++i) value[i] = told[m][i].is_number() ? told[m][i].get<float>() : std::nanf("");
+    telemetry[m] = {value[0],
+                    value[1],
+                    value[2],
+                    value[3],
+                    value[4],
+                    value[5],
+                    std::isfinite(value[6]) ? static_cast<int>(value[6]) : 0,
+                    value[7] == 1.0f};
+  }
+  attachments.clear();
+  const std::string prefix = attachment_prefix;
+  for (const auto& [key, text] : file.metadata) {
+    if (key.starts_with(prefix)) attachments[key.substr(prefix.size())] = text;
+  }
+  loaded->prepare();
+  model = std::move(loaded);
+}
+
+}  // namespace cugad

@@ -1,0 +1,304 @@
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <type_traits>
+
+#include "cugad/detector.hpp"
+#include "cugad/error.hpp"
+#include "host/methods/presets.hpp"
+#include "host/table/nearest_name.hpp"
+
+namespace cugad {
+namespace {
+
+struct Option {
+  OptionInfo info;
+  std::function<std::string(const DetectorOptions&)> get;
+  std::function<void(DetectorOptions&, const std::string&)> set;
+};
+
+[[noreturn]] void refuse(const std::string& name, const std::string& value, const std::string& expected) {
+  throw Error(ErrorCode::invalid_argument, "option '" + name + "' is '" + value + "', expected " + expected);
+}
+
+template <class T>
+T parse_number(const std::string& name, const std::string& text, double low, double high) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool ok = error == std::errc() && end == text.data() + text.size() &&
+                  std::isfinite(static_cast<double>(value)) && static_cast<double>(value) >= low &&
+                  static_cast<double>(value) <= high;
+  if (!ok) {
+    const auto shown = [](double bound) { return nlohmann::json(bound).dump(); };
+    refuse(
+        name, text,
+        std::string(std::is_integral_v<T> ? "an integer" : "a number") + " from " + shown(low) + " to " + shown(high));
+  }
+  return value;
+}
+
+template <class T>
+std::string number_text(T value) {
+  char buffer[64];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  while (begin <= text.size() && !text.empty()) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    parts.push_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return parts;
+}
+
+template <class T>
+Option number(const std::string& name, T DetectorOptions::*field, double low, double high, const std::string& help) {
+  return {{name, std::is_integral_v<T> ? "integer" : "number", "", help},
+          [=](const DetectorOptions& o) { return number_text(o.*field); },
+          [=](DetectorOptions& o, const std::string& text) { o.*field = parse_number<T>(name, text, low, high); }};
+}
+
+template <class T>
+Option numbers(const std::string& name, std::vector<T> DetectorOptions::*field, double low, double high,
+               std::size_t most, const std::string& help) {
+  return {{name, "list", "", help},
+          [=](const DetectorOptions& o) {
+            std::string text;
+            for (T value : o.*field) text += (text.empty() ? "" : ",") + number_text(value);
+            return text;
+          },
+          [=](DetectorOptions& o, const std::string& text) {
+            std::vector<T> values;
+            for (const std::string& part : split(text)) values.push_back(parse_number<T>(name, part, low, high));
+            if (values.size() > most) refuse(name, text, "at most " + std::to_string(most) + " values");
+            o.*field = values;
+          }};
+}
+
+Option flag(const std::string& name, bool DetectorOptions::*field, const std::string& help) {
+  return {{name, "boolean", "true|false", help},
+          [=](const DetectorOptions& o) { return std::string(o.*field ? "true" : "false"); },
+          [=](DetectorOptions& o, const std::string& text) {
+            if (text != "true" && text != "false") refuse(name, text, "true or false");
+            o.*field = text == "true";
+          }};
+}
+
+template <class T>
+Option choice(const std::string& name, T DetectorOptions::*field, std::vector<std::pair<std::string, T>> values,
+              const std::string& help) {
+  std::string choices;
+  for (const auto& [text, value] : values) choices += (choices.empty() ? "" : "|") + text;
+  return {{name, "text", choices, help},
+          [=](const DetectorOptions& o) {
+            for (const auto& [text, value] : values) {
+              if (value == o.*field) return text;
+            }
+            return std::string();
+          },
+          [=](DetectorOptions& o, const std::string& text) {
+            for (const auto& [known, value] : values) {
+              if (known == text) {
+                o.*field = value;
+                return;
+              }
+            }
+            refuse(name, text, "one of " + choices);
+          }};
+}
+
+std::vector<Option> make_options() {
+  using O = DetectorOptions;
+  constexpr double big = 1e9, tiny_rate = 0.0, seed_limit = 18446744073709549568.0;
+  std::vector<Option> list;
+  list.push_back(choice<Method>("method", &O::method, {{"anogan", Method::anogan}}, "detection method"));
+  list.push_back(number("population", &O::population, 1, 65536, "models trained and averaged; model m uses seed + m"));
+  list.push_back(number("seed", &O::seed, 0, seed_limit, "seed of everything random"));
+  list.push_back(
+      {{"log1p", "list", "", "columns to take log1p of: auto (minimum >= 0 and skewness > 2), none, numeric, or names"},
+       [](const O& o) {
+         std::string text;
+         for (const std::string& part : o.log1p) text += (text.empty() ? "" : ",") + part;
+         return text;
+       },
+       [](O& o, const std::string& text) {
+         if (text.empty()) refuse("log1p", text, "auto, none, numeric or column names");
+         o.log1p = split(text);
+       }});
+  list.push_back(choice<Scale>(
+      "scale", &O::scale,
+      {{"none", Scale::none}, {"minmax", Scale::minmax}, {"standard", Scale::standard}, {"robust", Scale::robust}},
+      "scaling of numeric columns, fitted on the training rows"));
+  list.push_back(flag("center", &O::center, "with scale none: subtract the training mean"));
+  list.push_back(flag("deduplicate", &O::deduplicate, "train on distinct rows only"));
+  list.push_back(number("latent", &O::latent, 0, 4096, "latent size; 0: half the columns, at least 2"));
+  list.push_back(
+      numbers("hidden", &O::hidden, 1, 65536, NetworkView::max_layers - 1, "hidden layers of the generator"));
+  list.push_back(numbers("discriminator_hidden", &O::discriminator_hidden, 1, 65536, NetworkView::max_layers - 1,
+                         "hidden layers of the discriminator"));
+  list.push_back(number("slope", &O::slope, 1e-6, 1, "slope of the discriminator's leaky ReLU"));
+  list.push_back(number("dropout", &O::dropout, 0, 0.95, "dropout in the discriminator while training"));
+  list.push_back(number("steps", &O::steps, 0, 1e12, "generator updates"));
+  list.push_back(number("epochs", &O::epochs, 0, big, "when > 0, steps = epochs * (rows / batch)"));
+  list.push_back(number("batch", &O::batch, 1, 1 << 20, "rows per minibatch"));
+  list.push_back(number("learning_rate", &O::learning_rate, tiny_rate, 1, "Adam step size of the generator"));
+  list.push_back(number("discriminator_learning_rate", &O::discriminator_learning_rate, tiny_rate, 1,
+                        "Adam step size of the discriminator"));
+  list.push_back(number("beta1", &O::beta1, 0, 0.999999, "Adam's decay of the first moment"));
+  list.push_back(number("beta2", &O::beta2, 0, 0.999999, "Adam's decay of the second moment"));
+  list.push_back(choice<AdamForm>("adam_form", &O::adam_form,
+                                  {{"standard", AdamForm::standard}, {"epsilon_hat", AdamForm::epsilon_hat}},
+                                  "where Adam adds epsilon (epsilon_hat: as TensorFlow 1)"));
+  list.push_back(number("final_rate", &O::final_rate, 0, 1,
+                        "share of the learning rates left after the cosine decay; 1: constant"));
+  list.push_back(
+      number("decay_steps", &O::decay_steps, 0, 1e12, "steps of the decay; 0: the larger of steps and 4,000"));
+  list.push_back(
+      number("average_decay", &O::average_decay, 0, 0.999999, "moving average of the weights, for scoring; 0: none"));
+  list.push_back(
+      flag("average_discriminator", &O::average_discriminator, "score with the averaged discriminator, too"));
+  list.push_back(
+      number("discriminator_steps", &O::discriminator_steps, 1, 64, "discriminator updates per generator update"));
+  list.push_back(choice<GeneratorLoss>(
+      "generator_loss", &O::generator_loss,
+      {{"non_saturating", GeneratorLoss::non_saturating}, {"minimax", GeneratorLoss::minimax}}, "generator loss"));
+  list.push_back(
+      number("label_smoothing", &O::label_smoothing, 0, 0.5, "one-sided label smoothing: real target 1 - value"));
+  list.push_back(number("r1", &O::r1, 0, 1e6, "R1 gradient penalty; 0: none"));
+  list.push_back(
+      number("r1_every", &O::r1_every, 1, 1024, "steps between gradient penalties (each weighted so many times)"));
+  list.push_back(number("coverage", &O::coverage, 0, 1e6, "weight of the coverage term; 0: none"));
+  list.push_back(number("coverage_rows", &O::coverage_rows, 1, 1 << 20, "generated rows of the coverage term"));
+  list.push_back(number("fence", &O::fence, 0, 1e6, "weight of negatives made from real rows; 0: none"));
+  list.push_back(number("patience", &O::patience, 0, 1 << 20,
+                        "label-free stopping: checks (every 500 steps) without gain before a model rests; 0: never"));
+  list.push_back(number("search_steps", &O::search_steps, 0, 1 << 24, "Adam steps of the latent search per query"));
+  list.push_back(numbers("search_rate", &O::search_rate, 0, 10, StepSchedule::max_pieces,
+                         "learning rates of the search, one per piece of its schedule"));
+  list.push_back(numbers("search_until", &O::search_until, 1, 1 << 24, StepSchedule::max_pieces - 1,
+                         "steps at which the pieces but the last end"));
+  list.push_back(choice<SearchStart>("search_start", &O::search_start,
+                                     {{"normal", SearchStart::normal},
+                                      {"truncated_normal", SearchStart::truncated_normal},
+                                      {"bank", SearchStart::bank}},
+                                     "where searches start"));
+  list.push_back(
+      number("restarts", &O::restarts, 1, NearestRows::max_neighbours, "searches per query, the best counts"));
+  list.push_back(number("bank_rows", &O::bank_rows, 1, 1 << 24, "generated rows kept per model"));
+  list.push_back(choice<Discrimination>("discrimination", &O::discrimination,
+                                        {{"none", Discrimination::none},
+                                         {"cross_entropy", Discrimination::cross_entropy},
+                                         {"feature_l1", Discrimination::feature_l1},
+                                         {"feature_l2", Discrimination::feature_l2},
+                                         {"feature_squared", Discrimination::feature_squared}},
+                                        "discrimination loss of the search"));
+  list.push_back(number("lambda", &O::lambda, 0, 1, "weight of the discrimination loss; the residual has 1 - lambda"));
+  list.push_back(choice<Distance>("residual", &O::residual,
+                                  {{"l1", Distance::l1}, {"l2", Distance::l2}, {"squared", Distance::squared}},
+                                  "residual loss of the search"));
+  list.push_back(number("prior_weight", &O::prior_weight, 0, 1e6, "weight of log(1 - D(G(z))) in the search (Yeh)"));
+  list.push_back(number("latent_weight", &O::latent_weight, 0, 1e6, "weight of |z|^2 in the search"));
+  list.push_back(number("latent_clip", &O::latent_clip, 0, 1e6, "clip z to [-c, c] in the search; 0: not"));
+  list.push_back(choice<ScoreRule>("score", &O::score, {{"search", ScoreRule::search}, {"bank", ScoreRule::bank}},
+                                   "score: loss of the search, or distance to generated rows"));
+  list.push_back(
+      number("neighbours", &O::neighbours, 1, NearestRows::max_neighbours, "which nearest generated row counts"));
+  list.push_back(number("discriminator_weight", &O::discriminator_weight, 0, 1e6,
+                        "weight of the discriminator's positive part in the score"));
+  list.push_back(flag("compress", &O::compress, "standardised scores u become sign(u) log(1 + |u|)"));
+  list.push_back(number("contamination", &O::contamination, 0, 0.5, "share of training rows above the threshold"));
+  return list;
+}
+
+const std::vector<Option>& options_table() {
+  static const std::vector<Option> table = make_options();
+  return table;
+}
+
+const Option& find_option(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Option& option : options_table()) {
+    if (option.info.name == name) return option;
+    names.push_back(option.info.name);
+  }
+  throw Error(ErrorCode::invalid_argument,
+              "unknown option '" + name + "', did you mean '" + nearest_name(name, names) + "'?");
+}
+
+}  // namespace
+
+const std::vector<OptionInfo>& option_list() {
+  static const std::vector<OptionInfo> list = [] {
+    std::vector<OptionInfo> infos;
+    for (const Option& option : options_table()) infos.push_back(option.info);
+    return infos;
+  }();
+  return list;
+}
+
+void set_option(DetectorOptions& options, const std::string& name, const std::string& value) {
+  find_option(name).set(options, value);
+}
+
+std::string get_option(const DetectorOptions& options, const std::string& name) {
+  return find_option(name).get(options);
+}
+
+std::vector<std::string> presets() {
+  std::vector<std::string> names;
+  for (const Preset& preset : preset_table()) names.emplace_back(preset.name);
+  return names;
+}
+
+void apply_preset(DetectorOptions& options, const std::string& name) {
+  for (const Preset& preset : preset_table()) {
+    if (name != preset.name) continue;
+    for (const auto& [option, value] : preset.values) set_option(options, option, value);
+    return;
+  }
+  throw Error(ErrorCode::invalid_argument,
+              "unknown preset '" + name + "', did you mean '" + nearest_name(name, presets()) + "'?");
+}
+
+std::string options_to_json(const DetectorOptions& options) {
+  nlohmann::ordered_json json;
+  for (const Option& option : options_table()) {
+    const std::string text = option.get(options);
+    if (option.info.kind == "integer" || option.info.kind == "number" || option.info.kind == "boolean") {
+      json[option.info.name] = nlohmann::ordered_json::parse(text);
+    } else if (option.info.kind == "list") {
+      auto& array = json[option.info.name] = nlohmann::ordered_json::array();
+      for (const std::string& part : split(text)) array.push_back(part);
+    } else {
+      json[option.info.name] = text;
+    }
+  }
+  return json.dump();
+}
+
+DetectorOptions options_from_json(const std::string& text, DetectorOptions base) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) throw Error(ErrorCode::invalid_argument, "options are not a JSON object");
+  const auto plain = [](const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  for (const auto& [name, value] : json.items()) {
+    std::string flat;
+    if (value.is_array()) {
+      for (const auto& part : value) flat += (flat.empty() ? "" : ",") + plain(part);
+    } else if (value.is_object() || value.is_null()) {
+      throw Error(ErrorCode::invalid_argument, "option '" + name + "' is neither a value nor a list");
+    } else {
+      flat = plain(value);
+    }
+    set_option(base, name, flat);
+  }
+  return base;
+}
+
+}  // namespace cugad

@@ -1,0 +1,151 @@
+#include "host/methods/transform.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cugad/error.hpp"
+#include "host/backend/arena.hpp"
+#include "host/table/nearest_name.hpp"
+
+namespace cugad {
+namespace {
+
+constexpr double heavy_tail = 2.0;  ///< skewness above which "auto" takes log1p
+enum Statistic { count, mean, deviation, skewness, minimum, maximum, statistics };
+
+std::vector<double> column_statistics(Context& context, MatrixView<const float> rows) {
+  Arena arena(context.backend());
+  const auto out = arena.stack<double>("column statistics", 1, statistics, rows.columns);
+  run(context, ColumnStatistics{.x = shared_by(1, rows), .out = out});
+  std::vector<double> values(statistics * rows.columns);
+  context.backend().copy(values.data(), out.data, sizeof(double) * values.size(), context.stream());
+  context.synchronize();
+  return values;
+}
+
+std::vector<std::uint8_t> choose_log1p(const DetectorOptions& options, const std::vector<std::string>& names,
+                                       std::int64_t numeric_columns, const std::vector<double>& found,
+                                       const std::function<void(const std::string&)>& on_message) {
+  const auto columns = static_cast<std::int64_t>(names.size());
+  std::vector<std::uint8_t> chosen(columns, 0);
+  const auto value = [&](Statistic s, std::int64_t c) { return found[s * columns + c]; };
+  const std::string rule = options.log1p.size() == 1 ? options.log1p[0] : "";
+  if (rule == "none") return chosen;
+  if (rule == "auto" || rule == "numeric") {
+    for (std::int64_t c = 0; c < numeric_columns; ++c) {
+      const bool possible = value(minimum, c) >= 0.0;
+      chosen[c] = possible && (rule == "numeric" || value(skewness, c) > heavy_tail);
+      if (rule == "numeric" && !possible && on_message) {
+        on_message("column '" + names[c] + "' has negative values: no log1p");
+      }
+    }
+    return chosen;
+  }
+  for (const std::string& name : options.log1p) {
+    const auto at = std::find(names.begin(), names.begin() + numeric_columns, name);
+    if (at == names.begin() + numeric_columns) {
+      throw Error(ErrorCode::invalid_argument, "log1p names the column '" + name +
+                                                   "', which is no numeric feature; nearest: '" +
+                                                   nearest_name(name, names) + "'");
+    }
+    chosen[at - names.begin()] = 1;
+  }
+  return chosen;
+}
+
+/// Median and interquartile range of one column's values.
+std::pair<double, double> median_and_range(Context& context, MatrixView<const float> rows, std::int64_t column) {
+  Arena arena(context.backend());
+  auto values = arena.stack("column", 1, 1, rows.rows);
+  values.columns = 0;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    if (!std::isnan(rows.row(r)[column])) values.data[values.columns++] = rows.row(r)[column];
+  }
+  const auto out = arena.stack("quantiles", 1, 1, 3);
+  run(context, Quantile{.values = values, .count = 3, .probability = {0.25, 0.5, 0.75}, .out = out});
+  return {out.data[1], static_cast<double>(out.data[2]) - out.data[0]};
+}
+
+}  // namespace
+
+void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
+                           const std::vector<std::string>& names, std::int64_t numeric_columns,
+                           const std::function<void(const std::string&)>& on_message) {
+  const std::int64_t columns = rows.columns;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < columns; ++c) {
+      if (!std::isinf(rows.row(r)[c])) continue;
+      throw Error(ErrorCode::invalid_argument, "training row " + std::to_string(r) + ", column '" + names[c] +
+                                                   "' is infinite, expected a finite number or NaN (missing)");
+    }
+  }
+  const std::vector<double> raw = column_statistics(context, rows);
+  for (std::int64_t c = 0; c < columns; ++c) {
+    if (raw[c] == 0.0) {
+      throw Error(ErrorCode::invalid_argument, "column '" + names[c] + "' has no value in any training row");
+    }
+  }
+  log1p = choose_log1p(options, names, numeric_columns, raw, on_message);
+  shift.assign(columns, 0.0);
+  scale.assign(columns, 1.0);
+  std::vector<float> logged(rows.rows * columns);
+  const MatrixView<float> view(logged.data(), rows.rows, columns);
+  apply(context, rows, view);
+  const std::vector<double> found = column_statistics(context, view);
+  std::int64_t constants = 0;
+  for (std::int64_t c = 0; c < columns; ++c) {
+    const auto value = [&](Statistic s) { return found[s * columns + c]; };
+    const bool is_numeric = c < numeric_columns;
+    const bool is_constant = !(value(maximum) > value(minimum));
+    constants += is_constant;
+    double range = 1.0;
+    switch (options.scale) {
+      case Scale::none:
+        shift[c] = options.center ? value(mean) : 0.0;
+        break;
+      case Scale::minmax:
+        shift[c] = value(minimum);
+        range = value(maximum) - value(minimum);
+        break;
+      case Scale::standard:
+        shift[c] = value(mean);
+        range = value(deviation);
+        break;
+      case Scale::robust: {
+        if (!is_numeric) {
+          shift[c] = value(mean);
+          break;
+        }
+        const auto [median, interquartile] = median_and_range(context, view, c);
+        shift[c] = median;
+        // 1.349: the interquartile range of a unit normal. Half the values equal: fall back to the deviation.
+        range = interquartile > 0.0 ? interquartile / 1.349 : value(deviation);
+        break;
+      }
+    }
+    scale[c] = is_numeric && !is_constant && range > 0.0 && std::isfinite(1.0 / range) ? 1.0 / range : 1.0;
+  }
+  if (constants > 0 && on_message) {
+    on_message(std::to_string(constants) + " of " + std::to_string(columns) +
+               " columns are constant in the training rows");
+  }
+}
+
+void FeatureTransform::apply(Context& context, MatrixView<const float> rows, MatrixView<float> out) const {
+  run(context, ScaleColumns{.x = shared_by(1, rows),
+                            .shift = {shift.data(), 1, 1, columns()},
+                            .scale = {scale.data(), 1, 1, columns()},
+                            .log1p = {log1p.data(), 1, 1, columns()},
+                            .y = {out.data, 1, out.rows, out.columns, out.rows * out.row_stride, out.row_stride}});
+}
+
+void FeatureTransform::invert(MatrixView<float> rows) const {
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      const double value = rows.row(r)[c] / scale[c] + shift[c];
+      rows.row(r)[c] = static_cast<float>(log1p[c] != 0 ? std::expm1(value) : value);
+    }
+  }
+}
+
+}  // namespace cugad

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cugad/detector.hpp"
+
+namespace cugad {
+
+/// Per-column y = (f(x) - shift) * scale, f = log1p or identity, fitted on the training rows. NaN passes through.
+struct FeatureTransform {
+  std::vector<std::uint8_t> log1p;
+  std::vector<double> shift, scale;
+
+  std::int64_t columns() const { return static_cast<std::int64_t>(shift.size()); }
+  /// Learns from rows on the host. Columns from `numeric_columns` on are 0/1: centred like the others, never scaled or
+  /// logged. Throws Error{invalid_argument} for an unknown column in options.log1p, a column without any value, or an
+  /// infinite cell.
+  void fit(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
+           const std::vector<std::string>& names, std::int64_t numeric_columns,
+           const std::function<void(const std::string&)>& on_message);
+  void apply(Context& context, MatrixView<const float> rows, MatrixView<float> out) const;
+  /// Back to the units of the training data, on the host, in place.
+  void invert(MatrixView<float> rows) const;
+};
+
+}  // namespace cugad

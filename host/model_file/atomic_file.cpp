@@ -1,0 +1,161 @@
+#include "host/model_file/atomic_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <system_error>
+
+#include "cugad/error.hpp"
+#include "host/model_file/file_descriptor.hpp"
+
+namespace cugad {
+namespace {
+
+constexpr std::size_t buffer_bytes = 64 * 1024;
+constexpr int name_attempts = 1000;
+
+[[noreturn]] void fail(const std::string& path, const std::string& reason) {
+  throw Error(ErrorCode::input_output, fmt::format("cannot write \"{}\": {}", path, reason));
+}
+
+[[noreturn]] void fail_with_errno(const std::string& path, const char* step, int error) {
+  fail(path, fmt::format("{}: {}", step, std::generic_category().message(error)));
+}
+
+/// The file that `path` leads to, through a symbolic link: the link stays and what it points to is replaced.
+std::string follow_link(const std::string& path) {
+  struct stat status;
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return path;
+  char* resolved = ::realpath(path.c_str(), nullptr);
+  if (resolved == nullptr) fail_with_errno(path, "following the symbolic link", errno);
+  std::string target = resolved;
+  ::free(resolved);
+  return target;
+}
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
+}
+
+/// The permissions of the file about to be replaced, if there is one. Renaming over anything but a regular file would
+/// destroy it (a device, a pipe) or fail late (a directory).
+std::optional<mode_t> check_target(const std::string& path, const std::string& target) {
+  struct stat status;
+  if (::stat(target.c_str(), &status) != 0) {
+    if (errno != ENOENT) fail_with_errno(path, "looking at the target", errno);
+    if (target.back() == '/') fail(path, "the path names a directory, expected a file");
+    return std::nullopt;
+  }
+  if (S_ISDIR(status.st_mode)) fail(path, "the path names a directory, expected a file");
+  if (!S_ISREG(status.st_mode)) fail(path, "the path names a device, pipe or socket, expected a regular file");
+  return status.st_mode & 0777;
+}
+
+/// A new file beside the target that removes itself unless it was renamed.
+class TemporaryFile {
+ public:
+  TemporaryFile(const std::string& path, const std::string& directory) : path_(path) {
+    static std::atomic<std::uint64_t> counter = 0;
+    for (int attempt = 0; attempt < name_attempts; ++attempt) {
+      // The name does not contain the target's: a target whose name is as long as the system allows must work too.
+      name_ = fmt::format("{}.cugad-{}-{}.tmp", directory, ::getpid(), counter++);
+      descriptor_ = FileDescriptor(retry_interrupted([&] {
+        return ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);  // the umask applies
+      }));
+      if (descriptor_) return;
+      if (errno != EEXIST) break;
+    }
+    fail_with_errno(path_, "creating a temporary file beside it", errno);
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    if (!renamed_) ::unlink(name_.c_str());
+  }
+
+  void set_permissions(mode_t mode) {
+    if (::fchmod(descriptor_.get(), mode) != 0) fail_with_errno(path_, "copying the permissions", errno);
+  }
+
+  void append(std::string_view bytes) {
+    if (buffer_.size() + bytes.size() > buffer_bytes) flush();
+    if (bytes.size() >= buffer_bytes)
+      write_all(bytes);
+    else
+      buffer_ += bytes;
+  }
+
+  void rename_to(const std::string& target) {
+    // A writer that caught the error of a failed append must not turn a partial file into the target.
+    if (failed_error_ != 0) fail_with_errno(path_, "writing", failed_error_);
+    flush();
+    if (retry_interrupted([&] { return ::fsync(descriptor_.get()); }) != 0) fail_with_errno(path_, "syncing", errno);
+    // Network file systems report a full disk here. A close that was interrupted has closed all the same.
+    if (::close(descriptor_.release()) != 0 && errno != EINTR) fail_with_errno(path_, "closing", errno);
+    if (::rename(name_.c_str(), target.c_str()) != 0) fail_with_errno(path_, "renaming the temporary file", errno);
+    renamed_ = true;
+  }
+
+ private:
+  void flush() {
+    write_all(buffer_);
+    buffer_.clear();
+  }
+
+  void write_all(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written = retry_interrupted([&] { return ::write(descriptor_.get(), bytes.data(), bytes.size()); });
+      if (written <= 0) {
+        failed_error_ = written < 0 ? errno : EIO;
+        fail_with_errno(path_, "writing", failed_error_);
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+  }
+
+  const std::string& path_;  ///< as the caller gave it, for messages
+  std::string name_;
+  FileDescriptor descriptor_;
+  std::string buffer_;
+  int failed_error_ = 0;
+  bool renamed_ = false;
+};
+
+/// Without this a power cut may bring the old file back. Some file systems cannot sync a directory (EINVAL), and a
+/// directory that may be written but not listed cannot be opened: there the system's own order has to do.
+void sync_directory(const std::string& path, const std::string& directory) {
+  const FileDescriptor descriptor(
+      retry_interrupted([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!descriptor) {
+    if (errno == EACCES) return;
+    fail_with_errno(path, "opening its directory", errno);
+  }
+  if (retry_interrupted([&] { return ::fsync(descriptor.get()); }) != 0 && errno != EINVAL)
+    fail_with_errno(path, "syncing its directory", errno);
+}
+
+}  // namespace
+
+void write_file_atomically(const std::string& path,
+                           const std::function<void(const std::function<void(std::string_view)>& append)>& write) {
+  if (path.empty()) fail(path, "the path is empty");
+  if (path.find('\0') != std::string::npos) fail(path.c_str(), "the path holds a zero byte");
+  const std::string target = follow_link(path);
+  const std::optional<mode_t> permissions = check_target(path, target);
+  const std::string directory = directory_of(target);
+  TemporaryFile file(path, directory);
+  if (permissions) file.set_permissions(*permissions);
+  write([&](std::string_view bytes) { file.append(bytes); });
+  file.rename_to(target);
+  sync_directory(path, directory);
+}
+
+}  // namespace cugad

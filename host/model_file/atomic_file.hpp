@@ -1,0 +1,15 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace cugad {
+
+/// Writes a file so that `path` holds either its old contents or all of the new ones: into a temporary file beside it,
+/// synced, renamed over it, directory synced. `write` gets a function that appends bytes. On any failure the temporary
+/// file is removed and Error{input_output} names the path and the reason (disk full, permission, ...).
+void write_file_atomically(const std::string& path,
+                           const std::function<void(const std::function<void(std::string_view)>& append)>& write);
+
+}  // namespace cugad

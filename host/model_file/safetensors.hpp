@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+/// The safetensors container: 8-byte little-endian header length, JSON header, raw tensors.
+namespace cugad::safetensors {
+
+/// A float32 (F32) or float64 (F64) tensor; exactly one of the two vectors is filled.
+struct Tensor {
+  std::vector<std::int64_t> shape;
+  std::vector<float> f32;
+  std::vector<double> f64;
+};
+
+struct File {
+  std::map<std::string, std::string> metadata;  ///< "__metadata__"
+  std::map<std::string, Tensor> tensors;        ///< ordered by name, which makes files byte-identical
+};
+
+/// Atomic; see write_file_atomically.
+void write(const std::string& path, const File& file);
+
+/// Checks header length, JSON, dtypes, shape products, offsets, overlaps and gaps against the file size before
+/// allocating; Error{format} with path and reason for anything damaged, Error{input_output} if it cannot be read.
+File read(const std::string& path);
+
+}  // namespace cugad::safetensors

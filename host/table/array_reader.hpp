@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cugad/table.hpp"
+#include "host/table/byte_source.hpp"
+
+namespace cugad {
+
+enum class ElementKind { boolean, signed_integer, unsigned_integer, floating, byte_text, unicode_text };
+
+/// How a matrix lies in a stream of bytes.
+struct ArrayLayout {
+  ElementKind kind = ElementKind::floating;
+  std::int64_t element_size = 0;  ///< in bytes
+  bool big_endian = false;
+  bool fortran_order = false;  ///< columns follow each other, not rows
+  std::int64_t rows = 0, columns = 0;
+  std::uint64_t data_position = 0;  ///< where the data begin in the stream
+};
+
+/// Reads a matrix in chunks. Memory grows with the bytes that really come, never with what a header declares.
+class ArrayReader : public TableReader {
+ public:
+  /// The source stands at the data. Throws Error{format} where the layout is impossible or does not fit the stream.
+  ArrayReader(std::unique_ptr<ByteSource> source, const ArrayLayout& layout, std::string file);
+
+  /// Arrays do not name their columns: they are "0", "1", ... unless this gives others.
+  void name_columns(std::vector<std::string> names, std::vector<bool> is_text);
+
+  std::int64_t rows() const { return layout_.rows; }
+  const std::vector<std::string>& column_names() const override { return names_; }
+  bool read(Table& chunk, std::int64_t max_rows) override;
+
+ private:
+  void read_row_major(Table& chunk, std::int64_t rows);
+  void read_column_major(Table& chunk, std::int64_t rows);
+  void read_bytes(std::size_t size);
+  void append(Column& column, std::size_t first_byte, std::size_t stride, std::int64_t count, std::int64_t first_row);
+  void expect_end();
+
+  std::unique_ptr<ByteSource> source_;
+  ArrayLayout layout_;
+  std::string file_;
+  std::vector<std::string> names_;
+  std::vector<bool> is_text_;
+  std::vector<unsigned char> bytes_;  ///< of the block at hand; all of the data where columns cannot be sought
+  bool all_in_memory_ = false;
+  std::int64_t rows_read_ = 0;
+};
+
+}  // namespace cugad

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cugad {
+
+/// A stream of bytes to be read once.
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  /// Reads up to `size` bytes: at least one, or 0 at the end of the stream.
+  virtual std::size_t read(char* buffer, std::size_t size) = 0;
+  /// How many bytes are left, where that is known without reading them.
+  virtual std::optional<std::uint64_t> remaining() const { return std::nullopt; }
+  /// Continues at the given byte of the stream; false (and nothing changes) where the stream cannot do that.
+  virtual bool seek(std::uint64_t /*position*/) { return false; }
+};
+
+/// A stream whose first bytes can be looked at before they are read.
+class PeekableSource : public ByteSource {
+ public:
+  explicit PeekableSource(std::unique_ptr<ByteSource> inner) : inner_(std::move(inner)) {}
+  /// The next `size` bytes, fewer where the stream ends before.
+  std::string_view peek(std::size_t size);
+  std::size_t read(char* buffer, std::size_t size) override;
+  std::optional<std::uint64_t> remaining() const override;
+  bool seek(std::uint64_t position) override;
+
+ private:
+  std::unique_ptr<ByteSource> inner_;
+  std::string front_;
+};
+
+/// The bytes of a file, or of standard input for "-"; gzip, recognised by its first bytes, is decompressed on the way.
+/// `file` is how messages call it. Throws Error{input_output} where the file cannot be opened.
+std::unique_ptr<PeekableSource> open_bytes(const std::string& path, const std::string& file);
+
+/// Reads exactly `size` bytes, or fewer at the end of the stream; returns how many.
+std::size_t read_fully(ByteSource& source, char* buffer, std::size_t size);
+
+}  // namespace cugad

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+/// What the text of one cell means, and how cells and names are shown in messages.
+namespace cugad {
+
+enum class CellKind { missing, number, infinite, text };
+
+/// The text without blanks (spaces and tabs) around it.
+inline std::string_view without_blanks(std::string_view text) {
+  const auto is_blank = [](char letter) { return letter == ' ' || letter == '\t'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// Reads a cell; `number` is set where the kind is `number`.
+CellKind parse_cell(std::string_view text, double& number);
+
+/// The text form by which a number is matched with a category: 1 is "1", 0.5 is "0.5", NaN (missing) is empty.
+std::string number_text(double number);
+
+/// The text on one line: control characters escaped, long texts cut.
+std::string one_line(std::string_view text, std::size_t longest = 60);
+
+bool is_utf8(std::string_view text);
+
+}  // namespace cugad

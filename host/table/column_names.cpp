@@ -1,0 +1,78 @@
+#include "host/table/column_names.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "cugad/error.hpp"
+#include "host/table/cell.hpp"
+#include "host/table/nearest_name.hpp"
+
+namespace cugad {
+
+std::vector<std::string> numbered_names(std::int64_t count) {
+  std::vector<std::string> names;
+  names.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
+  return names;
+}
+
+std::size_t find_column(std::span<const std::string> names, const std::string& name, const std::string& place) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
+
+  const auto count = static_cast<std::int64_t>(names.size());
+  std::int64_t position = 0;
+  const char* end = name.data() + name.size();
+  const auto parsed = std::from_chars(name.data(), end, position);
+  const bool is_position = parsed.ptr == end && !name.empty();
+  if (is_position && parsed.ec == std::errc() && position >= -count && position < count) {
+    return static_cast<std::size_t>(position < 0 ? position + count : position);
+  }
+  if (is_position) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}no column '{}': expected a name or a position from {} to {}", place, one_line(name),
+                            -count, count - 1));
+  }
+  if (names.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}no column '{}': there are no columns", place, one_line(name)));
+  }
+  throw Error(ErrorCode::invalid_argument, fmt::format("{}no column '{}'; the nearest name is '{}'", place,
+                                                       one_line(name), one_line(nearest_name(name, names))));
+}
+
+std::vector<bool> listed_as_text(std::span<const std::string> names, const ReadOptions& options,
+                                 const std::string& file) {
+  std::vector<bool> is_text(names.size(), false);
+  for (const std::string& name : options.text_columns) is_text[find_column(names, name, file + ": ")] = true;
+  return is_text;
+}
+
+void check_chunk_size(std::int64_t max_rows) {
+  if (max_rows > 0) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("a chunk of {} rows was asked for, expected at least 1", max_rows));
+}
+
+void prepare_columns(Table& chunk, std::span<const std::string> names, const std::vector<bool>& is_text) {
+  chunk.rows = 0;
+  chunk.columns.resize(names.size());
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    Column& column = chunk.columns[c];
+    column.name = names[c];
+    column.is_text = is_text[c];
+    column.numbers.clear();
+    column.texts.clear();
+  }
+}
+
+std::size_t Table::find(const std::string& name) const {
+  std::vector<std::string> names;
+  names.reserve(columns.size());
+  for (const Column& column : columns) names.push_back(column.name);
+  return find_column(names, name);
+}
+
+}  // namespace cugad

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/table/byte_source.hpp"
+
+namespace cugad {
+
+/// Splits a stream of bytes into csv records and cells. Holds one record and a buffer, never the whole file.
+class CsvRecords {
+ public:
+  CsvRecords(std::unique_ptr<ByteSource> source, std::string file);
+
+  /// The cells of the next record: quotes resolved, blanks around unquoted cells dropped; none for an empty line. The
+  /// views are valid until the next call. False at the end.
+  bool next(std::vector<std::string_view>& cells);
+  /// The line, from 1, on which the record that `next` gave begins.
+  std::int64_t line() const { return line_; }
+
+  /// From here on everything read is kept, until `rewind` goes back to this place.
+  void keep();
+  void rewind();
+  std::size_t kept_bytes() const { return begin_ - mark_; }
+
+ private:
+  bool fill();
+  std::size_t record_size();
+  std::size_t quoted_record_size();
+  void split(std::string_view record, std::vector<std::string_view>& cells);
+  const char* split_quoted(const char* position, const char* end, std::vector<std::string_view>& cells);
+
+  std::unique_ptr<ByteSource> source_;
+  std::string file_;
+  std::vector<char> buffer_;
+  std::size_t begin_ = 0;  ///< where the next record begins in the buffer
+  std::size_t end_ = 0;    ///< where the bytes in the buffer end
+  bool ended_ = false;
+  bool keeping_ = false;
+  std::size_t mark_ = 0;
+  std::int64_t mark_next_line_ = 1;
+  std::int64_t line_ = 0;
+  std::int64_t next_line_ = 1;
+  std::deque<std::string> unescaped_;  ///< quoted cells of this record that hold doubled quotes
+};
+
+}  // namespace cugad

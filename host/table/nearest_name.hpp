@@ -1,0 +1,46 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cugad {
+
+/// How many letters must be inserted, deleted or replaced to turn one name into the other (Levenshtein).
+inline std::size_t edit_distance(std::string_view first, std::string_view second) {
+  std::vector<std::size_t> row(second.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < second.size(); ++j) {
+      const std::size_t replaced = diagonal + (first[i] == second[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+/// The known name nearest to the given one (the first of several), for "did you mean" messages; empty if none is known.
+inline std::string nearest_name(const std::string& given, std::span<const std::string> known) {
+  const std::string* nearest = nullptr;
+  std::size_t least = 0;
+  for (const std::string& name : known) {
+    const std::size_t longer = std::max(name.size(), given.size());
+    const std::size_t shorter = std::min(name.size(), given.size());
+    if (nearest != nullptr && longer - shorter >= least) continue;  // the lengths alone make it no nearer
+    const std::size_t distance = edit_distance(given, name);
+    if (nearest == nullptr || distance < least) {
+      nearest = &name;
+      least = distance;
+    }
+  }
+  return nearest == nullptr ? std::string() : *nearest;
+}
+
+}  // namespace cugad

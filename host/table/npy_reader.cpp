@@ -1,0 +1,17 @@
+#include "host/table/array_reader.hpp"
+#include "host/table/column_names.hpp"
+#include "host/table/npy_header.hpp"
+#include "host/table/readers.hpp"
+
+namespace cugad {
+
+std::unique_ptr<TableReader> open_npy(std::unique_ptr<ByteSource> source, const std::string& file,
+                                      const ReadOptions& options) {
+  const ArrayLayout layout = read_npy_header(*source, file);
+  auto reader = std::make_unique<ArrayReader>(std::move(source), layout, file);
+  const std::vector<std::string> names = reader->column_names();
+  reader->name_columns(names, listed_as_text(names, options, file));
+  return reader;
+}
+
+}  // namespace cugad

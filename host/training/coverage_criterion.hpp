@@ -1,0 +1,14 @@
+#pragma once
+
+#include <vector>
+
+#include "host/training/gan_step.hpp"
+
+namespace cugad {
+
+/// Label-free quality of each model's generator: the mean distance of up to 512 fixed training rows to the nearest of
+/// 1,024 generated rows. Deterministic in the seed.
+std::vector<float> coverage_criterion(Context& context, const GanNetworks& networks, StackView<const float> generator,
+                                      MatrixView<const float> data, std::uint64_t seed);
+
+}  // namespace cugad

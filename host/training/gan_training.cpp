@@ -1,0 +1,256 @@
+#include "host/training/gan_training.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <utility>
+
+#include "cugad/error.hpp"
+#include "host/training/checkpoint.hpp"
+#include "host/training/coverage_criterion.hpp"
+#include "kernels/cpu/parallel.hpp"
+
+namespace cugad {
+namespace {
+
+constexpr std::int64_t unit_steps = 10;          ///< steps of one model between two looks at the schedule
+constexpr std::int64_t stopping_interval = 500;  ///< a multiple of GanTraining::interval
+constexpr int most_restorations = 8;
+constexpr float lost_spread = 0.01f, smallest_gain = 0.01f;
+
+NetworkState take_state(Arena& arena, const char* name, int models, std::int64_t parameters, bool average) {
+  NetworkState state;
+  state.parameter = arena.stack(name, models, 1, parameters);
+  state.first_moment = arena.stack(name, models, 1, parameters);
+  state.second_moment = arena.stack(name, models, 1, parameters);
+  if (average) state.average = arena.stack(name, models, 1, parameters);
+  return state;
+}
+
+}  // namespace
+
+GanTraining::GanTraining(const Device& device, const DetectorOptions& options, MatrixView<const float> data)
+    : device_(device),
+      options_(options),
+      data_(data),
+      networks_(options, data.columns),
+      context_(device.make_context()),
+      arena_(device.backend()) {
+  const int models = population();
+  const bool average = options.average_decay > 0.0f;
+  const std::int64_t g = networks_.generator.parameters(), d = networks_.discriminator.parameters();
+  generator_ = take_state(arena_, "generator", models, g, average);
+  discriminator_ = take_state(arena_, "discriminator", models, d, average && options.average_discriminator);
+  good_generator_ = take_state(arena_, "last good generator", models, g, average);
+  good_discriminator_ =
+      take_state(arena_, "last good discriminator", models, d, average && options.average_discriminator);
+  model_scale_ = arena_.stack("rate of each model", models, 1, 1);
+  for (auto* report : {&reports_.real_loss, &reports_.fake_loss, &reports_.generator_loss, &reports_.real_probability,
+                       &reports_.fake_probability, &reports_.discriminator_norm, &reports_.generator_norm}) {
+    *report = arena_.stack("telemetry", models, 1, 1);
+  }
+  statistics_ = arena_.stack<double>("statistics of generated rows", models, 6, data.columns);
+  telemetry_.resize(models);
+  health_.resize(models);
+  spread_.resize(models);
+  const int workers = std::max(1, std::min(models, device.threads()));
+  for (int w = 0; w < workers; ++w) {
+    steps_.push_back(std::make_unique<GanStep>(device.make_context(std::max(1, device.threads() / workers)), options,
+                                               networks_, data, 1));
+  }
+  initialise();
+}
+
+GanTraining::~GanTraining() = default;
+
+void GanTraining::initialise() {
+  const RandomKey key{.seed = options_.seed, .purpose = RandomPurpose::initial_weights};
+  networks_.generator.initialise(context_, generator_.parameter, key);
+  RandomKey second = key;
+  second.lane = 64;
+  networks_.discriminator.initialise(context_, discriminator_.parameter, second);
+  for (NetworkState* state : {&generator_, &discriminator_}) {
+    if (!state->average) continue;
+    context_.backend().copy(state->average.data, state->parameter.data,
+                            sizeof(float) * static_cast<std::size_t>(population() * state->parameter.columns),
+                            context_.stream());
+  }
+  for (std::int64_t m = 0; m < population(); ++m) {
+    write_scale(m);
+    copy_model(generator_, good_generator_, m);
+    copy_model(discriminator_, good_discriminator_, m);
+  }
+}
+
+void GanTraining::write_scale(std::int64_t model) {
+  const float scale = health_[model].resting ? 0.0f : health_[model].rate_scale;
+  context_.backend().copy(model_scale_.data + model, &scale, sizeof scale, context_.stream());
+}
+
+void GanTraining::copy_model(const NetworkState& from, const NetworkState& to, std::int64_t model) {
+  const auto copy = [&](const StackView<float>& source, const StackView<float>& target) {
+    if (!source) return;
+    context_.backend().copy(target.model(model).data, source.model(model).data,
+                            sizeof(float) * static_cast<std::size_t>(source.columns), context_.stream());
+  };
+  copy(from.parameter, to.parameter);
+  copy(from.first_moment, to.first_moment);
+  copy(from.second_moment, to.second_moment);
+  copy(from.average, to.average);
+}
+
+void GanTraining::run_unit(GanStep& step, std::int64_t model, std::int64_t from, std::int64_t to, bool report) {
+  const auto one = [&](const StackView<float>& view) { return view.slice_models(model, 1); };
+  step.bind(
+      options_.seed + static_cast<std::uint64_t>(model), generator_.slice(model, 1), discriminator_.slice(model, 1),
+      one(model_scale_),
+      {one(reports_.real_loss), one(reports_.fake_loss), one(reports_.generator_loss), one(reports_.real_probability),
+       one(reports_.fake_probability), one(reports_.discriminator_norm), one(reports_.generator_norm)});
+  for (std::int64_t t = from; t < to; ++t) step.step(t, report && t + 1 == to);
+  if (report) read_telemetry(model, step);
+}
+
+void GanTraining::read_telemetry(std::int64_t model, GanStep& step) {
+  Context& context = step.context();
+  cugad::run(context, ColumnStatistics{.x = step.generated(), .out = statistics_.slice_models(model, 1)});
+  const auto value = [&](const StackView<float>& view) {
+    float result = 0.0f;
+    context.backend().copy(&result, view.data + model, sizeof result, context.stream());
+    return result;
+  };
+  ModelTelemetry& told = telemetry_[model];
+  told.discriminator_loss = value(reports_.real_loss) + value(reports_.fake_loss);
+  told.generator_loss = value(reports_.generator_loss);
+  told.real_probability = value(reports_.real_probability);
+  told.fake_probability = value(reports_.fake_probability);
+  told.discriminator_gradient = std::sqrt(value(reports_.discriminator_norm));
+  told.generator_gradient = std::sqrt(value(reports_.generator_norm));
+  std::vector<double> deviation(data_.columns);
+  context.backend().copy(deviation.data(), statistics_.model(model).row(2), sizeof(double) * deviation.size(),
+                         context.stream());
+  context.synchronize();
+  double sum = 0.0;
+  for (double d : deviation) sum += d;
+  spread_[model] = static_cast<float>(sum / static_cast<double>(deviation.size()));
+}
+
+/// Brings every model that is not resting from step_ to `to`. Free workers take the model that is furthest behind, so
+/// that three models on two threads still keep both busy. False when cancelled on the way.
+bool GanTraining::advance(std::int64_t to, const FitControl& control) {
+  std::vector<std::int64_t> done(population(), step_);
+  std::vector<bool> taken(population(), false);
+  std::mutex mutex;
+  bool cancelled = false;
+  for (int m = 0; m < population(); ++m) {
+    if (health_[m].resting) done[m] = to;
+  }
+  const auto workers = static_cast<std::int64_t>(steps_.size());
+  cpu::parallel_ranges(static_cast<int>(workers), workers, [&](int, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t w = begin; w < end; ++w) {
+      while (true) {
+        std::int64_t model = -1, from = 0;
+        {
+          const std::lock_guard lock(mutex);
+          if (control.cancel != nullptr && control.cancel->load()) cancelled = true;
+          if (cancelled) return;
+          for (int m = 0; m < population(); ++m) {
+            if (!taken[m] && done[m] < to && (model < 0 || done[m] < done[model])) model = m;
+          }
+          if (model < 0) break;
+          taken[model] = true;
+          from = done[model];
+        }
+        const std::int64_t until = std::min(to, from + unit_steps);
+        run_unit(*steps_[w], model, from, until, until == to);
+        const std::lock_guard lock(mutex);
+        taken[model] = false;
+        done[model] = until;
+      }
+    }
+  });
+  return !cancelled;
+}
+
+void GanTraining::guard(const FitControl& control) {
+  for (int m = 0; m < population(); ++m) {
+    ModelHealth& health = health_[m];
+    ModelTelemetry& told = telemetry_[m];
+    if (health.resting) continue;
+    const bool finite = std::isfinite(told.discriminator_loss) && std::isfinite(told.generator_loss) &&
+                        std::isfinite(told.discriminator_gradient) && std::isfinite(told.generator_gradient) &&
+                        std::isfinite(spread_[m]);
+    const bool collapsed = finite && health.spread > 0.0f && spread_[m] < lost_spread * health.spread;
+    if (finite && !collapsed) {
+      health.spread = spread_[m];
+      copy_model(generator_, good_generator_, m);
+      copy_model(discriminator_, good_discriminator_, m);
+      continue;
+    }
+    copy_model(good_generator_, generator_, m);
+    copy_model(good_discriminator_, discriminator_, m);
+    health.rate_scale *= 0.5f;
+    ++health.restorations;
+    if (health.restorations >= most_restorations) health.resting = true;
+    write_scale(m);
+    told.restorations = health.restorations;
+    told.resting = health.resting;
+    if (control.on_message) {
+      control.on_message("model " + std::to_string(m) + (collapsed ? " collapsed" : " diverged") + " before step " +
+                         std::to_string(step_) + ": restored its last good state, learning rate halved to " +
+                         std::to_string(health.rate_scale) + " of the start" +
+                         (health.resting ? "; it rests from now on" : ""));
+    }
+  }
+}
+
+void GanTraining::check_stopping(const FitControl& control) {
+  if (options_.patience <= 0 || step_ % stopping_interval != 0) return;
+  const std::vector<float> criterion =
+      coverage_criterion(context_, networks_, generator_.scoring(), data_, options_.seed);
+  for (int m = 0; m < population(); ++m) {
+    ModelHealth& health = health_[m];
+    if (health.resting) continue;
+    if (health.best_criterion < 0.0f || criterion[m] < (1.0f - smallest_gain) * health.best_criterion) {
+      health.best_criterion = criterion[m];
+      health.checks_without_gain = 0;
+    } else if (++health.checks_without_gain >= options_.patience) {
+      health.resting = true;
+      telemetry_[m].resting = true;
+      write_scale(m);
+      if (control.on_message) {
+        control.on_message("model " + std::to_string(m) + " rests from step " + std::to_string(step_) +
+                           ": its coverage of the training rows no longer improves");
+      }
+    }
+  }
+}
+
+void GanTraining::run(const FitControl& control) {
+  const bool keeps = !control.checkpoint_directory.empty();
+  const Checkpoint checkpoint(control.checkpoint_directory);
+  if (keeps && control.resume && checkpoint.load(*this) && control.on_message) {
+    control.on_message("resumed from step " + std::to_string(step_));
+  }
+  const std::int64_t every = std::max<std::int64_t>(1, (control.checkpoint_every + interval - 1) / interval) * interval;
+  const auto tell = [&] {
+    if (control.on_progress) control.on_progress({.step = step_, .steps = options_.steps, .models = telemetry_});
+  };
+  while (step_ < options_.steps) {
+    const bool all_rest = std::all_of(health_.begin(), health_.end(), [](const ModelHealth& h) { return h.resting; });
+    if (all_rest) break;
+    const std::int64_t to = std::min(options_.steps, (step_ / interval + 1) * interval);
+    if (!advance(to, control)) {
+      if (keeps) checkpoint.save(*this);
+      throw Error(ErrorCode::cancelled, "training was stopped after step " + std::to_string(step_) +
+                                            (keeps ? "; its checkpoint is in " + control.checkpoint_directory : ""));
+    }
+    step_ = to;
+    // A last, short interval is no boundary of a longer run: checked, but checkpointed only at multiples of 100.
+    guard(control);
+    check_stopping(control);
+    tell();
+    if (keeps && (step_ % every == 0 || step_ == options_.steps)) checkpoint.save(*this);
+  }
+}
+
+}  // namespace cugad

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/training/gan_step.hpp"
+
+namespace cugad {
+
+/// What the divergence guard and the label-free stopping remember of one model. Part of a checkpoint.
+struct ModelHealth {
+  float rate_scale = 1.0f;       ///< factor of the learning rates; 0: the model rests
+  float spread = -1.0f;          ///< of the generated rows at the last good state; negative: none yet
+  float best_criterion = -1.0f;  ///< smallest coverage distance so far; negative: none yet
+  int checks_without_gain = 0;
+  int restorations = 0;
+  bool resting = false;
+};
+
+/// A population of GANs in training: state, loop, divergence guard, stopping, checkpoints.
+///
+/// The loop advances in intervals of 100 steps. At the end of each, every model is checked: one whose losses or
+/// gradients are not finite, or whose generated rows have lost 99 % of their spread, goes back to its last good state
+/// with half the learning rate; the other models are not touched. Checkpoints hold the state at such a boundary.
+class GanTraining {
+ public:
+  static constexpr std::int64_t interval = 100;
+
+  /// Options must be resolved (latent, steps, decay_steps > 0). `data` [rows, columns] is memory of the device and must
+  /// outlive this object.
+  GanTraining(const Device& device, const DetectorOptions& options, MatrixView<const float> data);
+  ~GanTraining();
+
+  /// Trains to options.steps. Throws Error{cancelled} when control.cancel becomes true, after saving a checkpoint.
+  void run(const FitControl& control);
+
+  const GanNetworks& networks() const { return networks_; }
+  const NetworkState& generator() const { return generator_; }
+  const NetworkState& discriminator() const { return discriminator_; }
+  const std::vector<ModelTelemetry>& telemetry() const { return telemetry_; }
+  const std::vector<ModelHealth>& health() const { return health_; }
+  std::int64_t step() const { return step_; }
+
+  /// For tests: spoils a model's parameters before the next interval.
+  NetworkState& mutable_generator() { return generator_; }
+
+ private:
+  friend class Checkpoint;
+  int population() const { return options_.population; }
+  void initialise();
+  bool advance(std::int64_t to, const FitControl& control);
+  void run_unit(GanStep& step, std::int64_t model, std::int64_t from, std::int64_t to, bool report);
+  void read_telemetry(std::int64_t model, GanStep& step);
+  void guard(const FitControl& control);
+  void check_stopping(const FitControl& control);
+  void copy_model(const NetworkState& from, const NetworkState& to, std::int64_t model);
+  void write_scale(std::int64_t model);
+
+  Device device_;
+  DetectorOptions options_;
+  MatrixView<const float> data_;
+  GanNetworks networks_;
+  Context context_;
+  Arena arena_;
+  NetworkState generator_, discriminator_, good_generator_, good_discriminator_;
+  StackView<float> model_scale_;
+  StepTelemetry reports_;
+  StackView<double> statistics_;
+  std::vector<ModelTelemetry> telemetry_;
+  std::vector<ModelHealth> health_;
+  std::vector<float> spread_;
+  std::vector<std::unique_ptr<GanStep>> steps_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace cugad

@@ -1,0 +1,196 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cugad/device.hpp"
+#include "cugad/ops.hpp"
+#include "cugad/tensor.hpp"
+
+/// Anomaly detectors: fit on normal rows, score any rows. Higher scores are more anomalous.
+namespace cugad {
+
+enum class Method { anogan };
+
+enum class GeneratorLoss {
+  non_saturating,  ///< mean softplus(-D(G(z))), Goodfellow 2014, section 3
+  minimax,         ///< mean log(1 - sigmoid(D(G(z)))), ibid., Algorithm 1
+};
+
+enum class SearchStart {
+  normal,
+  truncated_normal,  ///< N(0, 1) drawn anew while |z| > 2
+  bank,              ///< the latents of the nearest of `bank_rows` generated rows
+};
+
+enum class ScoreRule {
+  search,  ///< loss of the latent search: (1 - lambda) residual + lambda discrimination
+  bank,    ///< distance to the `neighbours`-th nearest of `bank_rows` generated rows
+};
+
+/// Scaling of columns, fitted on the training rows.
+enum class Scale { none, minmax, standard, robust };
+
+/// Everything that decides a detector's result. Defaults are the label-free recipe for tables; presets() reproduce
+/// papers. Each field can be set by its name in TOML, in JSON and (with dashes) on the command line: see option_list().
+struct DetectorOptions {
+  Method method = Method::anogan;
+  int population = 3;  ///< models trained and averaged; model m uses seed + m
+  std::uint64_t seed = 42;
+
+  // Columns
+  std::vector<std::string> log1p = {
+      "auto"};  ///< "auto": minimum >= 0 and skewness > 2; "none"; or column names; "numeric"
+  Scale scale = Scale::standard;
+  bool center = true;        ///< with scale none: subtract the mean
+  bool deduplicate = false;  ///< train on distinct rows
+
+  // Networks
+  int latent = 0;                                      ///< latent size; 0: ceil(columns / 2), at least 2
+  std::vector<int> hidden = {128, 128};                ///< generator's hidden layers (ReLU)
+  std::vector<int> discriminator_hidden = {128, 128};  ///< discriminator's hidden layers (leaky ReLU)
+  float slope = 0.2f;
+  float dropout = 0.0f;  ///< after each hidden layer of the discriminator, while training
+
+  // Training
+  std::int64_t steps = 4000;
+  std::int64_t epochs = 0;  ///< when > 0, steps = epochs * (rows / batch)
+  int batch = 64;
+  float learning_rate = 5e-4f;
+  float discriminator_learning_rate = 5e-4f;
+  float beta1 = 0.5f, beta2 = 0.99f;
+  AdamForm adam_form = AdamForm::standard;
+  float final_rate = 0.02f;      ///< the learning rates decay to this share of themselves along a cosine; 1: constant
+  std::int64_t decay_steps = 0;  ///< steps of the decay; 0: the larger of steps and 4,000
+  float average_decay = 0.995f;  ///< moving average of weights, used for scoring; 0: none
+  bool average_discriminator = true;
+  int discriminator_steps = 1;  ///< per generator step (k of Goodfellow 2014, Algorithm 1)
+  GeneratorLoss generator_loss = GeneratorLoss::non_saturating;
+  float label_smoothing = 0.0f;  ///< one-sided (Salimans 2016): real target 1 - label_smoothing
+  float r1 = 0.3f;               ///< gamma of the R1 penalty gamma/2 |grad_x D(x)|^2 (Mescheder 2018)
+  int r1_every = 4;              ///< applied every so many steps, times that many
+  float coverage = 1.0f;
+  int coverage_rows = 256;  ///< generated rows for the coverage term
+  float fence = 0.3f;       ///< weight of negatives made from real rows
+  int patience = 0;         ///< label-free stopping: checks without improvement before a model rests; 0: never
+
+  // Search
+  int search_steps = 0;
+  std::vector<float> search_rate = {0.01f};  ///< learning rates of the pieces of the step schedule
+  std::vector<int> search_until = {};        ///< where each piece but the last ends
+  SearchStart search_start = SearchStart::bank;
+  int restarts = 1;
+  int bank_rows = 3000;
+  Discrimination discrimination = Discrimination::feature_l1;
+  float lambda = 0.1f;
+  Distance residual = Distance::l1;
+  float prior_weight = 0.0f, latent_weight = 0.0f, latent_clip = 0.0f;
+
+  // Score
+  ScoreRule score = ScoreRule::bank;
+  int neighbours = 5;
+  float discriminator_weight = 0.5f;  ///< weight of max(standardised -D(x), 0) in the score
+  bool compress = true;               ///< standardised scores u become sign(u) log(1 + |u|)
+  float contamination = 0.05f;        ///< share of training rows above the threshold
+};
+
+/// One settable field of DetectorOptions.
+struct OptionInfo {
+  std::string name;     ///< "learning_rate"
+  std::string kind;     ///< "integer", "number", "text", "list", "boolean"
+  std::string choices;  ///< "minimax|non_saturating", or empty
+  std::string help;
+};
+const std::vector<OptionInfo>& option_list();
+/// Sets a field from text (lists: comma-separated). Throws Error{invalid_argument}: unknown names name the nearest
+/// known one.
+void set_option(DetectorOptions& options, const std::string& name, const std::string& value);
+std::string get_option(const DetectorOptions& options, const std::string& name);
+/// Named settings that reproduce a paper or protocol; apply_preset throws Error{invalid_argument} for an unknown name.
+std::vector<std::string> presets();
+void apply_preset(DetectorOptions& options, const std::string& name);
+/// One flat JSON object with every option; parsing is strict (unknown keys are errors) and starts from `base`.
+std::string options_to_json(const DetectorOptions& options);
+DetectorOptions options_from_json(const std::string& json, DetectorOptions base = {});
+
+/// What one model of the population did lately.
+struct ModelTelemetry {
+  float discriminator_loss = 0, generator_loss = 0;
+  float real_probability = 0, fake_probability = 0;          ///< means of sigmoid(D(x)) and sigmoid(D(G(z)))
+  float discriminator_gradient = 0, generator_gradient = 0;  ///< Euclidean norms
+  int restorations = 0;                                      ///< how often the divergence guard put it back
+  bool resting = false;                                      ///< stopped by the label-free criterion
+};
+struct FitProgress {
+  std::int64_t step = 0, steps = 0;
+  std::vector<ModelTelemetry> models;
+};
+
+/// How a fit is watched and steered; decides nothing about its result.
+struct FitControl {
+  std::function<void(const FitProgress&)> on_progress;  ///< every 100 steps and at the end, on the calling thread
+  std::function<void(const std::string&)> on_message;   ///< one line: a model was restored, a column is constant, ...
+  const std::atomic<bool>* cancel =
+      nullptr;                          ///< when it becomes true, fit saves a checkpoint and throws Error{cancelled}
+  std::string checkpoint_directory;     ///< empty: none
+  std::int64_t checkpoint_every = 100;  ///< steps, rounded up to a multiple of 100
+  bool resume = false;                  ///< continue from the directory's checkpoint if there is one
+};
+
+/// The k largest per-column residuals |x - G(z)| of one row, mean over the population, in units of the scaled columns.
+struct Explanation {
+  std::vector<int> column;
+  std::vector<float> residual;
+};
+
+class Detector {
+ public:
+  explicit Detector(const Device& device, DetectorOptions options = {});
+  ~Detector();
+  Detector(Detector&&) noexcept;
+  Detector& operator=(Detector&&) noexcept;
+
+  /// Trains on normal rows (host or device memory; NaN = missing). `column_names` may be empty (then "0", "1", ...);
+  /// the first `numeric_columns` columns are scaled, the rest taken as 0/1 (-1: all are numeric).
+  /// Deterministic: same options, rows and device kind give the same bits, whatever the number of threads.
+  void fit(MatrixView<const float> rows, const FitControl& control = {}, std::vector<std::string> column_names = {},
+           std::int64_t numeric_columns = -1);
+
+  /// Scores, one per row. Batch-invariant: a row's score does not depend on the rows beside it.
+  std::vector<float> score(MatrixView<const float> rows);
+  void score(MatrixView<const float> rows, float* scores);
+  /// Scores together with the `count` largest residuals of each row.
+  std::vector<float> explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations);
+  /// Synthetic rows in the units of the training data: row i of the output comes from model i % population.
+  /// Deterministic in (model, seed); writes count x columns() floats.
+  void sample(std::int64_t count, std::uint64_t seed, float* rows);
+  /// The 1 - contamination quantile of the training rows' scores.
+  float threshold() const;
+
+  bool fitted() const;
+  std::int64_t columns() const;
+  const std::vector<std::string>& column_names() const;
+  const DetectorOptions& options() const;
+  /// Training summary per model, as at the end of fit.
+  const std::vector<ModelTelemetry>& telemetry() const;
+
+  /// Text kept in the model file under a name (the command keeps its table encoder here).
+  void attach(const std::string& name, const std::string& text);
+  const std::string* attachment(const std::string& name) const;
+
+  /// safetensors, written aside, synced and renamed. Byte-identical for identical detectors.
+  void save(const std::string& path) const;
+  /// Validates everything before use; Error{format} for a damaged or hostile file, also for one of a later version.
+  static Detector load(const Device& device, const std::string& path);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cugad

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+/// Errors that the library throws. A broken invariant inside the library is an assert, never one of these.
+namespace cugad {
+
+/// What kind of thing went wrong; the C interface maps each to one negative status code.
+enum class ErrorCode {
+  invalid_argument,  ///< the caller gave something that the contract forbids
+  input_output,      ///< a file or stream could not be opened, read or written
+  format,            ///< a file was read but its contents are damaged or of the wrong kind
+  unsupported,       ///< the request is valid but this backend or version cannot serve it
+  device,            ///< the device or its runtime reported a failure
+  out_of_memory,     ///< an allocation failed
+  cancelled,         ///< the caller asked to stop
+};
+
+/// The one exception type. The message says what was given, what was expected and where, in one line.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace cugad

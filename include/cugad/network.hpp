@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cugad/device.hpp"
+#include "cugad/ops.hpp"
+
+/// Multi-layer perceptrons as views into one flat parameter buffer per population.
+namespace cugad {
+
+struct LayerSpec {
+  int out = 1;
+  Activation activation = Activation::identity;
+  float slope = 0.0f;    ///< of leaky_relu
+  float dropout = 0.0f;  ///< after the activation, while training
+};
+
+/// A layer description turned into views. Holds no memory: parameters, gradients and both Adam moments are flat buffers
+/// [models, 1, parameters()] laid out weight 0, bias 0, weight 1, bias 1, ...
+class Mlp {
+ public:
+  /// Per-layer buffers of one batch: output[l] is the layer's output, gradient[l] the loss gradient with respect to it
+  /// (after backward: with respect to the layer's pre-activation).
+  struct Buffers {
+    std::vector<StackView<float>> output, gradient;
+    /// The same buffers, rows [first, first + count) only.
+    Buffers slice_rows(std::int64_t first, std::int64_t count) const;
+    StackView<float>& result() { return output.back(); }
+    StackView<float>& result_gradient() { return gradient.back(); }
+  };
+
+  Mlp() = default;
+  Mlp(int in, std::vector<LayerSpec> layers);
+
+  int inputs() const { return in_; }
+  int outputs() const { return layers_.empty() ? in_ : layers_.back().out; }
+  int layers() const { return static_cast<int>(layers_.size()); }
+  const LayerSpec& layer(int l) const { return layers_[l]; }
+  std::int64_t parameters() const { return parameters_; }
+  std::int64_t weight_offset(int l) const { return offset_[l]; }
+  std::int64_t bias_offset(int l) const {
+    return offset_[l] + static_cast<std::int64_t>(layers_[l].out) * layer_inputs(l);
+  }
+  int layer_inputs(int l) const { return l == 0 ? in_ : layers_[l - 1].out; }
+
+  /// Views [models, out, in] and [models, 1, out] into a flat buffer.
+  StackView<float> weight(int l, StackView<float> flat) const;
+  StackView<const float> weight(int l, StackView<const float> flat) const;
+  StackView<float> bias(int l, StackView<float> flat) const;
+  StackView<const float> bias(int l, StackView<const float> flat) const;
+  /// The network with frozen weights, as the latent search takes it. Throws Error{unsupported} beyond 8 layers.
+  NetworkView view(StackView<const float> flat) const;
+
+  /// Floats that buffers for `rows` rows and `models` models need, and their layout in that memory.
+  std::int64_t buffer_floats(std::int64_t models, std::int64_t rows) const;
+  Buffers carve(float* memory, std::int64_t models, std::int64_t rows) const;
+
+  /// Glorot uniform weights (limit sqrt(6 / (in + out))), zero biases. Layer l draws from lane key.lane + l.
+  void initialise(Context& context, StackView<float> flat, RandomKey key) const;
+  /// Fills output[0..]. Dropout is active when `dropout` is given; layer l draws from lane dropout->lane + l.
+  void forward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,
+               const RandomKey* dropout = nullptr) const;
+  struct BackwardOptions {
+    bool dropout = false;     ///< the forward pass had dropout
+    bool accumulate = false;  ///< add to the gradients
+  };
+  /// From gradient.back() (d loss / d output) to parameter gradients (flat, null: none) and dx (null: none).
+  void backward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,
+                StackView<float> flat_gradient, StackView<float> dx, BackwardOptions options) const;
+  /// The R1 penalty (Mescheder 2018, eq. 9) of a one-output network with piecewise-linear activations:
+  /// adds the parameter gradient of scale / 2 * sum over rows of |grad_x|^2 to flat_gradient by one tangent pass.
+  /// `buffers` hold the forward pass of x; their gradients are overwritten. input_gradient [rows, in] receives grad_x;
+  /// tangent is a second set of buffers whose outputs are used.
+  void add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
+                            StackView<float> input_gradient, const Buffers& tangent, float scale, bool dropout,
+                            StackView<float> flat_gradient) const;
+
+ private:
+  int in_ = 0;
+  std::vector<LayerSpec> layers_;
+  std::vector<std::int64_t> offset_;
+  std::int64_t parameters_ = 0;
+};
+
+}  // namespace cugad

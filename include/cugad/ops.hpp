@@ -1,0 +1,326 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "cugad/device.hpp"
+#include "cugad/rng.hpp"
+#include "cugad/tensor.hpp"
+
+/// The op contracts: the library's ground floor, usable on raw pointers and a stream.
+///
+/// Every op has three entries: can_run(context, args), workspace(context, args) and run(context, args). The arguments
+/// are trivially copyable structs of views into the context's device memory. run() validates (Error{invalid_argument}
+/// naming the op and the field), then works asynchronously on the context's stream, allocating nothing but scratch.
+///
+/// For all ops: float32, row-major; `models` of all views agree (model_stride 0 shares an input among models); outputs
+/// may not overlap inputs or each other unless the contract says so; outputs are overwritten unless it says
+/// "accumulate"; results do not depend on the number of threads or models, a row's result does not depend on the other
+/// rows ("batch-invariant") unless the op is a reduction over rows, and reductions have one fixed order.
+/// Zero models, rows or columns are allowed and do nothing, unless said otherwise.
+/// eps = 2^-24. Bounds are per element, for finite inputs without overflow.
+namespace cugad {
+
+enum class Activation : std::int32_t { identity, relu, leaky_relu, sigmoid, tanh };
+enum class Distance : std::int32_t { l1, l2, squared };
+
+/// Whether an op can serve the arguments on this backend; when not, why, in one line.
+struct Verdict {
+  std::string reason;
+  explicit operator bool() const { return reason.empty(); }
+};
+
+/// Inverted dropout: a unit is dropped where its random word is below rate * 2^32, survivors are scaled by
+/// 1 / (1 - rate). The word of unit (r, c) is word r * columns + c of the stream `key`. Dropped units are stored as
+/// -0.0f and kept ones never are, which is how the backward pass knows them: no mask is stored.
+struct Dropout {
+  float rate = 0.0f;  ///< in [0, 1)
+  RandomKey key;
+};
+
+/// Y = dropout(act(X W^T + b)).
+///   x [rows, in], weight [out, in], bias [1, out] (null: none), y [rows, out]
+///   derivative_of [rows, out] (optional): the stored output h of an earlier dense_forward with the same activation and
+///   dropout rate. Then Y = act'(h) * dropout scale * (X W^T), bias and dropout draws unused: the tangent (forward
+///   mode) pass. Order of sums: bias first, then k = 0, 1, ... Aliasing: none. Workspace: packed weights. Bound before
+///   the activation: (in + 2) eps (|b| + sum_k |x_k w_k|); activations add 4 eps relative (+ 4 eps absolute for sigmoid
+///   and tanh) and are 1-Lipschitz.
+struct DenseForward {
+  StackView<const float> x, weight, bias;
+  StackView<float> y;
+  Activation activation = Activation::identity;
+  float slope = 0.0f;  ///< of leaky_relu for negative inputs; must be positive there
+  Dropout dropout;
+  StackView<const float> derivative_of;
+};
+
+/// The backward pass of DenseForward: dH = dY * act'(y) (the derivative from the stored output y),
+/// dX = dH W, dW = scale * dH^T X, db = scale * column sums of dH.
+///   x [rows, in], weight [out, in], y [rows, out] (not read for identity without dropout), dy [rows, out]: overwritten
+///   with dH. dx [rows, in], dweight [out, in], dbias [1, out]: each optional (null: not computed).
+///   accumulate: dweight and dbias are added to instead of overwritten (dx is always overwritten).
+///   Derivative at exactly 0: relu 0, leaky_relu slope. Order of sums: dX over out, dW and db over rows, ascending.
+///   Workspace: packed operands. Bound: (terms + 4) eps sum |terms| for each output (terms = out for dX, rows for dW
+///   and db, plus the accumulated value where accumulating).
+struct DenseBackward {
+  StackView<const float> x, weight, y;
+  StackView<float> dy, dx, dweight, dbias;
+  Activation activation = Activation::identity;
+  float slope = 0.0f;
+  float dropout_rate = 0.0f;
+  float scale = 1.0f;
+  bool accumulate = false;
+};
+
+/// Sigmoid cross-entropy on logits, loss and gradient in one pass: per = max(l, 0) - l t + log1p(exp(-|l|)),
+/// loss = weight * mean over rows, dlogit = weight * (sigmoid(l) - t) / rows. Soft targets are allowed.
+///   logit [rows, 1], dlogit [rows, 1] (optional; may be the logit buffer itself), per_row [rows, 1] (optional,
+///   unweighted), loss and mean_probability: [1, 1] per model, optional; mean_probability = mean of sigmoid(l).
+///   accumulate: loss and mean_probability are added to. Reductions over rows: double, ascending.
+///   Bound: 6 eps (1 + |per|) per element; dlogit 6 eps weight / rows.
+struct SigmoidCrossEntropy {
+  StackView<const float> logit;
+  float target = 0.0f;  ///< in [0, 1]
+  float weight = 1.0f;
+  StackView<float> dlogit, per_row, loss, mean_probability;
+  bool accumulate = false;
+};
+
+enum class AdamForm : std::int32_t {
+  standard,     ///< w -= lr * m^ / (sqrt(v^) + epsilon), Kingma and Ba 2015, Algorithm 1
+  epsilon_hat,  ///< w -= lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon), the form before their section 2.1
+};
+
+/// Adam on flat buffers, all models in one pass, with an optional moving average of the weights in the same pass:
+/// average = average_decay * average + (1 - average_decay) * w (w after the step).
+///   parameter, gradient, first_moment, second_moment, average (optional): [1, n].
+///   model_scale [1, 1] per model (optional): multiplies the learning rate; 0 freezes a model: nothing of it changes.
+///   squared_norm [1, 1] per model (optional): the squared Euclidean norm of the gradient (double sum, fixed order).
+///   step counts from 1 (plus *step_counter when given). Bias corrections are computed in double.
+///   Bound: moments 3 eps relative to sum of |terms|; step 8 eps |step| + eps |w|.
+struct Adam {
+  StackView<float> parameter;
+  StackView<const float> gradient;
+  StackView<float> first_moment, second_moment, average;
+  StackView<const float> model_scale;
+  StackView<float> squared_norm;
+  AdamForm form = AdamForm::standard;
+  float learning_rate = 1e-3f;
+  double beta1 = 0.9, beta2 = 0.999;  ///< double: 1 - 0.999f is 1.3e-5 off
+  float epsilon = 1e-8f;
+  float average_decay = 0.0f;
+  std::int64_t step = 1;
+  const std::uint32_t* step_counter = nullptr;
+};
+
+/// One dense layer of frozen weights inside a flat buffer: weight [out, in] without padding, bias [out].
+struct LayerView {
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  std::int64_t model_stride = 0;  ///< from one model's layer to the next model's, in elements
+  std::int32_t in = 0, out = 0;
+  Activation activation = Activation::identity;
+  float slope = 0.0f;
+};
+
+/// A stack of dense layers, without dropout.
+struct NetworkView {
+  static constexpr int max_layers = 8;
+  std::int32_t layers = 0;
+  LayerView layer[max_layers];
+};
+
+enum class Discrimination : std::int32_t {
+  none,
+  cross_entropy,    ///< softplus(-D(G(z))), sigmoid cross-entropy with label 1
+  feature_l1,       ///< sum |f(x) - f(G(z))|, f = output of D's last hidden layer (Schlegl 2017, eq. 5)
+  feature_l2,       ///< its Euclidean norm
+  feature_squared,  ///< its square
+};
+
+/// A step schedule: rate[i] holds while step < until[i] (steps count from 0); the last rate holds for the rest.
+struct StepSchedule {
+  static constexpr int max_pieces = 4;
+  std::int32_t pieces = 1;
+  float rate[max_pieces] = {0.01f};
+  std::int32_t until[max_pieces] = {0};
+  float at(std::int64_t step) const {
+    int piece = 0;
+    while (piece + 1 < pieces && step >= until[piece]) ++piece;
+    return rate[piece];
+  }
+};
+
+/// The latent search of AnoGAN (Schlegl 2017): per query x and restart, `steps` Adam updates of z on
+///   loss(z) = (1 - lambda) residual(x, G(z)) + lambda discrimination(x, G(z))
+///             - prior_weight softplus(D(G(z))) + latent_weight |z|^2
+/// (third term: log(1 - D(G(z))), Yeh 2017, eq. 4), then clipping of z to [-latent_clip, latent_clip] when that is > 0.
+///   x [rows, d] (NaN marks a missing cell: left out of the residual, and filled from G(z) where D looks at x; the
+///   filled cells count as constants of the step), z [rows * restarts, latent]: start on entry, final z on return;
+///   the restarts of query r are rows r * restarts + i.
+///   Outputs, each optional, all for the restart with the smallest final loss (ties: the first): loss, residual,
+///   discrimination [rows, 1] (parts unweighted); best_z [rows, latent]; feature_residual [rows, d]: |x - G(z)| per
+///   column (missing cells: 0); reconstruction [rows, d]: G(z).
+///   Losses are those after the last update. steps may be 0. The search is per-row: batch-invariant, any order.
+///   Bound: see tests/ops/latent_search.cpp (Adam's early steps amplify rounding where a sign flips).
+struct LatentSearch {
+  NetworkView generator, discriminator;
+  StackView<const float> x;
+  StackView<float> z;
+  std::int32_t restarts = 1;
+  std::int32_t steps = 0;
+  StepSchedule learning_rate;
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  Distance residual_distance = Distance::l1;
+  Discrimination discrimination_kind = Discrimination::feature_l1;
+  float lambda = 0.1f;
+  float prior_weight = 0.0f;
+  float latent_weight = 0.0f;
+  float latent_clip = 0.0f;
+  StackView<float> loss, residual, discrimination, best_z, feature_residual, reconstruction;
+};
+
+/// distance[r] = |a_r - b_r| under `metric`; NaN cells of a are left out.
+///   a, b [rows, columns], distance [rows, 1]. Order: 16 interleaved partial sums, then a fixed tree.
+///   Bound: (columns + 4) eps * the sum of |terms| (l2: of the result).
+struct RowDistance {
+  StackView<const float> a, b;
+  Distance metric = Distance::l1;
+  StackView<float> distance;
+};
+
+/// The k nearest rows of a bank for every query, nearest first, ties by the smaller index; NaN cells of a query are
+/// left out.
+///   query [rows, columns], bank [bank rows, columns], distance [rows, k], index [rows, k] (optional).
+///   1 <= k <= min(bank rows, max_neighbours). Order of a distance's sum: columns ascending. Bound: (columns + 4) eps
+///   times the result for each distance; indices are exact with respect to the computed distances.
+struct NearestRows {
+  static constexpr int max_neighbours = 64;
+  StackView<const float> query, bank;
+  std::int32_t neighbours = 1;
+  Distance metric = Distance::l2;
+  StackView<float> distance;
+  StackView<std::int32_t> index;
+};
+
+/// out[r] = source[index[r]]. index [rows, 1]; source [source rows, columns]; out [rows, columns].
+/// Every index must lie in [0, source rows): the CPU backend checks, a GPU clamps. Exact.
+struct GatherRows {
+  StackView<const float> source;
+  StackView<const std::int32_t> index;
+  StackView<float> out;
+};
+
+/// Minibatches without replacement: index[i] = first_row + permutation_e(p mod n), p = step * rows + i, e = p / n,
+/// where permutation_e shuffles the n rows anew each epoch (a four-round Feistel network on Philox words with cycle
+/// walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
+/// kernels/random/permutation.hpp). step = key.step + *key.step_counter.
+///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) where these are given ([1, 1] per
+///   model), else [0, source_rows). Exact.
+struct SampleRows {
+  StackView<std::int32_t> index;
+  std::int32_t source_rows = 0;
+  StackView<const std::int32_t> first_row, row_count;
+  RandomKey key;
+};
+
+/// Normal numbers mean + deviation * N(0, 1): element e = r * columns + c of each model takes words 2 (e / 2) and
+/// 2 (e / 2) + 1 of the stream through Box and Muller: sqrt(-2 log u1) (cosine for even e, sine for odd e)(2 pi u2),
+/// u1 = ((first word >> 8) + 1) * 2^-24, u2 = (second word >> 8) * 2^-24. truncated: drawn anew, from the same words
+/// of lane + 1, + 2, ... of the stream, while |N| > 2. out [rows, columns]. The transform uses fused multiply-add
+/// polynomials only, so every backend draws the same bits. Bound against exact Box and Muller: 1e-6 absolute for
+/// deviation 1.
+struct FillNormal {
+  StackView<float> out;
+  RandomKey key;
+  float mean = 0.0f, deviation = 1.0f;
+  bool truncated = false;
+};
+
+/// Uniform numbers low + (high - low) * u, u = (word >> 8) * 2^-24 in [0, 1), word e = r * columns + c. Exact u.
+struct FillUniform {
+  StackView<float> out;
+  RandomKey key;
+  float low = 0.0f, high = 1.0f;
+};
+
+/// Per column over the rows, NaN cells left out, in double with a fixed order:
+///   out [6, columns] = count, mean, standard deviation (divided by count), skewness (third standardised moment, 0 for
+///   a constant column), minimum, maximum. A column with no value (rows may be 0) gives count 0 and zeros.
+///   x [rows, columns].
+struct ColumnStatistics {
+  StackView<const float> x;
+  StackView<double> out;
+};
+
+/// y = (f(x) - shift) * scale per column, f = log1p where log1p is non-zero (negative inputs of log1p count as 0), else
+/// identity. NaN stays NaN.
+///   x, y [rows, columns] (y may be x); shift, scale [1, columns]; log1p [1, columns] (optional).
+///   The subtraction and log1p are done in double, so that large columns keep their digits. Bound: 2 eps |y|.
+struct ScaleColumns {
+  StackView<const float> x;
+  StackView<const double> shift, scale;
+  StackView<const std::uint8_t> log1p;
+  StackView<float> y;
+};
+
+/// Quantiles with linear interpolation (numpy's default), one set per row of values.
+///   values [rows, n], n >= 1, no NaN; probability in [0, 1]; out [rows, count]. Computed in double, rounded once.
+struct Quantile {
+  static constexpr int max_count = 16;
+  StackView<const float> values;
+  std::int32_t count = 1;
+  double probability[max_count] = {0.5};
+  StackView<float> out;
+};
+
+/// Coverage term of the generator loss: for each real row the nearest generated row j (squared distance, ties by the
+/// smaller index), loss = weight * mean over real rows and columns of (x - g_j)^2; its gradient goes to the chosen
+/// rows.
+///   generated [g, d], g >= 1, real [n, d], dgenerated [g, d]: accumulated in ascending order of the real rows;
+///   loss [1, 1] per model (optional). Bound: (n + 4) eps sum |terms| given the chosen rows.
+struct Coverage {
+  StackView<const float> generated, real;
+  float weight = 1.0f;
+  StackView<float> dgenerated, loss;
+};
+
+/// Negatives made from real rows ("fences"), a third each by row number: r % 3 == 0: Gaussian noise whose deviation is
+/// log-uniform in [.1, 2], one per row; 1: a random share of the columns taken from the next row (r + 1 mod rows);
+/// 2: uniform in [-limit, limit]^d. Meant for columns scaled to unit deviation. real, out [rows, columns]. Which words
+/// each row uses: kernels/rows/fence_rows.cpp.
+struct FenceRows {
+  StackView<const float> real;
+  RandomKey key;
+  float limit = 3.5f;
+  StackView<float> out;
+};
+
+/// The ops: function name, argument struct. The table of ops and backends is generated from this list.
+#define CUGAD_OPS(X)                            \
+  X(dense_forward, DenseForward)                \
+  X(dense_backward, DenseBackward)              \
+  X(sigmoid_cross_entropy, SigmoidCrossEntropy) \
+  X(adam, Adam)                                 \
+  X(latent_search, LatentSearch)                \
+  X(row_distance, RowDistance)                  \
+  X(nearest_rows, NearestRows)                  \
+  X(gather_rows, GatherRows)                    \
+  X(sample_rows, SampleRows)                    \
+  X(fill_normal, FillNormal)                    \
+  X(fill_uniform, FillUniform)                  \
+  X(column_statistics, ColumnStatistics)        \
+  X(scale_columns, ScaleColumns)                \
+  X(quantile, Quantile)                         \
+  X(coverage, Coverage)                         \
+  X(fence_rows, FenceRows)
+
+#define CUGAD_DECLARE(name, Args)                                  \
+  Verdict can_run(const Context& context, const Args& args);       \
+  std::size_t workspace(const Context& context, const Args& args); \
+  void run(Context& context, const Args& args);
+CUGAD_OPS(CUGAD_DECLARE)
+#undef CUGAD_DECLARE
+
+}  // namespace cugad

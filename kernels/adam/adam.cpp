@@ -1,0 +1,141 @@
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/entries.hpp"
+#include "kernels/cpu/interleaved_sum.hpp"
+#include "kernels/cpu/parallel.hpp"
+#include "kernels/cpu/simd.hpp"
+
+namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
+namespace {
+
+/// decay * old + (1 - decay) * fresh, as the term with the larger factor plus a share of the difference: two roundings,
+/// both small beside the terms, and factors that sum to 1.
+struct Mixture {
+  bool mostly_old = true;
+  float share = 0.0f;  ///< of the other term
+
+  Mixture() = default;
+  explicit Mixture(double decay)
+      : mostly_old(decay >= 0.5), share(static_cast<float>(mostly_old ? 1.0 - decay : decay)) {}
+  Vec of(Vec old, Vec fresh) const {
+    return mostly_old ? fused(set(share), fresh - old, old) : fused(set(share), old - fresh, fresh);
+  }
+  /// The same with the square of x for the fresh term.
+  Vec of_square(Vec old, Vec x) const {
+    if (mostly_old) return fused(set(share), fused(x, x, -old), old);
+    return of(old, x * x);
+  }
+};
+
+/// Both forms as w -= step * m / (sqrt(v) * root_scale + epsilon).
+struct Constants {
+  float step = 0.0f, root_scale = 1.0f, epsilon = 0.0f;
+  Mixture first, second, average;
+};
+
+Constants make_constants(const Adam& args, double model_scale) {
+  const std::int64_t counted = args.step_counter == nullptr ? 0 : static_cast<std::int64_t>(*args.step_counter);
+  const auto t = static_cast<double>(args.step + counted);
+  const double beta1 = args.beta1, beta2 = args.beta2;
+  const double correction1 = 1.0 - std::pow(beta1, t), root2 = std::sqrt(1.0 - std::pow(beta2, t));
+  const double rate = static_cast<double>(args.learning_rate) * model_scale / correction1;
+  const bool standard = args.form == AdamForm::standard;
+  Constants c;
+  c.step = static_cast<float>(standard ? rate : rate * root2);
+  c.root_scale = static_cast<float>(standard ? 1.0 / root2 : 1.0);
+  c.epsilon = args.epsilon;
+  c.first = Mixture(beta1);
+  c.second = Mixture(beta2);
+  c.average = Mixture(static_cast<double>(args.average_decay));
+  return c;
+}
+
+/// The moments of a weight without gradient fade into subnormal numbers and would stay there, where some processors are
+/// a hundred times slower.
+Vec without_subnormal(Vec x) {
+  const Vec zero = set(0.0f);
+  return select_less(absolute(x), set(std::numeric_limits<float>::min()), zero, x);
+}
+
+struct Buffers {
+  float *parameter, *first_moment, *second_moment, *average;
+  const float* gradient;
+};
+
+template <bool averaged>
+void step_vector(const Buffers& at, std::int64_t i, int n, const Constants& c) {
+  const Vec g = load_some(at.gradient + i, n);
+  Vec m = load_some(at.first_moment + i, n), v = load_some(at.second_moment + i, n);
+  m = without_subnormal(c.first.of(m, g));
+  v = without_subnormal(c.second.of_square(v, g));
+  const Vec ratio = m / fused(square_root(v), set(c.root_scale), set(c.epsilon));
+  const Vec w = fused(set(-c.step), ratio, load_some(at.parameter + i, n));
+  store_some(at.first_moment + i, m, n);
+  store_some(at.second_moment + i, v, n);
+  store_some(at.parameter + i, w, n);
+  if constexpr (averaged) {
+    store_some(at.average + i, c.average.of(load_some(at.average + i, n), w), n);
+  }
+}
+
+double squared_norm(const float* gradient, std::int64_t n) {
+  InterleavedSquares squares;
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) squares.add(gradient + i);
+  squares.add(gradient + i, n - i);
+  return squares.total();
+}
+
+/// Returns the squared norm of the gradient where `normed`.
+template <bool averaged, bool normed>
+double step_model(const Buffers& at, std::int64_t n, const Constants& c) {
+  InterleavedSquares squares;
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    if constexpr (normed) squares.add(at.gradient + i);
+    for (int part = 0; part < 16; part += width) step_vector<averaged>(at, i + part, width, c);
+  }
+  if constexpr (normed) squares.add(at.gradient + i, n - i);
+  for (; i < n; i += width) step_vector<averaged>(at, i, static_cast<int>(n - i < width ? n - i : width), c);
+  return squares.total();
+}
+
+void run_model(const Adam& args, std::int64_t model) {
+  const std::int64_t n = args.parameter.columns;
+  const Buffers at = {args.parameter.model(model).data, args.first_moment.model(model).data,
+                      args.second_moment.model(model).data, args.average ? args.average.model(model).data : nullptr,
+                      args.gradient.model(model).data};
+  const double scale = args.model_scale ? static_cast<double>(*args.model_scale.model(model).data) : 1.0;
+  const bool normed = static_cast<bool>(args.squared_norm);
+  double norm = 0.0;
+  if (scale == 0.0) {
+    if (normed) norm = squared_norm(at.gradient, n);
+  } else {
+    const Constants c = make_constants(args, scale);
+    if (args.average) {
+      norm = normed ? step_model<true, true>(at, n, c) : step_model<true, false>(at, n, c);
+    } else {
+      norm = normed ? step_model<false, true>(at, n, c) : step_model<false, false>(at, n, c);
+    }
+  }
+  if (normed) *args.squared_norm.model(model).data = static_cast<float>(norm);
+}
+
+void run_adam(Context& context, const Adam& args) {
+  const std::int64_t models = args.parameter.models;
+  if (args.parameter.rows == 0 || args.parameter.columns == 0) return;
+  const double nanoseconds = 0.4 * static_cast<double>(models) * static_cast<double>(args.parameter.columns);
+  parallel_ranges(worthwhile_threads(context.threads(), nanoseconds), models,
+                  [&](int, std::int64_t begin, std::int64_t end) {
+                    for (std::int64_t m = begin; m < end; ++m) run_model(args, m);
+                  });
+}
+
+}  // namespace
+
+OpEntry<Adam> adam_entry() {
+  return {run_adam, [](const Context&, const Adam&) -> std::size_t { return 0; }};
+}
+
+}  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET

@@ -1,0 +1,155 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/simd.hpp"
+
+/// The one matrix product of the CPU backend: C = init + A B, A read element by element with any strides, B packed into
+/// panels. Every element of C is one chain of fused multiply-adds over k = 0, 1, ... from its initial value, whatever
+/// the tile it falls into: that is what makes results independent of batch size, position and threads.
+namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
+
+constexpr int panel_width = panel_vectors * width;  ///< columns of C per panel of B
+constexpr int tile_rows = 6;
+
+inline std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+
+/// Floats that a packed K x N operand takes: panels of panel_width columns, the last one narrowed to whole vectors.
+inline std::int64_t packed_size(std::int64_t k, std::int64_t n) { return k * rounded_up(n, width); }
+
+/// Packs B[k][n] = source[k * row_stride + n]; columns beyond n become 0.
+inline void pack_rows(const float* source, std::int64_t row_stride, std::int64_t k_count, std::int64_t n,
+                      float* packed) {
+  for (std::int64_t first = 0; first < n; first += panel_width) {
+    const std::int64_t columns = n - first < panel_width ? n - first : panel_width;
+    const std::int64_t stride = rounded_up(columns, width);
+    float* panel = packed + first * k_count;
+    for (std::int64_t k = 0; k < k_count; ++k) {
+      const float* row = source + k * row_stride + first;
+      for_vectors(columns,
+                  [&](std::int64_t i, int count) { store(panel + k * stride + i, load_some(row + i, count)); });
+    }
+  }
+}
+
+/// Packs B[k][n] = source[n * row_stride + k] (a transposed operand); columns beyond n become 0.
+inline void pack_columns(const float* source, std::int64_t row_stride, std::int64_t k_count, std::int64_t n,
+                         float* packed) {
+  for (std::int64_t first = 0; first < n; first += panel_width) {
+    const std::int64_t columns = n - first < panel_width ? n - first : panel_width;
+    const std::int64_t stride = rounded_up(columns, width);
+    float* panel = packed + first * k_count;
+    // Squares of 16: reads run along k, writes along n, both within a few cache lines.
+    for (std::int64_t k0 = 0; k0 < k_count; k0 += 16) {
+      const std::int64_t k1 = k0 + 16 < k_count ? k0 + 16 : k_count;
+      for (std::int64_t j0 = 0; j0 < stride; j0 += 16) {
+        const std::int64_t j1 = j0 + 16 < stride ? j0 + 16 : stride;
+        const std::int64_t filled = j1 < columns ? j1 : columns;
+#if defined(__AVX512F__)
+        if (k1 - k0 == 16 && filled - j0 == 16) {
+          transpose_16x16(source + (first + j0) * row_stride + k0, row_stride, panel + k0 * stride + j0, stride);
+          continue;
+        }
+#endif
+        for (std::int64_t k = k0; k < k1; ++k) {
+          for (std::int64_t j = j0; j < filled; ++j) panel[k * stride + j] = source[(first + j) * row_stride + k];
+          for (std::int64_t j = filled > j0 ? filled : j0; j < j1; ++j) panel[k * stride + j] = 0.0f;
+        }
+      }
+    }
+  }
+}
+
+/// One tile of ROWS x (VECTORS * width): init(row, vector) gives the starting value, keep(row, vector, value) takes the
+/// result.
+template <int ROWS, int VECTORS, class Init, class Keep>
+[[gnu::always_inline]] inline void multiply_tile(std::int64_t k_count, const float* a, std::int64_t a_row,
+                                                 std::int64_t a_k, const float* panel, const Init& init,
+                                                 const Keep& keep) {
+  Vec sum[ROWS][VECTORS];
+#pragma GCC unroll 8
+  for (int i = 0; i < ROWS; ++i) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) sum[i][v] = init(i, v);
+  }
+  for (std::int64_t k = 0; k < k_count; ++k) {
+    Vec b[VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) b[v] = load(panel + v * width);
+#pragma GCC unroll 8
+    for (int i = 0; i < ROWS; ++i) {
+      const Vec x = set(a[i * a_row]);
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; ++v) sum[i][v] = fused(x, b[v], sum[i][v]);
+    }
+    a += a_k;
+    panel += VECTORS * width;
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < ROWS; ++i) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) keep(i, v, sum[i][v]);
+  }
+}
+
+/// All rows of one panel. init and keep get (row, column of the vector, ...).
+template <int VECTORS, class Init, class Keep>
+void multiply_panel(std::int64_t rows, std::int64_t first_column, std::int64_t k_count, const float* a,
+                    std::int64_t a_row, std::int64_t a_k, const float* panel, const Init& init, const Keep& keep) {
+  std::int64_t r = 0;
+  auto tile = [&]<int ROWS>() {
+    multiply_tile<ROWS, VECTORS>(
+        k_count, a + r * a_row, a_row, a_k, panel, [&](int i, int v) { return init(r + i, first_column + v * width); },
+        [&](int i, int v, Vec sum) { keep(r + i, first_column + v * width, sum); });
+    r += ROWS;
+  };
+  while (rows - r >= tile_rows) tile.template operator()<tile_rows>();
+  switch (rows - r) {
+    case 5:
+      tile.template operator()<5>();
+      break;
+    case 4:
+      tile.template operator()<4>();
+      break;
+    case 3:
+      tile.template operator()<3>();
+      break;
+    case 2:
+      tile.template operator()<2>();
+      break;
+    case 1:
+      tile.template operator()<1>();
+      break;
+    default:
+      break;
+  }
+}
+
+/// C[rows x n] = init + A B for packed B. Columns are handed out in whole vectors: keep() sees columns up to n rounded
+/// up to `width` and must not store beyond n.
+template <class Init, class Keep>
+void multiply(std::int64_t rows, std::int64_t n, std::int64_t k_count, const float* a, std::int64_t a_row,
+              std::int64_t a_k, const float* packed, const Init& init, const Keep& keep) {
+  for (std::int64_t first = 0; first < n; first += panel_width) {
+    const std::int64_t vectors = n - first >= panel_width ? panel_vectors : rounded_up(n - first, width) / width;
+    const float* panel = packed + first * k_count;
+    switch (vectors) {
+#if defined(__AVX512F__)
+      case 4:
+        multiply_panel<4>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        break;
+      case 3:
+        multiply_panel<3>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        break;
+#endif
+      case 2:
+        multiply_panel<2>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        break;
+      default:
+        multiply_panel<1>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        break;
+    }
+  }
+}
+
+}  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET

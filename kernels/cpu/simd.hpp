@@ -1,0 +1,170 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+/// One float vector type per instruction set. Everything lives in a namespace named after the set, because each kernel
+/// file is compiled once per set. fused() is one rounding where the set has it (avx2, avx512) and two in the baseline.
+namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
+
+#if defined(__AVX512F__)
+
+using Vec = __m512;
+constexpr int width = 16;
+constexpr int panel_vectors = 4;  ///< vectors side by side in a tile of the matrix product
+inline Vec set(float x) { return _mm512_set1_ps(x); }
+inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
+inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
+inline __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1); }
+/// The first n elements (n <= width), the rest 0.
+inline Vec load_partial(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
+inline void store_partial(float* p, Vec v, int n) { _mm512_mask_storeu_ps(p, first(n), v); }
+inline Vec fused(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+// Masked by all lanes: the plain forms warn of an undefined value under GCC 12.
+inline Vec maximum(Vec a, Vec b) { return _mm512_maskz_max_ps(first(16), a, b); }
+inline Vec minimum(Vec a, Vec b) { return _mm512_maskz_min_ps(first(16), a, b); }
+inline Vec absolute(Vec a) { return _mm512_abs_ps(a); }
+inline Vec square_root(Vec a) { return _mm512_maskz_sqrt_ps(first(16), a); }
+/// a where x < y, else b (b where either is NaN).
+inline Vec select_less(Vec x, Vec y, Vec a, Vec b) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), b, a);
+}
+/// a where x is not NaN, else b.
+inline Vec select_number(Vec x, Vec a, Vec b) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_EQ_OQ), b, a);
+}
+inline bool any_less(Vec x, Vec y) { return _mm512_cmp_ps_mask(x, y, _CMP_LT_OQ) != 0; }
+/// destination[j][i] = source[i][j] for a square of 16.
+inline void transpose_16x16(const float* source, std::int64_t source_stride, float* destination,
+                            std::int64_t destination_stride) {
+  __m512 a[16], b[16];
+  for (int i = 0; i < 16; ++i) a[i] = _mm512_loadu_ps(source + i * source_stride);
+  for (int i = 0; i < 16; i += 2) {
+    b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    a[i] = _mm512_shuffle_ps(b[i], b[i + 2], 0x44);
+    a[i + 1] = _mm512_shuffle_ps(b[i], b[i + 2], 0xee);
+    a[i + 2] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+    a[i + 3] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0xee);
+  }
+  for (int i = 0; i < 4; ++i) {
+    b[i] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0x88);
+    b[i + 4] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0xdd);
+    b[i + 8] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0x88);
+    b[i + 12] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 4; ++i) {
+    _mm512_storeu_ps(destination + i * destination_stride, _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88));
+    _mm512_storeu_ps(destination + (i + 8) * destination_stride, _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd));
+    _mm512_storeu_ps(destination + (i + 4) * destination_stride, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0x88));
+    _mm512_storeu_ps(destination + (i + 12) * destination_stride, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0xdd));
+  }
+}
+
+#elif defined(__AVX2__)
+
+using Vec = __m256;
+constexpr int width = 8;
+constexpr int panel_vectors = 2;
+inline Vec set(float x) { return _mm256_set1_ps(x); }
+inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
+inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
+inline __m256i first(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline Vec load_partial(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
+inline void store_partial(float* p, Vec v, int n) { _mm256_maskstore_ps(p, first(n), v); }
+inline Vec fused(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+inline Vec maximum(Vec a, Vec b) { return _mm256_max_ps(a, b); }
+inline Vec minimum(Vec a, Vec b) { return _mm256_min_ps(a, b); }
+inline Vec absolute(Vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+inline Vec square_root(Vec a) { return _mm256_sqrt_ps(a); }
+inline Vec select_less(Vec x, Vec y, Vec a, Vec b) { return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_LT_OQ)); }
+inline Vec select_number(Vec x, Vec a, Vec b) { return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, x, _CMP_EQ_OQ)); }
+inline bool any_less(Vec x, Vec y) { return _mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_LT_OQ)) != 0; }
+
+#else
+
+typedef float Vec __attribute__((vector_size(16)));
+typedef std::int32_t VecInt __attribute__((vector_size(16)));
+constexpr int width = 4;
+constexpr int panel_vectors = 2;
+inline Vec set(float x) { return Vec{x, x, x, x}; }
+inline Vec load(const float* p) {
+  Vec v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
+inline Vec load_partial(const float* p, int n) {
+  Vec v = set(0.0f);
+  std::memcpy(&v, p, sizeof(float) * static_cast<unsigned>(n));
+  return v;
+}
+inline void store_partial(float* p, Vec v, int n) { std::memcpy(p, &v, sizeof(float) * static_cast<unsigned>(n)); }
+inline Vec fused(Vec a, Vec b, Vec c) { return a * b + c; }
+inline Vec blend(VecInt mask, Vec a, Vec b) {
+  VecInt x, y;
+  std::memcpy(&x, &a, sizeof x);
+  std::memcpy(&y, &b, sizeof y);
+  x = (mask & x) | (~mask & y);
+  std::memcpy(&a, &x, sizeof a);
+  return a;
+}
+inline Vec select_less(Vec x, Vec y, Vec a, Vec b) { return blend(x < y, a, b); }
+inline Vec select_number(Vec x, Vec a, Vec b) { return blend(x == x, a, b); }
+inline Vec maximum(Vec a, Vec b) { return blend(b < a, a, b); }
+inline Vec minimum(Vec a, Vec b) { return blend(a < b, a, b); }
+inline Vec absolute(Vec a) {
+  VecInt x;
+  std::memcpy(&x, &a, sizeof x);
+  x &= 0x7fffffff;
+  std::memcpy(&a, &x, sizeof a);
+  return a;
+}
+inline Vec square_root(Vec a) { return Vec{std::sqrt(a[0]), std::sqrt(a[1]), std::sqrt(a[2]), std::sqrt(a[3])}; }
+inline bool any_less(Vec x, Vec y) {
+  const VecInt m = x < y;
+  return (m[0] | m[1] | m[2] | m[3]) != 0;
+}
+
+#endif
+
+/// Calls body(offset, count) for consecutive vectors of n elements; count < width only in the last call.
+template <class Body>
+inline void for_vectors(std::int64_t n, Body&& body) {
+  std::int64_t i = 0;
+  for (; i + width <= n; i += width) body(i, width);
+  if (i < n) body(i, static_cast<int>(n - i));
+}
+inline Vec load_some(const float* p, int n) { return n == width ? load(p) : load_partial(p, n); }
+inline void store_some(float* p, Vec v, int n) {
+  if (n == width) {
+    store(p, v);
+  } else {
+    store_partial(p, v, n);
+  }
+}
+/// -1, 0 or 1 (0 for NaN).
+inline Vec sign(Vec x) {
+  const Vec zero = set(0.0f);
+  return select_less(zero, x, set(1.0f), select_less(x, zero, set(-1.0f), zero));
+}
+
+/// The scalar twin of fused(), for tails and scalar code that must give the same bits.
+inline float fused(float a, float b, float c) {
+#if defined(__FMA__)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+}  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET

@@ -1,0 +1,68 @@
+#include "kernels/contract.hpp"
+
+#include "kernels/op_table.hpp"
+
+namespace cugad {
+namespace {
+
+void check_network(ContractCheck& check, const char* name, const NetworkView& network, std::int64_t in,
+                   std::int64_t out) {
+  const std::string field = name;
+  check.require(network.layers >= 1 && network.layers <= NetworkView::max_layers,
+                field + " has " + std::to_string(network.layers) + " layers, expected 1 to " +
+                    std::to_string(NetworkView::max_layers));
+  if (!check.result().empty()) return;
+  std::int64_t width = in;
+  for (int l = 0; l < network.layers; ++l) {
+    const LayerView& layer = network.layer[l];
+    const std::string at = field + " layer " + std::to_string(l);
+    check.require(layer.in == width && layer.out >= 1, at + " is " + std::to_string(layer.in) + " to " +
+                                                           std::to_string(layer.out) + ", expected " +
+                                                           std::to_string(width) + " inputs");
+    check.require(layer.weight != nullptr && layer.bias != nullptr, at + " has a null weight or bias");
+    check.require(layer.activation >= Activation::identity && layer.activation <= Activation::tanh,
+                  at + " has an unknown activation");
+    check.require(layer.activation != Activation::leaky_relu || layer.slope > 0.0f, at + ": slope must be positive");
+    width = layer.out;
+  }
+  check.require(width == out,
+                field + " ends in " + std::to_string(width) + " outputs, expected " + std::to_string(out));
+}
+
+}  // namespace
+
+std::string check_contract(const LatentSearch& args) {
+  ContractCheck check("latent_search");
+  const std::int64_t models = args.z.models, rows = args.x.rows, d = args.x.columns, latent = args.z.columns;
+  check.require(args.restarts >= 1, "restarts is " + std::to_string(args.restarts) + ", expected at least 1");
+  check.require(args.steps >= 0, "steps is negative");
+  check.require(d >= 1 && latent >= 1, "x and z need at least one column");
+  check.view("x", args.x, models, rows, d);
+  check.output("z", args.z, models, rows * args.restarts, latent);
+  check_network(check, "generator", args.generator, latent, d);
+  if (args.discrimination_kind != Discrimination::none || args.prior_weight != 0.0f) {
+    check_network(check, "discriminator", args.discriminator, d, 1);
+    check.require(args.discrimination_kind < Discrimination::feature_l1 || args.discriminator.layers >= 2,
+                  "feature matching needs a discriminator with a hidden layer");
+    check.require(!check.result().empty() ||
+                      args.discriminator.layer[args.discriminator.layers - 1].activation == Activation::identity,
+                  "the discriminator's last layer must give logits (identity)");
+  }
+  check.require(
+      args.discrimination_kind >= Discrimination::none && args.discrimination_kind <= Discrimination::feature_squared,
+      "unknown discrimination loss");
+  check.require(args.residual_distance >= Distance::l1 && args.residual_distance <= Distance::squared,
+                "unknown residual distance");
+  check.require(args.learning_rate.pieces >= 1 && args.learning_rate.pieces <= StepSchedule::max_pieces,
+                "the step schedule has " + std::to_string(args.learning_rate.pieces) + " pieces, expected 1 to " +
+                    std::to_string(StepSchedule::max_pieces));
+  check.optional_output("loss", args.loss, models, rows, 1);
+  check.optional_output("residual", args.residual, models, rows, 1);
+  check.optional_output("discrimination", args.discrimination, models, rows, 1);
+  check.optional_output("best_z", args.best_z, models, rows, latent);
+  check.optional_output("feature_residual", args.feature_residual, models, rows, d);
+  check.optional_output("reconstruction", args.reconstruction, models, rows, d);
+  return check.result();
+}
+
+}  // namespace cugad

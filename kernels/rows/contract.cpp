@@ -1,0 +1,39 @@
+#include "kernels/contract.hpp"
+
+#include <cmath>
+
+#include "kernels/op_table.hpp"
+
+namespace cugad {
+
+std::string check_contract(const RowDistance& args) {
+  ContractCheck check("row_distance");
+  const std::int64_t models = args.a.models, rows = args.a.rows, columns = args.a.columns;
+  check.view("a", args.a, models, rows, columns);
+  check.view("b", args.b, models, rows, columns);
+  check.output("distance", args.distance, models, rows, 1);
+  check.require(args.metric == Distance::l1 || args.metric == Distance::l2 || args.metric == Distance::squared,
+                "metric is not a known distance");
+  return check.result();
+}
+
+std::string check_contract(const GatherRows& args) {
+  ContractCheck check("gather_rows");
+  const std::int64_t models = args.out.models, rows = args.out.rows, columns = args.out.columns;
+  check.view("source", args.source, models, args.source.rows, columns);
+  check.view("index", args.index, models, rows, 1);
+  check.output("out", args.out, models, rows, columns);
+  return check.result();
+}
+
+std::string check_contract(const FenceRows& args) {
+  ContractCheck check("fence_rows");
+  const std::int64_t models = args.real.models, rows = args.real.rows, columns = args.real.columns;
+  check.view("real", args.real, models, rows, columns);
+  check.output("out", args.out, models, rows, columns);
+  check.require(args.limit >= 0.0f && std::isfinite(args.limit),
+                "limit is " + std::to_string(args.limit) + ", expected a finite value of at least 0");
+  return check.result();
+}
+
+}  // namespace cugad

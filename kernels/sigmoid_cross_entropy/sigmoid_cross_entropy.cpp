@@ -1,0 +1,76 @@
+#include <algorithm>
+
+#include "kernels/cpu/entries.hpp"
+#include "kernels/elementary.hpp"
+
+namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
+namespace {
+
+constexpr int chunk = 64;
+
+/// The transcendental part, in loops over small arrays so that it is vectorised.
+struct Chunk {
+  float logit[chunk] = {};
+  float per_row[chunk], probability[chunk], slope[chunk];
+
+  void evaluate(float target) {
+    for (int i = 0; i < chunk; ++i) {
+      const float l = logit[i];
+      const float e = exp_negative(l < 0.0f ? l : -l);
+      const float positive = l < 0.0f ? 0.0f : l;
+      per_row[i] = multiply_add(-l, target, positive) + log1p_unit(e);
+      const float major = 1.0f / (1.0f + e), minor = e / (1.0f + e);
+      const float p = l < 0.0f ? minor : major, complement = l < 0.0f ? major : minor;
+      probability[i] = p;
+      // p - t, without losing the digits of a logit that is almost right.
+      slope[i] = p * (1.0f - target) - complement * target;
+    }
+  }
+};
+
+void put(const StackView<float>& view, std::int64_t model, float value, bool accumulate) {
+  if (!view) return;
+  float& place = *view.model(model).data;
+  place = accumulate ? place + value : value;
+}
+
+void run_model(const SigmoidCrossEntropy& args, std::int64_t model) {
+  const std::int64_t rows = args.logit.rows;
+  const MatrixView<const float> logit = args.logit.model(model);
+  const float scale = args.weight / static_cast<float>(rows);
+  double loss = 0.0, probability = 0.0;
+  for (std::int64_t r = 0; r < rows; r += chunk) {
+    const std::int64_t count = std::min<std::int64_t>(chunk, rows - r);
+    Chunk part;
+    for (std::int64_t i = 0; i < count; ++i) part.logit[i] = *logit.row(r + i);
+    part.evaluate(args.target);
+    for (std::int64_t i = 0; i < count; ++i) {
+      loss += part.per_row[i];
+      probability += part.probability[i];
+    }
+    if (args.dlogit) {
+      const MatrixView<float> dlogit = args.dlogit.model(model);
+      for (std::int64_t i = 0; i < count; ++i) *dlogit.row(r + i) = scale * part.slope[i];
+    }
+    if (args.per_row) {
+      const MatrixView<float> per_row = args.per_row.model(model);
+      for (std::int64_t i = 0; i < count; ++i) *per_row.row(r + i) = part.per_row[i];
+    }
+  }
+  const auto n = static_cast<double>(rows);
+  put(args.loss, model, static_cast<float>(static_cast<double>(args.weight) * loss / n), args.accumulate);
+  put(args.mean_probability, model, static_cast<float>(probability / n), args.accumulate);
+}
+
+void run_sigmoid_cross_entropy(Context&, const SigmoidCrossEntropy& args) {
+  if (args.logit.rows == 0) return;
+  for (std::int64_t m = 0; m < args.logit.models; ++m) run_model(args, m);
+}
+
+}  // namespace
+
+OpEntry<SigmoidCrossEntropy> sigmoid_cross_entropy_entry() {
+  return {run_sigmoid_cross_entropy, [](const Context&, const SigmoidCrossEntropy&) -> std::size_t { return 0; }};
+}
+
+}  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET

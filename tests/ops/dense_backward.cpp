@@ -1,0 +1,265 @@
+#include <gtest/gtest.h>
+
+#include "tests/ops/parity.hpp"
+#include "tests/ops/reference.hpp"
+
+namespace cugad::test {
+namespace {
+
+struct Shape {
+  std::int64_t models = 1, rows = 1, in = 1, out = 1;
+  Activation activation = Activation::identity;
+  double slope = 0.0;
+  double dropout = 0.0;
+  double scale = 1.0;
+  bool accumulate = false;
+  bool shared_x = false;
+  bool dx = true, dweight = true, dbias = true;
+  bool exact = false;
+  bool perf = false;
+  Layout layout = Layout::contiguous;
+};
+
+/// A layer of one model in float64: what dense_forward stored, and the loss sum(y * direction).
+struct Layer {
+  std::int64_t rows, in, out;
+  std::vector<double> x, weight, bias, dy;
+};
+
+double dh_of(Activation activation, double slope, double dropout_scale, bool dropped, double h, double dy) {
+  return dropped ? 0.0 : dy * dropout_scale * activation_derivative(activation, slope, h / dropout_scale);
+}
+
+/// An output in the activation's range; zeros (the derivative there is part of the contract) and dropped units.
+float stored_output(Random& random, const Shape& shape) {
+  if (shape.dropout > 0.0 && random.chance(shape.dropout)) return -0.0f;
+  if (random.chance(0.1)) return 0.0f;
+  if (shape.exact) return static_cast<float>(random.integer(-2, 2));
+  const double h = activate(shape.activation, shape.slope, random.uniform(-3.0, 3.0)) / (1.0 - shape.dropout);
+  return static_cast<float>(h == 0.0 ? 0.0 : h);
+}
+
+void build(Problem& problem, const Shape& shape) {
+  Random& random = problem.random;
+  const auto number = [&] { return shape.exact ? static_cast<double>(random.integer(-4, 4)) : random.normal(); };
+  const auto [models, rows, in, out] = std::array{shape.models, shape.rows, shape.in, shape.out};
+  const bool needs_y = shape.activation != Activation::identity || shape.dropout > 0.0;
+  const auto rate = static_cast<float>(shape.dropout);
+  const double dropout_scale = 1.0 / (1.0 - static_cast<double>(rate));
+  auto& x = problem.input("x", models, rows, in, shape.shared_x).fill(number);
+  auto& weight = problem.input("weight", models, out, in).fill(number);
+  auto& y = problem.input("y", models, rows, out).fill([&] { return stored_output(random, shape); });
+  auto& dy = problem.state("dy", models, rows, out).fill(number);
+  auto& dx = problem.output("dx", models, rows, in);
+  const Role weight_role = shape.accumulate ? Role::state : Role::output;
+  auto& dweight = weight_role == Role::state ? problem.state("dweight", models, out, in)
+                                             : problem.output("dweight", models, out, in);
+  auto& dbias =
+      weight_role == Role::state ? problem.state("dbias", models, 1, out) : problem.output("dbias", models, 1, out);
+  if (shape.accumulate) {
+    dweight.fill(number);
+    dbias.fill(number);
+  }
+
+  std::vector<double> dh(static_cast<std::size_t>(rows * out)), terms_of_dh(dh.size());
+  for (std::int64_t m = 0; m < models; ++m) {
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t o = 0; o < out; ++o) {
+        const auto at = static_cast<std::size_t>(r * out + o);
+        const bool dropped = shape.dropout > 0.0 && is_dropped(y.get(m, r, o));
+        dh[at] = dh_of(shape.activation, static_cast<float>(shape.slope), dropout_scale, dropped, y.get(m, r, o),
+                       dy.get(m, r, o));
+        // 1 - y^2 and y (1 - y) are sums themselves: their terms are bounded by 1.
+        terms_of_dh[at] =
+            is_curved(shape.activation) && !dropped ? std::abs(dropout_scale * dy.get(m, r, o)) : std::abs(dh[at]);
+        dy.expect(m, r, o, dh[at], 5.0 * eps * terms_of_dh[at]);
+      }
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t k = 0; k < in; ++k) {
+        double sum = 0.0, magnitude = 0.0;
+        for (std::int64_t o = 0; o < out; ++o) {
+          const auto at = static_cast<std::size_t>(r * out + o);
+          sum += dh[at] * weight.get(m, o, k);
+          magnitude += std::abs(terms_of_dh[at] * weight.get(m, o, k));
+        }
+        dx.expect(m, r, k, sum, static_cast<double>(out + 4) * eps * magnitude);
+      }
+    const double bound_factor = static_cast<double>(rows + 4 + (shape.accumulate ? 1 : 0)) * eps;
+    const double scale = static_cast<float>(shape.scale);
+    for (std::int64_t o = 0; o < out; ++o) {
+      for (std::int64_t k = 0; k <= in; ++k) {  // k == in: the bias, whose input is 1
+        double sum = 0.0, magnitude = 0.0;
+        for (std::int64_t r = 0; r < rows; ++r) {
+          const double input = k == in ? 1.0 : x.get(m, r, k);
+          sum += dh[static_cast<std::size_t>(r * out + o)] * input;
+          magnitude += std::abs(terms_of_dh[static_cast<std::size_t>(r * out + o)] * input);
+        }
+        const double before = !shape.accumulate ? 0.0 : k == in ? dbias.get(m, 0, o) : dweight.get(m, o, k);
+        const double value = before + scale * sum;
+        const double bound = bound_factor * (std::abs(before) + std::abs(scale) * magnitude);
+        if (k == in) {
+          dbias.expect(m, 0, o, value, bound);
+        } else {
+          dweight.expect(m, o, k, value, bound);
+        }
+      }
+    }
+  }
+  if (!shape.dx) dx.expect_unchanged();
+  if (!shape.dweight) dweight.expect_unchanged();
+  if (!shape.dbias) dbias.expect_unchanged();
+
+  problem.flops = 4.0 * static_cast<double>(models * rows * in * out);
+  problem.bytes = 4.0 * static_cast<double>(models * (2 * rows * in + 2 * in * out + 3 * rows * out));
+  problem.call = [&, shape, rate, needs_y](Call& call) {
+    DenseBackward args;
+    args.x = x.view(call.slice);
+    args.weight = weight.view(call.slice);
+    if (needs_y) args.y = y.view(call.slice);
+    args.dy = dy.view(call.slice);
+    if (shape.dx) args.dx = dx.view(call.slice);
+    if (shape.dweight) args.dweight = dweight.view(call.slice);
+    if (shape.dbias) args.dbias = dbias.view(call.slice);
+    args.activation = shape.activation;
+    args.slope = static_cast<float>(shape.slope);
+    args.dropout_rate = rate;
+    args.scale = static_cast<float>(shape.scale);
+    args.accumulate = shape.accumulate;
+    call(args);
+  };
+}
+
+Case make_case(const Shape& s) {
+  Case one;
+  one.parameters =
+      parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation", name_of(s.activation),
+                 "slope", s.slope, "dropout", s.dropout, "scale", s.scale, "accumulate", s.accumulate, "shared_x",
+                 s.shared_x, "dx", s.dx, "dweight", s.dweight, "dbias", s.dbias, "layout", name_of(s.layout));
+  one.layout = s.layout;
+  one.exact = s.exact;
+  one.perf = s.perf;
+  one.build = [s](Problem& problem) { build(problem, s); };
+  return one;
+}
+
+std::vector<Case> dense_backward_cases() {
+  std::vector<Case> cases;
+  const auto add = [&](const Shape& shape) { cases.push_back(make_case(shape)); };
+  constexpr Activation activations[] = {Activation::identity, Activation::relu, Activation::leaky_relu,
+                                        Activation::sigmoid, Activation::tanh};
+  // dX multiplies rows x out by out x in, dW out x rows by rows x in: tails in all three.
+  for (const std::int64_t rows : {1, 2, 7, 50}) {
+    for (const std::int64_t in : {1, 5, 15, 16, 17, 64, 65}) {
+      for (const std::int64_t out : {1, 3, 6, 7, 17}) {
+        add({.rows = rows, .in = in, .out = out, .activation = Activation::leaky_relu, .slope = 0.1,
+             .layout = static_cast<Layout>((rows + in + out) % 3)});
+      }
+    }
+  }
+  for (const Activation activation : activations) {
+    const double slope = activation == Activation::leaky_relu ? 0.2 : 0.0;
+    for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
+      for (const bool accumulate : {false, true}) {
+        add({.models = 3, .rows = 11, .in = 18, .out = 19, .activation = activation, .slope = slope,
+             .scale = accumulate ? 0.5 : 1.0, .accumulate = accumulate, .layout = layout});
+        add({.models = 3, .rows = 11, .in = 35, .out = 9, .activation = activation, .slope = slope, .dropout = 0.2,
+             .scale = accumulate ? -3.7 : 1.0, .accumulate = accumulate, .shared_x = true, .layout = layout});
+      }
+    }
+    for (int wanted = 0; wanted < 8; ++wanted)
+      add({.models = 2, .rows = 5, .in = 6, .out = 7, .activation = activation, .slope = slope, .dx = (wanted & 1) != 0,
+           .dweight = (wanted & 2) != 0, .dbias = (wanted & 4) != 0, .layout = Layout::strided});
+  }
+  add({.models = 3, .rows = 50, .in = 121, .out = 256, .activation = Activation::leaky_relu, .slope = 0.1,
+       .shared_x = true, .dx = false, .perf = true});
+  add({.rows = 50, .in = 256, .out = 128, .activation = Activation::leaky_relu, .slope = 0.1, .dropout = 0.2,
+       .perf = true});
+  add({.rows = 50, .in = 128, .out = 1, .perf = true});
+  add({.rows = 50, .in = 64, .out = 128, .activation = Activation::relu, .perf = true});
+  add({.rows = 50, .in = 128, .out = 121, .perf = true});
+  add({.rows = 65543, .in = 2, .out = 3, .activation = Activation::relu});
+  for (const Activation activation : {Activation::identity, Activation::relu, Activation::leaky_relu}) {
+    for (const std::int64_t in : {5, 17, 64}) {
+      for (const std::int64_t out : {1, 6, 33}) {
+        const Layout layout = out == 1 ? Layout::contiguous : out == 6 ? Layout::strided : Layout::misaligned;
+        add({.models = 2, .rows = 13, .in = in, .out = out, .activation = activation, .slope = 0.5,
+             .dropout = out == 6 ? 0.5 : 0.0, .scale = in == 17 ? 0.25 : 1.0, .accumulate = in == 64, .exact = true,
+             .layout = layout});
+      }
+    }
+  }
+  return cases;
+}
+
+const bool registered = register_op("dense_backward", dense_backward_cases());
+
+/// The loss sum(dy * act(x W^T + b)) in float64.
+double loss_of(const Layer& layer, Activation activation, double slope) {
+  double loss = 0.0;
+  for (std::int64_t r = 0; r < layer.rows; ++r)
+    for (std::int64_t o = 0; o < layer.out; ++o) {
+      double sum = layer.bias[static_cast<std::size_t>(o)];
+      for (std::int64_t k = 0; k < layer.in; ++k)
+        sum += layer.x[static_cast<std::size_t>(r * layer.in + k)] *
+               layer.weight[static_cast<std::size_t>(o * layer.in + k)];
+      loss += layer.dy[static_cast<std::size_t>(r * layer.out + o)] * activate(activation, slope, sum);
+    }
+  return loss;
+}
+
+/// Central differences against the formulas that the parity reference uses.
+TEST(grad, dense_backward) {
+  Random random(hash("grad dense_backward"));
+  for (const Activation activation : {Activation::identity, Activation::relu, Activation::leaky_relu,
+                                      Activation::sigmoid, Activation::tanh}) {
+    const double slope = 0.1;
+    Layer layer{4, 3, 5, {}, {}, {}, {}};
+    // A unit near a kink would be differentiated across it: draw until all are away from it.
+    for (double nearest = 0.0; nearest < 1e-3;) {
+      const auto draw = [&](std::vector<double>& values, std::int64_t count) {
+        values.resize(static_cast<std::size_t>(count));
+        for (double& value : values) value = random.normal();
+      };
+      draw(layer.x, layer.rows * layer.in);
+      draw(layer.weight, layer.out * layer.in);
+      draw(layer.bias, layer.out);
+      draw(layer.dy, layer.rows * layer.out);
+      nearest = infinity;
+      for (std::int64_t r = 0; r < layer.rows; ++r)
+        for (std::int64_t o = 0; o < layer.out; ++o) {
+          double sum = layer.bias[static_cast<std::size_t>(o)];
+          for (std::int64_t k = 0; k < layer.in; ++k)
+            sum += layer.x[static_cast<std::size_t>(r * layer.in + k)] *
+                   layer.weight[static_cast<std::size_t>(o * layer.in + k)];
+          nearest = std::min(nearest, std::abs(sum));
+        }
+    }
+    const auto difference = [&](double& parameter) {
+      const double h = 1e-5, kept = parameter;
+      parameter = kept + h;
+      const double above = loss_of(layer, activation, slope);
+      parameter = kept - h;
+      const double below = loss_of(layer, activation, slope);
+      parameter = kept;
+      return (above - below) / (2.0 * h);
+    };
+    std::vector<double> dx(layer.x.size(), 0.0), dweight(layer.weight.size(), 0.0), dbias(layer.bias.size(), 0.0);
+    for (std::size_t r = 0; r < 4; ++r)
+      for (std::size_t o = 0; o < 5; ++o) {
+        double sum = layer.bias[o];
+        for (std::size_t k = 0; k < 3; ++k) sum += layer.x[r * 3 + k] * layer.weight[o * 3 + k];
+        const double dh = dh_of(activation, slope, 1.0, false, activate(activation, slope, sum), layer.dy[r * 5 + o]);
+        dbias[o] += dh;
+        for (std::size_t k = 0; k < 3; ++k) {
+          dx[r * 3 + k] += dh * layer.weight[o * 3 + k];
+          dweight[o * 3 + k] += dh * layer.x[r * 3 + k];
+        }
+      }
+    for (std::size_t i = 0; i < dx.size(); ++i) EXPECT_NEAR(dx[i], difference(layer.x[i]), 1e-7);
+    for (std::size_t i = 0; i < dweight.size(); ++i) EXPECT_NEAR(dweight[i], difference(layer.weight[i]), 1e-7);
+    for (std::size_t i = 0; i < dbias.size(); ++i) EXPECT_NEAR(dbias[i], difference(layer.bias[i]), 1e-7);
+  }
+}
+
+}  // namespace
+}  // namespace cugad::test

@@ -1,0 +1,166 @@
+#include <gtest/gtest.h>
+
+#include "tests/ops/parity.hpp"
+#include "tests/ops/reference.hpp"
+
+namespace cugad::test {
+namespace {
+
+struct Shape {
+  std::int64_t models = 1, rows = 1, in = 1, out = 1;
+  Activation activation = Activation::identity;
+  double slope = 0.0;
+  bool bias = true;
+  bool shared_x = false;
+  double dropout = 0.0;
+  bool tangent = false;  ///< derivative_of is given
+  bool exact = false;
+  bool perf = false;
+  Layout layout = Layout::contiguous;
+};
+
+/// A stored output h of an earlier pass: in the activation's range, zeros and dropped units included.
+float stored_output(Random& random, const Shape& shape) {
+  const double scale = 1.0 / (1.0 - shape.dropout);
+  if (shape.dropout > 0.0 && random.chance(shape.dropout)) return -0.0f;
+  if (random.chance(0.1)) return 0.0f;
+  if (shape.exact) return static_cast<float>(random.integer(-2, 2));
+  const double h = activate(shape.activation, shape.slope, random.uniform(-2.0, 2.0)) * scale;
+  return static_cast<float>(h == 0.0 ? 0.0 : h);  // a kept unit is never -0.0
+}
+
+void build(Problem& problem, const Shape& shape) {
+  Random& random = problem.random;
+  const auto number = [&] { return shape.exact ? static_cast<double>(random.integer(-4, 4)) : random.normal(); };
+  const auto [models, rows, in, out] = std::array{shape.models, shape.rows, shape.in, shape.out};
+  auto& x = problem.input("x", models, rows, in, shape.shared_x).by_item().fill(number);
+  auto& weight = problem.input("weight", models, out, in).fill(number);
+  auto& bias = problem.input("bias", models, 1, out).fill(number);
+  auto& y = problem.output("y", models, rows, out).by_item();
+  auto& derivative_of = problem.input("derivative_of", models, rows, out).by_item();
+  derivative_of.fill([&] { return stored_output(random, shape); });
+  const RandomKey key{random.next(), RandomPurpose::dropout, 3, 17, nullptr};
+  const auto rate = static_cast<float>(shape.dropout);
+  const double scale = 1.0 / (1.0 - static_cast<double>(rate)), slope = static_cast<float>(shape.slope);
+  // A batch's dropout words are numbered by row, so a slice of rows is another draw.
+  if (shape.dropout > 0.0 && !shape.tangent) x.rows_per_item = y.rows_per_item = derivative_of.rows_per_item = 0;
+  y.negative_zero_matters = shape.dropout > 0.0 && !shape.tangent;
+
+  for (std::int64_t m = 0; m < models; ++m)
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t o = 0; o < out; ++o) {
+        double sum = shape.bias && !shape.tangent ? bias.get(m, 0, o) : 0.0, magnitude = std::abs(sum);
+        for (std::int64_t k = 0; k < in; ++k) {
+          const double term = static_cast<double>(x.get(m, r, k)) * weight.get(m, o, k);
+          sum += term;
+          magnitude += std::abs(term);
+        }
+        const double before = static_cast<double>(in + 2) * eps * magnitude;
+        if (shape.tangent) {
+          const float h = derivative_of.get(m, r, o);
+          const bool dropped = shape.dropout > 0.0 && is_dropped(h);
+          const double d = dropped ? 0.0 : scale * activation_derivative(shape.activation, slope, h / scale);
+          // The factor act'(h) * scale takes at most six roundings, relative to its largest term: scale.
+          const double factor_error = dropped || d == 0.0 ? 0.0 : 8.0 * eps * scale * std::abs(sum);
+          y.expect(m, r, o, d * sum, std::abs(d) * before + factor_error);
+        } else {
+          const std::uint32_t word = random_word(key, m, static_cast<std::uint64_t>(r * out + o));
+          const bool dropped = static_cast<double>(word) < static_cast<double>(rate) * 0x1p32;
+          const double value = scale * activate(shape.activation, slope, sum);
+          const double own = 4.0 * eps * std::abs(value) + (is_curved(shape.activation) ? 4.0 * eps : 0.0) * scale;
+          const double scaling = shape.dropout > 0.0 ? 3.0 * eps * std::abs(value) : 0.0;  // 1 - rate, 1 / it, product
+          // Kept zeros are +0.0.
+          y.expect(m, r, o, dropped ? -0.0 : (value == 0.0 ? 0.0 : value),
+                   dropped ? 0.0 : scale * before + own + scaling);
+        }
+      }
+
+  problem.flops = 2.0 * static_cast<double>(models * rows * in * out);
+  problem.bytes = 4.0 * static_cast<double>(models * (rows * in + in * out + rows * out));
+  problem.call = [&, shape, key, rate](Call& call) {
+    DenseForward args;
+    args.x = x.view(call.slice);
+    args.weight = weight.view(call.slice);
+    if (shape.bias) args.bias = bias.view(call.slice);
+    args.y = y.view(call.slice);
+    args.activation = shape.activation;
+    args.slope = static_cast<float>(shape.slope);
+    args.dropout = {rate, key};
+    args.dropout.key.seed += static_cast<std::uint64_t>(call.slice.first_model);
+    if (shape.tangent) args.derivative_of = derivative_of.view(call.slice);
+    call(args);
+  };
+}
+
+Case make_case(const Shape& s) {
+  Case one;
+  one.parameters = parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation",
+                              name_of(s.activation), "slope", s.slope, "bias", s.bias, "shared_x", s.shared_x,
+                              "dropout", s.dropout, "tangent", s.tangent, "layout", name_of(s.layout));
+  one.layout = s.layout;
+  one.exact = s.exact;
+  one.perf = s.perf;
+  one.build = [s](Problem& problem) { build(problem, s); };
+  return one;
+}
+
+std::vector<Case> dense_forward_cases() {
+  std::vector<Case> cases;
+  const auto add = [&](const Shape& shape) { cases.push_back(make_case(shape)); };
+  constexpr Activation activations[] = {Activation::identity, Activation::relu, Activation::leaky_relu,
+                                        Activation::sigmoid, Activation::tanh};
+  // Tails: around the tiles of 6 rows and of 16 and 64 columns, primes, nothing.
+  for (const std::int64_t rows : {0, 1, 5, 6, 7, 13}) {
+    for (const std::int64_t out : {0, 1, 3, 4, 5, 15, 16, 17, 63, 64, 65}) {
+      const std::int64_t in = rows == 7 ? 64 : rows == 13 ? 17 : 11;
+      add({.rows = rows, .in = in, .out = out, .activation = Activation::relu,
+           .layout = out % 2 == 0 ? Layout::contiguous : Layout::strided});
+    }
+  }
+  for (const std::int64_t in : {1, 2, 15, 16, 17, 121})
+    add({.rows = 6, .in = in, .out = 33, .layout = Layout::misaligned});
+  // Every activation, with dropout and as a tangent pass; populations; one data set for all models.
+  for (const Activation activation : activations) {
+    const double slope = activation == Activation::leaky_relu ? 0.1 : 0.0;
+    for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
+      add({.models = 3, .rows = 7, .in = 19, .out = 21, .activation = activation, .slope = slope, .layout = layout});
+      add({.models = 3, .rows = 9, .in = 8, .out = 18, .activation = activation, .slope = slope, .shared_x = true,
+           .dropout = 0.2, .layout = layout});
+      add({.models = 3, .rows = 7, .in = 19, .out = 35, .activation = activation, .slope = slope, .tangent = true,
+           .layout = layout});
+      add({.models = 2, .rows = 7, .in = 19, .out = 35, .activation = activation, .slope = slope, .dropout = 0.5,
+           .tangent = true, .layout = layout});
+    }
+    add({.rows = 50, .in = 121, .out = 64, .activation = activation, .slope = slope, .bias = false});
+  }
+  for (const double dropout : {0.2, 0.75})
+    add({.rows = 257, .in = 64, .out = 128, .activation = Activation::leaky_relu, .slope = 0.1, .dropout = dropout});
+  // The KDD networks at batch 50, a wide layer, many rows.
+  add({.models = 3, .rows = 50, .in = 121, .out = 256, .activation = Activation::leaky_relu, .slope = 0.1,
+       .shared_x = true, .perf = true});
+  add({.rows = 50, .in = 32, .out = 64, .activation = Activation::relu, .perf = true});
+  add({.rows = 50, .in = 64, .out = 128, .activation = Activation::relu, .perf = true});
+  add({.rows = 50, .in = 128, .out = 121, .perf = true});
+  add({.rows = 50, .in = 256, .out = 128, .activation = Activation::leaky_relu, .slope = 0.1, .perf = true});
+  add({.rows = 50, .in = 128, .out = 1, .perf = true});
+  add({.rows = 1024, .in = 256, .out = 256, .activation = Activation::relu, .perf = true});
+  add({.rows = 65543, .in = 3, .out = 2, .activation = Activation::tanh});
+  // Small integers: equal to the bit.
+  for (const Activation activation : {Activation::identity, Activation::relu, Activation::leaky_relu}) {
+    for (const std::int64_t rows : {1, 6, 13}) {
+      for (const std::int64_t out : {1, 5, 17, 64, 100}) {
+        const Layout layout = rows == 1 ? Layout::contiguous : rows == 6 ? Layout::strided : Layout::misaligned;
+        add({.models = 2, .rows = rows, .in = 65, .out = out, .activation = activation,
+             .slope = out == 17 ? 0.5 : 0.25, .dropout = out == 5 ? 0.5 : 0.0, .exact = true, .layout = layout});
+      }
+    }
+    add({.models = 3, .rows = 7, .in = 23, .out = 19, .activation = activation, .slope = 0.25, .dropout = 0.75,
+         .tangent = true, .exact = true, .layout = Layout::strided});
+  }
+  return cases;
+}
+
+const bool registered = register_op("dense_forward", dense_forward_cases());
+
+}  // namespace
+}  // namespace cugad::test

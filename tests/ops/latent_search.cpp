@@ -1,0 +1,158 @@
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "tests/ops/latent_problem.hpp"
+
+namespace cugad::test {
+namespace {
+
+std::vector<Case> latent_search_cases() {
+  std::vector<Case> cases;
+  const auto add = [&](const SearchShape& s) {
+    Case one;
+    one.parameters = s.text();
+    one.layout = s.layout;
+    one.exact = s.exact;
+    one.perf = s.perf;
+    one.build = [s](Problem& problem) { build_search(problem, s); };
+    cases.push_back(one);
+  };
+  const std::vector<std::int64_t> small_g = {5, 9, 13}, small_d = {13, 17, 7, 1};
+  constexpr Distance distances[] = {Distance::l1, Distance::l2, Distance::squared};
+  constexpr Discrimination discriminations[] = {Discrimination::none, Discrimination::cross_entropy,
+                                                Discrimination::feature_l1, Discrimination::feature_l2,
+                                                Discrimination::feature_squared};
+  for (const Distance distance : distances)
+    for (const Discrimination discrimination : discriminations)
+      for (const std::int64_t steps : {0, 1, 5, 25})
+        add({.rows = 5, .steps = steps, .generator = small_g, .discriminator = small_d, .residual = distance,
+             .discrimination = discrimination, .layout = static_cast<Layout>(steps % 3)});
+  // Populations, restarts, missing cells, every extra term of the loss; each alone and all together.
+  for (const Discrimination discrimination : discriminations) {
+    for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
+      SearchShape base{.models = 3, .rows = 7, .steps = 5, .generator = small_g, .discriminator = small_d,
+                       .discrimination = discrimination, .layout = layout};
+      SearchShape shape = base;
+      shape.restarts = 3;
+      add(shape);
+      shape = base;
+      shape.missing = 0.3;
+      add(shape);
+      shape = base;
+      shape.prior_weight = 0.05;
+      add(shape);
+      shape = base;
+      shape.latent_weight = 0.3;
+      add(shape);
+      shape = base;
+      shape.latent_clip = 0.5;
+      add(shape);
+      shape = base;
+      shape.pieces = 3;
+      add(shape);
+      shape = base;
+      shape.restarts = 2, shape.missing = 0.2, shape.prior_weight = 0.05, shape.latent_weight = 0.1;
+      shape.latent_clip = 1.0, shape.pieces = 4, shape.beta1 = 0.5, shape.shared_x = true;
+      add(shape);
+    }
+  }
+  for (const Activation activation : {Activation::identity, Activation::sigmoid, Activation::tanh}) {
+    add({.rows = 6, .steps = 5, .generator = small_g, .discriminator = small_d, .hidden = activation});
+    add({.rows = 6, .steps = 5, .generator = small_g, .discriminator = small_d, .last = activation});
+  }
+  // Depths and widths around the tiles.
+  add({.rows = 6, .steps = 5, .generator = {1, 1}, .discriminator = {1, 1, 1}});
+  add({.rows = 6, .steps = 5, .generator = {3, 7}, .discriminator = {7, 1},
+       .discrimination = Discrimination::cross_entropy});
+  add({.rows = 6, .steps = 5, .generator = {16, 15, 16, 17, 33}, .discriminator = {33, 16, 15, 17, 1}});
+  add({.rows = 6, .steps = 1, .generator = {2, 3, 4, 5, 6, 7, 8, 9, 10}, .discriminator = {10, 9, 8, 7, 6, 5, 4, 3, 1}});
+  add({.rows = 5, .steps = 3, .generator = {64, 65, 64}, .discriminator = {64, 63, 65, 1}});
+  // Queries around the search's own tile (54 rows of z), restarts that fill it and that exceed it.
+  for (const std::int64_t rows : {0, 1, 53, 54, 55, 109})
+    add({.rows = rows, .steps = 2, .generator = {3, 5}, .discriminator = {5, 4, 1}});
+  for (const std::int64_t restarts : {5, 7, 54, 55, 61, 130})
+    add({.rows = 4, .steps = 2, .restarts = restarts, .generator = {3, 5}, .discriminator = {5, 4, 1}});
+  for (const std::int64_t models : {15, 16, 17, 33})
+    add({.models = models, .rows = 3, .steps = 2, .generator = {3, 5}, .discriminator = {5, 4, 1}});
+  for (int wanted = 0; wanted < 7; ++wanted)  // each output alone, and none
+    add({.rows = 3, .steps = 2, .restarts = 2, .generator = {3, 5}, .discriminator = {5, 4, 1}, .missing = 0.2,
+         .outputs = wanted == 6 ? 0 : 1 << wanted});
+  // The KDD networks.
+  add({.rows = 3, .steps = 5, .generator = {32, 64, 128, 121}, .discriminator = {121, 256, 128, 128, 1}});
+  add({.rows = 50, .steps = 1, .generator = {32, 64, 128, 121}, .discriminator = {121, 256, 128, 128, 1},
+       .discrimination = Discrimination::cross_entropy, .perf = true});
+  add({.rows = 65543, .steps = 0, .generator = {1, 2}, .discriminator = {2, 2, 1}});
+  // Small integers and no steps: everything but Adam, to the bit.
+  for (const Discrimination discrimination :
+       {Discrimination::none, Discrimination::feature_l1, Discrimination::feature_squared})
+    for (const std::int64_t restarts : {1, 4})
+      add({.models = 2, .rows = 9, .restarts = restarts, .generator = small_g, .discriminator = small_d,
+           .residual = restarts == 1 ? Distance::l1 : Distance::squared, .discrimination = discrimination,
+           .missing = 0.2, .exact = true, .layout = Layout::strided});
+  return cases;
+}
+
+const bool registered = register_op("latent_search", latent_search_cases());
+
+/// Central differences of the reference's loss, away from its kinks.
+TEST(grad, latent_search) {
+  Random random(hash("grad latent_search"));
+  for (const Discrimination discrimination :
+       {Discrimination::none, Discrimination::cross_entropy, Discrimination::feature_l1, Discrimination::feature_l2,
+        Discrimination::feature_squared}) {
+    for (const Distance residual : {Distance::l1, Distance::l2, Distance::squared}) {
+      const Network64 generator = random_network(random, {4, 6, 5}, Activation::tanh, Activation::identity);
+      const Network64 discriminator = random_network(random, {5, 7, 6, 1}, Activation::sigmoid, Activation::identity);
+      SearchSettings settings;
+      settings.residual_distance = residual;
+      settings.discrimination = discrimination;
+      settings.lambda = 0.3;
+      settings.prior_weight = 0.2;
+      settings.latent_weight = 0.15;
+      Row x(5), z(4);
+      for (double& value : x) value = random.normal();
+      for (double& value : z) value = random.normal();
+      const Evaluation at = evaluate(generator, discriminator, settings, x, z);
+      for (std::size_t j = 0; j < z.size(); ++j) {
+        const double h = 1e-6;
+        Row above = z, below = z;
+        above[j] += h;
+        below[j] -= h;
+        const double difference = (evaluate(generator, discriminator, settings, x, above).loss -
+                                   evaluate(generator, discriminator, settings, x, below).loss) /
+                                  (2.0 * h);
+        EXPECT_NEAR(at.gradient[j], difference, 1e-7) << "discrimination " << static_cast<int>(discrimination)
+                                                      << " residual " << name_of(residual) << " z " << j;
+      }
+      // Filled cells are constants of the step: with a cell missing, the query's features do not move with z.
+      x[2] = std::numeric_limits<double>::quiet_NaN();
+      const Evaluation missing = evaluate(generator, discriminator, settings, x, z);
+      EXPECT_TRUE(std::isfinite(missing.loss));
+      for (const double g : missing.gradient) EXPECT_TRUE(std::isfinite(g));
+    }
+  }
+}
+
+/// Equal losses: a generator that ignores z leaves every restart where it began, and the first one must win.
+TEST(restarts, a_tie_goes_to_the_first) {
+  for (const NamedDevice& named : devices()) {
+    for (const std::int64_t restarts : {2, 7, 60}) {
+      SearchShape shape{.rows = 5, .steps = 3, .restarts = restarts, .generator = {3, 4}, .discriminator = {4, 3, 1}};
+      shape.dead_generator = true;
+      Problem problem(hash("tie"), Layout::contiguous);
+      const SearchTensors tensors = build_search(problem, shape);
+      std::string refusal;
+      const Results results = execute(problem, initial_images(problem), named.device, 1, {{}}, &refusal);
+      ASSERT_EQ(refusal, "");
+      for (std::int64_t r = 0; r < 5; ++r)
+        for (std::int64_t c = 0; c < 3; ++c)
+          EXPECT_EQ(tensors.best_z->get(results[problem.index_of(*tensors.best_z)], 0, r, c),
+                    tensors.z->get(0, r * restarts, c))
+              << named.name << " query " << r << " of " << restarts << " restarts";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cugad::test

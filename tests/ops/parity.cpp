@@ -1,0 +1,243 @@
+#include "tests/ops/parity.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <numbers>
+
+#include "cugad/error.hpp"
+
+/// Registers the cases of all ops as gtests and says what one case has to pass.
+namespace cugad::test {
+namespace {
+
+class ParityTest : public testing::Test {
+ public:
+  ParityTest(std::size_t record, std::size_t index) : record_(record), index_(index) {}
+
+ protected:
+  OpRecord& record() const { return op_records()[record_]; }
+  const Case& one() const { return record().cases[index_]; }
+  std::string text() const { return record().op + "(" + one().parameters + ")"; }
+  std::string rerun(const char* mode) const {
+    return text() + ", rerun with --gtest_filter='" + mode + "/" + record().op + "." + one().parameters + "'";
+  }
+
+ private:
+  std::size_t record_, index_;
+};
+
+/// The models one at a time.
+std::vector<Slice> single_models(std::int64_t models) {
+  std::vector<Slice> slices;
+  for (std::int64_t m = 0; m < models; ++m) slices.push_back({m, 1, 0, -1});
+  return slices;
+}
+
+/// The items alone where there are few; else some alone, and the rest in two uneven pieces. Last first.
+std::vector<Slice> pieces_of(std::int64_t items) {
+  std::vector<Slice> slices;
+  std::int64_t end = items;
+  if (items > 64) {
+    slices.push_back({0, -1, items - items / 3, items / 3});
+    slices.push_back({0, -1, 20, items - items / 3 - 20});
+    end = 20;
+  }
+  for (std::int64_t i = end - 1; i >= 0; --i) slices.push_back({0, -1, i, 1});
+  return slices;
+}
+
+class Test : public ParityTest {
+ public:
+  using ParityTest::ParityTest;
+  void TestBody() override {
+    const char* mode = one().exact ? "exact" : "test";
+    const std::unique_ptr<Problem> problem = make_problem(record().op, one());
+    ASSERT_TRUE(problem->call) << "the case does not call its op: " << rerun(mode);
+    const Results start = initial_images(*problem);
+    Results first;
+    for (std::size_t d = 0; d < devices().size(); ++d) {
+      const NamedDevice& named = devices()[d];
+      SCOPED_TRACE(named.name + ": " + rerun(mode));
+      std::string refusal;
+      const Results results = execute(*problem, start, named.device, 1, {{}}, &refusal);
+      ASSERT_EQ(refusal, "") << "unexpectedly unsupported";
+      ++record().executed[d];
+      double worst = 0.0;
+      ASSERT_EQ(compare(*problem, results, one().exact, &worst), "");
+      if (worst > record().worst_ratio) {
+        record().worst_ratio = worst;
+        record().worst_case = named.name + " " + text();
+      }
+      if (problem->same_bits_on_all_backends && !first.empty()) {
+        ASSERT_EQ(compare_bits(*problem, first, results), "") << "other bits than " << devices().front().name;
+      }
+      if (first.empty()) first = results;
+      check_invariance(*problem, start, results, named.device);
+    }
+  }
+
+ private:
+  static void check_invariance(const Problem& problem, const Results& start, const Results& results,
+                               const Device& device) {
+    std::string refusal;
+    const auto run = [&](const Results& images, int threads, const std::vector<Slice>& slices) {
+      return execute(problem, images, device, threads, slices, &refusal);
+    };
+    ASSERT_EQ(compare_bits(problem, results, run(start, 1, {{}})), "") << "differs on repetition";
+    ASSERT_EQ(compare_bits(problem, results, run(start, 2, {{}})), "") << "differs with 2 threads";
+    if (problem.models() > 1 && problem.models_are_independent) {
+      ASSERT_EQ(compare_bits(problem, results, run(start, 1, single_models(problem.models()))), "")
+          << "a population differs from its models run one at a time";
+    }
+    if (problem.has_items() && problem.items() > 1) {
+      ASSERT_EQ(compare_bits(problem, results, run(start, 1, pieces_of(problem.items()))), "")
+          << "rows run alone differ from rows run in a batch";
+      ASSERT_EQ(compare_bits(problem, reversed(problem, results), run(reversed(problem, start), 1, {{}})), "")
+          << "rows in reversed order differ";
+    }
+    ASSERT_EQ(refusal, "") << "a part of the case is refused";
+  }
+};
+
+class Perf : public ParityTest {
+ public:
+  using ParityTest::ParityTest;
+  void TestBody() override {
+    const std::unique_ptr<Problem> problem = make_problem(record().op, one());
+    for (const NamedDevice& named : devices()) {
+      std::string refusal;
+      int repetitions = 0;
+      double seconds = 0.0;
+      // One warm-up of one run; then as many runs in one go as fill about half a second. Copies are outside: their
+      // time is taken by an execution without runs.
+      const auto timed = [&](int runs) {
+        const std::vector<Slice> slices(static_cast<std::size_t>(runs), Slice{});
+        const auto start = std::chrono::steady_clock::now();
+        execute(*problem, initial_images(*problem), named.device, 0, slices, &refusal);
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      };
+      timed(1);
+      const double once = timed(1);
+      repetitions = static_cast<int>(std::min(10000.0, 0.5 / once)) + 1;
+      seconds = (timed(repetitions + 1) - timed(1)) / repetitions;
+      ASSERT_EQ(refusal, "");
+      std::printf("perf %-12s %-90s %10.1f us/run", named.name.c_str(), text().c_str(), seconds * 1e6);
+      if (problem->flops > 0.0) std::printf(" %8.2f GFLOP/s", problem->flops / seconds * 1e-9);
+      if (problem->bytes > 0.0) std::printf(" %8.2f GB/s", problem->bytes / seconds * 1e-9);
+      std::printf("\n");
+    }
+  }
+};
+
+/// Prints the worst ratios and the support table; in an unfiltered run every op must have run on every backend.
+class Summary : public testing::Environment {
+ public:
+  void TearDown() override {
+    const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+    const bool filtered = all.test_to_run_count() != all.total_test_count();
+    std::printf("\n%-24s %9s  cases run per backend:", "op", "worst");
+    for (const NamedDevice& named : devices()) std::printf(" %s", named.name.c_str());
+    std::printf("\n");
+    for (const OpRecord& record : op_records()) {
+      std::printf("%-24s %9.4f ", record.op.c_str(), record.worst_ratio);
+      for (const std::int64_t count : record.executed) std::printf(" %4lld", static_cast<long long>(count));
+      std::printf("  %s\n", record.worst_case.c_str());
+      if (filtered) continue;
+      for (std::size_t d = 0; d < devices().size(); ++d)
+        EXPECT_GT(record.executed[d], 0) << record.op << " has not run on " << devices()[d].name;
+    }
+    if (filtered) std::printf("(a filtered run: zeros above mean nothing)\n");
+  }
+};
+
+}  // namespace
+
+std::vector<OpRecord>& op_records() {
+  static std::vector<OpRecord> records;
+  return records;
+}
+
+bool register_op(const std::string& op, std::vector<Case> cases) {
+  static const testing::Environment* const summary = testing::AddGlobalTestEnvironment(new Summary);
+  static_cast<void>(summary);
+  const std::size_t record = op_records().size();
+  op_records().push_back({op, std::move(cases), 0.0, "", std::vector<std::int64_t>(8, 0)});
+  const std::vector<Case>& kept = op_records()[record].cases;
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    const std::string suite = (kept[i].exact ? "exact/" : "test/") + op;
+    testing::RegisterTest(suite.c_str(), kept[i].parameters.c_str(), nullptr, nullptr, __FILE__, __LINE__,
+                          [record, i]() -> ParityTest* { return new Test(record, i); });
+    if (kept[i].perf && std::getenv("CUGAD_PERF") != nullptr)
+      testing::RegisterTest(("perf/" + op).c_str(), kept[i].parameters.c_str(), nullptr, nullptr, __FILE__, __LINE__,
+                            [record, i]() -> ParityTest* { return new Perf(record, i); });
+  }
+  return true;
+}
+
+std::unique_ptr<Problem> make_problem(const std::string& op, const Case& one) {
+  auto problem = std::make_unique<Problem>(hash(op + "(" + one.parameters + ")"), one.layout);
+  one.build(*problem);
+  return problem;
+}
+
+std::uint64_t hash(const std::string& text) {  // FNV-1a
+  std::uint64_t value = 0xcbf29ce484222325u;
+  for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return value;
+}
+
+std::uint64_t Random::next() {  // splitmix64
+  state_ += 0x9e3779b97f4a7c15u;
+  std::uint64_t z = state_;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+double Random::uniform(double low, double high) {
+  return low + (high - low) * static_cast<double>(next() >> 11) * 0x1p-53;
+}
+
+double Random::normal() {
+  const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform(0.0, 1.0)));
+  return radius * std::cos(2.0 * std::numbers::pi * uniform(0.0, 1.0));
+}
+
+std::int64_t Random::integer(std::int64_t low, std::int64_t high) {
+  return low + static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(high - low + 1));
+}
+
+const char* name_of(Layout layout) {
+  switch (layout) {
+    case Layout::contiguous: return "contiguous";
+    case Layout::strided: return "strided";
+    case Layout::misaligned: return "misaligned";
+  }
+  return "?";
+}
+
+const char* name_of(Activation activation) {
+  switch (activation) {
+    case Activation::identity: return "identity";
+    case Activation::relu: return "relu";
+    case Activation::leaky_relu: return "leaky_relu";
+    case Activation::sigmoid: return "sigmoid";
+    case Activation::tanh: return "tanh";
+  }
+  return "?";
+}
+
+const char* name_of(Distance distance) {
+  switch (distance) {
+    case Distance::l1: return "l1";
+    case Distance::l2: return "l2";
+    case Distance::squared: return "squared";
+  }
+  return "?";
+}
+
+}  // namespace cugad::test

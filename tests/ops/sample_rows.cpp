@@ -1,0 +1,156 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/ops/parity.hpp"
+
+namespace cugad::test {
+namespace {
+
+/// The contract promises properties, not particular permutations: each epoch visits each row once, anew every epoch,
+/// and a batch is a window on that sequence. One case draws whole epochs, batch after batch.
+struct Shape {
+  std::int64_t models = 1, source_rows = 1, batch = 1, steps = 1;
+  bool ranges = false;   ///< each model owns rows of its own
+  bool counter = false;  ///< the step comes from device memory
+  bool perf = false;
+  Layout layout = Layout::contiguous;
+};
+
+void build(Problem& problem, const Shape& shape) {
+  const auto [models, batch, steps] = std::array{shape.models, shape.batch, shape.steps};
+  auto& index = problem.output<std::int32_t>("index", models, batch * steps, 1);
+  auto& first_row = problem.input<std::int32_t>("first_row", models, 1, 1);
+  auto& row_count = problem.input<std::int32_t>("row_count", models, 1, 1);
+  auto& counter = problem.input<std::uint32_t>("step_counter", models, steps, 1, true);
+  for (std::int64_t m = 0; m < models; ++m) {
+    first_row.set(m, 0, 0, shape.ranges ? static_cast<std::int32_t>(100 + 1000 * m) : 0);
+    row_count.set(m, 0, 0, static_cast<std::int32_t>(shape.source_rows + (shape.ranges ? 3 * m : 0)));
+  }
+  for (std::int64_t s = 0; s < steps; ++s) counter.set(0, s, 0, static_cast<std::uint32_t>(s));
+  index.expect_checked_elsewhere();
+  problem.check = [&, at = problem.index_of(index)](const Results& results) -> std::string {
+    for (std::int64_t m = 0; m < index.models; ++m) {
+      const std::int64_t n = row_count.get(m, 0, 0);
+      std::set<std::int64_t> seen;
+      for (std::int64_t p = 0; p < index.rows; ++p) {
+        if (p % n == 0) seen.clear();
+        const std::int64_t row = index.get(results[at], m, p, 0) - first_row.get(m, 0, 0);
+        const std::string place = "position " + std::to_string(p) + " of model " + std::to_string(m) + ": ";
+        if (row < 0 || row >= n) return place + "row " + std::to_string(row) + " of " + std::to_string(n);
+        if (!seen.insert(row).second) return place + "row " + std::to_string(row) + " twice in an epoch";
+      }
+    }
+    return "";
+  };
+  problem.same_bits_on_all_backends = true;
+  const RandomKey key{problem.random.next(), RandomPurpose::minibatch, 0, 0, nullptr};
+  problem.call = [&, shape, key](Call& call) {
+    for (std::int64_t step = 0; step < shape.steps; ++step) {
+      SampleRows args;
+      args.index = index.view(call.slice).slice_rows(step * shape.batch, shape.batch);
+      args.source_rows = static_cast<std::int32_t>(shape.source_rows);
+      if (shape.ranges) {
+        args.first_row = first_row.view(call.slice);
+        args.row_count = row_count.view(call.slice);
+      }
+      args.key = key;
+      args.key.seed += static_cast<std::uint64_t>(call.slice.first_model);
+      if (shape.counter) {
+        args.key.step_counter = counter.view().model(0).row(step);
+      } else {
+        args.key.step = static_cast<std::uint32_t>(step);
+      }
+      call(args);
+    }
+  };
+}
+
+Case make_case(const Shape& s) {
+  Case one;
+  one.parameters = parameters("models", s.models, "source_rows", s.source_rows, "batch", s.batch, "steps", s.steps,
+                              "ranges", s.ranges, "counter", s.counter, "layout", name_of(s.layout));
+  one.layout = s.layout;
+  one.exact = true;
+  one.perf = s.perf;
+  one.build = [s](Problem& problem) { build(problem, s); };
+  return one;
+}
+
+std::vector<Case> sample_rows_cases() {
+  std::vector<Case> cases;
+  const auto add = [&](const Shape& shape) { cases.push_back(make_case(shape)); };
+  for (const std::int64_t n : {1, 2, 3, 5, 15, 16, 17, 50, 63, 64, 65, 127, 257}) {
+    for (const std::int64_t batch : {1, 7, 50})
+      add({.source_rows = n, .batch = batch, .steps = 3 * n / batch + 2, .layout = static_cast<Layout>(n % 3)});
+  }
+  for (const bool counter : {false, true})
+    add({.models = 3, .source_rows = 41, .batch = 16, .steps = 9, .ranges = true, .counter = counter,
+         .layout = Layout::strided});
+  add({.source_rows = 65543, .batch = 65543, .steps = 2});
+  add({.source_rows = 1000003, .batch = 4096, .steps = 2, .perf = true});
+  add({.source_rows = 5, .batch = 0, .steps = 1});
+  return cases;
+}
+
+const bool registered = register_op("sample_rows", sample_rows_cases());
+
+std::vector<std::int32_t> draw(const NamedDevice& named, std::int32_t n, std::int64_t rows, std::uint64_t seed,
+                               std::uint32_t step) {
+  Problem problem(0, Layout::contiguous);
+  auto& index = problem.output<std::int32_t>("index", 1, rows, 1);
+  problem.call = [&](Call& call) {
+    SampleRows args;
+    args.index = index.view();
+    args.source_rows = n;
+    args.key = {seed, RandomPurpose::minibatch, 0, step, nullptr};
+    call(args);
+  };
+  std::string refusal;
+  const Results results = execute(problem, initial_images(problem), named.device, 1, {{}}, &refusal);
+  EXPECT_EQ(refusal, "");
+  std::vector<std::int32_t> rows_drawn;
+  for (std::int64_t r = 0; r < rows; ++r) rows_drawn.push_back(index.get(results[0], 0, r, 0));
+  return rows_drawn;
+}
+
+TEST(distribution, sample_rows_is_a_window_on_one_sequence) {
+  for (const NamedDevice& named : devices()) {
+    const std::int32_t n = 37;
+    const std::vector<std::int32_t> all = draw(named, n, 3 * n, 8, 0);
+    for (std::uint32_t p = 0; p < 3 * n; ++p) EXPECT_EQ(draw(named, n, 1, 8, p)[0], all[p]) << "position " << p;
+    const std::vector<std::int32_t> third = draw(named, n, n, 8, 2);
+    EXPECT_TRUE(std::equal(third.begin(), third.end(), all.begin() + 2 * n));
+    // Another order in every epoch and for every seed.
+    EXPECT_FALSE(std::equal(all.begin(), all.begin() + n, all.begin() + n));
+    EXPECT_NE(draw(named, n, n, 9, 0), draw(named, n, n, 8, 0));
+  }
+}
+
+/// Over many seeds every row comes equally often at every position, and after every other row.
+TEST(distribution, sample_rows_is_uniform) {
+  const NamedDevice& named = devices().front();
+  for (const std::int32_t n : {3, 5, 10}) {
+    const int draws = 20000;
+    const auto cells = static_cast<std::size_t>(n);
+    std::vector<double> at_position(cells * cells, 0.0), follows(cells * cells, 0.0);
+    for (int seed = 0; seed < draws; ++seed) {
+      const std::vector<std::int32_t> order = draw(named, n, n, static_cast<std::uint64_t>(seed) * 7919, 0);
+      for (std::size_t p = 0; p < cells; ++p) at_position[p * cells + static_cast<std::size_t>(order[p])] += 1.0;
+      follows[static_cast<std::size_t>(order[0]) * cells + static_cast<std::size_t>(order[1])] += 1.0;
+    }
+    double chi_position = 0.0, chi_follows = 0.0;
+    const double expected = draws / static_cast<double>(n), pair = draws / static_cast<double>(n * (n - 1));
+    for (std::size_t i = 0; i < cells * cells; ++i) {
+      chi_position += (at_position[i] - expected) * (at_position[i] - expected) / expected;
+      if (i / cells != i % cells) chi_follows += (follows[i] - pair) * (follows[i] - pair) / pair;
+    }
+    // Five deviations of a chi-squared distribution above its mean.
+    const double freedom = static_cast<double>((n - 1) * (n - 1)), pairs = static_cast<double>(n * (n - 1) - 1);
+    EXPECT_LT(chi_position, freedom + 5.0 * std::sqrt(2.0 * freedom)) << n << " rows";
+    EXPECT_LT(chi_follows, pairs + 5.0 * std::sqrt(2.0 * pairs)) << n << " rows";
+  }
+}
+
+}  // namespace
+}  // namespace cugad::test

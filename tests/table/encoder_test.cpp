@@ -1,0 +1,159 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "table_files.hpp"
+
+namespace cugad {
+namespace {
+
+using EncoderTest = TableFiles;
+using Texts = std::vector<std::string>;
+
+const char* const traffic = "bytes,service,load,state,label\n10,http,0.5,up,ok\n20,ftp,0.25,up,ok\n,IRC,1,,bad\n";
+
+TableEncoder fitted(const Table& table, const TableEncoder::Options& options = {}) {
+  TableEncoder encoder;
+  encoder.fit(table, options);
+  return encoder;
+}
+
+TEST_F(EncoderTest, NumericColumnsThenCategoriesInAsciiOrder) {
+  const Table table = read("a.csv", traffic);
+  TableEncoder encoder = fitted(table, {{}, {"label"}});
+  EXPECT_EQ(encoder.feature_names(),
+            (Texts{"bytes", "load", "service=IRC", "service=ftp", "service=http", "state=up"}));
+  EXPECT_EQ(encoder.numeric_features(), 2);
+  const Matrix matrix = encoder.encode(table);
+  ASSERT_EQ(matrix.rows, 3);
+  ASSERT_EQ(matrix.columns, 6);
+  EXPECT_EQ((std::vector<float>(matrix.row(0), matrix.row(1))), (std::vector<float>{10, 0.5, 0, 0, 1, 1}));
+  EXPECT_EQ((std::vector<float>(matrix.row(1), matrix.row(2))), (std::vector<float>{20, 0.25, 0, 1, 0, 1}));
+  // A missing number stays NaN, a missing category is all zeros and not counted as unseen.
+  EXPECT_TRUE(std::isnan(matrix.row(2)[0]));
+  EXPECT_EQ((std::vector<float>(matrix.row(2) + 1, matrix.row(2) + 6)), (std::vector<float>{1, 1, 0, 0, 0}));
+  EXPECT_TRUE(encoder.unseen().empty());
+}
+
+TEST_F(EncoderTest, UnseenCategoriesAreCountedOverChunks) {
+  TableEncoder encoder = fitted(read("a.csv", traffic), {{}, {"label"}});
+  const Table other = read("b.csv", "state,extra,service,bytes,load\nup,x,smtp,1,2\ndown,y,http,3,4\nup,z,smtp,5,6\n");
+  for (std::int64_t pass = 1; pass <= 2; ++pass) {
+    const Matrix matrix = encoder.encode(other);
+    EXPECT_EQ((std::vector<float>(matrix.row(0), matrix.row(1))), (std::vector<float>{1, 2, 0, 0, 0, 1}));
+    EXPECT_EQ((std::vector<float>(matrix.row(1), matrix.row(2))), (std::vector<float>{3, 4, 0, 0, 1, 0}));
+    EXPECT_EQ(encoder.unseen(), (std::map<std::string, std::int64_t>{{"service", 2 * pass}, {"state", pass}}));
+  }
+}
+
+TEST_F(EncoderTest, MissingColumnsAndWrongKindsAreNamed) {
+  TableEncoder encoder = fitted(read("a.csv", traffic), {{}, {"label"}});
+  const Error missing = error_of([&] { encoder.encode(read("b.csv", "byte,service,load,state\n1,x,2,up\n")); });
+  EXPECT_EQ(missing.code(), ErrorCode::invalid_argument);
+  mentions(missing, "'bytes'");
+  const Error text =
+      error_of([&] { encoder.encode(read("b.csv", "bytes,service,load,state\n1,x,2,up\n1,x,high,up\n")); });
+  EXPECT_EQ(text.code(), ErrorCode::format);
+  mentions(text, "column 'load': found 'high' in row 1");
+  const Error large = error_of([&] { encoder.encode(read("b.csv", "bytes,service,load,state\n1e39,x,2,up\n")); });
+  EXPECT_EQ(large.code(), ErrorCode::format);
+  mentions(large, "row 0, column 'bytes'");
+  EXPECT_TRUE(encoder.unseen().empty());
+}
+
+TEST_F(EncoderTest, NumbersAreCategoriesByTheirShortestText) {
+  const Table table = read("a.csv", "a,port,land\n1,80,0\n2,100000,1\n3,0.5,1.0\n");
+  TableEncoder encoder = fitted(table, {{"port", "-1"}, {}});
+  EXPECT_EQ(encoder.feature_names(), (Texts{"a", "port=0.5", "port=100000", "port=80", "land=0", "land=1"}));
+  // The same file read as the encoder asks, with its categories as text, and the same numbers from an array.
+  const Matrix expected = encoder.encode(table);
+  EXPECT_EQ(encoder.encode(read_table(directory.file("a.csv"), encoder.read_options())).data, expected.data);
+  EXPECT_TRUE(encoder.unseen().empty());
+  const std::string array = npy("<f8", "(3, 3)", array_bytes<double>({1, 80, 0, 2, 100000, 1, 3, 0.5, 1}));
+  TableEncoder unnamed = fitted(read("a.npy", array), {{"1", "2"}, {}});
+  EXPECT_EQ(unnamed.encode(read("a.npy", array)).data, expected.data);
+  // Without a header a column's name is its position.
+  EXPECT_EQ(unnamed.encode(table).data, expected.data);
+  EXPECT_TRUE(unnamed.unseen().empty());
+}
+
+TEST_F(EncoderTest, TextCategoriesMatchNumbersWrittenOtherwise) {
+  ReadOptions options;
+  options.text_columns = {"b"};
+  TableEncoder encoder = fitted(read("a.csv", "a,b\n1,1.0\n2,2.50\n", options));
+  EXPECT_EQ(encoder.feature_names(), (Texts{"a", "b=1.0", "b=2.50"}));
+  EXPECT_EQ(encoder.encode(read("b.csv", "a,b\n1,1\n2,2.5\n")).data, (std::vector<float>{1, 1, 0, 2, 0, 1}));
+  EXPECT_TRUE(encoder.unseen().empty());
+}
+
+TEST_F(EncoderTest, FitRefusesWhatItCannotLearn) {
+  const Table table = read("a.csv", traffic);
+  const Error unknown = error_of([&] { fitted(table, {{"servce"}, {}}); });
+  EXPECT_EQ(unknown.code(), ErrorCode::invalid_argument);
+  mentions(unknown, "'service'");
+  EXPECT_EQ(error_of([&] { fitted(table, {{}, {"labels"}}); }).code(), ErrorCode::invalid_argument);
+  const Error many = error_of([&] { fitted(table, {{}, {}, 2}); });
+  EXPECT_EQ(many.code(), ErrorCode::invalid_argument);
+  mentions(many, "column 'service' has more than 2 categories");
+  EXPECT_EQ(error_of([&] { fitted(table, {{}, {"0", "1", "2", "3", "4"}}); }).code(), ErrorCode::invalid_argument);
+  EXPECT_EQ(error_of([&] { fitted(read("b.csv", "a,b\n")); }).code(), ErrorCode::invalid_argument);
+  EXPECT_EQ(error_of([&] { fitted(read("b.csv", "a,b\n1,caf\xe9\n")); }).code(), ErrorCode::format);
+}
+
+TEST_F(EncoderTest, ConstantAndSingleRowTables) {
+  EXPECT_EQ(fitted(read("a.csv", "a,b\n1,x\n")).feature_names(), (Texts{"a", "b=x"}));
+  TableEncoder encoder = fitted(read("a.csv", "a,b\n1,x\n1,x\n1,x\n"));
+  EXPECT_EQ(encoder.encode(read("b.csv", "a,b\n1,x\n")).data, (std::vector<float>{1, 1}));
+  EXPECT_EQ(encoder.encode(read("b.csv", "a,b\n")).rows, 0);
+}
+
+TEST_F(EncoderTest, JsonRoundTrip) {
+  const Table table = read("a.csv", "a,\"b \"\"q\"\"\",c\n1,\"x,\ny\",\xc3\xa9\n2,z,\xe2\x82\xac\n");
+  TableEncoder encoder = fitted(table);
+  TableEncoder copy = TableEncoder::from_json(encoder.to_json());
+  EXPECT_EQ(copy.feature_names(), encoder.feature_names());
+  EXPECT_EQ(copy.numeric_features(), encoder.numeric_features());
+  EXPECT_EQ(copy.to_json(), encoder.to_json());
+  EXPECT_EQ(copy.encode(table).data, encoder.encode(table).data);
+  EXPECT_EQ(copy.read_options().text_columns, (Texts{"b \"q\"", "c"}));
+}
+
+TEST_F(EncoderTest, DamagedJsonIsRefused) {
+  const std::string good = fitted(read("a.csv", traffic)).to_json();
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    EXPECT_EQ(error_of([&] { TableEncoder::from_json(good.substr(0, size)); }).code(), ErrorCode::format) << size;
+  }
+  for (const std::string json :
+       {"null", "[]", "{}", R"({"numeric":[],"categorical":[]})", R"({"numeric":["a","a"],"categorical":[]})",
+        R"({"numeric":[1],"categorical":[]})", R"({"numeric":["a"],"categorical":{}})",
+        R"({"numeric":["a"],"categorical":[],"more":1})", R"({"numeric":["a"],"categorical":[{"name":"b"}]})",
+        R"({"numeric":["a"],"categorical":[{"name":"b","values":["y","x"]}]})",
+        R"({"numeric":["a"],"categorical":[{"name":"b","values":["x","x"]}]})",
+        R"({"numeric":["a"],"categorical":[{"name":"a","values":["x"]}]})",
+        R"({"numeric":["a"],"categorical":[{"name":"b","values":[""]}]})",
+        R"({"numeric":["a"],"categorical":[{"name":"b","values":"x"}]})"}) {
+    EXPECT_EQ(error_of([&] { TableEncoder::from_json(json); }).code(), ErrorCode::format) << json;
+  }
+  const std::string deep(200000, '[');
+  EXPECT_EQ(error_of([&] { TableEncoder::from_json(deep); }).code(), ErrorCode::format);
+}
+
+TEST_F(EncoderTest, ChunksEncodeAsTheWhole) {
+  const std::string path = directory.file("t.csv");
+  synthesize_telemetry(path, 1000, 5, 3);
+  const Table whole = read_table(path);
+  TableEncoder encoder = fitted(whole, {{}, {"label"}});
+  const Matrix expected = encoder.encode(whole);
+  const auto reader = open_table(path, encoder.read_options());
+  Table chunk;
+  std::vector<float> joined;
+  while (reader->read(chunk, 77)) {
+    const Matrix part = encoder.encode(chunk);
+    joined.insert(joined.end(), part.data.begin(), part.data.end());
+  }
+  EXPECT_EQ(joined, expected.data);
+}
+
+}  // namespace
+}  // namespace cugad
