@@ -12,16 +12,26 @@ class ContractCheck {
   explicit ContractCheck(const char* op) : op_(op) {}
 
   void require(bool ok, const std::string& what) {
-    if (!ok && reason_.empty()) reason_ = std::string(op_) + ": " + what;
+    if (!ok) fail(what);
   }
-  /// A view that must be there (unless it is empty), with this shape.
+  void require(bool ok, const char* what) {
+    if (!ok) fail(what);
+  }
+  /// A view that must be there (unless it is empty), with this shape. Texts are made only when something is wrong:
+  /// contracts are checked on every call.
   template <class T>
   void view(const char* name, const StackView<T>& v, std::int64_t models, std::int64_t rows, std::int64_t columns) {
-    const std::string field = name;
-    require(v.models == models && v.rows == rows && v.columns == columns,
-            field + " is " + shape(v.models, v.rows, v.columns) + ", expected " + shape(models, rows, columns));
-    layout(name, v);
-    require(v.data != nullptr || models * rows * columns == 0, field + " is null");
+    if (v.models != models || v.rows != rows || v.columns != columns) {
+      fail(std::string(name) + " is " + shape(v.models, v.rows, v.columns) + ", expected " +
+           shape(models, rows, columns));
+    }
+    if (v.models < 0 || v.rows < 0 || v.columns < 0) fail(std::string(name) + " has a negative size");
+    if (v.rows > 1 && v.row_stride < v.columns) {
+      fail(std::string(name) + ": row_stride " + std::to_string(v.row_stride) + " is less than " +
+           std::to_string(v.columns) + " columns");
+    }
+    if (v.model_stride < 0) fail(std::string(name) + ": negative model_stride");
+    if (v.data == nullptr && models * rows * columns != 0) fail(std::string(name) + " is null");
   }
   /// The same where null means "not wanted".
   template <class T>
@@ -33,7 +43,7 @@ class ContractCheck {
   void output(const char* name, const StackView<T>& v, std::int64_t models, std::int64_t rows, std::int64_t columns) {
     view(name, v, models, rows, columns);
     const std::int64_t extent = rows == 0 || columns == 0 ? 0 : (rows - 1) * v.row_stride + columns;
-    require(models <= 1 || v.model_stride >= extent, std::string(name) + ": models of an output overlap");
+    if (models > 1 && v.model_stride < extent) fail(std::string(name) + ": models of an output overlap");
   }
   template <class T>
   void optional_output(const char* name, const StackView<T>& v, std::int64_t models, std::int64_t rows,
@@ -43,16 +53,11 @@ class ContractCheck {
   std::string result() const { return reason_; }
 
  private:
+  void fail(const std::string& what) {
+    if (reason_.empty()) reason_ = std::string(op_) + ": " + what;
+  }
   static std::string shape(std::int64_t models, std::int64_t rows, std::int64_t columns) {
     return std::to_string(models) + " x " + std::to_string(rows) + " x " + std::to_string(columns);
-  }
-  template <class T>
-  void layout(const char* name, const StackView<T>& v) {
-    require(v.models >= 0 && v.rows >= 0 && v.columns >= 0, std::string(name) + " has a negative size");
-    require(v.rows <= 1 || v.row_stride >= v.columns, std::string(name) + ": row_stride " +
-                                                          std::to_string(v.row_stride) + " is less than " +
-                                                          std::to_string(v.columns) + " columns");
-    require(v.model_stride >= 0, std::string(name) + ": negative model_stride");
   }
   const char* op_;
   std::string reason_;

@@ -92,7 +92,7 @@ void evaluate(const std::string& input, const FlagSet& flags) {
       lines.push_back({name, value.is_number_integer() ? grouped(value.get<std::int64_t>())
                                                        : fmt::format("{:.6g}", value.get<double>())});
     }
-    print(aligned_table(lines));
+    print(named_values(lines));
   }
   warn_of_unseen_values(model);
 }

@@ -55,17 +55,18 @@ void FlagSet::add_text(const std::string& name, const std::string& type, const s
   flag.option = app_->add_option("--" + with_dashes(name), flag.flag_text, help)->type_name(type);
 }
 
-void FlagSet::add_boolean(const std::string& name, const std::string& help) {
+void FlagSet::add_boolean(const std::string& name, const std::string& help, bool usually) {
   Flag& flag = flags_[name];
-  const std::string dashed = with_dashes(name);
-  flag.option = app_->add_flag(fmt::format("--{0},!--no-{0}", dashed), flag.flag_text, help);
+  const std::string positive = "--" + with_dashes(name);
+  const std::string names = usually ? positive + ",!--no-" + with_dashes(name) : positive;
+  flag.option = app_->add_flag(names, flag.flag_text, help);
   flag.is_boolean = true;
 }
 
 void FlagSet::add_detector_options() {
   for (const OptionInfo& info : option_list()) {
     if (info.kind == "boolean") {
-      add_boolean(info.name, help_with_default(info));
+      add_boolean(info.name, help_with_default(info), get_option(DetectorOptions{}, info.name) == "true");
     } else {
       add_text(info.name, value_name(info), help_with_default(info));
     }

@@ -19,8 +19,8 @@ class FlagSet {
 
   /// `--label-column C`. `type` is what the help shows for the value.
   void add_text(const std::string& name, const std::string& type, const std::string& help);
-  /// `--quiet`, `--quiet=false`, `--no-quiet`.
-  void add_boolean(const std::string& name, const std::string& help);
+  /// `--quiet`, `--quiet=false`; where it is `usually` true also `--no-quiet`.
+  void add_boolean(const std::string& name, const std::string& help, bool usually = false);
   /// One flag for each of cugad::option_list().
   void add_detector_options();
   /// `--device`, `--precision` and `--threads`.

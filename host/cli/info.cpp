@@ -15,14 +15,6 @@ namespace {
 
 using Lines = std::vector<std::vector<std::string>>;
 
-std::string left_aligned(const Lines& lines) {
-  std::size_t width = 0;
-  for (const auto& line : lines) width = std::max(width, line[0].size());
-  std::string text;
-  for (const auto& line : lines) text += fmt::format("{:<{}}  {}\n", line[0], width, line[1]);
-  return text;
-}
-
 /// Options that differ from the defaults come first.
 std::string describe_options(const DetectorOptions& options) {
   Lines changed, unchanged;
@@ -36,7 +28,7 @@ std::string describe_options(const DetectorOptions& options) {
     }
   }
   return fmt::format("options that differ from the defaults:{}\n{}options at their defaults:\n{}",
-                     changed.empty() ? " none" : "", left_aligned(changed), left_aligned(unchanged));
+                     changed.empty() ? " none" : "", named_values(changed), named_values(unchanged));
 }
 
 std::string describe_telemetry(const std::vector<ModelTelemetry>& models) {
@@ -70,14 +62,14 @@ void describe_model(const Device& device, const std::string& path) {
                                        : fmt::format("rows whose column {} is {}", model.labels.column,
                                                      fmt::join(model.labels.normal, " or "))});
   }
-  print(left_aligned(lines));
+  print(named_values(lines));
   print(describe_options(model.detector.options()));
   print(describe_telemetry(model.detector.telemetry()));
 }
 
 void info(const FlagSet& flags) {
   const Device device = flags.open_device();
-  print(left_aligned({{"version", CUGAD_VERSION},
+  print(named_values({{"version", CUGAD_VERSION},
                       {"device", device.name()},
                       {"description", device.description()},
                       {"threads", fmt::format("{}", device.threads())}}));

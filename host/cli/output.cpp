@@ -72,6 +72,14 @@ void check_writable(const std::string& path) {
   }
 }
 
+std::string named_values(const std::vector<std::vector<std::string>>& lines) {
+  std::size_t width = 0;
+  for (const auto& line : lines) width = std::max(width, line[0].size());
+  std::string text;
+  for (const auto& line : lines) text += fmt::format("{:<{}}  {}\n", line[0], width, line[1]);
+  return text;
+}
+
 std::string aligned_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {

@@ -26,6 +26,8 @@ std::string csv_cell(std::string_view text);
 /// Throws Error{input_output} unless a file can be made at `path`: better before an hour of work than after it.
 void check_writable(const std::string& path);
 
+/// Lines of a name and its value, both to the left.
+std::string named_values(const std::vector<std::vector<std::string>>& lines);
 /// An aligned table: the first column to the left, the others to the right. An empty row is a rule.
 std::string aligned_table(const std::vector<std::vector<std::string>>& rows);
 

@@ -106,7 +106,7 @@ void FitStatus::update(const FitProgress& progress) {
 void FitStatus::message(const std::string& text) {
   if (quiet_) return;
   line_.clear();
-  print_note(fmt::format("{}{}", title_, one_line(text)));
+  print_note(fmt::format("cugad: {}{}", title_, one_line(text)));
 }
 
 void RowStatus::update(std::int64_t rows, std::int64_t total) {

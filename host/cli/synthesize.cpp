@@ -36,7 +36,8 @@ Run add_synthesize(CLI::App& app) {
   flags->add_text("output", "FILE", "File to write: .csv or .csv.gz");
   flags->add_text("seed", "N", "Seed of the draw [42]");
   flags->add_text("groups", "N", "Number of machines [1]");
-  return [flags] { synthesize(*flags); };
+  // `kind` has one value yet; it lives on because the parser writes to it.
+  return [kind, flags] { synthesize(*flags); };
 }
 
 }  // namespace cugad::cli

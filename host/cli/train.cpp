@@ -162,13 +162,13 @@ void train(const std::string& input, FlagSet& flags) {
   std::error_code ignored;
   if (folder.only_when_stopped) std::filesystem::remove_all(folder.path, ignored);  // ours alone, and done with
 
-  print(aligned_table({{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
-                       {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())},
-                       {"models", fmt::format("{}", detector.options().population)},
-                       {"steps", grouped(steps)},
-                       {"seconds", fmt::format("{:.1f}", watch.seconds())},
-                       {"threshold", fmt::format("{}", detector.threshold())},
-                       {"model", output}}));
+  print(named_values({{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
+                      {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())},
+                      {"models", fmt::format("{}", detector.options().population)},
+                      {"steps", grouped(steps)},
+                      {"seconds", fmt::format("{:.1f}", watch.seconds())},
+                      {"threshold", fmt::format("{}", detector.threshold())},
+                      {"model", output}}));
 }
 
 }  // namespace

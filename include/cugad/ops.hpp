@@ -96,7 +96,8 @@ enum class AdamForm : std::int32_t {
 /// average = average_decay * average + (1 - average_decay) * w (w after the step).
 ///   parameter, gradient, first_moment, second_moment, average (optional): [1, n].
 ///   model_scale [1, 1] per model (optional): multiplies the learning rate; 0 freezes a model: nothing of it changes.
-///   squared_norm [1, 1] per model (optional): the squared Euclidean norm of the gradient (double sum, fixed order).
+///   squared_norm [1, 1] per model (optional): the squared Euclidean norm of the gradient (double sum, fixed order;
+///   0 where n is 0).
 ///   step counts from 1 (plus *step_counter when given). Bias corrections are computed in double.
 ///   Bound: moments 3 eps relative to sum of |terms|; step 8 eps |step| + eps |w|.
 struct Adam {

@@ -124,7 +124,6 @@ void run_model(const Adam& args, std::int64_t model) {
 
 void run_adam(Context& context, const Adam& args) {
   const std::int64_t models = args.parameter.models;
-  if (args.parameter.rows == 0 || args.parameter.columns == 0) return;
   const double nanoseconds = 0.4 * static_cast<double>(models) * static_cast<double>(args.parameter.columns);
   parallel_ranges(worthwhile_threads(context.threads(), nanoseconds), models,
                   [&](int, std::int64_t begin, std::int64_t end) {

@@ -109,12 +109,11 @@ void build(Problem& problem, const Shape& shape) {
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters = parameters("models", s.models, "n", s.n, "form",
-                              s.form == AdamForm::standard ? "standard" : "epsilon_hat", "rate", s.learning_rate,
-                              "beta1", s.beta1, "beta2", s.beta2, "epsilon", s.epsilon, "step", s.step, "counter",
-                              s.step_counter, "gradient_range", s.gradient_range, "average_decay", s.average_decay,
-                              "model_scale", s.model_scale, "squared_norm", s.squared_norm, "shared_gradient",
-                              s.shared_gradient, "layout", name_of(s.layout));
+  one.parameters = parameters(
+      "models", s.models, "n", s.n, "form", s.form == AdamForm::standard ? "standard" : "epsilon_hat", "rate",
+      s.learning_rate, "beta1", s.beta1, "beta2", s.beta2, "epsilon", s.epsilon, "step", s.step, "counter",
+      s.step_counter, "gradient_range", s.gradient_range, "average_decay", s.average_decay, "model_scale",
+      s.model_scale, "squared_norm", s.squared_norm, "shared_gradient", s.shared_gradient, "layout", name_of(s.layout));
   // gtest reads '-' in a filter as "except".
   for (char& c : one.parameters) c = c == '-' ? '_' : c;
   one.layout = s.layout;
@@ -132,10 +131,24 @@ std::vector<Case> adam_cases() {
         add({.n = n, .form = form, .step = step, .squared_norm = true, .layout = static_cast<Layout>(n % 3)});
     }
     for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
-      add({.models = 3, .n = 101, .form = form, .learning_rate = 1e-5, .beta1 = 0.5, .step = 7, .average_decay = 0.999,
-           .model_scale = true, .squared_norm = true, .layout = layout});
-      add({.models = 3, .n = 53, .form = form, .step = 3, .step_counter = 20, .average_decay = 0.5,
-           .shared_gradient = true, .layout = layout});
+      add({.models = 3,
+           .n = 101,
+           .form = form,
+           .learning_rate = 1e-5,
+           .beta1 = 0.5,
+           .step = 7,
+           .average_decay = 0.999,
+           .model_scale = true,
+           .squared_norm = true,
+           .layout = layout});
+      add({.models = 3,
+           .n = 53,
+           .form = form,
+           .step = 3,
+           .step_counter = 20,
+           .average_decay = 0.5,
+           .shared_gradient = true,
+           .layout = layout});
     }
     for (const double epsilon : {1e-8, 1e-3})
       add({.n = 301, .form = form, .epsilon = epsilon, .step = 1, .gradient_range = 1e-7});

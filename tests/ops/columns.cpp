@@ -69,9 +69,9 @@ void build_statistics(Problem& problem, const Shape& shape) {
       out.expect(m, 1, c, static_cast<double>(mean), mean_bound);
       out.expect(m, 2, c, deviation, varies ? roundings * deviation + mean_bound : 0.0);
       const double cube = deviation * deviation * deviation;
-      out.expect(m, 3, c, varies ? static_cast<double>(third) / cube : 0.0,
-                 varies ? 4.0 * roundings * static_cast<double>(third_terms) / cube + 6.0 * mean_bound / deviation
-                        : 0.0);
+      out.expect(
+          m, 3, c, varies ? static_cast<double>(third) / cube : 0.0,
+          varies ? 4.0 * roundings * static_cast<double>(third_terms) / cube + 6.0 * mean_bound / deviation : 0.0);
       out.expect(m, 4, c, static_cast<double>(*low), 0.0);
       out.expect(m, 5, c, static_cast<double>(*high), 0.0);
     }
@@ -128,9 +128,9 @@ std::vector<Case> cases_of(void (*build)(Problem&, const Shape&), bool scaling) 
   std::vector<Case> cases;
   const auto add = [&](const Shape& s) {
     Case one;
-    one.parameters = parameters("models", s.models, "rows", s.rows, "columns", s.columns, "missing", s.missing,
-                                "offset", s.offset, "shared_x", s.shared_x, "log1p", s.log1p, "in_place", s.in_place,
-                                "layout", name_of(s.layout));
+    one.parameters =
+        parameters("models", s.models, "rows", s.rows, "columns", s.columns, "missing", s.missing, "offset", s.offset,
+                   "shared_x", s.shared_x, "log1p", s.log1p, "in_place", s.in_place, "layout", name_of(s.layout));
     one.layout = s.layout;
     one.exact = s.exact;
     one.perf = s.perf;
@@ -146,7 +146,12 @@ std::vector<Case> cases_of(void (*build)(Problem&, const Shape&), bool scaling) 
     if (!scaling) continue;
     for (const bool log1p : {false, true})
       for (const bool in_place : {false, true})
-        add({.models = 3, .rows = 17, .columns = 23, .missing = 0.1, .log1p = log1p, .in_place = in_place,
+        add({.models = 3,
+             .rows = 17,
+             .columns = 23,
+             .missing = 0.1,
+             .log1p = log1p,
+             .in_place = in_place,
              .layout = layout});
     add({.models = 2, .rows = 9, .columns = 3, .exact = true, .layout = layout});
   }
@@ -189,8 +194,7 @@ void build_quantile(Problem& problem, const QuantileShape& shape) {
         const auto below = static_cast<std::size_t>(position);
         const double a = sorted[below], b = sorted[std::min(below + 1, sorted.size() - 1)];
         const double t = position - static_cast<double>(below), value = a + (b - a) * t;
-        out.expect(m, r, i, value,
-                   eps * std::abs(value) + 4.0 * double_eps * (std::abs(a) + std::abs(b)));
+        out.expect(m, r, i, value, eps * std::abs(value) + 4.0 * double_eps * (std::abs(a) + std::abs(b)));
       }
     }
   problem.bytes = 4.0 * static_cast<double>(shape.models * shape.rows * shape.n);

@@ -32,7 +32,8 @@ std::string outside_of_elements(const Tensor& tensor, std::size_t at) {
 std::string compare_surroundings(const Tensor& tensor, const Bytes& result) {
   Bytes should_be = tensor.initial;
   if (tensor.role != Role::input && tensor.columns > 0) {
-    const auto row_bytes = static_cast<std::ptrdiff_t>(tensor.columns * static_cast<std::int64_t>(tensor.element_bytes));
+    const auto row_bytes =
+        static_cast<std::ptrdiff_t>(tensor.columns * static_cast<std::int64_t>(tensor.element_bytes));
     for (std::int64_t m = 0; m < tensor.models; ++m)
       for (std::int64_t r = 0; r < tensor.rows; ++r) {
         const auto at = static_cast<std::ptrdiff_t>(tensor.offset(m, r, 0));

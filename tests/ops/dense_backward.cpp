@@ -151,7 +151,11 @@ std::vector<Case> dense_backward_cases() {
   for (const std::int64_t rows : {1, 2, 7, 50}) {
     for (const std::int64_t in : {1, 5, 15, 16, 17, 64, 65}) {
       for (const std::int64_t out : {1, 3, 6, 7, 17}) {
-        add({.rows = rows, .in = in, .out = out, .activation = Activation::leaky_relu, .slope = 0.1,
+        add({.rows = rows,
+             .in = in,
+             .out = out,
+             .activation = Activation::leaky_relu,
+             .slope = 0.1,
              .layout = static_cast<Layout>((rows + in + out) % 3)});
       }
     }
@@ -160,19 +164,55 @@ std::vector<Case> dense_backward_cases() {
     const double slope = activation == Activation::leaky_relu ? 0.2 : 0.0;
     for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
       for (const bool accumulate : {false, true}) {
-        add({.models = 3, .rows = 11, .in = 18, .out = 19, .activation = activation, .slope = slope,
-             .scale = accumulate ? 0.5 : 1.0, .accumulate = accumulate, .layout = layout});
-        add({.models = 3, .rows = 11, .in = 35, .out = 9, .activation = activation, .slope = slope, .dropout = 0.2,
-             .scale = accumulate ? -3.7 : 1.0, .accumulate = accumulate, .shared_x = true, .layout = layout});
+        add({.models = 3,
+             .rows = 11,
+             .in = 18,
+             .out = 19,
+             .activation = activation,
+             .slope = slope,
+             .scale = accumulate ? 0.5 : 1.0,
+             .accumulate = accumulate,
+             .layout = layout});
+        add({.models = 3,
+             .rows = 11,
+             .in = 35,
+             .out = 9,
+             .activation = activation,
+             .slope = slope,
+             .dropout = 0.2,
+             .scale = accumulate ? -3.7 : 1.0,
+             .accumulate = accumulate,
+             .shared_x = true,
+             .layout = layout});
       }
     }
     for (int wanted = 0; wanted < 8; ++wanted)
-      add({.models = 2, .rows = 5, .in = 6, .out = 7, .activation = activation, .slope = slope, .dx = (wanted & 1) != 0,
-           .dweight = (wanted & 2) != 0, .dbias = (wanted & 4) != 0, .layout = Layout::strided});
+      add({.models = 2,
+           .rows = 5,
+           .in = 6,
+           .out = 7,
+           .activation = activation,
+           .slope = slope,
+           .dx = (wanted & 1) != 0,
+           .dweight = (wanted & 2) != 0,
+           .dbias = (wanted & 4) != 0,
+           .layout = Layout::strided});
   }
-  add({.models = 3, .rows = 50, .in = 121, .out = 256, .activation = Activation::leaky_relu, .slope = 0.1,
-       .shared_x = true, .dx = false, .perf = true});
-  add({.rows = 50, .in = 256, .out = 128, .activation = Activation::leaky_relu, .slope = 0.1, .dropout = 0.2,
+  add({.models = 3,
+       .rows = 50,
+       .in = 121,
+       .out = 256,
+       .activation = Activation::leaky_relu,
+       .slope = 0.1,
+       .shared_x = true,
+       .dx = false,
+       .perf = true});
+  add({.rows = 50,
+       .in = 256,
+       .out = 128,
+       .activation = Activation::leaky_relu,
+       .slope = 0.1,
+       .dropout = 0.2,
        .perf = true});
   add({.rows = 50, .in = 128, .out = 1, .perf = true});
   add({.rows = 50, .in = 64, .out = 128, .activation = Activation::relu, .perf = true});
@@ -182,8 +222,16 @@ std::vector<Case> dense_backward_cases() {
     for (const std::int64_t in : {5, 17, 64}) {
       for (const std::int64_t out : {1, 6, 33}) {
         const Layout layout = out == 1 ? Layout::contiguous : out == 6 ? Layout::strided : Layout::misaligned;
-        add({.models = 2, .rows = 13, .in = in, .out = out, .activation = activation, .slope = 0.5,
-             .dropout = out == 6 ? 0.5 : 0.0, .scale = in == 17 ? 0.25 : 1.0, .accumulate = in == 64, .exact = true,
+        add({.models = 2,
+             .rows = 13,
+             .in = in,
+             .out = out,
+             .activation = activation,
+             .slope = 0.5,
+             .dropout = out == 6 ? 0.5 : 0.0,
+             .scale = in == 17 ? 0.25 : 1.0,
+             .accumulate = in == 64,
+             .exact = true,
              .layout = layout});
       }
     }
@@ -210,8 +258,8 @@ double loss_of(const Layer& layer, Activation activation, double slope) {
 /// Central differences against the formulas that the parity reference uses.
 TEST(grad, dense_backward) {
   Random random(hash("grad dense_backward"));
-  for (const Activation activation : {Activation::identity, Activation::relu, Activation::leaky_relu,
-                                      Activation::sigmoid, Activation::tanh}) {
+  for (const Activation activation :
+       {Activation::identity, Activation::relu, Activation::leaky_relu, Activation::sigmoid, Activation::tanh}) {
     const double slope = 0.1;
     Layer layer{4, 3, 5, {}, {}, {}, {}};
     // A unit near a kink would be differentiated across it: draw until all are away from it.

@@ -113,7 +113,10 @@ std::vector<Case> dense_forward_cases() {
   for (const std::int64_t rows : {0, 1, 5, 6, 7, 13}) {
     for (const std::int64_t out : {0, 1, 3, 4, 5, 15, 16, 17, 63, 64, 65}) {
       const std::int64_t in = rows == 7 ? 64 : rows == 13 ? 17 : 11;
-      add({.rows = rows, .in = in, .out = out, .activation = Activation::relu,
+      add({.rows = rows,
+           .in = in,
+           .out = out,
+           .activation = Activation::relu,
            .layout = out % 2 == 0 ? Layout::contiguous : Layout::strided});
     }
   }
@@ -124,20 +127,46 @@ std::vector<Case> dense_forward_cases() {
     const double slope = activation == Activation::leaky_relu ? 0.1 : 0.0;
     for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
       add({.models = 3, .rows = 7, .in = 19, .out = 21, .activation = activation, .slope = slope, .layout = layout});
-      add({.models = 3, .rows = 9, .in = 8, .out = 18, .activation = activation, .slope = slope, .shared_x = true,
-           .dropout = 0.2, .layout = layout});
-      add({.models = 3, .rows = 7, .in = 19, .out = 35, .activation = activation, .slope = slope, .tangent = true,
+      add({.models = 3,
+           .rows = 9,
+           .in = 8,
+           .out = 18,
+           .activation = activation,
+           .slope = slope,
+           .shared_x = true,
+           .dropout = 0.2,
            .layout = layout});
-      add({.models = 2, .rows = 7, .in = 19, .out = 35, .activation = activation, .slope = slope, .dropout = 0.5,
-           .tangent = true, .layout = layout});
+      add({.models = 3,
+           .rows = 7,
+           .in = 19,
+           .out = 35,
+           .activation = activation,
+           .slope = slope,
+           .tangent = true,
+           .layout = layout});
+      add({.models = 2,
+           .rows = 7,
+           .in = 19,
+           .out = 35,
+           .activation = activation,
+           .slope = slope,
+           .dropout = 0.5,
+           .tangent = true,
+           .layout = layout});
     }
     add({.rows = 50, .in = 121, .out = 64, .activation = activation, .slope = slope, .bias = false});
   }
   for (const double dropout : {0.2, 0.75})
     add({.rows = 257, .in = 64, .out = 128, .activation = Activation::leaky_relu, .slope = 0.1, .dropout = dropout});
   // The KDD networks at batch 50, a wide layer, many rows.
-  add({.models = 3, .rows = 50, .in = 121, .out = 256, .activation = Activation::leaky_relu, .slope = 0.1,
-       .shared_x = true, .perf = true});
+  add({.models = 3,
+       .rows = 50,
+       .in = 121,
+       .out = 256,
+       .activation = Activation::leaky_relu,
+       .slope = 0.1,
+       .shared_x = true,
+       .perf = true});
   add({.rows = 50, .in = 32, .out = 64, .activation = Activation::relu, .perf = true});
   add({.rows = 50, .in = 64, .out = 128, .activation = Activation::relu, .perf = true});
   add({.rows = 50, .in = 128, .out = 121, .perf = true});
@@ -150,12 +179,27 @@ std::vector<Case> dense_forward_cases() {
     for (const std::int64_t rows : {1, 6, 13}) {
       for (const std::int64_t out : {1, 5, 17, 64, 100}) {
         const Layout layout = rows == 1 ? Layout::contiguous : rows == 6 ? Layout::strided : Layout::misaligned;
-        add({.models = 2, .rows = rows, .in = 65, .out = out, .activation = activation,
-             .slope = out == 17 ? 0.5 : 0.25, .dropout = out == 5 ? 0.5 : 0.0, .exact = true, .layout = layout});
+        add({.models = 2,
+             .rows = rows,
+             .in = 65,
+             .out = out,
+             .activation = activation,
+             .slope = out == 17 ? 0.5 : 0.25,
+             .dropout = out == 5 ? 0.5 : 0.0,
+             .exact = true,
+             .layout = layout});
       }
     }
-    add({.models = 3, .rows = 7, .in = 23, .out = 19, .activation = activation, .slope = 0.25, .dropout = 0.75,
-         .tangent = true, .exact = true, .layout = Layout::strided});
+    add({.models = 3,
+         .rows = 7,
+         .in = 23,
+         .out = 19,
+         .activation = activation,
+         .slope = 0.25,
+         .dropout = 0.75,
+         .tangent = true,
+         .exact = true,
+         .layout = Layout::strided});
   }
   return cases;
 }

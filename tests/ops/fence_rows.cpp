@@ -64,7 +64,8 @@ std::vector<Case> fence_rows_cases() {
   for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
     for (const std::int64_t columns : {0, 1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 121, 127, 128, 129, 257})
       add({.rows = 7, .columns = columns, .layout = layout});
-    for (const std::int64_t rows : {0, 1, 2, 3, 4, 50}) add({.rows = rows, .columns = 5, .limit = 1.5, .layout = layout});
+    for (const std::int64_t rows : {0, 1, 2, 3, 4, 50})
+      add({.rows = rows, .columns = 5, .limit = 1.5, .layout = layout});
     add({.models = 3, .rows = 11, .columns = 19, .shared_real = true, .layout = layout});
     add({.models = 3, .rows = 11, .columns = 19, .limit = 0.0, .layout = layout});
   }
@@ -110,9 +111,9 @@ TEST(distribution, fence_rows) {
       if (r % 3 == 1) shares.push_back(taken / static_cast<double>(columns));
     }
     // Deviations are measured from 400 numbers each (3.5 %), shares from 400 columns: 2.2 leaves room for that.
-    EXPECT_LT(kolmogorov_smirnov(log_deviations, [](double x) {
-                return std::clamp((x - std::log(0.1)) / std::log(20.0), 0.0, 1.0);
-              }), 2.2);
+    EXPECT_LT(kolmogorov_smirnov(log_deviations,
+                                 [](double x) { return std::clamp((x - std::log(0.1)) / std::log(20.0), 0.0, 1.0); }),
+              2.2);
     EXPECT_LT(kolmogorov_smirnov(noise, normal_cumulative), 2.2);
     EXPECT_LT(kolmogorov_smirnov(shares, [](double x) { return x; }), 2.2);
     EXPECT_LT(kolmogorov_smirnov(uniforms, [](double x) { return (x + 3.5) / 7.0; }), 2.2);

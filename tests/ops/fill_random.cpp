@@ -107,8 +107,7 @@ std::vector<Case> cases_of(double first, double second) {
       add({.rows = 3, .columns = columns, .layout = layout});
     add({.models = 3, .rows = 11, .columns = 13, .first = first, .second = second, .layout = layout});
     add({.models = 3, .rows = 7, .columns = 51, .first = first, .second = second, .counter = 77, .layout = layout});
-    if (normal)
-      add({.models = 3, .rows = 33, .columns = 37, .second = 0.01, .truncated = true, .layout = layout});
+    if (normal) add({.models = 3, .rows = 33, .columns = 37, .second = 0.01, .truncated = true, .layout = layout});
   }
   add({.rows = 65543, .columns = 1, .counter = 0});
   add({.rows = 1, .columns = 65543, .truncated = normal, .perf = true});
@@ -158,9 +157,9 @@ TEST(distribution, fill_normal) {
       EXPECT_LE(*std::max_element(cut.begin(), cut.end()), 2.0);
       EXPECT_GE(*std::min_element(cut.begin(), cut.end()), -2.0);
       const double inside = normal_cumulative(2.0) - normal_cumulative(-2.0);
-      EXPECT_LT(kolmogorov_smirnov(
-                    cut, [&](double x) { return (normal_cumulative(x) - normal_cumulative(-2.0)) / inside; }),
-                2.2);
+      EXPECT_LT(
+          kolmogorov_smirnov(cut, [&](double x) { return (normal_cumulative(x) - normal_cumulative(-2.0)) / inside; }),
+          2.2);
     }
   }
 }

@@ -60,8 +60,13 @@ std::vector<Case> gather_rows_cases() {
       add({.source_rows = 23, .rows = 50, .columns = columns, .layout = layout});
     for (const bool shared_source : {false, true})
       for (const bool shared_index : {false, true})
-        add({.models = 3, .source_rows = 9, .rows = 31, .columns = 7, .shared_source = shared_source,
-             .shared_index = shared_index, .layout = layout});
+        add({.models = 3,
+             .source_rows = 9,
+             .rows = 31,
+             .columns = 7,
+             .shared_source = shared_source,
+             .shared_index = shared_index,
+             .layout = layout});
     add({.source_rows = 1, .rows = 7, .columns = 5, .layout = layout});
     add({.source_rows = 4, .rows = 0, .columns = 5, .layout = layout});
   }

@@ -26,13 +26,23 @@ std::vector<Case> latent_search_cases() {
   for (const Distance distance : distances)
     for (const Discrimination discrimination : discriminations)
       for (const std::int64_t steps : {0, 1, 5, 25})
-        add({.rows = 5, .steps = steps, .generator = small_g, .discriminator = small_d, .residual = distance,
-             .discrimination = discrimination, .layout = static_cast<Layout>(steps % 3)});
+        add({.rows = 5,
+             .steps = steps,
+             .generator = small_g,
+             .discriminator = small_d,
+             .residual = distance,
+             .discrimination = discrimination,
+             .layout = static_cast<Layout>(steps % 3)});
   // Populations, restarts, missing cells, every extra term of the loss; each alone and all together.
   for (const Discrimination discrimination : discriminations) {
     for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
-      SearchShape base{.models = 3, .rows = 7, .steps = 5, .generator = small_g, .discriminator = small_d,
-                       .discrimination = discrimination, .layout = layout};
+      SearchShape base{.models = 3,
+                       .rows = 7,
+                       .steps = 5,
+                       .generator = small_g,
+                       .discriminator = small_d,
+                       .discrimination = discrimination,
+                       .layout = layout};
       SearchShape shape = base;
       shape.restarts = 3;
       add(shape);
@@ -63,10 +73,16 @@ std::vector<Case> latent_search_cases() {
   }
   // Depths and widths around the tiles.
   add({.rows = 6, .steps = 5, .generator = {1, 1}, .discriminator = {1, 1, 1}});
-  add({.rows = 6, .steps = 5, .generator = {3, 7}, .discriminator = {7, 1},
+  add({.rows = 6,
+       .steps = 5,
+       .generator = {3, 7},
+       .discriminator = {7, 1},
        .discrimination = Discrimination::cross_entropy});
   add({.rows = 6, .steps = 5, .generator = {16, 15, 16, 17, 33}, .discriminator = {33, 16, 15, 17, 1}});
-  add({.rows = 6, .steps = 1, .generator = {2, 3, 4, 5, 6, 7, 8, 9, 10}, .discriminator = {10, 9, 8, 7, 6, 5, 4, 3, 1}});
+  add({.rows = 6,
+       .steps = 1,
+       .generator = {2, 3, 4, 5, 6, 7, 8, 9, 10},
+       .discriminator = {10, 9, 8, 7, 6, 5, 4, 3, 1}});
   add({.rows = 5, .steps = 3, .generator = {64, 65, 64}, .discriminator = {64, 63, 65, 1}});
   // Queries around the search's own tile (54 rows of z), restarts that fill it and that exceed it.
   for (const std::int64_t rows : {0, 1, 53, 54, 55, 109})
@@ -76,20 +92,36 @@ std::vector<Case> latent_search_cases() {
   for (const std::int64_t models : {15, 16, 17, 33})
     add({.models = models, .rows = 3, .steps = 2, .generator = {3, 5}, .discriminator = {5, 4, 1}});
   for (int wanted = 0; wanted < 7; ++wanted)  // each output alone, and none
-    add({.rows = 3, .steps = 2, .restarts = 2, .generator = {3, 5}, .discriminator = {5, 4, 1}, .missing = 0.2,
+    add({.rows = 3,
+         .steps = 2,
+         .restarts = 2,
+         .generator = {3, 5},
+         .discriminator = {5, 4, 1},
+         .missing = 0.2,
          .outputs = wanted == 6 ? 0 : 1 << wanted});
   // The KDD networks.
   add({.rows = 3, .steps = 5, .generator = {32, 64, 128, 121}, .discriminator = {121, 256, 128, 128, 1}});
-  add({.rows = 50, .steps = 1, .generator = {32, 64, 128, 121}, .discriminator = {121, 256, 128, 128, 1},
-       .discrimination = Discrimination::cross_entropy, .perf = true});
+  add({.rows = 50,
+       .steps = 1,
+       .generator = {32, 64, 128, 121},
+       .discriminator = {121, 256, 128, 128, 1},
+       .discrimination = Discrimination::cross_entropy,
+       .perf = true});
   add({.rows = 65543, .steps = 0, .generator = {1, 2}, .discriminator = {2, 2, 1}});
   // Small integers and no steps: everything but Adam, to the bit.
   for (const Discrimination discrimination :
        {Discrimination::none, Discrimination::feature_l1, Discrimination::feature_squared})
     for (const std::int64_t restarts : {1, 4})
-      add({.models = 2, .rows = 9, .restarts = restarts, .generator = small_g, .discriminator = small_d,
-           .residual = restarts == 1 ? Distance::l1 : Distance::squared, .discrimination = discrimination,
-           .missing = 0.2, .exact = true, .layout = Layout::strided});
+      add({.models = 2,
+           .rows = 9,
+           .restarts = restarts,
+           .generator = small_g,
+           .discriminator = small_d,
+           .residual = restarts == 1 ? Distance::l1 : Distance::squared,
+           .discrimination = discrimination,
+           .missing = 0.2,
+           .exact = true,
+           .layout = Layout::strided});
   return cases;
 }
 
@@ -122,8 +154,8 @@ TEST(grad, latent_search) {
         const double difference = (evaluate(generator, discriminator, settings, x, above).loss -
                                    evaluate(generator, discriminator, settings, x, below).loss) /
                                   (2.0 * h);
-        EXPECT_NEAR(at.gradient[j], difference, 1e-7) << "discrimination " << static_cast<int>(discrimination)
-                                                      << " residual " << name_of(residual) << " z " << j;
+        EXPECT_NEAR(at.gradient[j], difference, 1e-7)
+            << "discrimination " << static_cast<int>(discrimination) << " residual " << name_of(residual) << " z " << j;
       }
       // Filled cells are constants of the step: with a cell missing, the query's features do not move with z.
       x[2] = std::numeric_limits<double>::quiet_NaN();
@@ -151,6 +183,63 @@ TEST(restarts, a_tie_goes_to_the_first) {
                     tensors.z->get(0, r * restarts, c))
               << named.name << " query " << r << " of " << restarts << " restarts";
     }
+  }
+}
+
+/// The outputs of a search with restarts are those of the best of as many searches with one start, to the bit.
+TEST(restarts, equal_single_searches) {
+  SearchShape shape{.models = 2,
+                    .rows = 7,
+                    .steps = 4,
+                    .restarts = 5,
+                    .generator = {3, 9, 6},
+                    .discriminator = {6, 8, 4, 1},
+                    .missing = 0.2,
+                    .prior_weight = 0.1};
+  Problem problem(hash("restarts"), Layout::contiguous);
+  const SearchTensors all = build_search(problem, shape);
+  shape.restarts = 1;
+  Problem single_problem(0, Layout::contiguous);
+  const SearchTensors single = build_search(single_problem, shape);
+  single.x->initial = all.x->initial;
+  single.generator->initial = all.generator->initial;
+  single.discriminator->initial = all.discriminator->initial;
+  for (const NamedDevice& named : devices()) {
+    SCOPED_TRACE(named.name);
+    std::string refusal;
+    const Results results = execute(problem, initial_images(problem), named.device, 1, {{}}, &refusal);
+    std::vector<Results> singles;
+    for (std::int64_t i = 0; i < 5; ++i) {
+      for (std::int64_t m = 0; m < 2; ++m)
+        for (std::int64_t r = 0; r < 7; ++r)
+          for (std::int64_t c = 0; c < 3; ++c) single.z->set(m, r, c, all.z->get(m, r * 5 + i, c));
+      singles.push_back(execute(single_problem, initial_images(single_problem), named.device, 1, {{}}, &refusal));
+    }
+    ASSERT_EQ(refusal, "");
+    for (std::int64_t m = 0; m < 2; ++m)
+      for (std::int64_t r = 0; r < 7; ++r) {
+        std::size_t best = 0;
+        const auto loss_of = [&](std::size_t i) {
+          return single.loss->get(singles[i][single_problem.index_of(*single.loss)], m, r, 0);
+        };
+        for (std::size_t i = 1; i < 5; ++i) best = loss_of(i) < loss_of(best) ? i : best;
+        const std::pair<TypedTensor<float>*, TypedTensor<float>*> outputs[] = {
+            {all.loss, single.loss},
+            {all.residual, single.residual},
+            {all.discrimination, single.discrimination},
+            {all.best_z, single.best_z},
+            {all.feature_residual, single.feature_residual},
+            {all.reconstruction, single.reconstruction}};
+        for (const auto& [of_all, of_one] : outputs)
+          for (std::int64_t c = 0; c < of_all->columns; ++c)
+            EXPECT_EQ(of_all->get(results[problem.index_of(*of_all)], m, r, c),
+                      of_one->get(singles[best][single_problem.index_of(*of_one)], m, r, c))
+                << of_all->name << " of model " << m << ", query " << r << ", column " << c;
+        for (std::size_t i = 0; i < 5; ++i)
+          for (std::int64_t c = 0; c < 3; ++c)
+            EXPECT_EQ(all.z->get(results[problem.index_of(*all.z)], m, r * 5 + static_cast<std::int64_t>(i), c),
+                      single.z->get(singles[i][single_problem.index_of(*single.z)], m, r, c));
+      }
   }
 }
 

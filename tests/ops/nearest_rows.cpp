@@ -59,8 +59,8 @@ void build(Problem& problem, const Shape& shape) {
 
   // Which row is found may hang on a rounding; that it is at the distance given, and unique, may not.
   if (shape.index)
-    problem.check = [&, exact_distance, relative, bank_rows = bank_rows, k, at = problem.index_of(distance)](
-                        const Results& results) -> std::string {
+    problem.check = [&, exact_distance, relative, bank_rows = bank_rows, k,
+                     at = problem.index_of(distance)](const Results& results) -> std::string {
       for (std::int64_t m = 0; m < distance.models; ++m)
         for (std::int64_t r = 0; r < distance.rows; ++r)
           for (std::int32_t i = 0; i < k; ++i) {
@@ -98,10 +98,9 @@ void build(Problem& problem, const Shape& shape) {
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters =
-      parameters("models", s.models, "rows", s.rows, "bank", s.bank, "columns", s.columns, "neighbours", s.neighbours,
-                 "metric", name_of(s.metric), "missing", s.missing, "shared_bank", s.shared_bank, "index", s.index,
-                 "layout", name_of(s.layout));
+  one.parameters = parameters("models", s.models, "rows", s.rows, "bank", s.bank, "columns", s.columns, "neighbours",
+                              s.neighbours, "metric", name_of(s.metric), "missing", s.missing, "shared_bank",
+                              s.shared_bank, "index", s.index, "layout", name_of(s.layout));
   one.layout = s.layout;
   one.exact = s.exact;
   one.perf = s.perf;
@@ -118,14 +117,33 @@ std::vector<Case> nearest_rows_cases() {
       const auto layout = static_cast<Layout>(bank % 3);
       add({.rows = 7, .bank = bank, .columns = 13, .neighbours = k, .metric = metric, .layout = layout});
       add({.rows = 7, .bank = bank, .columns = 3, .neighbours = k, .metric = metric, .exact = true, .layout = layout});
-      add({.rows = 6, .bank = bank, .columns = 17, .neighbours = 1, .metric = metric, .exact = true,
+      add({.rows = 6,
+           .bank = bank,
+           .columns = 17,
+           .neighbours = 1,
+           .metric = metric,
+           .exact = true,
            .layout = Layout::misaligned});
     }
     for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
-      add({.models = 3, .rows = 11, .bank = 70, .columns = 19, .neighbours = 4, .metric = metric, .missing = 0.3,
-           .shared_bank = true, .layout = layout});
-      add({.models = 3, .rows = 11, .bank = 70, .columns = 5, .neighbours = 9, .metric = metric, .missing = 0.5,
-           .exact = true, .layout = layout});
+      add({.models = 3,
+           .rows = 11,
+           .bank = 70,
+           .columns = 19,
+           .neighbours = 4,
+           .metric = metric,
+           .missing = 0.3,
+           .shared_bank = true,
+           .layout = layout});
+      add({.models = 3,
+           .rows = 11,
+           .bank = 70,
+           .columns = 5,
+           .neighbours = 9,
+           .metric = metric,
+           .missing = 0.5,
+           .exact = true,
+           .layout = layout});
     }
     add({.rows = 3, .bank = 20, .columns = 6, .neighbours = 5, .metric = metric, .missing = 1.0, .exact = true});
     add({.rows = 9, .bank = 40, .columns = 8, .neighbours = 2, .metric = metric, .index = false});

@@ -213,29 +213,40 @@ std::int64_t Random::integer(std::int64_t low, std::int64_t high) {
 
 const char* name_of(Layout layout) {
   switch (layout) {
-    case Layout::contiguous: return "contiguous";
-    case Layout::strided: return "strided";
-    case Layout::misaligned: return "misaligned";
+    case Layout::contiguous:
+      return "contiguous";
+    case Layout::strided:
+      return "strided";
+    case Layout::misaligned:
+      return "misaligned";
   }
   return "?";
 }
 
 const char* name_of(Activation activation) {
   switch (activation) {
-    case Activation::identity: return "identity";
-    case Activation::relu: return "relu";
-    case Activation::leaky_relu: return "leaky_relu";
-    case Activation::sigmoid: return "sigmoid";
-    case Activation::tanh: return "tanh";
+    case Activation::identity:
+      return "identity";
+    case Activation::relu:
+      return "relu";
+    case Activation::leaky_relu:
+      return "leaky_relu";
+    case Activation::sigmoid:
+      return "sigmoid";
+    case Activation::tanh:
+      return "tanh";
   }
   return "?";
 }
 
 const char* name_of(Distance distance) {
   switch (distance) {
-    case Distance::l1: return "l1";
-    case Distance::l2: return "l2";
-    case Distance::squared: return "squared";
+    case Distance::l1:
+      return "l1";
+    case Distance::l2:
+      return "l2";
+    case Distance::squared:
+      return "squared";
   }
   return "?";
 }

@@ -13,11 +13,16 @@ inline double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp
 
 inline double activate(Activation activation, double slope, double x) {
   switch (activation) {
-    case Activation::identity: return x;
-    case Activation::relu: return x > 0.0 ? x : 0.0;
-    case Activation::leaky_relu: return x > 0.0 ? x : slope * x;
-    case Activation::sigmoid: return logistic(x);
-    case Activation::tanh: return std::tanh(x);
+    case Activation::identity:
+      return x;
+    case Activation::relu:
+      return x > 0.0 ? x : 0.0;
+    case Activation::leaky_relu:
+      return x > 0.0 ? x : slope * x;
+    case Activation::sigmoid:
+      return logistic(x);
+    case Activation::tanh:
+      return std::tanh(x);
   }
   return std::nan("");
 }
@@ -25,11 +30,16 @@ inline double activate(Activation activation, double slope, double x) {
 /// act'(x) from the stored value h = act(x).
 inline double activation_derivative(Activation activation, double slope, double h) {
   switch (activation) {
-    case Activation::identity: return 1.0;
-    case Activation::relu: return h > 0.0 ? 1.0 : 0.0;
-    case Activation::leaky_relu: return h > 0.0 ? 1.0 : slope;
-    case Activation::sigmoid: return h * (1.0 - h);
-    case Activation::tanh: return 1.0 - h * h;
+    case Activation::identity:
+      return 1.0;
+    case Activation::relu:
+      return h > 0.0 ? 1.0 : 0.0;
+    case Activation::leaky_relu:
+      return h > 0.0 ? 1.0 : slope;
+    case Activation::sigmoid:
+      return h * (1.0 - h);
+    case Activation::tanh:
+      return 1.0 - h * h;
   }
   return std::nan("");
 }

@@ -70,7 +70,12 @@ std::vector<Case> row_distance_cases() {
       add({.rows = 7, .columns = columns, .metric = metric, .exact = true, .layout = Layout::strided});
     }
     for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned})
-      add({.models = 3, .rows = 11, .columns = 37, .metric = metric, .missing = 0.3, .shared_b = true,
+      add({.models = 3,
+           .rows = 11,
+           .columns = 37,
+           .metric = metric,
+           .missing = 0.3,
+           .shared_b = true,
            .layout = layout});
     add({.rows = 4, .columns = 19, .metric = metric, .missing = 1.0});
     add({.rows = 4, .columns = 0, .metric = metric});

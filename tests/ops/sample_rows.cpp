@@ -85,7 +85,12 @@ std::vector<Case> sample_rows_cases() {
       add({.source_rows = n, .batch = batch, .steps = 3 * n / batch + 2, .layout = static_cast<Layout>(n % 3)});
   }
   for (const bool counter : {false, true})
-    add({.models = 3, .source_rows = 41, .batch = 16, .steps = 9, .ranges = true, .counter = counter,
+    add({.models = 3,
+         .source_rows = 41,
+         .batch = 16,
+         .steps = 9,
+         .ranges = true,
+         .counter = counter,
          .layout = Layout::strided});
   add({.source_rows = 65543, .batch = 65543, .steps = 2});
   add({.source_rows = 1000003, .batch = 4096, .steps = 2, .perf = true});

@@ -78,10 +78,10 @@ void build(Problem& problem, const Shape& shape) {
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters = parameters("models", s.models, "rows", s.rows, "target", s.target, "weight", s.weight, "range",
-                              s.range, "accumulate", s.accumulate, "in_place", s.in_place, "dlogit", s.dlogit,
-                              "per_row", s.per_row, "loss", s.loss, "mean_probability", s.mean_probability, "layout",
-                              name_of(s.layout));
+  one.parameters =
+      parameters("models", s.models, "rows", s.rows, "target", s.target, "weight", s.weight, "range", s.range,
+                 "accumulate", s.accumulate, "in_place", s.in_place, "dlogit", s.dlogit, "per_row", s.per_row, "loss",
+                 s.loss, "mean_probability", s.mean_probability, "layout", name_of(s.layout));
   one.layout = s.layout;
   one.perf = s.perf;
   one.build = [s](Problem& problem) { build(problem, s); };
@@ -100,13 +100,24 @@ std::vector<Case> sigmoid_cross_entropy_cases() {
   for (const bool accumulate : {false, true}) {
     for (const bool in_place : {false, true}) {
       for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned})
-        add({.models = 3, .rows = 23, .target = 0.9, .weight = 0.35, .accumulate = accumulate, .in_place = in_place,
+        add({.models = 3,
+             .rows = 23,
+             .target = 0.9,
+             .weight = 0.35,
+             .accumulate = accumulate,
+             .in_place = in_place,
              .layout = layout});
     }
   }
   for (int wanted = 0; wanted < 16; ++wanted)
-    add({.models = 2, .rows = 9, .target = 1.0, .dlogit = (wanted & 1) != 0, .per_row = (wanted & 2) != 0,
-         .loss = (wanted & 4) != 0, .mean_probability = (wanted & 8) != 0, .layout = Layout::strided});
+    add({.models = 2,
+         .rows = 9,
+         .target = 1.0,
+         .dlogit = (wanted & 1) != 0,
+         .per_row = (wanted & 2) != 0,
+         .loss = (wanted & 4) != 0,
+         .mean_probability = (wanted & 8) != 0,
+         .layout = Layout::strided});
   add({.rows = 65543, .target = 0.0, .perf = true});
   add({.models = 64, .rows = 50, .target = 1.0, .perf = true});
   return cases;

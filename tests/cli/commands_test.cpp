@@ -1,0 +1,180 @@
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.hpp"
+
+namespace cugad::cli_test {
+namespace {
+
+using Commands = CommandTest;
+
+TEST_F(Commands, TrainSummarisesAndLogs) {
+  const std::string out = run_well(train(at("m.safetensors"), {"--log", at("log.jsonl")}));
+  for (const char* name : {"rows", "features", "models", "steps", "seconds", "threshold", "model"}) {
+    EXPECT_NE(out.find(name), std::string::npos) << out;
+  }
+  const auto lines = lines_of(read_file(at("log.jsonl")));
+  ASSERT_EQ(lines.size(), 2u);  // every 100 steps
+  const auto last = nlohmann::json::parse(lines.back());
+  EXPECT_EQ(last.at("step"), 200);
+  EXPECT_EQ(last.at("steps"), 200);
+  EXPECT_GT(last.at("seconds"), 0);
+  ASSERT_EQ(last.at("models").size(), 2u);
+  EXPECT_TRUE(last.at("models")[1].contains("discriminator_loss"));
+  EXPECT_FALSE(std::filesystem::exists(at("m.safetensors.checkpoint")));
+}
+
+TEST_F(Commands, TrainIsQuietWhenAsked) { EXPECT_EQ(run(train(at("m.safetensors"), {"--quiet"})).err, ""); }
+
+TEST_F(Commands, TwoRunsGiveTheSameBytes) {
+  run_well(train(at("a.safetensors"), {"--threads", "1"}));
+  run_well(train(at("b.safetensors"), {"--threads", "2"}));
+  EXPECT_EQ(read_file(at("a.safetensors")), read_file(at("b.safetensors")));
+  EXPECT_EQ(read_file(at("a.safetensors")), read_file(model));
+  EXPECT_EQ(run_well({"score", table, "--model", at("a.safetensors"), "--threads", "1"}),
+            run_well({"score", table, "--model", at("b.safetensors"), "--threads", "2"}));
+}
+
+TEST_F(Commands, AnotherSeedGivesAnotherModel) {
+  run_well(train(at("a.safetensors"), {"--seed", "7"}));
+  EXPECT_NE(read_file(at("a.safetensors")), read_file(model));
+}
+
+TEST_F(Commands, ScoresGoToStandardOutputOrAFile) {
+  const auto scores = lines_of(run_well({"score", table, "--model", model}));
+  ASSERT_EQ(scores.size(), 3001u);
+  EXPECT_EQ(scores[0], "score");
+  EXPECT_EQ(run_well({"score", table, "--model", model, "--output", at("s.csv"), "--explain", "2"}), "");
+  const auto lines = lines_of(read_file(at("s.csv")));
+  ASSERT_EQ(lines.size(), 3001u);
+  EXPECT_EQ(lines[0], "row,score,anomaly,reason_1,reason_2");
+  EXPECT_EQ(lines[1].substr(0, 2), "0,");
+  EXPECT_EQ(lines[1].substr(2, scores[1].size()), scores[1]);
+  EXPECT_NE(lines[1].find('='), std::string::npos);
+  // The last column of a line without reasons is the decision at the model's threshold.
+  run_well({"score", table, "--model", model, "--output", at("plain.csv")});
+  std::map<char, int> decisions;
+  for (const std::string& line : lines_of(read_file(at("plain.csv")))) ++decisions[line.back()];
+  EXPECT_GT(decisions['1'], 30);
+  EXPECT_GT(decisions['0'], 2000);
+}
+
+TEST_F(Commands, NpyHoldsTheSameScores) {
+  run_well({"score", table, "--model", model, "--output", at("s.npy")});
+  const std::string bytes = read_file(at("s.npy"));
+  ASSERT_EQ(bytes.substr(0, 6), "\x93NUMPY");
+  const std::size_t header = 10 + static_cast<unsigned char>(bytes[8]) + 256 * static_cast<unsigned char>(bytes[9]);
+  EXPECT_EQ(header % 64, 0u);
+  EXPECT_NE(bytes.find("'shape': (3000,)"), std::string::npos);
+  ASSERT_EQ(bytes.size(), header + 3000 * sizeof(float));
+  const auto lines = lines_of(run_well({"score", table, "--model", model}));
+  for (std::size_t row = 0; row < 3000; ++row) {
+    float value = 0;
+    std::memcpy(&value, bytes.data() + header + row * sizeof value, sizeof value);
+    ASSERT_EQ(value, std::stof(lines[row + 1])) << "row " << row;
+  }
+}
+
+TEST_F(Commands, StandardInputScoresAsTheFileDoes) {
+  EXPECT_EQ(run_well({"score", "-", "--model", model}, table), run_well({"score", table, "--model", model}));
+}
+
+TEST_F(Commands, ScoringNeedsNoLabelAndIgnoresIt) {
+  std::string unlabelled;
+  for (const std::string& line : lines_of(read_file(table))) unlabelled += line.substr(0, line.rfind(',')) + "\n";
+  write_file(at("unlabelled.csv"), unlabelled);
+  EXPECT_EQ(run_well({"score", at("unlabelled.csv"), "--model", model}), run_well({"score", table, "--model", model}));
+}
+
+TEST_F(Commands, UnseenCategoriesAreCountedOnce) {
+  std::string text = read_file(table);
+  for (int replaced = 0; replaced < 5; ++replaced) text.replace(text.find(",web,"), 5, ",wob,");
+  write_file(at("unseen.csv"), text);
+  const Outcome outcome = run({"score", at("unseen.csv"), "--model", model});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(lines_of(outcome.out).size(), 3001u);
+  EXPECT_TRUE(is_one_line(outcome.err, "cugad: warning: 5 cells", "service (5)")) << outcome.err;
+}
+
+TEST_F(Commands, EvaluateHasTheKeysAndAgreesWithItself) {
+  const std::vector<std::string> common = {"evaluate", table, "--model", model, "--label-column", "label", "--json"};
+  auto by_normal = common, by_anomaly = common, by_share = common;
+  by_normal.insert(by_normal.end(), {"--normal", "normal"});
+  by_anomaly.insert(by_anomaly.end(), {"--anomaly",
+                                       "overload,fan_failure,exfiltration,silent_failure,slow_storage,sensor_mismatch,"
+                                       "wrong_state"});
+  by_share.insert(by_share.end(), {"--normal", "normal", "--top-percent", "10"});
+  const std::string out = run_well(by_normal);
+  EXPECT_EQ(out, run_well(by_anomaly));
+  const auto result = nlohmann::json::parse(out);
+  for (const char* key :
+       {"auroc", "average_precision", "precision", "recall", "f1", "threshold", "rows", "anomalies"}) {
+    EXPECT_TRUE(result.contains(key)) << key;
+  }
+  EXPECT_EQ(result["rows"], 3000);
+  EXPECT_GT(result["anomalies"], 50);
+  EXPECT_GT(result["auroc"], 0.8);
+  const auto top = nlohmann::json::parse(run_well(by_share));
+  EXPECT_GE(top["flagged"], 300);
+  EXPECT_LT(top["flagged"], 310);
+  EXPECT_EQ(top["auroc"], result["auroc"]);
+  // For people: one line per figure. The label column is known from the training.
+  EXPECT_EQ(lines_of(run_well({"evaluate", table, "--model", model, "--normal", "normal"})).size(), result.size());
+}
+
+TEST_F(Commands, SampledRowsAreATableOfTheModel) {
+  run_well({"sample", "--model", model, "--count", "500", "--output", at("synthetic.csv")});
+  const auto lines = lines_of(read_file(at("synthetic.csv")));
+  ASSERT_EQ(lines.size(), 501u);
+  EXPECT_EQ(lines[0],
+            "load,memory,temperature,fan_speed,bytes_in,bytes_out,latency_ms,error_rate,machine,service,state");
+  EXPECT_EQ(lines_of(run_well({"score", at("synthetic.csv"), "--model", model})).size(), 501u);
+  EXPECT_EQ(run_well({"sample", "--model", model, "--count", "500"}), read_file(at("synthetic.csv")));
+  EXPECT_NE(run_well({"sample", "--model", model, "--count", "500", "--seed", "9"}), read_file(at("synthetic.csv")));
+}
+
+TEST_F(Commands, InfoTells) {
+  const std::string build = run_well({"info", "--ops"});
+  EXPECT_NE(build.find("version"), std::string::npos);
+  EXPECT_NE(build.find("instruction set"), std::string::npos);
+  EXPECT_NE(build.find("latent_search"), std::string::npos);
+  const std::string text = run_well({"info", "--model", model, "--device", "cpu"});
+  for (const char* part : {"anogan", "threshold", "service=web", "column label is normal", "restorations"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+  // What was chosen stands before what was left alone.
+  EXPECT_LT(text.find("population"), text.find("options at their defaults"));
+  EXPECT_GT(text.find("learning_rate"), text.find("options at their defaults"));
+}
+
+TEST_F(Commands, HelpNamesEveryFlagButNotTheUnavailable) {
+  const std::string help = run_well({"train", "--help"});
+  EXPECT_NE(help.find("--discriminator-learning-rate"), std::string::npos);
+  EXPECT_NE(help.find("--label-column"), std::string::npos);
+  EXPECT_EQ(help.find("--group-by"), std::string::npos);
+  EXPECT_NE(run_well({"--help"}).find("evaluate"), std::string::npos);
+  EXPECT_EQ(run_well({"--version"}).substr(0, 6), "cugad ");
+}
+
+TEST_F(Commands, SynthesizeIsReproducible) {
+  for (const char* name : {"a.csv", "b.csv"}) {
+    run_well({"synthesize", "telemetry", "--rows", "500", "--groups", "5", "--seed", "3", "--output", at(name)});
+  }
+  EXPECT_EQ(read_file(at("a.csv")), read_file(at("b.csv")));
+}
+
+TEST_F(Commands, TrainsOnAllRowsWithoutNormalAndSaysSo) {
+  const Outcome outcome = run({"train", table, "--output", at("m.safetensors"), "--label-column", "-1", "--steps", "20",
+                               "--bank-rows", "50", "--hidden", "16", "--discriminator-hidden", "16"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("3,000 of 3,000"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.err.find("note: trains on all 3,000 rows"), std::string::npos) << outcome.err;
+  EXPECT_EQ(run_well({"info", "--model", at("m.safetensors")}).find("label="), std::string::npos);
+}
+
+}  // namespace
+}  // namespace cugad::cli_test

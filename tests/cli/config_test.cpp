@@ -1,0 +1,90 @@
+#include "cli/command.hpp"
+
+/// Where settings come from: defaults < preset < TOML file < flags.
+namespace cugad::cli_test {
+namespace {
+
+class Config : public CommandTest {
+ protected:
+  /// Trains with a TOML file and flags, and returns what the model says of an option.
+  std::string trained_value(const std::string& toml, const std::vector<std::string>& flags, const std::string& option) {
+    write_file(at("settings.toml"), toml);
+    std::vector<std::string> arguments = {
+        "train", table, "--output", at("m.safetensors"), "--config", at("settings.toml"), "--quiet"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    run_well(arguments);
+    for (const std::string& line : lines_of(run_well({"info", "--model", at("m.safetensors")}))) {
+      if (line.find("  " + option + " ") != 0) continue;
+      const std::string value = line.substr(line.find_first_not_of(' ', option.size() + 2));
+      return value.substr(0, value.find(" (default"));
+    }
+    return "(not found)";
+  }
+  const std::string small =
+      "steps = 20\nlabel_column = 'label'\nnormal = ['normal']\nbank_rows = 50\nhidden = [16]\npopulation = 1\n"
+      "discriminator_hidden = 16\n";
+};
+
+TEST_F(Config, FileIsTaken) { EXPECT_EQ(trained_value(small + "beta1 = 0.25\n", {}, "beta1"), "0.25"); }
+TEST_F(Config, ListsAreTaken) {
+  EXPECT_EQ(trained_value(small + "log1p = ['load', 'memory']\n", {}, "log1p"), "load,memory");
+}
+TEST_F(Config, BooleansAreTaken) {
+  EXPECT_EQ(trained_value(small + "deduplicate = true\n", {}, "deduplicate"), "true");
+}
+
+TEST_F(Config, FlagOverridesFile) {
+  EXPECT_EQ(trained_value(small + "beta1 = 0.25\n", {"--beta1", "0.75"}, "beta1"), "0.75");
+  EXPECT_EQ(trained_value(small + "compress = true\n", {"--no-compress"}, "compress"), "false");
+  EXPECT_EQ(trained_value(small, {"--compress", "false"}, "compress"), "false");
+}
+
+TEST_F(Config, FlagAsTheDefaultStillOverridesFile) {
+  EXPECT_EQ(trained_value(small + "beta1 = 0.25\n", {"--beta1", "0.5"}, "beta1"), "0.5");
+}
+
+TEST_F(Config, FileOverridesPreset) {
+  const std::string preset = small + "preset = 'kdd99-anogan-recommended'\n";
+  EXPECT_EQ(trained_value(preset, {}, "search_steps"), "50");
+  EXPECT_EQ(trained_value(preset + "search_steps = 3\n", {}, "search_steps"), "3");
+  EXPECT_EQ(trained_value(preset, {"--search-steps", "2"}, "search_steps"), "2");
+}
+
+TEST_F(Config, StepsOverrideThePresetsEpochs) {
+  EXPECT_EQ(trained_value(
+                small + "preset = 'kdd99-anogan-faithful'\nsearch_steps = 1\nsearch_rate = [0.1]\nsearch_until = []\n",
+                {}, "steps"),
+            "20");
+}
+
+TEST_F(Config, FlagForStepsOverridesTheFilesEpochs) {
+  EXPECT_EQ(trained_value(small.substr(small.find('\n')) + "epochs = 1\n", {"--steps", "30"}, "steps"), "30");
+}
+
+TEST_F(Config, WrongFilesAreRefused) {
+  const struct {
+    const char* toml;
+    const char* part;
+  } cases[] = {{"lerning_rate = 1\n", "settings.toml:1: unknown key 'lerning_rate', did you mean 'learning_rate'?"},
+               {"seed = 1\n\nbatch = {}\n", "settings.toml:3: batch must be"},
+               {"[training]\nsteps = 3\n", "training must be"},
+               {"steps = = 3\n", "settings.toml:1: "},
+               {"steps = 'many'\n", "many"},
+               {"quiet = 'perhaps'\n", "quiet must be true or false"},
+               {"config = 'other.toml'\n", "unknown key 'config'"},
+               {"steps = 3\nepochs = 2\n", "either --steps or --epochs"}};
+  for (const auto& wrong : cases) {
+    write_file(at("settings.toml"), wrong.toml);
+    const Outcome outcome = run({"train", table, "--output", at("m"), "--config", at("settings.toml")});
+    EXPECT_EQ(outcome.code, 2) << wrong.toml;
+    EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: ", wrong.part)) << wrong.toml << outcome.err;
+  }
+}
+
+TEST_F(Config, EmptyFileIsFine) {
+  write_file(at("settings.toml"), "");
+  EXPECT_EQ(run(train(at("m"), {"--config", at("settings.toml"), "--quiet"})).code, 0);
+}
+
+}  // namespace
+}  // namespace cugad::cli_test

@@ -1,0 +1,284 @@
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "cugad/error.hpp"
+#include "host/backend/backend.hpp"
+#include "tests/ops/parity.hpp"
+
+/// Every op refuses what its contract forbids: Error{invalid_argument} that names the op and the field, before anything
+/// is written; can_run says the same without running.
+namespace cugad::test {
+namespace {
+
+/// Memory that no refused call may touch.
+float numbers[4096];
+double doubles[256];
+std::int32_t indices[256];
+std::uint8_t flags[64];
+
+template <class T>
+StackView<T> matrix(T* data, std::int64_t rows, std::int64_t columns) {
+  return {data, 1, rows, columns};
+}
+
+/// Runs on every device: `good` must be accepted, `good` after each change refused with the field's name.
+template <class Args>
+void expect_refusals(const std::string& op, const Args& good,
+                     const std::vector<std::pair<const char*, std::function<void(Args&)>>>& changes) {
+  for (const NamedDevice& named : devices()) {
+    Context context = named.device.make_context();
+    EXPECT_EQ(can_run(context, good).reason, "") << op << " on " << named.name;
+    for (const auto& [field, change] : changes) {
+      Args args = good;
+      change(args);
+      EXPECT_FALSE(can_run(context, args)) << op << " accepts a wrong " << field << " on " << named.name;
+      const std::vector<float> before(numbers, numbers + 4096);
+      try {
+        run(context, args);
+        ADD_FAILURE() << op << " ran with a wrong " << field << " on " << named.name;
+      } catch (const Error& error) {
+        const std::string text = error.what();
+        EXPECT_EQ(error.code(), ErrorCode::invalid_argument) << text;
+        EXPECT_NE(text.find(op), std::string::npos) << "the op is not named: " << text;
+        EXPECT_NE(text.find(field), std::string::npos) << op << ": '" << field << "' is not named: " << text;
+      }
+      EXPECT_TRUE(std::equal(before.begin(), before.end(), numbers)) << op << " wrote in spite of a wrong " << field;
+    }
+  }
+}
+
+const float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+TEST(contract, dense_forward) {
+  DenseForward good;
+  good.x = matrix(numbers, 5, 3);
+  good.weight = matrix(numbers + 100, 4, 3);
+  good.bias = matrix(numbers + 200, 1, 4);
+  good.y = matrix(numbers + 300, 5, 4);
+  expect_refusals<DenseForward>(
+      "dense_forward", good,
+      {{"x", [](auto& a) { a.x.rows = 4; }},
+       {"x", [](auto& a) { a.x.data = nullptr; }},
+       {"x", [](auto& a) { a.x.row_stride = 2; }},
+       {"weight", [](auto& a) { a.weight.columns = 2; }},
+       {"weight", [](auto& a) { a.weight.models = 2; }},
+       {"weight", [](auto& a) { a.weight.data = nullptr; }},
+       {"bias", [](auto& a) { a.bias.columns = 5; }},
+       {"y", [](auto& a) { a.y.data = nullptr; }},
+       {"derivative_of", [](auto& a) { a.derivative_of = matrix<const float>(numbers, 5, 3); }},
+       {"slope", [](auto& a) { a.activation = Activation::leaky_relu; }},
+       {"rate", [](auto& a) { a.dropout.rate = 1.0f; }},
+       {"rate", [](auto& a) { a.dropout.rate = not_a_number; }},
+       {"activation", [](auto& a) { a.activation = static_cast<Activation>(17); }}});
+  // Models may share inputs but not outputs.
+  DenseForward two = good;
+  two.x = {numbers, 2, 5, 3, 0, 3};
+  two.weight = {numbers + 100, 2, 4, 3, 0, 3};
+  two.bias = {};
+  two.y = {numbers + 300, 2, 5, 4, 20, 4};
+  expect_refusals<DenseForward>(
+      "dense_forward", two,
+      {{"y", [](auto& a) { a.y.model_stride = 0; }}, {"y", [](auto& a) { a.y.model_stride = 19; }}});
+}
+
+TEST(contract, dense_backward) {
+  DenseBackward good;
+  good.x = matrix(numbers, 5, 3);
+  good.weight = matrix(numbers + 100, 4, 3);
+  good.y = matrix(numbers + 200, 5, 4);
+  good.dy = matrix(numbers + 300, 5, 4);
+  good.dx = matrix(numbers + 400, 5, 3);
+  good.dweight = matrix(numbers + 500, 4, 3);
+  good.dbias = matrix(numbers + 600, 1, 4);
+  good.activation = Activation::relu;
+  expect_refusals<DenseBackward>("dense_backward", good,
+                                 {{"x", [](auto& a) { a.x.columns = 2; }},
+                                  {"x", [](auto& a) { a.x.data = nullptr; }},
+                                  {"weight", [](auto& a) { a.weight.rows = 3; }},
+                                  {"y", [](auto& a) { a.y.data = nullptr; }},
+                                  {"dy", [](auto& a) { a.dy.data = nullptr; }},
+                                  {"dx", [](auto& a) { a.dx.rows = 6; }},
+                                  {"dweight", [](auto& a) { a.dweight.columns = 4; }},
+                                  {"dbias", [](auto& a) { a.dbias.columns = 3; }},
+                                  {"rate", [](auto& a) { a.dropout_rate = -0.1f; }}});
+}
+
+TEST(contract, sigmoid_cross_entropy) {
+  SigmoidCrossEntropy good;
+  good.logit = matrix(numbers, 5, 1);
+  good.dlogit = matrix(numbers + 10, 5, 1);
+  expect_refusals<SigmoidCrossEntropy>(
+      "sigmoid_cross_entropy", good,
+      {{"logit", [](auto& a) { a.logit.columns = 2; }},
+       {"logit", [](auto& a) { a.logit.data = nullptr; }},
+       {"dlogit", [](auto& a) { a.dlogit.rows = 4; }},
+       {"per_row", [](auto& a) { a.per_row = matrix(numbers, 4, 1); }},
+       {"loss", [](auto& a) { a.loss = matrix(numbers, 5, 1); }},
+       {"mean_probability", [](auto& a) { a.mean_probability = matrix(numbers, 2, 1); }},
+       {"target", [](auto& a) { a.target = 1.5f; }},
+       {"target", [](auto& a) { a.target = not_a_number; }}});
+}
+
+TEST(contract, adam) {
+  Adam good;
+  good.parameter = matrix(numbers, 1, 9);
+  good.gradient = matrix(numbers + 10, 1, 9);
+  good.first_moment = matrix(numbers + 20, 1, 9);
+  good.second_moment = matrix(numbers + 30, 1, 9);
+  expect_refusals<Adam>("adam", good,
+                        {{"parameter", [](auto& a) { a.parameter.data = nullptr; }},
+                         {"gradient", [](auto& a) { a.gradient.columns = 8; }},
+                         {"first_moment", [](auto& a) { a.first_moment.rows = 2; }},
+                         {"second_moment", [](auto& a) { a.second_moment.models = 2; }},
+                         {"average", [](auto& a) { a.average = matrix(numbers, 1, 8); }},
+                         {"model_scale", [](auto& a) { a.model_scale = matrix<const float>(numbers, 1, 2); }},
+                         {"squared_norm", [](auto& a) { a.squared_norm = matrix(numbers, 2, 1); }},
+                         {"beta1", [](auto& a) { a.beta1 = 1.0f; }},
+                         {"beta2", [](auto& a) { a.beta2 = not_a_number; }},
+                         {"epsilon", [](auto& a) { a.epsilon = -1.0f; }},
+                         {"step", [](auto& a) { a.step = 0; }}});
+}
+
+TEST(contract, latent_search) {
+  LatentSearch good;
+  good.generator.layers = 1;
+  good.generator.layer[0] = {numbers, numbers + 20, 0, 2, 3, Activation::identity, 0.0f};
+  good.discriminator.layers = 2;
+  good.discriminator.layer[0] = {numbers + 40, numbers + 60, 0, 3, 4, Activation::relu, 0.0f};
+  good.discriminator.layer[1] = {numbers + 80, numbers + 90, 0, 4, 1, Activation::identity, 0.0f};
+  good.x = matrix<const float>(numbers + 100, 5, 3);
+  good.z = matrix(numbers + 200, 10, 2);
+  good.restarts = 2;
+  good.loss = matrix(numbers + 300, 5, 1);
+  expect_refusals<LatentSearch>(
+      "latent_search", good,
+      {{"x", [](auto& a) { a.x.data = nullptr; }},
+       {"z", [](auto& a) { a.z.rows = 9; }},
+       {"z", [](auto& a) { a.z.data = nullptr; }},
+       {"restarts", [](auto& a) { a.restarts = 0; }},
+       {"steps", [](auto& a) { a.steps = -1; }},
+       {"generator", [](auto& a) { a.generator.layers = 0; }},
+       {"generator", [](auto& a) { a.generator.layers = 9; }},
+       {"generator", [](auto& a) { a.generator.layer[0].in = 3; }},
+       {"generator", [](auto& a) { a.generator.layer[0].weight = nullptr; }},
+       {"discriminator", [](auto& a) { a.discriminator.layers = 1; }},
+       {"discriminator", [](auto& a) { a.discriminator.layer[1].bias = nullptr; }},
+       {"discriminator", [](auto& a) { a.discriminator.layer[1].activation = Activation::sigmoid; }},
+       {"slope", [](auto& a) { a.discriminator.layer[0].activation = Activation::leaky_relu; }},
+       {"schedule", [](auto& a) { a.learning_rate.pieces = 5; }},
+       {"loss", [](auto& a) { a.loss.rows = 10; }},
+       {"best_z", [](auto& a) { a.best_z = matrix(numbers, 10, 2); }},
+       {"feature_residual", [](auto& a) { a.feature_residual = matrix(numbers, 5, 2); }},
+       {"reconstruction", [](auto& a) { a.reconstruction = matrix(numbers, 4, 3); }},
+       {"residual", [](auto& a) { a.residual = matrix(numbers, 4, 1); }},
+       {"discrimination", [](auto& a) { a.discrimination = matrix(numbers, 5, 2); }}});
+}
+
+TEST(contract, rows) {
+  RowDistance distance;
+  distance.a = matrix<const float>(numbers, 5, 3);
+  distance.b = matrix<const float>(numbers + 20, 5, 3);
+  distance.distance = matrix(numbers + 40, 5, 1);
+  expect_refusals<RowDistance>("row_distance", distance,
+                               {{"a", [](auto& a) { a.a.data = nullptr; }},
+                                {"b", [](auto& a) { a.b.columns = 2; }},
+                                {"distance", [](auto& a) { a.distance.rows = 4; }},
+                                {"metric", [](auto& a) { a.metric = static_cast<Distance>(9); }}});
+  NearestRows nearest;
+  nearest.query = matrix<const float>(numbers, 5, 3);
+  nearest.bank = matrix<const float>(numbers + 20, 4, 3);
+  nearest.neighbours = 2;
+  nearest.distance = matrix(numbers + 40, 5, 2);
+  expect_refusals<NearestRows>("nearest_rows", nearest,
+                               {{"query", [](auto& a) { a.query.data = nullptr; }},
+                                {"bank", [](auto& a) { a.bank.columns = 2; }},
+                                {"distance", [](auto& a) { a.distance.columns = 3; }},
+                                {"index", [](auto& a) { a.index = matrix(indices, 5, 3); }},
+                                {"neighbours", [](auto& a) { a.neighbours = 0, a.distance.columns = 0; }},
+                                {"neighbours", [](auto& a) { a.neighbours = a.distance.columns = 5; }},
+                                {"metric", [](auto& a) { a.metric = static_cast<Distance>(9); }}});
+  GatherRows gather;
+  gather.source = matrix<const float>(numbers, 5, 3);
+  gather.index = matrix<const std::int32_t>(indices, 4, 1);
+  gather.out = matrix(numbers + 40, 4, 3);
+  expect_refusals<GatherRows>("gather_rows", gather,
+                              {{"source", [](auto& a) { a.source.columns = 4; }},
+                               {"index", [](auto& a) { a.index.data = nullptr; }},
+                               {"index", [](auto& a) { a.index.rows = 3; }},
+                               {"out", [](auto& a) { a.out.data = nullptr; }}});
+  FenceRows fence;
+  fence.real = matrix<const float>(numbers, 5, 3);
+  fence.out = matrix(numbers + 40, 5, 3);
+  expect_refusals<FenceRows>("fence_rows", fence,
+                             {{"real", [](auto& a) { a.real.data = nullptr; }},
+                              {"out", [](auto& a) { a.out.rows = 4; }},
+                              {"limit", [](auto& a) { a.limit = not_a_number; }}});
+}
+
+TEST(contract, random) {
+  SampleRows sample;
+  sample.index = matrix(indices, 5, 1);
+  sample.source_rows = 9;
+  expect_refusals<SampleRows>(
+      "sample_rows", sample,
+      {{"index", [](auto& a) { a.index.columns = 2; }},
+       {"index", [](auto& a) { a.index.data = nullptr; }},
+       {"source_rows", [](auto& a) { a.source_rows = 0; }},
+       {"row_count", [](auto& a) { a.first_row = matrix<const std::int32_t>(indices, 1, 1); }}});
+  FillNormal normal;
+  normal.out = matrix(numbers, 5, 3);
+  expect_refusals<FillNormal>("fill_normal", normal,
+                              {{"out", [](auto& a) { a.out.data = nullptr; }},
+                               {"out", [](auto& a) { a.out.row_stride = 2; }},
+                               {"deviation", [](auto& a) { a.deviation = not_a_number; }}});
+  FillUniform uniform;
+  uniform.out = matrix(numbers, 5, 3);
+  expect_refusals<FillUniform>("fill_uniform", uniform,
+                               {{"out", [](auto& a) { a.out.data = nullptr; }},
+                                {"out", [](auto& a) { a.out.models = -1; }},
+                                {"high", [](auto& a) { a.high = not_a_number; }}});
+}
+
+TEST(contract, columns) {
+  ColumnStatistics statistics;
+  statistics.x = matrix<const float>(numbers, 5, 3);
+  statistics.out = matrix(doubles, 6, 3);
+  expect_refusals<ColumnStatistics>("column_statistics", statistics,
+                                    {{"x", [](auto& a) { a.x.data = nullptr; }},
+                                     {"out", [](auto& a) { a.out.rows = 5; }},
+                                     {"out", [](auto& a) { a.out.data = nullptr; }}});
+  ScaleColumns scale;
+  scale.x = matrix<const float>(numbers, 5, 3);
+  scale.shift = matrix<const double>(doubles, 1, 3);
+  scale.scale = matrix<const double>(doubles + 10, 1, 3);
+  scale.y = matrix(numbers + 20, 5, 3);
+  expect_refusals<ScaleColumns>("scale_columns", scale,
+                                {{"shift", [](auto& a) { a.shift.columns = 2; }},
+                                 {"scale", [](auto& a) { a.scale.data = nullptr; }},
+                                 {"log1p", [](auto& a) { a.log1p = matrix<const std::uint8_t>(flags, 1, 2); }},
+                                 {"y", [](auto& a) { a.y.rows = 4; }}});
+  Quantile quantile;
+  quantile.values = matrix<const float>(numbers, 5, 3);
+  quantile.out = matrix(numbers + 20, 5, 1);
+  expect_refusals<Quantile>("quantile", quantile,
+                            {{"values", [](auto& a) { a.values.columns = 0; }},
+                             {"out", [](auto& a) { a.out.columns = 2; }},
+                             {"count", [](auto& a) { a.count = 17, a.out.columns = 17, a.out.row_stride = 17; }},
+                             {"probability", [](auto& a) { a.probability[0] = 1.1; }}});
+  Coverage coverage;
+  coverage.generated = matrix<const float>(numbers, 5, 3);
+  coverage.real = matrix<const float>(numbers + 20, 4, 3);
+  coverage.dgenerated = matrix(numbers + 40, 5, 3);
+  expect_refusals<Coverage>("coverage", coverage,
+                            {{"generated", [](auto& a) { a.generated.data = nullptr; }},
+                             {"generated", [](auto& a) { a.generated.rows = a.dgenerated.rows = 0; }},
+                             {"real", [](auto& a) { a.real.columns = 2; }},
+                             {"dgenerated", [](auto& a) { a.dgenerated.data = nullptr; }},
+                             {"loss", [](auto& a) { a.loss = matrix(numbers, 1, 2); }}});
+}
+
+}  // namespace
+}  // namespace cugad::test
