@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cugad/error.hpp"
+#include "host/cli/adbench.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/kdd99.hpp"
@@ -64,7 +65,20 @@ std::int64_t chosen_rows(const FlagSet& flags) {
   return flags.integer("rows", default_test_rows, 100, 1'000'000'000);
 }
 
+void reproduce_adbench(const FlagSet& flags) {
+  if (flags.given("setting")) throw UsageError("--setting belongs to the kdd99 protocols; adbench runs the default");
+  const DetectorOptions options = flags.detector_options("");
+  AdbenchRun run;
+  run.seeds = flags.integer("seeds", 3, 1, 1000);
+  run.first_seed = flags.given("seed") ? options.seed : 0;
+  run.most_rows = flags.text("rows") == "all" ? 0 : flags.integer("rows", run.most_rows, 100, 1'000'000'000);
+  run.quiet = flags.boolean("quiet");
+  const std::vector<TableResult> results = run_adbench(flags.open_device(), options, flags.required_text("data"), run);
+  print(flags.boolean("json") ? adbench_json(results, run) : adbench_table(results, run));
+}
+
 void reproduce(const std::string& protocol, const FlagSet& flags) {
+  if (protocol == "adbench") return reproduce_adbench(flags);
   const std::int64_t rows = chosen_rows(flags);
   const std::int64_t seeds = flags.integer("seeds", 1, 1, 1000);
   const bool quiet = flags.boolean("quiet");
@@ -105,14 +119,16 @@ void reproduce(const std::string& protocol, const FlagSet& flags) {
 Run add_reproduce(CLI::App& app) {
   CLI::App* command = app.add_subcommand("reproduce", "Run a published protocol and print its figures beside ours");
   const auto protocol = std::make_shared<std::string>();
-  command->add_option("protocol", *protocol, "Protocol: kdd99-anogan")
+  command->add_option("protocol", *protocol, "Protocol: kdd99-anogan, adbench")
       ->type_name("PROTOCOL")
       ->required()
-      ->check(CLI::IsMember({"kdd99-anogan"}));
+      ->check(CLI::IsMember({"kdd99-anogan", "adbench"}));
   const auto flags = std::make_shared<FlagSet>(*command);
-  flags->add_text("data", "DIR", "Folder with kddcup.data_10_percent.gz or kdd99/kddcup.data_10_percent.gz");
-  flags->add_text("seeds", "N", "Number of seeds [1]");
-  flags->add_text("rows", "N|all", fmt::format("Test rows: a fixed random sample of so many [{}]", default_test_rows));
+  flags->add_text("data", "DIR", "Folder of the data sets: kdd99/kddcup.data_10_percent.gz, adbench/*.npz");
+  flags->add_text("seeds", "N", "Number of seeds [kdd99: 1, adbench: 3]");
+  flags->add_text("rows", "N|all",
+                  fmt::format("A fixed random sample of so many rows [kdd99: {} for testing, adbench: 20000 per set]",
+                              default_test_rows));
   flags->add_text("setting", "faithful|recommended|both", "Reference's settings, ours, or both [both]");
   flags->add_boolean("json", "Print one JSON object");
   flags->add_device();

@@ -54,7 +54,8 @@ class Twin {
       end -= out * (in + 1);
       std::vector<double> before(in, 0.0);
       for (std::size_t o = 0; o < out; ++o)
-        for (std::size_t i = 0; i < in; ++i) before[i] += flat[end + o * in + i] * trace.slope[l][o] * output_weights[o];
+        for (std::size_t i = 0; i < in; ++i)
+          before[i] += flat[end + o * in + i] * trace.slope[l][o] * output_weights[o];
       output_weights = std::move(before);
     }
     return output_weights;
