@@ -18,8 +18,10 @@
   OpTable op_table();          \
   }
 CUGAD_SET(baseline)
-#if CUGAD_HAS_X86_SETS
+#if CUGAD_HAS_AVX2
 CUGAD_SET(avx2)
+#endif
+#if CUGAD_HAS_AVX512
 CUGAD_SET(avx512)
 #endif
 #undef CUGAD_SET
@@ -58,14 +60,19 @@ class CpuBackend final : public Backend {
 
 /// The widest instruction set of this machine, or the named one ("cpu:avx2", for tests and comparisons).
 std::shared_ptr<Backend> open_cpu(std::string_view set) {
-#if CUGAD_HAS_X86_SETS
+#if CUGAD_HAS_AVX2 || CUGAD_HAS_AVX512
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+#if CUGAD_HAS_AVX512
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("fma");
   if (avx512 && (set.empty() || set == "avx512")) {
     return std::make_shared<CpuBackend>("avx512", cpu::avx512::op_table());
   }
+#endif
+#if CUGAD_HAS_AVX2
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (avx2 && (set.empty() || set == "avx2")) return std::make_shared<CpuBackend>("avx2", cpu::avx2::op_table());
 #endif
   if (set.empty() || set == "baseline") return std::make_shared<CpuBackend>("baseline", cpu::baseline::op_table());

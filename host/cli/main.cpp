@@ -102,8 +102,9 @@ int run_command(int count, char** values) {
   } catch (const CLI::ExtrasError&) {
     return report(usage_error_code, unexpected_argument(app));
   } catch (const CLI::RequiredError& error) {
-    const bool no_command = app.get_subcommands().empty();
-    return report(usage_error_code, no_command ? "which command? See cugad --help" : error.what());
+    if (!app.get_subcommands().empty()) return report(usage_error_code, error.what());
+    const bool unknown = !app.remaining().empty();
+    return report(usage_error_code, unknown ? unexpected_argument(app) : "which command? See cugad --help");
   } catch (const CLI::ParseError& error) {
     return report(usage_error_code, error.what());
   }

@@ -224,15 +224,19 @@ void AnoGan::raw_scores(MatrixView<const float> rows, RawScores& raw, float* fea
                              .index = {found.data, models, count, 1, count * k, k},
                              .out = reconstruction_.slice_rows(0, count)});
   }
-  if (!by_bank || feature_residual != nullptr) {
+  if (!by_bank) {
     start_search(rows);
     search(shared_by(models, rows), feature_residual != nullptr);
-    if (!by_bank) {
-      context_.backend().copy(raw.residual.data(), loss_.data, sizeof(float) * raw.residual.size(), context_.stream());
-      context_.synchronize();
-    }
+    context_.backend().copy(raw.residual.data(), loss_.data, sizeof(float) * raw.residual.size(), context_.stream());
+    context_.synchronize();
   }
+  // Before a search for the residuals alone, which leaves other reconstructions: an explanation changes no score.
+  if (needs_discriminator()) judge(rows, raw.discriminator);
   if (feature_residual != nullptr) {
+    if (by_bank) {
+      start_search(rows);
+      search(shared_by(models, rows), true);
+    }
     std::vector<float> host(columns);
     std::fill_n(feature_residual, count * columns, 0.0f);
     for (std::int64_t m = 0; m < models; ++m) {
@@ -245,7 +249,6 @@ void AnoGan::raw_scores(MatrixView<const float> rows, RawScores& raw, float* fea
       }
     }
   }
-  if (needs_discriminator()) judge(rows, raw.discriminator);
 }
 
 std::vector<float> AnoGan::combine(const RawScores& raw, std::int64_t rows) const {

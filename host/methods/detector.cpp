@@ -9,6 +9,7 @@
 #include "cugad/metrics.hpp"
 #include "cugad/table.hpp"
 #include "host/methods/detector_impl.hpp"
+#include "host/table/cell.hpp"
 
 namespace cugad {
 namespace {
@@ -27,17 +28,6 @@ void check_rows(const char* what, MatrixView<const float> rows, std::int64_t col
 
 /// Options with everything decided that depends on the rows.
 DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns) {
-  if (options.search_rate.empty() || options.search_rate.size() != options.search_until.size() + 1) {
-    throw Error(ErrorCode::invalid_argument,
-                "search_rate has " + std::to_string(options.search_rate.size()) + " values and search_until " +
-                    std::to_string(options.search_until.size()) + ", expected one more rate than ends");
-  }
-  if (options.discriminator_hidden.empty() && options.discrimination >= Discrimination::feature_l1) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        "feature matching needs a hidden layer in the discriminator: set discriminator_hidden, or discrimination = "
-        "cross_entropy");
-  }
   options.latent = GanNetworks(options, columns).latent;
   if (options.epochs > 0) {
     options.steps = options.epochs * std::max<std::int64_t>(1, rows / options.batch);
@@ -84,6 +74,22 @@ Matrix sample_of(Context& context, MatrixView<const float> rows, std::int64_t mo
 
 }  // namespace
 
+void check_options(const DetectorOptions& options) {
+  DetectorOptions copy;
+  for (const OptionInfo& option : option_list()) set_option(copy, option.name, get_option(options, option.name));
+  if (options.search_rate.empty() || options.search_rate.size() != options.search_until.size() + 1) {
+    throw Error(ErrorCode::invalid_argument,
+                "search_rate has " + std::to_string(options.search_rate.size()) + " values and search_until " +
+                    std::to_string(options.search_until.size()) + ", expected one more rate than ends");
+  }
+  if (options.discriminator_hidden.empty() && options.discrimination >= Discrimination::feature_l1) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        "feature matching needs a hidden layer in the discriminator: set discriminator_hidden, or discrimination = "
+        "cross_entropy");
+  }
+}
+
 Detector::Detector(const Device& device, DetectorOptions options)
     : impl_(std::make_unique<Impl>(device, std::move(options))) {}
 Detector::~Detector() = default;
@@ -109,12 +115,17 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
     throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(column_names.size()) +
                                                  " column names for " + std::to_string(rows.columns) + " columns");
   }
+  for (std::size_t c = 0; c < column_names.size(); ++c) {
+    if (is_utf8(column_names[c])) continue;  // as the model file needs it
+    throw Error(ErrorCode::invalid_argument, "the name of column " + std::to_string(c) + " is not valid UTF-8");
+  }
   if (numeric_columns < 0) numeric_columns = rows.columns;
   if (numeric_columns > rows.columns) {
     throw Error(ErrorCode::invalid_argument, "numeric_columns is " + std::to_string(numeric_columns) +
                                                  ", but there are " + std::to_string(rows.columns) + " columns");
   }
   Impl& d = *impl_;
+  check_options(d.options);
   Context context = d.device.make_context();
   FeatureTransform transform;
   transform.fit(context, rows, d.options, column_names, numeric_columns, control.on_message);

@@ -12,6 +12,10 @@
 
 namespace cugad {
 
+/// Throws Error{invalid_argument} naming the option: a field outside its range (callers may set fields directly), or
+/// options that do not go together.
+void check_options(const DetectorOptions& options);
+
 /// What a detector holds.
 struct Detector::Impl {
   Impl(const Device& device_, DetectorOptions options_) : device(device_), options(std::move(options_)) {}

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
@@ -66,6 +67,10 @@ class Reader {
     for (const Json& value : *found) {
       if (!value.is_number() || !std::isfinite(value.get<double>())) {
         refuse("'" + std::string(field) + "' has an entry that is no finite number");
+      }
+      if (value.get<double>() < static_cast<double>(std::numeric_limits<T>::lowest()) ||
+          value.get<double>() > static_cast<double>(std::numeric_limits<T>::max())) {
+        refuse("'" + std::string(field) + "' has an entry that is out of range");
       }
       values.push_back(static_cast<T>(value.get<double>()));
     }
@@ -168,6 +173,7 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   }
   try {
     resolved = options_from_json(reader.text("options"));
+    check_options(resolved);
   } catch (const Error& error) {
     reader.refuse(error.what());
   }
@@ -186,6 +192,10 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   transform.log1p = reader.numbers<std::uint8_t>(kept, "log1p", count);
   transform.shift = reader.numbers<double>(kept, "shift", count);
   transform.scale = reader.numbers<double>(kept, "scale", count);
+  for (std::int64_t c = 0; c < count; ++c) {
+    if (transform.log1p[c] > 1) reader.refuse("'log1p' has an entry that is neither 0 nor 1");
+    if (!(transform.scale[c] > 0.0)) reader.refuse("'scale' has an entry that is not positive");
+  }
 
   // The tensors must have the shapes that the options promise before memory is taken for them.
   const auto check = [&](const std::string& name, std::int64_t in, const std::vector<int>& hidden, std::int64_t out) {
@@ -202,6 +212,7 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   const Json limit = reader.json("threshold");
   if (!limit.is_number()) reader.refuse("'threshold' is no number");
   threshold = limit.get<float>();
+  if (!std::isfinite(threshold)) reader.refuse("'threshold' is out of range");
 
   auto loaded = std::make_unique<AnoGan>(device, resolved, count);
   Context context = device.make_context();
@@ -234,7 +245,7 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
                     value[3],
                     value[4],
                     value[5],
-                    std::isfinite(value[6]) ? static_cast<int>(value[6]) : 0,
+                    value[6] >= 0.0f && value[6] <= 1e6f ? static_cast<int>(value[6]) : 0,
                     value[7] == 1.0f};
   }
   attachments.clear();

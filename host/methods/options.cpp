@@ -24,6 +24,12 @@ struct Option {
 }
 
 template <class T>
+std::string number_text(T value) {
+  char buffer[64];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
+
+template <class T>
 T parse_number(const std::string& name, const std::string& text, double low, double high) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -31,18 +37,11 @@ T parse_number(const std::string& name, const std::string& text, double low, dou
                   std::isfinite(static_cast<double>(value)) && static_cast<double>(value) >= low &&
                   static_cast<double>(value) <= high;
   if (!ok) {
-    const auto shown = [](double bound) { return nlohmann::json(bound).dump(); };
-    refuse(
-        name, text,
-        std::string(std::is_integral_v<T> ? "an integer" : "a number") + " from " + shown(low) + " to " + shown(high));
+    refuse(name, text,
+           std::string(std::is_integral_v<T> ? "an integer" : "a number") + " from " + number_text(low) + " to " +
+               number_text(high));
   }
   return value;
-}
-
-template <class T>
-std::string number_text(T value) {
-  char buffer[64];
-  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
 }
 
 std::vector<std::string> split(const std::string& text) {

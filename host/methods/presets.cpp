@@ -30,6 +30,7 @@ const std::vector<Preset>& preset_table() {
         {"r1", "0"},
         {"coverage", "0"},
         {"fence", "0"},
+        {"patience", "0"},
         {"search_steps", "500"},
         {"search_rate", "0.01,0.001,0.0005"},
         {"search_until", "300,400"},

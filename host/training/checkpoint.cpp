@@ -1,5 +1,7 @@
 #include "host/training/checkpoint.hpp"
 
+#include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -69,6 +71,14 @@ void Checkpoint::save(const GanTraining& training) const {
     }
   }
   file.tensors["health"] = health;
+  // A resting model reports no more, but its last telemetry is part of the model file.
+  safetensors::Tensor telemetry;
+  telemetry.shape = {static_cast<std::int64_t>(training.telemetry_.size()), 6};
+  for (const ModelTelemetry& t : training.telemetry_) {
+    telemetry.f32.insert(telemetry.f32.end(), {t.discriminator_loss, t.generator_loss, t.real_probability,
+                                               t.fake_probability, t.discriminator_gradient, t.generator_gradient});
+  }
+  file.tensors["telemetry"] = telemetry;
   file.metadata["format"] = format_name;
   file.metadata["step"] = std::to_string(training.step_);
   file.metadata["options"] = fixed_options(training.options_);
@@ -79,17 +89,23 @@ void Checkpoint::save(const GanTraining& training) const {
 bool Checkpoint::load(GanTraining& training) const {
   if (!std::filesystem::exists(path())) return false;
   const safetensors::File file = safetensors::read(path());
+  const auto damaged = [&](const std::string& what) { return Error(ErrorCode::format, path() + ": " + what); };
   const auto metadata = [&](const char* key) {
     const auto found = file.metadata.find(key);
-    if (found == file.metadata.end()) throw Error(ErrorCode::format, path() + ": no '" + key + "' in its metadata");
+    if (found == file.metadata.end()) throw damaged("no '" + std::string(key) + "' in its metadata");
     return found->second;
   };
   if (metadata("format") != format_name) {
-    throw Error(ErrorCode::format, path() + ": format is '" + metadata("format") + "', expected '" + format_name + "'");
+    throw damaged("format is '" + metadata("format") + "', expected '" + format_name + "'");
   }
   Context context = training.device_.make_context();
   if (metadata("options") != fixed_options(training.options_)) {
-    const DetectorOptions theirs = options_from_json(metadata("options"));
+    DetectorOptions theirs;
+    try {
+      theirs = options_from_json(metadata("options"));
+    } catch (const Error& error) {
+      throw damaged("its options: " + std::string(error.what()));
+    }
     for (const OptionInfo& option : option_list()) {
       const std::string there = get_option(theirs, option.name), here = get_option(training.options_, option.name);
       if (there == here || option.name == "steps" || option.name == "epochs") continue;
@@ -100,45 +116,66 @@ bool Checkpoint::load(GanTraining& training) const {
   if (metadata("rows") != fingerprint(training.data_, context)) {
     throw Error(ErrorCode::invalid_argument, path() + ": made from other training rows than those given now");
   }
-  const auto restore = [&](const std::string& name, const StackView<float>& view) {
-    if (!view) return;
+  const std::string step_text = metadata("step");
+  std::int64_t step = -1;
+  const auto [end, failure] = std::from_chars(step_text.data(), step_text.data() + step_text.size(), step);
+  if (failure != std::errc() || end != step_text.data() + step_text.size() || step < 0) {
+    throw damaged("step '" + step_text + "' is no step number");
+  }
+  if (step > training.options_.steps) {
+    throw Error(ErrorCode::invalid_argument, path() + ": it is at step " + step_text + ", past the " +
+                                                 std::to_string(training.options_.steps) +
+                                                 " steps asked for; ask for more or use another directory");
+  }
+  const auto values = [&](const std::string& name, std::int64_t models, std::int64_t columns) -> const float* {
     const auto found = file.tensors.find(name);
-    if (found == file.tensors.end() || found->second.shape != std::vector<std::int64_t>{view.models, view.columns} ||
+    if (found == file.tensors.end() || found->second.shape != std::vector<std::int64_t>{models, columns} ||
         found->second.f32.empty()) {
-      throw Error(ErrorCode::format, path() + ": tensor '" + name + "' is missing or has another shape");
+      throw damaged("tensor '" + name + "' is missing or has another shape");
     }
-    context.backend().copy(view.data, found->second.f32.data(), sizeof(float) * found->second.f32.size(),
-                           context.stream());
+    return found->second.f32.data();
   };
-  for (auto* states : {&training.generator_, &training.good_generator_}) {
-    restore("generator.parameter", states->parameter);
-    restore("generator.first_moment", states->first_moment);
-    restore("generator.second_moment", states->second_moment);
-    restore("generator.average", states->average);
+  const auto restore = [&](const std::string& name, const StackView<float>& view, const StackView<float>& good) {
+    if (!view) return;
+    const float* value = values(name, view.models, view.columns);
+    const std::int64_t count = view.models * view.columns;
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (!std::isfinite(value[i])) throw damaged("tensor '" + name + "' has a value that is not finite");
+    }
+    for (const StackView<float>& target : {view, good}) {
+      context.backend().copy(target.data, value, sizeof(float) * static_cast<std::size_t>(count), context.stream());
+    }
+  };
+  const auto restore_network = [&](const std::string& name, const NetworkState& state, const NetworkState& good) {
+    restore(name + ".parameter", state.parameter, good.parameter);
+    restore(name + ".first_moment", state.first_moment, good.first_moment);
+    restore(name + ".second_moment", state.second_moment, good.second_moment);
+    restore(name + ".average", state.average, good.average);
+  };
+  restore_network("generator", training.generator_, training.good_generator_);
+  restore_network("discriminator", training.discriminator_, training.good_discriminator_);
+  const auto models = static_cast<std::int64_t>(training.health_.size());
+  const float* health = values("health", models, 6);
+  const float* telemetry = values("telemetry", models, 6);
+  for (std::int64_t m = 0; m < models; ++m, health += 6, telemetry += 6) {
+    const auto is_count = [](float value) { return value >= 0.0f && value <= 1e6f; };  // false for NaN
+    if (!(health[0] > 0.0f && health[0] <= 1.0f) || !std::isfinite(health[1]) || !std::isfinite(health[2]) ||
+        !is_count(health[3]) || !is_count(health[4])) {
+      throw damaged("tensor 'health' has a value that is out of range");
+    }
+    training.health_[m] = {
+        health[0], health[1], health[2], static_cast<int>(health[3]), static_cast<int>(health[4]), health[5] != 0.0f};
+    training.telemetry_[m] = {telemetry[0],
+                              telemetry[1],
+                              telemetry[2],
+                              telemetry[3],
+                              telemetry[4],
+                              telemetry[5],
+                              training.health_[m].restorations,
+                              training.health_[m].resting};
+    training.write_scale(m);
   }
-  for (auto* states : {&training.discriminator_, &training.good_discriminator_}) {
-    restore("discriminator.parameter", states->parameter);
-    restore("discriminator.first_moment", states->first_moment);
-    restore("discriminator.second_moment", states->second_moment);
-    restore("discriminator.average", states->average);
-  }
-  const auto health = file.tensors.find("health");
-  if (health == file.tensors.end() || health->second.f32.size() != 6 * training.health_.size()) {
-    throw Error(ErrorCode::format, path() + ": tensor 'health' is missing or has another shape");
-  }
-  for (std::size_t m = 0; m < training.health_.size(); ++m) {
-    const float* value = health->second.f32.data() + 6 * m;
-    training.health_[m] = {value[0],        value[1], value[2], static_cast<int>(value[3]), static_cast<int>(value[4]),
-                           value[5] != 0.0f};
-    training.telemetry_[m].restorations = training.health_[m].restorations;
-    training.telemetry_[m].resting = training.health_[m].resting;
-    training.write_scale(static_cast<std::int64_t>(m));
-  }
-  try {
-    training.step_ = std::stoll(metadata("step"));
-  } catch (const std::logic_error&) {
-    throw Error(ErrorCode::format, path() + ": step '" + metadata("step") + "' is not a number");
-  }
+  training.step_ = step;
   context.synchronize();
   return true;
 }

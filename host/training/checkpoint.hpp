@@ -14,7 +14,7 @@ class Checkpoint {
   /// Creates the directory if needed.
   void save(const GanTraining& training) const;
   /// False where there is no checkpoint yet. Error{invalid_argument} when the checkpoint belongs to other rows or other
-  /// options (the number of steps may differ), Error{format} when it is damaged.
+  /// options (the number of steps may differ, but not lie before it), Error{format} when it is damaged.
   bool load(GanTraining& training) const;
 
  private:

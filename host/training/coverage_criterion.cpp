@@ -15,17 +15,16 @@ std::vector<float> coverage_criterion(Context& context, const GanNetworks& netwo
   const auto distance = arena.stack("distance", 1, rows, 1);
   const auto buffers = networks.generator.carve(
       arena.take<float>("activations", networks.generator.buffer_floats(1, generated_rows)), 1, generated_rows);
-  RandomKey key{.seed = seed, .purpose = RandomPurpose::evaluation};
-  run(context, SampleRows{.index = index,
-                          .source_rows = static_cast<std::int32_t>(data.rows),
-                          .first_row = {},
-                          .row_count = {},
-                          .key = key});
-  run(context, GatherRows{.source = shared_by<const float>(1, data), .index = index, .out = real});
   std::vector<float> result;
   std::vector<float> host(rows);
   for (std::int64_t m = 0; m < generator.models; ++m) {
-    key.seed = seed + static_cast<std::uint64_t>(m);
+    RandomKey key{.seed = seed + static_cast<std::uint64_t>(m), .purpose = RandomPurpose::evaluation};
+    run(context, SampleRows{.index = index,
+                            .source_rows = static_cast<std::int32_t>(data.rows),
+                            .first_row = {},
+                            .row_count = {},
+                            .key = key});
+    run(context, GatherRows{.source = shared_by<const float>(1, data), .index = index, .out = real});
     key.lane = 1;
     run(context, FillNormal{.out = latent, .key = key});
     networks.generator.forward(context, generator.slice_models(m, 1), latent, buffers);

@@ -7,7 +7,7 @@
 namespace cugad {
 
 /// Label-free quality of each model's generator: the mean distance of up to 512 fixed training rows to the nearest of
-/// 1,024 generated rows. Deterministic in the seed.
+/// 1,024 generated rows, both drawn with the model's own seed (seed + m): it does not depend on the other models.
 std::vector<float> coverage_criterion(Context& context, const GanNetworks& networks, StackView<const float> generator,
                                       MatrixView<const float> data, std::uint64_t seed);
 

@@ -77,7 +77,7 @@ struct DetectorOptions {
   float coverage = 1.0f;
   int coverage_rows = 256;  ///< generated rows for the coverage term
   float fence = 0.3f;       ///< weight of negatives made from real rows
-  int patience = 0;         ///< label-free stopping: checks without improvement before a model rests; 0: never
+  int patience = 4;         ///< label-free stopping: checks without improvement before a model rests; 0: never
 
   // Search
   int search_steps = 0;

@@ -49,6 +49,7 @@ Process::Process(const std::vector<std::string>& arguments, const std::string& f
   std::vector<char*> values = {const_cast<char*>(CUGAD_COMMAND)};
   for (const std::string& argument : arguments) values.push_back(const_cast<char*>(argument.c_str()));
   values.push_back(nullptr);
+  alarm(240);  // a command that hangs fails its test rather than the whole run
   execv(CUGAD_COMMAND, values.data());
   _exit(127);
 }

@@ -44,10 +44,10 @@ TEST_F(Config, FlagAsTheDefaultStillOverridesFile) {
 }
 
 TEST_F(Config, FileOverridesPreset) {
-  const std::string preset = small + "preset = 'kdd99-anogan-recommended'\n";
-  EXPECT_EQ(trained_value(preset, {}, "search_steps"), "50");
-  EXPECT_EQ(trained_value(preset + "search_steps = 3\n", {}, "search_steps"), "3");
-  EXPECT_EQ(trained_value(preset, {"--search-steps", "2"}, "search_steps"), "2");
+  const std::string preset = small + "preset = 'kdd99-anogan-recommended'\nsearch_steps = 1\n";
+  EXPECT_EQ(trained_value(preset, {}, "deduplicate"), "true");
+  EXPECT_EQ(trained_value(preset + "deduplicate = false\n", {}, "deduplicate"), "false");
+  EXPECT_EQ(trained_value(preset + "deduplicate = false\n", {"--deduplicate"}, "deduplicate"), "true");
 }
 
 TEST_F(Config, StepsOverrideThePresetsEpochs) {

@@ -94,7 +94,7 @@ TEST_F(Interrupts, CtrlCEndsAScoringThatWaitsForItsInput) {
     std::vector<std::string> arguments = {"score", "-", "--model", model};
     arguments.insert(arguments.end(), more.begin(), more.end());
     // Open for both directions: the command waits for a table that never comes.
-    const int pipe = open(at("pipe").c_str(), O_RDWR);
+    const int pipe = open(at("pipe").c_str(), O_RDWR | O_CLOEXEC);
     Process process(arguments, at("."), at("pipe"));
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     ASSERT_TRUE(process.is_running());
@@ -112,7 +112,7 @@ TEST_F(Interrupts, CtrlCEndsAScoringThatWaitsForItsInput) {
 
 TEST_F(Interrupts, AReaderThatLeavesIsNoCrash) {
   ASSERT_EQ(mkfifo(at("pipe").c_str(), 0600), 0);
-  const int reader = open(at("pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  const int reader = open(at("pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   Process process({"sample", "--model", model, "--count", "100000"}, at("."), "", at("pipe"));
   char buffer[64];
   ASSERT_TRUE(wait_until([&] { return read(reader, buffer, sizeof buffer) > 0; }));

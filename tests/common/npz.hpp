@@ -42,7 +42,7 @@ std::vector<double> to_double(std::string_view bytes, std::int64_t count) {
 
 /// The text after `'key':` in the header, which is a Python dictionary literal written by numpy in a fixed form.
 inline std::string_view header_value(std::string_view header, std::string_view key) {
-  const std::string quoted = "'" + std::string(key) + "':";
+  const std::string quoted = std::string("'").append(key).append("':");
   const std::size_t at = header.find(quoted);
   if (at == std::string_view::npos) throw std::runtime_error("npy: no " + quoted + " in " + std::string(header));
   std::string_view value = header.substr(at + quoted.size());

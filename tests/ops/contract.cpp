@@ -197,8 +197,8 @@ TEST(contract, rows) {
                                 {"bank", [](auto& a) { a.bank.columns = 2; }},
                                 {"distance", [](auto& a) { a.distance.columns = 3; }},
                                 {"index", [](auto& a) { a.index = matrix(indices, 5, 3); }},
-                                {"neighbours", [](auto& a) { a.neighbours = 0, a.distance.columns = 0; }},
-                                {"neighbours", [](auto& a) { a.neighbours = a.distance.columns = 5; }},
+                                {"neighbours", [](auto& a) { a.neighbours = 0, a.distance = matrix(numbers, 5, 0); }},
+                                {"neighbours", [](auto& a) { a.neighbours = 5, a.distance = matrix(numbers, 5, 5); }},
                                 {"metric", [](auto& a) { a.metric = static_cast<Distance>(9); }}});
   GatherRows gather;
   gather.source = matrix<const float>(numbers, 5, 3);

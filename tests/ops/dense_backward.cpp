@@ -218,6 +218,9 @@ std::vector<Case> dense_backward_cases() {
   add({.rows = 50, .in = 64, .out = 128, .activation = Activation::relu, .perf = true});
   add({.rows = 50, .in = 128, .out = 121, .perf = true});
   add({.rows = 65543, .in = 2, .out = 3, .activation = Activation::relu});
+  // Enough work for a second thread.
+  add({.rows = 601, .in = 130, .out = 127, .activation = Activation::relu});
+  add({.models = 3, .rows = 201, .in = 129, .out = 125, .activation = Activation::relu, .dropout = 0.2});
   for (const Activation activation : {Activation::identity, Activation::relu, Activation::leaky_relu}) {
     for (const std::int64_t in : {5, 17, 64}) {
       for (const std::int64_t out : {1, 6, 33}) {

@@ -174,6 +174,8 @@ std::vector<Case> dense_forward_cases() {
   add({.rows = 50, .in = 128, .out = 1, .perf = true});
   add({.rows = 1024, .in = 256, .out = 256, .activation = Activation::relu, .perf = true});
   add({.rows = 65543, .in = 3, .out = 2, .activation = Activation::tanh});
+  // Enough work for a second thread.
+  add({.models = 3, .rows = 101, .in = 256, .out = 256, .activation = Activation::relu, .dropout = 0.2});
   // Small integers: equal to the bit.
   for (const Activation activation : {Activation::identity, Activation::relu, Activation::leaky_relu}) {
     for (const std::int64_t rows : {1, 6, 13}) {

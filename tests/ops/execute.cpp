@@ -1,3 +1,4 @@
+#include <chrono>
 #include <cstring>
 
 #include "cugad/error.hpp"
@@ -125,6 +126,22 @@ Results execute(const Problem& problem, const Results& images, const Device& dev
   }
   context.synchronize();
   return on_device.download();
+}
+
+double seconds_per_run(const Problem& problem, const Device& device, int runs) {
+  Context context = device.make_context();
+  const DeviceImages on_device(problem, initial_images(problem), device);
+  const auto run_times = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      Call call(context, Slice{}, false);
+      problem.call(call);
+    }
+    context.synchronize();
+  };
+  run_times(1);
+  const auto start = std::chrono::steady_clock::now();
+  run_times(runs);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / runs;
 }
 
 }  // namespace cugad::test

@@ -90,7 +90,6 @@ Case make_case(const Shape& s) {
   Case one;
   one.parameters = parameters("models", s.models, "rows", s.rows, "columns", s.columns, "first", s.first, "second",
                               s.second, "truncated", s.truncated, "counter", s.counter, "layout", name_of(s.layout));
-  for (char& c : one.parameters) c = c == '-' ? '_' : c;
   one.layout = s.layout;
   one.perf = s.perf;
   one.build = [s](Problem& problem) { build<Args>(problem, s); };
@@ -111,6 +110,8 @@ std::vector<Case> cases_of(double first, double second) {
   }
   add({.rows = 65543, .columns = 1, .counter = 0});
   add({.rows = 1, .columns = 65543, .truncated = normal, .perf = true});
+  // Enough work for a second thread.
+  add({.rows = normal ? 601 : 1603, .columns = 1601, .truncated = normal});
   add({.rows = 0, .columns = 3});
   return cases;
 }

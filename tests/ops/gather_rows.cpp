@@ -71,6 +71,8 @@ std::vector<Case> gather_rows_cases() {
     add({.source_rows = 4, .rows = 0, .columns = 5, .layout = layout});
   }
   add({.source_rows = 65543, .rows = 65543, .columns = 2});
+  // Enough work for a second thread.
+  add({.source_rows = 101, .rows = 200003, .columns = 2});
   add({.source_rows = 4096, .rows = 4096, .columns = 121, .perf = true});
   return cases;
 }

@@ -1,6 +1,7 @@
 #include "tests/ops/latent_problem.hpp"
 
 #include <limits>
+#include <sstream>
 
 /// The bound of latent_search. Adam divides a gradient by its own history, so that a small gradient's rounding becomes
 /// a large step, and a unit or a cell near its kink takes one side or the other: no fixed number bounds this. Instead
@@ -30,9 +31,9 @@ const char* name_of(Discrimination discrimination) {
 }
 
 std::string text_of(const std::vector<std::int64_t>& widths) {
-  std::string text;
-  for (const std::int64_t width : widths) text += (text.empty() ? "" : "_") + std::to_string(width);
-  return text;
+  std::ostringstream text;
+  for (const std::int64_t width : widths) text << (text.tellp() > 0 ? "_" : "") << width;
+  return text.str();
 }
 
 double largest_difference(const Row& a, const Row& b) {
@@ -155,6 +156,11 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
     settings.rate.until[i] = 1 + i;
   }
 
+  // A bound that allows any walk proves nothing: most searches of a case must be known to a tenth of their walk.
+  std::int64_t searches = 0, vague = 0;
+  double walk = 0.0;
+  for (std::int64_t step = 0; step < shape.steps; ++step) walk += static_cast<double>(settings.rate.at(step));
+
   Network64 first_generator, first_discriminator;
   for (std::int64_t m = 0; m < models; ++m) {
     Network64 generator = random_network(random, shape.generator, shape.hidden, shape.last);
@@ -191,6 +197,8 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
           const double rounding = shape.exact || shape.steps == 0 ? 0.0 : 8.0 * eps * std::abs(value);
           z.expect(m, r * restarts + i, c, value, shape.steps == 0 ? 0.0 : one.z + rounding);
         }
+        ++searches;
+        if (one.z > 0.1 * walk) ++vague;
         const double lead = i == 0 ? -infinity : one.found.at_end.loss - best.found.at_end.loss;
         if (i > 0 && !shape.exact && std::abs(lead) <= one.loss + best.loss) ambiguous = true;
         if (lead < 0.0) {
@@ -221,6 +229,11 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
       }
     }
   }
+  problem.check = [searches, vague](const Results&) -> std::string {
+    std::ostringstream text;
+    if (vague * 10 > searches) text << vague << " of " << searches << " searches of this case are ill-conditioned";
+    return text.str();
+  };
   TypedTensor<float>* const outputs[6] = {&loss,   &residual,         &discrimination,
                                           &best_z, &feature_residual, &reconstruction};
   for (int i = 0; i < 6; ++i) {

@@ -108,6 +108,14 @@ std::vector<Case> latent_search_cases() {
        .discrimination = Discrimination::cross_entropy,
        .perf = true});
   add({.rows = 65543, .steps = 0, .generator = {1, 2}, .discriminator = {2, 2, 1}});
+  // Enough work for a second thread.
+  add({.rows = 130,
+       .steps = 20,
+       .generator = {8, 32, 40},
+       .discriminator = {40, 32, 1},
+       .discrimination = Discrimination::feature_l2});
+  add({.rows = 9, .steps = 5, .restarts = 60, .generator = {8, 32, 40}, .discriminator = {40, 32, 1}});
+  add({.models = 17, .rows = 10, .steps = 20, .generator = {8, 32, 40}, .discriminator = {40, 32, 1}});
   // Small integers and no steps: everything but Adam, to the bit.
   for (const Discrimination discrimination :
        {Discrimination::none, Discrimination::feature_l1, Discrimination::feature_squared})

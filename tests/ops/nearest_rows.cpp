@@ -151,6 +151,7 @@ std::vector<Case> nearest_rows_cases() {
   }
   add({.rows = 50, .bank = 1000, .columns = 121, .neighbours = 1, .perf = true});
   add({.rows = 50, .bank = 1000, .columns = 121, .neighbours = 10, .metric = Distance::squared, .perf = true});
+  add({.rows = 201, .bank = 901, .columns = 121, .neighbours = 5});  // enough work for a second thread
   add({.rows = 3, .bank = 65543, .columns = 2, .neighbours = 7});
   add({.rows = 65543, .bank = 9, .columns = 2, .neighbours = 2, .metric = Distance::l1});
   return cases;

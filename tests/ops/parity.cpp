@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +13,9 @@
 /// Registers the cases of all ops as gtests and says what one case has to pass.
 namespace cugad::test {
 namespace {
+
+/// Room for the counts of all devices: cases register before any device is opened.
+constexpr std::size_t max_devices = 16;
 
 class ParityTest : public testing::Test {
  public:
@@ -109,22 +112,10 @@ class Perf : public ParityTest {
   void TestBody() override {
     const std::unique_ptr<Problem> problem = make_problem(record().op, one());
     for (const NamedDevice& named : devices()) {
-      std::string refusal;
-      int repetitions = 0;
-      double seconds = 0.0;
-      // One warm-up of one run; then as many runs in one go as fill about half a second. Copies are outside: their
-      // time is taken by an execution without runs.
-      const auto timed = [&](int runs) {
-        const std::vector<Slice> slices(static_cast<std::size_t>(runs), Slice{});
-        const auto start = std::chrono::steady_clock::now();
-        execute(*problem, initial_images(*problem), named.device, 0, slices, &refusal);
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      };
-      timed(1);
-      const double once = timed(1);
-      repetitions = static_cast<int>(std::min(10000.0, 0.5 / once)) + 1;
-      seconds = (timed(repetitions + 1) - timed(1)) / repetitions;
-      ASSERT_EQ(refusal, "");
+      // As many runs as fill about half a second.
+      const double once = seconds_per_run(*problem, named.device, 1);
+      const int runs = static_cast<int>(std::clamp(0.5 / once, 1.0, 20000.0));
+      const double seconds = seconds_per_run(*problem, named.device, runs);
       std::printf("perf %-12s %-90s %10.1f us/run", named.name.c_str(), text().c_str(), seconds * 1e6);
       if (problem->flops > 0.0) std::printf(" %8.2f GFLOP/s", problem->flops / seconds * 1e-9);
       if (problem->bytes > 0.0) std::printf(" %8.2f GB/s", problem->bytes / seconds * 1e-9);
@@ -144,7 +135,8 @@ class Summary : public testing::Environment {
     std::printf("\n");
     for (const OpRecord& record : op_records()) {
       std::printf("%-24s %9.4f ", record.op.c_str(), record.worst_ratio);
-      for (const std::int64_t count : record.executed) std::printf(" %4lld", static_cast<long long>(count));
+      for (std::size_t d = 0; d < devices().size(); ++d)
+        std::printf(" %*lld", static_cast<int>(devices()[d].name.size()), static_cast<long long>(record.executed[d]));
       std::printf("  %s\n", record.worst_case.c_str());
       if (filtered) continue;
       for (std::size_t d = 0; d < devices().size(); ++d)
@@ -165,7 +157,9 @@ bool register_op(const std::string& op, std::vector<Case> cases) {
   static const testing::Environment* const summary = testing::AddGlobalTestEnvironment(new Summary);
   static_cast<void>(summary);
   const std::size_t record = op_records().size();
-  op_records().push_back({op, std::move(cases), 0.0, "", std::vector<std::int64_t>(8, 0)});
+  // A filter reads '-' as "except".
+  for (Case& one : cases) std::replace(one.parameters.begin(), one.parameters.end(), '-', '_');
+  op_records().push_back({op, std::move(cases), 0.0, "", std::vector<std::int64_t>(max_devices, 0)});
   const std::vector<Case>& kept = op_records()[record].cases;
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const std::string suite = (kept[i].exact ? "exact/" : "test/") + op;

@@ -114,7 +114,7 @@ class Problem {
 };
 
 struct Case {
-  std::string parameters;  ///< "rows=7,in=5": printed, hashed into the seed, and the gtest's name; no '*?:-'
+  std::string parameters;  ///< "rows=7,in=5": printed, hashed into the seed, and the gtest's name ('-' becomes '_')
   Layout layout = Layout::contiguous;
   std::function<void(Problem&)> build;
   bool exact = false;  ///< small integers: every result must equal the reference
@@ -159,6 +159,9 @@ Results reversed(const Problem& problem, const Results& images);
 /// is reported through *refusal.
 Results execute(const Problem& problem, const Results& images, const Device& device, int threads,
                 const std::vector<Slice>& slices, std::string* refusal);
+
+/// Seconds per run of `runs` runs in a row, copies left out, after one run to warm up.
+double seconds_per_run(const Problem& problem, const Device& device, int runs);
 
 /// Compares results with the expectations: guards, padding, inputs, every output element, the problem's own check.
 /// Empty, or the first thing that is wrong; raises *worst to the largest error / bound seen.

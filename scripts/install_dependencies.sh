@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what the build needs on Debian or Ubuntu, and nothing when all of it is there already (then no network is
+# needed). On other systems it only says what is missing.
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build pkg-config zlib1g-dev libzip-dev libfmt-dev nlohmann-json3-dev libcli11-dev
+  libtomlplusplus-dev libfast-float-dev libgtest-dev libbenchmark-dev ca-certificates curl git
+)
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "This system has no dpkg. The build needs what Debian calls: ${packages[*]}" >&2
+  exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+  # A package under another architecture's name, as "installed" twice, counts as well.
+  [[ $status == installed* ]] || missing+=("$package")
+done
+((${#missing[@]} > 0)) || exit 0
+
+as_root=()
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "Missing packages: ${missing[*]}. Install them as root: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+
+echo "Installing ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() {
+  "${as_root[@]}" apt-get update -qq &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+if ! install >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "The packages could not be installed." >&2
+  exit 1
+fi

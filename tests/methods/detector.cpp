@@ -1,0 +1,251 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "cugad/metrics.hpp"
+#include "tests/methods/clusters.hpp"
+
+/// Detector: what it finds, explains and draws, and what it refuses.
+namespace cugad::test {
+namespace {
+
+double auroc(Detector& detector, const Matrix& normal, const Matrix& outliers) {
+  std::vector<float> scores = detector.score(normal.view());
+  std::vector<std::uint8_t> labels(scores.size(), 0);
+  const std::vector<float> high = detector.score(outliers.view());
+  scores.insert(scores.end(), high.begin(), high.end());
+  labels.resize(scores.size(), 1);
+  return metrics::auroc(labels, scores);
+}
+
+TEST(Detector, DefaultOptionsFindOutliers) {
+  DetectorOptions options;
+  options.steps = 300;
+  Detector detector = fitted(options, normal_rows(800, 1), 2);
+  EXPECT_GE(auroc(detector, normal_rows(400, 2), outlier_rows(200, 3)), 0.95);
+}
+
+TEST(Detector, TheLatentSearchFindsOutliers) {
+  for (const SearchStart start : {SearchStart::normal, SearchStart::truncated_normal, SearchStart::bank}) {
+    DetectorOptions options = search_options(start);
+    options.steps = 800;
+    options.search_steps = 30;
+    options.search_until = {20};
+    Detector detector = fitted(options, normal_rows(800, 1), 2);
+    EXPECT_GE(auroc(detector, normal_rows(300, 2), outlier_rows(150, 3)), 0.9) << static_cast<int>(start);
+  }
+}
+
+TEST(Detector, ThresholdLeavesTheContaminationAbove) {
+  DetectorOptions options = quick_options();
+  options.contamination = 0.1f;
+  const Matrix rows = normal_rows(500, 1);
+  Detector detector = fitted(options, rows);
+  const std::vector<float> scores = detector.score(rows.view());
+  const auto above = std::count_if(scores.begin(), scores.end(), [&](float s) { return s > detector.threshold(); });
+  EXPECT_NEAR(static_cast<double>(above), 50.0, 1.0);
+}
+
+TEST(Detector, ExplainNamesThePlantedColumnFirst) {
+  DetectorOptions options = quick_options();
+  options.steps = 1500;
+  const Matrix training = normal_rows(800, 1);
+  std::vector<int> planted;
+  const Matrix outliers = outlier_rows(60, 4, &planted);
+  for (const int search_steps : {0, 10}) {
+    options.search_steps = search_steps;
+    Detector detector = fitted(options, training, 2);
+    std::vector<Explanation> explanations;
+    const std::vector<float> scores = detector.explain(outliers.view(), 3, explanations);
+    EXPECT_TRUE(same_bits(scores, detector.score(outliers.view())));
+    ASSERT_EQ(explanations.size(), 60u);
+    int right = 0;
+    for (std::size_t r = 0; r < 60; ++r) {
+      ASSERT_EQ(explanations[r].column.size(), 3u);
+      ASSERT_EQ(explanations[r].residual.size(), 3u);
+      EXPECT_TRUE(std::is_sorted(explanations[r].residual.rbegin(), explanations[r].residual.rend()));
+      EXPECT_GE(explanations[r].residual[2], 0.0f);
+      right += explanations[r].column[0] == planted[r] ? 1 : 0;
+    }
+    EXPECT_GE(right, 58);
+    detector.explain(outliers.view(), 100, explanations);
+    EXPECT_EQ(explanations[0].column.size(), 6u) << "no more columns than there are";
+  }
+}
+
+/// Scores are the same with and without an explanation, also where cells are missing.
+TEST(Detector, ExplainDoesNotChangeScores) {
+  const Matrix training = normal_rows(400, 1), rows = mixed_rows(120, 5);
+  DetectorOptions by_bank = quick_options();
+  by_bank.search_steps = 4;
+  for (const DetectorOptions& options :
+       {quick_options(), by_bank, search_options(SearchStart::bank), search_options(SearchStart::normal)}) {
+    Detector detector = fitted(options, training);
+    std::vector<Explanation> explanations;
+    EXPECT_TRUE(same_bits(detector.explain(rows.view(), 2, explanations), detector.score(rows.view())));
+    for (std::size_t r = 0; r < 120; ++r)
+      for (std::size_t k = 0; k < 2; ++k) {
+        const float residual = explanations[r].residual[k];
+        EXPECT_TRUE(std::isfinite(residual));
+        const bool is_missing = std::isnan(rows.row(static_cast<std::int64_t>(r))[explanations[r].column[k]]);
+        EXPECT_TRUE(!is_missing || residual == 0.0f) << "a missing cell has no residual";
+      }
+  }
+}
+
+TEST(Detector, SamplesAreStableFiniteAndInTheUnitsOfTheData) {
+  DetectorOptions options = quick_options();
+  options.steps = 800;
+  options.population = 3;
+  Detector detector = fitted(options, normal_rows(600, 1));
+  const auto drawn = [&](std::int64_t count, std::uint64_t seed) {
+    std::vector<float> rows(static_cast<std::size_t>(count * 6 + 1), -77.0f);
+    detector.sample(count, seed, rows.data());
+    EXPECT_EQ(rows.back(), -77.0f) << "it wrote past the end";
+    rows.pop_back();
+    return rows;
+  };
+  const std::vector<float> many = drawn(4000, 9);
+  EXPECT_TRUE(same_bits(many, drawn(4000, 9)));
+  for (const std::int64_t count : {0, 1, 2, 10, 3073}) {
+    const std::vector<float> few = drawn(count, 9);
+    EXPECT_TRUE(same_bits(few, {many.begin(), many.begin() + count * 6})) << count;
+  }
+  EXPECT_FALSE(same_bits(many, drawn(4000, 10)));
+  for (std::size_t c = 0; c < 6; ++c) {
+    const double unit = std::pow(10.0, c % 3);
+    double sum = 0.0;
+    for (std::size_t r = 0; r < 4000; ++r) {
+      ASSERT_TRUE(std::isfinite(many[r * 6 + c]));
+      sum += std::abs(many[r * 6 + c]);
+    }
+    EXPECT_NEAR(sum / 4000.0, 2.0 * unit, 0.8 * unit) << "rows lie around +-2 units";
+  }
+  EXPECT_FALSE(std::equal(many.begin(), many.begin() + 6, many.begin() + 6)) << "two models draw the same row";
+}
+
+TEST(Detector, TrainsAndScoresWithMissingCells) {
+  const Matrix training = mixed_rows(600, 1);
+  Detector detector = fitted(quick_options(), training);
+  const std::vector<float> scores = detector.score(training.view());
+  for (const float score : scores) ASSERT_TRUE(std::isfinite(score));
+  EXPECT_TRUE(std::isfinite(detector.threshold()));
+}
+
+TEST(Detector, ConstantColumnsAndSingleRowsAreFine) {
+  Matrix training = normal_rows(200, 1);
+  for (std::int64_t r = 0; r < training.rows; ++r) training.row(r)[2] = 41.5f;
+  std::vector<std::string> messages;
+  FitControl control;
+  control.on_message = [&](const std::string& message) { messages.push_back(message); };
+  Detector detector(Device::open("cpu", 1), quick_options());
+  detector.fit(training.view(), control);
+  EXPECT_EQ(messages, (std::vector<std::string>{"1 of 6 columns are constant in the training rows"}));
+  Matrix changed = training;
+  for (std::int64_t r = 0; r < changed.rows; ++r) changed.row(r)[2] = 60.0f;
+  const std::vector<float> usual = detector.score(training.view()), unusual = detector.score(changed.view());
+  for (std::size_t r = 0; r < usual.size(); ++r) EXPECT_GT(unusual[r], usual[r]);
+
+  const Matrix one = normal_rows(1, 1);
+  for (const DetectorOptions& options : {quick_options(), search_options(SearchStart::normal)}) {
+    Detector lonely = fitted(options, one);
+    EXPECT_TRUE(std::isfinite(lonely.score(one.view())[0]));
+    EXPECT_TRUE(std::isfinite(lonely.threshold()));
+  }
+  EXPECT_TRUE(detector.score(Matrix(0, 6).view()).empty());
+}
+
+TEST(Detector, TellsWhatItHolds) {
+  Detector detector(Device::open("cpu", 1), quick_options());
+  EXPECT_FALSE(detector.fitted());
+  detector.fit(normal_rows(100, 1).view(), {}, {"a", "b", "c", "d", "e", "f"}, 4);
+  EXPECT_TRUE(detector.fitted());
+  EXPECT_EQ(detector.columns(), 6);
+  EXPECT_EQ(detector.column_names()[5], "f");
+  EXPECT_EQ(detector.options().latent, 3);
+  EXPECT_EQ(detector.options().decay_steps, 4000) << "resolved";
+  EXPECT_EQ(detector.telemetry().size(), 2u);
+  DetectorOptions options = quick_options();
+  options.latent = 0;
+  options.epochs = 2;
+  Detector other = fitted(options, normal_rows(320, 1));
+  EXPECT_EQ(other.options().latent, 3) << "half of six columns";
+  EXPECT_EQ(other.options().steps, 20) << "2 epochs of 320 / 32 batches";
+  EXPECT_EQ(other.column_names(), (std::vector<std::string>{"0", "1", "2", "3", "4", "5"}));
+}
+
+TEST(Detector, DeduplicationTrainsOnDistinctRows) {
+  const Matrix rows = normal_rows(100, 1);
+  Matrix twice(200, 6);
+  for (std::int64_t r = 0; r < 200; ++r) std::copy_n(rows.row(r / 2), 6, twice.row(r));
+  std::vector<std::string> messages;
+  FitControl control;
+  control.on_message = [&](const std::string& message) { messages.push_back(message); };
+  DetectorOptions options = quick_options();
+  options.deduplicate = true;
+  Detector detector(Device::open("cpu", 1), options);
+  detector.fit(twice.view(), control);
+  EXPECT_EQ(messages, (std::vector<std::string>{"100 distinct rows of 200"}));
+}
+
+TEST(Detector, AttachmentsAreKept) {
+  Detector detector(Device::open("cpu", 1));
+  EXPECT_EQ(detector.attachment("encoder"), nullptr);
+  detector.attach("encoder", "{}");
+  detector.attach("encoder", "{\"x\": 1}");
+  ASSERT_NE(detector.attachment("encoder"), nullptr);
+  EXPECT_EQ(*detector.attachment("encoder"), "{\"x\": 1}");
+}
+
+TEST(Detector, RefusesWhatItCannotUse) {
+  const Device device = Device::open("cpu", 1);
+  const Matrix rows = normal_rows(50, 1);
+  Detector detector(device, quick_options());
+  std::vector<float> out(600);
+  std::vector<Explanation> explanations;
+  expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { detector.score(rows.view()); });
+  expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { detector.sample(1, 1, out.data()); });
+  expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { detector.save("unused"); });
+  expect_error(ErrorCode::invalid_argument, {"0 rows"}, [&] { detector.fit(Matrix(0, 6).view()); });
+  expect_error(ErrorCode::invalid_argument, {"2 column names for 6"}, [&] {
+    detector.fit(rows.view(), {}, {"a", "b"});
+  });
+  expect_error(ErrorCode::invalid_argument, {"numeric_columns is 7"}, [&] { detector.fit(rows.view(), {}, {}, 7); });
+  for (const float infinite : {HUGE_VALF, -HUGE_VALF}) {
+    Matrix bad = rows;
+    bad.row(12)[3] = infinite;
+    expect_error(ErrorCode::invalid_argument, {"row 12", "'3'", "infinite"}, [&] { detector.fit(bad.view()); });
+  }
+  Matrix empty_column = rows;
+  for (std::int64_t r = 0; r < 50; ++r) empty_column.row(r)[4] = missing;
+  expect_error(ErrorCode::invalid_argument, {"'4'", "no value"}, [&] { detector.fit(empty_column.view()); });
+  EXPECT_FALSE(detector.fitted());
+
+  detector.fit(rows.view());
+  expect_error(ErrorCode::invalid_argument, {"5 columns", "expected 6"},
+               [&] { detector.score(normal_rows(3, 1, 5).view()); });
+  expect_error(ErrorCode::invalid_argument, {"at least 1"}, [&] { detector.explain(rows.view(), 0, explanations); });
+  expect_error(ErrorCode::invalid_argument, {"-1"}, [&] { detector.sample(-1, 1, out.data()); });
+}
+
+TEST(Detector, RefusesOptionsThatCannotBe) {
+  const Matrix rows = normal_rows(50, 1);
+  const auto refused = [&](const std::vector<std::string>& parts, auto&& change) {
+    DetectorOptions options = quick_options();
+    change(options);
+    expect_error(ErrorCode::invalid_argument, parts, [&] { fitted(options, rows); });
+  };
+  refused({"search_rate", "search_until"}, [](DetectorOptions& o) { o.search_until = {10}; });
+  refused({"discriminator_hidden"}, [](DetectorOptions& o) { o.discriminator_hidden = {}; });
+  refused({"'speed'", "log1p"}, [](DetectorOptions& o) { o.log1p = {"speed"}; });
+  // Fields set past set_option() are checked as well.
+  refused({"population", "'0'"}, [](DetectorOptions& o) { o.population = 0; });
+  refused({"batch", "'-3'"}, [](DetectorOptions& o) { o.batch = -3; });
+  refused({"learning_rate"}, [](DetectorOptions& o) { o.learning_rate = missing; });
+  refused({"hidden"}, [](DetectorOptions& o) { o.hidden = std::vector<int>(20, 4); });
+  refused({"log1p"}, [](DetectorOptions& o) { o.log1p = {}; });
+  refused({"bank_rows"}, [](DetectorOptions& o) { o.bank_rows = 0; });
+}
+
+}  // namespace
+}  // namespace cugad::test

@@ -1,0 +1,177 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/methods/clusters.hpp"
+
+/// Options by name: text and JSON round trips, refusals, presets.
+namespace cugad::test {
+namespace {
+
+/// A value other than the default, as text.
+std::string other_value(const OptionInfo& option, const std::string& current) {
+  if (option.name == "method") return current;  // there is but one
+  if (option.name == "log1p") return "bytes,packets";
+  if (option.name == "search_rate") return "0.03,0.002";
+  if (option.kind == "boolean") return current == "true" ? "false" : "true";
+  if (option.kind == "list") return "3,5";
+  if (option.kind == "integer") return current == "7" ? "8" : "7";
+  if (option.kind == "number") return current == "0.125" ? "0.25" : "0.125";
+  for (std::size_t begin = 0, end; begin < option.choices.size(); begin = end + 1) {
+    end = std::min(option.choices.find('|', begin), option.choices.size());
+    if (option.choices.substr(begin, end - begin) != current) return option.choices.substr(begin, end - begin);
+  }
+  return "";
+}
+
+TEST(Options, EveryOneCanBeSetReadAndWritten) {
+  ASSERT_GT(option_list().size(), 40u);
+  DetectorOptions all;
+  for (const OptionInfo& option : option_list()) {
+    SCOPED_TRACE(option.name);
+    EXPECT_FALSE(option.help.empty());
+    DetectorOptions options;
+    const std::string before = get_option(options, option.name), value = other_value(option, before);
+    set_option(options, option.name, value);
+    EXPECT_EQ(get_option(options, option.name), value);
+    // Nothing else changed.
+    for (const OptionInfo& other : option_list()) {
+      const std::string& expected = other.name == option.name ? value : get_option(DetectorOptions{}, other.name);
+      EXPECT_EQ(get_option(options, other.name), expected) << other.name;
+    }
+    const DetectorOptions read = options_from_json(options_to_json(options));
+    for (const OptionInfo& other : option_list())
+      EXPECT_EQ(get_option(read, other.name), get_option(options, other.name)) << other.name;
+    set_option(all, option.name, value);
+  }
+  const std::string json = options_to_json(all);
+  EXPECT_EQ(options_to_json(options_from_json(json)), json);
+  EXPECT_EQ(options_from_json(options_to_json(DetectorOptions{})).log1p, DetectorOptions{}.log1p);
+}
+
+/// The JSON is flat and typed as option_list() says.
+TEST(Options, JsonHasEveryOptionWithItsKind) {
+  const auto json = nlohmann::json::parse(options_to_json(DetectorOptions{}));
+  EXPECT_EQ(json.size(), option_list().size());
+  for (const OptionInfo& option : option_list()) {
+    ASSERT_TRUE(json.contains(option.name)) << option.name;
+    const auto& value = json[option.name];
+    EXPECT_TRUE(option.kind != "integer" || value.is_number_integer()) << option.name;
+    EXPECT_EQ(value.is_boolean(), option.kind == "boolean") << option.name;
+    EXPECT_EQ(value.is_array(), option.kind == "list") << option.name;
+    EXPECT_EQ(value.is_string(), option.kind == "text") << option.name;
+    EXPECT_TRUE(option.kind != "number" || value.is_number()) << option.name;
+  }
+}
+
+TEST(Options, NumbersKeepEveryBit) {
+  DetectorOptions options;
+  options.seed = 18446744073709540000ull;
+  options.learning_rate = std::nextafter(1e-5f, 1.0f);
+  options.search_rate = {std::nextafter(0.1f, 1.0f), 1e-10f};
+  options.hidden = {};
+  const DetectorOptions read = options_from_json(options_to_json(options));
+  EXPECT_EQ(read.seed, options.seed);
+  EXPECT_EQ(read.learning_rate, options.learning_rate);
+  EXPECT_EQ(read.search_rate, options.search_rate);
+  EXPECT_EQ(read.hidden, options.hidden);
+}
+
+TEST(Options, WrongValuesAreRefusedWithTheName) {
+  for (const OptionInfo& option : option_list()) {
+    SCOPED_TRACE(option.name);
+    if (option.name == "log1p") continue;  // any text may be a column
+    std::vector<std::string> wrong = {"purple", "1e999", "0x10", "3 ", "nan", "inf"};
+    if (option.kind == "integer") wrong.insert(wrong.end(), {"", "-1", "1.5", "99999999999999999999999"});
+    if (option.kind == "number") wrong.insert(wrong.end(), {"", "-0.5", "1e30", "1,2"});
+    if (option.kind == "list") wrong.insert(wrong.end(), {"3,,5", ",", "3,", "3,x", "-1", "1,1,1,1,1,1,1,1,1"});
+    if (option.kind == "boolean") wrong.insert(wrong.end(), {"", "1", "yes", "True"});
+    if (option.kind == "text") wrong.push_back("");
+    for (const std::string& value : wrong) {
+      DetectorOptions options;
+      expect_error(ErrorCode::invalid_argument, {"option '" + option.name + "' is '", "', expected "},
+                   [&] { set_option(options, option.name, value); });
+      EXPECT_EQ(get_option(options, option.name), get_option(DetectorOptions{}, option.name)) << "changed all the same";
+    }
+  }
+  DetectorOptions options;
+  expect_error(ErrorCode::invalid_argument, {"'log1p'"}, [&] { set_option(options, "log1p", ""); });
+  expect_error(ErrorCode::invalid_argument, {"'scale'", "none|minmax|standard|robust"},
+               [&] { set_option(options, "scale", "max"); });
+  expect_error(ErrorCode::invalid_argument, {"option 'population' is '0', expected an integer from 1 to 65536"},
+               [&] { set_option(options, "population", "0"); });
+}
+
+TEST(Options, UnknownNamesNameTheNearest) {
+  DetectorOptions options;
+  expect_error(ErrorCode::invalid_argument, {"'learning_rat'", "'learning_rate'"},
+               [&] { set_option(options, "learning_rat", "1"); });
+  expect_error(ErrorCode::invalid_argument, {"'popluation'", "'population'"},
+               [&] { (void)get_option(options, "popluation"); });
+  expect_error(ErrorCode::invalid_argument, {"'neighbors'", "'neighbours'"},
+               [&] { options_from_json(R"({"neighbors": 3})"); });
+}
+
+TEST(Options, JsonStartsFromTheBaseAndIsStrict) {
+  DetectorOptions base;
+  base.batch = 99;
+  const DetectorOptions read = options_from_json(R"({"steps": 12, "hidden": [4, 6], "log1p": ["a", "b"], "center":
+      false, "scale": "robust"})",
+                                                 base);
+  EXPECT_EQ(read.batch, 99);
+  EXPECT_EQ(read.steps, 12);
+  EXPECT_EQ(read.hidden, (std::vector<int>{4, 6}));
+  EXPECT_EQ(read.log1p, (std::vector<std::string>{"a", "b"}));
+  EXPECT_FALSE(read.center);
+  EXPECT_EQ(read.scale, Scale::robust);
+  for (const char* text : {"", "[]", "3", "{", R"({"steps": null})", R"({"steps": {}})", R"({"steps": "many"})",
+                           R"({"hidden": [[1], null]})", R"({"center": 1})", "\xff"})
+    expect_error(ErrorCode::invalid_argument, {}, [&] { options_from_json(text); });
+}
+
+TEST(Presets, ExistAndApply) {
+  const std::vector<std::string> names = presets();
+  ASSERT_FALSE(names.empty());
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    DetectorOptions options;
+    apply_preset(options, name);
+    EXPECT_NE(options_to_json(options), options_to_json(DetectorOptions{}));
+    // Fits, made short.
+    set_option(options, "epochs", "0");
+    set_option(options, "steps", "2");
+    set_option(options, "search_steps", "2");
+    options.search_until = {};
+    options.search_rate = {0.01f};
+    const Matrix rows = normal_rows(40, 1);
+    Detector detector = fitted(options, rows);
+    for (const float score : detector.score(rows.view())) EXPECT_TRUE(std::isfinite(score));
+  }
+}
+
+/// The settings of EGBAD's AnoGAN as published (METHODS.md 1.2): whoever changes them must mean to.
+TEST(Presets, FaithfulIsTheReference) {
+  DetectorOptions options;
+  apply_preset(options, "kdd99-anogan-faithful");
+  EXPECT_EQ(options.latent, 32);
+  EXPECT_EQ(options.hidden, (std::vector<int>{64, 128}));
+  EXPECT_EQ(options.discriminator_hidden, (std::vector<int>{256, 128, 128}));
+  EXPECT_EQ(options.batch, 50);
+  EXPECT_EQ(options.epochs, 50);
+  EXPECT_EQ(options.learning_rate, 1e-5f);
+  EXPECT_EQ(options.scale, Scale::none);
+  EXPECT_FALSE(options.center);
+  EXPECT_EQ(options.r1 + options.coverage + options.fence + options.discriminator_weight, 0.0f);
+  EXPECT_EQ(options.patience, 0);
+  EXPECT_EQ(options.search_steps, 500);
+  EXPECT_EQ(options.score, ScoreRule::search);
+}
+
+TEST(Presets, UnknownOnesNameTheNearest) {
+  DetectorOptions options;
+  expect_error(ErrorCode::invalid_argument, {"'kdd99-anogan-faithfull'", "'kdd99-anogan-faithful'"},
+               [&] { apply_preset(options, "kdd99-anogan-faithfull"); });
+}
+
+}  // namespace
+}  // namespace cugad::test

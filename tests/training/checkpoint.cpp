@@ -1,0 +1,252 @@
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "cugad/error.hpp"
+#include "host/model_file/safetensors.hpp"
+#include "tests/common/temporary_directory.hpp"
+#include "tests/training/small_training.hpp"
+
+/// Checkpoints: a stopped and resumed training equals one that was never stopped; what does not fit is refused.
+namespace cugad::test {
+namespace {
+
+DetectorOptions two_models() {
+  DetectorOptions options = small_options();
+  options.population = 2;
+  return options;
+}
+
+FitControl in_directory(const TemporaryDirectory& directory, bool resume) {
+  FitControl control;
+  control.checkpoint_directory = directory.file("checkpoints/deep");
+  control.resume = resume;
+  return control;
+}
+
+std::string file_in(const TemporaryDirectory& directory) {
+  return directory.file("checkpoints/deep/checkpoint.safetensors");
+}
+
+/// Trains until the cancel flag is raised at the given step; expects Error{cancelled}.
+void stop_at(const DetectorOptions& options, const Matrix& rows, const TemporaryDirectory& directory, std::int64_t step,
+             bool resume = false) {
+  std::atomic<bool> cancel = false;
+  FitControl control = in_directory(directory, resume);
+  control.cancel = &cancel;
+  control.checkpoint_every = 1000000;  // only the one of the cancellation
+  control.on_progress = [&](const FitProgress& progress) { cancel = progress.step >= step; };
+  try {
+    trained(options, rows, 2, control);
+    FAIL() << "was not cancelled";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::cancelled);
+    EXPECT_NE(std::string(error.what()).find("stopped after step " + std::to_string(step)), std::string::npos)
+        << error.what();
+  }
+}
+
+void expect_refused(ErrorCode code, const std::string& part, const DetectorOptions& options, const Matrix& rows,
+                    const TemporaryDirectory& directory) {
+  try {
+    trained(options, rows, 1, in_directory(directory, true));
+    FAIL() << "was taken, expected a complaint about " << part;
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_EQ(error.code(), code) << message;
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_NE(message.find(file_in(directory)), std::string::npos) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+}
+
+TEST(Checkpoint, StoppedAndResumedEqualsUninterrupted) {
+  const Matrix rows = training_rows();
+  const auto whole = trained(two_models(), rows);
+  const TemporaryDirectory directory;
+  stop_at(two_models(), rows, directory, 100);
+  stop_at(two_models(), rows, directory, 300, true);
+  std::vector<std::string> messages;
+  FitControl control = in_directory(directory, true);
+  control.on_message = [&](const std::string& message) { messages.push_back(message); };
+  const auto resumed = trained(two_models(), rows, 2, control);
+  EXPECT_EQ(resumed->step(), 400);
+  EXPECT_EQ(messages, (std::vector<std::string>{"resumed from step 300"}));
+  for (int m = 0; m < 2; ++m) expect_same_model(*whole, m, *resumed, m);
+}
+
+/// The cancel flag may rise in the middle of an interval, where models stand at different steps.
+TEST(Checkpoint, StoppedInTheMiddleOfAnIntervalEqualsUninterrupted) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  std::atomic<bool> cancel = true;
+  FitControl control = in_directory(directory, false);
+  control.cancel = &cancel;
+  EXPECT_THROW(trained(two_models(), rows, 2, control), Error);
+  ASSERT_TRUE(std::filesystem::exists(file_in(directory)));
+  const auto resumed = trained(two_models(), rows, 2, in_directory(directory, true));
+  const auto whole = trained(two_models(), rows);
+  for (int m = 0; m < 2; ++m) expect_same_model(*whole, m, *resumed, m);
+}
+
+/// What kill -9 leaves: the checkpoint of a shorter run, continued to more steps. 250 is no boundary of the longer run.
+TEST(Checkpoint, AFinishedRunCanBeLengthened) {
+  const Matrix rows = training_rows();
+  const auto whole = trained(two_models(), rows);
+  for (const std::int64_t first : {100, 200, 250}) {
+    SCOPED_TRACE(first);
+    const TemporaryDirectory directory;
+    DetectorOptions shorter = two_models();
+    shorter.steps = first;
+    trained(shorter, rows, 1, in_directory(directory, false));
+    const auto resumed = trained(two_models(), rows, 1, in_directory(directory, true));
+    for (int m = 0; m < 2; ++m) expect_same_model(*whole, m, *resumed, m);
+  }
+}
+
+/// Also when there is nothing left to do: the telemetry is part of the model file.
+TEST(Checkpoint, AFinishedRunCanBeResumed) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  const auto whole = trained(two_models(), rows, 1, in_directory(directory, false));
+  const auto resumed = trained(two_models(), rows, 1, in_directory(directory, true));
+  for (int m = 0; m < 2; ++m) expect_same_model(*whole, m, *resumed, m);
+}
+
+/// A model rests, one was restored, then the run is stopped: all of it must survive.
+TEST(Checkpoint, RestingAndRestoredModelsStayWhatTheyAre) {
+  const Matrix rows = training_rows();
+  DetectorOptions options = two_models();
+  options.steps = 3000;
+  options.decay_steps = 4000;
+  options.patience = 1;
+  options.population = 3;
+  std::int64_t first_rest = 0;
+  FitControl control;
+  control.on_progress = [&](const FitProgress& progress) {
+    for (const ModelTelemetry& told : progress.models)
+      if (told.resting && first_rest == 0) first_rest = progress.step;
+  };
+  const auto whole = trained(options, rows, 1, control);
+  ASSERT_GT(first_rest, 0) << "choose other options: nobody rested";
+  ASSERT_LT(first_rest, whole->step()) << "choose other options: all rested at once";
+  const TemporaryDirectory directory;
+  stop_at(options, rows, directory, first_rest);
+  const auto resumed = trained(options, rows, 2, in_directory(directory, true));
+  EXPECT_EQ(resumed->step(), whole->step());
+  for (int m = 0; m < 3; ++m) {
+    expect_same_model(*whole, m, *resumed, m);
+    EXPECT_EQ(whole->health()[static_cast<std::size_t>(m)].best_criterion,
+              resumed->health()[static_cast<std::size_t>(m)].best_criterion);
+  }
+}
+
+TEST(Checkpoint, IsWrittenAsOftenAsAsked) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  FitControl control = in_directory(directory, false);
+  control.checkpoint_every = 101;  // rounded up to 200
+  std::vector<std::string> steps;
+  control.on_progress = [&](const FitProgress&) {
+    const bool there = std::filesystem::exists(file_in(directory));
+    steps.push_back(there ? safetensors::read(file_in(directory)).metadata.at("step") : "none");
+  };
+  trained(two_models(), rows, 1, control);
+  EXPECT_EQ(steps, (std::vector<std::string>{"none", "none", "200", "200"}));
+  EXPECT_EQ(safetensors::read(file_in(directory)).metadata.at("step"), "400");
+}
+
+TEST(Checkpoint, WithoutOneResumeStartsFromTheBeginning) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  const auto resumed = trained(two_models(), rows, 1, in_directory(directory, true));
+  expect_same_model(*trained(two_models(), rows), 0, *resumed, 0);
+}
+
+TEST(Checkpoint, RefusesOtherOptionsByName) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  DetectorOptions shorter = two_models();
+  shorter.steps = 100;
+  trained(shorter, rows, 1, in_directory(directory, false));
+  DetectorOptions other = two_models();
+  other.beta1 = 0.75f;
+  expect_refused(ErrorCode::invalid_argument, "made with beta1 = 0.5, now it is 0.75", other, rows, directory);
+  other = two_models();
+  other.population = 3;
+  expect_refused(ErrorCode::invalid_argument, "made with population = 2, now it is 3", other, rows, directory);
+  other = two_models();
+  other.hidden = {8, 9};
+  expect_refused(ErrorCode::invalid_argument, "made with hidden = 8,8, now it is 8,9", other, rows, directory);
+}
+
+TEST(Checkpoint, RefusesFewerStepsThanItHas) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  trained(two_models(), rows, 1, in_directory(directory, false));
+  DetectorOptions shorter = two_models();
+  shorter.steps = 300;
+  expect_refused(ErrorCode::invalid_argument, "step 400", shorter, rows, directory);
+}
+
+TEST(Checkpoint, RefusesOtherRows) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  DetectorOptions shorter = two_models();
+  shorter.steps = 100;
+  trained(shorter, rows, 1, in_directory(directory, false));
+  Matrix other = rows;
+  other.row(299)[4] += 1.0f;
+  expect_refused(ErrorCode::invalid_argument, "made from other training rows", two_models(), other, directory);
+  expect_refused(ErrorCode::invalid_argument, "made from other training rows", two_models(), training_rows(299),
+                 directory);
+}
+
+TEST(Checkpoint, RefusesADamagedFile) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  DetectorOptions shorter = two_models();
+  shorter.steps = 100;
+  trained(shorter, rows, 1, in_directory(directory, false));
+  const std::string whole = read_text(file_in(directory));
+  write_text(file_in(directory), whole.substr(0, whole.size() - 5));
+  expect_refused(ErrorCode::format, "", two_models(), rows, directory);
+  write_text(file_in(directory), "");
+  expect_refused(ErrorCode::format, "", two_models(), rows, directory);
+  write_text(file_in(directory), whole);
+  const safetensors::File good = safetensors::read(file_in(directory));
+
+  using File = safetensors::File;
+  const std::vector<std::pair<std::string, std::function<void(File&)>>> damages = {
+      {"format", [](File& file) { file.metadata["format"] = "cugad checkpoint 99"; }},
+      {"no 'format'", [](File& file) { file.metadata.erase("format"); }},
+      {"no 'step'", [](File& file) { file.metadata.erase("step"); }},
+      {"step 'many'", [](File& file) { file.metadata["step"] = "many"; }},
+      {"step '-100'", [](File& file) { file.metadata["step"] = "-100"; }},
+      {"step '100x'", [](File& file) { file.metadata["step"] = "100x"; }},
+      {"no 'rows'", [](File& file) { file.metadata.erase("rows"); }},
+      {"options", [](File& file) { file.metadata["options"] = "[1]"; }},
+      {"options", [](File& file) { file.metadata["options"] = "{\"colour\": 1}"; }},
+      {"'generator.parameter'", [](File& file) { file.tensors.erase("generator.parameter"); }},
+      {"'discriminator.average'", [](File& file) { file.tensors.erase("discriminator.average"); }},
+      {"'generator.first_moment'",
+       [](File& file) {
+         std::swap(file.tensors["generator.first_moment"].shape[0], file.tensors["generator.first_moment"].shape[1]);
+       }},
+      {"'discriminator.parameter'",
+       [](File& file) { file.tensors["discriminator.parameter"].f32[2] = std::numeric_limits<float>::quiet_NaN(); }},
+      {"'health'", [](File& file) { file.tensors.erase("health"); }},
+      {"'health'", [](File& file) { file.tensors["health"].f32[3] = 1e30f; }},
+      {"'telemetry'", [](File& file) { file.tensors.erase("telemetry"); }},
+  };
+  for (const auto& [part, damage] : damages) {
+    SCOPED_TRACE(part);
+    File file = good;
+    damage(file);
+    safetensors::write(file_in(directory), file);
+    expect_refused(ErrorCode::format, part, two_models(), rows, directory);
+  }
+}
+
+}  // namespace
+}  // namespace cugad::test
