@@ -17,7 +17,7 @@ namespace {
 
 constexpr double terminal_interval = 0.1;  // seconds
 constexpr double plain_interval = 5.0;
-constexpr int bar_width = 24;
+constexpr std::size_t narrowest_bar = 4, widest_bar = 24;
 
 bool can_redraw() {
   const char* kind = std::getenv("TERM");
@@ -30,9 +30,13 @@ std::size_t terminal_width() {
   return size.ws_col;
 }
 
-std::string bar(double share) {
-  const int filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * bar_width);
-  return fmt::format("[{:<{}}]", std::string(static_cast<std::size_t>(filled), '='), bar_width);
+/// A bar that fills what `beside` leaves of the terminal's width.
+std::string bar(double share, const std::string& beside) {
+  const std::size_t taken = beside.size() + 3;  // brackets, and the last column stays free
+  const std::size_t left = std::max(terminal_width(), taken) - taken;
+  const std::size_t width = std::clamp(left, narrowest_bar, widest_bar);
+  const auto filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(width));
+  return fmt::format("[{:<{}}]", std::string(filled, '='), width);
 }
 
 struct MeanLosses {
@@ -95,8 +99,10 @@ void FitStatus::update(const FitProgress& progress) {
   const double share =
       progress.steps > 0 ? static_cast<double>(progress.step) / static_cast<double>(progress.steps) : 1;
   if (line_.is_terminal()) {
-    line_.show(fmt::format("{}{} {:3.0f}%  {}/{}  {}  D {:.3f}  G {:.3f}  ETA {}", title_, bar(share), 100 * share,
-                           progress.step, progress.steps, speed, losses.discriminator, losses.generator, left));
+    const std::string beside =
+        fmt::format(" {:3.0f}%  {}/{}  {}  D {:.3f}  G {:.3f}  ETA {}", 100 * share, progress.step, progress.steps,
+                    speed, losses.discriminator, losses.generator, left);
+    line_.show(title_ + bar(share, title_ + beside) + beside);
   } else {
     line_.show(fmt::format("{}step {} of {}, {}, D loss {:.3f}, G loss {:.3f}, ETA {}", title_, progress.step,
                            progress.steps, speed, losses.discriminator, losses.generator, left));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace cugad {
 namespace {
@@ -15,8 +16,10 @@ constexpr std::int64_t generate_rows = 1024;      ///< rows generated at a time
 std::uint32_t content_hash(const float* row, std::int64_t columns) {
   std::uint64_t hash = 1469598103934665603ull;
   for (std::int64_t c = 0; c < columns; ++c) {
+    // Equal rows have equal hashes: there is one missing value and one zero.
+    const float cell = std::isnan(row[c]) ? std::numeric_limits<float>::quiet_NaN() : row[c] + 0.0f;
     std::uint32_t word;
-    std::memcpy(&word, row + c, sizeof word);
+    std::memcpy(&word, &cell, sizeof word);
     hash = (hash ^ word) * 1099511628211ull;
   }
   return static_cast<std::uint32_t>(hash ^ (hash >> 32));
@@ -265,8 +268,9 @@ std::vector<float> AnoGan::combine(const RawScores& raw, std::int64_t rows) cons
         discriminator += standardised(raw.discriminator[m * rows + r], discriminator_statistics_[m]);
     }
     const auto models = static_cast<double>(population());
-    scores[r] =
-        static_cast<float>(residual / models + options_.discriminator_weight * std::max(discriminator / models, 0.0));
+    const double score = residual / models + options_.discriminator_weight * std::max(discriminator / models, 0.0);
+    // Only an infinite cell, or one too large for float32 sums, gives NaN: nothing is farther from normal.
+    scores[r] = std::isnan(score) ? std::numeric_limits<float>::infinity() : static_cast<float>(score);
   }
   return scores;
 }

@@ -245,7 +245,6 @@ void GanTraining::run(const FitControl& control) {
                                             (keeps ? "; its checkpoint is in " + control.checkpoint_directory : ""));
     }
     step_ = to;
-    // A last, short interval is no boundary of a longer run: checked, but checkpointed only at multiples of 100.
     guard(control);
     check_stopping(control);
     tell();

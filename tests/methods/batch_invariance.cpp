@@ -107,5 +107,20 @@ TEST(SearchStarts, AreWhatTheOptionsSay) {
   EXPECT_FALSE(same_bits(scores[0], scores[2]));
 }
 
+/// There is one missing value and one zero, however their bits are written.
+TEST(SearchStarts, DependOnValuesAndNotOnTheirBits) {
+  DetectorOptions options = search_options(SearchStart::normal);
+  options.scale = Scale::none;
+  options.center = false;
+  Detector detector = fitted(options, normal_rows(400, 1));
+  Matrix rows = normal_rows(1, 8), same = rows;
+  rows.row(0)[1] = missing;
+  same.row(0)[1] = -missing;
+  rows.row(0)[2] = 0.0f;
+  same.row(0)[2] = -0.0f;
+  ASSERT_FALSE(same_bits(rows.data, same.data));
+  EXPECT_TRUE(same_bits(detector.score(rows.view()), detector.score(same.view())));
+}
+
 }  // namespace
 }  // namespace cugad::test

@@ -132,6 +132,20 @@ TEST(Detector, TrainsAndScoresWithMissingCells) {
   EXPECT_TRUE(std::isfinite(detector.threshold()));
 }
 
+/// No score is NaN, whatever a row holds: an infinite cell is as anomalous as can be.
+TEST(Detector, InfiniteAndHugeCellsScoreHighest) {
+  for (const DetectorOptions& options : {quick_options(), search_options(SearchStart::normal)}) {
+    Detector detector = fitted(options, normal_rows(300, 1));
+    Matrix rows = normal_rows(6, 2);
+    const float cells[] = {HUGE_VALF, -HUGE_VALF, 3e38f, -3e38f, 1e6f};
+    for (std::int64_t r = 0; r < 5; ++r) rows.row(r)[r] = cells[r];
+    const std::vector<float> scores = detector.score(rows.view());
+    EXPECT_EQ(scores[0], HUGE_VALF);
+    EXPECT_EQ(scores[1], HUGE_VALF);
+    for (std::size_t r = 0; r < 5; ++r) EXPECT_GT(scores[r], scores[5] + 1.0f) << r;
+  }
+}
+
 TEST(Detector, ConstantColumnsAndSingleRowsAreFine) {
   Matrix training = normal_rows(200, 1);
   for (std::int64_t r = 0; r < training.rows; ++r) training.row(r)[2] = 41.5f;

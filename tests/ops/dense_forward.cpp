@@ -13,7 +13,8 @@ struct Shape {
   bool bias = true;
   bool shared_x = false;
   double dropout = 0.0;
-  bool tangent = false;  ///< derivative_of is given
+  bool tangent = false;         ///< derivative_of is given
+  bool negative_zeros = false;  ///< every sum before the activation is -0.0
   bool exact = false;
   bool perf = false;
   Layout layout = Layout::contiguous;
@@ -36,6 +37,11 @@ void build(Problem& problem, const Shape& shape) {
   auto& x = problem.input("x", models, rows, in, shape.shared_x).by_item().fill(number);
   auto& weight = problem.input("weight", models, out, in).fill(number);
   auto& bias = problem.input("bias", models, 1, out).fill(number);
+  if (shape.negative_zeros) {
+    x.fill([] { return 0.0; });
+    weight.fill([] { return -1.0; });
+    bias.fill([] { return -0.0; });
+  }
   auto& y = problem.output("y", models, rows, out).by_item();
   auto& derivative_of = problem.input("derivative_of", models, rows, out).by_item();
   derivative_of.fill([&] { return stored_output(random, shape); });
@@ -94,9 +100,10 @@ void build(Problem& problem, const Shape& shape) {
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters = parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation",
-                              name_of(s.activation), "slope", s.slope, "bias", s.bias, "shared_x", s.shared_x,
-                              "dropout", s.dropout, "tangent", s.tangent, "layout", name_of(s.layout));
+  one.parameters =
+      parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation", name_of(s.activation),
+                 "slope", s.slope, "bias", s.bias, "shared_x", s.shared_x, "dropout", s.dropout, "tangent", s.tangent,
+                 "negative_zeros", s.negative_zeros, "layout", name_of(s.layout));
   one.layout = s.layout;
   one.exact = s.exact;
   one.perf = s.perf;
@@ -158,6 +165,16 @@ std::vector<Case> dense_forward_cases() {
   }
   for (const double dropout : {0.2, 0.75})
     add({.rows = 257, .in = 64, .out = 128, .activation = Activation::leaky_relu, .slope = 0.1, .dropout = dropout});
+  // Rows longer than any block of words; kept units that an activation leaves at -0.0.
+  add({.rows = 3, .in = 5, .out = 1500, .dropout = 0.3, .layout = Layout::strided});
+  for (const Activation activation : activations)
+    add({.rows = 7,
+         .in = 5,
+         .out = 19,
+         .activation = activation,
+         .slope = 0.1,
+         .dropout = 0.5,
+         .negative_zeros = true});
   // The KDD networks at batch 50, a wide layer, many rows.
   add({.models = 3,
        .rows = 50,

@@ -120,7 +120,7 @@ Results execute(const Problem& problem, const Results& images, const Device& dev
   Context context = device.make_context(threads);
   const DeviceImages on_device(problem, images, device);
   for (const Slice& slice : slices) {
-    Call call(context, slice, false);
+    Call call(context, slice);
     problem.call(call);
     if (!call.refusal.empty()) *refusal = call.refusal;
   }
@@ -133,7 +133,7 @@ double seconds_per_run(const Problem& problem, const Device& device, int runs) {
   const DeviceImages on_device(problem, initial_images(problem), device);
   const auto run_times = [&](int times) {
     for (int i = 0; i < times; ++i) {
-      Call call(context, Slice{}, false);
+      Call call(context, Slice{});
       problem.call(call);
     }
     context.synchronize();

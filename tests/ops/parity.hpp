@@ -38,7 +38,7 @@ class Random {
 /// How a problem calls its op: the protocol can_run, workspace, run, on one context and one slice of the problem.
 class Call {
  public:
-  Call(Context& context_, const Slice& slice_, bool dry_) : context(context_), slice(slice_), dry(dry_) {}
+  Call(Context& context_, const Slice& slice_) : context(context_), slice(slice_) {}
   template <class Args>
   void operator()(const Args& args) {
     const Verdict verdict = can_run(context, args);
@@ -47,12 +47,11 @@ class Call {
       return;
     }
     workspace_bytes = cugad::workspace(context, args);
-    if (!dry) cugad::run(context, args);
+    cugad::run(context, args);
   }
 
   Context& context;
   Slice slice;
-  bool dry;             ///< ask only
   std::string refusal;  ///< why the backend said no
   std::size_t workspace_bytes = 0;
 };

@@ -141,6 +141,7 @@ TEST(distribution, sample_rows_is_uniform) {
     std::vector<double> at_position(cells * cells, 0.0), follows(cells * cells, 0.0);
     for (int seed = 0; seed < draws; ++seed) {
       const std::vector<std::int32_t> order = draw(named, n, n, static_cast<std::uint64_t>(seed) * 7919, 0);
+      for (const std::int32_t row : order) ASSERT_TRUE(row >= 0 && row < n) << "row " << row << " of " << n;
       for (std::size_t p = 0; p < cells; ++p) at_position[p * cells + static_cast<std::size_t>(order[p])] += 1.0;
       follows[static_cast<std::size_t>(order[0]) * cells + static_cast<std::size_t>(order[1])] += 1.0;
     }

@@ -1,9 +1,20 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "host/backend/backend.hpp"
 #include "tests/ops/parity.hpp"
+
+#if defined(__x86_64__)
+// Present where the library holds kernels for the set; null where this build leaves it out.
+namespace cugad::cpu::avx2 {
+[[gnu::weak]] OpTable op_table();
+}
+namespace cugad::cpu::avx512 {
+[[gnu::weak]] OpTable op_table();
+}
+#endif
 
 /// Support mode: the table of ops and backends. An op without cases, or an op that a backend refuses, is a failure.
 namespace cugad::test {
@@ -27,6 +38,24 @@ TEST(support, every_op_has_cases) {
   }
   EXPECT_EQ(op_records().size(), all_ops().size()) << "cases for something that is no op, or registered twice";
 }
+
+#if defined(__x86_64__)
+/// Kernels that are in the library and that this machine can run are run: no set is left out unnoticed.
+TEST(support, every_instruction_set_is_tested) {
+  const auto tested = [](const std::string& name) {
+    return std::any_of(devices().begin(), devices().end(), [&](const NamedDevice& d) { return d.name == name; });
+  };
+  __builtin_cpu_init();
+  EXPECT_TRUE(tested("cpu:baseline"));
+  if (&cpu::avx2::op_table != nullptr && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    EXPECT_TRUE(tested("cpu:avx2"));
+  }
+  if (&cpu::avx512::op_table != nullptr && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    EXPECT_TRUE(tested("cpu:avx512"));
+  }
+}
+#endif
 
 TEST(support, every_backend_takes_every_op) {
   ASSERT_FALSE(devices().empty());

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include "cugad/error.hpp"
 #include "host/model_file/safetensors.hpp"
@@ -113,8 +115,34 @@ TEST(Checkpoint, AFinishedRunCanBeResumed) {
   for (int m = 0; m < 2; ++m) expect_same_model(*whole, m, *resumed, m);
 }
 
-/// A model rests, one was restored, then the run is stopped: all of it must survive.
-TEST(Checkpoint, RestingAndRestoredModelsStayWhatTheyAre) {
+/// The guard halved a model's learning rate, then the run is stopped: it must go on with the smaller rate.
+TEST(Checkpoint, ARestoredModelKeepsItsSmallerRate) {
+  const Matrix rows = training_rows();
+  const auto run = [&](FitControl control, std::int64_t cancel_at) {
+    auto training = make_training(two_models(), rows);
+    std::atomic<bool> cancel = false;
+    control.cancel = &cancel;
+    control.on_progress = [&](const FitProgress& progress) {
+      if (progress.step == 100) training->mutable_generator().parameter.model(1).data[0] = HUGE_VALF;
+      cancel = progress.step == cancel_at;
+    };
+    if (cancel_at < 0) {
+      training->run(control);
+    } else {
+      EXPECT_THROW(training->run(control), Error);
+    }
+    return training;
+  };
+  const auto whole = run({}, -1);
+  ASSERT_EQ(whole->health()[1].rate_scale, 0.5f);
+  const TemporaryDirectory directory;
+  run(in_directory(directory, false), 300);
+  const auto resumed = run(in_directory(directory, true), -1);
+  for (int m = 0; m < 2; ++m) expect_same_model(*whole, m, *resumed, m);
+}
+
+/// A model rests, then the run is stopped.
+TEST(Checkpoint, RestingModelsStayWhatTheyAre) {
   const Matrix rows = training_rows();
   DetectorOptions options = two_models();
   options.steps = 3000;

@@ -144,11 +144,42 @@ TEST(Training, LearningRateDecaysAlongACosine) {
   step.bind(1, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
   for (const auto& [t, share] : std::vector<std::pair<std::int64_t, double>>{
            {0, 1.0}, {50, 0.25 + 0.375 * (1.0 + std::sqrt(0.5))}, {100, 0.625}, {200, 0.25}, {999, 0.25}}) {
-    std::fill_n(training->generator().parameter.data, training->networks().generator.parameters(), 0.5f);
+    for (const NetworkState& state : {training->generator(), training->discriminator()}) {
+      std::fill_n(state.parameter.data, state.parameter.columns, 0.5f);
+    }
     step.step(t, false);
-    // The last bias always has a gradient.
-    const std::int64_t last = training->networks().generator.parameters() - 1;
-    EXPECT_NEAR(std::abs(training->generator().parameter.data[last] - 0.5f), 2e-3 * share, 2e-6) << t;
+    // A last bias always has a gradient.
+    for (const NetworkState& state : {training->generator(), training->discriminator()}) {
+      EXPECT_NEAR(std::abs(state.parameter.data[state.parameter.columns - 1] - 0.5f), 2e-3 * share, 2e-6) << t;
+    }
+  }
+}
+
+/// From moments of zero, Adam's step s moves by rate (1 - b1) / (1 - b1^s) sqrt((1 - b2^s) / (1 - b2)): it tells which
+/// number a step has. Each network counts its own updates.
+TEST(Training, AdamCountsTheUpdatesOfEachNetwork) {
+  const Matrix rows = training_rows();
+  DetectorOptions options = small_options();
+  options.discriminator_steps = 3;
+  options.final_rate = 1.0f;
+  for (const auto& [t, inner] : std::vector<std::pair<std::int64_t, int>>{{0, 0}, {0, 2}, {4, 1}}) {
+    auto training = make_training(options, rows);
+    GanStep step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1);
+    float scale = 1.0f;
+    step.bind(1, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
+    step.sample_discriminator(t, inner);
+    step.update_discriminator(t, inner, false);
+    step.sample_generator(t);
+    step.update_generator(t, false);
+    const auto expect_moved = [&](const NetworkState& state, std::int64_t number) {
+      const auto s = static_cast<double>(number);
+      const double b1 = options.beta1, b2 = options.beta2;
+      const double moved = 2e-3 * (1 - b1) / (1 - std::pow(b1, s)) * std::sqrt((1 - std::pow(b2, s)) / (1 - b2));
+      // Biases begin at zero.
+      EXPECT_NEAR(std::abs(state.parameter.data[state.parameter.columns - 1]), moved, 1e-4 * moved) << number;
+    };
+    expect_moved(training->discriminator(), t * 3 + inner + 1);
+    expect_moved(training->generator(), t + 1);
   }
 }
 
