@@ -99,7 +99,7 @@ enum class AdamForm : std::int32_t {
 ///   squared_norm [1, 1] per model (optional): the squared Euclidean norm of the gradient (double sum, fixed order;
 ///   0 where n is 0).
 ///   step counts from 1 (plus *step_counter when given). Bias corrections are computed in double.
-///   Bound: moments 3 eps relative to sum of |terms|; step 8 eps |step| + eps |w|.
+///   Bound: moments 5 eps relative to sum of |terms|; step 8 eps |step| + eps |w|.
 struct Adam {
   StackView<float> parameter;
   StackView<const float> gradient;

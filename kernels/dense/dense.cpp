@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/cpu/activation.hpp"
 #include "kernels/cpu/entries.hpp"
@@ -19,7 +20,7 @@ int useful_threads(const Context& context, double flops) { return flops < parall
 /// Multiplies kept units by 1 / (1 - rate) and stores dropped ones as -0. `first_row` is the row's number in the op.
 void drop_units(const Dropout& dropout, std::int64_t model, std::int64_t row, float* y, std::int64_t columns) {
   constexpr std::int64_t chunk = 512;
-  const auto limit = static_cast<std::uint32_t>(static_cast<double>(dropout.rate) * 4294967296.0);
+  const auto limit = static_cast<std::uint32_t>(std::ceil(static_cast<double>(dropout.rate) * 4294967296.0));
   const float scale = 1.0f / (1.0f - dropout.rate);
   alignas(64) std::uint32_t words[chunk];
   for (std::int64_t first = 0; first < columns; first += chunk) {
