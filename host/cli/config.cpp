@@ -4,10 +4,10 @@
 #include <toml++/toml.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
+#include <memory>
 #include <optional>
-#include <sstream>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -37,14 +37,17 @@ std::optional<std::string> value_text(const toml::node& node) {
 }
 
 std::string file_contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream contents;
-  if (file) contents << file.rdbuf();
-  // An empty file sets the stream's failbit though nothing is wrong with it.
-  if (!file || file.bad() || (contents.fail() && !file.eof() && file.peek() != std::ifstream::traits_type::eof())) {
+  // C streams, because they tell why a read failed (a folder opens well, too).
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  std::string contents;
+  char buffer[4096];
+  while (file != nullptr && std::feof(file.get()) == 0 && std::ferror(file.get()) == 0) {
+    contents.append(buffer, std::fread(buffer, 1, sizeof buffer, file.get()));
+  }
+  if (file == nullptr || std::ferror(file.get()) != 0) {
     throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, std::strerror(errno)));
   }
-  return contents.str();
+  return contents;
 }
 
 }  // namespace

@@ -77,6 +77,7 @@ TEST_F(Errors, WrongTrainingFlags) {
           wrong_training({"--categorical", "servise"}, 1, "service"),
           wrong_training({"--resume"}, 2, "--checkpoint"),
           wrong_training({"--config", at("none.toml")}, 1, "none.toml"),
+          wrong_training({"--config", at(".")}, 1, "directory"),
           wrong_training({"--log", at("no/log")}, 1, "no/log"),
           wrong_training({"--checkpoint", table}, 1, table)});
   EXPECT_FALSE(std::filesystem::exists(at("m.safetensors")));
