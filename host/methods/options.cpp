@@ -188,7 +188,7 @@ std::vector<Option> make_options() {
                                      "where searches start"));
   list.push_back(
       number("restarts", &O::restarts, 1, NearestRows::max_neighbours, "searches per query, the best counts"));
-  list.push_back(number("bank_rows", &O::bank_rows, 1, 1 << 24, "generated rows kept per model"));
+  list.push_back(number("bank_rows", &O::bank_rows, 1, 1 << 20, "generated rows kept per model"));
   list.push_back(choice<Discrimination>("discrimination", &O::discrimination,
                                         {{"none", Discrimination::none},
                                          {"cross_entropy", Discrimination::cross_entropy},

@@ -48,6 +48,11 @@ std::vector<std::uint8_t> choose_log1p(const DetectorOptions& options, const std
                                                    "', which is no numeric feature; nearest: '" +
                                                    nearest_name(name, names) + "'");
     }
+    if (value(minimum, at - names.begin()) < 0.0) {
+      throw Error(ErrorCode::invalid_argument, "log1p names the column '" + name + "', whose smallest value is " +
+                                                   std::to_string(value(minimum, at - names.begin())) +
+                                                   ", expected values of at least 0");
+    }
     chosen[at - names.begin()] = 1;
   }
   return chosen;

@@ -179,6 +179,13 @@ TEST(Transform, NamesTheNearestColumn) {
                [&] { fit(kinds_of_columns(), options); });
 }
 
+TEST(Transform, Log1pOfANamedColumnNeedsItNonNegative) {
+  DetectorOptions options;
+  options.log1p = {"negative"};
+  expect_error(ErrorCode::invalid_argument, {"'negative'", "smallest value", "at least 0"},
+               [&] { fit(kinds_of_columns(), options); });
+}
+
 /// Magnitudes near the ends of float32 give finite numbers.
 TEST(Transform, ExtremeColumnsStayFinite) {
   Matrix rows(4, 7);
