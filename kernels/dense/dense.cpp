@@ -12,10 +12,10 @@
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
-/// Below this much work a second thread costs more than it brings.
-constexpr double parallel_flops = 3e7;
-
-int useful_threads(const Context& context, double flops) { return flops < parallel_flops ? 1 : context.threads(); }
+/// A core does about 200 floating-point operations per nanosecond here.
+int useful_threads(const Context& context, double flops) {
+  return worthwhile_threads(context.threads(), flops / 200.0);
+}
 
 /// Multiplies kept units by 1 / (1 - rate) and stores dropped ones as -0. `first_row` is the row's number in the op.
 void drop_units(const Dropout& dropout, std::int64_t model, std::int64_t row, float* y, std::int64_t columns) {

@@ -118,7 +118,7 @@ void latent_search(Context& context, const LatentSearch& args) {
     const std::int64_t queries_per_unit = std::max<std::int64_t>(1, cut.tile_rows_count / args.restarts);
     const std::int64_t units = (args.x.rows + queries_per_unit - 1) / queries_per_unit;
     const double work = static_cast<double>(z_rows) * static_cast<double>(count * (args.steps + 1) * per_model);
-    parallel_ranges(work < 1e7 ? 1 : context.threads(), count * units,
+    parallel_ranges(worthwhile_threads(context.threads(), work / 100.0), count * units,
                     [&](int thread, std::int64_t begin, std::int64_t end) {
                       float* memory = tiles_memory + thread * SearchTile::floats(args);
                       for (std::int64_t unit = begin; unit < end; ++unit) {

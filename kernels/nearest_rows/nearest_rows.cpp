@@ -175,7 +175,7 @@ void nearest_rows(Context& context, const NearestRows& args) {
   auto* packed = static_cast<float*>(context.scratch(workspace_bytes(context, args)));
   float* blocks = packed + packed_floats(args);
   const double work = static_cast<double>(rows) * static_cast<double>(args.bank.rows) * static_cast<double>(columns);
-  const int threads = work < 2e7 ? 1 : context.threads();
+  const int threads = worthwhile_threads(context.threads(), work / 60.0);
   for (std::int64_t m = 0; m < args.distance.models; ++m) {
     if (m == 0 || args.bank.model_stride != 0) {
       pack_columns(args.bank.data + m * args.bank.model_stride, args.bank.row_stride, columns, args.bank.rows, packed);
