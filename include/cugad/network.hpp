@@ -68,7 +68,7 @@ class Mlp {
   /// From gradient.back() (d loss / d output) to parameter gradients (flat, null: none) and dx (null: none).
   void backward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,
                 StackView<float> flat_gradient, StackView<float> dx, BackwardOptions options) const;
-  /// The R1 penalty (Mescheder 2018, eq. 9) of a one-output network with piecewise-linear activations:
+  /// The R1 penalty (Mescheder 2018) of a one-output network with piecewise-linear activations:
   /// adds the parameter gradient of scale / 2 * sum over rows of |grad_x|^2 to flat_gradient by one tangent pass.
   /// `buffers` hold the forward pass of x; their gradients are overwritten. input_gradient [rows, in] receives grad_x;
   /// tangent is a second set of buffers whose outputs are used.

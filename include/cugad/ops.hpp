@@ -135,7 +135,7 @@ struct NetworkView {
 enum class Discrimination : std::int32_t {
   none,
   cross_entropy,    ///< softplus(-D(G(z))), sigmoid cross-entropy with label 1
-  feature_l1,       ///< sum |f(x) - f(G(z))|, f = output of D's last hidden layer (Schlegl 2017, eq. 5)
+  feature_l1,       ///< sum |f(x) - f(G(z))|, f = output of D's last hidden layer (Schlegl 2017)
   feature_l2,       ///< its Euclidean norm
   feature_squared,  ///< its square
 };
@@ -156,7 +156,7 @@ struct StepSchedule {
 /// The latent search of AnoGAN (Schlegl 2017): per query x and restart, `steps` Adam updates of z on
 ///   loss(z) = (1 - lambda) residual(x, G(z)) + lambda discrimination(x, G(z))
 ///             - prior_weight softplus(D(G(z))) + latent_weight |z|^2
-/// (third term: log(1 - D(G(z))), Yeh 2017, eq. 4), then clipping of z to [-latent_clip, latent_clip] when that is > 0.
+/// (third term: log(1 - D(G(z))), Yeh 2017), then clipping of z to [-latent_clip, latent_clip] when that is > 0.
 ///   x [rows, d] (NaN marks a missing cell: left out of the residual, and filled from G(z) where D looks at x; the
 ///   filled cells count as constants of the step), z [rows * restarts, latent]: start on entry, final z on return;
 ///   the restarts of query r are rows r * restarts + i.
