@@ -49,6 +49,15 @@ CUGAD_INLINE std::int32_t to_bits(float value) {
 #endif
 }
 
+/// A correctly rounded square root.
+CUGAD_INLINE float square_root_exact(float x) {
+#if defined(__CUDA_ARCH__)
+  return __fsqrt_rn(x);
+#else
+  return __builtin_sqrtf(x);
+#endif
+}
+
 /// log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1]: interpolation at Chebyshev nodes, relative error 3.4e-9 before
 /// rounding, below 2^-23 with it.
 CUGAD_INLINE float log1p_reduced(float f) {

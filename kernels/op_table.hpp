@@ -9,6 +9,8 @@ template <class Args>
 struct OpEntry {
   void (*run)(Context&, const Args&) = nullptr;
   std::size_t (*workspace)(const Context&, const Args&) = nullptr;
+  /// Which of several ways run() takes; null where there is one.
+  std::string (*path)(const Context&, const Args&) = nullptr;
 };
 
 struct OpTable {

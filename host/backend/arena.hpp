@@ -12,18 +12,23 @@ namespace cugad {
 /// Device memory of one lifetime: named buffers, all released together. Everything is taken before a loop starts.
 class Arena {
  public:
+  /// For long-lived buffers: ready for every stream; releasing them waits for the device.
   explicit Arena(Backend& backend) : backend_(&backend) {}
-  Arena(Arena&& other) noexcept : backend_(other.backend_), buffers_(std::move(other.buffers_)), bytes_(other.bytes_) {
+  /// For buffers within one call: in the order of the context's stream, nothing waits. The context must outlive them.
+  explicit Arena(Context& context) : backend_(&context.backend()), stream_(context.stream()) {}
+  Arena(Arena&& other) noexcept
+      : backend_(other.backend_), stream_(other.stream_), buffers_(std::move(other.buffers_)), bytes_(other.bytes_) {
     other.buffers_.clear();
   }
   Arena& operator=(Arena&& other) noexcept {
     std::swap(backend_, other.backend_);
+    std::swap(stream_, other.stream_);
     std::swap(buffers_, other.buffers_);
     std::swap(bytes_, other.bytes_);
     return *this;
   }
   ~Arena() {
-    for (const Buffer& buffer : buffers_) backend_->release(buffer.memory);
+    for (const Buffer& buffer : buffers_) backend_->release(buffer.memory, stream_);
   }
 
   /// `count` elements, zeroed, aligned to 64 bytes.
@@ -31,7 +36,7 @@ class Arena {
   T* take(const char* name, std::int64_t count) {
     const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(count);
     buffers_.push_back({name, bytes, nullptr});
-    buffers_.back().memory = backend_->allocate(bytes);
+    buffers_.back().memory = backend_->allocate(bytes, stream_);
     bytes_ += bytes;
     return static_cast<T*>(buffers_.back().memory);
   }
@@ -50,6 +55,7 @@ class Arena {
     void* memory;
   };
   Backend* backend_;
+  void* stream_ = nullptr;
   std::vector<Buffer> buffers_;
   std::size_t bytes_ = 0;
 };

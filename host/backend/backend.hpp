@@ -1,11 +1,19 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 
 #include "kernels/op_table.hpp"
 
 namespace cugad {
+
+/// Work recorded once and replayed as a whole (a CUDA graph).
+class RecordedWork {
+ public:
+  virtual ~RecordedWork() = default;
+  virtual void launch(void* stream) = 0;
+};
 
 /// A device as the host side sees it: memory, copies, order, and a table of ops.
 class Backend {
@@ -14,14 +22,56 @@ class Backend {
   virtual const std::string& name() const = 0;
   virtual std::string description() const = 0;
   virtual const OpTable& ops() const = 0;
-  /// Memory aligned to 64 bytes, zeroed. Throws Error{out_of_memory}.
-  virtual void* allocate(std::size_t bytes) = 0;
-  virtual void release(void* memory) noexcept = 0;
-  /// Copies in stream order; either side may be host or device memory.
+
+  /// Memory aligned to 64 bytes, zeroed. With a stream the memory belongs to that stream's order, without one it is
+  /// ready for all streams on return. Throws Error{out_of_memory}.
+  virtual void* allocate(std::size_t bytes, void* stream = nullptr) = 0;
+  /// Without a stream: waits for whatever may still use the memory.
+  virtual void release(void* memory, void* stream = nullptr) noexcept = 0;
+  /// Host memory that copies overlap with and kernels may read (page-locked on CUDA), zeroed.
+  virtual void* allocate_pinned(std::size_t bytes) { return allocate(bytes); }
+  virtual void release_pinned(void* memory) noexcept { release(memory); }
+  /// Bytes that allocate() can be expected to give.
+  virtual std::size_t available_bytes() const = 0;
+  virtual MemoryUse memory() const = 0;
+
+  /// Copies in stream order; either side may be host or device memory. Host memory that is not pinned may be reused or
+  /// read on return.
   virtual void copy(void* destination, const void* source, std::size_t bytes, void* stream) = 0;
+  /// Rows of `row_bytes` at the given distances.
+  virtual void copy_rows(void* destination, std::size_t destination_stride, const void* source,
+                         std::size_t source_stride, std::size_t row_bytes, std::size_t rows, void* stream) = 0;
   virtual void synchronize(void* stream) = 0;
+
   /// Whether the host may dereference this backend's memory.
   virtual bool is_host_memory() const = 0;
+  /// Whether kernels may dereference `memory`: allocated by a runtime of this device, or any memory on the CPU.
+  virtual bool is_device_pointer(const void* memory) const = 0;
+  /// A device runs all models of a population in one launch; the CPU runs them on its threads.
+  virtual bool runs_models_together() const { return false; }
+
+  virtual void* make_stream() { return nullptr; }
+  virtual void release_stream(void*) noexcept {}
+  /// Makes the device the calling thread's current one, and back. Throws Error{device} where an earlier failure has
+  /// made the device unusable.
+  virtual int enter() { return 0; }
+  virtual void leave(int) noexcept {}
+  /// Records what is issued on the stream until end_recording instead of running it. Only where runs_models_together().
+  virtual void begin_recording(void*) {}
+  virtual std::unique_ptr<RecordedWork> end_recording(void*) { return nullptr; }
+};
+
+/// The device is current while this object lives.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(Backend& backend) : backend_(backend), before_(backend.enter()) {}
+  ~CurrentDevice() { backend_.leave(before_); }
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+ private:
+  Backend& backend_;
+  int before_;
 };
 
 }  // namespace cugad

@@ -1,8 +1,10 @@
 #include "cugad/device.hpp"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -12,6 +14,7 @@
 #include "cugad/error.hpp"
 #include "host/backend/backend.hpp"
 #include "host/backend/op_table.hpp"
+#include "host/backend/open_cuda.hpp"
 
 #define CUGAD_SET(name)        \
   namespace cugad::cpu::name { \
@@ -37,25 +40,53 @@ class CpuBackend final : public Backend {
   const OpTable& ops() const override { return ops_; }
   bool is_host_memory() const override { return true; }
 
-  void* allocate(std::size_t bytes) override {
+  void* allocate(std::size_t bytes, void*) override {
     const std::size_t size = (std::max<std::size_t>(bytes, 1) + 63) / 64 * 64;
-    void* memory = std::aligned_alloc(64, size);
+    auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, size + header_bytes));
     if (memory == nullptr) {
       throw Error(ErrorCode::out_of_memory, "out of memory: " + std::to_string(size) + " bytes asked of the host");
     }
-    std::memset(memory, 0, size);
-    return memory;
+    std::memset(memory, 0, size + header_bytes);
+    std::memcpy(memory, &size, sizeof size);
+    const std::size_t now = bytes_.fetch_add(size) + size;
+    std::size_t peak = peak_bytes_.load();
+    while (now > peak && !peak_bytes_.compare_exchange_weak(peak, now)) {
+    }
+    return memory + header_bytes;
   }
-  void release(void* memory) noexcept override { std::free(memory); }
+  void release(void* memory, void*) noexcept override {
+    if (memory == nullptr) return;
+    std::byte* const start = static_cast<std::byte*>(memory) - header_bytes;
+    std::size_t size = 0;
+    std::memcpy(&size, start, sizeof size);
+    bytes_.fetch_sub(size);
+    std::free(start);
+  }
+  std::size_t available_bytes() const override {
+    const long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages < 0 || page < 0 ? 0 : static_cast<std::size_t>(pages) * static_cast<std::size_t>(page);
+  }
+  MemoryUse memory() const override { return {bytes_.load(), peak_bytes_.load()}; }
+  bool is_device_pointer(const void*) const override { return true; }
+  void copy_rows(void* destination, std::size_t destination_stride, const void* source, std::size_t source_stride,
+                 std::size_t row_bytes, std::size_t rows, void*) override {
+    for (std::size_t r = 0; r < rows; ++r) {
+      std::memcpy(static_cast<std::byte*>(destination) + r * destination_stride,
+                  static_cast<const std::byte*>(source) + r * source_stride, row_bytes);
+    }
+  }
   void copy(void* destination, const void* source, std::size_t bytes, void*) override {
     if (bytes > 0) std::memcpy(destination, source, bytes);
   }
   void synchronize(void*) override {}
 
  private:
+  static constexpr std::size_t header_bytes = 64;  ///< before each allocation: its size
+
   std::string name_ = "cpu";
   std::string set_;
   OpTable ops_;
+  std::atomic<std::size_t> bytes_ = 0, peak_bytes_ = 0;
 };
 
 /// The widest instruction set of this machine, or the named one ("cpu:avx2", for tests and comparisons).
@@ -96,11 +127,19 @@ Device Device::open(std::string_view name, int threads) {
     throw Error(ErrorCode::invalid_argument, "threads is " + std::to_string(threads) + ", expected 0 (all) or more");
   }
   const int count = threads == 0 ? available_processors() : threads;
-  if (name == "auto" || name == "cpu") return {open_cpu(""), count};
+  if (name == "auto") {
+    try {
+      return {open_cuda("cuda"), count};
+    } catch (const Error&) {
+      return {open_cpu(""), count};  // no device that answers
+    }
+  }
+  if (name == "cpu") return {open_cpu(""), count};
   if (name.substr(0, 4) == "cpu:") return {open_cpu(name.substr(4)), count};
-  if (name == "cuda" || name.substr(0, 5) == "cuda:") {
-    throw Error(ErrorCode::unsupported,
-                "device '" + std::string(name) + "' is not available: this build has no CUDA backend");
+  for (const std::string_view family : {"cuda", "emulated"}) {
+    if (name == family || (name.substr(0, family.size()) == family && name.substr(family.size(), 1) == ":")) {
+      return {open_cuda(name), count};
+    }
   }
   throw Error(ErrorCode::invalid_argument,
               "unknown device '" + std::string(name) + "': expected auto, cpu, cuda or cuda:N");
@@ -108,18 +147,50 @@ Device Device::open(std::string_view name, int threads) {
 
 const std::string& Device::name() const { return backend_->name(); }
 std::string Device::description() const { return backend_->description(); }
-Context Device::make_context(int threads) const { return {backend_, threads > 0 ? threads : threads_}; }
+Context Device::make_context(int threads) const {
+  Context context(backend_, threads > 0 ? threads : threads_);
+  context.use_precision(precision_);
+  return context;
+}
 
-Context::Context(std::shared_ptr<Backend> backend, int threads) : backend_(std::move(backend)), threads_(threads) {}
+Device Device::with_precision(Precision precision) const {
+  if (precision != Precision::fp32 && backend_->is_host_memory()) {
+    throw Error(ErrorCode::unsupported,
+                "the " + name() + " backend computes in fp32 only, not in " + name_of(precision));
+  }
+  Device device = *this;
+  device.precision_ = precision;
+  return device;
+}
+
+const char* name_of(Precision precision) {
+  return precision == Precision::fp32 ? "fp32" : precision == Precision::tf32 ? "tf32" : "bf16";
+}
+
+Precision precision_from(std::string_view name) {
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    if (name == name_of(precision)) return precision;
+  }
+  throw Error(ErrorCode::invalid_argument, "precision is '" + std::string(name) + "', expected fp32, tf32 or bf16");
+}
+
+MemoryUse Device::memory() const { return backend_->memory(); }
+
+Context::Context(std::shared_ptr<Backend> backend, int threads)
+    : backend_(std::move(backend)), threads_(threads), stream_(backend_->make_stream()), own_stream_(stream_) {}
 
 Context::~Context() {
-  if (backend_ && scratch_ != nullptr) backend_->release(scratch_);
+  if (!backend_) return;
+  if (scratch_ != nullptr) backend_->release(scratch_);
+  backend_->release_stream(own_stream_);
 }
 
 Context::Context(Context&& other) noexcept
     : backend_(std::move(other.backend_)),
       threads_(other.threads_),
       stream_(other.stream_),
+      own_stream_(std::exchange(other.own_stream_, nullptr)),
+      precision_(other.precision_),
       scratch_(std::exchange(other.scratch_, nullptr)),
       scratch_bytes_(std::exchange(other.scratch_bytes_, 0)),
       scratch_allocations_(other.scratch_allocations_) {}
@@ -128,6 +199,8 @@ Context& Context::operator=(Context&& other) noexcept {
   std::swap(backend_, other.backend_);
   std::swap(threads_, other.threads_);
   std::swap(stream_, other.stream_);
+  std::swap(own_stream_, other.own_stream_);
+  std::swap(precision_, other.precision_);
   std::swap(scratch_, other.scratch_);
   std::swap(scratch_bytes_, other.scratch_bytes_);
   std::swap(scratch_allocations_, other.scratch_allocations_);
@@ -160,6 +233,10 @@ void Context::synchronize() { backend_->synchronize(stream_); }
     const auto entry = context.backend().ops().op;                                                           \
     return entry.workspace == nullptr ? 0 : entry.workspace(context, args);                                  \
   }                                                                                                          \
+  std::string path(const Context& context, const Args& args) {                                               \
+    const auto entry = context.backend().ops().op;                                                           \
+    return entry.path == nullptr ? std::string() : entry.path(context, args);                                \
+  }                                                                                                          \
   void run(Context& context, const Args& args) {                                                             \
     const auto entry = context.backend().ops().op;                                                           \
     if (entry.run == nullptr) {                                                                              \
@@ -167,7 +244,12 @@ void Context::synchronize() { backend_->synchronize(stream_); }
     }                                                                                                        \
     const std::string reason = check_contract(args);                                                         \
     if (!reason.empty()) throw Error(ErrorCode::invalid_argument, reason);                                   \
-    entry.run(context, args);                                                                                \
+    const CurrentDevice current(context.backend());                                                          \
+    if (context.planning()) {                                                                                \
+      context.plan_scratch(workspace(context, args));                                                        \
+    } else {                                                                                                 \
+      entry.run(context, args);                                                                              \
+    }                                                                                                        \
   }
 CUGAD_OPS(CUGAD_DEFINE)
 #undef CUGAD_DEFINE

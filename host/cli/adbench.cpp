@@ -61,7 +61,8 @@ std::vector<float> neighbour_scores(const Device& device, const Split& split, co
   options.log1p = {log1p};
   std::vector<std::string> names;
   for (std::int64_t c = 0; c < split.train.columns; ++c) names.push_back(std::to_string(c));
-  Context context = device.make_context();
+  // The baseline runs on the host: it is a figure to compare with, not a method of ours.
+  Context context = Device::open("cpu", device.threads()).make_context();
   FeatureTransform transform;
   transform.fit(context, split.train.view(), options, names, split.train.columns, {});
   Matrix train(split.train.rows, split.train.columns), test(split.test.rows, split.test.columns);

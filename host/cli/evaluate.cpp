@@ -6,6 +6,7 @@
 
 #include "cugad/error.hpp"
 #include "cugad/metrics.hpp"
+#include "host/backend/transfer.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
@@ -58,9 +59,26 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
   return scored;
 }
 
+/// Area under the ROC curve and average precision, ranked where the rows were scored.
+std::pair<double, double> ranking_on(const Device& device, const ScoredRows& scored) {
+  Context context = device.make_context();
+  Arena arena(context);
+  const auto rows = static_cast<std::int64_t>(scored.score.size());
+  const auto score = arena.stack("scores", 1, 1, rows);
+  const auto label = arena.stack<std::uint8_t>("labels", 1, 1, rows);
+  const auto out = arena.stack<double>("measures", 1, 1, 2);
+  const std::vector<std::uint8_t> labels(scored.anomaly.begin(), scored.anomaly.end());
+  context.backend().copy(score.data, scored.score.data(), sizeof(float) * scored.score.size(), context.stream());
+  context.backend().copy(label.data, labels.data(), labels.size(), context.stream());
+  cugad::run(context, RankingMetrics{.score = score, .label = label, .out = out});
+  const std::vector<double> measures = download(context, out.data, 2);
+  return {measures[0], measures[1]};
+}
+
 void evaluate(const std::string& input, const FlagSet& flags) {
   if (flags.given("top_percent")) flags.number("top_percent", 0, 100);
-  FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
+  const Device device = flags.open_device();
+  FittedModel model = load_model(device, flags.required_text("model"));
   const Labelling labelling = read_labelling(flags, model, input);
   const ScoredRows scored = score_labelled_rows(model, input, labelling, flags.boolean("quiet"));
   const auto rows = static_cast<std::int64_t>(scored.score.size());
@@ -74,16 +92,16 @@ void evaluate(const std::string& input, const FlagSet& flags) {
       flags.given("top_percent")
           ? metrics::decide_top_percent(scored.anomaly, scored.score, flags.number("top_percent", 0, 100))
           : metrics::decide(scored.anomaly, scored.score, model.detector.threshold());
-  const nlohmann::ordered_json result = {
-      {"auroc", metrics::auroc(scored.anomaly, scored.score)},
-      {"average_precision", metrics::average_precision(scored.anomaly, scored.score)},
-      {"precision", decision.precision},
-      {"recall", decision.recall},
-      {"f1", decision.f1},
-      {"threshold", decision.threshold},
-      {"rows", rows},
-      {"anomalies", anomalies},
-      {"flagged", decision.flagged}};
+  const auto [auroc, average_precision] = ranking_on(device, scored);
+  const nlohmann::ordered_json result = {{"auroc", auroc},
+                                         {"average_precision", average_precision},
+                                         {"precision", decision.precision},
+                                         {"recall", decision.recall},
+                                         {"f1", decision.f1},
+                                         {"threshold", decision.threshold},
+                                         {"rows", rows},
+                                         {"anomalies", anomalies},
+                                         {"flagged", decision.flagged}};
   if (flags.boolean("json")) {
     print(result.dump() + '\n');
   } else {

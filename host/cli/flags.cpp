@@ -141,15 +141,9 @@ DetectorOptions FlagSet::detector_options(const std::string& preset) const {
 Device FlagSet::open_device() const {
   const auto threads = static_cast<int>(integer("threads", 0, 1, 4096));
   const Device device = usage_checked([&] { return Device::open(given("device") ? text("device") : "auto", threads); });
-  const std::string precision = given("precision") ? text("precision") : "fp32";
-  if (precision != "fp32" && precision != "tf32" && precision != "bf16") {
-    throw UsageError(fmt::format("--precision must be fp32, tf32 or bf16, not '{}'", precision));
-  }
-  if (precision != "fp32") {
-    throw Error(ErrorCode::unsupported,
-                fmt::format("the {} backend computes in fp32 only, not in {}", device.name(), precision));
-  }
-  return device;
+  if (!given("precision")) return device;
+  const Precision precision = usage_checked([&] { return precision_from(text("precision")); });
+  return device.with_precision(precision);
 }
 
 std::vector<std::string> boolean_option_flags() {

@@ -62,6 +62,10 @@ void describe_model(const Device& device, const std::string& path) {
                                        : fmt::format("rows whose column {} is {}", model.labels.column,
                                                      fmt::join(model.labels.normal, " or "))});
   }
+  if (const std::string path = model.detector.search_path(); !path.empty()) lines.push_back({"latent search", path});
+  lines.push_back({"device memory", fmt::format("{} bytes, {} at most while loading",
+                                                grouped(static_cast<std::int64_t>(device.memory().bytes)),
+                                                grouped(static_cast<std::int64_t>(device.memory().peak_bytes)))});
   print(named_values(lines));
   print(describe_options(model.detector.options()));
   print(describe_telemetry(model.detector.telemetry()));

@@ -168,6 +168,8 @@ void train(const std::string& input, FlagSet& flags) {
                       {"steps", grouped(steps)},
                       {"seconds", fmt::format("{:.1f}", watch.seconds())},
                       {"threshold", fmt::format("{}", detector.threshold())},
+                      {"device", fmt::format("{}, {} MiB of memory at most", device.name(),
+                                             (device.memory().peak_bytes + (1u << 20) - 1) >> 20)},
                       {"model", output}}));
 }
 

@@ -2,31 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <limits>
+#include <utility>
+
+#include "host/backend/transfer.hpp"
 
 namespace cugad {
 namespace {
 
 /// Random search starts come from a pool, chosen by the row's contents: a row's score cannot depend on its neighbours.
 constexpr std::int64_t start_pool = 4096;
-constexpr std::int64_t chunk_model_rows = 16384;  ///< rows x models scored at a time
-constexpr std::int64_t generate_rows = 1024;      ///< rows generated at a time
-
-std::uint32_t content_hash(const float* row, std::int64_t columns) {
-  std::uint64_t hash = 1469598103934665603ull;
-  for (std::int64_t c = 0; c < columns; ++c) {
-    // Equal rows have equal hashes: there is one missing value and one zero.
-    const float cell = std::isnan(row[c]) ? std::numeric_limits<float>::quiet_NaN() : row[c] + 0.0f;
-    std::uint32_t word;
-    std::memcpy(&word, &cell, sizeof word);
-    hash = (hash ^ word) * 1099511628211ull;
-  }
-  return static_cast<std::uint32_t>(hash ^ (hash >> 32));
-}
+/// Rows x models scored at a time: what fits the caches of a processor, or fills a GPU.
+constexpr std::int64_t chunk_model_rows = 16384, device_chunk_model_rows = 131072;
+constexpr std::int64_t generate_rows = 1024;  ///< rows generated at a time
 
 ScoreStatistics statistics_of(Context& context, const float* values, std::int64_t count) {
-  Arena arena(context.backend());
+  Arena arena(context);
   const auto input = arena.stack("scores", 1, 1, count);
   const auto out = arena.stack("quantiles", 1, 1, 3);
   context.backend().copy(input.data, values, sizeof(float) * static_cast<std::size_t>(count), context.stream());
@@ -50,11 +40,27 @@ AnoGan::AnoGan(const Device& device, const DetectorOptions& resolved_options, st
       arena_(device.backend()) {
   generator_ = arena_.stack("generator", population(), 1, networks_.generator.parameters());
   discriminator_ = arena_.stack("discriminator", population(), 1, networks_.discriminator.parameters());
+  statistics_ = arena_.stack("score statistics", population(), 1, 4);
   residual_statistics_.resize(population());
   discriminator_statistics_.resize(population());
 }
 
-std::int64_t AnoGan::chunk_rows() const { return std::max<std::int64_t>(64, chunk_model_rows / population()); }
+std::int64_t AnoGan::chunk_rows() const {
+  const bool together = device_.backend().runs_models_together();
+  return std::max<std::int64_t>(64, (together ? device_chunk_model_rows : chunk_model_rows) / population());
+}
+
+void AnoGan::set_statistics(std::vector<ScoreStatistics> residual, std::vector<ScoreStatistics> discriminator) {
+  residual_statistics_ = std::move(residual);
+  discriminator_statistics_ = std::move(discriminator);
+  std::vector<float> values;
+  for (std::int64_t m = 0; m < population(); ++m) {
+    values.insert(values.end(), {residual_statistics_[m].median, residual_statistics_[m].spread,
+                                 discriminator_statistics_[m].median, discriminator_statistics_[m].spread});
+  }
+  context_.backend().copy(statistics_.data, values.data(), sizeof(float) * values.size(), context_.stream());
+  context_.synchronize();
+}
 
 void AnoGan::take_weights(const GanTraining& training) {
   const auto copy = [&](StackView<const float> from, const StackView<float>& to) {
@@ -76,7 +82,7 @@ void AnoGan::prepare() {
   if (needs_bank()) {
     bank_ = arena_.stack("bank of generated rows", models, bank_rows, columns);
     const std::int64_t part = std::min(generate_rows, bank_rows);
-    Arena scratch(context_.backend());
+    Arena scratch(context_);
     const auto buffers = networks_.generator.carve(
         scratch.take<float>("activations", networks_.generator.buffer_floats(models, part)), models, part);
     for (std::int64_t first = 0; first < bank_rows; first += part) {
@@ -114,38 +120,38 @@ void AnoGan::find_nearest(StackView<const float> query, std::int64_t neighbours)
 /// Chooses the latents where the search of each row begins.
 void AnoGan::start_search(MatrixView<const float> rows) {
   const std::int64_t restarts = options_.restarts, models = population();
-  const StackView<std::int32_t> start(start_.data, models, rows.rows * restarts, 1);
-  std::vector<std::int32_t> chosen(models * rows.rows * restarts);
+  StackView<const std::int32_t> start;
   if (options_.search_start == SearchStart::bank) {
     const std::int64_t known = std::min<std::int64_t>(restarts, options_.bank_rows);
     find_nearest(shared_by(models, rows), known);
-    std::vector<std::int32_t> found(models * rows.rows * known);
-    context_.backend().copy(found.data(), nearest_.data, sizeof(std::int32_t) * found.size(), context_.stream());
-    context_.synchronize();
-    for (std::int64_t i = 0; i < models * rows.rows; ++i) {
-      for (std::int64_t k = 0; k < restarts; ++k) chosen[i * restarts + k] = found[i * known + std::min(k, known - 1)];
-    }
+    start = {nearest_.data, models, rows.rows * restarts, 1};
+    if (known < restarts) start = repeat_last(rows.rows, known);
   } else {
-    std::vector<float> host(rows.columns);
-    for (std::int64_t r = 0; r < rows.rows; ++r) {
-      context_.backend().copy(host.data(), rows.row(r), sizeof(float) * host.size(), context_.stream());
-      context_.synchronize();
-      const std::uint32_t hash = content_hash(host.data(), rows.columns);
-      for (std::int64_t k = 0; k < restarts; ++k) {
-        // An odd stride through the pool: no start twice before the pool is used up.
-        const auto at =
-            static_cast<std::int32_t>((hash + 2654435761u * static_cast<std::uint32_t>(k)) % bank_latent_.rows);
-        for (std::int64_t m = 0; m < models; ++m) chosen[(m * rows.rows + r) * restarts + k] = at;
-      }
-    }
+    run(context_, ContentIndex{.x = shared_by(1, rows),
+                               .pool = static_cast<std::int32_t>(bank_latent_.rows),
+                               .draws = static_cast<std::int32_t>(restarts),
+                               .index = {start_.data, 1, rows.rows * restarts, 1}});
+    start = {start_.data, models, rows.rows * restarts, 1, 0, 1};
   }
-  context_.backend().copy(start.data, chosen.data(), sizeof(std::int32_t) * chosen.size(), context_.stream());
   run(context_, GatherRows{.source = bank_latent_,
                            .index = start,
                            .out = {latent_.data, models, rows.rows * restarts, networks_.latent}});
 }
 
-void AnoGan::search(StackView<const float> query, bool with_residuals) {
+/// More restarts than generated rows: the farthest of those found serves for the rest.
+StackView<const std::int32_t> AnoGan::repeat_last(std::int64_t rows, std::int64_t known) {
+  const std::int64_t restarts = options_.restarts, models = population();
+  const std::vector<std::int32_t> found = download(context_, nearest_.data, models * rows * known);
+  std::vector<std::int32_t> chosen(models * rows * restarts);
+  for (std::int64_t i = 0; i < models * rows; ++i) {
+    for (std::int64_t k = 0; k < restarts; ++k) chosen[i * restarts + k] = found[i * known + std::min(k, known - 1)];
+  }
+  context_.backend().copy(start_.data, chosen.data(), sizeof(std::int32_t) * chosen.size(), context_.stream());
+  context_.synchronize();
+  return {start_.data, models, rows * restarts, 1};
+}
+
+LatentSearch AnoGan::search_arguments(StackView<const float> query, bool with_residuals) const {
   const std::int64_t models = population(), rows = query.rows;
   LatentSearch args;
   args.generator = networks_.generator.view(generator_);
@@ -166,163 +172,116 @@ void AnoGan::search(StackView<const float> query, bool with_residuals) {
   args.loss = {loss_.data, models, rows, 1};
   args.reconstruction = reconstruction_.slice_rows(0, rows);
   if (with_residuals) args.feature_residual = feature_residual_.slice_rows(0, rows);
-  run(context_, args);
+  return args;
 }
 
-/// -D(x) per model; a row's missing cells are filled from that model's reconstruction (in reconstruction_).
-void AnoGan::judge(MatrixView<const float> rows, std::vector<float>& discriminator) {
-  const std::int64_t models = population();
-  std::vector<float> host(rows.rows * rows.columns);
-  StackView<const float> input = shared_by(models, rows);
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    context_.backend().copy(host.data() + r * rows.columns, rows.row(r),
-                            sizeof(float) * static_cast<std::size_t>(rows.columns), context_.stream());
-  }
-  context_.synchronize();
-  const bool missing = std::any_of(host.begin(), host.end(), [](float cell) { return std::isnan(cell); });
-  if (missing) {
-    std::vector<float> rebuilt(rows.columns);
-    for (std::int64_t m = 0; m < models; ++m) {
-      for (std::int64_t r = 0; r < rows.rows; ++r) {
-        std::vector<float> row(host.begin() + r * rows.columns, host.begin() + (r + 1) * rows.columns);
-        context_.backend().copy(rebuilt.data(), reconstruction_.model(m).row(r), sizeof(float) * rebuilt.size(),
-                                context_.stream());
-        context_.synchronize();
-        for (std::int64_t c = 0; c < rows.columns; ++c) {
-          if (std::isnan(row[c])) row[c] = rebuilt[c];
-        }
-        context_.backend().copy(filled_.model(m).row(r), row.data(), sizeof(float) * row.size(), context_.stream());
-        context_.synchronize();
-      }
-    }
-    input = filled_.slice_rows(0, rows.rows);
-  }
+std::string AnoGan::search_path() const {
+  if (options_.score != ScoreRule::search) return "";
+  const MatrixView<const float> any(reconstruction_.data, chunk_rows(), networks_.generator.outputs());
+  return path(context_, search_arguments(shared_by(population(), any), false));
+}
+
+/// D(x)'s logit per model; a row's missing cells are filled from that model's reconstruction (in reconstruction_).
+StackView<const float> AnoGan::judge(MatrixView<const float> rows) {
+  const StackView<float> filled = filled_.slice_rows(0, rows.rows);
+  run(context_,
+      FillMissing{
+          .x = shared_by(population(), rows), .replacement = reconstruction_.slice_rows(0, rows.rows), .out = filled});
   const Mlp::Buffers buffers = judge_buffers_.slice_rows(0, rows.rows);
-  networks_.discriminator.forward(context_, discriminator_, input, buffers);
-  const StackView<float>& logit = buffers.output.back();
-  std::vector<float> column(rows.rows * logit.row_stride);
-  for (std::int64_t m = 0; m < models; ++m) {
-    context_.backend().copy(column.data(), logit.model(m).data,
-                            sizeof(float) * static_cast<std::size_t>((rows.rows - 1) * logit.row_stride + 1),
-                            context_.stream());
-    context_.synchronize();
-    for (std::int64_t r = 0; r < rows.rows; ++r) discriminator[m * rows.rows + r] = -column[r * logit.row_stride];
-  }
+  networks_.discriminator.forward(context_, discriminator_, filled, buffers);
+  return buffers.output.back();
 }
 
-void AnoGan::raw_scores(MatrixView<const float> rows, RawScores& raw, float* feature_residual) {
-  const std::int64_t models = population(), count = rows.rows, columns = rows.columns;
-  raw.residual.resize(models * count);
-  raw.discriminator.assign(models * count, 0.0f);
-  const bool by_bank = options_.score == ScoreRule::bank;
-  if (by_bank) {
+AnoGan::RawScores AnoGan::raw_scores(MatrixView<const float> rows, bool with_residuals) {
+  const std::int64_t models = population(), count = rows.rows;
+  RawScores raw;
+  if (options_.score == ScoreRule::bank) {
     const std::int64_t k = std::min<std::int64_t>(options_.neighbours, options_.bank_rows);
     find_nearest(shared_by(models, rows), k);
-    std::vector<float> distance(models * count * k);
-    context_.backend().copy(distance.data(), distance_.data, sizeof(float) * distance.size(), context_.stream());
-    context_.synchronize();
-    for (std::int64_t i = 0; i < models * count; ++i) raw.residual[i] = distance[i * k + k - 1];
-    const StackView<std::int32_t> found(nearest_.data, models, count, k);
-    run(context_, GatherRows{.source = bank_,
-                             .index = {found.data, models, count, 1, count * k, k},
-                             .out = reconstruction_.slice_rows(0, count)});
-  }
-  if (!by_bank) {
+    raw.residual = {distance_.data + k - 1, models, count, 1, count * k, k};
+    if (needs_discriminator()) {
+      run(context_, GatherRows{.source = bank_,
+                               .index = {nearest_.data, models, count, 1, count * k, k},
+                               .out = reconstruction_.slice_rows(0, count)});
+    }
+  } else {
     start_search(rows);
-    search(shared_by(models, rows), feature_residual != nullptr);
-    context_.backend().copy(raw.residual.data(), loss_.data, sizeof(float) * raw.residual.size(), context_.stream());
-    context_.synchronize();
+    run(context_, search_arguments(shared_by(models, rows), with_residuals));
+    raw.residual = {loss_.data, models, count, 1};
   }
-  // Before a search for the residuals alone, which leaves other reconstructions: an explanation changes no score.
-  if (needs_discriminator()) judge(rows, raw.discriminator);
-  if (feature_residual != nullptr) {
-    if (by_bank) {
-      start_search(rows);
-      search(shared_by(models, rows), true);
-    }
-    std::vector<float> host(columns);
-    std::fill_n(feature_residual, count * columns, 0.0f);
-    for (std::int64_t m = 0; m < models; ++m) {
-      for (std::int64_t r = 0; r < count; ++r) {
-        context_.backend().copy(host.data(), feature_residual_.model(m).row(r), sizeof(float) * host.size(),
-                                context_.stream());
-        context_.synchronize();
-        for (std::int64_t c = 0; c < columns; ++c)
-          feature_residual[r * columns + c] += host[c] / static_cast<float>(models);
-      }
-    }
+  if (needs_discriminator()) raw.logit = judge(rows);
+  return raw;
+}
+
+/// The mean over the models of |x - G(z)|. Waits.
+void AnoGan::add_feature_residual(MatrixView<const float> rows, float* feature_residual) {
+  const std::int64_t models = population(), cells = rows.rows * rows.columns;
+  if (options_.score == ScoreRule::bank) {
+    start_search(rows);
+    run(context_, search_arguments(shared_by(models, rows), true));
+  }
+  std::fill_n(feature_residual, cells, 0.0f);
+  for (std::int64_t m = 0; m < models; ++m) {
+    const std::vector<float> found = download_rows(context_, feature_residual_.slice_rows(0, rows.rows).model(m));
+    for (std::int64_t i = 0; i < cells; ++i) feature_residual[i] += found[i] / static_cast<float>(models);
   }
 }
 
-std::vector<float> AnoGan::combine(const RawScores& raw, std::int64_t rows) const {
-  const auto standardised = [&](float value, const ScoreStatistics& statistics) {
-    const double u = (static_cast<double>(value) - statistics.median) / statistics.spread;
-    return options_.compress ? std::copysign(std::log1p(std::abs(u)), u) : u;
-  };
-  std::vector<float> scores(rows);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    double residual = 0.0, discriminator = 0.0;
-    for (std::int64_t m = 0; m < population(); ++m) {
-      residual += standardised(raw.residual[m * rows + r], residual_statistics_[m]);
-      if (needs_discriminator())
-        discriminator += standardised(raw.discriminator[m * rows + r], discriminator_statistics_[m]);
-    }
-    const auto models = static_cast<double>(population());
-    const double score = residual / models + options_.discriminator_weight * std::max(discriminator / models, 0.0);
-    // Only an infinite cell, or one too large for float32 sums, gives NaN: nothing is farther from normal.
-    scores[r] = std::isnan(score) ? std::numeric_limits<float>::infinity() : static_cast<float>(score);
-  }
-  return scores;
+void AnoGan::combine(Context& context, const RawScores& raw, StackView<float> scores) const {
+  run(context, CombineScores{.residual = raw.residual,
+                             .logit = raw.logit,
+                             .statistics = statistics_,
+                             .compress = options_.compress,
+                             .discriminator_weight = options_.discriminator_weight,
+                             .score = scores});
 }
 
 std::vector<float> AnoGan::calibrate(MatrixView<const float> rows) {
-  std::vector<std::vector<float>> residual(population()), discriminator(population());
-  std::vector<RawScores> parts;
-  std::vector<std::int64_t> sizes;
+  const std::int64_t models = population();
+  Arena arena(context_);
+  const auto residual = arena.stack("residuals of the training rows", models, rows.rows, 1);
+  const auto logit = arena.stack("logits of the training rows", models, needs_discriminator() ? rows.rows : 0, 1);
+  const auto scores = arena.stack("scores of the training rows", 1, rows.rows, 1);
   for (std::int64_t first = 0; first < rows.rows; first += chunk_rows()) {
     const std::int64_t count = std::min(chunk_rows(), rows.rows - first);
-    parts.emplace_back();
-    sizes.push_back(count);
-    raw_scores({rows.row(first), count, rows.columns, rows.row_stride}, parts.back(), nullptr);
-    for (std::int64_t m = 0; m < population(); ++m) {
-      const RawScores& raw = parts.back();
-      residual[m].insert(residual[m].end(), raw.residual.begin() + m * count, raw.residual.begin() + (m + 1) * count);
-      discriminator[m].insert(discriminator[m].end(), raw.discriminator.begin() + m * count,
-                              raw.discriminator.begin() + (m + 1) * count);
+    const RawScores raw = raw_scores({rows.row(first), count, rows.columns, rows.row_stride}, false);
+    for (std::int64_t m = 0; m < models; ++m) {
+      copy_rows(context_, raw.residual.model(m), residual.slice_rows(first, count).model(m));
+      if (raw.logit) copy_rows(context_, raw.logit.model(m), logit.slice_rows(first, count).model(m));
     }
   }
-  for (std::int64_t m = 0; m < population(); ++m) {
-    residual_statistics_[m] = statistics_of(context_, residual[m].data(), rows.rows);
-    discriminator_statistics_[m] = statistics_of(context_, discriminator[m].data(), rows.rows);
+  std::vector<ScoreStatistics> of_residual(models), of_discriminator(models);
+  for (std::int64_t m = 0; m < models; ++m) {
+    std::vector<float> values = download(context_, residual.model(m).data, rows.rows);
+    of_residual[m] = statistics_of(context_, values.data(), rows.rows);
+    std::fill(values.begin(), values.end(), 0.0f);
+    if (needs_discriminator()) values = download(context_, logit.model(m).data, rows.rows);
+    for (float& value : values) value = 0.0f - value;
+    of_discriminator[m] = statistics_of(context_, values.data(), rows.rows);
   }
-  std::vector<float> scores;
-  for (std::size_t p = 0; p < parts.size(); ++p) {
-    const std::vector<float> part = combine(parts[p], sizes[p]);
-    scores.insert(scores.end(), part.begin(), part.end());
-  }
-  return scores;
+  set_statistics(std::move(of_residual), std::move(of_discriminator));
+  RawScores raw;
+  raw.residual = residual;
+  if (needs_discriminator()) raw.logit = logit;
+  combine(context_, raw, scores);
+  return download(context_, scores.data, rows.rows);
 }
 
-void AnoGan::score(MatrixView<const float> rows, float* scores, float* feature_residual) {
-  RawScores raw;
-  for (std::int64_t first = 0; first < rows.rows; first += chunk_rows()) {
-    const std::int64_t count = std::min(chunk_rows(), rows.rows - first);
-    raw_scores({rows.row(first), count, rows.columns, rows.row_stride}, raw,
-               feature_residual == nullptr ? nullptr : feature_residual + first * rows.columns);
-    const std::vector<float> part = combine(raw, count);
-    std::copy(part.begin(), part.end(), scores + first);
-  }
+void AnoGan::score(MatrixView<const float> rows, StackView<float> scores, float* feature_residual) {
+  if (rows.rows == 0) return;
+  combine(context_, raw_scores(rows, feature_residual != nullptr), scores);
+  // Last, for its search may leave other reconstructions: an explanation changes no score.
+  if (feature_residual != nullptr) add_feature_residual(rows, feature_residual);
 }
 
 void AnoGan::sample(std::int64_t count, std::uint64_t seed, float* rows) {
   const std::int64_t models = population(), columns = networks_.generator.outputs();
   const std::int64_t per_model = (count + models - 1) / models;
-  Arena arena(context_.backend());
   const std::int64_t part = std::min(generate_rows, per_model);
+  Arena arena(context_);
   const auto latent = arena.stack("latent", 1, part, networks_.latent);
   const auto buffers =
       networks_.generator.carve(arena.take<float>("activations", networks_.generator.buffer_floats(1, part)), 1, part);
-  std::vector<float> host(columns);
   for (std::int64_t m = 0; m < models; ++m) {
     for (std::int64_t first = 0; first < per_model; first += part) {
       RandomKey key{.seed = options_.seed + static_cast<std::uint64_t>(m), .purpose = RandomPurpose::sample};
@@ -331,16 +290,15 @@ void AnoGan::sample(std::int64_t count, std::uint64_t seed, float* rows) {
       key.step = static_cast<std::uint32_t>(first / part);
       run(context_, FillNormal{.out = latent, .key = key});
       networks_.generator.forward(context_, generator_.slice_models(m, 1), latent, buffers);
-      for (std::int64_t r = 0; r < std::min(part, per_model - first); ++r) {
-        const std::int64_t row = (first + r) * models + m;
-        if (row >= count) continue;
-        context_.backend().copy(host.data(), buffers.output.back().model(0).row(r), sizeof(float) * host.size(),
-                                context_.stream());
-        context_.synchronize();
-        std::copy(host.begin(), host.end(), rows + row * columns);
-      }
+      // This model's rows stand `models` apart.
+      const std::int64_t start = first * models + m;
+      const std::int64_t wanted = std::min(part, start < count ? (count - start + models - 1) / models : 0);
+      const MatrixView<float> generated = buffers.output.back().model(0);
+      copy_rows(context_, MatrixView<const float>(generated.data, wanted, columns, generated.row_stride),
+                MatrixView<float>(rows + start * columns, wanted, columns, models * columns));
     }
   }
+  context_.synchronize();
 }
 
 }  // namespace cugad

@@ -8,6 +8,7 @@
 #include "cugad/error.hpp"
 #include "cugad/metrics.hpp"
 #include "cugad/table.hpp"
+#include "host/backend/transfer.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/table/cell.hpp"
 
@@ -126,7 +127,14 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   }
   Impl& d = *impl_;
   check_options(d.options);
-  Context context = d.device.make_context();
+  // The rows are prepared on the host, once, by the same code on every device.
+  Context context = Device::open("cpu", d.device.threads()).make_context();
+  Context on_device = d.device.make_context();
+  std::vector<float> brought;
+  if (!d.device.backend().is_host_memory() && d.device.backend().is_device_pointer(rows.data)) {
+    brought = download_rows(on_device, rows);
+    rows = {brought.data(), rows.rows, rows.columns};
+  }
   FeatureTransform transform;
   transform.fit(context, rows, d.options, column_names, numeric_columns, control.on_message);
   Matrix all(rows.rows, rows.columns);
@@ -144,29 +152,33 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
     all = take_rows(all, distinct);
   }
   const DetectorOptions resolved = resolve(d.options, all.rows, all.columns);
-  GanTraining training(d.device, resolved, std::as_const(all).view());
+  const ResidentRows resident(on_device, std::as_const(all).view());
+  if (resident.is_pinned() && control.on_message) {
+    control.on_message("the rows exceed the memory of " + d.device.name() + ": they are read over the bus");
+  }
+  GanTraining training(d.device, resolved, resident.view());
   training.run(control);
   auto model = std::make_unique<AnoGan>(d.device, resolved, all.columns);
   model->take_weights(training);
   model->prepare();
-  const std::vector<float> scores = model->calibrate(calibration.view());
+  const ResidentRows calibration_rows(on_device, calibration.view());
+  const std::vector<float> scores = model->calibrate(calibration_rows.view());
   d.threshold =
       static_cast<float>(metrics::percentile(scores, 100.0 * (1.0 - static_cast<double>(resolved.contamination))));
   d.resolved = resolved;
   d.names = std::move(column_names);
   d.transform = std::move(transform);
   d.telemetry = training.telemetry();
+  d.stream.reset();
   d.model = std::move(model);
 }
 
 void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals) {
   if (!model) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   check_rows("score", rows, transform.columns());
-  Context context = device.make_context();
-  Matrix transformed(rows.rows, rows.columns);
-  transform.apply(context, rows, transformed.view());
+  if (!stream) stream = std::make_unique<ScoreStream>(device, transform, *model);
   if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
-  model->score(std::as_const(transformed).view(), scores, residuals == nullptr ? nullptr : residuals->data());
+  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data());
 }
 
 std::vector<float> Detector::score(MatrixView<const float> rows) {
@@ -210,6 +222,7 @@ bool Detector::fitted() const { return impl_->model != nullptr; }
 std::int64_t Detector::columns() const { return impl_->transform.columns(); }
 const std::vector<std::string>& Detector::column_names() const { return impl_->names; }
 const DetectorOptions& Detector::options() const { return fitted() ? impl_->resolved : impl_->options; }
+std::string Detector::search_path() const { return fitted() ? impl_->model->search_path() : std::string(); }
 const std::vector<ModelTelemetry>& Detector::telemetry() const { return impl_->telemetry; }
 
 void Detector::attach(const std::string& name, const std::string& text) { impl_->attachments[name] = text; }

@@ -6,8 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "host/methods/anogan.hpp"
-#include "host/methods/transform.hpp"
+#include "host/methods/score_stream.hpp"
 #include "host/model_file/safetensors.hpp"
 
 namespace cugad {
@@ -33,6 +32,7 @@ struct Detector::Impl {
   std::vector<std::string> names;
   FeatureTransform transform;
   std::unique_ptr<AnoGan> model;
+  std::unique_ptr<ScoreStream> stream;  ///< made for the first score
   std::vector<ModelTelemetry> telemetry;
   float threshold = 0.0f;
   std::map<std::string, std::string> attachments;

@@ -228,8 +228,10 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
       out[m] = {medians[m], spreads[m]};
     }
   };
-  read_statistics("residual", loaded->residual_statistics());
-  read_statistics("discriminator", loaded->discriminator_statistics());
+  std::vector<ScoreStatistics> of_residual(resolved.population), of_discriminator(resolved.population);
+  read_statistics("residual", of_residual);
+  read_statistics("discriminator", of_discriminator);
+  loaded->set_statistics(std::move(of_residual), std::move(of_discriminator));
 
   telemetry.assign(resolved.population, {});
   const Json told = reader.json("telemetry");
@@ -254,6 +256,7 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
     if (key.starts_with(prefix)) attachments[key.substr(prefix.size())] = text;
   }
   loaded->prepare();
+  stream.reset();
   model = std::move(loaded);
 }
 

@@ -136,12 +136,30 @@ void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const
   }
 }
 
-void FeatureTransform::apply(Context& context, MatrixView<const float> rows, MatrixView<float> out) const {
+FeatureTransform::Constants FeatureTransform::upload(Context& context, Arena& arena) const {
+  const auto copy = [&]<class T>(const std::vector<T>& values, const char* name) {
+    const StackView<T> view = arena.stack<T>(name, 1, 1, columns());
+    context.backend().copy(view.data, values.data(), sizeof(T) * values.size(), context.stream());
+    return view;
+  };
+  const Constants constants{copy(shift, "shift of each column"), copy(scale, "scale of each column"),
+                            copy(log1p, "columns under log1p")};
+  context.synchronize();
+  return constants;
+}
+
+void FeatureTransform::apply(Context& context, const Constants& constants, MatrixView<const float> rows,
+                             MatrixView<float> out) {
   run(context, ScaleColumns{.x = shared_by(1, rows),
-                            .shift = {shift.data(), 1, 1, columns()},
-                            .scale = {scale.data(), 1, 1, columns()},
-                            .log1p = {log1p.data(), 1, 1, columns()},
+                            .shift = constants.shift,
+                            .scale = constants.scale,
+                            .log1p = constants.log1p,
                             .y = {out.data, 1, out.rows, out.columns, out.rows * out.row_stride, out.row_stride}});
+}
+
+void FeatureTransform::apply(Context& context, MatrixView<const float> rows, MatrixView<float> out) const {
+  apply(context, {{shift.data(), 1, 1, columns()}, {scale.data(), 1, 1, columns()}, {log1p.data(), 1, 1, columns()}},
+        rows, out);
 }
 
 void FeatureTransform::invert(MatrixView<float> rows) const {

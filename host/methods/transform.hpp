@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cugad/detector.hpp"
+#include "host/backend/arena.hpp"
 
 namespace cugad {
 
@@ -15,12 +16,21 @@ struct FeatureTransform {
   std::vector<double> shift, scale;
 
   std::int64_t columns() const { return static_cast<std::int64_t>(shift.size()); }
-  /// Learns from rows on the host. Columns from `numeric_columns` on are 0/1: centred like the others, never scaled or
-  /// logged. Throws Error{invalid_argument} for an unknown column in options.log1p, a column without any value, or an
-  /// infinite cell.
+  /// Learns from rows on the host, on a CPU context. Columns from `numeric_columns` on are 0/1: centred like the
+  /// others, never scaled or logged. Throws Error{invalid_argument} for an unknown column in options.log1p, a column
+  /// without any value, or an infinite cell.
   void fit(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
            const std::vector<std::string>& names, std::int64_t numeric_columns,
            const std::function<void(const std::string&)>& on_message);
+  /// The fitted numbers where a context's ops can read them.
+  struct Constants {
+    StackView<const double> shift, scale;
+    StackView<const std::uint8_t> log1p;
+  };
+  /// Copies them into the arena's memory.
+  Constants upload(Context& context, Arena& arena) const;
+  static void apply(Context& context, const Constants& constants, MatrixView<const float> rows, MatrixView<float> out);
+  /// The same for host memory, on a CPU context.
   void apply(Context& context, MatrixView<const float> rows, MatrixView<float> out) const;
   /// Back to the units of the training data, on the host, in place.
   void invert(MatrixView<float> rows) const;

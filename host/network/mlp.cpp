@@ -25,6 +25,13 @@ Mlp::Buffers Mlp::Buffers::slice_rows(std::int64_t first, std::int64_t count) co
   return part;
 }
 
+Mlp::Buffers Mlp::Buffers::slice_models(std::int64_t first, std::int64_t count) const {
+  Buffers part;
+  for (const StackView<float>& view : output) part.output.push_back(view.slice_models(first, count));
+  for (const StackView<float>& view : gradient) part.gradient.push_back(view.slice_models(first, count));
+  return part;
+}
+
 StackView<float> Mlp::weight(int l, StackView<float> flat) const {
   return {flat.data + offset_[l], flat.models, layers_[l].out, layer_inputs(l), flat.model_stride, layer_inputs(l)};
 }

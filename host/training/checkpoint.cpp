@@ -1,5 +1,7 @@
 #include "host/training/checkpoint.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -7,6 +9,7 @@
 #include <vector>
 
 #include "cugad/error.hpp"
+#include "host/backend/transfer.hpp"
 #include "host/model_file/safetensors.hpp"
 
 namespace cugad {
@@ -17,21 +20,20 @@ constexpr const char* format_name = "cugad checkpoint 1";
 /// A 64-bit hash of the training rows (FNV-1a over 4-byte words): tells other data, not a cryptographic promise.
 std::string fingerprint(MatrixView<const float> data, Context& context) {
   std::uint64_t hash = 1469598103934665603ull;
-  std::vector<std::uint32_t> row(data.columns);
-  for (std::int64_t r = 0; r < data.rows; ++r) {
-    context.backend().copy(row.data(), data.row(r), sizeof(float) * row.size(), context.stream());
-    context.synchronize();
-    for (std::uint32_t word : row) hash = (hash ^ word) * 1099511628211ull;
+  constexpr std::int64_t chunk = 65536;
+  for (std::int64_t first = 0; first < data.rows; first += chunk) {
+    const MatrixView<const float> part(data.row(first), std::min(chunk, data.rows - first), data.columns,
+                                       data.row_stride);
+    for (const float value : download_rows(context, part))
+      hash = (hash ^ std::bit_cast<std::uint32_t>(value)) * 1099511628211ull;
   }
   return std::to_string(hash);
 }
 
-safetensors::Tensor download(const StackView<float>& view, Context& context) {
+safetensors::Tensor tensor_of(const StackView<float>& view, Context& context) {
   safetensors::Tensor tensor;
   tensor.shape = {view.models, view.columns};
-  tensor.f32.resize(view.models * view.columns);
-  context.backend().copy(tensor.f32.data(), view.data, sizeof(float) * tensor.f32.size(), context.stream());
-  context.synchronize();
+  tensor.f32 = download(context, view.data, view.models * view.columns);
   return tensor;
 }
 
@@ -55,10 +57,10 @@ void Checkpoint::save(const GanTraining& training) const {
   Context context = training.device_.make_context();
   safetensors::File file;
   const auto add = [&](const std::string& network, const NetworkState& state) {
-    file.tensors[network + ".parameter"] = download(state.parameter, context);
-    file.tensors[network + ".first_moment"] = download(state.first_moment, context);
-    file.tensors[network + ".second_moment"] = download(state.second_moment, context);
-    if (state.average) file.tensors[network + ".average"] = download(state.average, context);
+    file.tensors[network + ".parameter"] = tensor_of(state.parameter, context);
+    file.tensors[network + ".first_moment"] = tensor_of(state.first_moment, context);
+    file.tensors[network + ".second_moment"] = tensor_of(state.second_moment, context);
+    if (state.average) file.tensors[network + ".average"] = tensor_of(state.average, context);
   };
   add("generator", training.good_generator_);
   add("discriminator", training.good_discriminator_);

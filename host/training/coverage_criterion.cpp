@@ -6,34 +6,44 @@ namespace cugad {
 
 std::vector<float> coverage_criterion(Context& context, const GanNetworks& networks, StackView<const float> generator,
                                       MatrixView<const float> data, std::uint64_t seed) {
-  constexpr std::int64_t generated_rows = 1024;
+  constexpr std::int64_t generated_rows = 1024, models_at_a_time = 16;
   const std::int64_t rows = std::min<std::int64_t>(512, data.rows);
-  Arena arena(context.backend());
-  const auto index = arena.stack<std::int32_t>("evaluation rows", 1, rows, 1);
-  const auto real = arena.stack("evaluation rows", 1, rows, data.columns);
-  const auto latent = arena.stack("latent", 1, generated_rows, networks.latent);
-  const auto distance = arena.stack("distance", 1, rows, 1);
+  const std::int64_t group = std::min(models_at_a_time, generator.models);
+  Arena arena(context);
+  const auto index = arena.stack<std::int32_t>("evaluation rows", group, rows, 1);
+  const auto real = arena.stack("evaluation rows", group, rows, data.columns);
+  const auto latent = arena.stack("latent", group, generated_rows, networks.latent);
+  const auto distance = arena.stack("distance", group, rows, 1);
   const auto buffers = networks.generator.carve(
-      arena.take<float>("activations", networks.generator.buffer_floats(1, generated_rows)), 1, generated_rows);
+      arena.take<float>("activations", networks.generator.buffer_floats(group, generated_rows)), group, generated_rows);
   std::vector<float> result;
-  std::vector<float> host(rows);
-  for (std::int64_t m = 0; m < generator.models; ++m) {
-    RandomKey key{.seed = seed + static_cast<std::uint64_t>(m), .purpose = RandomPurpose::evaluation};
-    run(context, SampleRows{.index = index,
+  for (std::int64_t first = 0; first < generator.models; first += group) {
+    const std::int64_t count = std::min(group, generator.models - first);
+    RandomKey key{.seed = seed + static_cast<std::uint64_t>(first), .purpose = RandomPurpose::evaluation};
+    run(context, SampleRows{.index = index.slice_models(0, count),
                             .source_rows = static_cast<std::int32_t>(data.rows),
                             .first_row = {},
                             .row_count = {},
                             .key = key});
-    run(context, GatherRows{.source = shared_by<const float>(1, data), .index = index, .out = real});
+    run(context, GatherRows{.source = shared_by<const float>(count, data),
+                            .index = index.slice_models(0, count),
+                            .out = real.slice_models(0, count)});
     key.lane = 1;
-    run(context, FillNormal{.out = latent, .key = key});
-    networks.generator.forward(context, generator.slice_models(m, 1), latent, buffers);
-    run(context, NearestRows{.query = real, .bank = buffers.output.back(), .distance = distance, .index = {}});
+    run(context, FillNormal{.out = latent.slice_models(0, count), .key = key});
+    Mlp::Buffers some = buffers.slice_models(0, count);
+    networks.generator.forward(context, generator.slice_models(first, count), latent.slice_models(0, count), some);
+    run(context, NearestRows{.query = real.slice_models(0, count),
+                             .bank = some.output.back(),
+                             .distance = distance.slice_models(0, count),
+                             .index = {}});
+    std::vector<float> host(count * rows);
     context.backend().copy(host.data(), distance.data, sizeof(float) * host.size(), context.stream());
     context.synchronize();
-    double sum = 0.0;
-    for (float value : host) sum += value;
-    result.push_back(static_cast<float>(sum / static_cast<double>(rows)));
+    for (std::int64_t m = 0; m < count; ++m) {
+      double sum = 0.0;
+      for (std::int64_t r = 0; r < rows; ++r) sum += host[m * rows + r];
+      result.push_back(static_cast<float>(sum / static_cast<double>(rows)));
+    }
   }
   return result;
 }

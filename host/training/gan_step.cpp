@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint32_t generator_latent_lane = 0, discriminator_latent_lane = 64;
 constexpr std::uint32_t generator_dropout_lane = 0, discriminator_dropout_lane = 1024;
 constexpr std::uint32_t dropout_lanes_per_pass = 16;
+constexpr std::int64_t usual_recorded_steps = 10, most_recorded_steps = 32;
 
 }  // namespace
 
@@ -37,39 +38,55 @@ GanStep::GanStep(Context context, const DetectorOptions& options, const GanNetwo
       options_(options),
       networks_(networks),
       data_(data),
-      models_(models),
       arena_(context_.backend()),
       stacked_parts_(options.fence > 0.0f ? 3 : 2) {
   const std::int64_t generated =
       options.coverage > 0.0f ? std::max<std::int64_t>(batch(), options.coverage_rows) : batch();
-  index_ = arena_.stack<std::int32_t>("minibatch rows", models, batch(), 1);
-  latent_ = arena_.stack("latent of the discriminator step", models, batch(), networks.latent);
-  generator_latent_ = arena_.stack("latent of the generator step", models, generated, networks.latent);
+  work_.index = arena_.stack<std::int32_t>("minibatch rows", models, batch(), 1);
+  step_counter_ = arena_.stack<std::uint32_t>("step counter", 1, 1, 1);
+  rate_scale_ = arena_.stack("rate scale", 1, 1, 1);
+  work_.latent = arena_.stack("latent of the discriminator step", models, batch(), networks.latent);
+  work_.generator_latent = arena_.stack("latent of the generator step", models, generated, networks.latent);
   const std::int64_t columns = data.columns, stride = (columns + 15) / 16 * 16;
-  stacked_ = {arena_.take<float>("real, generated and fence rows", models * stacked_parts_ * batch() * stride),
-              models,
-              stacked_parts_ * batch(),
-              columns,
-              stacked_parts_ * batch() * stride,
-              stride};
-  input_gradient_ = {arena_.take<float>("gradient of the discriminator's input", models * generated * stride),
-                     models,
-                     generated,
-                     columns,
-                     generated * stride,
-                     stride};
-  generator_gradient_ = arena_.stack("generator gradient", models, 1, networks.generator.parameters());
-  discriminator_gradient_ = arena_.stack("discriminator gradient", models, 1, networks.discriminator.parameters());
+  work_.stacked = {arena_.take<float>("real, generated and fence rows", models * stacked_parts_ * batch() * stride),
+                   models,
+                   stacked_parts_ * batch(),
+                   columns,
+                   stacked_parts_ * batch() * stride,
+                   stride};
+  work_.input_gradient = {arena_.take<float>("gradient of the discriminator's input", models * generated * stride),
+                          models,
+                          generated,
+                          columns,
+                          generated * stride,
+                          stride};
+  work_.generator_gradient = arena_.stack("generator gradient", models, 1, networks.generator.parameters());
+  work_.discriminator_gradient = arena_.stack("discriminator gradient", models, 1, networks.discriminator.parameters());
   const auto carve = [&](const char* name, const Mlp& network, std::int64_t rows) {
     return network.carve(arena_.take<float>(name, network.buffer_floats(models, rows)), models, rows);
   };
-  generator_buffers_ = carve("generator activations", networks_.generator, generated);
-  discriminator_generator_buffers_ =
+  work_.generator_buffers = carve("generator activations", networks_.generator, generated);
+  work_.discriminator_generator_buffers =
       carve("generator activations of the discriminator step", networks_.generator, batch());
-  discriminator_buffers_ = carve("discriminator activations", networks_.discriminator, stacked_parts_ * batch());
-  if (options.r1 > 0.0f) tangent_buffers_ = carve("tangents", networks_.discriminator, batch());
+  work_.discriminator_buffers = carve("discriminator activations", networks_.discriminator, stacked_parts_ * batch());
+  if (options.r1 > 0.0f) work_.tangent_buffers = carve("tangents", networks_.discriminator, batch());
   // The generator's last layer writes straight into the stacked batch.
-  discriminator_generator_buffers_.output.back() = stacked_.slice_rows(batch(), batch());
+  work_.discriminator_generator_buffers.output.back() = work_.stacked.slice_rows(batch(), batch());
+  all_ = work_;
+}
+
+GanStep::Work GanStep::Work::of_models(std::int64_t count) const {
+  return {index.slice_models(0, count),
+          latent.slice_models(0, count),
+          generator_latent.slice_models(0, count),
+          stacked.slice_models(0, count),
+          input_gradient.slice_models(0, count),
+          generator_gradient.slice_models(0, count),
+          discriminator_gradient.slice_models(0, count),
+          generator_buffers.slice_models(0, count),
+          discriminator_generator_buffers.slice_models(0, count),
+          discriminator_buffers.slice_models(0, count),
+          tangent_buffers.slice_models(0, count)};
 }
 
 void GanStep::bind(std::uint64_t seed, NetworkState generator, NetworkState discriminator,
@@ -79,97 +96,131 @@ void GanStep::bind(std::uint64_t seed, NetworkState generator, NetworkState disc
   discriminator_ = discriminator;
   model_scale_ = model_scale;
   telemetry_ = telemetry;
+  work_ = all_.of_models(generator.parameter.models);
+  // They work on the models bound before.
+  several_steps_.reset();
+  for (int i : {0, 1}) {
+    one_step_[i].reset();
+    reporting_step_[i].reset();
+  }
 }
 
-RandomKey GanStep::key(RandomPurpose purpose, std::uint32_t lane, std::int64_t t) const {
-  return {
-      .seed = seed_, .purpose = purpose, .lane = lane, .step = static_cast<std::uint32_t>(t), .step_counter = nullptr};
+RandomKey GanStep::key(RandomPurpose purpose, std::uint32_t lane, std::int64_t t, std::uint32_t stride,
+                       std::uint32_t offset) const {
+  RandomKey key{.seed = seed_, .purpose = purpose, .lane = lane};
+  key.step = offset;
+  if (recording_) {
+    key.step_counter = step_counter_.data;
+    key.step_stride = stride;
+  } else {
+    key.step += static_cast<std::uint32_t>(t) * stride;
+  }
+  return key;
 }
 
-float GanStep::decayed(float rate, std::int64_t t) const {
-  if (options_.final_rate >= 1.0f) return rate;
+float GanStep::rate_scale(std::int64_t t) const {
+  if (options_.final_rate >= 1.0f) return 1.0f;
   const double share = std::min(1.0, static_cast<double>(t) / static_cast<double>(options_.decay_steps));
   const double last = options_.final_rate;
-  return static_cast<float>(rate * (last + (1.0 - last) * 0.5 * (1.0 + std::cos(std::numbers::pi * share))));
+  return static_cast<float>(last + (1.0 - last) * 0.5 * (1.0 + std::cos(std::numbers::pi * share)));
+}
+
+Adam GanStep::adam(const NetworkState& network, StackView<const float> gradient, float rate, std::int64_t t, int stride,
+                   int offset, StackView<float> norm) const {
+  Adam args{.parameter = network.parameter,
+            .gradient = gradient,
+            .first_moment = network.first_moment,
+            .second_moment = network.second_moment,
+            .average = network.average,
+            .model_scale = model_scale_,
+            .squared_norm = norm,
+            .form = options_.adam_form,
+            .learning_rate = rate,
+            .beta1 = options_.beta1,
+            .beta2 = options_.beta2,
+            .average_decay = options_.average_decay,
+            .step = offset + 1};
+  if (recording_) {
+    args.step_counter = step_counter_.data;
+    args.step_stride = stride;
+    args.rate_scale = rate_scale_.data;
+  } else {
+    args.step += t * stride;
+    args.learning_rate = rate * rate_scale(t);
+  }
+  return args;
 }
 
 void GanStep::sample_discriminator(std::int64_t t, int inner) {
   const auto draw = static_cast<std::uint32_t>(inner);
-  const std::int64_t draws = t * options_.discriminator_steps + inner;  // minibatches continue across inner updates
-  run(context_, SampleRows{.index = index_,
+  // Minibatches continue across inner updates.
+  const auto updates = static_cast<std::uint32_t>(options_.discriminator_steps);
+  run(context_, SampleRows{.index = work_.index,
                            .source_rows = static_cast<std::int32_t>(data_.rows),
                            .first_row = {},
                            .row_count = {},
-                           .key = key(RandomPurpose::minibatch, 0, draws)});
-  run(context_, GatherRows{.source = shared_by(models(), data_), .index = index_, .out = real()});
-  run(context_, FillNormal{.out = latent_, .key = key(RandomPurpose::latent, discriminator_latent_lane + draw, t)});
+                           .key = key(RandomPurpose::minibatch, 0, t, updates, draw)});
+  run(context_, GatherRows{.source = shared_by(models(), data_), .index = work_.index, .out = real()});
+  run(context_,
+      FillNormal{.out = work_.latent, .key = key(RandomPurpose::latent, discriminator_latent_lane + draw, t)});
 }
 
 void GanStep::update_discriminator(std::int64_t t, int inner, bool report) {
   const Mlp& network = networks_.discriminator;
   const std::int64_t rows = batch();
-  networks_.generator.forward(context_, generator_.parameter, latent_, discriminator_generator_buffers_);
+  networks_.generator.forward(context_, generator_.parameter, work_.latent, work_.discriminator_generator_buffers);
   if (options_.fence > 0.0f) {
     run(context_, FenceRows{.real = real(),
                             .key = key(RandomPurpose::fence, static_cast<std::uint32_t>(inner), t),
-                            .out = stacked_.slice_rows(2 * rows, rows)});
+                            .out = work_.stacked.slice_rows(2 * rows, rows)});
   }
   const bool dropout = options_.dropout > 0.0f;
   const RandomKey drop =
       key(RandomPurpose::dropout,
           discriminator_dropout_lane + dropout_lanes_per_pass * static_cast<std::uint32_t>(inner), t);
-  network.forward(context_, discriminator_.parameter, stacked_, discriminator_buffers_, dropout ? &drop : nullptr);
+  network.forward(context_, discriminator_.parameter, work_.stacked, work_.discriminator_buffers,
+                  dropout ? &drop : nullptr);
 
   const float fake_share = 1.0f / (1.0f + options_.fence);
   const auto loss = [&](int part, float target, float weight, bool accumulate, StackView<float> value,
                         StackView<float> probability) {
-    run(context_, SigmoidCrossEntropy{.logit = discriminator_buffers_.result().slice_rows(part * rows, rows),
-                                      .target = target,
-                                      .weight = weight,
-                                      .dlogit = discriminator_buffers_.result_gradient().slice_rows(part * rows, rows),
-                                      .per_row = {},
-                                      .loss = report ? value : StackView<float>{},
-                                      .mean_probability = report ? probability : StackView<float>{},
-                                      .accumulate = accumulate});
+    run(context_,
+        SigmoidCrossEntropy{.logit = work_.discriminator_buffers.result().slice_rows(part * rows, rows),
+                            .target = target,
+                            .weight = weight,
+                            .dlogit = work_.discriminator_buffers.result_gradient().slice_rows(part * rows, rows),
+                            .per_row = {},
+                            .loss = report ? value : StackView<float>{},
+                            .mean_probability = report ? probability : StackView<float>{},
+                            .accumulate = accumulate});
   };
   loss(0, 1.0f - options_.label_smoothing, 1.0f, false, telemetry_.real_loss, telemetry_.real_probability);
   loss(1, 0.0f, fake_share, false, telemetry_.fake_loss, telemetry_.fake_probability);
   if (options_.fence > 0.0f) loss(2, 0.0f, options_.fence * fake_share, true, telemetry_.fake_loss, {});
 
-  network.backward(context_, discriminator_.parameter, stacked_, discriminator_buffers_, discriminator_gradient_, {},
-                   {.dropout = dropout, .accumulate = false});
-  if (options_.r1 > 0.0f && t % options_.r1_every == 0) {
+  network.backward(context_, discriminator_.parameter, work_.stacked, work_.discriminator_buffers,
+                   work_.discriminator_gradient, {}, {.dropout = dropout, .accumulate = false});
+  if (is_penalised(t)) {
     const float scale = options_.r1 * static_cast<float>(options_.r1_every) / static_cast<float>(rows);
-    network.add_gradient_penalty(context_, discriminator_.parameter, discriminator_buffers_.slice_rows(0, rows),
-                                 input_gradient_.slice_rows(0, rows), tangent_buffers_, scale, dropout,
-                                 discriminator_gradient_);
+    network.add_gradient_penalty(context_, discriminator_.parameter, work_.discriminator_buffers.slice_rows(0, rows),
+                                 work_.input_gradient.slice_rows(0, rows), work_.tangent_buffers, scale, dropout,
+                                 work_.discriminator_gradient);
   }
-  run(context_, Adam{.parameter = discriminator_.parameter,
-                     .gradient = discriminator_gradient_,
-                     .first_moment = discriminator_.first_moment,
-                     .second_moment = discriminator_.second_moment,
-                     .average = discriminator_.average,
-                     .model_scale = model_scale_,
-                     .squared_norm = report ? telemetry_.discriminator_norm : StackView<float>{},
-                     .form = options_.adam_form,
-                     .learning_rate = decayed(options_.discriminator_learning_rate, t),
-                     .beta1 = options_.beta1,
-                     .beta2 = options_.beta2,
-                     .average_decay = options_.average_decay,
-                     .step = t * options_.discriminator_steps + inner + 1});
+  run(context_, adam(discriminator_, work_.discriminator_gradient, options_.discriminator_learning_rate, t,
+                     options_.discriminator_steps, inner, report ? telemetry_.discriminator_norm : StackView<float>{}));
 }
 
 void GanStep::sample_generator(std::int64_t t) {
-  run(context_, FillNormal{.out = generator_latent_, .key = key(RandomPurpose::latent, generator_latent_lane, t)});
+  run(context_, FillNormal{.out = work_.generator_latent, .key = key(RandomPurpose::latent, generator_latent_lane, t)});
 }
 
 void GanStep::update_generator(std::int64_t t, bool report) {
   const Mlp& judge = networks_.discriminator;
   const std::int64_t rows = batch();
-  networks_.generator.forward(context_, generator_.parameter, generator_latent_, generator_buffers_);
-  const StackView<float> generated = generator_buffers_.result();
-  const StackView<float> gradient = generator_buffers_.result_gradient();
-  const Mlp::Buffers judged = discriminator_buffers_.slice_rows(0, rows);
+  networks_.generator.forward(context_, generator_.parameter, work_.generator_latent, work_.generator_buffers);
+  const StackView<float> generated = work_.generator_buffers.result();
+  const StackView<float> gradient = work_.generator_buffers.result_gradient();
+  const Mlp::Buffers judged = work_.discriminator_buffers.slice_rows(0, rows);
   const bool dropout = options_.dropout > 0.0f;
   const RandomKey drop = key(RandomPurpose::dropout, generator_dropout_lane, t);
   judge.forward(context_, discriminator_.parameter, generated.slice_rows(0, rows), judged, dropout ? &drop : nullptr);
@@ -193,21 +244,10 @@ void GanStep::update_generator(std::int64_t t, bool report) {
         Coverage{
             .generated = generated, .real = real(), .weight = options_.coverage, .dgenerated = gradient, .loss = {}});
   }
-  networks_.generator.backward(context_, generator_.parameter, generator_latent_, generator_buffers_,
-                               generator_gradient_, {}, {});
-  run(context_, Adam{.parameter = generator_.parameter,
-                     .gradient = generator_gradient_,
-                     .first_moment = generator_.first_moment,
-                     .second_moment = generator_.second_moment,
-                     .average = generator_.average,
-                     .model_scale = model_scale_,
-                     .squared_norm = report ? telemetry_.generator_norm : StackView<float>{},
-                     .form = options_.adam_form,
-                     .learning_rate = decayed(options_.learning_rate, t),
-                     .beta1 = options_.beta1,
-                     .beta2 = options_.beta2,
-                     .average_decay = options_.average_decay,
-                     .step = t + 1});
+  networks_.generator.backward(context_, generator_.parameter, work_.generator_latent, work_.generator_buffers,
+                               work_.generator_gradient, {}, {});
+  run(context_, adam(generator_, work_.generator_gradient, options_.learning_rate, t, 1, 0,
+                     report ? telemetry_.generator_norm : StackView<float>{}));
 }
 
 void GanStep::step(std::int64_t t, bool report) {
@@ -217,6 +257,88 @@ void GanStep::step(std::int64_t t, bool report) {
   }
   sample_generator(t);
   update_generator(t, report);
+}
+
+bool GanStep::is_penalised(std::int64_t t) const { return options_.r1 > 0.0f && t % options_.r1_every == 0; }
+
+/// Records steps like first, first + 1, ...: which terms they have, not which numbers.
+std::unique_ptr<RecordedWork> GanStep::record(std::int64_t first, std::int64_t steps, bool report) {
+  Backend& backend = context_.backend();
+  const CurrentDevice current(backend);
+  backend.begin_recording(context_.stream());
+  try {
+    for (std::int64_t t = first; t < first + steps; ++t) {
+      step(t, report);
+      run(context_, AdvanceStep{.step_counter = step_counter_.data,
+                                .rate_scale = rate_scale_.data,
+                                .final_rate = options_.final_rate,
+                                .decay_steps = options_.decay_steps});
+    }
+  } catch (...) {
+    try {
+      backend.end_recording(context_.stream());
+    } catch (const Error&) {  // the first error is the one to tell
+    }
+    throw;
+  }
+  return backend.end_recording(context_.stream());
+}
+
+/// Whole cycles of the penalty in one recording, single steps for what is left.
+void GanStep::record_all() {
+  recording_ = true;
+  try {
+    context_.plan([&] { step(0, true); });
+    if (steps_per_recording() > 0) several_steps_ = record(0, steps_per_recording(), false);
+    for (const bool penalised : {false, true}) {
+      if (penalised && options_.r1 <= 0.0f) continue;
+      if (!penalised && options_.r1 > 0.0f && options_.r1_every == 1) continue;
+      const std::int64_t like = penalised ? 0 : 1;
+      one_step_[penalised] = record(like, 1, false);
+      reporting_step_[penalised] = record(like, 1, true);
+    }
+  } catch (...) {
+    recording_ = false;
+    throw;
+  }
+  recording_ = false;
+  recorded_scratch_ = context_.scratch_allocations();
+}
+
+/// Whole cycles of the penalty; 0 where even one would be too long a recording.
+std::int64_t GanStep::steps_per_recording() const {
+  if (options_.r1 <= 0.0f) return usual_recorded_steps;
+  if (options_.r1_every > most_recorded_steps) return 0;
+  return options_.r1_every * std::max<std::int64_t>(1, usual_recorded_steps / options_.r1_every);
+}
+
+void GanStep::replay(std::int64_t from, std::int64_t to, bool report) {
+  if (!reporting_step_[is_penalised(from)] || recorded_scratch_ != context_.scratch_allocations()) record_all();
+  const auto counter = static_cast<std::uint32_t>(from);
+  const float scale = rate_scale(from);
+  context_.backend().copy(step_counter_.data, &counter, sizeof counter, context_.stream());
+  context_.backend().copy(rate_scale_.data, &scale, sizeof scale, context_.stream());
+  const CurrentDevice current(context_.backend());
+  const std::int64_t plain = report ? to - 1 : to, several = steps_per_recording();
+  for (std::int64_t t = from; t < to;) {
+    // A recorded cycle begins where the penalty does.
+    const bool starts_cycle = options_.r1 <= 0.0f || is_penalised(t);
+    if (several > 0 && starts_cycle && t + several <= plain) {
+      several_steps_->launch(context_.stream());
+      t += several;
+    } else {
+      (t < plain ? one_step_ : reporting_step_)[is_penalised(t)]->launch(context_.stream());
+      ++t;
+    }
+  }
+}
+
+void GanStep::advance(std::int64_t from, std::int64_t to, bool report) {
+  if (context_.backend().runs_models_together()) {
+    replay(from, to, report);
+  } else {
+    for (std::int64_t t = from; t < to; ++t) step(t, report && t + 1 == to);
+  }
 }
 
 }  // namespace cugad

@@ -27,6 +27,18 @@ NetworkState take_state(Arena& arena, const char* name, int models, std::int64_t
   return state;
 }
 
+/// How many models' activations a device's memory holds beside what it holds already: all, or equal groups in turn.
+std::int64_t models_that_fit(const Device& device, const DetectorOptions& options, const GanNetworks& networks,
+                             MatrixView<const float> data, std::int64_t models) {
+  const std::size_t before = device.memory().bytes;
+  const GanStep one(device.make_context(), options, networks, data, 1);
+  const std::size_t each = std::max<std::size_t>(1, device.memory().bytes - before);
+  const std::size_t room = device.backend().available_bytes() / 10 * 8;  // scratch and scoring need some too
+  const auto fit = static_cast<std::int64_t>(std::max<std::size_t>(1, room / each));
+  const std::int64_t groups = (models + fit - 1) / fit;
+  return (models + groups - 1) / groups;
+}
+
 }  // namespace
 
 GanTraining::GanTraining(const Device& device, const DetectorOptions& options, MatrixView<const float> data)
@@ -45,20 +57,23 @@ GanTraining::GanTraining(const Device& device, const DetectorOptions& options, M
   good_discriminator_ =
       take_state(arena_, "last good discriminator", models, d, average && options.average_discriminator);
   model_scale_ = arena_.stack("rate of each model", models, 1, 1);
-  for (auto* report : {&reports_.real_loss, &reports_.fake_loss, &reports_.generator_loss, &reports_.real_probability,
-                       &reports_.fake_probability, &reports_.discriminator_norm, &reports_.generator_norm}) {
-    *report = arena_.stack("telemetry", models, 1, 1);
-  }
+  reports_ = arena_.stack("telemetry", models, 1, StepTelemetry::values);
   statistics_ = arena_.stack<double>("statistics of generated rows", models, 6, data.columns);
   telemetry_.resize(models);
   health_.resize(models);
   spread_.resize(models);
-  const int workers = std::max(1, std::min(models, device.threads()));
-  for (int w = 0; w < workers; ++w) {
-    steps_.push_back(std::make_unique<GanStep>(device.make_context(std::max(1, device.threads() / workers)), options,
-                                               networks_, data, 1));
+  if (device.backend().runs_models_together()) {
+    models_together_ = models_that_fit(device, options, networks_, data, models);
+    steps_.push_back(std::make_unique<GanStep>(device.make_context(), options, networks_, data, models_together_));
+  } else {
+    const int workers = std::max(1, std::min(models, device.threads()));
+    for (int w = 0; w < workers; ++w) {
+      steps_.push_back(std::make_unique<GanStep>(device.make_context(std::max(1, device.threads() / workers)), options,
+                                                 networks_, data, 1));
+    }
   }
   initialise();
+  context_.synchronize();
 }
 
 GanTraining::~GanTraining() = default;
@@ -75,11 +90,9 @@ void GanTraining::initialise() {
                             sizeof(float) * static_cast<std::size_t>(population() * state->parameter.columns),
                             context_.stream());
   }
-  for (std::int64_t m = 0; m < population(); ++m) {
-    write_scale(m);
-    copy_model(generator_, good_generator_, m);
-    copy_model(discriminator_, good_discriminator_, m);
-  }
+  for (std::int64_t m = 0; m < population(); ++m) write_scale(m);
+  copy_models(generator_, good_generator_, 0, population());
+  copy_models(discriminator_, good_discriminator_, 0, population());
 }
 
 void GanTraining::write_scale(std::int64_t model) {
@@ -87,11 +100,12 @@ void GanTraining::write_scale(std::int64_t model) {
   context_.backend().copy(model_scale_.data + model, &scale, sizeof scale, context_.stream());
 }
 
-void GanTraining::copy_model(const NetworkState& from, const NetworkState& to, std::int64_t model) {
+void GanTraining::copy_models(const NetworkState& from, const NetworkState& to, std::int64_t first,
+                              std::int64_t count) {
   const auto copy = [&](const StackView<float>& source, const StackView<float>& target) {
     if (!source) return;
-    context_.backend().copy(target.model(model).data, source.model(model).data,
-                            sizeof(float) * static_cast<std::size_t>(source.columns), context_.stream());
+    context_.backend().copy(target.model(first).data, source.model(first).data,
+                            sizeof(float) * static_cast<std::size_t>(count * source.columns), context_.stream());
   };
   copy(from.parameter, to.parameter);
   copy(from.first_moment, to.first_moment);
@@ -99,44 +113,64 @@ void GanTraining::copy_model(const NetworkState& from, const NetworkState& to, s
   copy(from.average, to.average);
 }
 
-void GanTraining::run_unit(GanStep& step, std::int64_t model, std::int64_t from, std::int64_t to, bool report) {
-  const auto one = [&](const StackView<float>& view) { return view.slice_models(model, 1); };
-  step.bind(
-      options_.seed + static_cast<std::uint64_t>(model), generator_.slice(model, 1), discriminator_.slice(model, 1),
-      one(model_scale_),
-      {one(reports_.real_loss), one(reports_.fake_loss), one(reports_.generator_loss), one(reports_.real_probability),
-       one(reports_.fake_probability), one(reports_.discriminator_norm), one(reports_.generator_norm)});
-  for (std::int64_t t = from; t < to; ++t) step.step(t, report && t + 1 == to);
-  if (report) read_telemetry(model, step);
+void GanTraining::bind(GanStep& step, std::int64_t first, std::int64_t count) {
+  step.bind(options_.seed + static_cast<std::uint64_t>(first), generator_.slice(first, count),
+            discriminator_.slice(first, count), model_scale_.slice_models(first, count),
+            StepTelemetry::from(reports_.slice_models(first, count)));
 }
 
-void GanTraining::read_telemetry(std::int64_t model, GanStep& step) {
+/// What `step` reported of its models, which are `count` from `first`. Waits for it.
+void GanTraining::read_telemetry(GanStep& step, std::int64_t first, std::int64_t count) {
   Context& context = step.context();
-  cugad::run(context, ColumnStatistics{.x = step.generated(), .out = statistics_.slice_models(model, 1)});
-  const auto value = [&](const StackView<float>& view) {
-    float result = 0.0f;
-    context.backend().copy(&result, view.data + model, sizeof result, context.stream());
-    return result;
-  };
-  ModelTelemetry& told = telemetry_[model];
-  told.discriminator_loss = value(reports_.real_loss) + value(reports_.fake_loss);
-  told.generator_loss = value(reports_.generator_loss);
-  told.real_probability = value(reports_.real_probability);
-  told.fake_probability = value(reports_.fake_probability);
-  told.discriminator_gradient = std::sqrt(value(reports_.discriminator_norm));
-  told.generator_gradient = std::sqrt(value(reports_.generator_norm));
-  std::vector<double> deviation(data_.columns);
-  context.backend().copy(deviation.data(), statistics_.model(model).row(2), sizeof(double) * deviation.size(),
-                         context.stream());
+  const StackView<double> statistics = statistics_.slice_models(first, count);
+  cugad::run(context, ColumnStatistics{.x = step.generated(), .out = statistics});
+  std::vector<float> reports(count * StepTelemetry::values);
+  std::vector<double> deviation(count * data_.columns);
+  context.backend().copy(reports.data(), reports_.model(first).data, sizeof(float) * reports.size(), context.stream());
+  context.backend().copy_rows(
+      deviation.data(), sizeof(double) * static_cast<std::size_t>(data_.columns), statistics.model(0).row(2),
+      sizeof(double) * static_cast<std::size_t>(statistics.model_stride),
+      sizeof(double) * static_cast<std::size_t>(data_.columns), static_cast<std::size_t>(count), context.stream());
   context.synchronize();
-  double sum = 0.0;
-  for (double d : deviation) sum += d;
-  spread_[model] = static_cast<float>(sum / static_cast<double>(deviation.size()));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float* report = reports.data() + i * StepTelemetry::values;
+    ModelTelemetry& told = telemetry_[first + i];
+    if (health_[first + i].resting) continue;
+    told.discriminator_loss = report[0] + report[1];
+    told.generator_loss = report[2];
+    told.real_probability = report[3];
+    told.fake_probability = report[4];
+    told.discriminator_gradient = std::sqrt(report[5]);
+    told.generator_gradient = std::sqrt(report[6]);
+    double sum = 0.0;
+    for (std::int64_t c = 0; c < data_.columns; ++c) sum += deviation[i * data_.columns + c];
+    spread_[first + i] = static_cast<float>(sum / static_cast<double>(data_.columns));
+  }
 }
 
-/// Brings every model that is not resting from step_ to `to`. Free workers take the model that is furthest behind, so
-/// that three models on two threads still keep both busy. False when cancelled on the way.
+/// Brings every model that is not resting from step_ to `to`. False when cancelled on the way.
 bool GanTraining::advance(std::int64_t to, const FitControl& control) {
+  context_.synchronize();  // what the guard and the criterion wrote, before other streams go on
+  return device_.backend().runs_models_together() ? advance_together(to, control) : advance_on_threads(to, control);
+}
+
+/// All models in one sequence of launches, resting ones included (their rate is 0); groups in turn where memory bounds
+/// them.
+bool GanTraining::advance_together(std::int64_t to, const FitControl& control) {
+  GanStep& step = *steps_.front();
+  if (control.cancel != nullptr && control.cancel->load()) return false;
+  for (std::int64_t first = 0; first < population(); first += models_together_) {
+    const std::int64_t count = std::min<std::int64_t>(models_together_, population() - first);
+    if (bound_first_ != first) bind(step, first, count);
+    bound_first_ = first;
+    step.advance(step_, to, true);
+    read_telemetry(step, first, count);
+  }
+  return true;
+}
+
+/// Free workers take the model that is furthest behind, so that three models on two threads still keep both busy.
+bool GanTraining::advance_on_threads(std::int64_t to, const FitControl& control) {
   std::vector<std::int64_t> done(population(), step_);
   std::vector<bool> taken(population(), false);
   std::mutex mutex;
@@ -161,7 +195,9 @@ bool GanTraining::advance(std::int64_t to, const FitControl& control) {
           from = done[model];
         }
         const std::int64_t until = std::min(to, from + unit_steps);
-        run_unit(*steps_[w], model, from, until, until == to);
+        bind(*steps_[w], model, 1);
+        steps_[w]->advance(from, until, until == to);
+        if (until == to) read_telemetry(*steps_[w], model, 1);
         const std::lock_guard lock(mutex);
         taken[model] = false;
         done[model] = until;
@@ -172,22 +208,33 @@ bool GanTraining::advance(std::int64_t to, const FitControl& control) {
 }
 
 void GanTraining::guard(const FitControl& control) {
+  // Runs of sound models are copied at once: in a large population one copy instead of thousands.
+  std::int64_t sound_from = 0;
+  const auto keep_sound = [&](std::int64_t until) {
+    if (until > sound_from) {
+      copy_models(generator_, good_generator_, sound_from, until - sound_from);
+      copy_models(discriminator_, good_discriminator_, sound_from, until - sound_from);
+    }
+    sound_from = until + 1;
+  };
   for (int m = 0; m < population(); ++m) {
     ModelHealth& health = health_[m];
     ModelTelemetry& told = telemetry_[m];
-    if (health.resting) continue;
+    if (health.resting) {
+      keep_sound(m);
+      continue;
+    }
     const bool finite = std::isfinite(told.discriminator_loss) && std::isfinite(told.generator_loss) &&
                         std::isfinite(told.discriminator_gradient) && std::isfinite(told.generator_gradient) &&
                         std::isfinite(spread_[m]);
     const bool collapsed = finite && health.spread > 0.0f && spread_[m] < lost_spread * health.spread;
     if (finite && !collapsed) {
       health.spread = spread_[m];
-      copy_model(generator_, good_generator_, m);
-      copy_model(discriminator_, good_discriminator_, m);
       continue;
     }
-    copy_model(good_generator_, generator_, m);
-    copy_model(good_discriminator_, discriminator_, m);
+    keep_sound(m);
+    copy_models(good_generator_, generator_, m, 1);
+    copy_models(good_discriminator_, discriminator_, m, 1);
     health.rate_scale *= 0.5f;
     ++health.restorations;
     if (health.restorations >= most_restorations) health.resting = true;
@@ -201,6 +248,7 @@ void GanTraining::guard(const FitControl& control) {
                          (health.resting ? "; it rests from now on" : ""));
     }
   }
+  keep_sound(population());
 }
 
 void GanTraining::check_stopping(const FitControl& control) {
@@ -247,6 +295,7 @@ void GanTraining::run(const FitControl& control) {
     step_ = to;
     guard(control);
     check_stopping(control);
+    context_.synchronize();  // a checkpoint reads on a stream of its own
     tell();
     if (keeps && (step_ % every == 0 || step_ == options_.steps)) checkpoint.save(*this);
   }

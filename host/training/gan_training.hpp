@@ -35,12 +35,15 @@ class GanTraining {
   /// Trains to options.steps. Throws Error{cancelled} when control.cancel becomes true, after saving a checkpoint.
   void run(const FitControl& control);
 
+  const Device& device() const { return device_; }
   const GanNetworks& networks() const { return networks_; }
   const NetworkState& generator() const { return generator_; }
   const NetworkState& discriminator() const { return discriminator_; }
   const std::vector<ModelTelemetry>& telemetry() const { return telemetry_; }
   const std::vector<ModelHealth>& health() const { return health_; }
   std::int64_t step() const { return step_; }
+  /// Models that go through a step together; fewer than the population on a device without the memory for all.
+  std::int64_t models_together() const { return models_together_; }
 
   /// For tests: spoils a model's parameters before the next interval.
   NetworkState& mutable_generator() { return generator_; }
@@ -50,11 +53,13 @@ class GanTraining {
   int population() const { return options_.population; }
   void initialise();
   bool advance(std::int64_t to, const FitControl& control);
-  void run_unit(GanStep& step, std::int64_t model, std::int64_t from, std::int64_t to, bool report);
-  void read_telemetry(std::int64_t model, GanStep& step);
+  bool advance_on_threads(std::int64_t to, const FitControl& control);
+  bool advance_together(std::int64_t to, const FitControl& control);
+  void bind(GanStep& step, std::int64_t first, std::int64_t count);
+  void read_telemetry(GanStep& step, std::int64_t first, std::int64_t count);
   void guard(const FitControl& control);
   void check_stopping(const FitControl& control);
-  void copy_model(const NetworkState& from, const NetworkState& to, std::int64_t model);
+  void copy_models(const NetworkState& from, const NetworkState& to, std::int64_t first, std::int64_t count);
   void write_scale(std::int64_t model);
 
   Device device_;
@@ -65,12 +70,14 @@ class GanTraining {
   Arena arena_;
   NetworkState generator_, discriminator_, good_generator_, good_discriminator_;
   StackView<float> model_scale_;
-  StepTelemetry reports_;
+  StackView<float> reports_;  ///< [models, 1, StepTelemetry::values]
   StackView<double> statistics_;
   std::vector<ModelTelemetry> telemetry_;
   std::vector<ModelHealth> health_;
   std::vector<float> spread_;
-  std::vector<std::unique_ptr<GanStep>> steps_;
+  std::vector<std::unique_ptr<GanStep>> steps_;  ///< one per worker thread; one for all where models run together
+  std::int64_t models_together_ = 1;             ///< that the one step takes at a time
+  std::int64_t bound_first_ = -1;                ///< the first of those it is bound to
   std::int64_t step_ = 0;
 };
 

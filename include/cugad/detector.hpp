@@ -176,6 +176,9 @@ class Detector {
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;
   const DetectorOptions& options() const;
+  /// How the latent search of a full batch runs on this device ("resident", "general", "layers"); empty where there is
+  /// one way, or the score needs no search.
+  std::string search_path() const;
   /// Training summary per model, as at the end of fit.
   const std::vector<ModelTelemetry>& telemetry() const;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,6 +10,20 @@
 namespace cugad {
 
 class Backend;
+
+/// How products of dense layers and of the latent search are computed. Master weights, optimiser state, z, losses and
+/// scores are float32 in every mode; sums are float32 in every mode.
+enum class Precision : std::int32_t {
+  fp32,  ///< exact float32 fused multiply-adds, the only mode of the CPU backend (it serves the others with this one)
+  tf32,  ///< operands rounded to 10 mantissa bits (tensor cores)
+  bf16,  ///< operands rounded to bfloat16, 7 mantissa bits (tensor cores)
+};
+
+/// Device memory that this library holds.
+struct MemoryUse {
+  std::size_t bytes = 0;       ///< now
+  std::size_t peak_bytes = 0;  ///< the most so far
+};
 
 /// One ordered stream of work on a device, with the scratch memory that ops need. Ops are asynchronous on a context's
 /// stream (the CPU backend finishes before it returns). One host thread uses a context at a time.
@@ -22,13 +37,34 @@ class Context {
   Backend& backend() const { return *backend_; }
   /// Host threads that a CPU op may use; results never depend on it.
   int threads() const { return threads_; }
-  /// The device stream (cudaStream_t on CUDA, null on the CPU).
+  /// The device stream (cudaStream_t on CUDA, null on the CPU). A context begins with a stream of its own.
   void* stream() const { return stream_; }
+  /// Issues all further work on the caller's stream: it runs after what the caller issued there before, and what the
+  /// caller issues there later sees its results. The stream must outlive the context's work on it.
   void use_stream(void* stream) { stream_ = stream; }
+  Precision precision() const { return precision_; }
+  void use_precision(Precision precision) { precision_ = precision; }
   /// Scratch memory of at least `bytes`, 64-byte aligned, valid until the next call. Grows, never shrinks.
   void* scratch(std::size_t bytes);
   /// How often scratch() had to allocate; stands still inside training and scoring loops.
   std::size_t scratch_allocations() const { return scratch_allocations_; }
+  /// Calls body() with every op on this context only asked for its workspace, then takes the largest: afterwards the
+  /// same ops allocate nothing, as recording them as a graph demands.
+  template <class Body>
+  void plan(Body&& body) {
+    planning_ = true;
+    planned_bytes_ = 0;
+    try {
+      body();
+    } catch (...) {
+      planning_ = false;
+      throw;
+    }
+    planning_ = false;
+    if (planned_bytes_ > 0) scratch(planned_bytes_);
+  }
+  bool planning() const { return planning_; }
+  void plan_scratch(std::size_t bytes) { planned_bytes_ = bytes > planned_bytes_ ? bytes : planned_bytes_; }
   /// Waits until all work of this context is done.
   void synchronize();
 
@@ -36,9 +72,13 @@ class Context {
   std::shared_ptr<Backend> backend_;
   int threads_ = 1;
   void* stream_ = nullptr;
+  void* own_stream_ = nullptr;
+  Precision precision_ = Precision::fp32;
   void* scratch_ = nullptr;
   std::size_t scratch_bytes_ = 0;
   std::size_t scratch_allocations_ = 0;
+  bool planning_ = false;
+  std::size_t planned_bytes_ = 0;
 };
 
 /// A device that answered. Cheap to copy; copies share the device.
@@ -54,6 +94,11 @@ class Device {
   /// One line for people: the instruction set or the chip.
   std::string description() const;
   int threads() const { return threads_; }
+  /// The same device with contexts that compute in `precision`. Throws Error{unsupported} where it cannot.
+  Device with_precision(Precision precision) const;
+  Precision precision() const { return precision_; }
+  /// Memory that this library holds on the device, over all contexts.
+  MemoryUse memory() const;
   /// A new context whose CPU ops use up to `threads` threads (0: all of this device).
   Context make_context(int threads = 0) const;
   Backend& backend() const { return *backend_; }
@@ -62,6 +107,11 @@ class Device {
   Device(std::shared_ptr<Backend> backend, int threads);
   std::shared_ptr<Backend> backend_;
   int threads_ = 1;
+  Precision precision_ = Precision::fp32;
 };
+
+/// "fp32", "tf32" or "bf16", and back. Throws Error{invalid_argument} for another name.
+Precision precision_from(std::string_view name);
+const char* name_of(Precision precision);
 
 }  // namespace cugad

@@ -26,6 +26,8 @@ class Mlp {
     std::vector<StackView<float>> output, gradient;
     /// The same buffers, rows [first, first + count) only.
     Buffers slice_rows(std::int64_t first, std::int64_t count) const;
+    /// The same buffers, models [first, first + count) only.
+    Buffers slice_models(std::int64_t first, std::int64_t count) const;
     StackView<float>& result() { return output.back(); }
     StackView<float>& result_gradient() { return gradient.back(); }
   };

@@ -10,7 +10,8 @@
 
 /// The op contracts: the library's ground floor, usable on raw pointers and a stream.
 ///
-/// Every op has three entries: can_run(context, args), workspace(context, args) and run(context, args). The arguments
+/// Every op has four entries: can_run(context, args), workspace(context, args), run(context, args), and for people
+/// path(context, args): which of its ways the backend would take, empty where it has one. The arguments
 /// are trivially copyable structs of views into the context's device memory. run() validates (Error{invalid_argument}
 /// naming the op and the field), then works asynchronously on the context's stream, allocating nothing but scratch.
 ///
@@ -43,9 +44,13 @@ struct Dropout {
 ///   x [rows, in], weight [out, in], bias [1, out] (null: none), y [rows, out]
 ///   derivative_of [rows, out] (optional): the stored output h of an earlier dense_forward with the same activation and
 ///   dropout rate. Then Y = act'(h) * dropout scale * (X W^T), bias and dropout draws unused: the tangent (forward
-///   mode) pass. Order of sums: bias first, then k = 0, 1, ... Aliasing: none. Workspace: packed weights. Bound before
-///   the activation: (in + 2) eps (|b| + sum_k |x_k w_k|); activations add 4 eps relative (+ 4 eps absolute for sigmoid
-///   and tanh) and are 1-Lipschitz.
+///   mode) pass. Order of sums: bias first, then k = 0, 1, ... Aliasing: none. Workspace: packed weights on the CPU.
+///   Bound before the activation: (in + 2) eps (|b| + sum_k |x_k w_k|); activations add 4 eps relative (+ 4 eps absolute
+///   for sigmoid and tanh) and are 1-Lipschitz.
+///   Precision (Context::precision): in tf32 and bf16 a backend with tensor cores rounds x and w to nearest first, with
+///   u = 2^-11 and u = 2^-8; it adds blocks of 8 and of 16 k in ascending order, in an order of its own inside a block,
+///   the same for every row, and may truncate instead of rounding. Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...).
+///   Where all operands and sums are exact in the mode, results are.
 struct DenseForward {
   StackView<const float> x, weight, bias;
   StackView<float> y;
@@ -60,9 +65,12 @@ struct DenseForward {
 ///   x [rows, in], weight [out, in], y [rows, out] (not read for identity without dropout), dy [rows, out]: overwritten
 ///   with dH. dx [rows, in], dweight [out, in], dbias [1, out]: each optional (null: not computed).
 ///   accumulate: dweight and dbias are added to instead of overwritten (dx is always overwritten).
-///   Derivative at exactly 0: relu 0, leaky_relu slope. Order of sums: dX over out, dW and db over rows, ascending.
-///   Workspace: packed operands. Bound: (terms + 4) eps sum |terms| for each output (terms = out for dX, rows for dW
-///   and db, plus the accumulated value where accumulating).
+///   Derivative at exactly 0: relu 0, leaky_relu slope. Order of sums: ascending, dX over out, dW and db over rows. On
+///   CUDA dW and db of more than 1,024 rows are summed in at most 64 chunks of at least 1,024 rows, whose sums are added
+///   in ascending order; the chunks depend on the row count alone. Workspace: packed operands (CPU), the chunks' sums.
+///   Bound: (terms + 4) eps sum |terms| for each output (terms = out for dX, rows for dW and db, plus the accumulated
+///   value where accumulating). Precision: as in DenseForward for dX and dW, whose bound becomes
+///   (4 (terms + 4) eps + 2 u + u^2) sum |terms|; dH and db are float32 in every mode.
 struct DenseBackward {
   StackView<const float> x, weight, y;
   StackView<float> dy, dx, dweight, dbias;
@@ -77,7 +85,8 @@ struct DenseBackward {
 /// loss = weight * mean over rows, dlogit = weight * (sigmoid(l) - t) / rows. Soft targets are allowed.
 ///   logit [rows, 1], dlogit [rows, 1] (optional; may be the logit buffer itself), per_row [rows, 1] (optional,
 ///   unweighted), loss and mean_probability: [1, 1] per model, optional; mean_probability = mean of sigmoid(l).
-///   accumulate: loss and mean_probability are added to. Reductions over rows: double, ascending.
+///   accumulate: loss and mean_probability are added to. Reductions over rows: double, in an order that depends on the
+///   number of rows alone (CPU: ascending; CUDA: see sigmoid_cross_entropy.cu), rounded once.
 ///   Bound: 6 eps (1 + |per|) per element; dlogit 6 eps weight / rows.
 struct SigmoidCrossEntropy {
   StackView<const float> logit;
@@ -96,9 +105,11 @@ enum class AdamForm : std::int32_t {
 /// average = average_decay * average + (1 - average_decay) * w (w after the step).
 ///   parameter, gradient, first_moment, second_moment, average (optional): [1, n].
 ///   model_scale [1, 1] per model (optional): multiplies the learning rate; 0 freezes a model: nothing of it changes.
-///   squared_norm [1, 1] per model (optional): the squared Euclidean norm of the gradient (double sum, fixed order;
-///   0 where n is 0).
-///   step counts from 1 (plus *step_counter when given). Bias corrections are computed in double.
+///   squared_norm [1, 1] per model (optional): the squared Euclidean norm of the gradient (double sum, in an order that
+///   depends on n alone; 0 where n is 0).
+///   step counts from 1; with a step_counter (device memory) the step used is step + step_stride * *step_counter.
+///   rate_scale (optional, device memory, one float) multiplies the learning rate of all models: a captured graph reads
+///   its decaying rate there (see AdvanceStep). Bias corrections are computed in double.
 ///   Bound: moments 5 eps relative to sum of |terms|; step 8 eps |step| + eps |w|.
 struct Adam {
   StackView<float> parameter;
@@ -113,6 +124,19 @@ struct Adam {
   float average_decay = 0.0f;
   std::int64_t step = 1;
   const std::uint32_t* step_counter = nullptr;
+  std::int64_t step_stride = 1;  ///< at least 1
+  const float* rate_scale = nullptr;
+};
+
+/// The last op of a training step whose counter lives on the device: adds one to *step_counter, then writes the factor
+/// that the new step t puts on the learning rates, a cosine from 1 at step 0 to final_rate at decay_steps and beyond:
+///   *rate_scale = final_rate + (1 - final_rate) (1 + cos(pi min(1, t / decay_steps))) / 2, or 1 where final_rate >= 1.
+///   step_counter, rate_scale (optional): one number each, device memory. In double, rounded once. Bound: 2 eps.
+struct AdvanceStep {
+  std::uint32_t* step_counter = nullptr;
+  float* rate_scale = nullptr;
+  double final_rate = 1.0;       ///< at least 0
+  std::int64_t decay_steps = 1;  ///< at least 1
 };
 
 /// One dense layer of frozen weights inside a flat buffer: weight [out, in] without padding, bias [out].
@@ -146,7 +170,7 @@ struct StepSchedule {
   std::int32_t pieces = 1;
   float rate[max_pieces] = {0.01f};
   std::int32_t until[max_pieces] = {0};
-  float at(std::int64_t step) const {
+  constexpr float at(std::int64_t step) const {
     int piece = 0;
     while (piece + 1 < pieces && step >= until[piece]) ++piece;
     return rate[piece];
@@ -216,7 +240,7 @@ struct GatherRows {
 /// Minibatches without replacement: index[i] = first_row + permutation_e(p mod n), p = step * rows + i, e = p / n,
 /// where permutation_e shuffles the n rows anew each epoch (a four-round Feistel network on Philox words with cycle
 /// walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
-/// kernels/random/permutation.hpp). step = key.step + *key.step_counter.
+/// kernels/random/permutation.hpp). The step is that of the key.
 ///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) where these are given ([1, 1] per
 ///   model), else [0, source_rows). Exact.
 struct SampleRows {
@@ -298,12 +322,55 @@ struct FenceRows {
   StackView<float> out;
 };
 
+/// out = replacement where x is NaN, else x. x, replacement, out [rows, columns]; out may be replacement. Exact.
+struct FillMissing {
+  StackView<const float> x, replacement;
+  StackView<float> out;
+};
+
+/// Positions in a pool that depend on a row's contents alone, so that they do not depend on the rows beside it:
+/// index[r * draws + k] = (hash(x_r) + 2654435761 k) mod 2^32 mod pool, hash = FNV-1a over the row's 32-bit words, 64
+/// bits wide, its halves combined by exclusive or; every NaN counts as one value, and -0 as 0.
+///   x [rows, columns], index [rows * draws, 1], pool >= 1, draws >= 1. Exact.
+struct ContentIndex {
+  StackView<const float> x;
+  std::int32_t pool = 1;
+  std::int32_t draws = 1;
+  StackView<std::int32_t> index;
+};
+
+/// The score of a population. Model m's residual and -logit are standardised, u = (value - median) / spread, and where
+/// `compress` is set become sign(u) log1p(|u|);
+///   score[r] = mean_m u_residual + discriminator_weight * max(mean_m u_discriminator, 0); NaN becomes +infinity.
+///   residual, logit (optional: no second term) [rows, 1] per model; statistics [1, 4] per model: median and spread (>
+///   0) of the residual, median and spread of -logit; score [rows, 1] of one model. In double, models in ascending
+///   order, rounded once. Bound: 2 eps |score|.
+struct CombineScores {
+  StackView<const float> residual, logit, statistics;
+  bool compress = false;
+  float discriminator_weight = 0.0f;
+  StackView<float> score;
+};
+
+/// How well scores rank anomalies above normal rows, one pair of measures per row of scores:
+///   out [rows, 2] = area under the ROC curve (ties count one half), average precision (tied scores enter together).
+///   score [rows, n], n >= 1, no NaN, higher = more anomalous; label [rows, n], non-zero = anomaly. Counts are whole
+///   numbers, so the area is rounded once; the terms of the average precision are summed in double in one fixed shape
+///   (see kernels/ranking/ranking.cpp): bound (n + 4) 2^-53. The same bits on all backends. Without anomalies both are
+///   NaN; without normal rows the area is.
+struct RankingMetrics {
+  StackView<const float> score;
+  StackView<const std::uint8_t> label;
+  StackView<double> out;
+};
+
 /// The ops: function name, argument struct. The table of ops and backends is generated from this list.
 #define CUGAD_OPS(X)                            \
   X(dense_forward, DenseForward)                \
   X(dense_backward, DenseBackward)              \
   X(sigmoid_cross_entropy, SigmoidCrossEntropy) \
   X(adam, Adam)                                 \
+  X(advance_step, AdvanceStep)                  \
   X(latent_search, LatentSearch)                \
   X(row_distance, RowDistance)                  \
   X(nearest_rows, NearestRows)                  \
@@ -315,11 +382,16 @@ struct FenceRows {
   X(scale_columns, ScaleColumns)                \
   X(quantile, Quantile)                         \
   X(coverage, Coverage)                         \
-  X(fence_rows, FenceRows)
+  X(fence_rows, FenceRows)                      \
+  X(fill_missing, FillMissing)                  \
+  X(content_index, ContentIndex)                \
+  X(combine_scores, CombineScores)              \
+  X(ranking_metrics, RankingMetrics)
 
 #define CUGAD_DECLARE(name, Args)                                  \
   Verdict can_run(const Context& context, const Args& args);       \
   std::size_t workspace(const Context& context, const Args& args); \
+  std::string path(const Context& context, const Args& args);      \
   void run(Context& context, const Args& args);
 CUGAD_OPS(CUGAD_DECLARE)
 #undef CUGAD_DECLARE

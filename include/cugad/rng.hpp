@@ -9,7 +9,7 @@ namespace cugad {
 
 /// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): ten rounds on a 128-bit counter
 /// under a 64-bit key. Equal to the bit to cuRAND's curand_Philox4x32_10(counter, key).
-inline std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
+constexpr std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
   auto low = static_cast<std::uint32_t>(key);
   auto high = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -47,7 +47,8 @@ struct RandomKey {
   RandomPurpose purpose = RandomPurpose::sample;
   std::uint32_t lane = 0;                       ///< tells apart streams of one purpose (layer, network, pass)
   std::uint32_t step = 0;                       ///< training or search step
-  const std::uint32_t* step_counter = nullptr;  ///< when given (device memory), its value is added to `step`
+  const std::uint32_t* step_counter = nullptr;  ///< when given (device memory), see step_stride
+  std::uint32_t step_stride = 1;                ///< step used = step + step_stride * *step_counter, modulo 2^32
 };
 
 }  // namespace cugad

@@ -1,6 +1,6 @@
-#include <cmath>
 #include <limits>
 
+#include "kernels/adam/constants.hpp"
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/interleaved_sum.hpp"
 #include "kernels/cpu/parallel.hpp"
@@ -9,46 +9,16 @@
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
-/// decay * old + (1 - decay) * fresh, as the term with the larger factor plus a share of the difference: two roundings,
-/// both small beside the terms, and factors that sum to 1.
-struct Mixture {
-  bool mostly_old = true;
-  float share = 0.0f;  ///< of the other term
+/// decay * old + (1 - decay) * fresh.
+Vec mixture(const MixtureFactors& factors, Vec old, Vec fresh) {
+  const Vec share = set(factors.share);
+  return factors.mostly_old ? fused(share, fresh - old, old) : fused(share, old - fresh, fresh);
+}
 
-  Mixture() = default;
-  explicit Mixture(double decay)
-      : mostly_old(decay >= 0.5), share(static_cast<float>(mostly_old ? 1.0 - decay : decay)) {}
-  Vec of(Vec old, Vec fresh) const {
-    return mostly_old ? fused(set(share), fresh - old, old) : fused(set(share), old - fresh, fresh);
-  }
-  /// The same with the square of x for the fresh term.
-  Vec of_square(Vec old, Vec x) const {
-    if (mostly_old) return fused(set(share), fused(x, x, -old), old);
-    return of(old, x * x);
-  }
-};
-
-/// Both forms as w -= step * m / (sqrt(v) * root_scale + epsilon).
-struct Constants {
-  float step = 0.0f, root_scale = 1.0f, epsilon = 0.0f;
-  Mixture first, second, average;
-};
-
-Constants make_constants(const Adam& args, double model_scale) {
-  const std::int64_t counted = args.step_counter == nullptr ? 0 : static_cast<std::int64_t>(*args.step_counter);
-  const auto t = static_cast<double>(args.step + counted);
-  const double beta1 = args.beta1, beta2 = args.beta2;
-  const double correction1 = 1.0 - std::pow(beta1, t), root2 = std::sqrt(1.0 - std::pow(beta2, t));
-  const double rate = static_cast<double>(args.learning_rate) * model_scale / correction1;
-  const bool standard = args.form == AdamForm::standard;
-  Constants c;
-  c.step = static_cast<float>(standard ? rate : rate * root2);
-  c.root_scale = static_cast<float>(standard ? 1.0 / root2 : 1.0);
-  c.epsilon = args.epsilon;
-  c.first = Mixture(beta1);
-  c.second = Mixture(beta2);
-  c.average = Mixture(static_cast<double>(args.average_decay));
-  return c;
+/// The same with the square of x for the fresh term.
+Vec mixture_of_square(const MixtureFactors& factors, Vec old, Vec x) {
+  if (factors.mostly_old) return fused(set(factors.share), fused(x, x, -old), old);
+  return mixture(factors, old, x * x);
 }
 
 /// The moments of a weight without gradient fade into subnormal numbers and would stay there, where some processors are
@@ -64,18 +34,18 @@ struct Buffers {
 };
 
 template <bool averaged>
-void step_vector(const Buffers& at, std::int64_t i, int n, const Constants& c) {
+void step_vector(const Buffers& at, std::int64_t i, int n, const AdamConstants& c) {
   const Vec g = load_some(at.gradient + i, n);
   Vec m = load_some(at.first_moment + i, n), v = load_some(at.second_moment + i, n);
-  m = without_subnormal(c.first.of(m, g));
-  v = without_subnormal(c.second.of_square(v, g));
+  m = without_subnormal(mixture(c.first, m, g));
+  v = without_subnormal(mixture_of_square(c.second, v, g));
   const Vec ratio = m / fused(square_root(v), set(c.root_scale), set(c.epsilon));
   const Vec w = fused(set(-c.step), ratio, load_some(at.parameter + i, n));
   store_some(at.first_moment + i, m, n);
   store_some(at.second_moment + i, v, n);
   store_some(at.parameter + i, w, n);
   if constexpr (averaged) {
-    store_some(at.average + i, c.average.of(load_some(at.average + i, n), w), n);
+    store_some(at.average + i, mixture(c.average, load_some(at.average + i, n), w), n);
   }
 }
 
@@ -89,7 +59,7 @@ double squared_norm(const float* gradient, std::int64_t n) {
 
 /// Returns the squared norm of the gradient where `normed`.
 template <bool averaged, bool normed>
-double step_model(const Buffers& at, std::int64_t n, const Constants& c) {
+double step_model(const Buffers& at, std::int64_t n, const AdamConstants& c) {
   InterleavedSquares squares;
   std::int64_t i = 0;
   for (; i + 16 <= n; i += 16) {
@@ -112,7 +82,7 @@ void run_model(const Adam& args, std::int64_t model) {
   if (scale == 0.0) {
     if (normed) norm = squared_norm(at.gradient, n);
   } else {
-    const Constants c = make_constants(args, scale);
+    const AdamConstants c = adam_constants(args, scale);
     if (args.average) {
       norm = normed ? step_model<true, true>(at, n, c) : step_model<true, false>(at, n, c);
     } else {

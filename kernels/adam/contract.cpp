@@ -27,6 +27,7 @@ std::string check_contract(const Adam& args) {
                 "average_decay is " + std::to_string(args.average_decay) + ", expected a value in [0, 1]");
   check.require(args.step + (args.step_counter != nullptr ? 1 : 0) >= 1,
                 "step is " + std::to_string(args.step) + ", steps count from 1");
+  check.require(args.step_stride >= 1, "step_stride is " + std::to_string(args.step_stride) + ", expected at least 1");
   return check.result();
 }
 

@@ -14,7 +14,7 @@
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 
 inline std::uint32_t stream_step(const RandomKey& key) {
-  return key.step + (key.step_counter != nullptr ? *key.step_counter : 0);
+  return key.step + (key.step_counter != nullptr ? key.step_stride * *key.step_counter : 0);
 }
 inline std::uint32_t stream_word3(const RandomKey& key) {
   return static_cast<std::uint32_t>(key.purpose) + 256u * key.lane;

@@ -5,6 +5,7 @@
 
 #include "cugad/ops.hpp"
 #include "kernels/cpu/simd.hpp"
+#include "kernels/latent_search/search_terms.hpp"
 
 /// The per-row losses of the latent search and their gradients.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
@@ -52,12 +53,6 @@ inline float distance_and_gradient(Distance metric, const float* a, const float*
     }
   }
   return result;
-}
-
-inline float softplus(float t) { return std::max(t, 0.0f) + std::log1p(std::exp(-std::abs(t))); }
-inline float logistic_scalar(float t) {
-  const float e = std::exp(-std::abs(t));
-  return t >= 0.0f ? 1.0f / (1.0f + e) : e / (1.0f + e);
 }
 
 }  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET

@@ -5,6 +5,7 @@
 #include "kernels/cpu/parallel.hpp"
 #include "kernels/cpu/philox.hpp"
 #include "kernels/random/normal.hpp"
+#include "kernels/random/uniform.hpp"
 
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
@@ -85,8 +86,7 @@ void run_fill_uniform(Context& context, const FillUniform& args) {
       const std::int64_t take = std::min<std::int64_t>(chunk, count);
       philox_words(args.key, model, static_cast<std::uint64_t>(element), take, words);
       for (std::int64_t i = 0; i < take; ++i) {
-        const float u = static_cast<float>(static_cast<std::int32_t>(words[i] >> 8)) * 0x1p-24f;
-        out[i] = multiply_add(span, u, args.low);
+        out[i] = multiply_add(span, unit_uniform(words[i]), args.low);
       }
       element += take;
       out += take;

@@ -10,15 +10,6 @@ struct NormalPair {
   float cosine, sine;
 };
 
-/// A correctly rounded square root.
-CUGAD_INLINE float square_root_exact(float x) {
-#if defined(__CUDA_ARCH__)
-  return __fsqrt_rn(x);
-#else
-  return __builtin_sqrtf(x);
-#endif
-}
-
 /// u1 = ((word0 >> 8) + 1) * 2^-24 in (0, 1], u2 = (word1 >> 8) * 2^-24 in [0, 1):
 /// sqrt(-2 log u1) * (cos, sin)(2 pi u2). At most 5.77 in magnitude, absolute error below 1e-6 (7.2e-7 is the largest
 /// of 4e7 random pairs).

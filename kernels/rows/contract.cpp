@@ -36,4 +36,22 @@ std::string check_contract(const FenceRows& args) {
   return check.result();
 }
 
+std::string check_contract(const FillMissing& args) {
+  ContractCheck check("fill_missing");
+  const std::int64_t models = args.out.models, rows = args.out.rows, columns = args.out.columns;
+  check.view("x", args.x, models, rows, columns);
+  check.view("replacement", args.replacement, models, rows, columns);
+  check.output("out", args.out, models, rows, columns);
+  return check.result();
+}
+
+std::string check_contract(const ContentIndex& args) {
+  ContractCheck check("content_index");
+  check.require(args.pool >= 1, "pool is " + std::to_string(args.pool) + ", expected at least 1");
+  check.require(args.draws >= 1, "draws is " + std::to_string(args.draws) + ", expected at least 1");
+  check.view("x", args.x, args.x.models, args.x.rows, args.x.columns);
+  check.output("index", args.index, args.x.models, args.x.rows * args.draws, 1);
+  return check.result();
+}
+
 }  // namespace cugad

@@ -1,15 +1,16 @@
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/parallel.hpp"
 #include "kernels/cpu/philox.hpp"
 #include "kernels/random/normal.hpp"
+#include "kernels/random/uniform.hpp"
+#include "kernels/rows/fence.hpp"
 
 /// The words of row r: with B = ceil(columns / 4), the row owns the blocks r * (1 + B) to r * (1 + B) + B of the
 /// stream. Word 0 of the first block is the row's own draw, u_r = (word >> 8) * 2^-24; the words of the other blocks,
 /// in order, belong to the columns, u_c = (word of column c >> 8) * 2^-24:
-///   r % 3 == 0: x_c + deviation * N_c, deviation = float(0.1 * exp(u_r log 20)), the exponential in double; N_c from
+///   r % 3 == 0: x_c + deviation * N_c, deviation = float(0.1 * exp(u_r log 20)), see kernels/rows/fence.hpp; N_c from
 ///               the words of columns 2 (c / 2) and 2 (c / 2) + 1, cosine for even c, sine for odd c
 ///   r % 3 == 1: column c comes from row (r + 1) mod rows where u_c < u_r
 ///   r % 3 == 2: -limit + 2 limit u_c
@@ -18,8 +19,6 @@ namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
 constexpr int chunk = 128;  ///< columns; a multiple of 4
-
-float unit(std::uint32_t word) { return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1p-24f; }
 
 void add_noise(const float* x, float deviation, const std::uint32_t* words, int columns, float* out) {
   float normal[chunk];
@@ -37,8 +36,8 @@ void run_row(const FenceRows& args, std::int64_t model, std::int64_t r) {
   const float *x = real.row(r), *next = real.row(r + 1 == rows ? 0 : r + 1);
   float* out = args.out.model(model).row(r);
   const auto block = static_cast<std::uint64_t>(r * (1 + (columns + 3) / 4));
-  const float u = unit(philox_block(args.key, model, block)[0]);
-  const auto deviation = static_cast<float>(0.1 * std::exp(static_cast<double>(u) * 2.995732273553991));  // log 20
+  const float u = unit_uniform(philox_block(args.key, model, block)[0]);
+  const float deviation = fence_deviation(u);
   for (std::int64_t first = 0; first < columns; first += chunk) {
     const int count = static_cast<int>(std::min<std::int64_t>(chunk, columns - first));
     std::uint32_t words[chunk];
@@ -47,9 +46,10 @@ void run_row(const FenceRows& args, std::int64_t model, std::int64_t r) {
     if (r % 3 == 0) {
       add_noise(x + first, deviation, words, count, out + first);
     } else if (r % 3 == 1) {
-      for (int c = 0; c < count; ++c) out[first + c] = unit(words[c]) < u ? next[first + c] : x[first + c];
+      for (int c = 0; c < count; ++c) out[first + c] = unit_uniform(words[c]) < u ? next[first + c] : x[first + c];
     } else {
-      for (int c = 0; c < count; ++c) out[first + c] = multiply_add(2.0f * args.limit, unit(words[c]), -args.limit);
+      for (int c = 0; c < count; ++c)
+        out[first + c] = multiply_add(2.0f * args.limit, unit_uniform(words[c]), -args.limit);
     }
   }
 }

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/entries.hpp"
-#include "kernels/elementary.hpp"
+#include "kernels/sigmoid_cross_entropy/terms.hpp"
 
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
@@ -15,15 +15,10 @@ struct Chunk {
 
   void evaluate(float target) {
     for (int i = 0; i < chunk; ++i) {
-      const float l = logit[i];
-      const float e = exp_negative(l < 0.0f ? l : -l);
-      const float positive = l < 0.0f ? 0.0f : l;
-      per_row[i] = multiply_add(-l, target, positive) + log1p_unit(e);
-      const float major = 1.0f / (1.0f + e), minor = e / (1.0f + e);
-      const float p = l < 0.0f ? minor : major, complement = l < 0.0f ? major : minor;
-      probability[i] = p;
-      // p - t, without losing the digits of a logit that is almost right.
-      slope[i] = p * (1.0f - target) - complement * target;
+      const CrossEntropyTerms terms = cross_entropy_terms(logit[i], target);
+      per_row[i] = terms.per_row;
+      probability[i] = terms.probability;
+      slope[i] = terms.slope;
     }
   }
 };

@@ -12,6 +12,7 @@
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
+#include "tests/common/device.hpp"
 #include "tests/common/random_words.hpp"
 
 namespace cugad::test {
@@ -85,7 +86,7 @@ inline DetectorOptions search_options(SearchStart start) {
 }
 
 inline Detector fitted(const DetectorOptions& options, const Matrix& rows, int threads = 1) {
-  Detector detector(Device::open("cpu", threads), options);
+  Detector detector(test_device(threads), options);
   detector.fit(rows.view());
   return detector;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cugad/metrics.hpp"
+#include "tests/common/device.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// Detector: what it finds, explains and draws, and what it refuses.
@@ -152,7 +153,7 @@ TEST(Detector, ConstantColumnsAndSingleRowsAreFine) {
   std::vector<std::string> messages;
   FitControl control;
   control.on_message = [&](const std::string& message) { messages.push_back(message); };
-  Detector detector(Device::open("cpu", 1), quick_options());
+  Detector detector(test_device(1), quick_options());
   detector.fit(training.view(), control);
   EXPECT_EQ(messages, (std::vector<std::string>{"1 of 6 columns are constant in the training rows"}));
   Matrix changed = training;
@@ -170,7 +171,7 @@ TEST(Detector, ConstantColumnsAndSingleRowsAreFine) {
 }
 
 TEST(Detector, TellsWhatItHolds) {
-  Detector detector(Device::open("cpu", 1), quick_options());
+  Detector detector(test_device(1), quick_options());
   EXPECT_FALSE(detector.fitted());
   detector.fit(normal_rows(100, 1).view(), {}, {"a", "b", "c", "d", "e", "f"}, 4);
   EXPECT_TRUE(detector.fitted());
@@ -197,13 +198,13 @@ TEST(Detector, DeduplicationTrainsOnDistinctRows) {
   control.on_message = [&](const std::string& message) { messages.push_back(message); };
   DetectorOptions options = quick_options();
   options.deduplicate = true;
-  Detector detector(Device::open("cpu", 1), options);
+  Detector detector(test_device(1), options);
   detector.fit(twice.view(), control);
   EXPECT_EQ(messages, (std::vector<std::string>{"100 distinct rows of 200"}));
 }
 
 TEST(Detector, AttachmentsAreKept) {
-  Detector detector(Device::open("cpu", 1));
+  Detector detector(test_device(1));
   EXPECT_EQ(detector.attachment("encoder"), nullptr);
   detector.attach("encoder", "{}");
   detector.attach("encoder", "{\"x\": 1}");
@@ -212,7 +213,7 @@ TEST(Detector, AttachmentsAreKept) {
 }
 
 TEST(Detector, RefusesWhatItCannotUse) {
-  const Device device = Device::open("cpu", 1);
+  const Device device = test_device(1);
   const Matrix rows = normal_rows(50, 1);
   Detector detector(device, quick_options());
   std::vector<float> out(600);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/model_file/safetensors.hpp"
+#include "tests/common/device.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
@@ -33,11 +34,11 @@ TEST(ModelFile, LoadedScoresAsSaved) {
   one_model.scale = Scale::robust;
   for (const DetectorOptions& options : {quick_options(), search_options(SearchStart::normal),
                                          search_options(SearchStart::truncated_normal), one_model}) {
-    Detector detector(Device::open("cpu", 1), options);
+    Detector detector(test_device(1), options);
     detector.fit(training.view(), {}, {"a", "b", "c", "\xc3\xa9t\xc3\xa9", "e \"x\"", "f=1"}, 5);
     detector.attach("encoder", "{\"columns\": [\"\xc3\xa9\"]}");
     const std::string bytes = saved(detector, directory.file("model"));
-    Detector loaded = Detector::load(Device::open("cpu", 2), directory.file("model"));
+    Detector loaded = Detector::load(test_device(2), directory.file("model"));
     EXPECT_TRUE(same_bits(loaded.score(rows.view()), detector.score(rows.view())));
     std::vector<Explanation> first, second;
     detector.explain(rows.view(), 6, first);
@@ -82,14 +83,14 @@ TEST(ModelFile, AResumedFitGivesTheSameBytes) {
   control.checkpoint_directory = directory.file("checkpoint");
   control.cancel = &cancel;
   control.on_progress = [&](const FitProgress& progress) { cancel = progress.step >= 100; };
-  Detector stopped(Device::open("cpu", 1), quick_options());
+  Detector stopped(test_device(1), quick_options());
   expect_error(ErrorCode::cancelled, {"after step 100", directory.path()},
                [&] { stopped.fit(training.view(), control); });
   EXPECT_FALSE(stopped.fitted());
   control.cancel = nullptr;
   control.resume = true;
   for (int again = 0; again < 2; ++again) {  // the second time there is nothing left to train
-    Detector resumed(Device::open("cpu", 1), quick_options());
+    Detector resumed(test_device(1), quick_options());
     resumed.fit(training.view(), control);
     EXPECT_EQ(saved(resumed, directory.file("resumed")), bytes);
   }
@@ -208,20 +209,19 @@ TEST(ModelFile, DamagedOnesAreRefused) {
     File file = good;
     damage.apply(file);
     safetensors::write(path, file);
-    expect_error(ErrorCode::format, {path, damage.part}, [&] { Detector::load(Device::open("cpu", 1), path); });
+    expect_error(ErrorCode::format, {path, damage.part}, [&] { Detector::load(test_device(1), path); });
   }
   const std::string whole = read_text(directory.file("model"));
   for (const std::size_t kept : {std::size_t{0}, std::size_t{7}, std::size_t{100}, whole.size() - 1}) {
     write_text(path, whole.substr(0, kept));
-    expect_error(ErrorCode::format, {path}, [&] { Detector::load(Device::open("cpu", 1), path); });
+    expect_error(ErrorCode::format, {path}, [&] { Detector::load(test_device(1), path); });
   }
-  expect_error(ErrorCode::input_output, {"absent"},
-               [&] { Detector::load(Device::open("cpu", 1), directory.file("absent")); });
+  expect_error(ErrorCode::input_output, {"absent"}, [&] { Detector::load(test_device(1), directory.file("absent")); });
 }
 
 /// Names that no model file could hold are refused before the training, not after it.
 TEST(ModelFile, NamesMustBeText) {
-  Detector detector(Device::open("cpu", 1), quick_options());
+  Detector detector(test_device(1), quick_options());
   expect_error(ErrorCode::invalid_argument, {"column 1", "UTF-8"}, [&] {
     detector.fit(normal_rows(20, 1).view(), {}, {"a", "caf\xe9", "c", "d", "e", "f"});
   });

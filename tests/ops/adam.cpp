@@ -10,9 +10,10 @@ struct Shape {
   std::int64_t models = 1, n = 1;
   AdamForm form = AdamForm::standard;
   double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  std::int64_t step = 1, step_counter = -1;  ///< counter: negative for none
-  double gradient_range = 1.0;               ///< of new gradients, relative to the moments' history
-  double average_decay = -1.0;               ///< negative: no average
+  std::int64_t step = 1, step_counter = -1, step_stride = 1;  ///< counter: negative for none
+  double rate_scale = -1.0;                                   ///< negative for none
+  double gradient_range = 1.0;                                ///< of new gradients, relative to the moments' history
+  double average_decay = -1.0;                                ///< negative: no average
   bool model_scale = false, squared_norm = false;
   bool shared_gradient = false;
   bool perf = false;
@@ -25,6 +26,10 @@ constexpr double moment_roundings = 5.0;
 /// Values below the smallest normal number may be taken for zero.
 constexpr double subnormal = 0x1p-126;
 
+std::int64_t counted_step(const Shape& shape) {
+  return shape.step + shape.step_stride * std::max<std::int64_t>(shape.step_counter, 0);
+}
+
 void build(Problem& problem, const Shape& shape) {
   Random& random = problem.random;
   const auto [models, n] = std::array{shape.models, shape.n};
@@ -32,7 +37,7 @@ void build(Problem& problem, const Shape& shape) {
   auto& parameter = problem.state("parameter", models, 1, n).fill(number);
   auto& gradient = problem.input("gradient", models, 1, n, shape.shared_gradient);
   gradient.fill([&] { return random.chance(0.05) ? 0.0 : random.normal() * shape.gradient_range; });
-  const bool fresh = shape.step + std::max<std::int64_t>(shape.step_counter, 0) == 1;
+  const bool fresh = counted_step(shape) == 1;
   auto& first = problem.state("first_moment", models, 1, n).fill([&] { return fresh ? 0.0 : random.normal(); });
   auto& second =
       problem.state("second_moment", models, 1, n).fill([&] { return fresh ? 0.0 : std::abs(random.normal()); });
@@ -42,13 +47,15 @@ void build(Problem& problem, const Shape& shape) {
   auto& squared_norm = problem.output("squared_norm", models, 1, 1);
   auto& counter = problem.input<std::uint32_t>("step_counter", 1, 1, 1, true);
   counter.set(0, 0, 0, static_cast<std::uint32_t>(std::max<std::int64_t>(shape.step_counter, 0)));
+  auto& rate_scale = problem.input("rate_scale", 1, 1, 1, true);
+  rate_scale.set(0, 0, 0, shape.rate_scale < 0.0 ? 1.0f : static_cast<float>(shape.rate_scale));
 
   const double beta1 = shape.beta1, beta2 = shape.beta2;
   const double epsilon = static_cast<float>(shape.epsilon), decay = static_cast<float>(shape.average_decay);
-  const auto t = static_cast<double>(shape.step + std::max<std::int64_t>(shape.step_counter, 0));
+  const auto t = static_cast<double>(counted_step(shape));
   for (std::int64_t m = 0; m < models; ++m) {
     const double scale = shape.model_scale ? model_scale.get(m, 0, 0) : 1.0;
-    const double rate = scale * static_cast<double>(static_cast<float>(shape.learning_rate));
+    const double rate = scale * static_cast<double>(static_cast<float>(shape.learning_rate)) * rate_scale.get(0, 0, 0);
     double norm = 0.0;
     for (std::int64_t i = 0; i < n; ++i) {
       const double g = gradient.get(m, 0, i), w = parameter.get(m, 0, i);
@@ -86,6 +93,7 @@ void build(Problem& problem, const Shape& shape) {
   }
   if (!shape.squared_norm) squared_norm.expect_unchanged();
 
+  problem.same_bits_where_fused = true;  // the norm too: its double sums differ far below a float's last bit
   problem.bytes = 4.0 * 7.0 * static_cast<double>(models * n);
   problem.call = [&, shape](Call& call) {
     Adam args;
@@ -106,17 +114,20 @@ void build(Problem& problem, const Shape& shape) {
     args.epsilon = static_cast<float>(shape.epsilon);
     args.step = shape.step;
     if (shape.step_counter >= 0) args.step_counter = counter.view().data;
+    args.step_stride = shape.step_stride;
+    if (shape.rate_scale >= 0.0) args.rate_scale = rate_scale.view().data;
     call(args);
   };
 }
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters = parameters(
-      "models", s.models, "n", s.n, "form", s.form == AdamForm::standard ? "standard" : "epsilon_hat", "rate",
-      s.learning_rate, "beta1", s.beta1, "beta2", s.beta2, "epsilon", s.epsilon, "step", s.step, "counter",
-      s.step_counter, "gradient_range", s.gradient_range, "average_decay", s.average_decay, "model_scale",
-      s.model_scale, "squared_norm", s.squared_norm, "shared_gradient", s.shared_gradient, "layout", name_of(s.layout));
+  one.parameters =
+      parameters("models", s.models, "n", s.n, "form", s.form == AdamForm::standard ? "standard" : "epsilon_hat",
+                 "rate", s.learning_rate, "beta1", s.beta1, "beta2", s.beta2, "epsilon", s.epsilon, "step", s.step,
+                 "counter", s.step_counter, "stride", s.step_stride, "rate_scale", s.rate_scale, "gradient_range",
+                 s.gradient_range, "average_decay", s.average_decay, "model_scale", s.model_scale, "squared_norm",
+                 s.squared_norm, "shared_gradient", s.shared_gradient, "layout", name_of(s.layout));
   one.layout = s.layout;
   one.perf = s.perf;
   one.build = [s](Problem& problem) { build(problem, s); };
@@ -161,6 +172,10 @@ std::vector<Case> adam_cases() {
     for (const double beta2 : {0.0, 0.2, 0.9})
       add({.n = 100, .form = form, .beta2 = beta2, .step = 5, .gradient_range = 0.1});
     add({.n = 77, .form = form, .step = 1, .step_counter = 0});
+    add({.models = 2, .n = 45, .form = form, .step = 2, .step_counter = 9, .step_stride = 3, .rate_scale = 0.3});
+    add({.n = 45, .form = form, .step = 1, .rate_scale = 0.0, .average_decay = 0.9});
+    // The bias corrections have faded, far beyond what a double's powers can hold.
+    add({.n = 45, .form = form, .step = 5, .step_counter = 4000000000, .step_stride = 5});
   }
   add({.n = 65543, .step = 4, .average_decay = 0.999, .squared_norm = true, .perf = true});
   add({.models = 3, .n = 100001, .step = 4, .perf = true});

@@ -75,6 +75,7 @@ void build_statistics(Problem& problem, const Shape& shape) {
       out.expect(m, 4, c, static_cast<double>(*low), 0.0);
       out.expect(m, 5, c, static_cast<double>(*high), 0.0);
     }
+  problem.same_bits_on_all_backends = true;
   problem.bytes = 8.0 * static_cast<double>(models * rows * columns);  // two passes
   problem.call = [&](Call& call) {
     ColumnStatistics args;
@@ -199,6 +200,7 @@ void build_quantile(Problem& problem, const QuantileShape& shape) {
         out.expect(m, r, i, value, eps * std::abs(value) + 4.0 * double_eps * (std::abs(a) + std::abs(b)));
       }
     }
+  problem.same_bits_on_all_backends = true;
   problem.bytes = 4.0 * static_cast<double>(shape.models * shape.rows * shape.n);
   problem.call = [&, shape, probability](Call& call) {
     Quantile args;

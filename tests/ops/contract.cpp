@@ -139,7 +139,20 @@ TEST(contract, adam) {
                          {"beta1", [](auto& a) { a.beta1 = 1.0f; }},
                          {"beta2", [](auto& a) { a.beta2 = not_a_number; }},
                          {"epsilon", [](auto& a) { a.epsilon = -1.0f; }},
-                         {"step", [](auto& a) { a.step = 0; }}});
+                         {"step", [](auto& a) { a.step = 0; }},
+                         {"step_stride", [](auto& a) { a.step_stride = 0; }}});
+}
+
+TEST(contract, advance_step) {
+  std::uint32_t counter = 0;
+  AdvanceStep good;
+  good.step_counter = &counter;
+  expect_refusals<AdvanceStep>("advance_step", good,
+                               {{"step_counter", [](auto& a) { a.step_counter = nullptr; }},
+                                {"final_rate", [](auto& a) { a.final_rate = -0.1; }},
+                                {"final_rate", [](auto& a) { a.final_rate = not_a_number; }},
+                                {"decay_steps", [](auto& a) { a.decay_steps = 0; }}});
+  EXPECT_EQ(counter, 0u);
 }
 
 TEST(contract, latent_search) {
@@ -278,6 +291,48 @@ TEST(contract, columns) {
                              {"real", [](auto& a) { a.real.columns = 2; }},
                              {"dgenerated", [](auto& a) { a.dgenerated.data = nullptr; }},
                              {"loss", [](auto& a) { a.loss = matrix(numbers, 1, 2); }}});
+}
+
+TEST(contract, ranking_metrics) {
+  RankingMetrics ranking;
+  ranking.score = matrix<const float>(numbers, 5, 3);
+  ranking.label = matrix<const std::uint8_t>(flags, 5, 3);
+  ranking.out = matrix(doubles, 5, 2);
+  expect_refusals<RankingMetrics>("ranking_metrics", ranking,
+                                  {{"score", [](auto& a) { a.score.data = nullptr; }},
+                                   {"score", [](auto& a) { a.score.columns = a.label.columns = 0; }},
+                                   {"label", [](auto& a) { a.label.columns = 2; }},
+                                   {"label", [](auto& a) { a.label.data = nullptr; }},
+                                   {"out", [](auto& a) { a.out.columns = 1; }}});
+}
+
+TEST(contract, scoring_rows) {
+  FillMissing fill;
+  fill.x = matrix<const float>(numbers, 5, 3);
+  fill.replacement = matrix<const float>(numbers + 20, 5, 3);
+  fill.out = matrix(numbers + 40, 5, 3);
+  expect_refusals<FillMissing>("fill_missing", fill,
+                               {{"x", [](auto& a) { a.x.columns = 2; }},
+                                {"replacement", [](auto& a) { a.replacement.data = nullptr; }},
+                                {"out", [](auto& a) { a.out.data = nullptr; }}});
+  ContentIndex index;
+  index.x = matrix<const float>(numbers, 5, 3);
+  index.index = matrix(indices, 5, 1);
+  expect_refusals<ContentIndex>("content_index", index,
+                                {{"x", [](auto& a) { a.x.data = nullptr; }},
+                                 {"pool", [](auto& a) { a.pool = 0; }},
+                                 {"draws", [](auto& a) { a.draws = 0; }},
+                                 {"index", [](auto& a) { a.draws = 2; }}});
+  CombineScores combine;
+  combine.residual = matrix<const float>(numbers, 5, 1);
+  combine.statistics = matrix<const float>(numbers + 10, 1, 4);
+  combine.score = matrix(numbers + 20, 5, 1);
+  expect_refusals<CombineScores>("combine_scores", combine,
+                                 {{"residual", [](auto& a) { a.residual.columns = 2; }},
+                                  {"logit", [](auto& a) { a.logit = matrix<const float>(numbers, 4, 1); }},
+                                  {"statistics", [](auto& a) { a.statistics.columns = 2; }},
+                                  {"discriminator_weight", [](auto& a) { a.discriminator_weight = not_a_number; }},
+                                  {"score", [](auto& a) { a.score.data = nullptr; }}});
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Shape {
   bool exact = false;
   bool perf = false;
   Layout layout = Layout::contiguous;
+  Precision precision = Precision::fp32;
 };
 
 /// A layer of one model in float64: what dense_forward stored, and the loss sum(y * direction).
@@ -61,6 +62,7 @@ void build(Problem& problem, const Shape& shape) {
     dbias.fill(number);
   }
 
+  const double more = sum_rounding(shape.precision), rounding = operand_rounding(shape.precision);
   std::vector<double> dh(static_cast<std::size_t>(rows * out)), terms_of_dh(dh.size());
   for (std::int64_t m = 0; m < models; ++m) {
     for (std::int64_t r = 0; r < rows; ++r)
@@ -82,7 +84,7 @@ void build(Problem& problem, const Shape& shape) {
           sum += dh[at] * weight.get(m, o, k);
           magnitude += std::abs(terms_of_dh[at] * weight.get(m, o, k));
         }
-        dx.expect(m, r, k, sum, static_cast<double>(out + 4) * eps * magnitude);
+        dx.expect(m, r, k, sum, (more * static_cast<double>(out + 4) * eps + rounding) * magnitude);
       }
     const double bound_factor = static_cast<double>(rows + 4 + (shape.accumulate ? 1 : 0)) * eps;
     const double scale = static_cast<float>(shape.scale);
@@ -96,11 +98,11 @@ void build(Problem& problem, const Shape& shape) {
         }
         const double before = !shape.accumulate ? 0.0 : k == in ? dbias.get(m, 0, o) : dweight.get(m, o, k);
         const double value = before + scale * sum;
-        const double bound = bound_factor * (std::abs(before) + std::abs(scale) * magnitude);
+        const double terms = std::abs(before) + std::abs(scale) * magnitude;
         if (k == in) {
-          dbias.expect(m, 0, o, value, bound);
+          dbias.expect(m, 0, o, value, bound_factor * terms);
         } else {
-          dweight.expect(m, o, k, value, bound);
+          dweight.expect(m, o, k, value, (more * bound_factor + rounding) * terms);
         }
       }
     }
@@ -111,7 +113,10 @@ void build(Problem& problem, const Shape& shape) {
 
   problem.flops = 4.0 * static_cast<double>(models * rows * in * out);
   problem.bytes = 4.0 * static_cast<double>(models * (2 * rows * in + 2 * in * out + 3 * rows * out));
+  // Beyond, the rows are summed in chunks on CUDA.
+  problem.same_bits_where_fused = shape.precision == Precision::fp32 && rows <= 1024;
   problem.call = [&, shape, rate, needs_y](Call& call) {
+    call.context.use_precision(shape.precision);
     DenseBackward args;
     args.x = x.view(call.slice);
     args.weight = weight.view(call.slice);
@@ -131,15 +136,44 @@ void build(Problem& problem, const Shape& shape) {
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters =
-      parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation", name_of(s.activation),
-                 "slope", s.slope, "dropout", s.dropout, "scale", s.scale, "accumulate", s.accumulate, "shared_x",
-                 s.shared_x, "dx", s.dx, "dweight", s.dweight, "dbias", s.dbias, "layout", name_of(s.layout));
+  one.parameters = parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation",
+                              name_of(s.activation), "slope", s.slope, "dropout", s.dropout, "scale", s.scale,
+                              "accumulate", s.accumulate, "shared_x", s.shared_x, "dx", s.dx, "dweight", s.dweight,
+                              "dbias", s.dbias, "layout", name_of(s.layout), "precision", cugad::name_of(s.precision));
   one.layout = s.layout;
   one.exact = s.exact;
   one.perf = s.perf;
   one.build = [s](Problem& problem) { build(problem, s); };
   return one;
+}
+
+/// Tensor cores: tails of every kind, tiles of both sizes, chunks of rows; and what is exact must stay exact.
+void add_rounded_cases(std::vector<Case>& cases, Precision precision) {
+  const auto add = [&](Shape shape) {
+    shape.activation = Activation::leaky_relu;
+    shape.slope = 0.5;
+    shape.precision = precision;
+    cases.push_back(make_case(shape));
+  };
+  for (const std::int64_t rows : {1, 7, 50}) {
+    for (const std::int64_t in : {1, 17, 64}) {
+      for (const std::int64_t out : {1, 8, 33}) {
+        const auto layout = static_cast<Layout>((rows + in + out) % 3);
+        add({.rows = rows, .in = in, .out = out, .dropout = out == 8 ? 0.2 : 0.0, .layout = layout});
+        add({.models = 2, .rows = rows, .in = in, .out = out, .accumulate = in == 64, .exact = true, .layout = layout});
+      }
+    }
+  }
+  for (int wanted = 1; wanted < 8; ++wanted)
+    add({.rows = 5,
+         .in = 6,
+         .out = 7,
+         .dx = (wanted & 1) != 0,
+         .dweight = (wanted & 2) != 0,
+         .dbias = (wanted & 4) != 0});
+  add({.models = 2, .rows = 1300, .in = 9, .out = 11, .scale = 0.5, .accumulate = true});
+  add({.rows = 200, .in = 256, .out = 64, .perf = true});
+  add({.rows = 200, .in = 256, .out = 60, .exact = true});
 }
 
 std::vector<Case> dense_backward_cases() {
@@ -218,6 +252,19 @@ std::vector<Case> dense_backward_cases() {
   add({.rows = 50, .in = 64, .out = 128, .activation = Activation::relu, .perf = true});
   add({.rows = 50, .in = 128, .out = 121, .perf = true});
   add({.rows = 65543, .in = 2, .out = 3, .activation = Activation::relu});
+  // Around the number of rows that are summed in one chain.
+  for (const std::int64_t rows : {1024, 1025, 2049})
+    add({.models = 2,
+         .rows = rows,
+         .in = 3,
+         .out = 5,
+         .activation = Activation::leaky_relu,
+         .slope = 0.1,
+         .dropout = 0.2,
+         .scale = 0.5,
+         .accumulate = rows == 1025,
+         .shared_x = true,
+         .dweight = rows != 2049});
   // Enough work for a second thread.
   add({.rows = 601, .in = 130, .out = 127, .activation = Activation::relu});
   add({.models = 3, .rows = 201, .in = 129, .out = 125, .activation = Activation::relu, .dropout = 0.2});
@@ -239,6 +286,8 @@ std::vector<Case> dense_backward_cases() {
       }
     }
   }
+  add_rounded_cases(cases, Precision::tf32);
+  add_rounded_cases(cases, Precision::bf16);
   return cases;
 }
 

@@ -18,6 +18,7 @@ struct Shape {
   bool exact = false;
   bool perf = false;
   Layout layout = Layout::contiguous;
+  Precision precision = Precision::fp32;
 };
 
 /// A stored output h of an earlier pass: in the activation's range, zeros and dropped units included.
@@ -61,7 +62,9 @@ void build(Problem& problem, const Shape& shape) {
           sum += term;
           magnitude += std::abs(term);
         }
-        const double before = static_cast<double>(in + 2) * eps * magnitude;
+        const double before =
+            (sum_rounding(shape.precision) * static_cast<double>(in + 2) * eps + operand_rounding(shape.precision)) *
+            magnitude;
         if (shape.tangent) {
           const float h = derivative_of.get(m, r, o);
           const bool dropped = shape.dropout > 0.0 && is_dropped(h);
@@ -83,7 +86,9 @@ void build(Problem& problem, const Shape& shape) {
 
   problem.flops = 2.0 * static_cast<double>(models * rows * in * out);
   problem.bytes = 4.0 * static_cast<double>(models * (rows * in + in * out + rows * out));
+  problem.same_bits_where_fused = shape.precision == Precision::fp32;
   problem.call = [&, shape, key, rate](Call& call) {
+    call.context.use_precision(shape.precision);
     DenseForward args;
     args.x = x.view(call.slice);
     args.weight = weight.view(call.slice);
@@ -100,15 +105,49 @@ void build(Problem& problem, const Shape& shape) {
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters =
-      parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation", name_of(s.activation),
-                 "slope", s.slope, "bias", s.bias, "shared_x", s.shared_x, "dropout", s.dropout, "tangent", s.tangent,
-                 "negative_zeros", s.negative_zeros, "layout", name_of(s.layout));
+  one.parameters = parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation",
+                              name_of(s.activation), "slope", s.slope, "bias", s.bias, "shared_x", s.shared_x,
+                              "dropout", s.dropout, "tangent", s.tangent, "negative_zeros", s.negative_zeros, "layout",
+                              name_of(s.layout), "precision", cugad::name_of(s.precision));
   one.layout = s.layout;
   one.exact = s.exact;
   one.perf = s.perf;
   one.build = [s](Problem& problem) { build(problem, s); };
   return one;
+}
+
+/// Tensor cores: tails of every kind, all activations, tiles of both sizes; and what is exact must stay exact.
+void add_rounded_cases(std::vector<Case>& cases, Precision precision) {
+  const auto add = [&](Shape shape) {
+    shape.precision = precision;
+    cases.push_back(make_case(shape));
+  };
+  for (const std::int64_t in : {1, 7, 8, 16, 17, 121}) {
+    for (const std::int64_t out : {1, 8, 33, 65}) {
+      add({.rows = in % 2 == 0 ? 5 : 66,
+           .in = in,
+           .out = out,
+           .activation = Activation::leaky_relu,
+           .slope = 0.1,
+           .layout = static_cast<Layout>((in + out) % 3)});
+    }
+  }
+  for (const Activation activation : {Activation::identity, Activation::relu, Activation::sigmoid, Activation::tanh}) {
+    add({.models = 2, .rows = 50, .in = 36, .out = 40, .activation = activation, .shared_x = true, .dropout = 0.2});
+    add({.models = 2, .rows = 9, .in = 19, .out = 21, .activation = activation, .dropout = 0.5, .tangent = true});
+  }
+  add({.rows = 200, .in = 40, .out = 256, .activation = Activation::relu, .perf = true});
+  for (const std::int64_t out : {5, 40, 100})
+    add({.models = 2,
+         .rows = 70,
+         .in = 65,
+         .out = out,
+         .activation = Activation::leaky_relu,
+         .slope = 0.25,
+         .dropout = out == 5 ? 0.5 : 0.0,
+         .exact = true,
+         .layout = Layout::strided});
+  add({.rows = 200, .in = 33, .out = 256, .activation = Activation::relu, .exact = true});
 }
 
 std::vector<Case> dense_forward_cases() {
@@ -167,6 +206,8 @@ std::vector<Case> dense_forward_cases() {
     add({.rows = 257, .in = 64, .out = 128, .activation = Activation::leaky_relu, .slope = 0.1, .dropout = dropout});
   // Rows longer than any block of words; kept units that an activation leaves at -0.0.
   add({.rows = 3, .in = 5, .out = 1500, .dropout = 0.3, .layout = Layout::strided});
+  // Rows that start on multiples of 16 bytes and end between them.
+  add({.rows = 9, .in = 9, .out = 21, .dropout = 0.5, .layout = Layout::strided});
   for (const Activation activation : activations)
     add({.rows = 7,
          .in = 5,
@@ -220,6 +261,8 @@ std::vector<Case> dense_forward_cases() {
          .exact = true,
          .layout = Layout::strided});
   }
+  add_rounded_cases(cases, Precision::tf32);
+  add_rounded_cases(cases, Precision::bf16);
   return cases;
 }
 

@@ -37,6 +37,7 @@ void build(Problem& problem, const Shape& shape) {
         }
     return "";
   };
+  problem.same_bits_on_all_backends = true;
   problem.bytes = 8.0 * static_cast<double>(shape.models * shape.rows * shape.columns);
   const RandomKey key{random.next(), RandomPurpose::fence, 0, 7, nullptr};
   problem.call = [&, key, limit](Call& call) {

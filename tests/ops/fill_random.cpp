@@ -24,6 +24,7 @@ struct Shape {
   double first = 0.0, second = 1.0;  ///< mean and deviation, or low and high
   bool truncated = false;
   std::int64_t counter = -1;  ///< step counter in device memory; negative: none
+  std::uint32_t stride = 1;
   bool perf = false;
   Layout layout = Layout::contiguous;
 };
@@ -43,7 +44,7 @@ void build(Problem& problem, const Shape& shape) {
   counter.set(0, 0, 0, static_cast<std::uint32_t>(std::max<std::int64_t>(shape.counter, 0)));
   const RandomKey key{problem.random.next(), RandomPurpose::latent, 5, 1234, nullptr};
   RandomKey counted = key;  // as the reference sees it
-  counted.step += static_cast<std::uint32_t>(std::max<std::int64_t>(shape.counter, 0));
+  counted.step += shape.stride * static_cast<std::uint32_t>(std::max<std::int64_t>(shape.counter, 0));
   const double first = static_cast<float>(shape.first), second = static_cast<float>(shape.second);
   for (std::int64_t m = 0; m < shape.models; ++m)
     for (std::int64_t r = 0; r < shape.rows; ++r)
@@ -73,6 +74,7 @@ void build(Problem& problem, const Shape& shape) {
     args.key = key;
     args.key.seed += static_cast<std::uint64_t>(call.slice.first_model);
     if (shape.counter >= 0) args.key.step_counter = counter.view().data;
+    args.key.step_stride = shape.stride;
     if constexpr (std::is_same_v<Args, FillNormal>) {
       args.mean = static_cast<float>(shape.first);
       args.deviation = static_cast<float>(shape.second);
@@ -88,8 +90,9 @@ void build(Problem& problem, const Shape& shape) {
 template <class Args>
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters = parameters("models", s.models, "rows", s.rows, "columns", s.columns, "first", s.first, "second",
-                              s.second, "truncated", s.truncated, "counter", s.counter, "layout", name_of(s.layout));
+  one.parameters =
+      parameters("models", s.models, "rows", s.rows, "columns", s.columns, "first", s.first, "second", s.second,
+                 "truncated", s.truncated, "counter", s.counter, "stride", s.stride, "layout", name_of(s.layout));
   one.layout = s.layout;
   one.perf = s.perf;
   one.build = [s](Problem& problem) { build<Args>(problem, s); };
@@ -106,6 +109,7 @@ std::vector<Case> cases_of(double first, double second) {
       add({.rows = 3, .columns = columns, .layout = layout});
     add({.models = 3, .rows = 11, .columns = 13, .first = first, .second = second, .layout = layout});
     add({.models = 3, .rows = 7, .columns = 51, .first = first, .second = second, .counter = 77, .layout = layout});
+    add({.rows = 5, .columns = 6, .counter = 77, .stride = 5, .layout = layout});
     if (normal) add({.models = 3, .rows = 33, .columns = 37, .second = 0.01, .truncated = true, .layout = layout});
   }
   add({.rows = 65543, .columns = 1, .counter = 0});

@@ -3,6 +3,16 @@
 #include <limits>
 #include <sstream>
 
+#include "host/backend/backend.hpp"
+
+// Present in programs that hold the CUDA backend or its emulation.
+namespace cugad::cuda {
+[[gnu::weak]] std::size_t search_general_workspace(const Context& context, const LatentSearch& args);
+[[gnu::weak]] void search_general(Context& context, const LatentSearch& args);
+[[gnu::weak]] std::size_t search_layers_workspace(const Context& context, const LatentSearch& args);
+[[gnu::weak]] void search_layers(Context& context, const LatentSearch& args);
+}  // namespace cugad::cuda
+
 /// The bound of latent_search. Adam divides a gradient by its own history, so that a small gradient's rounding becomes
 /// a large step, and a unit or a cell near its kink takes one side or the other: no fixed number bounds this. Instead
 /// the float64 search is repeated a few times with every sum moved at random by up to 4 eps of its terms, as float32
@@ -49,11 +59,11 @@ struct Bounded {
 };
 
 Bounded bounded_search(const Network64& generator, const Network64& discriminator, const SearchSettings& settings,
-                       const Row& x, const Row& start, bool exact, Random& random) {
-  Bounded result{search(generator, discriminator, settings, x, start)};
+                       const Row& x, const Row& start, bool exact, Precision rounded, Random& random) {
+  Bounded result{search(generator, discriminator, settings, x, start, Rounding(nullptr, rounded))};
   const Evaluation& end = result.found.at_end;
   for (int i = 0; i < disturbed_searches && !exact; ++i) {
-    const Found other = search(generator, discriminator, settings, x, start, Rounding(&random));
+    const Found other = search(generator, discriminator, settings, x, start, Rounding(&random, rounded));
     const auto widen = [](double& bound, double deviation) { bound = std::max(bound, room * deviation); };
     widen(result.z, largest_difference(other.z, result.found.z));
     widen(result.loss, std::abs(other.at_end.loss - end.loss));
@@ -76,6 +86,16 @@ std::int64_t parameters_of(const std::vector<std::int64_t>& widths) {
   return count;
 }
 
+/// Runs the search by the route asked for.
+void call_by_route(Call& call, SearchRoute route, const LatentSearch& args) {
+  if (route == SearchRoute::op || call.context.backend().is_host_memory()) return call(args);
+  const bool general = route == SearchRoute::general;
+  call.workspace_bytes =
+      general ? cuda::search_general_workspace(call.context, args) : cuda::search_layers_workspace(call.context, args);
+  if (args.z.models == 0 || args.z.rows == 0) return;
+  return general ? cuda::search_general(call.context, args) : cuda::search_layers(call.context, args);
+}
+
 }  // namespace
 
 std::string SearchShape::text() const {
@@ -85,6 +105,8 @@ std::string SearchShape::text() const {
                  "residual", test::name_of(residual), "discrimination", name_of(discrimination), "missing", missing,
                  "prior", prior_weight, "latent_weight", latent_weight, "clip", latent_clip, "beta1", beta1, "pieces",
                  pieces, "shared_x", shared_x, "outputs", outputs, "layout", test::name_of(layout));
+  if (route != SearchRoute::op) text += route == SearchRoute::general ? ",route=general" : ",route=layers";
+  if (precision != Precision::fp32) text += std::string(",precision=") + cugad::name_of(precision);
   return text;
 }
 
@@ -183,7 +205,7 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
     store(generator_buffer, generator);
     store(discriminator_buffer, discriminator);
 
-    for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t r = 0; r < (shape.reference ? rows : 0); ++r) {
       Row query;
       for (std::int64_t c = 0; c < columns; ++c) query.push_back(x.get(m, r, c));
       Bounded best;
@@ -191,7 +213,8 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
       for (std::int64_t i = 0; i < restarts; ++i) {
         Row start;
         for (std::int64_t c = 0; c < latent; ++c) start.push_back(z.get(m, r * restarts + i, c));
-        Bounded one = bounded_search(generator, discriminator, settings, query, start, shape.exact, random);
+        Bounded one = bounded_search(generator, discriminator, settings, query, start,
+                                     shape.exact || shape.precision != Precision::fp32, shape.rounded, random);
         for (std::int64_t c = 0; c < latent; ++c) {
           const double value = one.found.z[static_cast<std::size_t>(c)];
           const double rounding = shape.exact || shape.steps == 0 ? 0.0 : 8.0 * eps * std::abs(value);
@@ -239,10 +262,17 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
   for (int i = 0; i < 6; ++i) {
     if ((shape.outputs >> i & 1) == 0) outputs[i]->expect_unchanged();
   }
+  if (shape.precision != Precision::fp32) {
+    z.expect_checked_elsewhere();
+    for (TypedTensor<float>* output : outputs) output->expect_checked_elsewhere();
+    problem.check = nullptr;
+  }
 
   const auto weights = static_cast<double>(parameters_of(shape.generator) + parameters_of(shape.discriminator));
   problem.flops = 4.0 * weights * static_cast<double>(models * rows * restarts * (shape.steps + 1));
+  problem.same_bits_where_fused = !shape.exact && shape.precision == Precision::fp32;
   problem.call = [&, shape, settings, first_generator, first_discriminator](Call& call) {
+    call.context.use_precision(shape.precision);
     LatentSearch args;
     const StackView<float> generator = generator_buffer.view(call.slice);
     const StackView<float> discriminator = discriminator_buffer.view(call.slice);
@@ -266,7 +296,7 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
     if (shape.outputs & 8) args.best_z = best_z.view(call.slice);
     if (shape.outputs & 16) args.feature_residual = feature_residual.view(call.slice);
     if (shape.outputs & 32) args.reconstruction = reconstruction.view(call.slice);
-    call(args);
+    call_by_route(call, shape.route, args);
   };
   return {&x,
           &z,

@@ -8,6 +8,9 @@
 /// Problems for latent_search: a shape, and the tensors and expectations made from it.
 namespace cugad::test {
 
+/// Who runs a search: the op (which chooses), or one of the CUDA backend's ways by name where the device is one.
+enum class SearchRoute { op, general, layers };
+
 struct SearchShape {
   std::int64_t models = 1, rows = 1, steps = 0, restarts = 1;
   std::vector<std::int64_t> generator, discriminator;  ///< widths, from the input to the output
@@ -23,6 +26,10 @@ struct SearchShape {
   bool exact = false;
   bool perf = false;
   Layout layout = Layout::contiguous;
+  SearchRoute route = SearchRoute::op;
+  Precision precision = Precision::fp32;  ///< other modes: nothing is bounded, see search_paths.cpp
+  Precision rounded = Precision::fp32;    ///< how the reference rounds the operands of products
+  bool reference = true;                  ///< false: no expectations at all
 
   std::string text() const;
 };

@@ -14,8 +14,9 @@ Row backward(const Network64& network, std::size_t last, const std::vector<Row>&
       if (dh == 0.0) continue;
       const double* weight = layer.weight.data() + o * before.size();
       for (std::size_t k = 0; k < before.size(); ++k) {
-        before[k] += dh * weight[k];
-        magnitude[k] += std::abs(dh * weight[k]);
+        const double term = rounding.operand(dh) * rounding.operand(weight[k]);
+        before[k] += term;
+        magnitude[k] += std::abs(term);
       }
     }
     for (std::size_t k = 0; k < before.size(); ++k) before[k] = rounding(before[k], magnitude[k]);
@@ -53,7 +54,7 @@ std::vector<Row> forward(const Network64& network, const Row& input, const Round
       double sum = layer.bias[o], magnitude = std::abs(sum);
       const double* weight = layer.weight.data() + o * x->size();
       for (std::size_t k = 0; k < x->size(); ++k) {
-        const double term = (*x)[k] * weight[k];
+        const double term = rounding.operand((*x)[k]) * rounding.operand(weight[k]);
         sum += term;
         magnitude += std::abs(term);
       }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <vector>
 
 #include "tests/ops/parity.hpp"
@@ -17,16 +18,27 @@ struct Layer64 {
 using Network64 = std::vector<Layer64>;
 using Row = std::vector<double>;
 
-/// Rounding as a float32 search has it: every sum is moved by up to 4 eps of its terms. No generator: exact.
+/// Rounding as a search has it: every sum is moved by up to 4 eps of its terms (no generator: exact sums), and the
+/// operands of products are rounded as tensor cores take them.
 class Rounding {
  public:
-  explicit Rounding(Random* random = nullptr) : random_(random) {}
+  explicit Rounding(Random* random = nullptr, Precision precision = Precision::fp32)
+      : random_(random), precision_(precision) {}
   double operator()(double value, double magnitude) const {
     return random_ == nullptr ? value : value + random_->uniform(-4.0, 4.0) * eps * magnitude;
+  }
+  /// bfloat16: nearest, ties to even; tf32: nearest, ties away from zero.
+  double operand(double value) const {
+    if (precision_ == Precision::fp32) return value;
+    const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
+    const std::uint32_t rounded =
+        precision_ == Precision::tf32 ? (bits + 0x1000u) & ~0x1fffu : (bits + 0x7fffu + (bits >> 16 & 1u)) & ~0xffffu;
+    return static_cast<double>(std::bit_cast<float>(rounded));
   }
 
  private:
   Random* random_;
+  Precision precision_;
 };
 
 struct SearchSettings {

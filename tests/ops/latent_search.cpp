@@ -116,6 +116,52 @@ std::vector<Case> latent_search_cases() {
        .discrimination = Discrimination::feature_l2});
   add({.rows = 9, .steps = 5, .restarts = 60, .generator = {8, 32, 40}, .discriminator = {40, 32, 1}});
   add({.models = 17, .rows = 10, .steps = 20, .generator = {8, 32, 40}, .discriminator = {40, 32, 1}});
+  // Layer by layer, where the device has that way: every term of the loss, tails, restarts, recorded and plain steps.
+  for (const Discrimination discrimination : discriminations) {
+    SearchShape shape{.models = 2,
+                      .rows = 7,
+                      .steps = 5,
+                      .restarts = 2,
+                      .generator = small_g,
+                      .discriminator = small_d,
+                      .residual = distances[static_cast<int>(discrimination) % 3],
+                      .discrimination = discrimination,
+                      .missing = 0.2,
+                      .latent_clip = 1.0,
+                      .pieces = 2,
+                      .layout = Layout::strided,
+                      .route = SearchRoute::layers};
+    add(shape);
+    shape.restarts = 1, shape.steps = 2, shape.missing = 0.0, shape.prior_weight = 0.05, shape.latent_weight = 0.1;
+    shape.shared_x = true, shape.layout = Layout::misaligned;
+    add(shape);
+  }
+  add({.rows = 6,
+       .steps = 5,
+       .generator = {3, 7},
+       .discriminator = {7, 1},
+       .discrimination = Discrimination::cross_entropy,
+       .route = SearchRoute::layers});
+  add({.rows = 3,
+       .steps = 5,
+       .generator = {32, 64, 128, 121},
+       .discriminator = {121, 256, 128, 128, 1},
+       .route = SearchRoute::layers});
+  // Tensor cores: that nothing depends on the batch, the population or the order of events.
+  for (const Precision precision : {Precision::tf32, Precision::bf16})
+    for (const SearchRoute route : {SearchRoute::general, SearchRoute::layers})
+      add({.models = 2,
+           .rows = 19,
+           .steps = 2,
+           .restarts = 2,
+           .generator = {5, 18, 13},
+           .discriminator = {13, 33, 9, 1},
+           .discrimination = route == SearchRoute::general ? Discrimination::feature_l2 : Discrimination::feature_l1,
+           .missing = 0.2,
+           .prior_weight = 0.05,
+           .layout = Layout::misaligned,
+           .route = route,
+           .precision = precision});
   // Small integers and no steps: everything but Adam, to the bit.
   for (const Discrimination discrimination :
        {Discrimination::none, Discrimination::feature_l1, Discrimination::feature_squared})

@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <numbers>
 
 #include "cugad/error.hpp"
+#include "tests/common/device.hpp"
 
 /// Registers the cases of all ops as gtests and says what one case has to pass.
 namespace cugad::test {
@@ -32,6 +34,13 @@ class ParityTest : public testing::Test {
  private:
   std::size_t record_, index_;
 };
+
+/// What an emulated kernel must not depend on: the order in which lanes run, when asynchronous copies and stream work
+/// happen. The first is the one whose results are compared with the reference.
+constexpr const char* policies[] = {"forward,deferred",  "seed=1,deferred",  "seed=2,deferred",
+                                    "forward,immediate", "seed=1,immediate", "seed=2,immediate"};
+/// A case slower than this runs under the first policy and one seeded one only.
+constexpr double slow_seconds = 0.25;
 
 /// The models one at a time.
 std::vector<Slice> single_models(std::int64_t models) {
@@ -61,12 +70,16 @@ class Test : public ParityTest {
     const std::unique_ptr<Problem> problem = make_problem(record().op, one());
     ASSERT_TRUE(problem->call) << "the case does not call its op: " << rerun(mode);
     const Results start = initial_images(*problem);
-    Results first;
+    Results first, first_fused;
     for (std::size_t d = 0; d < devices().size(); ++d) {
       const NamedDevice& named = devices()[d];
       SCOPED_TRACE(named.name + ": " + rerun(mode));
       std::string refusal;
+      const bool emulated = named.name.starts_with("emulated");
+      if (emulated) cugad_emulator_set_policy(policies[0]);
+      const auto begin = std::chrono::steady_clock::now();
       const Results results = execute(*problem, start, named.device, 1, {{}}, &refusal);
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       ASSERT_EQ(refusal, "") << "unexpectedly unsupported";
       ++record().executed[d];
       double worst = 0.0;
@@ -79,19 +92,41 @@ class Test : public ParityTest {
         ASSERT_EQ(compare_bits(*problem, first, results), "") << "other bits than " << devices().front().name;
       }
       if (first.empty()) first = results;
-      check_invariance(*problem, start, results, named.device);
+      if (problem->same_bits_where_fused && named.name != "cpu:baseline") {
+        if (first_fused.empty()) first_fused = results;
+        ASSERT_EQ(compare_bits(*problem, first_fused, results), "") << "other bits than another fused backend";
+      }
+      // The CPU beside a device under test is there for its bits alone: it has a run of its own.
+      if (named.name == "cpu") continue;
+      if (emulated) check_policies(*problem, start, results, named.device, seconds);
+      if (!emulated || seconds < slow_seconds) check_invariance(*problem, start, results, named.device, emulated);
     }
   }
 
  private:
+  static void check_policies(const Problem& problem, const Results& start, const Results& results, const Device& device,
+                             double seconds) {
+    std::string refusal;
+    for (const char* policy : policies) {
+      if (policy == policies[0] || (seconds > slow_seconds && policy != policies[5])) continue;
+      cugad_emulator_set_policy(policy);
+      ASSERT_EQ(compare_bits(problem, results, execute(problem, start, device, 1, {{}}, &refusal)), "")
+          << "differs under the policy " << policy;
+    }
+    cugad_emulator_set_policy(policies[0]);
+    ASSERT_EQ(refusal, "");
+  }
+
   static void check_invariance(const Problem& problem, const Results& start, const Results& results,
-                               const Device& device) {
+                               const Device& device, bool emulated) {
     std::string refusal;
     const auto run = [&](const Results& images, int threads, const std::vector<Slice>& slices) {
       return execute(problem, images, device, threads, slices, &refusal);
     };
-    ASSERT_EQ(compare_bits(problem, results, run(start, 1, {{}})), "") << "differs on repetition";
-    ASSERT_EQ(compare_bits(problem, results, run(start, 2, {{}})), "") << "differs with 2 threads";
+    if (!emulated) {  // that was repeated, on several threads, under each policy
+      ASSERT_EQ(compare_bits(problem, results, run(start, 1, {{}})), "") << "differs on repetition";
+      ASSERT_EQ(compare_bits(problem, results, run(start, 2, {{}})), "") << "differs with 2 threads";
+    }
     if (problem.models() > 1 && problem.models_are_independent) {
       ASSERT_EQ(compare_bits(problem, results, run(start, 1, single_models(problem.models()))), "")
           << "a population differs from its models run one at a time";

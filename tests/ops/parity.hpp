@@ -91,6 +91,8 @@ class Problem {
   std::function<std::string(const Results&)> check;
   /// All backends must give the same bits.
   bool same_bits_on_all_backends = false;
+  /// All backends that have a fused multiply-add (all but cpu:baseline) must give the same bits.
+  bool same_bits_where_fused = false;
   /// Running the models one at a time must give the same bits.
   bool models_are_independent = true;
   double flops = 0.0, bytes = 0.0;  ///< of one run, for perf

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cugad/device.hpp"
 #include "cugad/ops.hpp"
 
 /// Elementary functions of the contracts in float64, shared by the references.
@@ -51,10 +52,18 @@ inline bool is_curved(Activation activation) {
 
 inline bool is_dropped(float h) { return h == 0.0f && std::signbit(h); }
 
+/// What a precision adds to the bounds of products: operands are rounded to nearest (u = 2^-11 or 2^-8 each), and
+/// tensor cores may truncate where float32 code rounds.
+inline double operand_rounding(Precision precision) {
+  const double u = precision == Precision::tf32 ? 0x1p-11 : precision == Precision::bf16 ? 0x1p-8 : 0.0;
+  return 2.0 * u + u * u;
+}
+inline double sum_rounding(Precision precision) { return precision == Precision::fp32 ? 1.0 : 4.0; }
+
 /// Word `index` of the stream of one model.
 inline std::uint32_t random_word(const RandomKey& key, std::int64_t model, std::uint64_t index) {
   const std::uint64_t block = index / 4;
-  const std::uint32_t counter = key.step + (key.step_counter == nullptr ? 0 : *key.step_counter);
+  const std::uint32_t counter = key.step + (key.step_counter == nullptr ? 0 : key.step_stride * *key.step_counter);
   const std::array<std::uint32_t, 4> words =
       philox4x32_10({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), counter,
                      static_cast<std::uint32_t>(key.purpose) + 256 * key.lane},

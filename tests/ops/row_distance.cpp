@@ -39,6 +39,7 @@ void build(Problem& problem, const Shape& shape) {
       distance.expect(m, r, 0, shape.exact ? static_cast<float>(value) : value,
                       static_cast<double>(columns + 4) * eps * value);
     }
+  problem.same_bits_on_all_backends = true;
   problem.bytes = 8.0 * static_cast<double>(models * rows * columns);
   problem.call = [&, shape](Call& call) {
     RowDistance args;

@@ -13,6 +13,8 @@ struct Shape {
   std::int64_t models = 1, source_rows = 1, batch = 1, steps = 1;
   bool ranges = false;   ///< each model owns rows of its own
   bool counter = false;  ///< the step comes from device memory
+  /// Of the counter: it then counts groups of this many batches, as where the discriminator steps several times.
+  std::uint32_t stride = 1;
   bool perf = false;
   Layout layout = Layout::contiguous;
 };
@@ -27,7 +29,7 @@ void build(Problem& problem, const Shape& shape) {
     first_row.set(m, 0, 0, shape.ranges ? static_cast<std::int32_t>(100 + 1000 * m) : 0);
     row_count.set(m, 0, 0, static_cast<std::int32_t>(shape.source_rows + (shape.ranges ? 3 * m : 0)));
   }
-  for (std::int64_t s = 0; s < steps; ++s) counter.set(0, s, 0, static_cast<std::uint32_t>(s));
+  for (std::int64_t s = 0; s < steps; ++s) counter.set(0, s, 0, static_cast<std::uint32_t>(s) / shape.stride);
   index.expect_checked_elsewhere();
   problem.check = [&, at = problem.index_of(index)](const Results& results) -> std::string {
     for (std::int64_t m = 0; m < index.models; ++m) {
@@ -58,6 +60,8 @@ void build(Problem& problem, const Shape& shape) {
       args.key.seed += static_cast<std::uint64_t>(call.slice.first_model);
       if (shape.counter) {
         args.key.step_counter = counter.view().model(0).row(step);
+        args.key.step_stride = shape.stride;
+        args.key.step = static_cast<std::uint32_t>(step) % shape.stride;
       } else {
         args.key.step = static_cast<std::uint32_t>(step);
       }
@@ -68,8 +72,9 @@ void build(Problem& problem, const Shape& shape) {
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters = parameters("models", s.models, "source_rows", s.source_rows, "batch", s.batch, "steps", s.steps,
-                              "ranges", s.ranges, "counter", s.counter, "layout", name_of(s.layout));
+  one.parameters =
+      parameters("models", s.models, "source_rows", s.source_rows, "batch", s.batch, "steps", s.steps, "ranges",
+                 s.ranges, "counter", s.counter, "stride", s.stride, "layout", name_of(s.layout));
   one.layout = s.layout;
   one.exact = true;
   one.perf = s.perf;
@@ -92,6 +97,7 @@ std::vector<Case> sample_rows_cases() {
          .ranges = true,
          .counter = counter,
          .layout = Layout::strided});
+  add({.source_rows = 41, .batch = 16, .steps = 12, .counter = true, .stride = 3});
   add({.source_rows = 65543, .batch = 65543, .steps = 2});
   add({.source_rows = 1000003, .batch = 4096, .steps = 2, .perf = true});
   add({.source_rows = 5, .batch = 0, .steps = 1});

@@ -123,7 +123,8 @@ TEST(Checkpoint, ARestoredModelKeepsItsSmallerRate) {
     std::atomic<bool> cancel = false;
     control.cancel = &cancel;
     control.on_progress = [&](const FitProgress& progress) {
-      if (progress.step == 100) training->mutable_generator().parameter.model(1).data[0] = HUGE_VALF;
+      if (progress.step == 100)
+        change_parameters(*training, 1, [](std::vector<float>& parameter) { parameter[0] = HUGE_VALF; });
       cancel = progress.step == cancel_at;
     };
     if (cancel_at < 0) {
@@ -145,8 +146,8 @@ TEST(Checkpoint, ARestoredModelKeepsItsSmallerRate) {
 TEST(Checkpoint, RestingModelsStayWhatTheyAre) {
   const Matrix rows = training_rows();
   DetectorOptions options = two_models();
-  options.steps = 3000;
-  options.decay_steps = 4000;
+  options.steps = 5000;
+  options.decay_steps = 6000;
   options.patience = 1;
   options.population = 3;
   std::int64_t first_rest = 0;

@@ -11,7 +11,7 @@ namespace {
 
 /// A control that spoils model 1 of a training after the given step and keeps what is told.
 struct Spoiler {
-  std::unique_ptr<GanTraining> training;
+  std::shared_ptr<GanTraining> training;
   std::vector<std::string> messages;
   std::vector<float> good;  ///< the model's state before it was spoiled
 
@@ -23,7 +23,7 @@ struct Spoiler {
     control.on_progress = [&](const FitProgress& progress) {
       if (progress.step != after) return;
       good = state_of(*training, 1);
-      spoil(training->mutable_generator().parameter.model(1));
+      change_parameters(*training, 1, spoil);
     };
     training->run(control);
   }
@@ -41,7 +41,7 @@ TEST(Guard, RestoresADivergedModelAndLeavesTheOthersAlone) {
   const auto untouched = trained(options, rows, 2);
   Spoiler spoiled;
   spoiled.run(options, rows, 200,
-              [](MatrixView<float> parameter) { parameter.data[3] = std::numeric_limits<float>::quiet_NaN(); });
+              [](std::vector<float>& parameter) { parameter[3] = std::numeric_limits<float>::quiet_NaN(); });
   expect_same_model(*spoiled.training, 0, *untouched, 0);
   expect_same_model(*spoiled.training, 2, *untouched, 2);
   ASSERT_EQ(spoiled.messages.size(), 1u);
@@ -63,7 +63,7 @@ TEST(Guard, GoesBackToTheLastGoodStateToTheBit) {
   options.steps = 200;
   Spoiler spoiled;
   spoiled.run(options, rows, 100,
-              [](MatrixView<float> parameter) { parameter.data[0] = std::numeric_limits<float>::infinity(); });
+              [](std::vector<float>& parameter) { parameter[0] = std::numeric_limits<float>::infinity(); });
   EXPECT_TRUE(same_bits(state_of(*spoiled.training, 1), spoiled.good));
 }
 
@@ -72,8 +72,7 @@ TEST(Guard, RestoresACollapsedModel) {
   DetectorOptions options = three_models();
   options.learning_rate = 0.0f;  // it cannot recover by itself
   Spoiler spoiled;
-  spoiled.run(options, rows, 100,
-              [](MatrixView<float> parameter) { std::fill_n(parameter.data, parameter.columns, 0.0f); });
+  spoiled.run(options, rows, 100, [](std::vector<float>& parameter) { parameter.assign(parameter.size(), 0.0f); });
   ASSERT_EQ(spoiled.messages.size(), 1u);
   EXPECT_NE(spoiled.messages[0].find("model 1 collapsed before step 200: restored"), std::string::npos)
       << spoiled.messages[0];

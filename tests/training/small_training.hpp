@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "cugad/table.hpp"
+#include "host/backend/transfer.hpp"
 #include "host/training/gan_training.hpp"
+#include "tests/common/device.hpp"
 #include "tests/common/random_words.hpp"
 
 namespace cugad::test {
@@ -40,14 +42,15 @@ inline DetectorOptions small_options() {
   return options;
 }
 
-/// All that a training keeps of one model.
+/// All that a training keeps of one model, on the host.
 inline std::vector<float> state_of(const GanTraining& training, std::int64_t model) {
   std::vector<float> values;
+  Context context = training.device().make_context();
   for (const NetworkState* state : {&training.generator(), &training.discriminator()})
     for (const StackView<float>& view : {state->parameter, state->first_moment, state->second_moment, state->average}) {
       if (!view) continue;
-      const float* from = view.model(model).data;
-      values.insert(values.end(), from, from + view.columns);
+      const std::vector<float> part = download(context, view.model(model).data, view.columns);
+      values.insert(values.end(), part.begin(), part.end());
     }
   return values;
 }
@@ -72,15 +75,45 @@ inline void expect_same_model(const GanTraining& first, std::int64_t first_model
       << "the telemetry of model " << first_model << " differs from that of model " << second_model;
 }
 
-inline std::unique_ptr<GanTraining> make_training(const DetectorOptions& options, const Matrix& rows, int threads = 1) {
-  return std::make_unique<GanTraining>(Device::open("cpu", threads), options, rows.view());
+/// A training of rows that lie on its device for as long as it lives.
+inline std::shared_ptr<GanTraining> make_training(const DetectorOptions& options, const Matrix& rows,
+                                                  const Device& device) {
+  struct Resident {
+    Resident(const DetectorOptions& options, const Matrix& rows, const Device& device)
+        : context(device.make_context()),
+          on_device(context, rows.view()),
+          training(device, options, on_device.view()) {}
+    Context context;
+    ResidentRows on_device;
+    GanTraining training;
+  };
+  const auto all = std::make_shared<Resident>(options, rows, device);
+  return {all, &all->training};
+}
+inline std::shared_ptr<GanTraining> make_training(const DetectorOptions& options, const Matrix& rows, int threads = 1) {
+  return make_training(options, rows, test_device(threads));
+}
+/// For tests that look into its memory.
+inline std::shared_ptr<GanTraining> make_cpu_training(const DetectorOptions& options, const Matrix& rows) {
+  return make_training(options, rows, Device::open("cpu", 1));
 }
 
-inline std::unique_ptr<GanTraining> trained(const DetectorOptions& options, const Matrix& rows, int threads = 1,
+inline std::shared_ptr<GanTraining> trained(const DetectorOptions& options, const Matrix& rows, int threads = 1,
                                             const FitControl& control = {}) {
   auto training = make_training(options, rows, threads);
   training->run(control);
   return training;
+}
+
+/// Changes parameters of one model of a training, wherever they lie.
+template <class Change>
+void change_parameters(GanTraining& training, std::int64_t model, Change&& change) {
+  Context context = training.device().make_context();
+  const MatrixView<float> parameter = training.mutable_generator().parameter.model(model);
+  std::vector<float> values = download(context, parameter.data, parameter.columns);
+  change(values);
+  context.backend().copy(parameter.data, values.data(), sizeof(float) * values.size(), context.stream());
+  context.synchronize();
 }
 
 }  // namespace cugad::test

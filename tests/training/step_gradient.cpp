@@ -21,7 +21,7 @@ struct Step {
   explicit Step(const DetectorOptions& options_)
       : options(options_),
         rows(training_rows(40)),
-        training(make_training(options, rows)),
+        training(make_cpu_training(options, rows)),
         step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1),
         generator_twin(training->networks().latent, layers_of(training->networks().generator)),
         discriminator_twin(static_cast<int>(rows.columns), layers_of(training->networks().discriminator)) {
@@ -47,7 +47,7 @@ struct Step {
 
   DetectorOptions options;
   Matrix rows;
-  std::unique_ptr<GanTraining> training;
+  std::shared_ptr<GanTraining> training;
   GanStep step;
   Twin generator_twin, discriminator_twin;
   float scale = 1.0f;

@@ -52,14 +52,15 @@ TEST(Training, CoverageCriterionOfAModelDoesNotDependOnTheOthers) {
   DetectorOptions options = small_options();
   options.population = 3;
   const auto training = make_training(options, rows);
-  Context context = Device::open("cpu", 1).make_context();
+  Context context = test_device().make_context();
+  const ResidentRows resident(context, rows.view());
   const StackView<const float> generators = training->generator().parameter;
   const std::vector<float> together =
-      coverage_criterion(context, training->networks(), generators, rows.view(), options.seed);
+      coverage_criterion(context, training->networks(), generators, resident.view(), options.seed);
   ASSERT_EQ(together.size(), 3u);
   for (std::int64_t m = 0; m < 3; ++m) {
     const std::vector<float> alone = coverage_criterion(context, training->networks(), generators.slice_models(m, 1),
-                                                        rows.view(), options.seed + static_cast<std::uint64_t>(m));
+                                                        resident.view(), options.seed + static_cast<std::uint64_t>(m));
     EXPECT_EQ(alone[0], together[static_cast<std::size_t>(m)]) << m;
     EXPECT_GT(alone[0], 0.0f);
   }
@@ -138,7 +139,7 @@ TEST(Training, LearningRateDecaysAlongACosine) {
   options.beta1 = options.beta2 = 0.0f;  // a step is rate * gradient / |gradient|
   options.final_rate = 0.25f;
   options.decay_steps = 200;
-  auto training = make_training(options, rows);
+  auto training = make_cpu_training(options, rows);
   GanStep step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1);
   float scale = 1.0f;
   step.bind(1, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
@@ -163,7 +164,7 @@ TEST(Training, AdamCountsTheUpdatesOfEachNetwork) {
   options.discriminator_steps = 3;
   options.final_rate = 1.0f;
   for (const auto& [t, inner] : std::vector<std::pair<std::int64_t, int>>{{0, 0}, {0, 2}, {4, 1}}) {
-    auto training = make_training(options, rows);
+    auto training = make_cpu_training(options, rows);
     GanStep step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1);
     float scale = 1.0f;
     step.bind(1, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
@@ -185,7 +186,7 @@ TEST(Training, AdamCountsTheUpdatesOfEachNetwork) {
 
 TEST(Training, AModelWithoutARateKeepsItsBits) {
   const Matrix rows = training_rows();
-  auto training = make_training(small_options(), rows);
+  auto training = make_cpu_training(small_options(), rows);
   const std::vector<float> before = state_of(*training, 0);
   GanStep step(Device::open("cpu", 1).make_context(), small_options(), training->networks(), rows.view(), 1);
   float scale = 0.0f;
@@ -198,7 +199,7 @@ TEST(Training, AStepAllocatesNothing) {
   const Matrix rows = training_rows(300, 9);
   DetectorOptions options = small_options();
   options.discriminator_steps = 2;
-  auto training = make_training(options, rows);
+  auto training = make_cpu_training(options, rows);
   GanStep step(Device::open("cpu", 2).make_context(), options, training->networks(), rows.view(), 1);
   float scale = 1.0f;
   step.bind(1, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
@@ -214,9 +215,10 @@ TEST(Training, LearnsTheClusters) {
   DetectorOptions options = small_options();
   options.steps = options.decay_steps = 800;
   auto training = make_training(options, rows);
-  Context context = Device::open("cpu", 1).make_context();
+  Context context = test_device().make_context();
+  const ResidentRows resident(context, rows.view());
   const auto criterion = [&] {
-    return coverage_criterion(context, training->networks(), training->generator().scoring(), rows.view(), 1)[0];
+    return coverage_criterion(context, training->networks(), training->generator().scoring(), resident.view(), 1)[0];
   };
   const float before = criterion();
   training->run({});

@@ -1,0 +1,309 @@
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "cugad/error.hpp"
+#include "host/backend/open_cuda.hpp"
+#include "kernels/device/entries.hpp"
+#include "kernels/device/limits.hpp"
+#include "kernels/device/runtime.cuh"
+
+/// The CUDA backend: device memory, streams, graphs and errors through the CUDA runtime (or, for tests without a GPU,
+/// through the emulator, which offers the same calls).
+namespace cugad {
+namespace {
+
+#if defined(CUGAD_EMULATED)
+constexpr std::string_view family = "emulated";
+#else
+constexpr std::string_view family = "cuda";
+#endif
+constexpr int oldest_capability = 80;
+
+OpTable op_table() {
+  OpTable table;
+#define CUGAD_CUDA_ENTRY(name, Args) if (&cuda::name##_entry != nullptr) table.name = cuda::name##_entry();
+  CUGAD_OPS(CUGAD_CUDA_ENTRY)
+#undef CUGAD_CUDA_ENTRY
+  return table;
+}
+
+std::string mebibytes(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+/// Errors after which CUDA answers every call with the same error: the device is lost to this process.
+bool is_sticky(cudaError_t status) {
+  switch (status) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable:
+      return true;
+    default:
+      return false;
+  }
+}
+
+class CudaGraph final : public RecordedWork {
+ public:
+  CudaGraph(cudaGraphExec_t executable, cudaGraph_t graph) : executable_(executable), graph_(graph) {}
+  ~CudaGraph() override {
+    cudaGraphExecDestroy(executable_);
+    cudaGraphDestroy(graph_);
+  }
+  void launch(void* stream) override {
+    device::check(cudaGraphLaunch(executable_, static_cast<cudaStream_t>(stream)), "cudaGraphLaunch");
+  }
+
+ private:
+  cudaGraphExec_t executable_;
+  cudaGraph_t graph_;
+};
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(int index, const cudaDeviceProp& properties)
+      : index_(index), name_(std::string(family) + ":" + std::to_string(index)), ops_(op_table()) {
+    limits_.compute_major = properties.major;
+    limits_.compute_minor = properties.minor;
+    limits_.multiprocessors = properties.multiProcessorCount;
+    limits_.shared_memory_per_block = properties.sharedMemPerBlockOptin;
+    limits_.shared_memory_per_multiprocessor = properties.sharedMemPerMultiprocessor;
+    limits_.cache_bytes = static_cast<std::size_t>(properties.l2CacheSize);
+    description_ = std::string(properties.name) + ", compute capability " + std::to_string(properties.major) + "." +
+                   std::to_string(properties.minor) + ", " + std::to_string(properties.multiProcessorCount) +
+                   " multiprocessors, " + mebibytes(properties.totalGlobalMem) + " of memory, " +
+                   std::to_string(properties.sharedMemPerBlockOptin >> 10) + " KiB of shared memory per block";
+    cudaMemPool_t pool = nullptr;
+    require(cudaDeviceGetDefaultMemPool(&pool, index_), "cudaDeviceGetDefaultMemPool");
+    std::uint64_t keep = ~std::uint64_t{0};  // freed memory stays with the pool: the next allocation is cheap
+    require(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
+  }
+
+  const std::string& name() const override { return name_; }
+  std::string description() const override { return description_; }
+  const OpTable& ops() const override { return ops_; }
+  bool is_host_memory() const override { return false; }
+  bool runs_models_together() const override { return true; }
+  const DeviceLimits& limits() const { return limits_; }
+
+  void* allocate(std::size_t bytes, void* stream) override {
+    const CurrentDevice current(*this);
+    const std::size_t size = std::max<std::size_t>(bytes, 1);
+    auto* const order = static_cast<cudaStream_t>(stream);
+    void* memory = nullptr;
+    const cudaError_t status = cudaMallocAsync(&memory, size, order);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // this error is answered here; the device goes on
+      throw Error(ErrorCode::out_of_memory, "out of memory on " + name_ + ": " + std::to_string(size) +
+                                                " bytes asked, about " + mebibytes(available_bytes()) + " free");
+    }
+    require(status, "cudaMallocAsync of " + std::to_string(size) + " bytes");
+    try {
+      require(cudaMemsetAsync(memory, 0, size, order), "cudaMemsetAsync");
+      if (stream == nullptr) require(cudaStreamSynchronize(order), "cudaStreamSynchronize");
+    } catch (const Error&) {
+      cudaFreeAsync(memory, order);
+      throw;
+    }
+    const std::lock_guard lock(mutex_);
+    sizes_[memory] = size;
+    use_.bytes += size;
+    use_.peak_bytes = std::max(use_.peak_bytes, use_.bytes);
+    return memory;
+  }
+
+  void release(void* memory, void* stream) noexcept override {
+    if (memory == nullptr) return;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = sizes_.find(memory);
+      if (found != sizes_.end()) {
+        use_.bytes -= found->second;
+        sizes_.erase(found);
+      }
+    }
+    int before = 0;
+    cudaGetDevice(&before);
+    cudaSetDevice(index_);
+    if (stream == nullptr) cudaDeviceSynchronize();
+    cudaFreeAsync(memory, static_cast<cudaStream_t>(stream));
+    cudaSetDevice(before);
+  }
+
+  void* allocate_pinned(std::size_t bytes) override {
+    const CurrentDevice current(*this);
+    void* memory = nullptr;
+    const std::size_t size = std::max<std::size_t>(bytes, 1);
+    const cudaError_t status = cudaHostAlloc(&memory, size, cudaHostAllocPortable);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      throw Error(ErrorCode::out_of_memory,
+                  "out of memory: " + std::to_string(size) + " pinned bytes asked of the host");
+    }
+    require(status, "cudaHostAlloc of " + std::to_string(size) + " bytes");
+    std::fill_n(static_cast<std::byte*>(memory), size, std::byte{0});
+    return memory;
+  }
+  void release_pinned(void* memory) noexcept override {
+    if (memory != nullptr) cudaFreeHost(memory);
+  }
+
+  std::size_t available_bytes() const override {
+    std::size_t free = 0, total = 0;
+    int before = 0;
+    cudaGetDevice(&before);
+    cudaSetDevice(index_);
+    if (cudaMemGetInfo(&free, &total) != cudaSuccess) free = 0;
+    cudaSetDevice(before);
+    return free;
+  }
+  MemoryUse memory() const override {
+    const std::lock_guard lock(mutex_);
+    return use_;
+  }
+
+  void copy(void* destination, const void* source, std::size_t bytes, void* stream) override {
+    if (bytes == 0) return;
+    const CurrentDevice current(*this);
+    require(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(stream)),
+            "cudaMemcpyAsync of " + std::to_string(bytes) + " bytes");
+  }
+  void copy_rows(void* destination, std::size_t destination_stride, const void* source, std::size_t source_stride,
+                 std::size_t row_bytes, std::size_t rows, void* stream) override {
+    if (row_bytes == 0 || rows == 0) return;
+    const CurrentDevice current(*this);
+    require(cudaMemcpy2DAsync(destination, destination_stride, source, source_stride, row_bytes, rows,
+                              cudaMemcpyDefault, static_cast<cudaStream_t>(stream)),
+            "cudaMemcpy2DAsync of " + std::to_string(rows) + " rows of " + std::to_string(row_bytes) + " bytes");
+  }
+  void synchronize(void* stream) override {
+    const CurrentDevice current(*this);
+    require(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "cudaStreamSynchronize");
+  }
+  bool is_device_pointer(const void* memory) const override {
+    cudaPointerAttributes attributes = {};
+    if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
+      cudaGetLastError();
+      return false;
+    }
+    if (attributes.type == cudaMemoryTypeDevice) return attributes.device == index_;
+    return attributes.type == cudaMemoryTypeManaged;
+  }
+
+  void* make_stream() override {
+    const CurrentDevice current(*this);
+    cudaStream_t stream = nullptr;
+    require(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    return stream;
+  }
+  void release_stream(void* stream) noexcept override {
+    if (stream != nullptr) cudaStreamDestroy(static_cast<cudaStream_t>(stream));
+  }
+
+  int enter() override {
+    if (broken_.load()) {
+      const std::lock_guard lock(mutex_);
+      throw Error(ErrorCode::device, name_ + " is not used any more after an earlier failure: " + failure_);
+    }
+    int before = 0;
+    require(cudaGetDevice(&before), "cudaGetDevice");
+    if (before != index_) require(cudaSetDevice(index_), "cudaSetDevice(" + std::to_string(index_) + ")");
+    return before;
+  }
+  void leave(int before) noexcept override {
+    if (before != index_) cudaSetDevice(before);
+  }
+
+  void begin_recording(void* stream) override {
+    const CurrentDevice current(*this);
+    require(cudaStreamBeginCapture(static_cast<cudaStream_t>(stream), cudaStreamCaptureModeThreadLocal),
+            "cudaStreamBeginCapture");
+  }
+  std::unique_ptr<RecordedWork> end_recording(void* stream) override {
+    const CurrentDevice current(*this);
+    cudaGraph_t graph = nullptr;
+    require(cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &graph), "cudaStreamEndCapture");
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+    if (status != cudaSuccess) cudaGraphDestroy(graph);
+    require(status, "cudaGraphInstantiate");
+    return std::make_unique<CudaGraph>(executable, graph);
+  }
+
+ private:
+  /// Names the call and the device; remembers an error from which CUDA does not recover.
+  void require(cudaError_t status, const std::string& call) {
+    if (status == cudaSuccess) return;
+    if (is_sticky(status) && !broken_.exchange(true)) {
+      const std::lock_guard lock(mutex_);
+      failure_ = call + ": " + cudaGetErrorString(status);
+    } else {
+      cudaGetLastError();
+    }
+    device::check(status, name_ + ": " + call);
+  }
+
+  int index_;
+  std::string name_, description_, failure_;
+  OpTable ops_;
+  DeviceLimits limits_;
+  std::atomic<bool> broken_ = false;
+  mutable std::mutex mutex_;
+  std::unordered_map<void*, std::size_t> sizes_;
+  MemoryUse use_;
+};
+
+int index_in(std::string_view name) {
+  if (name == family) return 0;
+  int index = -1;
+  const char* const end = name.data() + name.size();
+  if (name.size() > family.size() + 1 && name.substr(0, family.size()) == family && name[family.size()] == ':') {
+    const auto [stop, failure] = std::from_chars(name.data() + family.size() + 1, end, index);
+    if (failure != std::errc() || stop != end) index = -1;
+  }
+  if (index < 0) {
+    throw Error(ErrorCode::unsupported, "device '" + std::string(name) + "' is not available: this build has '" +
+                                            std::string(family) + "' and '" + std::string(family) + ":N'");
+  }
+  return index;
+}
+
+}  // namespace
+
+std::shared_ptr<Backend> open_cuda(std::string_view name) {
+  const int index = index_in(name);
+  const auto refuse = [&](const std::string& why) {
+    return Error(ErrorCode::unsupported, "device '" + std::string(name) + "' is not available: " + why);
+  };
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    cudaGetLastError();
+    throw refuse(std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")");
+  }
+  if (index >= count) {
+    throw refuse("this machine has " + std::to_string(count) + " CUDA device" + (count == 1 ? "" : "s"));
+  }
+  cudaDeviceProp properties = {};
+  device::check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+  if (10 * properties.major + properties.minor < oldest_capability) {
+    throw refuse(std::string(properties.name) + " has compute capability " + std::to_string(properties.major) + "." +
+                 std::to_string(properties.minor) + ", expected 8.0 or later");
+  }
+  return std::make_shared<CudaBackend>(index, properties);
+}
+
+const DeviceLimits& device_limits(const Context& context) {
+  return static_cast<const CudaBackend&>(context.backend()).limits();
+}
+
+}  // namespace cugad

@@ -1,0 +1,14 @@
+#include <string>
+
+#include "cugad/error.hpp"
+#include "host/backend/open_cuda.hpp"
+
+/// Stands in for cuda_backend.cpp in a build without CUDA.
+namespace cugad {
+
+std::shared_ptr<Backend> open_cuda(std::string_view name) {
+  throw Error(ErrorCode::unsupported,
+              "device '" + std::string(name) + "' is not available: this build has no CUDA backend");
+}
+
+}  // namespace cugad

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "host/backend/backend.hpp"
+
+namespace cugad {
+
+/// Opens a CUDA device by its name, "cuda" or "cuda:N" (a build on the emulator: "emulated"). Throws Error{unsupported}
+/// that says why there is none: not built in, no driver, no device, too old.
+std::shared_ptr<Backend> open_cuda(std::string_view name);
+
+}  // namespace cugad

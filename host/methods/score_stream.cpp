@@ -1,0 +1,72 @@
+#include "host/methods/score_stream.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "host/backend/transfer.hpp"
+
+namespace cugad {
+
+ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform, AnoGan& model)
+    : transform_(transform),
+      model_(model),
+      backend_(device.backend()),
+      upload_(device.make_context()),
+      arena_(device.backend()),
+      chunk_(model.chunk_rows()),
+      constants_(transform.upload(upload_, arena_)) {
+  const std::int64_t columns = transform.columns();
+  transformed_ = {arena_.take<float>("transformed rows", chunk_ * columns), chunk_, columns};
+  scores_ = arena_.stack("scores", 1, chunk_, 1);
+  if (backend_.is_host_memory()) return;
+  for (Stage& stage : stages_) {
+    stage.device = arena_.take<float>("rows on their way", chunk_ * columns);
+    stage.pinned =
+        static_cast<float*>(backend_.allocate_pinned(sizeof(float) * static_cast<std::size_t>(chunk_ * columns)));
+  }
+}
+
+ScoreStream::~ScoreStream() {
+  for (const Stage& stage : stages_) {
+    if (stage.pinned != nullptr) backend_.release_pinned(stage.pinned);
+  }
+}
+
+void ScoreStream::stage(const Stage& stage, MatrixView<const float> rows) {
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    std::copy_n(rows.row(r), rows.columns, stage.pinned + r * rows.columns);
+  }
+  backend_.copy(stage.device, stage.pinned, sizeof(float) * static_cast<std::size_t>(rows.rows * rows.columns),
+                upload_.stream());
+}
+
+void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals) {
+  const std::int64_t columns = transform_.columns();
+  const bool staged = !backend_.is_device_pointer(rows.data), fetched = !backend_.is_device_pointer(scores);
+  Context& context = model_.context();
+  const auto part = [&](std::int64_t first) {
+    return MatrixView<const float>(rows.row(first), std::min(chunk_, rows.rows - first), columns, rows.row_stride);
+  };
+  if (staged && rows.rows > 0) stage(stages_[0], part(0));
+  int now = 0;
+  for (std::int64_t first = 0; first < rows.rows; first += chunk_, now = 1 - now) {
+    MatrixView<const float> chunk = part(first);
+    const std::int64_t count = chunk.rows;
+    if (staged) {
+      upload_.synchronize();
+      chunk = {stages_[now].device, count, columns};
+    }
+    const MatrixView<float> transformed(transformed_.data, count, columns);
+    FeatureTransform::apply(context, constants_, chunk, transformed);
+    const StackView<float> target(fetched ? scores_.data : scores + first, 1, count, 1);
+    model_.score(transformed, target, residuals == nullptr ? nullptr : residuals + first * columns);
+    // The next chunk travels while this one is scored.
+    if (staged && first + chunk_ < rows.rows) stage(stages_[1 - now], part(first + chunk_));
+    if (fetched) {
+      backend_.copy(scores + first, scores_.data, sizeof(float) * static_cast<std::size_t>(count), context.stream());
+      context.synchronize();
+    }
+  }
+}
+
+}  // namespace cugad

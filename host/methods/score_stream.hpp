@@ -1,0 +1,42 @@
+#pragma once
+
+#include "host/methods/anogan.hpp"
+#include "host/methods/transform.hpp"
+
+namespace cugad {
+
+/// Scores any number of rows in the units of the training data, chunk by chunk. Rows and scores may each be host or
+/// device memory. Rows on the host of a GPU go through two pinned buffers: while one chunk is scored, the next is on
+/// its way. All memory is taken on construction.
+class ScoreStream {
+ public:
+  ScoreStream(const Device& device, const FeatureTransform& transform, AnoGan& model);
+  ~ScoreStream();
+  ScoreStream(const ScoreStream&) = delete;
+  ScoreStream& operator=(const ScoreStream&) = delete;
+
+  /// `residuals` (optional): rows x columns on the host, the mean |x - G(z)| of the population in transformed units.
+  /// Scores on the host are there on return; scores on the device follow in the order of context().stream().
+  void score(MatrixView<const float> rows, float* scores, float* residuals);
+
+ private:
+  /// Rows on their way to the device.
+  struct Stage {
+    float* pinned = nullptr;
+    float* device = nullptr;
+  };
+  void stage(const Stage& stage, MatrixView<const float> rows);
+
+  const FeatureTransform& transform_;
+  AnoGan& model_;
+  Backend& backend_;
+  Context upload_;
+  Arena arena_;
+  std::int64_t chunk_;
+  FeatureTransform::Constants constants_;
+  MatrixView<float> transformed_;
+  StackView<float> scores_;
+  Stage stages_[2];
+};
+
+}  // namespace cugad

@@ -1,0 +1,217 @@
+#include <algorithm>
+#include <cstddef>
+
+#include "kernels/dense/dense_backward.cuh"
+#include "kernels/dense/library_product.hpp"
+#include "kernels/dense/tile_choice.cuh"
+#include "kernels/device/entries.hpp"
+
+/// The backward pass of a dense layer in at most three launches:
+///
+///   dY, y --> dH (in place of dY) --+--> dX = dH W                                 one tile of dX,
+///                                   +--> dW = scale dH^T X, db = scale sums of dH  dW or a chunk of dW per block
+///                                            (more than 1,024 rows: in chunks) --> sum of the chunks
+///
+/// dX and dW share a launch: one alone rarely fills the chip at a batch of 50.
+namespace cugad::cuda {
+namespace {
+
+struct ProductArguments {
+  DenseBackward op;
+  std::int64_t first_model;
+  unsigned input_blocks, input_across;    ///< blocks of dX, all and per row of tiles
+  unsigned weight_blocks, weight_across;  ///< blocks of one chunk of dW, likewise
+  std::int64_t chunk_rows;
+  ChunkSums sums;  ///< data null: a single chunk, results go to the gradients at once
+  bool dy_vectors, weight_vectors, x_vectors, dx_vectors;
+};
+
+template <class Tile>
+constexpr std::size_t shared_floats = std::max(product_floats<Tile, Order::k_contiguous, Order::k_strided>(),
+                                               product_floats<Tile, Order::k_strided, Order::k_strided>());
+
+/// dX = dH W: k runs over the units.
+template <class Tile>
+__device__ inline void input_gradient(const ProductArguments& p, std::int64_t model, unsigned block, float* shared) {
+  const std::int64_t row = std::int64_t{block / p.input_across} * Tile::rows;
+  const std::int64_t column = std::int64_t{block % p.input_across} * Tile::columns;
+  const MatrixView<const float> weight = p.op.weight.model(model);
+  const MatrixView<float> dh = p.op.dy.model(model), dx = p.op.dx.model(model);
+  const int rows = existing(dx.rows - row, Tile::rows), columns = existing(dx.columns - column, Tile::columns);
+  Tile tile;
+  NoObserver nothing;
+  tile.begin(nullptr, 0);
+  multiply<Order::k_contiguous, Order::k_strided>(tile, {dh.row(row), dh.row_stride, rows, p.dy_vectors},
+                                                  {weight.data + column, weight.row_stride, columns, p.weight_vectors},
+                                                  static_cast<int>(dh.columns), shared, nothing);
+  publish(tile, shared);
+  const auto keep = [&]<int width>() {
+    hand_out<width, Tile>(shared, rows, columns, [&](int r, int c, int count, const float* sums) {
+      float values[width];
+#pragma unroll
+      for (int i = 0; i < width; ++i) values[i] = sums[i];
+      store_values(dx.row(row + r) + column + c, values, count);
+    });
+  };
+  if (p.dx_vectors) {
+    keep.template operator()<4>();
+  } else {
+    keep.template operator()<1>();
+  }
+}
+
+/// One chain of the bias gradient per thread, over the panels of dH that pass by: k is the row, the index the unit.
+template <class Tile>
+struct ColumnSums {
+  bool wanted;
+  float sum = 0.0f;
+  __device__ void operator()(const float* panel, int depth) {
+    static_assert(Tile::threads >= Tile::rows);
+    if (!wanted || threadIdx.x >= Tile::rows) return;
+    for (int k = 0; k < depth; ++k) sum += panel[k * LeftPanel<Tile, Order::k_strided>::stride + threadIdx.x];
+  }
+};
+
+/// dW = dH^T X and db: k runs over the rows of the chunk.
+template <class Tile>
+__device__ inline void weight_gradient(const ProductArguments& p, std::int64_t model, unsigned block, float* shared) {
+  const std::int64_t chunk = block / p.weight_blocks;
+  const unsigned place = block % p.weight_blocks;
+  const std::int64_t o = std::int64_t{place / p.weight_across} * Tile::rows;
+  const std::int64_t column = std::int64_t{place % p.weight_across} * Tile::columns;
+  const std::int64_t first_row = chunk * p.chunk_rows;
+  const MatrixView<float> dh = p.op.dy.model(model), dweight = p.op.dweight.model(model);
+  // With db alone wanted there is no x: a product of no columns, whose operand is never read.
+  const MatrixView<const float> x = p.op.dweight ? p.op.x.model(model) : MatrixView<const float>(dh);
+  const int rows = existing(dh.columns - o, Tile::rows);
+  const int columns = p.op.dweight ? existing(dweight.columns - column, Tile::columns) : 0;
+  Tile tile;
+  ColumnSums<Tile> bias{p.op.dbias && column == 0};
+  tile.begin(nullptr, 0);
+  multiply<Order::k_strided, Order::k_strided>(tile, {dh.row(first_row) + o, dh.row_stride, rows, p.dy_vectors},
+                                               {x.row(first_row) + column, x.row_stride, columns, p.x_vectors},
+                                               static_cast<int>(std::min(p.chunk_rows, dh.rows - first_row)), shared,
+                                               bias);
+  publish(tile, shared);
+  hand_out<1, Tile>(shared, rows, columns, [&](int r, int c, int, const float* sums) {
+    if (p.sums.data != nullptr) {
+      p.sums.row(blockIdx.z, chunk, o + r)[column + c] = *sums;
+    } else {
+      keep_gradient(p.op, dweight.row(o + r) + column + c, *sums);
+    }
+  });
+  if (!bias.wanted || static_cast<int>(threadIdx.x) >= rows) return;
+  if (p.sums.data != nullptr) {
+    p.sums.row(blockIdx.z, chunk, o + threadIdx.x)[p.sums.columns - 1] = bias.sum;
+  } else {
+    keep_gradient(p.op, p.op.dbias.model(model).data + o + threadIdx.x, bias.sum);
+  }
+}
+
+template <class Tile>
+__global__ void __launch_bounds__(Tile::threads, Tile::resident_blocks)
+    dense_backward_kernel(const __grid_constant__ ProductArguments p) {
+  float* const shared = device::SharedMemory().take<float>(shared_floats<Tile>);
+  const std::int64_t model = p.first_model + blockIdx.z;
+  if (blockIdx.x < p.input_blocks) {
+    input_gradient<Tile>(p, model, blockIdx.x, shared);
+  } else {
+    weight_gradient<Tile>(p, model, blockIdx.x - p.input_blocks, shared);
+  }
+}
+
+bool wants_parameters(const DenseBackward& args) { return args.dweight || args.dbias; }
+
+/// The width of the weight gradient; none where only db is wanted.
+std::int64_t weight_columns(const DenseBackward& args) { return args.dweight ? args.dweight.columns : 0; }
+
+/// Bytes of the chunks' sums of one model.
+std::int64_t chunk_bytes(const DenseBackward& args) {
+  const std::int64_t chunks = chunk_count(args.dy.rows);
+  if (chunks == 1 || !wants_parameters(args)) return 0;
+  return chunks * args.dy.columns * (weight_columns(args) + 1) * static_cast<std::int64_t>(sizeof(float));
+}
+
+/// Models per launch: what the grid takes, and what keeps the chunks' sums within a bound.
+std::int64_t models_at_once(const DenseBackward& args) {
+  constexpr std::int64_t bytes_at_once = std::int64_t{256} << 20;
+  const std::int64_t bytes = chunk_bytes(args);
+  const std::int64_t fitting = bytes == 0 ? args.dy.models : std::max<std::int64_t>(1, bytes_at_once / bytes);
+  return std::min({args.dy.models, fitting, device::max_grid_z});
+}
+
+/// Who computes what, and with how much memory.
+struct Plan {
+  DenseBackward own;  ///< the part of our own kernels
+  bool by_library;    ///< dW comes from cuBLASLt
+  std::size_t own_bytes, bytes;
+};
+
+Plan plan_of(const Context& context, const DenseBackward& args) {
+  Plan plan = {args, false, 0, 0};
+  if (args.dy.models == 0) return plan;
+  plan.by_library = library_weight_gradient_wins(context, args);
+  if (plan.by_library) plan.own.dweight = {};
+  plan.own_bytes = static_cast<std::size_t>(models_at_once(plan.own) * chunk_bytes(plan.own));
+  plan.bytes = plan.own_bytes + (plan.by_library ? library_workspace() : 0);
+  return plan;
+}
+
+std::size_t backward_workspace(const Context& context, const DenseBackward& args) {
+  return plan_of(context, args).bytes;
+}
+
+template <class Tile>
+void launch_products(Context& context, ProductArguments p, std::int64_t models) {
+  const DenseBackward& op = p.op;
+  if (op.dx) {
+    p.input_across = device::blocks_for(op.dx.columns, Tile::columns);
+    p.input_blocks = static_cast<unsigned>(tile_count<Tile>(op.dx.rows, op.dx.columns));
+  }
+  std::int64_t blocks = p.input_blocks;
+  if (wants_parameters(op)) {
+    const std::int64_t columns = std::max<std::int64_t>(1, weight_columns(op));  // one tile where only db is wanted
+    p.weight_across = device::blocks_for(columns, Tile::columns);
+    p.weight_blocks = static_cast<unsigned>(tile_count<Tile>(op.dy.columns, columns));
+    blocks += chunk_count(op.dy.rows) * p.weight_blocks;
+  }
+  if (blocks == 0) return;
+  constexpr std::size_t bytes = device::SharedLayout().add<float>(shared_floats<Tile>).bytes();
+  device::launch(context.stream(), "dense_backward",
+                 {dim3(static_cast<unsigned>(blocks), 1, static_cast<unsigned>(models)), dim3(Tile::threads), bytes},
+                 dense_backward_kernel<Tile>, p);
+}
+
+void backward(Context& context, const DenseBackward& all) {
+  if (all.dy.models == 0) return;
+  const Plan plan = plan_of(context, all);
+  const DenseBackward& args = plan.own;
+  auto* const scratch = plan.bytes > 0 ? static_cast<std::byte*>(context.scratch(plan.bytes)) : nullptr;
+  const std::int64_t chunks = chunk_count(args.dy.rows), columns = weight_columns(args);
+  ProductArguments p = {};
+  p.op = args;
+  p.chunk_rows = chunk_rows(args.dy.rows);
+  p.dy_vectors = device::rows_are_vectors(args.dy);
+  p.weight_vectors = device::rows_are_vectors(args.weight);
+  p.x_vectors = args.dweight ? device::rows_are_vectors(args.x) : p.dy_vectors;  // see weight_gradient
+  p.dx_vectors = device::rows_are_vectors(args.dx);
+  if (plan.own_bytes > 0) p.sums = {reinterpret_cast<float*>(scratch), chunks, args.dy.columns, columns + 1};
+  const auto blocks = [&]<class Tile>() {
+    const std::int64_t input = args.dx ? tile_count<Tile>(args.dx.rows, args.dx.columns) : 0;
+    return args.dy.models * (input + chunks * tile_count<Tile>(args.dy.columns, columns));
+  };
+  const std::int64_t at_once = models_at_once(args);
+  for (p.first_model = 0; p.first_model < args.dy.models; p.first_model += at_once) {
+    const std::int64_t models = std::min(at_once, args.dy.models - p.first_model);
+    if (args.dy.rows > 0 && args.dy.columns > 0) launch_activation_backward(context, args, p.first_model, models);
+    choose_tile(context, blocks, [&]<class Tile>() { launch_products<Tile>(context, p, models); });
+    if (p.sums.data != nullptr) launch_add_chunks(context, args, p.sums, p.first_model, models);
+  }
+  if (plan.by_library) library_weight_gradient(context, all, scratch + plan.own_bytes);
+}
+
+}  // namespace
+
+OpEntry<DenseBackward> dense_backward_entry() { return {backward, backward_workspace}; }
+
+}  // namespace cugad::cuda

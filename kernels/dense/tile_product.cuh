@@ -1,0 +1,147 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/device/shared_memory.cuh"
+#include "kernels/device/tile_load.cuh"
+
+/// The matrix product of the dense layers: C(m, n) = start(n) + sum over k of A(m, k) B(n, k), one tile of C per block.
+/// Panels of A and B flow through shared memory in three stages:
+///
+///   global --cp.async--> stage t+2 | stage t+1 (landing) | stage t --> registers (fp32: FMA, else: mma.sync)
+///
+/// one barrier per panel. How the sums are formed is the Tile's business (simt_tile.cuh, tensor_tile.cuh); every tile
+/// shape of a precision adds the terms of an element in the same order, so that no result depends on the shape.
+namespace cugad::cuda {
+
+constexpr int panel_depth = 16;  ///< k per stage
+constexpr int stages = 3;
+
+/// Which index of an operand is contiguous in memory: k (a row per m or n) or m or n (a row per k).
+enum class Order { k_contiguous, k_strided };
+
+/// One operand of a block's tile.
+struct Operand {
+  const float* data;    ///< element (first index of the tile, k = 0)
+  std::int64_t stride;  ///< between rows, in elements
+  int indices;          ///< how many m or n exist from the tile's first on
+  bool vectors;         ///< rows start at multiples of 16 bytes
+};
+
+/// A panel in shared memory: `extent` indices x panel_depth, padded against bank conflicts.
+template <Order order, int extent, int contiguous_padding, int strided_padding>
+struct PanelLayout {
+  static constexpr int rows = order == Order::k_contiguous ? extent : panel_depth;
+  static constexpr int columns = order == Order::k_contiguous ? panel_depth : extent;
+  static constexpr int stride = columns + (order == Order::k_contiguous ? contiguous_padding : strided_padding);
+  static constexpr int floats = rows * stride;
+};
+
+template <class Tile, Order order>
+using LeftPanel = PanelLayout<order, Tile::rows, Tile::contiguous_padding, Tile::strided_padding>;
+template <class Tile, Order order>
+using RightPanel = PanelLayout<order, Tile::columns, Tile::contiguous_padding, Tile::strided_padding>;
+
+/// Floats between the rows of a finished tile in shared memory.
+template <class Tile>
+constexpr int sums_stride = Tile::columns + 4;
+
+/// Floats of shared memory of one product. The finished tile replaces the stages.
+template <class Tile, Order left, Order right>
+constexpr std::size_t product_floats() {
+  constexpr std::size_t panels = stages * (LeftPanel<Tile, left>::floats + RightPanel<Tile, right>::floats);
+  constexpr std::size_t sums = Tile::rows * sums_stride<Tile>;
+  return panels > sums ? panels : sums;
+}
+
+/// Starts the copies of the panel whose first term is k; k_left > 0 terms exist from there on.
+template <Order order, class Layout, int threads, int interleave>
+__device__ inline void load_panel(float* panel, const Operand& operand, int k, int k_left) {
+  if constexpr (order == Order::k_contiguous) {
+    device::load_tile_async<Layout::rows, Layout::columns, Layout::stride, threads, interleave>(
+        panel, {operand.data + k, operand.stride, operand.indices, k_left, operand.vectors});
+  } else {
+    device::load_tile_async<Layout::rows, Layout::columns, Layout::stride, threads>(
+        panel, {operand.data + k * operand.stride, operand.stride, k_left, operand.indices, operand.vectors});
+  }
+}
+
+/// What else is done with a panel of A while it is in shared memory: nothing.
+struct NoObserver {
+  __device__ void operator()(const float*, int) const {}
+};
+
+/// Adds all terms k < k_count to the tile's sums. observe(panel of A, its depth) sees every panel of A.
+template <Order left, Order right, class Tile, class Observer>
+__device__ inline void multiply(Tile& tile, const Operand& a, const Operand& b, int k_count, float* shared,
+                                Observer& observe) {
+  using Left = LeftPanel<Tile, left>;
+  using Right = RightPanel<Tile, right>;
+  constexpr int stage_floats = Left::floats + Right::floats;
+  const int panels = (k_count + panel_depth - 1) / panel_depth;
+  const auto start = [&](int panel, int stage) {
+    if (panel < panels) {
+      float* const at = shared + stage * stage_floats;
+      const int k = panel * panel_depth;
+      load_panel<left, Left, Tile::threads, 1>(at, a, k, k_count - k);
+      load_panel<right, Right, Tile::threads, Tile::interleave>(at + Left::floats, b, k, k_count - k);
+    }
+    device::copy_async_commit();  // also where nothing was started: the wait counts groups
+  };
+  for (int s = 0; s < stages - 1; ++s) start(s, s);
+  int stage = 0;
+  for (int panel = 0; panel < panels; ++panel) {
+    device::copy_async_wait<stages - 2>();
+    __syncthreads();  // this panel has landed for all threads, and all are done with the one before
+    start(panel + stages - 1, stage == 0 ? stages - 1 : stage - 1);
+    const float* const at = shared + stage * stage_floats;
+    const int depth = panel < panels - 1 ? panel_depth : (k_count - 1) % panel_depth + 1;
+    observe(at, depth);
+    tile.template multiply<left, right>(at, at + Left::floats, depth);
+    stage = stage == stages - 1 ? 0 : stage + 1;
+  }
+}
+
+/// Puts the finished sums into shared memory and hands them out as groups of `width` neighbouring columns, neighbouring
+/// groups to neighbouring threads: keep(row, column, count, sums), count <= width of them exist.
+template <int width, class Tile, class Keep>
+__device__ inline void hand_out(const float* sums, int rows, int columns, const Keep& keep) {
+  constexpr int groups = Tile::columns / width;
+#pragma unroll 1
+  for (int at = static_cast<int>(threadIdx.x); at < rows * groups; at += Tile::threads) {
+    const int r = at / groups, c = at % groups * width;
+    if (c >= columns) continue;
+    keep(r, c, columns - c < width ? columns - c : width, sums + r * sums_stride<Tile> + c);
+  }
+}
+
+/// How many of `extent` indices exist, `left` being what the matrix has.
+__device__ inline int existing(std::int64_t left, int extent) {
+  return left < extent ? static_cast<int>(left) : extent;
+}
+
+/// The tile's sums in shared memory, complete for all threads.
+template <class Tile>
+__device__ inline void publish(const Tile& tile, float* shared) {
+  device::copy_async_wait<0>();
+  __syncthreads();  // the stages are no longer read
+  tile.store(shared);
+  __syncthreads();
+}
+
+/// Stores `count` of `width` values; as one vector where all exist (`to` is then aligned).
+template <int width>
+__device__ inline void store_values(float* to, const float (&values)[width], int count) {
+  if constexpr (width == 4) {
+    if (count == 4) {
+      *reinterpret_cast<float4*>(to) = make_float4(values[0], values[1], values[2], values[3]);
+      return;
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < width; ++i) {
+    if (i < count) to[i] = values[i];
+  }
+}
+
+}  // namespace cugad::cuda

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "kernels/device/runtime.cuh"
+
+/// The same launches many times over: recorded once as a graph, so that the host pays for one launch per repetition.
+namespace cugad::device {
+
+/// Ends a recording and destroys what it made, whatever happens in between.
+class StepGraph {
+ public:
+  explicit StepGraph(cudaStream_t stream) : stream_(stream) {
+    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    recording_ = true;
+  }
+  ~StepGraph() {
+    if (recording_) cudaStreamEndCapture(stream_, &graph_);
+    if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
+    if (graph_ != nullptr) cudaGraphDestroy(graph_);
+  }
+  StepGraph(const StepGraph&) = delete;
+  StepGraph& operator=(const StepGraph&) = delete;
+
+  void end() {
+    recording_ = false;
+    check(cudaStreamEndCapture(stream_, &graph_), "cudaStreamEndCapture");
+    check(cudaGraphInstantiate(&executable_, graph_, 0), "cudaGraphInstantiate");
+  }
+  void launch() { check(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch"); }
+
+ private:
+  cudaStream_t stream_;
+  cudaGraph_t graph_ = nullptr;
+  cudaGraphExec_t executable_ = nullptr;
+  bool recording_ = false;
+};
+
+/// Calls step() `times` times, or records it once and launches the graph as often: step() must launch the same work
+/// each time and nothing else. Few repetitions, the default stream (which cannot be recorded) and a stream that is
+/// being recorded already get plain calls.
+template <class Step>
+void repeat(void* stream, std::int64_t times, const Step& step) {
+  constexpr std::int64_t worthwhile = 4;  // recording and instantiating cost a few steps' launches
+  auto* const order = static_cast<cudaStream_t>(stream);
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusActive;
+  if (stream != nullptr) check(cudaStreamIsCapturing(order, &status), "cudaStreamIsCapturing");
+  if (times < worthwhile || status != cudaStreamCaptureStatusNone) {
+    for (std::int64_t i = 0; i < times; ++i) step();
+    return;
+  }
+  StepGraph graph(order);
+  step();
+  graph.end();
+  for (std::int64_t i = 0; i < times; ++i) graph.launch();
+}
+
+}  // namespace cugad::device

@@ -1,0 +1,208 @@
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/device/limits.hpp"
+#include "kernels/latent_search/resident_kernel.cuh"
+#include "kernels/latent_search/search_terms.hpp"
+
+/// The host's side of the resident search: padding of networks, tiles, scratch memory, launches.
+namespace cugad::cuda {
+
+/// Adam's factors of every step with the CPU's operations: a power is a chain of products in double.
+struct ResidentScheduleArguments {
+  StepSchedule learning_rate;
+  double beta1 = 0, beta2 = 0;
+  int steps = 0;
+  float2* schedule = nullptr;
+};
+
+static __global__ void resident_schedule_kernel(const __grid_constant__ ResidentScheduleArguments args) {
+  const int step = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (step >= args.steps) return;
+  double power1 = args.beta1, power2 = args.beta2;
+  for (int i = 0; i < step; ++i) {
+    power1 *= args.beta1;
+    power2 *= args.beta2;
+  }
+  int piece = 0;
+  while (piece + 1 < args.learning_rate.pieces && step >= args.learning_rate.until[piece]) ++piece;
+  args.schedule[step] = {args.learning_rate.rate[piece] / static_cast<float>(1.0 - power1),
+                         static_cast<float>(1.0 / sqrt(1.0 - power2))};
+}
+
+/// The outputs of each query's best restart: one warp per query.
+struct ResidentSelection {
+  StackView<const float> x;
+  StackView<float> z, reconstruction;  ///< of all restarts
+  const float* losses = nullptr;
+  int restarts = 1;
+  StackView<float> loss, residual, discrimination, best_z, feature_residual, best_reconstruction;
+};
+
+static __global__ void resident_selection_kernel(const __grid_constant__ ResidentSelection args) {
+  const int lane = static_cast<int>(threadIdx.x) % device::warp_lanes;
+  const std::int64_t warps = blockDim.x / device::warp_lanes;
+  const std::int64_t item = blockIdx.x * warps + threadIdx.x / device::warp_lanes;
+  if (item >= args.x.rows * args.z.models) return;
+  const std::int64_t model = item / args.x.rows, query = item % args.x.rows, first = query * args.restarts;
+  const float* losses = args.losses + (model * args.z.rows + first) * 3;
+  int best = 0;
+  for (int i = 1; i < args.restarts; ++i) {
+    if (losses[3 * i] < losses[3 * best]) best = i;
+  }
+  if (lane == 0) {
+    if (args.loss) args.loss.model(model).row(query)[0] = losses[3 * best];
+    if (args.residual) args.residual.model(model).row(query)[0] = losses[3 * best + 1];
+    if (args.discrimination) args.discrimination.model(model).row(query)[0] = losses[3 * best + 2];
+  }
+  if (args.best_z) {
+    for (int c = lane; c < args.z.columns; c += device::warp_lanes)
+      args.best_z.model(model).row(query)[c] = args.z.model(model).row(first + best)[c];
+  }
+  if (!args.reconstruction) return;
+  for (int c = lane; c < args.x.columns; c += device::warp_lanes) {
+    const float x = args.x.model(model).row(query)[c], g = args.reconstruction.model(model).row(first + best)[c];
+    if (args.feature_residual) args.feature_residual.model(model).row(query)[c] = x != x ? 0.0f : fabsf(x - g);
+    if (args.best_reconstruction && args.restarts > 1) args.best_reconstruction.model(model).row(query)[c] = g;
+  }
+}
+
+/// The layers of a network at the end of `count` places, identity layers before them.
+inline void place_layers(const NetworkView& network, int layers, int count, ResidentLayer* places) {
+  for (int l = 0; l < layers; ++l) {
+    const LayerView& layer = network.layer[l];
+    const float slope = layer.activation == Activation::relu         ? 0.0f
+                        : layer.activation == Activation::leaky_relu ? layer.slope
+                                                                     : 1.0f;
+    places[count - layers + l] = {layer.weight, layer.bias, layer.model_stride, layer.in, layer.out, slope};
+  }
+}
+
+inline bool is_piecewise_linear(const LayerView& layer) {
+  return layer.activation == Activation::identity || layer.activation == Activation::relu ||
+         (layer.activation == Activation::leaky_relu && layer.slope <= 1.0f);
+}
+
+/// Whether `layers` layers fit into three places of these widths: at most one place is left over.
+inline bool layers_fit(const NetworkView& network, int layers, const int (&widths)[4]) {
+  const int skipped = 3 - layers;
+  if (skipped < 0 || skipped > 1 || network.layer[0].in > widths[0]) return false;
+  if (skipped == 1 && network.layer[0].in > widths[1]) return false;
+  for (int l = 0; l < layers; ++l) {
+    if (network.layer[l].out > widths[skipped + l + 1] || !is_piecewise_linear(network.layer[l])) return false;
+  }
+  return true;
+}
+
+template <class N>
+bool resident_networks_fit(const LatentSearch& args) {
+  const NetworkView& generator = args.generator;
+  if (args.z.rows > 1 << 30 || args.z.rows * args.z.models / 16 > 1 << 30) return false;
+  if (!layers_fit(generator, generator.layers, {N::latent, N::g1, N::g2, N::columns})) return false;
+  if (generator.layer[generator.layers - 1].activation != Activation::identity) return false;
+  if (!uses_features(args) && !uses_logit(args)) return false;  // no discriminator: half of the kernel would be idle
+  return layers_fit(args.discriminator, args.discriminator.layers - 1, {N::columns, N::d1, N::d2, N::d3});
+}
+
+/// How a search is cut into tiles and what scratch memory it takes.
+template <class N>
+struct ResidentPlan {
+  int warps = 1, blocks = 0, tiles_per_model = 0, tiles = 0;
+  std::int64_t rows = 0;             ///< of z, of all models
+  std::int64_t reconstructions = 0;  ///< floats of G(z) of every row of z
+  std::int64_t steps = 0;
+
+  /// With few rows, fewer warps per block: a row's result does not depend on it, and more multiprocessors work.
+  ResidentPlan(const DeviceLimits& limits, const LatentSearch& args)
+      : rows(args.z.rows * args.z.models), steps(args.steps) {
+    const std::int64_t groups = (args.z.rows + 15) / 16;
+    while (warps < resident_threads / device::warp_lanes &&
+           (groups + warps - 1) / warps * args.z.models > limits.multiprocessors)
+      warps *= 2;
+    tiles_per_model = static_cast<int>((groups + warps - 1) / warps);
+    tiles = static_cast<int>(tiles_per_model * args.z.models);
+    blocks = std::min(tiles, limits.multiprocessors);
+    if (args.feature_residual || (args.reconstruction && args.restarts > 1)) reconstructions = rows * args.x.columns;
+  }
+  std::size_t lane_memory_bytes() const { return sizeof(float4) * ResidentMemory<N>::quads * warps * blocks; }
+  std::size_t schedule_bytes() const { return (sizeof(float2) * steps + 15) / 16 * 16; }
+  std::size_t bytes() const {
+    return lane_memory_bytes() + schedule_bytes() + sizeof(float) * (3 * rows + reconstructions);
+  }
+};
+
+template <class Element, class N>
+void run_resident_search(Context& context, const LatentSearch& args) {
+  const ResidentPlan<N> plan(device_limits(context), args);
+  if (plan.tiles == 0) return;
+  ResidentArguments search;
+  place_layers(args.generator, args.generator.layers, 3, search.layer);
+  const int hidden = args.discriminator.layers - 1;
+  place_layers(args.discriminator, hidden, 3, search.layer + 3);
+  if (uses_logit(args)) {
+    const LayerView& logit = args.discriminator.layer[hidden];
+    search.logit = {logit.weight, logit.bias, logit.model_stride, logit.in, logit.out};
+  }
+  auto* memory = static_cast<unsigned char*>(context.scratch(plan.bytes()));
+  search.lane_memory = reinterpret_cast<float4*>(memory);
+  auto* schedule = reinterpret_cast<float2*>(memory + plan.lane_memory_bytes());
+  search.schedule = schedule;
+  search.losses = reinterpret_cast<float*>(memory + plan.lane_memory_bytes() + plan.schedule_bytes());
+  search.reconstruction = args.restarts == 1 ? args.reconstruction : StackView<float>();
+  if (plan.reconstructions > 0 && !search.reconstruction) {
+    search.reconstruction = {search.losses + 3 * plan.rows, args.z.models, args.z.rows, args.x.columns};
+  }
+  search.x = args.x;
+  search.z = args.z;
+  search.tiles_per_model = plan.tiles_per_model;
+  search.tiles = plan.tiles;
+  search.warps = plan.warps;
+  search.restarts = args.restarts;
+  search.steps = args.steps;
+  search.beta1 = args.beta1;
+  search.beta2 = args.beta2;
+  search.epsilon = args.epsilon;
+  search.residual_distance = args.residual_distance;
+  search.feature_distance = feature_metric(args.discrimination_kind);
+  search.features = uses_features(args);
+  search.cross_entropy = args.discrimination_kind == Discrimination::cross_entropy;
+  search.lambda = args.lambda;
+  search.prior_weight = args.prior_weight;
+  search.latent_weight = args.latent_weight;
+  search.latent_clip = args.latent_clip;
+
+  if (args.steps > 0) {
+    const ResidentScheduleArguments table = {args.learning_rate, args.beta1, args.beta2, args.steps, schedule};
+    device::launch(context.stream(), "resident_schedule",
+                   {.grid = dim3(device::blocks_for(args.steps, 128)), .block = dim3(128)}, resident_schedule_kernel,
+                   table);
+  }
+  const bool plain = args.residual_distance == Distance::l1 && args.discrimination_kind == Discrimination::feature_l1 &&
+                     !uses_logit(args);
+  const device::LaunchShape shape = {.grid = dim3(static_cast<unsigned>(plan.blocks)),
+                                     .block = dim3(resident_threads),
+                                     .shared_bytes = ResidentShared<Element, N>::bytes()};
+  if (plain) {
+    device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, false>, search);
+  } else {
+    device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, true>, search);
+  }
+  if (!args.loss && !args.residual && !args.discrimination && !args.best_z && !search.reconstruction) return;
+  const ResidentSelection selection = {args.x,
+                                       args.z,
+                                       search.reconstruction,
+                                       search.losses,
+                                       args.restarts,
+                                       args.loss,
+                                       args.residual,
+                                       args.discrimination,
+                                       args.best_z,
+                                       args.feature_residual,
+                                       args.reconstruction};
+  device::launch(context.stream(), "resident_selection",
+                 {.grid = dim3(device::blocks_for(args.x.rows * args.z.models, 8)), .block = dim3(256)},
+                 resident_selection_kernel, selection);
+}
+
+}  // namespace cugad::cuda

@@ -1,0 +1,99 @@
+#pragma once
+
+#include "cugad/ops.hpp"
+#include "kernels/latent_search/resident_weights.cuh"
+
+/// The networks of the resident search: a generator of three layers and a discriminator of three hidden ones, with
+/// compile-time widths. Narrower networks are padded with zeros and shallower ones with identity layers in front, both
+/// of which change no result.
+namespace cugad::cuda {
+
+constexpr int resident_threads = 256;  ///< of a block; all load weights, `warps` of its 8 warps search
+constexpr int resident_layers = 6;
+
+template <int latent_, int g1_, int g2_, int columns_, int d1_, int d2_, int d3_>
+struct ResidentNetworks {
+  static constexpr int latent = latent_, g1 = g1_, g2 = g2_, columns = columns_, d1 = d1_, d2 = d2_, d3 = d3_;
+  static_assert(g1 <= 128 && g2 <= 128 && d2 <= 128, "masks of a row's hidden layers are at most 64 bits per lane");
+  using G1 = ResidentMatrix<g1, latent>;
+  using G2 = ResidentMatrix<g2, g1>;
+  using G3 = ResidentMatrix<columns, g2>;
+  using D1 = ResidentMatrix<d1, columns>;
+  using D2 = ResidentMatrix<d2, d1>;
+  using D3 = ResidentMatrix<d3, d2>;
+};
+
+/// A layer as it stands in global memory.
+struct ResidentLayer {
+  const float* weight = nullptr;  ///< null: the identity
+  const float* bias = nullptr;
+  std::int64_t model_stride = 0;
+  int in = 0, out = 0;
+  float slope = 1.0f;  ///< for negative sums, at most 1: 0 is ReLU, 1 no activation
+};
+
+/// The shared memory of a block.
+template <class Element, class N>
+struct ResidentShared {
+  using Word = typename Element::Word;
+  Word *g1, *g2, *g3, *d1, *d2, *d3;
+  /// For each pair of columns {b0, b1, b0, b1}: the start of a lane's four sums, which stand in two rows.
+  float4 *g1_bias, *g2_bias, *g3_bias, *d1_bias, *d2_bias, *d3_bias;
+  float* logit;        ///< the row of the logit layer, then its bias
+  std::uint8_t* mask;  ///< which units of the discriminator's first layer are positive: [block of columns][thread]
+
+  __device__ ResidentShared() {
+    device::SharedMemory memory;
+    g1 = memory.take<Word>(N::G1::elements, 128);
+    g2 = memory.take<Word>(N::G2::elements, 128);
+    g3 = memory.take<Word>(N::G3::elements, 128);
+    d1 = memory.take<Word>(N::D1::elements, 128);
+    d2 = memory.take<Word>(N::D2::elements, 128);
+    d3 = memory.take<Word>(N::D3::elements, 128);
+    g1_bias = memory.take<float4>(N::g1 / 2);
+    g2_bias = memory.take<float4>(N::g2 / 2);
+    g3_bias = memory.take<float4>(N::columns / 2);
+    d1_bias = memory.take<float4>(N::d1 / 2);
+    d2_bias = memory.take<float4>(N::d2 / 2);
+    d3_bias = memory.take<float4>(N::d3 / 2);
+    logit = memory.take<float>(N::d3 + 1);
+    mask = memory.take<std::uint8_t>(resident_threads * N::d1 / block_columns);
+  }
+  static constexpr std::size_t bytes() {
+    device::SharedLayout layout;
+    for (const int elements :
+         {N::G1::elements, N::G2::elements, N::G3::elements, N::D1::elements, N::D2::elements, N::D3::elements})
+      layout.add<Word>(elements, 128);
+    for (const int width : {N::g1, N::g2, N::columns, N::d1, N::d2, N::d3}) layout.add<float4>(width / 2);
+    layout.add<float>(N::d3 + 1);
+    layout.add<std::uint8_t>(resident_threads * N::d1 / block_columns);
+    return layout.bytes();
+  }
+};
+
+/// Rounds a layer of one model into shared memory. One function for all widths, called six times: code matters more
+/// than the few instructions of computed strides.
+template <class Element>
+__device__ __noinline__ void load_padded(typename Element::Word* weight, float4* bias, const ResidentLayer& layer,
+                                         std::int64_t model, int out, int in) {
+  const float* from = layer.weight + model * layer.model_stride;
+  const float* bias_from = layer.bias + model * layer.model_stride;
+  const bool identity = layer.weight == nullptr;
+  const auto value = [&](int row, int column) {
+    if (identity) return row == column ? 1.0f : 0.0f;
+    return row < layer.out && column < layer.in ? from[row * layer.in + column] : 0.0f;
+  };
+  const int pairs = in / 2;
+#pragma unroll 4
+  for (int i = static_cast<int>(threadIdx.x); i < out * pairs; i += resident_threads) {
+    const int row = i / pairs, column = i % pairs * 2;
+    Element::store(weight + resident_offset(in, row, column), value(row, column), value(row, column + 1));
+  }
+  const auto bias_of = [&](int row) { return !identity && row < layer.out ? bias_from[row] : 0.0f; };
+  for (int i = static_cast<int>(threadIdx.x); i < out / 2; i += resident_threads) {
+    const float low = bias_of(2 * i), high = bias_of(2 * i + 1);
+    bias[i] = make_float4(low, high, low, high);
+  }
+}
+
+}  // namespace cugad::cuda

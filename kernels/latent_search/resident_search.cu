@@ -1,0 +1,45 @@
+#include <algorithm>
+#include <limits>
+
+#include "kernels/device/limits.hpp"
+#include "kernels/latent_search/resident_launch.cuh"
+#include "kernels/latent_search/resident_search.hpp"
+
+/// Which networks are compiled, and which class serves a search.
+namespace cugad::cuda {
+namespace {
+
+/// The KDD99 networks of the literature: G 32-64-128-121, D 121-256-128-128-1.
+using Kdd = ResidentNetworks<32, 64, 128, 128, 256, 128, 128>;
+/// Tables of up to 128 columns with hidden layers of up to 128.
+using Table = ResidentNetworks<32, 128, 128, 128, 128, 128, 128>;
+
+/// Calls function(networks) with the first class that serves the arguments; false where there is none.
+template <class Function>
+bool with_networks(const Context& context, const LatentSearch& args, const Function& function) {
+  const auto serves = [&]<class N>(N) {
+    return resident_networks_fit<N>(args) &&
+           ResidentShared<Bfloat16Element, N>::bytes() <= device_limits(context).shared_memory_per_block;
+  };
+  if (serves(Kdd())) return function(Kdd()), true;
+  if (serves(Table())) return function(Table()), true;
+  return false;
+}
+
+}  // namespace
+
+bool resident_search_fits(const Context& context, const LatentSearch& args) {
+  return context.precision() == Precision::bf16 && with_networks(context, args, [](auto) {});
+}
+
+std::size_t resident_search_workspace(const Context& context, const LatentSearch& args) {
+  std::size_t bytes = 0;
+  with_networks(context, args, [&]<class N>(N) { bytes = ResidentPlan<N>(device_limits(context), args).bytes(); });
+  return bytes;
+}
+
+void resident_search(Context& context, const LatentSearch& args) {
+  with_networks(context, args, [&]<class N>(N) { run_resident_search<Bfloat16Element, N>(context, args); });
+}
+
+}  // namespace cugad::cuda

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "kernels/elementary.hpp"
+
+/// A scored row as one whole number: ascending keys are descending scores, and the label stands in the lowest bit.
+/// Shared by all backends. Both zeros give the same key.
+namespace cugad {
+
+CUGAD_INLINE std::uint64_t ranking_key(float score, bool anomaly) {
+  const auto bits = static_cast<std::uint32_t>(to_bits(score + 0.0f));
+  const std::uint32_t descending = (bits >> 31) != 0 ? bits : ~(bits | 0x80000000u);
+  return static_cast<std::uint64_t>(descending) << 1 | (anomaly ? 1u : 0u);
+}
+
+constexpr int ranking_key_bits = 33;
+
+}  // namespace cugad

@@ -1,0 +1,31 @@
+#include <cmath>
+
+#include "kernels/cpu/entries.hpp"
+#include "kernels/cpu/parallel.hpp"
+
+namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
+namespace {
+
+void run_fill_missing(Context& context, const FillMissing& args) {
+  const std::int64_t rows = args.out.rows, columns = args.out.columns;
+  const int threads =
+      worthwhile_threads(context.threads(), 0.3 * static_cast<double>(args.out.models * rows * columns));
+  for (std::int64_t m = 0; m < args.out.models; ++m) {
+    parallel_ranges(threads, rows, [&](int, std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        const float* x = args.x.model(m).row(r);
+        const float* replacement = args.replacement.model(m).row(r);
+        float* out = args.out.model(m).row(r);
+        for (std::int64_t c = 0; c < columns; ++c) out[c] = std::isnan(x[c]) ? replacement[c] : x[c];
+      }
+    });
+  }
+}
+
+}  // namespace
+
+OpEntry<FillMissing> fill_missing_entry() {
+  return {run_fill_missing, [](const Context&, const FillMissing&) -> std::size_t { return 0; }};
+}
+
+}  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "cugad/device.hpp"
+
+/// Present in programs that are linked with the emulator: chooses lane order, copy moments, chip (its own header says
+/// how).
+extern "C" __attribute__((weak)) int cugad_emulator_set_policy(const char* policy);
+
+/// The device under test: `-b NAME` on the command line; else the emulated one in a program that has it, else the CPU.
+namespace cugad::test {
+
+inline std::string& chosen_device() {
+  static std::string name;
+  return name;
+}
+
+inline bool is_emulated_program() { return &cugad_emulator_set_policy != nullptr; }
+
+inline std::string device_name() {
+  if (!chosen_device().empty()) return chosen_device();
+  return is_emulated_program() ? "emulated" : "cpu";
+}
+
+inline Device test_device(int threads = 1) { return Device::open(device_name(), threads); }
+
+}  // namespace cugad::test

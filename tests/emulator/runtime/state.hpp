@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "emulator/runtime_api.hpp"
+#include "emulator_control.hpp"
+
+/// The state of the emulated runtime. One lock guards it all; kernels run under that lock.
+namespace emulator {
+
+using Operation = std::function<void()>;
+
+/// What a graph under capture has so far. Operations stand in the order of the calls, which respects every dependency.
+struct Capture {
+  std::vector<Operation> operations;
+  bool invalidated = false;
+  cudaStream_t origin = nullptr;
+  std::vector<cudaStream_t> forked;  ///< streams that joined the capture through an event
+};
+
+struct Allocation {
+  std::size_t bytes = 0;
+  int device = 0;
+  bool on_device = true;
+  unsigned char* base = nullptr;  ///< of the memory with its red zones
+};
+
+struct DeviceState {
+  cudaError_t sticky = cudaSuccess;
+  std::size_t used = 0, most_used = 0;
+};
+
+struct State {
+  std::recursive_mutex lock;
+  Policy policy;
+  std::map<int, DeviceState> devices;
+  std::string report;
+  std::map<std::string, std::uint64_t> calls;
+  std::map<std::uintptr_t, Allocation> allocations;
+  std::set<cudaStream_t> streams;
+  std::vector<std::shared_ptr<Capture>> captures;  ///< under way
+  std::map<const void*, int> shared_limits;        ///< raised per kernel
+  int failing_allocation = 0;
+  std::uint64_t launches = 0;
+};
+State& state();
+int current_device();
+DeviceState& device_state();
+
+/// Stands at the head of every runtime function: takes the lock, counts the call, remembers the outcome.
+class Call {
+ public:
+  explicit Call(const char* name);
+  /// The sticky error of the current device, if any.
+  cudaError_t pending() const;
+  /// Remembers an error for cudaGetLastError and passes it on.
+  cudaError_t done(cudaError_t error) const;
+  /// For what may not happen while a stream is capturing: invalidates the captures. False if none is under way.
+  bool breaks_capture() const;
+
+ private:
+  std::lock_guard<std::recursive_mutex> hold_;
+};
+
+/// Runs, queues or captures an operation, as the stream and the policy have it.
+cudaError_t submit(cudaStream_t stream, Operation operation);
+/// Runs what is queued on one stream, on all streams of the current device.
+void drain(cudaStream_t stream);
+void drain_all();
+bool has_work(cudaStream_t stream);
+void forget_queues();
+/// Marks the current device as failed.
+void fail_device(const std::string& report);
+
+/// The allocation that holds these bytes, or null.
+const Allocation* find_allocation(const void* pointer, std::size_t bytes);
+/// Red zones of all allocations on the device; reports what wrote over them.
+void check_allocations();
+
+}  // namespace emulator

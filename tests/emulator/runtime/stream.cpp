@@ -1,0 +1,248 @@
+#include "tests/emulator/runtime/stream.hpp"
+
+#include <algorithm>
+
+/// Streams and events. Deferred, work is queued and runs when somebody waits for it; otherwise at the call.
+namespace emulator {
+namespace {
+
+bool is_known(cudaStream_t stream) { return stream == nullptr || state().streams.count(stream) > 0; }
+
+void run_until(cudaStream_t stream, std::uint64_t number) {
+  while (stream->finished < number && !stream->queue.empty()) {
+    const Operation operation = std::move(stream->queue.front());
+    stream->queue.pop_front();
+    if (device_state().sticky == cudaSuccess) operation();
+    ++stream->finished;
+  }
+}
+
+cudaError_t submit_to_default(const Operation& operation) {
+  if (!state().captures.empty()) {
+    for (const auto& capture : state().captures) capture->invalidated = true;
+    return cudaErrorStreamCaptureImplicit;
+  }
+  for (cudaStream_t other : state().streams) {
+    if ((other->flags & cudaStreamNonBlocking) == 0 && other->device == current_device()) drain(other);
+  }
+  operation();
+  return cudaSuccess;
+}
+
+}  // namespace
+
+cudaError_t submit(cudaStream_t stream, Operation operation) {
+  if (!is_known(stream)) return cudaErrorInvalidResourceHandle;
+  if (stream == nullptr) return submit_to_default(operation);
+  if (stream->capture) {
+    if (stream->capture->invalidated) return cudaErrorStreamCaptureInvalidated;
+    stream->capture->operations.push_back(std::move(operation));
+    stream->joined = false;
+    return cudaSuccess;
+  }
+  ++stream->submitted;
+  stream->queue.push_back(std::move(operation));
+  if (!state().policy.deferred_streams) run_until(stream, stream->submitted);
+  return cudaSuccess;
+}
+
+void drain(cudaStream_t stream) {
+  if (stream != nullptr) run_until(stream, stream->submitted);
+}
+void drain_all() {
+  for (cudaStream_t stream : state().streams) {
+    if (stream->device == current_device()) drain(stream);
+  }
+}
+bool has_work(cudaStream_t stream) { return stream != nullptr && stream->finished < stream->submitted; }
+
+void forget_queues() {
+  for (cudaStream_t stream : state().streams) {
+    stream->queue.clear();
+    stream->finished = stream->submitted;
+    stream->capture = nullptr;
+  }
+}
+
+}  // namespace emulator
+
+using emulator::Call;
+using emulator::state;
+
+namespace {
+
+/// Makes `stream` part of the capture under which the event was recorded.
+cudaError_t wait_in_capture(cudaStream_t stream, cudaEvent_t event) {
+  if (stream == nullptr) return cudaErrorStreamCaptureImplicit;
+  if (stream->capture != nullptr && stream->capture != event->capture) {
+    stream->capture->invalidated = true;
+    return cudaErrorStreamCaptureIsolation;
+  }
+  if (stream->capture == nullptr) {
+    stream->capture = event->capture;
+    stream->joined = false;
+    event->capture->forked.push_back(stream);
+  }
+  if (event->number == event->capture->operations.size() || event->stream != stream->capture->origin) {
+    event->stream->joined = true;
+  }
+  return cudaSuccess;
+}
+
+}  // namespace
+
+extern "C" {
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  const Call call("cudaStreamCreateWithFlags");
+  if (call.pending() != cudaSuccess) return call.pending();
+  *stream = new CUstream_st;
+  (*stream)->flags = flags;
+  (*stream)->device = emulator::current_device();
+  state().streams.insert(*stream);
+  return call.done(cudaSuccess);
+}
+cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  const Call call("cudaStreamDestroy");
+  if (stream == nullptr || state().streams.count(stream) == 0) return call.done(cudaErrorInvalidResourceHandle);
+  emulator::drain(stream);
+  state().streams.erase(stream);
+  delete stream;
+  return call.done(call.pending());
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  const Call call("cudaStreamSynchronize");
+  if (call.pending() != cudaSuccess) return call.pending();
+  if (!emulator::is_known(stream)) return call.done(cudaErrorInvalidResourceHandle);
+  if (stream != nullptr ? stream->capture != nullptr : !state().captures.empty()) {
+    call.breaks_capture();
+    return call.done(cudaErrorStreamCaptureUnsupported);
+  }
+  if (stream == nullptr) emulator::submit_to_default([] {});
+  emulator::drain(stream);
+  emulator::check_allocations();
+  return call.done(call.pending());
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  const Call call("cudaStreamQuery");
+  if (call.pending() != cudaSuccess) return call.pending();
+  if (!emulator::is_known(stream)) return call.done(cudaErrorInvalidResourceHandle);
+  if (stream != nullptr && stream->capture != nullptr) {
+    call.breaks_capture();
+    return call.done(cudaErrorStreamCaptureUnsupported);
+  }
+  if (!emulator::has_work(stream)) return call.done(call.pending());
+  emulator::drain(stream);  // work goes on beside the host: the next query finds it done
+  return cudaErrorNotReady;
+}
+
+cudaError_t cudaDeviceSynchronize() {
+  const Call call("cudaDeviceSynchronize");
+  if (call.pending() != cudaSuccess) return call.pending();
+  if (call.breaks_capture()) return call.done(cudaErrorStreamCaptureUnsupported);
+  emulator::drain_all();
+  emulator::check_allocations();
+  return call.done(call.pending());
+}
+cudaError_t cudaDeviceReset() {
+  const Call call("cudaDeviceReset");
+  emulator::forget_queues();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  const Call call("cudaStreamWaitEvent");
+  if (call.pending() != cudaSuccess) return call.pending();
+  if (event == nullptr || !emulator::is_known(stream)) return call.done(cudaErrorInvalidResourceHandle);
+  if (event->capture != nullptr) return call.done(wait_in_capture(stream, event));
+  if (stream != nullptr && stream->capture != nullptr) {
+    stream->capture->invalidated = true;
+    return call.done(cudaErrorStreamCaptureIsolation);
+  }
+  const cudaStream_t other = event->stream;
+  const std::uint64_t number = event->number;
+  if (other == nullptr || other == stream) return call.done(cudaSuccess);
+  return call.done(emulator::submit(stream, [other, number] {
+    if (state().streams.count(other) > 0) emulator::run_until(other, number);
+  }));
+}
+
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* data) {
+  const Call call("cudaLaunchHostFunc");
+  if (call.pending() != cudaSuccess) return call.pending();
+  return call.done(emulator::submit(stream, [=] { function(data); }));
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  const Call call("cudaEventCreateWithFlags");
+  if (call.pending() != cudaSuccess) return call.pending();
+  *event = new CUevent_st;
+  (*event)->flags = flags;
+  return call.done(cudaSuccess);
+}
+cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  const Call call("cudaEventDestroy");
+  if (event != nullptr && event->stream != nullptr && state().streams.count(event->stream) > 0) {
+    if (event->capture == nullptr) emulator::drain(event->stream);  // a queued record writes into the event
+  }
+  delete event;
+  return call.done(call.pending());
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  const Call call("cudaEventRecord");
+  if (call.pending() != cudaSuccess) return call.pending();
+  if (event == nullptr || !emulator::is_known(stream)) return call.done(cudaErrorInvalidResourceHandle);
+  event->stream = stream;
+  event->recorded = true;
+  event->capture = stream != nullptr ? stream->capture : nullptr;
+  if (event->capture != nullptr) {
+    event->number = event->capture->operations.size();
+    return call.done(event->capture->invalidated ? cudaErrorStreamCaptureInvalidated : cudaSuccess);
+  }
+  const cudaError_t error = emulator::submit(stream, [event] { event->time = std::chrono::steady_clock::now(); });
+  event->number = stream != nullptr ? stream->submitted : 0;
+  return call.done(error);
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  const Call call("cudaEventSynchronize");
+  if (call.pending() != cudaSuccess) return call.pending();
+  if (event->capture != nullptr) {
+    call.breaks_capture();
+    return call.done(cudaErrorCapturedEvent);
+  }
+  if (event->stream != nullptr && state().streams.count(event->stream) > 0)
+    emulator::run_until(event->stream, event->number);
+  return call.done(call.pending());
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  const Call call("cudaEventQuery");
+  if (call.pending() != cudaSuccess) return call.pending();
+  if (event->capture != nullptr) return call.done(cudaErrorCapturedEvent);
+  const cudaStream_t stream = event->stream;
+  if (stream == nullptr || state().streams.count(stream) == 0 || stream->finished >= event->number)
+    return call.done(cudaSuccess);
+  emulator::run_until(stream, event->number);
+  return cudaErrorNotReady;
+}
+
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  const Call call("cudaEventElapsedTime");
+  if (call.pending() != cudaSuccess) return call.pending();
+  for (const cudaEvent_t event : {start, end}) {
+    if (!event->recorded || (event->flags & cudaEventDisableTiming) != 0)
+      return call.done(cudaErrorInvalidResourceHandle);
+    if (event->stream != nullptr && event->stream->finished < event->number) return cudaErrorNotReady;
+  }
+  *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
+  return call.done(cudaSuccess);
+}
+
+}  // extern "C"

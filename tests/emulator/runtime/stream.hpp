@@ -1,0 +1,23 @@
+#pragma once
+
+#include <chrono>
+
+#include "tests/emulator/runtime/state.hpp"
+
+struct CUstream_st {
+  unsigned flags = 0;
+  int device = 0;
+  std::deque<emulator::Operation> queue;
+  std::uint64_t submitted = 0, finished = 0;
+  std::shared_ptr<emulator::Capture> capture;
+  bool joined = true;  ///< of a forked stream: its captured work has been waited for
+};
+
+struct CUevent_st {
+  unsigned flags = 0;
+  cudaStream_t stream = nullptr;  ///< of the last record; null: none, or already passed
+  std::uint64_t number = 0;       ///< operations of that stream that come before
+  bool recorded = false;
+  std::shared_ptr<emulator::Capture> capture;  ///< under which it was recorded
+  std::chrono::steady_clock::time_point time;
+};
