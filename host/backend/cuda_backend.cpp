@@ -25,7 +25,8 @@ constexpr int oldest_capability = 80;
 
 OpTable op_table() {
   OpTable table;
-#define CUGAD_CUDA_ENTRY(name, Args) if (&cuda::name##_entry != nullptr) table.name = cuda::name##_entry();
+#define CUGAD_CUDA_ENTRY(name, Args) \
+  if (&cuda::name##_entry != nullptr) table.name = cuda::name##_entry();
   CUGAD_OPS(CUGAD_CUDA_ENTRY)
 #undef CUGAD_CUDA_ENTRY
   return table;
@@ -82,10 +83,9 @@ class CudaBackend final : public Backend {
                    std::to_string(properties.minor) + ", " + std::to_string(properties.multiProcessorCount) +
                    " multiprocessors, " + mebibytes(properties.totalGlobalMem) + " of memory, " +
                    std::to_string(properties.sharedMemPerBlockOptin >> 10) + " KiB of shared memory per block";
-    cudaMemPool_t pool = nullptr;
-    require(cudaDeviceGetDefaultMemPool(&pool, index_), "cudaDeviceGetDefaultMemPool");
+    require(cudaDeviceGetDefaultMemPool(&pool_, index_), "cudaDeviceGetDefaultMemPool");
     std::uint64_t keep = ~std::uint64_t{0};  // freed memory stays with the pool: the next allocation is cheap
-    require(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
+    require(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
   }
 
   const std::string& name() const override { return name_; }
@@ -163,6 +163,12 @@ class CudaBackend final : public Backend {
     cudaGetDevice(&before);
     cudaSetDevice(index_);
     if (cudaMemGetInfo(&free, &total) != cudaSuccess) free = 0;
+    // What the pool keeps and nobody uses is free to this library.
+    std::uint64_t reserved = 0, used = 0;
+    if (cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved) == cudaSuccess &&
+        cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &used) == cudaSuccess && reserved > used) {
+      free += static_cast<std::size_t>(reserved - used);
+    }
     cudaSetDevice(before);
     return free;
   }
@@ -180,6 +186,7 @@ class CudaBackend final : public Backend {
   void copy_rows(void* destination, std::size_t destination_stride, const void* source, std::size_t source_stride,
                  std::size_t row_bytes, std::size_t rows, void* stream) override {
     if (row_bytes == 0 || rows == 0) return;
+    if (rows == 1) return copy(destination, source, row_bytes, stream);  // whose strides mean nothing
     const CurrentDevice current(*this);
     require(cudaMemcpy2DAsync(destination, destination_stride, source, source_stride, row_bytes, rows,
                               cudaMemcpyDefault, static_cast<cudaStream_t>(stream)),
@@ -253,6 +260,7 @@ class CudaBackend final : public Backend {
   }
 
   int index_;
+  cudaMemPool_t pool_ = nullptr;
   std::string name_, description_, failure_;
   OpTable ops_;
   DeviceLimits limits_;

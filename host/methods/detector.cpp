@@ -217,6 +217,11 @@ void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
   impl_->transform.invert({rows, count, columns()});
 }
 
+void Detector::use_stream(void* stream) {
+  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  impl_->model->context().use_stream(stream);
+}
+
 float Detector::threshold() const { return impl_->threshold; }
 bool Detector::fitted() const { return impl_->model != nullptr; }
 std::int64_t Detector::columns() const { return impl_->transform.columns(); }

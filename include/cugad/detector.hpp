@@ -176,6 +176,11 @@ class Detector {
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;
   const DetectorOptions& options() const;
+  /// Scores on the caller's stream (cudaStream_t; null: a stream of the detector's own again): after what was issued
+  /// there before, and before what is issued there later. Rows and scores that are both in device memory are scored
+  /// without allocating and without waiting once a first call has made the buffers. Throws Error{invalid_argument}
+  /// before fit or load.
+  void use_stream(void* stream);
   /// How the latent search of a full batch runs on this device ("resident", "general", "layers"); empty where there is
   /// one way, or the score needs no search.
   std::string search_path() const;

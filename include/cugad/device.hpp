@@ -40,8 +40,9 @@ class Context {
   /// The device stream (cudaStream_t on CUDA, null on the CPU). A context begins with a stream of its own.
   void* stream() const { return stream_; }
   /// Issues all further work on the caller's stream: it runs after what the caller issued there before, and what the
-  /// caller issues there later sees its results. The stream must outlive the context's work on it.
-  void use_stream(void* stream) { stream_ = stream; }
+  /// caller issues there later sees its results. The stream must outlive the context's work on it. Null: the context's
+  /// own stream again.
+  void use_stream(void* stream) { stream_ = stream == nullptr ? own_stream_ : stream; }
   Precision precision() const { return precision_; }
   void use_precision(Precision precision) { precision_ = precision; }
   /// Scratch memory of at least `bytes`, 64-byte aligned, valid until the next call. Grows, never shrinks.

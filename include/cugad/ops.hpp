@@ -45,12 +45,12 @@ struct Dropout {
 ///   derivative_of [rows, out] (optional): the stored output h of an earlier dense_forward with the same activation and
 ///   dropout rate. Then Y = act'(h) * dropout scale * (X W^T), bias and dropout draws unused: the tangent (forward
 ///   mode) pass. Order of sums: bias first, then k = 0, 1, ... Aliasing: none. Workspace: packed weights on the CPU.
-///   Bound before the activation: (in + 2) eps (|b| + sum_k |x_k w_k|); activations add 4 eps relative (+ 4 eps absolute
-///   for sigmoid and tanh) and are 1-Lipschitz.
-///   Precision (Context::precision): in tf32 and bf16 a backend with tensor cores rounds x and w to nearest first, with
-///   u = 2^-11 and u = 2^-8; it adds blocks of 8 and of 16 k in ascending order, in an order of its own inside a block,
-///   the same for every row, and may truncate instead of rounding. Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...).
-///   Where all operands and sums are exact in the mode, results are.
+///   Bound before the activation: (in + 2) eps (|b| + sum_k |x_k w_k|); activations add 4 eps relative (+ 4 eps
+///   absolute for sigmoid and tanh) and are 1-Lipschitz. Precision (Context::precision): in tf32 and bf16 a backend
+///   with tensor cores rounds x and w to nearest first, with u = 2^-11 and u = 2^-8; it adds blocks of 8 and of 16 k in
+///   ascending order, in an order of its own inside a block, the same for every row, and may truncate instead of
+///   rounding. Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...). Where all operands and sums are exact in the mode,
+///   results are.
 struct DenseForward {
   StackView<const float> x, weight, bias;
   StackView<float> y;
@@ -66,11 +66,11 @@ struct DenseForward {
 ///   with dH. dx [rows, in], dweight [out, in], dbias [1, out]: each optional (null: not computed).
 ///   accumulate: dweight and dbias are added to instead of overwritten (dx is always overwritten).
 ///   Derivative at exactly 0: relu 0, leaky_relu slope. Order of sums: ascending, dX over out, dW and db over rows. On
-///   CUDA dW and db of more than 1,024 rows are summed in at most 64 chunks of at least 1,024 rows, whose sums are added
-///   in ascending order; the chunks depend on the row count alone. Workspace: packed operands (CPU), the chunks' sums.
-///   Bound: (terms + 4) eps sum |terms| for each output (terms = out for dX, rows for dW and db, plus the accumulated
-///   value where accumulating). Precision: as in DenseForward for dX and dW, whose bound becomes
-///   (4 (terms + 4) eps + 2 u + u^2) sum |terms|; dH and db are float32 in every mode.
+///   CUDA dW and db of more than 1,024 rows are summed in at most 64 chunks of at least 1,024 rows, whose sums are
+///   added in ascending order; the chunks depend on the row count alone. Workspace: packed operands (CPU), the chunks'
+///   sums. Bound: (terms + 4) eps sum |terms| for each output (terms = out for dX, rows for dW and db, plus the
+///   accumulated value where accumulating). Precision: as in DenseForward for dX and dW, whose bound becomes (4 (terms
+///   + 4) eps + 2 u + u^2) sum |terms|; dH and db are float32 in every mode.
 struct DenseBackward {
   StackView<const float> x, weight, y;
   StackView<float> dy, dx, dweight, dbias;
@@ -204,6 +204,24 @@ struct LatentSearch {
   float latent_weight = 0.0f;
   float latent_clip = 0.0f;
   StackView<float> loss, residual, discrimination, best_z, feature_residual, reconstruction;
+};
+
+/// Scores through an encoder, for whole batches in one pass: z = E(x), then the losses that LatentSearch has for this
+/// z,
+///   loss = (1 - lambda) residual(x, G(z)) + lambda discrimination(x, G(z)).
+///   x [rows, d]: a missing cell (NaN) enters the encoder as 0; then as in LatentSearch it is left out of the residual
+///   and filled from G(z) where D looks at x. The discriminator is used unless discrimination_kind is none.
+///   Outputs, each optional: loss, residual, discrimination [rows, 1] (parts unweighted); latent [rows, latent]: z;
+///   feature_residual [rows, d]: |x - G(z)| per column (missing cells: 0); reconstruction [rows, d]: G(z).
+///   Order of sums: as in DenseForward and LatentSearch. Batch-invariant. Bound: six times what moving every sum by 4
+///   eps of its terms does to the result, see tests/ops/reconstruction_score.cpp.
+struct ReconstructionScore {
+  NetworkView encoder, generator, discriminator;
+  StackView<const float> x;
+  Distance residual_distance = Distance::l1;
+  Discrimination discrimination_kind = Discrimination::feature_l1;
+  float lambda = 0.1f;
+  StackView<float> loss, residual, discrimination, latent, feature_residual, reconstruction;
 };
 
 /// distance[r] = |a_r - b_r| under `metric`; NaN cells of a are left out.
@@ -372,6 +390,7 @@ struct RankingMetrics {
   X(adam, Adam)                                 \
   X(advance_step, AdvanceStep)                  \
   X(latent_search, LatentSearch)                \
+  X(reconstruction_score, ReconstructionScore)  \
   X(row_distance, RowDistance)                  \
   X(nearest_rows, NearestRows)                  \
   X(gather_rows, GatherRows)                    \

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/device/matrix_multiply.cuh"
+#include "kernels/device/warpgroup_multiply.cuh"
 #include "kernels/elementary.hpp"
 
 /// The element types of the resident search: how a pair of operands is held, fetched and multiplied. One warp computes
@@ -9,8 +10,10 @@ namespace cugad::cuda {
 
 /// What the search is for: operands of 8 mantissa bits on tensor cores.
 struct Bfloat16Element {
-  using Word = std::uint16_t;               ///< in shared memory
-  using Pair = std::uint32_t;               ///< two adjacent columns of a row, in a register
+  using Word = std::uint16_t;  ///< in shared memory
+  using Pair = std::uint32_t;  ///< two adjacent columns of a row, in a register
+  static constexpr bool warpgroup = false;
+  static constexpr int round = 16;          ///< columns of an activation that are produced and consumed at a time
   static constexpr bool two_chains = true;  ///< of dependent products per sum, where there are few sums
   static __device__ Pair pack(float low, float high) { return device::pack_bf16(low, high); }
   static __device__ float low(Pair pair) { return device::low_bf16(pair); }
@@ -30,6 +33,20 @@ struct Bfloat16Element {
   }
 };
 
+/// Four warps multiply together and read the weights once for 64 rows. Wide rounds, because a product of few columns
+/// wastes the tensor cores.
+struct WarpgroupElement : Bfloat16Element {
+  static constexpr bool warpgroup = true;
+  static constexpr int round = 64;
+  static __device__ void begin() { device::begin_warpgroup_products(); }
+  static __device__ void finish() { device::finish_warpgroup_products(); }
+  static __device__ void publish() { device::publish_to_warpgroup_products(); }
+  template <class Matrix, bool backward, int tiles>
+  static __device__ __forceinline__ void multiply_group(float (&d)[tiles][4], const Pair (&a)[4], const Word* weight,
+                                                        int row, int column) {
+    device::multiply_warpgroup<tiles, backward>(d, a, weight, Matrix::layout(), row, column);
+  }
+};
 /// The same algorithm in float32, lane by lane: slow, for tests of everything but the rounding. Sums are one chain of
 /// fused multiply-adds in the order k = 0, 1, ..., and so the bits are the CPU's.
 struct Float32Element {
@@ -37,6 +54,8 @@ struct Float32Element {
   struct Pair {
     float low, high;
   };
+  static constexpr bool warpgroup = false;
+  static constexpr int round = 16;  ///< columns of an activation that are produced and consumed at a time
   static constexpr bool two_chains = false;
   static __device__ Pair pack(float low, float high) { return {low, high}; }
   static __device__ float low(Pair pair) { return pair.low; }

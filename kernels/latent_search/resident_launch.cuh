@@ -114,8 +114,8 @@ struct ResidentPlan {
   std::int64_t steps = 0;
 
   /// With few rows, fewer warps per block: a row's result does not depend on it, and more multiprocessors work.
-  ResidentPlan(const DeviceLimits& limits, const LatentSearch& args)
-      : rows(args.z.rows * args.z.models), steps(args.steps) {
+  ResidentPlan(const DeviceLimits& limits, const LatentSearch& args, int fewest_warps = 1)
+      : warps(fewest_warps), rows(args.z.rows * args.z.models), steps(args.steps) {
     const std::int64_t groups = (args.z.rows + 15) / 16;
     while (warps < resident_threads / device::warp_lanes &&
            (groups + warps - 1) / warps * args.z.models > limits.multiprocessors)
@@ -134,7 +134,8 @@ struct ResidentPlan {
 
 template <class Element, class N>
 void run_resident_search(Context& context, const LatentSearch& args) {
-  const ResidentPlan<N> plan(device_limits(context), args);
+  const ResidentPlan<N> plan(device_limits(context), args,
+                             Element::warpgroup ? resident_threads / device::warp_lanes : 1);
   if (plan.tiles == 0) return;
   ResidentArguments search;
   place_layers(args.generator, args.generator.layers, 3, search.layer);

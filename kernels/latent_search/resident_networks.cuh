@@ -36,20 +36,21 @@ struct ResidentLayer {
 template <class Element, class N>
 struct ResidentShared {
   using Word = typename Element::Word;
+  using Mask = std::conditional_t<Element::round == 16, std::uint8_t, std::uint32_t>;  ///< half a bit per column
   Word *g1, *g2, *g3, *d1, *d2, *d3;
   /// For each pair of columns {b0, b1, b0, b1}: the start of a lane's four sums, which stand in two rows.
   float4 *g1_bias, *g2_bias, *g3_bias, *d1_bias, *d2_bias, *d3_bias;
-  float* logit;        ///< the row of the logit layer, then its bias
-  std::uint8_t* mask;  ///< which units of the discriminator's first layer are positive: [block of columns][thread]
+  float* logit;  ///< the row of the logit layer, then its bias
+  Mask* mask;    ///< which units of the discriminator's first layer are positive: [round of columns][thread]
 
   __device__ ResidentShared() {
     device::SharedMemory memory;
-    g1 = memory.take<Word>(N::G1::elements, 128);
-    g2 = memory.take<Word>(N::G2::elements, 128);
-    g3 = memory.take<Word>(N::G3::elements, 128);
-    d1 = memory.take<Word>(N::D1::elements, 128);
-    d2 = memory.take<Word>(N::D2::elements, 128);
-    d3 = memory.take<Word>(N::D3::elements, 128);
+    g1 = memory.take<Word>(N::G1::elements, 1024);
+    g2 = memory.take<Word>(N::G2::elements, 1024);
+    g3 = memory.take<Word>(N::G3::elements, 1024);
+    d1 = memory.take<Word>(N::D1::elements, 1024);
+    d2 = memory.take<Word>(N::D2::elements, 1024);
+    d3 = memory.take<Word>(N::D3::elements, 1024);
     g1_bias = memory.take<float4>(N::g1 / 2);
     g2_bias = memory.take<float4>(N::g2 / 2);
     g3_bias = memory.take<float4>(N::columns / 2);
@@ -57,16 +58,16 @@ struct ResidentShared {
     d2_bias = memory.take<float4>(N::d2 / 2);
     d3_bias = memory.take<float4>(N::d3 / 2);
     logit = memory.take<float>(N::d3 + 1);
-    mask = memory.take<std::uint8_t>(resident_threads * N::d1 / block_columns);
+    mask = memory.take<Mask>(resident_threads * N::d1 / Element::round);
   }
   static constexpr std::size_t bytes() {
     device::SharedLayout layout;
     for (const int elements :
          {N::G1::elements, N::G2::elements, N::G3::elements, N::D1::elements, N::D2::elements, N::D3::elements})
-      layout.add<Word>(elements, 128);
+      layout.add<Word>(elements, 1024);
     for (const int width : {N::g1, N::g2, N::columns, N::d1, N::d2, N::d3}) layout.add<float4>(width / 2);
     layout.add<float>(N::d3 + 1);
-    layout.add<std::uint8_t>(resident_threads * N::d1 / block_columns);
+    layout.add<Mask>(resident_threads * N::d1 / Element::round);
     return layout.bytes();
   }
 };
@@ -83,11 +84,12 @@ __device__ __noinline__ void load_padded(typename Element::Word* weight, float4*
     if (identity) return row == column ? 1.0f : 0.0f;
     return row < layer.out && column < layer.in ? from[row * layer.in + column] : 0.0f;
   };
+  const device::PanelLayout layout{out, in};
   const int pairs = in / 2;
 #pragma unroll 4
   for (int i = static_cast<int>(threadIdx.x); i < out * pairs; i += resident_threads) {
     const int row = i / pairs, column = i % pairs * 2;
-    Element::store(weight + resident_offset(in, row, column), value(row, column), value(row, column + 1));
+    Element::store(weight + layout.offset(row, column), value(row, column), value(row, column + 1));
   }
   const auto bias_of = [&](int row) { return !identity && row < layer.out ? bias_from[row] : 0.0f; };
   for (int i = static_cast<int>(threadIdx.x); i < out / 2; i += resident_threads) {

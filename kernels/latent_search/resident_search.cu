@@ -26,6 +26,18 @@ bool with_networks(const Context& context, const LatentSearch& args, const Funct
   return false;
 }
 
+#if defined(CUGAD_WGMMA)
+constexpr bool warpgroups_are_wanted = true;
+#else
+constexpr bool warpgroups_are_wanted = false;  // until a GPU has confirmed kernels/device/warpgroup_multiply.cuh
+#endif
+
+/// Four warps together where there are enough rows for whole blocks.
+template <class N>
+bool prefers_warpgroups(const DeviceLimits& limits, const LatentSearch& args) {
+  return limits.capability() == 90 && ResidentPlan<N>(limits, args).warps == resident_threads / device::warp_lanes;
+}
+
 }  // namespace
 
 bool resident_search_fits(const Context& context, const LatentSearch& args) {
@@ -39,7 +51,13 @@ std::size_t resident_search_workspace(const Context& context, const LatentSearch
 }
 
 void resident_search(Context& context, const LatentSearch& args) {
-  with_networks(context, args, [&]<class N>(N) { run_resident_search<Bfloat16Element, N>(context, args); });
+  with_networks(context, args, [&]<class N>(N) {
+    if constexpr (warpgroups_are_wanted) {
+      if (prefers_warpgroups<N>(device_limits(context), args))
+        return run_resident_search<WarpgroupElement, N>(context, args);
+    }
+    run_resident_search<Bfloat16Element, N>(context, args);
+  });
 }
 
 }  // namespace cugad::cuda

@@ -2,6 +2,7 @@
 
 #include "kernels/device/activation.cuh"
 #include "kernels/latent_search/panel_stream.cuh"
+#include "kernels/latent_search/search_rows.cuh"
 #include "kernels/latent_search/search_sequence.cuh"
 #include "kernels/latent_search/tile_multiply.cuh"
 
@@ -16,19 +17,18 @@ class SearchBlock {
   __device__ explicit SearchBlock(const cuda::SearchArguments& args, SharedMemory& memory)
       : args_(args),
         search_(args.search),
-        model_(args.first_model + blockIdx.z),
-        begin_(static_cast<std::int64_t>(blockIdx.x) * args.shape.rows),
-        rows_(static_cast<int>(min(static_cast<std::int64_t>(args.shape.rows), args.search.z.rows - begin_))),
+        rows_(args),
         stream_(args.shape, args.product, precision, args.packed + blockIdx.z * args.packed_stride, args.packed_bytes,
                 memory),
         memory_(args, memory),
         roles_(args, memory_) {}
 
   __device__ void run() {
-    load_biases();
+    rows_.load_biases(memory_);
+    has_missing_ = rows_.load_rows(memory_);
     SearchSequence sequence;
     sequence.layers = args_.layers;
-    sequence.refilled = load_rows();
+    sequence.refilled = has_missing_;
     sequence.backwards = search_.steps > 0;
     const int forward_end = sequence.forward_end();
     int position = sequence.start();
@@ -48,7 +48,7 @@ class SearchBlock {
     stream_.finish();
     __syncthreads();
     store_losses();
-    store_rows();
+    rows_.store_rows(memory_);
   }
 
  private:
@@ -59,57 +59,13 @@ class SearchBlock {
   __device__ float* judged(int layer) const { return memory_.activations + args_.judged[layer].offset; }
   __device__ float* last_generated() const { return generated(args_.layers.generator - 1); }
   __device__ int last_stride() const { return args_.generated[args_.layers.generator - 1].stride; }
-  __device__ const float* query(int row) const {
-    return search_.x.data + model_ * search_.x.model_stride + (begin_ + row) / search_.restarts * search_.x.row_stride;
-  }
-
-  // ---- loading ----
-
-  __device__ void load_biases() const {
-    for (int l = 0; l < args_.layers.encoder; ++l) load_bias(args_.encoder.layer[l], args_.encoded[l].bias);
-    for (int l = 0; l < args_.layers.generator; ++l) load_bias(search_.generator.layer[l], args_.generated[l].bias);
-    for (int l = 0; l < args_.layers.judged; ++l) load_bias(search_.discriminator.layer[l], args_.judged[l].bias);
-  }
-  __device__ void load_bias(const LayerView& layer, int at) const {
-    const float* bias = layer.bias + model_ * layer.model_stride;
-    for (int c = static_cast<int>(threadIdx.x); c < layer.out; c += static_cast<int>(blockDim.x)) {
-      memory_.biases[at + c] = bias[c];
-    }
-  }
-
-  /// z, x and zeroed moments; the pads of everything that a product may read are zeros. Whether a cell is missing.
-  __device__ bool load_rows() {
-    const int threads = static_cast<int>(blockDim.x), thread = static_cast<int>(threadIdx.x);
-    for (int i = thread; i < args_.activations; i += threads) memory_.activations[i] = 0.0f;
-    for (int i = thread; i < args_.shape.rows * args_.latent_stride; i += threads) {
-      const int row = i / args_.latent_stride, c = i % args_.latent_stride;
-      const bool there = search_.z && row < rows_ && c < latent();
-      memory_.z[i] =
-          there ? search_.z.data[model_ * search_.z.model_stride + (begin_ + row) * search_.z.row_stride + c] : 0.0f;
-      memory_.first_moment[i] = 0.0f;
-      memory_.second_moment[i] = 0.0f;
-    }
-    for (int i = thread; i < args_.shape.rows * args_.wanted_stride; i += threads) memory_.wanted[i] = 0.0f;
-    bool missing = false;
-    for (int i = thread; i < args_.shape.rows * args_.query_stride; i += threads) {
-      const int row = i / args_.query_stride, c = i % args_.query_stride;
-      float value = row < rows_ && c < columns() ? query(row)[c] : 0.0f;
-      if (value != value) {
-        missing = true;
-        value = 0.0f;
-      }
-      memory_.x[i] = value;
-    }
-    has_missing_ = __syncthreads_or(missing ? 1 : 0) != 0;
-    return has_missing_;
-  }
 
   __device__ void multiply(const cuda::TileProduct& product, const Role& role) {
     const int columns = cuda::rounded_up(product.outer, cuda::column_step(precision));
     const int steps = (product.inner + cuda::inner_step(precision) - 1) / cuda::inner_step(precision);
     for (int first = 0; first < columns; first += args_.shape.pass_columns) {
       const int width = min(columns - first, args_.shape.pass_columns);
-      const TileMultiply<precision> tile(args_.shape, rows_, first, width);
+      const TileMultiply<precision> tile(args_.shape, rows_.count(), first, width);
       float sum[4][4];
 #pragma unroll
       for (int e = 0; e < tile.sums; ++e) {
@@ -188,8 +144,8 @@ class SearchBlock {
   }
 
   __device__ void fill_missing(const Element& at, float y) const {
-    if (at.row >= rows_) return;
-    const float cell = query(at.row)[at.column];
+    if (at.row >= rows_.count()) return;
+    const float cell = rows_.query(at.row)[at.column];
     if (cell != cell) memory_.x[at.row * args_.query_stride + at.column] = y;
   }
 
@@ -253,13 +209,11 @@ class SearchBlock {
     }
   }
 
-  // ---- storing ----
-
   __device__ void store_losses() const {
     for_row_pairs([&](int row, bool there) {
       const float distance = residual(row);
       float discrimination = args_.layers.features > 0 ? feature_distance(row) : 0.0f;
-      if (!there || row >= rows_ || threadIdx.x % 16 != 0) return;
+      if (!there || row >= rows_.count() || threadIdx.x % 16 != 0) return;
       float logit = 0.0f, square = 0.0f;
       if (uses_logit(search_)) {
         const int last = args_.layers.judged - 1;
@@ -270,50 +224,13 @@ class SearchBlock {
         const float z = memory_.z[row * args_.latent_stride + c];
         square = multiply_add(z, z, square);
       }
-      store_row(row, total_loss(search_, distance, discrimination, logit, square), distance, discrimination);
+      rows_.store_row(row, total_loss(search_, distance, discrimination, logit, square), distance, discrimination);
     });
-  }
-
-  __device__ void store_row(int row, float loss, float residual, float discrimination) const {
-    if (args_.row_losses != nullptr) {
-      float* out = args_.row_losses + (model_ * search_.z.rows + begin_ + row) * 3;
-      out[0] = loss;
-      out[1] = residual;
-      out[2] = discrimination;
-      return;
-    }
-    if (search_.loss) *row_of(search_.loss, row) = loss;
-    if (search_.residual) *row_of(search_.residual, row) = residual;
-    if (search_.discrimination) *row_of(search_.discrimination, row) = discrimination;
-  }
-
-  __device__ void store_rows() const {
-    const int threads = static_cast<int>(blockDim.x), thread = static_cast<int>(threadIdx.x);
-    const bool chosen_later = args_.row_losses != nullptr;
-    for (int i = thread; i < rows_ * latent(); i += threads) {
-      const int row = i / latent(), c = i % latent();
-      const float value = memory_.z[row * args_.latent_stride + c];
-      if (search_.z) row_of(search_.z, row)[c] = value;
-      if (search_.best_z && !chosen_later) row_of(search_.best_z, row)[c] = value;
-    }
-    if (chosen_later || (!search_.reconstruction && !search_.feature_residual)) return;
-    for (int i = thread; i < rows_ * columns(); i += threads) {
-      const int row = i / columns(), c = i % columns();
-      const float value = last_generated()[row * last_stride() + c];
-      if (search_.reconstruction) row_of(search_.reconstruction, row)[c] = value;
-      if (!search_.feature_residual) continue;
-      const float cell = query(row)[c];
-      row_of(search_.feature_residual, row)[c] = cell == cell ? fabsf(cell - value) : 0.0f;
-    }
-  }
-  __device__ float* row_of(const StackView<float>& view, int row) const {
-    return view.data + model_ * view.model_stride + (begin_ + row) * view.row_stride;
   }
 
   const cuda::SearchArguments& args_;
   const LatentSearch& search_;
-  std::int64_t model_, begin_;
-  int rows_;
+  SearchRows rows_;
   bool has_missing_ = false, stepping_ = false;
   PanelStream<SearchSequence> stream_;
   SearchMemory memory_;

@@ -60,5 +60,23 @@ TEST(DeviceTraining, APopulationEqualsItsModelsAlone) {
   }
 }
 
+/// As many models as the plan promises, in one sequence of launches.
+TEST(DeviceTraining, AThousandModelsEqualEachAlone) {
+  const Matrix rows = training_rows(20, 3);
+  DetectorOptions options = small_options();
+  options.latent = 1;
+  options.hidden = options.discriminator_hidden = {2};
+  options.batch = options.coverage_rows = 3;
+  options.steps = options.decay_steps = 2;
+  options.population = 1024;
+  const auto together = trained(options, rows);
+  EXPECT_EQ(together->models_together(), 1024);
+  options.population = 1;
+  for (const int m : {0, 1, 511, 1023}) {
+    options.seed = small_options().seed + static_cast<std::uint64_t>(m);
+    expect_same_model(*together, m, *trained(options, rows), 0);
+  }
+}
+
 }  // namespace
 }  // namespace cugad::test

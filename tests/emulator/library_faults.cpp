@@ -91,6 +91,53 @@ TEST_F(Library, ScoringOnTheDeviceNeitherAllocatesNorWaits) {
   EXPECT_GT(sum_of(calls, {"kernel"}) + sum_of(calls, {"LaunchKernel"}), 0u) << text_of(calls);
 }
 
+/// On the caller's stream scores come in its order: they are there when that stream is done, and the caller may record
+/// the scoring as a graph of his own.
+TEST_F(Library, ScoresOnTheCallersStream) {
+  DetectorOptions options = quick_options();
+  options.steps = 20;
+  Detector detector = fitted(options, normal_rows(100, 1));
+  const Matrix rows = mixed_rows(40, 2), others = mixed_rows(40, 3);
+  const std::vector<float> expected = detector.score(rows.view()), expected_of_others = detector.score(others.view());
+  Context context = test_device().make_context();
+  Arena arena(test_device().backend());
+  const MatrixView<float> place(arena.take<float>("rows", rows.rows * rows.columns), rows.rows, rows.columns);
+  float* const scores = arena.take<float>("scores", rows.rows);
+  cudaStream_t stream = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+  const auto upload = [&](const Matrix& from) {
+    const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(from.rows * from.columns);
+    ASSERT_EQ(cudaMemcpyAsync(place.data, from.view().data, bytes, cudaMemcpyDefault, stream), cudaSuccess);
+  };
+  const auto fetch = [&] {
+    std::vector<float> found(40);
+    EXPECT_EQ(cudaMemcpyAsync(found.data(), scores, sizeof(float) * 40, cudaMemcpyDefault, stream), cudaSuccess);
+    EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    return found;
+  };
+  detector.use_stream(stream);
+  upload(rows);
+  detector.score(place, scores);
+  EXPECT_TRUE(same_bits(fetch(), expected));
+
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  detector.score(place, scores);
+  ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+  ASSERT_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaSuccess);
+  for (const Matrix* from : {&others, &rows}) {
+    upload(*from);
+    ASSERT_EQ(cudaGraphLaunch(executable, stream), cudaSuccess);
+    EXPECT_TRUE(same_bits(fetch(), from == &rows ? expected : expected_of_others));
+  }
+  detector.use_stream(nullptr);
+  EXPECT_TRUE(same_bits(detector.score(rows.view()), expected));
+  cudaGraphExecDestroy(executable);
+  cudaGraphDestroy(graph);
+  cudaStreamDestroy(stream);
+}
+
 /// Every single allocation of a whole run fails once: an error that says so, nothing leaks, and the next run works.
 TEST_F(Library, SurvivesAFailureOfEveryAllocation) {
   DetectorOptions options = quick_options();

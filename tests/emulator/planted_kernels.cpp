@@ -146,8 +146,8 @@ __global__ void misaligned_matrix_row(Values p) {
 }
 
 __global__ void misaligned_vector(Values p) {
-  if (thread() == 0) reinterpret_cast<float4*>(p.out)[0] = *reinterpret_cast<const float4*>(p.in + 1);
-  p.out[thread()] = p.in[63 - thread()];
+  const float4 four = *reinterpret_cast<const float4*>(p.in + 1);
+  p.out[thread()] = p.in[63 - thread()] + (four.x + four.y + four.z + four.w == -1.0f ? 1.0f : 0.0f);
 }
 
 /// Two blocks, each with all 64 elements.

@@ -5,6 +5,7 @@
 #include <bit>
 #include <random>
 
+#include "emulator_control.hpp"
 #include "host/backend/backend.hpp"
 #include "kernels/latent_search/resident_launch.cuh"
 
@@ -138,6 +139,7 @@ Search found_on(const char* device_name, Search search, Run run) {
     *view = {mirror.upload(*values), o.models, o.rows, static_cast<std::int64_t>(width)};
   }
   run(context, args);
+  context.synchronize();
   mirror.download();
   return search;
 }
@@ -341,6 +343,74 @@ TEST(resident_search, bfloat16_rounds_where_it_says) {
   EXPECT_LE(exact.largest, 0.4);  // the walk of 5 steps
 }
 
+/// In whichever order lanes run.
+TEST(resident_search, the_order_of_lanes_changes_nothing) {
+  Options o;
+  o.rows = 35;
+  o.missing = 0.05;
+  const Search search(o);
+  const ::emulator::Policy before = ::emulator::policy();
+  const Search first = found_on("emulated", search, cuda::run_resident_search<Bfloat16Element, Small>);
+  for (const char* policy : {"reverse,immediate", "seed=7,deferred"}) {
+    ::emulator::set_policy(::emulator::parse_policy(policy));
+    const Search again = found_on("emulated", search, cuda::run_resident_search<Bfloat16Element, Small>);
+    EXPECT_EQ(again.z, first.z) << policy;
+    EXPECT_EQ(again.loss, first.loss) << policy;
+    EXPECT_EQ(again.reconstruction, first.reconstruction) << policy;
+  }
+  ::emulator::set_policy(before);
+}
+
+using Kdd = ResidentNetworks<32, 64, 128, 128, 256, 128, 128>;
+
+/// The variant whose products are those of four warps: the same roundings, other sums.
+TEST(resident_search, warpgroups_find_the_same) {
+  Options o;
+  o.generator = {32, 64, 128, 121};
+  o.discriminator = {121, 256, 128, 128, 1};
+  o.rows = 40;
+  const Search search(o);
+  const Search found = found_on("emulated", search, cuda::run_resident_search<cuda::WarpgroupElement, Kdd>);
+  const Deviation same = deviation(search, found, true);
+  std::printf("rounded alike: median %.2g, 90 %% %.2g, largest %.2g\n", same.median, same.ninth, same.largest);
+  EXPECT_LE(same.median, 1e-6);
+  EXPECT_LE(same.ninth, 1e-3);
+  const Search general = [&] {
+    Search other = search;
+    other.options.discrimination = Discrimination::feature_l2;
+    other.options.residual = Distance::squared;
+    other.options.missing = 0.1;
+    return found_on("emulated", Search(other.options), cuda::run_resident_search<cuda::WarpgroupElement, Kdd>);
+  }();
+  for (const float loss : general.loss) EXPECT_TRUE(std::isfinite(loss));
+}
+
+/// An operand's descriptor, read by the rules of its layout, names the elements that are meant.
+TEST(warpgroup_operand, names_the_elements_of_the_panels) {
+  for (const device::PanelLayout layout : {device::PanelLayout{64, 32}, device::PanelLayout{128, 64},
+                                           device::PanelLayout{256, 128}, device::PanelLayout{128, 256}}) {
+    const auto check = [&](bool n_major, int row, int column, int columns_of_n) {
+      const device::PanelOperand operand = device::panel_operand(layout, 1024, row, column);
+      for (int n = 0; n < columns_of_n; ++n)
+        for (int k = 0; k < 16; ++k) {
+          const int place = n_major ? layout.offset(row + k, column + n) : layout.offset(row + n, column + k);
+          ASSERT_EQ(device::operand_address(operand, n_major, n, k), 1024u + 2u * static_cast<unsigned>(place))
+              << layout.rows << " x " << layout.columns << " at " << row << ", " << column << ": " << n << ", " << k;
+        }
+    };
+    for (int row = 0; row < layout.rows; row += 64)
+      for (int column = 0; column < layout.columns; column += 16) check(false, row, column, 64);
+    for (int column = 0; column < layout.columns; column += layout.panel())
+      for (int row = 0; row < layout.rows; row += 16) check(true, row, column, layout.panel());
+    for (int row = 0; row < layout.rows; row += 16) check(true, row, 0, layout.columns < 128 ? layout.columns : 128);
+  }
+  // The fields of the 64-bit word: address, leading and stride in units of 16 bytes, swizzle 1 for 128 bytes, 2 for 64.
+  EXPECT_EQ(device::panel_operand({256, 128}, 0x8000, 16, 32).descriptor(),
+            (0x8840ull >> 4) | (32768ull >> 4) << 16 | (1024ull >> 4) << 32 | 1ull << 62);
+  EXPECT_EQ(device::panel_operand({64, 32}, 0, 0, 0).descriptor(),
+            (4096ull >> 4) << 16 | (512ull >> 4) << 32 | 2ull << 62);
+}
+
 /// Rows [first, first + count) of model m alone.
 Search slice(const Search& search, std::int64_t m, std::int64_t first, std::int64_t count) {
   Search part = search;
@@ -417,13 +487,14 @@ TEST(resident_search, every_weight_has_its_place) {
   using Matrix = ResidentMatrix<64, 32>;
   std::vector<int> seen(Matrix::elements, 0);
   for (int row = 0; row < Matrix::out; ++row)
-    for (int column = 0; column < Matrix::in; ++column) ++seen[static_cast<std::size_t>(Matrix::offset(row, column))];
+    for (int column = 0; column < Matrix::in; ++column)
+      ++seen[static_cast<std::size_t>(Matrix::layout().offset(row, column))];
   EXPECT_EQ(seen, std::vector<int>(Matrix::elements, 1));
   for (int lane = 0; lane < 32; ++lane) {
     EXPECT_EQ(Matrix::block(Matrix::forward_lane(lane), 48, 16),
-              Matrix::offset(48 + lane / 16 * 8 + lane % 8, 16 + lane / 8 % 2 * 8));
+              Matrix::layout().offset(48 + lane / 16 * 8 + lane % 8, 16 + lane / 8 % 2 * 8));
     EXPECT_EQ(Matrix::block(Matrix::backward_lane(lane), 48, 16),
-              Matrix::offset(48 + lane / 8 % 2 * 8 + lane % 8, 16 + lane / 16 * 8));
+              Matrix::layout().offset(48 + lane / 8 % 2 * 8 + lane % 8, 16 + lane / 16 * 8));
   }
 }
 

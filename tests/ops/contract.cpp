@@ -190,6 +190,36 @@ TEST(contract, latent_search) {
        {"discrimination", [](auto& a) { a.discrimination = matrix(numbers, 5, 2); }}});
 }
 
+TEST(contract, reconstruction_score) {
+  ReconstructionScore good;
+  good.encoder.layers = 1;
+  good.encoder.layer[0] = {numbers + 400, numbers + 410, 0, 3, 2, Activation::identity, 0.0f};
+  good.generator.layers = 1;
+  good.generator.layer[0] = {numbers, numbers + 20, 0, 2, 3, Activation::identity, 0.0f};
+  good.discriminator.layers = 2;
+  good.discriminator.layer[0] = {numbers + 40, numbers + 60, 0, 3, 4, Activation::relu, 0.0f};
+  good.discriminator.layer[1] = {numbers + 80, numbers + 90, 0, 4, 1, Activation::identity, 0.0f};
+  good.x = matrix<const float>(numbers + 100, 5, 3);
+  good.loss = matrix(numbers + 300, 5, 1);
+  expect_refusals<ReconstructionScore>(
+      "reconstruction_score", good,
+      {{"x", [](auto& a) { a.x.data = nullptr; }},
+       {"encoder", [](auto& a) { a.encoder.layers = 0; }},
+       {"encoder", [](auto& a) { a.encoder.layer[0].out = 3; }},
+       {"generator", [](auto& a) { a.generator.layer[0].weight = nullptr; }},
+       {"generator", [](auto& a) { a.generator.layer[0].out = 4; }},
+       {"discriminator", [](auto& a) { a.discriminator.layers = 1; }},
+       {"discriminator", [](auto& a) { a.discriminator.layer[1].activation = Activation::sigmoid; }},
+       {"slope", [](auto& a) { a.discriminator.layer[0].activation = Activation::leaky_relu; }},
+       {"residual distance", [](auto& a) { a.residual_distance = static_cast<Distance>(5); }},
+       {"discrimination", [](auto& a) { a.discrimination_kind = static_cast<Discrimination>(7); }},
+       {"loss", [](auto& a) { a.loss.rows = 10; }},
+       {"latent", [](auto& a) { a.latent = matrix(numbers, 5, 3); }},
+       {"feature_residual", [](auto& a) { a.feature_residual = matrix(numbers, 5, 2); }},
+       {"reconstruction", [](auto& a) { a.reconstruction = matrix(numbers, 4, 3); }},
+       {"residual", [](auto& a) { a.residual = matrix(numbers, 4, 1); }}});
+}
+
 TEST(contract, rows) {
   RowDistance distance;
   distance.a = matrix<const float>(numbers, 5, 3);

@@ -132,7 +132,7 @@ TEST(search_paths, rounded_modes_round_operands_and_nothing_else) {
     for (const SearchRoute route : {SearchRoute::general, SearchRoute::layers}) {
       for (const Precision precision : {Precision::tf32, Precision::bf16}) {
         for (const Discrimination discrimination : {Discrimination::feature_l1, Discrimination::cross_entropy}) {
-          SearchShape shape{.rows = 24,
+          SearchShape shape{.rows = 10,
                             .steps = 5,
                             .generator = {32, 64, 128, 121},
                             .discriminator = {121, 256, 128, 128, 1},

@@ -1,6 +1,7 @@
 #include "tests/emulator/runtime/group.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <exception>
 #include <map>
 
@@ -15,9 +16,14 @@ constinit thread_local dim3 gridDim{};
 namespace emulator {
 namespace {
 
-constinit thread_local Lane* current_lane = nullptr;
-constinit thread_local Group* group_here = nullptr;
-constinit thread_local Fiber* starting_fiber = nullptr;
+#define CUGAD_HERE __attribute__((tls_model("initial-exec")))  // no call per access
+CUGAD_HERE constinit thread_local Lane* current_lane = nullptr;
+CUGAD_HERE constinit thread_local Group* group_here = nullptr;
+CUGAD_HERE constinit thread_local Fiber* starting_fiber = nullptr;
+#undef CUGAD_HERE
+
+/// Thrown by Group::fail, caught where the lane began.
+struct Failed {};
 
 void announce(Lane& lane) {
   current_lane = &lane;
@@ -214,18 +220,27 @@ void Group::run_fiber() {
     lane->state = LaneState::ready;
     lane->carved = 0;
     announce(*lane);
-    try {
-      launch_->body();
-    } catch (const std::exception& error) {
-      fail(text_of(*lane) + " threw: " + error.what());
-    }
-    end_lane(*lane);
+    run_lane(*lane);
+    if (failed_) break;
   }
   idle_.push_back(&mine);
+  if (failed_) return switch_fiber(mine, scheduler_);
   Lane* next = nullptr;
   Fiber* fiber = next_fiber(&next);
   if (next != nullptr) resume(*next);
   switch_fiber(mine, fiber != nullptr ? *fiber : scheduler_);
+}
+
+void Group::run_lane(Lane& lane) {
+  try {
+    launch_->body();
+    end_lane(lane);
+  } catch (const Failed&) {
+  } catch (const std::exception& error) {
+    failed_ = true;
+    failure_ = text_of(lane) + " threw: " + error.what();
+  }
+  lane.state = LaneState::ended;
 }
 
 void Group::end_lane(Lane& lane) {
@@ -237,6 +252,12 @@ void Group::end_lane(Lane& lane) {
 }
 
 void Group::fail(const std::string& text) {
+  failed_ = true;
+  failure_ = text;
+  throw Failed();
+}
+
+void Group::fail_at_once(const std::string& text) {
   failed_ = true;
   failure_ = text;
   Lane& lane = *current_lane;
@@ -280,6 +301,7 @@ std::string text_of(const Lane& lane) {
 }
 
 bool same_site(const Site& a, const Site& b) {
+  if (std::memcmp(&a, &b, sizeof a) == 0) return true;  // the same record of the compiler
   if (a.line() != b.line() || a.column() != b.column()) return false;
   return a.file_name() == b.file_name() || std::string_view(a.file_name()) == b.file_name();
 }

@@ -114,8 +114,11 @@ class Group {
   /// Suspends the lane that runs until another makes it ready.
   void wait(Lane& lane, const char* what, Site site);
   void make_ready(Lane& lane);
-  /// Ends the group with a report; called by a lane, never returns to it.
+  /// Ends the group with a report, by an exception that unwinds the lane.
   [[noreturn]] void fail(const std::string& text);
+  /// The same where no exception may pass: in hooks, which compilers take for functions that do not throw. What stands
+  /// on the lane's stack is not destroyed.
+  [[noreturn]] void fail_at_once(const std::string& text);
 
  private:
   static void fiber_entry();
@@ -123,6 +126,7 @@ class Group {
   void prepare_block(Block& block, std::uint64_t linear);
   void order_lanes();
   void run_fiber();
+  void run_lane(Lane& lane);
   void end_lane(Lane& lane);
   Lane* next_to_start();
   Fiber* next_fiber(Lane** lane);

@@ -99,7 +99,7 @@ const char* name_of(Kind kind) { return kind == Kind::read ? "read" : kind == Ki
     text += "; byte " + std::to_string(address - reinterpret_cast<std::uintptr_t>(array->address)) +
             " of the array at offset " + std::to_string(array->offset);
   }
-  current_group().fail(text);
+  current_group().fail_at_once(text);
 }
 
 void touch(const Region& region, std::uintptr_t address, Word& word, const Access& now, const Lane& lane,

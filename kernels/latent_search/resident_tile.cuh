@@ -1,0 +1,544 @@
+#pragma once
+
+#include "kernels/latent_search/resident_arguments.cuh"
+#include "kernels/latent_search/resident_rounds.cuh"
+#include "kernels/latent_search/search_terms.hpp"
+
+/// The latent search in registers: one warp carries 16 rows of z through all steps. Weights stay in shared memory,
+/// activations in registers: the accumulators of two adjacent 16 x 8 tiles are, register for register, the operand of
+/// the next product. Two layers at a time are chained through a round of columns (16, or 64 where four warps multiply
+/// together) of what lies between them, so that the code is a few rolled loops:
+///
+///   z -> [h1] -> h2 -> G(z) -> [d1] -> d2 -> [features, their gradient] -> d2' -> [d1'] -> G(z)' -> [h2'] -> h1' -> z'
+///
+/// (in brackets: a round at a time). Backwards only the signs of the hidden units are needed: bits.
+/// What a lane needs once per step (the query, its features) it keeps in global memory for itself, in its own order:
+/// 512 consecutive bytes per warp and tile of 8 columns, from the second-level cache.
+namespace cugad::cuda {
+
+/// The search of 16 rows by one warp. `general` false: residual and features in l1, no logit: the signs of the residual
+/// stay in registers.
+template <class Element, class N, bool general>
+class ResidentTile {
+  using Pair = typename Element::Pair;
+  using Rounds = ResidentRounds<Element>;
+  static constexpr int round = Element::round;
+
+ public:
+  __device__ ResidentTile(const ResidentArguments& args, const ResidentShared<Element, N>& shared)
+      : args_(args),
+        shared_(shared),
+        memory_(memory_of(args)),
+        lane_(static_cast<int>(threadIdx.x) % device::warp_lanes),
+        member_(lane_ % 4) {}
+
+  __device__ __forceinline__ void search(int tile) {
+    load(tile);
+    for (int step = 0;; ++step) {
+      const bool last = step == args_.steps;
+      Pair g[N::columns / 16][4];
+      generate(g, step == 0 || last || missing_ || (general && args_.residual_distance == Distance::l2));
+      Pair d2[N::d2 / 16][4];
+      judge(g, d2, step == 0);
+      if (last || needs_row_factors()) examine(d2, false);
+      if (last) break;
+      float gradient[N::columns / 8][4] = {};
+      feature_gradient(d2, gradient);
+      add_residual_gradient(gradient, g);
+      float dz[N::latent / 8][4] = {};
+      descend(g, dz);
+      update(dz, args_.schedule[step]);
+    }
+    store(tile);
+  }
+
+  /// The first of this warp's 16 rows of z.
+  __device__ int first_row_of(int tile) const {
+    const int warp = static_cast<int>(threadIdx.x) / device::warp_lanes;
+    return (tile % args_.tiles_per_model * args_.warps + warp) * 16;
+  }
+
+ private:
+  __device__ static ResidentMemory<N> memory_of(const ResidentArguments& args) {
+    const int warp = static_cast<int>(threadIdx.x) / device::warp_lanes;
+    const std::int64_t slot = static_cast<std::int64_t>(blockIdx.x) * args.warps + warp;
+    return {args.lane_memory + slot * ResidentMemory<N>::quads + threadIdx.x % device::warp_lanes};
+  }
+
+  template <int blocks>
+  using Bits = std::conditional_t<(blocks > 4), std::uint64_t, std::uint32_t>;
+
+  /// The lane's number, from an instruction that is not moved out of loops: else the addresses of all layers, which
+  /// depend on nothing but the lane, would be kept in registers through all steps.
+  __device__ __forceinline__ int fresh_lane() const { return __shfl_sync(device::full_warp, lane_, lane_); }
+
+  /// Every row's sums start from the bias of their columns.
+  __device__ __forceinline__ void start(float (&sum)[4], const float4* bias, int tile) const {
+    const float4 quad = bias[4 * tile + member_];
+    sum[0] = quad.x;
+    sum[1] = quad.y;
+    sum[2] = quad.z;
+    sum[3] = quad.w;
+  }
+  __device__ __forceinline__ void start_round(float (&sum)[round / 8][4], const float4* bias, int b) const {
+#pragma unroll
+    for (int t = 0; t < round / 8; ++t) start(sum[t], bias, round / 8 * b + t);
+  }
+  __device__ static float component(const float4& quad, int i) {
+    return i == 0 ? quad.x : i == 1 ? quad.y : i == 2 ? quad.z : quad.w;
+  }
+
+  // ---- one step ---------------------------------------------------------------------------------------------------
+
+  /// G(z), the signs of its hidden units, and the residual.
+  __device__ __forceinline__ void generate(Pair (&g)[N::columns / 16][4], bool keep) {
+    float h2[N::g2 / 8][4];
+    hidden(h2);
+    Pair h[N::g2 / 16][4];
+    h2_positive_ = 0;
+#pragma unroll
+    for (int b = 0; b < N::g2 / 16; ++b) {
+      const unsigned bits = Rounds::activate(h2[2 * b], h2[2 * b + 1], args_.layer[1].slope);
+      h2_positive_ |= static_cast<Bits<N::g2 / 16>>(bits) << (8 * b);
+      Rounds::pack(h[b], h2[2 * b], h2[2 * b + 1]);
+    }
+    if (!general) {
+#pragma unroll
+      for (int w = 0; w < sign_words; ++w) above_[w] = below_[w] = 0;
+    }
+    const int lane_offset = N::G3::forward_lane(fresh_lane());
+#pragma unroll
+    for (int b = 0; b < N::columns / round; ++b) {
+      float sum[round / 8][4];
+      start_round(sum, shared_.g3_bias, b);
+      reduce_round<Element, typename N::G3, false>(sum, h, shared_.g3, lane_offset, round * b);
+#pragma unroll
+      for (int t = 0; t < round / 8; ++t) note_residual(sum[t], round / 8 * b + t, keep);
+#pragma unroll
+      for (int i = 0; i < round / 16; ++i) Rounds::pack(g[round / 16 * b + i], sum[2 * i], sum[2 * i + 1]);
+    }
+  }
+
+  __device__ __forceinline__ void hidden(float (&h2)[N::g2 / 8][4]) {
+    Pair z[N::latent / 16][4];
+#pragma unroll
+    for (int b = 0; b < N::latent / 16; ++b) Rounds::pack(z[b], z_[2 * b], z_[2 * b + 1]);
+#pragma unroll
+    for (int t = 0; t < N::g2 / 8; ++t) start(h2[t], shared_.g2_bias, t);
+    h1_positive_ = 0;
+    const int lane = fresh_lane(), first = N::G1::forward_lane(lane), second = N::G2::forward_lane(lane);
+#pragma unroll 1
+    for (int b = 0; b < N::g1 / round; ++b) {
+      float sum[round / 8][4];
+      start_round(sum, shared_.g1_bias, b);
+      reduce_round<Element, typename N::G1, false>(sum, z, shared_.g1, first, round * b);
+      h1_positive_ |= static_cast<Bits<N::g1 / 16>>(Rounds::activate_round(sum, args_.layer[0].slope))
+                      << (round / 2 * b);
+      Pair a[round / 16][4];
+      Rounds::pack(a, sum);
+      spread_round<Element, typename N::G2, false>(h2, a, shared_.g2, second, round * b);
+    }
+  }
+
+  __device__ __forceinline__ void note_residual(const float (&g)[4], int tile, bool keep) {
+    const float4 x = memory_.x(tile);
+    float gradient[4];  // of the residual, up to a factor of the row
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float delta = g[i] - component(x, i);  // NaN where the cell is missing: neither above nor below
+      if constexpr (general) {
+        gradient[i] = args_.residual_distance == Distance::l1 ? resident::sign_times(delta, 1.0f)
+                      : delta == delta                        ? delta
+                                                              : 0.0f;
+      } else {
+        const unsigned bit = 1u << (tile % 8 * 4 + i);
+        if (delta > 0.0f) above_[tile / 8] |= bit;
+        if (delta < 0.0f) below_[tile / 8] |= bit;
+      }
+    }
+    if constexpr (general) memory_.residual(tile) = make_float4(gradient[0], gradient[1], gradient[2], gradient[3]);
+    if (keep) memory_.generated(tile) = make_float4(g[0], g[1], g[2], g[3]);
+  }
+
+  /// The residual of row `half` from what is kept in memory: where it is wanted at all, which is seldom.
+  __device__ __forceinline__ float residual_of(int half) const {
+    float sum = 0.0f;
+#pragma unroll 1
+    for (int t = 0; t < N::columns / 8; ++t) {
+      const float2 x = reinterpret_cast<const float2*>(&memory_.x(t))[half];
+      const float2 g = reinterpret_cast<const float2*>(&memory_.generated(t))[half];
+      sum = add_distance(add_distance(sum, x.x, g.x), x.y, g.y);
+    }
+    sum = resident::quad_sum(sum);
+    return args_.residual_distance == Distance::l2 ? sqrtf(sum) : sum;
+  }
+  __device__ __forceinline__ float add_distance(float sum, float x, float g) const {
+    if (x != x) return sum;
+    return args_.residual_distance == Distance::l1 ? sum + fabsf(g - x) : multiply_add(g - x, g - x, sum);
+  }
+
+  /// The discriminator's second layer for G(z). The query's features are found by the same code: before the first step,
+  /// and again in each step where G(z) fills missing cells.
+  __device__ __forceinline__ void judge(Pair (&g)[N::columns / 16][4], Pair (&d2)[N::d2 / 16][4], bool first) {
+    const bool query = args_.features && (first || missing_);
+#pragma unroll 1
+    for (int pass = query ? 0 : 1; pass < 2; ++pass) {
+      if (pass == 0) fill(g);
+      look(g, d2);
+      if (pass == 0) {
+        examine(d2, true);
+        recall(g);
+      }
+    }
+  }
+
+  /// The query in the place of G(z), but for its missing cells.
+  __device__ __forceinline__ void fill(Pair (&g)[N::columns / 16][4]) {
+#pragma unroll
+    for (int b = 0; b < N::columns / 16; ++b) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float4 x = memory_.x(2 * b + i / 2);
+        const float low = i % 2 == 0 ? x.x : x.z, high = i % 2 == 0 ? x.y : x.w;
+        g[b][i] = Element::pack(low == low ? low : Element::low(g[b][i]), high == high ? high : Element::high(g[b][i]));
+      }
+    }
+  }
+  __device__ __forceinline__ void recall(Pair (&g)[N::columns / 16][4]) {
+#pragma unroll
+    for (int b = 0; b < N::columns / 16; ++b) {
+      const float4 left = memory_.generated(2 * b), right = memory_.generated(2 * b + 1);
+      Rounds::pack(g[b], {left.x, left.y, left.z, left.w}, {right.x, right.y, right.z, right.w});
+    }
+  }
+
+  /// The discriminator's first two layers.
+  __device__ __forceinline__ void look(const Pair (&g)[N::columns / 16][4], Pair (&d2)[N::d2 / 16][4]) {
+    float sum2[N::d2 / 8][4];
+#pragma unroll
+    for (int t = 0; t < N::d2 / 8; ++t) start(sum2[t], shared_.d2_bias, t);
+    const int lane = fresh_lane(), first = N::D1::forward_lane(lane), second = N::D2::forward_lane(lane);
+#pragma unroll 1
+    for (int b = 0; b < N::d1 / round; ++b) {
+      float sum[round / 8][4];
+      start_round(sum, shared_.d1_bias, b);
+      reduce_round<Element, typename N::D1, false>(sum, g, shared_.d1, first, round * b);
+      shared_.mask[b * resident_threads + threadIdx.x] =
+          static_cast<typename ResidentShared<Element, N>::Mask>(Rounds::activate_round(sum, args_.layer[3].slope));
+      Pair a[round / 16][4];
+      Rounds::pack(a, sum);
+      spread_round<Element, typename N::D2, false>(sum2, a, shared_.d2, second, round * b);
+    }
+    d2_positive_ = 0;
+#pragma unroll
+    for (int b = 0; b < N::d2 / 16; ++b) {
+      const unsigned bits = Rounds::activate(sum2[2 * b], sum2[2 * b + 1], args_.layer[4].slope);
+      d2_positive_ |= static_cast<Bits<N::d2 / 16>>(bits) << (8 * b);
+      Rounds::pack(d2[b], sum2[2 * b], sum2[2 * b + 1]);
+    }
+  }
+
+  /// A round of the features, before the activation.
+  __device__ __forceinline__ void feature_block(const Pair (&d2)[N::d2 / 16][4], int lane_offset, int b,
+                                                float (&sum)[round / 8][4]) {
+    start_round(sum, shared_.d3_bias, b);
+    reduce_round<Element, typename N::D3, false>(sum, d2, shared_.d3, lane_offset, round * b);
+  }
+
+  /// Stores the features as the query's, or sums what the losses and row factors need: distance and logit.
+  __device__ __forceinline__ void examine(const Pair (&d2)[N::d2 / 16][4], bool of_query) {
+    const int lane_offset = N::D3::forward_lane(fresh_lane());
+    feature_sum_[0] = feature_sum_[1] = logit_[0] = logit_[1] = 0.0f;
+#pragma unroll 1
+    for (int b = 0; b < N::d3 / round; ++b) {
+      float sum[round / 8][4];
+      feature_block(d2, lane_offset, b, sum);
+      Rounds::activate_round(sum, args_.layer[5].slope);
+#pragma unroll
+      for (int t = 0; t < round / 8; ++t) {
+        const float(&f)[4] = sum[t];
+        if (of_query) {
+          memory_.features(round / 8 * b + t) = make_float4(f[0], f[1], f[2], f[3]);
+        } else {
+          sum_features(f, round / 8 * b + t);
+        }
+      }
+    }
+    if (of_query) return;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      feature_sum_[half] = resident::quad_sum(feature_sum_[half]);
+      if (general) logit_[half] = resident::quad_sum(logit_[half]) + shared_.logit[N::d3];
+    }
+  }
+  __device__ __forceinline__ void sum_features(const float (&f)[4], int tile) {
+    const float4 wanted = args_.features ? memory_.features(tile) : make_float4(f[0], f[1], f[2], f[3]);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float delta = f[i] - component(wanted, i);
+      float& sum = feature_sum_[i / 2];
+      sum = args_.feature_distance == Distance::l1 ? sum + fabsf(delta) : multiply_add(delta, delta, sum);
+      if (general) {
+        logit_[i / 2] = multiply_add(f[i], shared_.logit[8 * tile + 2 * member_ + i % 2], logit_[i / 2]);
+      }
+    }
+  }
+
+  /// From the features back to G(z): 16 features at a time, and 16 units of the first layer at a time.
+  __device__ __forceinline__ void feature_gradient(const Pair (&d2)[N::d2 / 16][4],
+                                                   float (&gradient)[N::columns / 8][4]) {
+    float sum2[N::d2 / 8][4] = {};
+    if constexpr (general) set_row_factors();
+    int lane = fresh_lane();
+    const int forward = N::D3::forward_lane(lane), backward = N::D3::backward_lane(lane);
+#pragma unroll 1
+    for (int b = 0; b < N::d3 / round; ++b) {
+      float sum[round / 8][4];
+      feature_block(d2, forward, b, sum);
+      const bool wants = !general || args_.features;
+      const unsigned bits = Rounds::activate_round(sum, args_.layer[5].slope);
+#pragma unroll
+      for (int t = 0; t < round / 8; ++t) {
+        const int tile = round / 8 * b + t;
+        const float4 wanted = wants ? memory_.features(tile) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) sum[t][i] = one_feature_gradient(sum[t][i], component(wanted, i), tile, i);
+      }
+      Rounds::derive_round(sum, args_.layer[5].slope, bits);
+      Pair a[round / 16][4];
+      Rounds::pack(a, sum);
+      spread_round<Element, typename N::D3, true>(sum2, a, shared_.d3, backward, round * b);
+    }
+    Pair d2_gradient[N::d2 / 16][4];
+#pragma unroll
+    for (int b = 0; b < N::d2 / 16; ++b) {
+      Rounds::derive(sum2[2 * b], sum2[2 * b + 1], args_.layer[4].slope,
+                     static_cast<unsigned>(d2_positive_ >> (8 * b)));
+      Rounds::pack(d2_gradient[b], sum2[2 * b], sum2[2 * b + 1]);
+    }
+    lane = fresh_lane();
+    const int second = N::D2::backward_lane(lane), first = N::D1::backward_lane(lane);
+#pragma unroll 1
+    for (int b = 0; b < N::d1 / round; ++b) {
+      const unsigned bits = shared_.mask[b * resident_threads + threadIdx.x];
+      float sum[round / 8][4] = {};
+      reduce_round<Element, typename N::D2, true>(sum, d2_gradient, shared_.d2, second, round * b);
+      Rounds::derive_round(sum, args_.layer[3].slope, bits);
+      Pair a[round / 16][4];
+      Rounds::pack(a, sum);
+      spread_round<Element, typename N::D1, true>(gradient, a, shared_.d1, first, round * b);
+    }
+  }
+
+  __device__ bool needs_row_factors() const {
+    return general && (args_.logit.weight != nullptr || args_.feature_distance == Distance::l2);
+  }
+  /// What multiplies a row's features' gradients: known before the first of them is needed.
+  __device__ __forceinline__ void set_row_factors() {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const float norm = args_.feature_distance == Distance::l2 ? sqrtf(feature_sum_[half]) : 1.0f;
+      feature_factor_[half] = args_.feature_distance == Distance::squared ? 2.0f * args_.lambda
+                              : norm > 0.0f                               ? args_.lambda / norm
+                                                                          : 0.0f;
+      if (!args_.features) feature_factor_[half] = 0.0f;
+      const float p = logistic_scalar(logit_[half]);
+      logit_factor_[half] = -args_.prior_weight * p + (args_.cross_entropy ? args_.lambda * (p - 1.0f) : 0.0f);
+    }
+  }
+  __device__ __forceinline__ float one_feature_gradient(float feature, float wanted, int tile, int i) const {
+    const float delta = feature - wanted;
+    if constexpr (!general) {
+      return resident::sign_times(delta, args_.lambda);
+    } else {
+      const float difference = args_.feature_distance == Distance::l1 ? resident::sign_times(delta, 1.0f) : delta;
+      return logit_factor_[i / 2] * shared_.logit[column_of(tile, i)] + difference * feature_factor_[i / 2];
+    }
+  }
+
+  __device__ __forceinline__ void add_residual_gradient(float (&gradient)[N::columns / 8][4],
+                                                        Pair (&packed)[N::columns / 16][4]) {
+    const float weight = 1.0f - args_.lambda;
+    const bool squared = general && args_.residual_distance == Distance::squared;
+    float factor[2] = {squared ? 2.0f * weight : weight, squared ? 2.0f * weight : weight};
+    if (general && args_.residual_distance == Distance::l2) {
+#pragma unroll 1
+      for (int half = 0; half < 2; ++half) {
+        const float norm = residual_of(half), scale = norm > 0.0f ? weight / norm : 0.0f;
+        factor[0] = half == 0 ? scale : factor[0];
+        factor[1] = scale;
+      }
+    }
+#pragma unroll
+    for (int t = 0; t < N::columns / 8; ++t) {
+      if constexpr (general) {
+        const float4 residual = memory_.residual(t);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) gradient[t][i] += component(residual, i) * factor[i / 2];
+      } else {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const unsigned bit = 1u << (t % 8 * 4 + i);
+          if (above_[t / 8] & bit) gradient[t][i] += weight;
+          if (below_[t / 8] & bit) gradient[t][i] -= weight;
+        }
+      }
+    }
+#pragma unroll
+    for (int b = 0; b < N::columns / 16; ++b) Rounds::pack(packed[b], gradient[2 * b], gradient[2 * b + 1]);
+  }
+
+  /// From G(z)'s gradient to z's.
+  __device__ __forceinline__ void descend(const Pair (&g)[N::columns / 16][4], float (&dz)[N::latent / 8][4]) {
+    float sum1[N::g1 / 8][4] = {};
+    int lane = fresh_lane();
+    const int third = N::G3::backward_lane(lane), second = N::G2::backward_lane(lane);
+#pragma unroll 1
+    for (int b = 0; b < N::g2 / round; ++b) {
+      float sum[round / 8][4] = {};
+      reduce_round<Element, typename N::G3, true>(sum, g, shared_.g3, third, round * b);
+      Rounds::derive_round(sum, args_.layer[1].slope, static_cast<unsigned>(h2_positive_ >> (round / 2 * b)));
+      Pair a[round / 16][4];
+      Rounds::pack(a, sum);
+      spread_round<Element, typename N::G2, true>(sum1, a, shared_.g2, second, round * b);
+    }
+    lane = fresh_lane();
+    const int first = N::G1::backward_lane(lane);
+#pragma unroll
+    for (int b = 0; b < N::g1 / round; ++b) {
+      Pair a[round / 16][4];
+#pragma unroll
+      for (int i = 0; i < round / 16; ++i) {
+        float(&left)[4] = sum1[round / 8 * b + 2 * i], (&right)[4] = sum1[round / 8 * b + 2 * i + 1];
+        Rounds::derive(left, right, args_.layer[0].slope,
+                       static_cast<unsigned>(h1_positive_ >> (round / 2 * b + 8 * i)));
+        Rounds::pack(a[i], left, right);
+      }
+      spread_round<Element, typename N::G1, true>(dz, a, shared_.g1, first, round * b);
+    }
+  }
+
+  /// One step of Adam on z: rates.x carries 1 / (1 - beta1^t), rates.y is 1 / sqrt(1 - beta2^t).
+  __device__ __forceinline__ void update(const float (&dz)[N::latent / 8][4], float2 rates) {
+    const float rest1 = 1.0f - args_.beta1, rest2 = 1.0f - args_.beta2;
+#pragma unroll
+    for (int t = 0; t < N::latent / 8; ++t) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        float& z = z_[t][i];
+        float gradient = dz[t][i];
+        if (args_.latent_weight != 0.0f) gradient = multiply_add(2.0f * args_.latent_weight, z, gradient);
+        const float first = multiply_add(args_.beta1, first_moment_[t][i], rest1 * gradient);
+        const float second = multiply_add(args_.beta2, second_moment_[t][i], rest2 * (gradient * gradient));
+        first_moment_[t][i] = first;
+        second_moment_[t][i] = second;
+        z -= Element::adam_quotient(rates.x * first, second, rates.y, args_.epsilon);
+        if (args_.latent_clip > 0.0f) z = fminf(fmaxf(z, -args_.latent_clip), args_.latent_clip);
+      }
+    }
+  }
+
+  // ---- the ends ---------------------------------------------------------------------------------------------------
+
+  __device__ int model_of(int tile) const { return tile / args_.tiles_per_model; }
+  /// The lane holds elements of two rows, 8 apart: elements 0, 1 and 2, 3 of a tile.
+  __device__ int row_of(int tile, int half) const { return first_row_of(tile) + lane_ / 4 + 8 * half; }
+  __device__ int column_of(int tile, int i) const { return 8 * tile + 2 * member_ + i % 2; }
+  /// How many columns a row has; none beyond the last row.
+  __device__ int width_of(int row, std::int64_t columns) const {
+    return row < args_.z.rows ? static_cast<int>(columns) : 0;
+  }
+
+  /// Copies the lane's elements of row `half` into its own memory, zeros beyond `width`; whether one is missing.
+  __device__ __forceinline__ bool fetch(float4* area, const float* row, int width, int half, int tiles) {
+    bool missing = false;
+#pragma unroll 1
+    for (int t = 0; t < tiles; ++t) {
+      const int column = column_of(t, 0);
+      const float2 pair = {column < width ? row[column] : 0.0f, column + 1 < width ? row[column + 1] : 0.0f};
+      reinterpret_cast<float2*>(area + t * device::warp_lanes)[half] = pair;
+      missing = missing || pair.x != pair.x || pair.y != pair.y;
+    }
+    return missing;
+  }
+  __device__ __forceinline__ void deliver(const float4* area, float* row, int width, int half, int tiles) {
+#pragma unroll 1
+    for (int t = 0; t < tiles; ++t) {
+      const float2 pair = reinterpret_cast<const float2*>(area + t * device::warp_lanes)[half];
+      const int column = column_of(t, 0);
+      if (column < width) row[column] = pair.x;
+      if (column + 1 < width) row[column + 1] = pair.y;
+    }
+  }
+
+  __device__ __forceinline__ void load(int tile) {
+    bool missing = false;
+#pragma unroll 1
+    for (int half = 0; half < 2; ++half) {
+      const int row = row_of(tile, half), model = model_of(tile);
+      const float* x = args_.x.model(model).row(row / args_.restarts);
+      missing = fetch(&memory_.x(0), x, width_of(row, args_.x.columns), half, N::columns / 8) || missing;
+      fetch(&memory_.generated(0), args_.z.model(model).row(row), width_of(row, args_.z.columns), half, N::latent / 8);
+    }
+    missing_ = Element::warpgroup ? __syncthreads_or(missing) != 0 : __any_sync(device::full_warp, missing) != 0;
+#pragma unroll
+    for (int t = 0; t < N::latent / 8; ++t) {
+      const float4 z = memory_.generated(t);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        z_[t][i] = component(z, i);
+        first_moment_[t][i] = second_moment_[t][i] = 0.0f;
+      }
+    }
+  }
+
+  __device__ __forceinline__ void store(int tile) {
+    float square[2] = {};
+#pragma unroll
+    for (int t = 0; t < N::latent / 8; ++t) {
+      memory_.features(t) = make_float4(z_[t][0], z_[t][1], z_[t][2], z_[t][3]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) square[i / 2] = multiply_add(z_[t][i], z_[t][i], square[i / 2]);
+    }
+#pragma unroll 1
+    for (int half = 0; half < 2; ++half) {
+      const int row = row_of(tile, half), model = model_of(tile);
+      store_losses(model, row, half, resident::quad_sum(half == 0 ? square[0] : square[1]));
+      deliver(&memory_.features(0), args_.z.model(model).row(row), width_of(row, args_.z.columns), half, N::latent / 8);
+      if (args_.reconstruction.data == nullptr) continue;
+      deliver(&memory_.generated(0), args_.reconstruction.model(model).row(row), width_of(row, args_.x.columns), half,
+              N::columns / 8);
+    }
+  }
+
+  __device__ __forceinline__ void store_losses(int model, int row, int half, float square) {
+    const float residual = residual_of(half), logit = half == 0 ? logit_[0] : logit_[1];
+    float discrimination = !args_.features ? 0.0f : half == 0 ? feature_sum_[0] : feature_sum_[1];
+    if (general && args_.feature_distance == Distance::l2) discrimination = sqrtf(discrimination);
+    if (general && args_.cross_entropy) discrimination = softplus(-logit);
+    float loss = (1.0f - args_.lambda) * residual + args_.lambda * discrimination;
+    if (general && args_.prior_weight != 0.0f) loss -= args_.prior_weight * softplus(logit);
+    if (args_.latent_weight != 0.0f) loss += args_.latent_weight * square;
+    if (member_ != 0 || row >= args_.z.rows) return;
+    float* to = args_.losses + (model * args_.z.rows + row) * 3;
+    to[0] = loss;
+    to[1] = residual;
+    to[2] = discrimination;
+  }
+
+  static constexpr int sign_words = (N::columns + 63) / 64;
+  const ResidentArguments& args_;
+  const ResidentShared<Element, N>& shared_;
+  ResidentMemory<N> memory_;
+  int lane_, member_;
+  bool missing_ = false;
+  float z_[N::latent / 8][4], first_moment_[N::latent / 8][4], second_moment_[N::latent / 8][4];
+  Bits<N::g1 / 16> h1_positive_;
+  Bits<N::g2 / 16> h2_positive_;
+  Bits<N::d2 / 16> d2_positive_;
+  std::uint32_t above_[sign_words], below_[sign_words];  ///< where G(z) is above and below x, unless general
+  float feature_sum_[2] = {}, logit_[2] = {};
+  float feature_factor_[2], logit_factor_[2];
+};
+
+}  // namespace cugad::cuda

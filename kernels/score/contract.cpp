@@ -1,0 +1,37 @@
+#include "kernels/latent_search/check_network.hpp"
+#include "kernels/op_table.hpp"
+
+namespace cugad {
+
+std::string check_contract(const ReconstructionScore& args) {
+  ContractCheck check("reconstruction_score");
+  const std::int64_t models = args.x.models, rows = args.x.rows, d = args.x.columns;
+  check.require(d >= 1, "x needs at least one column");
+  check.view("x", args.x, models, rows, d);
+  const std::int64_t latent = args.generator.layer[0].in;
+  check.require(latent >= 1, "generator takes no input");
+  check_network(check, "encoder", args.encoder, d, latent);
+  check_network(check, "generator", args.generator, latent, d);
+  check.require(
+      args.discrimination_kind >= Discrimination::none && args.discrimination_kind <= Discrimination::feature_squared,
+      "unknown discrimination loss");
+  check.require(args.residual_distance >= Distance::l1 && args.residual_distance <= Distance::squared,
+                "unknown residual distance");
+  if (args.discrimination_kind != Discrimination::none) {
+    check_network(check, "discriminator", args.discriminator, d, 1);
+    check.require(args.discrimination_kind < Discrimination::feature_l1 || args.discriminator.layers >= 2,
+                  "feature matching needs a discriminator with a hidden layer");
+    check.require(!check.result().empty() ||
+                      args.discriminator.layer[args.discriminator.layers - 1].activation == Activation::identity,
+                  "the discriminator's last layer must give logits (identity)");
+  }
+  check.optional_output("loss", args.loss, models, rows, 1);
+  check.optional_output("residual", args.residual, models, rows, 1);
+  check.optional_output("discrimination", args.discrimination, models, rows, 1);
+  check.optional_output("latent", args.latent, models, rows, latent);
+  check.optional_output("feature_residual", args.feature_residual, models, rows, d);
+  check.optional_output("reconstruction", args.reconstruction, models, rows, d);
+  return check.result();
+}
+
+}  // namespace cugad
