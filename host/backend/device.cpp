@@ -1,115 +1,19 @@
 #include "cugad/device.hpp"
 
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <cstring>
-#include <new>
 #include <thread>
 #include <utility>
 
 #include "cugad/error.hpp"
 #include "host/backend/backend.hpp"
 #include "host/backend/op_table.hpp"
+#include "host/backend/open_cpu.hpp"
 #include "host/backend/open_cuda.hpp"
-
-#define CUGAD_SET(name)        \
-  namespace cugad::cpu::name { \
-  OpTable op_table();          \
-  }
-CUGAD_SET(baseline)
-#if CUGAD_HAS_AVX2
-CUGAD_SET(avx2)
-#endif
-#if CUGAD_HAS_AVX512
-CUGAD_SET(avx512)
-#endif
-#undef CUGAD_SET
 
 namespace cugad {
 namespace {
-
-class CpuBackend final : public Backend {
- public:
-  CpuBackend(std::string set, const OpTable& ops) : set_(std::move(set)), ops_(ops) {}
-  const std::string& name() const override { return name_; }
-  std::string description() const override { return "CPU, instruction set " + set_; }
-  const OpTable& ops() const override { return ops_; }
-  bool is_host_memory() const override { return true; }
-
-  void* allocate(std::size_t bytes, void*) override {
-    const std::size_t size = (std::max<std::size_t>(bytes, 1) + 63) / 64 * 64;
-    auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, size + header_bytes));
-    if (memory == nullptr) {
-      throw Error(ErrorCode::out_of_memory, "out of memory: " + std::to_string(size) + " bytes asked of the host");
-    }
-    std::memset(memory, 0, size + header_bytes);
-    std::memcpy(memory, &size, sizeof size);
-    const std::size_t now = bytes_.fetch_add(size) + size;
-    std::size_t peak = peak_bytes_.load();
-    while (now > peak && !peak_bytes_.compare_exchange_weak(peak, now)) {
-    }
-    return memory + header_bytes;
-  }
-  void release(void* memory, void*) noexcept override {
-    if (memory == nullptr) return;
-    std::byte* const start = static_cast<std::byte*>(memory) - header_bytes;
-    std::size_t size = 0;
-    std::memcpy(&size, start, sizeof size);
-    bytes_.fetch_sub(size);
-    std::free(start);
-  }
-  std::size_t available_bytes() const override {
-    const long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return pages < 0 || page < 0 ? 0 : static_cast<std::size_t>(pages) * static_cast<std::size_t>(page);
-  }
-  MemoryUse memory() const override { return {bytes_.load(), peak_bytes_.load()}; }
-  bool is_device_pointer(const void*) const override { return true; }
-  void copy_rows(void* destination, std::size_t destination_stride, const void* source, std::size_t source_stride,
-                 std::size_t row_bytes, std::size_t rows, void*) override {
-    for (std::size_t r = 0; r < rows; ++r) {
-      std::memcpy(static_cast<std::byte*>(destination) + r * destination_stride,
-                  static_cast<const std::byte*>(source) + r * source_stride, row_bytes);
-    }
-  }
-  void copy(void* destination, const void* source, std::size_t bytes, void*) override {
-    if (bytes > 0) std::memcpy(destination, source, bytes);
-  }
-  void synchronize(void*) override {}
-
- private:
-  static constexpr std::size_t header_bytes = 64;  ///< before each allocation: its size
-
-  std::string name_ = "cpu";
-  std::string set_;
-  OpTable ops_;
-  std::atomic<std::size_t> bytes_ = 0, peak_bytes_ = 0;
-};
-
-/// The widest instruction set of this machine, or the named one ("cpu:avx2", for tests and comparisons).
-std::shared_ptr<Backend> open_cpu(std::string_view set) {
-#if CUGAD_HAS_AVX2 || CUGAD_HAS_AVX512
-  __builtin_cpu_init();
-#endif
-#if CUGAD_HAS_AVX512
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("fma");
-  if (avx512 && (set.empty() || set == "avx512")) {
-    return std::make_shared<CpuBackend>("avx512", cpu::avx512::op_table());
-  }
-#endif
-#if CUGAD_HAS_AVX2
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && (set.empty() || set == "avx2")) return std::make_shared<CpuBackend>("avx2", cpu::avx2::op_table());
-#endif
-  if (set.empty() || set == "baseline") return std::make_shared<CpuBackend>("baseline", cpu::baseline::op_table());
-  throw Error(ErrorCode::unsupported, "device 'cpu:" + std::string(set) + "': this machine or build lacks that " +
-                                          "instruction set (known: baseline, avx2, avx512)");
-}
 
 /// Processors that this process may use.
 int available_processors() {
