@@ -1,55 +1,49 @@
-#include <benchmark/benchmark.h>
-
 #include "bench/networks.hpp"
 
 namespace cugad::bench {
 namespace {
 
-/// The AnoGAN search on the KDD99 networks, one thread: query-iterations/s. Arguments: rows, discrimination loss.
-void latent_search(benchmark::State& state) {
+/// The AnoGAN search on the KDD99 networks: query-iterations/s. Arguments: rows, discrimination loss.
+void latent_search(benchmark::State& state, Precision precision) {
   const std::int64_t rows = state.range(0);
   const auto kind = static_cast<Discrimination>(state.range(1));
-  const GanNetworks networks(
-      [] {
-        DetectorOptions options = kdd_options(50);
-        options.latent = 32;
-        return options;
-      }(),
-      121);
-  Context context = Device::open("cpu", 1).make_context(1);
-  std::vector<float> generator(networks.generator.parameters()), discriminator(networks.discriminator.parameters());
-  const auto flat = [](std::vector<float>& values) {
-    return StackView<float>(values.data(), 1, 1, static_cast<std::int64_t>(values.size()));
-  };
-  networks.generator.initialise(context, flat(generator), {.seed = 1, .purpose = RandomPurpose::initial_weights});
-  networks.discriminator.initialise(context, flat(discriminator),
+  DetectorOptions options = kdd_options(50);
+  options.latent = 32;
+  const GanNetworks networks(options, 121);
+  Context context = make_context(precision);
+  Arena arena(context);
+  const StackView<float> generator = arena.stack("generator", 1, 1, networks.generator.parameters()),
+                         discriminator = arena.stack("discriminator", 1, 1, networks.discriminator.parameters());
+  networks.generator.initialise(context, generator, {.seed = 1, .purpose = RandomPurpose::initial_weights});
+  networks.discriminator.initialise(context, discriminator,
                                     {.seed = 1, .purpose = RandomPurpose::initial_weights, .lane = 64});
-  const std::vector<float> x = uniform_rows(rows, 121);
-  std::vector<float> z(rows * 32), loss(rows);
   LatentSearch args;
-  args.generator = networks.generator.view(flat(generator));
-  args.discriminator = networks.discriminator.view(flat(discriminator));
-  args.x = {x.data(), 1, rows, 121};
-  args.z = {z.data(), 1, rows, 32};
-  args.steps = rows > 2000 ? 20 : 100;
+  args.generator = networks.generator.view(generator);
+  args.discriminator = networks.discriminator.view(discriminator);
+  args.x = uniform(context, arena, 1, rows, 121, 0);
+  args.z = arena.stack("z", 1, rows, 32);
+  args.steps = !on_gpu() && rows > 2000 ? 20 : 100;
   args.discrimination_kind = kind;
-  args.loss = {loss.data(), 1, rows, 1};
-  for (auto _ : state) run(context, args);
+  args.loss = arena.stack("loss", 1, rows, 1);
 
-  // Verified on the way: the last row alone gives the same bits.
+  // Verified first: the last row alone gives the same bits.
   const auto restart = [&] {
     run(context, FillNormal{.out = args.z, .key = {.seed = 3, .purpose = RandomPurpose::search_start}});
   };
   restart();
-  std::vector<float> last(z.end() - 32, z.end());
-  run(context, args);
-  const float together = loss.back();
+  const StackView<float> last = arena.stack("last", 1, 1, 32), alone_loss = arena.stack("alone", 1, 1, 1);
+  context.backend().copy(last.data, args.z.slice_rows(rows - 1, 1).data, 32 * sizeof(float), context.stream());
   LatentSearch alone = args;
   alone.x = args.x.slice_rows(rows - 1, 1);
-  alone.z = {last.data(), 1, 1, 32};
-  alone.loss = {loss.data(), 1, 1, 1};
+  alone.z = last;
+  alone.loss = alone_loss;
   run(context, alone);
-  if (loss[0] != together) state.SkipWithError("a row's result depends on its batch");
+  run(context, args);
+  if (download(context, alone_loss.data, 1) != download(context, args.loss.data + rows - 1, 1))
+    return state.SkipWithError("a row's result depends on its batch");
+  restart();
+  measure(state, context, [&](std::int64_t) { run(context, args); });
+  state.SetLabel(path(context, args));
 
   double weights = 0;
   for (const Mlp* network : {&networks.generator, &networks.discriminator}) {
@@ -58,37 +52,24 @@ void latent_search(benchmark::State& state) {
     for (int l = 0; l < layers; ++l) weights += static_cast<double>(network->layer(l).out) * network->layer_inputs(l);
   }
   const double iterations = static_cast<double>(rows) * args.steps;
-  state.counters["query-iterations/s"] = benchmark::Counter(iterations, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["flop/s"] =
-      benchmark::Counter(4.0 * weights * iterations, benchmark::Counter::kIsIterationInvariantRate);
+  count(state, "query-iterations/s", iterations, 0, 4.0 * weights * iterations);
 }
-void shapes(benchmark::internal::Benchmark* b) {
-  for (int rows : {1, 50, 1024, 8192}) {
-    for (Discrimination kind : {Discrimination::feature_l1, Discrimination::cross_entropy}) {
-      b->Args({rows, static_cast<int>(kind)});
+
+}  // namespace
+
+void add_latent_search() {
+  for (const Precision precision : precisions()) {
+    // The CPU's figures are compared over time under their old names.
+    const std::string name = on_gpu() ? std::string("latent_search_") + name_of(precision) : "latent_search";
+    auto* search = add(name, latent_search, precision)->Unit(benchmark::kMillisecond);
+    for (const int kind :
+         {static_cast<int>(Discrimination::feature_l1), static_cast<int>(Discrimination::cross_entropy)}) {
+      for (const std::int64_t rows : {1, 50, 64, 1024, 4096, 8192, 262144}) {
+        const bool of_gpu = rows != 50 && rows != 8192, of_cpu = rows != 64 && rows <= 8192 && rows != 4096;
+        if (on_gpu() ? of_gpu : of_cpu) search->Args({rows, kind});
+      }
     }
   }
 }
-BENCHMARK(latent_search)->Apply(shapes)->Unit(benchmark::kMillisecond);
 
-/// Nearest of 3,000 generated rows: queries/s. Argument: columns.
-void nearest_rows(benchmark::State& state) {
-  const std::int64_t columns = state.range(0), queries = 1024, bank_rows = 3000;
-  const std::vector<float> query = uniform_rows(queries, columns), bank = uniform_rows(bank_rows, columns);
-  std::vector<float> distance(queries * 5);
-  Context context = Device::open("cpu", 1).make_context(1);
-  const NearestRows args{.query = {query.data(), 1, queries, columns},
-                         .bank = {bank.data(), 1, bank_rows, columns},
-                         .neighbours = 5,
-                         .distance = {distance.data(), 1, queries, 5},
-                         .index = {}};
-  for (auto _ : state) run(context, args);
-  state.counters["queries/s"] =
-      benchmark::Counter(static_cast<double>(queries), benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["flop/s"] = benchmark::Counter(3.0 * static_cast<double>(queries * bank_rows * columns),
-                                                benchmark::Counter::kIsIterationInvariantRate);
-}
-BENCHMARK(nearest_rows)->Arg(8)->Arg(32)->Arg(121)->Unit(benchmark::kMillisecond);
-
-}  // namespace
 }  // namespace cugad::bench

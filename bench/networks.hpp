@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "bench/device.hpp"
 #include "host/training/gan_training.hpp"
 
 /// What the benchmarks share: the networks of the KDD99 AnoGAN (METHODS 1.2 of the plan: G 32-64-128-121,

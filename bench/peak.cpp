@@ -36,8 +36,9 @@ void fma_peak(benchmark::State& state) {
   state.counters["flop/s"] =
       benchmark::Counter(2.0 * rounds * chains * lanes, benchmark::Counter::kIsIterationInvariantRate);
 }
-BENCHMARK(fma_peak)->Unit(benchmark::kMillisecond);
-
 }  // namespace
 
-BENCHMARK_MAIN();
+namespace cugad::bench {
+void add_peaks();
+void add_peaks() { benchmark::RegisterBenchmark("fma_peak", fma_peak)->Unit(benchmark::kMillisecond); }
+}  // namespace cugad::bench

@@ -1,4 +1,4 @@
-#include <benchmark/benchmark.h>
+#include <cmath>
 
 #include "bench/networks.hpp"
 
@@ -24,8 +24,6 @@ void train_step(benchmark::State& state) {
   state.counters["flop/s"] =
       benchmark::Counter(training_flops(training.networks(), batch), benchmark::Counter::kIsIterationInvariantRate);
 }
-BENCHMARK(train_step)->Arg(50)->Arg(1024)->Unit(benchmark::kMicrosecond);
-
 /// A population through the trainer, checks and telemetry included: model-steps/s. Arguments: models, threads.
 void train_population(benchmark::State& state) {
   const int models = static_cast<int>(state.range(0)), threads = static_cast<int>(state.range(1));
@@ -44,14 +42,6 @@ void train_population(benchmark::State& state) {
   state.counters["model-steps/s"] =
       benchmark::Counter(static_cast<double>(steps * models), benchmark::Counter::kIsIterationInvariantRate);
 }
-BENCHMARK(train_population)
-    ->Args({1, 1})
-    ->Args({8, 2})
-    ->Args({64, 2})
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime()
-    ->MeasureProcessCPUTime();
-
 /// One step of the default recipe for tables (64 rows, coverage, fences, R1) on 32 columns.
 void train_step_default(benchmark::State& state) {
   const std::vector<float> data = uniform_rows(20000, 32);
@@ -68,7 +58,58 @@ void train_step_default(benchmark::State& state) {
   for (auto _ : state) step.step(t++, false);
   state.counters["steps/s"] = benchmark::Counter(1, benchmark::Counter::kIsIterationInvariantRate);
 }
-BENCHMARK(train_step_default)->Unit(benchmark::kMicrosecond);
+
+/// Steps of a population on a GPU, recorded and replayed as in a fit: model-steps/s. Argument: models.
+void train_recorded(benchmark::State& state, int batch, Precision precision) {
+  const std::int64_t models = state.range(0), rows = 20000, steps = 96;
+  Context context = make_context(precision);
+  Arena arena(context);
+  const StackView<float> data = uniform(context, arena, 1, rows, 121, 0), scale = arena.stack("scale", models, 1, 1);
+  run(context, FillUniform{.out = scale, .key = {.seed = 1}, .low = 1.0f, .high = 1.0f});
+  context.synchronize();
+  DetectorOptions options = kdd_options(batch, static_cast<int>(models));
+  options.latent = 32;
+  const Device device = Device::open(chosen_device(), 1).with_precision(precision);
+  GanTraining training(device, options, data.model(0));
+  GanStep step(device.make_context(1), options, training.networks(), data.model(0), models);
+  step.bind(1, training.generator(), training.discriminator(), scale, {});
+  step.advance(0, steps, false);
+  std::int64_t t = steps;
+  measure(state, step.context(), [&](std::int64_t) {
+    step.advance(t, t + steps, false);
+    t += steps;
+  });
+  for (const float value : download(step.context(), training.generator().parameter.data, 1000)) {
+    if (!std::isfinite(value)) return state.SkipWithError("a weight is not finite");
+  }
+  count(state, "model-steps/s", static_cast<double>(models * steps), 0,
+        training_flops(training.networks(), batch) * static_cast<double>(models * steps));
+}
 
 }  // namespace
+
+void add_training() {
+  if (on_gpu()) {
+    for (const Precision precision : precisions()) {
+      const std::string mode = std::string("_") + name_of(precision);
+      add("train_recorded" + mode, train_recorded, 50, precision)
+          ->Arg(1)
+          ->Arg(256)
+          ->Arg(1024)
+          ->Unit(benchmark::kMillisecond);
+      add("train_recorded_batch_1024" + mode, train_recorded, 1024, precision)->Arg(1)->Unit(benchmark::kMillisecond);
+    }
+    return;
+  }
+  add("train_step", train_step)->Arg(50)->Arg(1024)->Unit(benchmark::kMicrosecond);
+  add("train_population", train_population)
+      ->Args({1, 1})
+      ->Args({8, 2})
+      ->Args({64, 2})
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime()
+      ->MeasureProcessCPUTime();
+  add("train_step_default", train_step_default)->Unit(benchmark::kMicrosecond);
+}
+
 }  // namespace cugad::bench

@@ -25,8 +25,7 @@ constexpr int oldest_capability = 80;
 
 OpTable op_table() {
   OpTable table;
-#define CUGAD_CUDA_ENTRY(name, Args) \
-  if (&cuda::name##_entry != nullptr) table.name = cuda::name##_entry();
+#define CUGAD_CUDA_ENTRY(name, Args) table.name = cuda::name##_entry();
   CUGAD_OPS(CUGAD_CUDA_ENTRY)
 #undef CUGAD_CUDA_ENTRY
   return table;

@@ -1,0 +1,151 @@
+"""The faults that run.py plants: each a small change of one file that the tests have to notice."""
+
+from dataclasses import dataclass
+
+OPS, EMULATOR, TRAINING = "ops_emulated_test", "emulator_test", "training_emulated_test"
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    file: str
+    old: str  # occurs exactly once in the file
+    new: str
+    filter: str  # of the tests, in gtest's words
+    units: tuple = ()  # what is compiled anew; the file itself unless it is a header
+    program: str = OPS
+    races_only: bool = False  # seen by the race check alone: planted in builds that have it
+
+
+def ops(*names):
+    return ":".join(f"*/{name}.*" for name in names)
+
+
+DENSE = "kernels/dense/"
+FORWARD, BACKWARD = DENSE + "dense_forward.cu", DENSE + "dense_backward.cu"
+SEARCH = "kernels/latent_search/"
+GENERAL, LAYERS = SEARCH + "search_general.cu", SEARCH + "search_layers.cu"
+NEAREST = "kernels/nearest_rows/nearest_rows.cu"
+FILL = "kernels/random/fill.cu"
+ADAM = "kernels/adam/adam.cu"
+
+FAULTS = [
+    # ---- barriers and waits
+    Fault("barrier between panels dropped", DENSE + "tile_product.cuh",
+          "    __syncthreads();  // this panel has landed for all threads, and all are done with the one before\n", "",
+          ops("dense_forward"), (FORWARD,)),
+    Fault("wait for a panel dropped", DENSE + "tile_product.cuh",
+          "    device::copy_async_wait<stages - 2>();\n", "", ops("dense_forward"), (FORWARD,)),
+    Fault("wait leaves one group too many under way", DENSE + "tile_product.cuh",
+          "copy_async_wait<stages - 2>", "copy_async_wait<stages - 1>", ops("dense_forward"), (FORWARD,)),
+    Fault("barrier before the tile is overwritten dropped", "kernels/coverage/coverage.cu",
+          "        }\n      }\n      __syncthreads();\n    }\n", "        }\n      }\n    }\n", ops("coverage")),
+    Fault("barrier before the next tile of columns dropped", "kernels/columns/column_statistics.cu",
+          "sums.add(at[r * block_columns]);\n      }\n      __syncthreads();\n",
+          "sums.add(at[r * block_columns]);\n      }\n", ops("column_statistics")),
+    Fault("barrier before the cells are read dropped", "kernels/nearest_rows/distance_tile.cuh",
+          "      __syncthreads();\n      if (*missing", "      if (*missing", ops("nearest_rows"), (NEAREST,)),
+    Fault("barrier of a warp dropped", "kernels/nearest_rows/selection.cuh",
+          "  __syncwarp();\n  const int count", "  const int count", ops("nearest_rows"), (NEAREST,)),
+    Fault("barrier of the block's sum dropped", "kernels/device/reduce.cuh",
+          "  __syncthreads();\n  T sum", "  T sum", ops("sigmoid_cross_entropy"),
+          ("kernels/sigmoid_cross_entropy/sigmoid_cross_entropy.cu",)),
+    Fault("barrier before the scratch is used again dropped", ADAM,
+          "        __syncthreads();  // the scratch is used again\n", "", ops("adam"), races_only=True),
+    Fault("barrier at the opening of a panel dropped", SEARCH + "panel_stream.cuh",
+          "    __syncthreads();\n    if (shape_.stage_bytes", "    if (shape_.stage_bytes", ops("latent_search"), (GENERAL,)),
+    Fault("wait at the opening of a panel dropped", SEARCH + "panel_stream.cuh",
+          "    copy_async_wait<0>();\n    __syncthreads();", "    __syncthreads();", ops("latent_search"), (GENERAL,)),
+    # ---- edges
+    Fault("wrong K tail", DENSE + "tile_product.cuh",
+          "(k_count - 1) % panel_depth + 1", "k_count % panel_depth", ops("dense_forward"), (FORWARD,)),
+    Fault("K tail counted as zeros", DENSE + "tile_product.cuh",
+          "const int depth = panel < panels - 1 ? panel_depth : (k_count - 1) % panel_depth + 1;",
+          "const int depth = panel_depth;", ops("dense_forward"), (FORWARD,)),
+    Fault("row guard off by one", "kernels/rows/gather_rows.cu", "r >= args.out.rows", "r > args.out.rows",
+          ops("gather_rows")),
+    Fault("column guard off by one", FORWARD,
+          "existing(p.op.y.columns - column, Tile::columns)", "existing(p.op.y.columns - column + 1, Tile::columns)",
+          ops("dense_forward")),
+    Fault("rows beyond the bank compete", NEAREST, "if (row >= part.end) continue;", "", ops("nearest_rows")),
+    Fault("leading dimension ignored", FORWARD, "x.row_stride, rows, p.x_vectors", "x.columns, rows, p.x_vectors",
+          ops("dense_forward")),
+    Fault("vector loads although rows are misaligned", FORWARD,
+          "p.x_vectors = device::rows_are_vectors(args.x);", "p.x_vectors = true;", ops("dense_forward")),
+    Fault("every model takes the weights of the first", FORWARD,
+          "weight = p.op.weight.model(model);", "weight = p.op.weight.model(0);", ops("dense_forward")),
+    # ---- arithmetic
+    Fault("fragment index swapped (bf16)", DENSE + "tensor_tile.cuh",
+          "device::fragment_a16(lane(), r, 0)", "device::fragment_a16(lane(), r ^ 3, 0)", ops("dense_forward"), (FORWARD,)),
+    Fault("fragment index swapped (tf32)", DENSE + "tensor_tile.cuh",
+          "device::fragment_b8(lane(), r)", "device::fragment_b8(lane(), 1 - r)", ops("dense_forward"), (FORWARD,)),
+    Fault("bias missing", FORWARD, "p.op.bias && !p.op.derivative_of", "false", ops("dense_forward")),
+    Fault("derivative at zero from the wrong side", "kernels/device/activation.cuh",
+          "return y > 0.0f ? 1.0f : slope;", "return y >= 0.0f ? 1.0f : slope;", ops("dense_backward"),
+          (DENSE + "backward_passes.cu",)),
+    Fault("dropped units get a gradient", DENSE + "backward_passes.cu",
+          "to_bits(y) == INT32_MIN ? 0.0f : dy * ", "dy * ", ops("dense_backward")),
+    Fault("gradient accumulated where it should be overwritten", DENSE + "dense_backward.cuh",
+          "op.accumulate ? *gradient + scaled : scaled", "*gradient + scaled", ops("dense_backward"),
+          (BACKWARD, DENSE + "backward_passes.cu")),
+    Fault("chunks added in another order", DENSE + "backward_passes.cu",
+          "sum += p.sums.row(blockIdx.z, chunk, o)[column];",
+          "sum += p.sums.row(blockIdx.z, p.sums.chunks - chunk, o)[column];", ops("dense_backward")),
+    Fault("partial sums added in another order", SEARCH + "search_losses.cuh",
+          "__shfl_sync(full_warp, partial, l, 16)", "__shfl_sync(full_warp, partial, 15 - l, 16)",
+          ops("latent_search"), (GENERAL,)),
+    Fault("loss accumulated where it should be overwritten",
+          "kernels/sigmoid_cross_entropy/sigmoid_cross_entropy.cu",
+          "place = accumulate ? place + static_cast<float>(value)", "place = true ? place + static_cast<float>(value)",
+          ops("sigmoid_cross_entropy")),
+    Fault("Adam's bias correction one step late", ADAM,
+          "*constants = adam_constants(args, scale);",
+          "{ Adam late = args; ++late.step; *constants = adam_constants(late, scale); }", ops("adam")),
+    Fault("search: Adam's bias correction one step late", SEARCH + "search_losses.cuh",
+          "args.learning_rate.at(step) / static_cast<float>(1.0 - powers.first)",
+          "args.learning_rate.at(step) / static_cast<float>(1.0 - powers.first * static_cast<double>(args.beta1))",
+          ops("latent_search"), (GENERAL,)),
+    Fault("search: learning rate of the next step", SEARCH + "search_losses.cuh",
+          "args.learning_rate.at(step)", "args.learning_rate.at(step + 1)", ops("latent_search"), (GENERAL,)),
+    Fault("schedule off by one", "kernels/schedule/schedule.cu",
+          "args.decay_steps, step);", "args.decay_steps, step - 1);", ops("advance_step")),
+    # ---- random numbers
+    Fault("Philox: lane ignored", "kernels/device/philox.cuh", " + 256u * key.lane", "",
+          ops("fill_normal", "fill_uniform"), (FILL,)),
+    Fault("Philox: stride of the step counter ignored", "kernels/device/philox.cuh",
+          "key.step_stride * *key.step_counter", "*key.step_counter", ops("fill_normal", "fill_uniform"), (FILL,)),
+    Fault("Philox: next block of four not taken", FORWARD, "first_word / 4 + 1);", "first_word / 4);",
+          ops("dense_forward")),
+    Fault("Philox: blocks of two rows overlap", "kernels/rows/fence_rows.cu", "r * (1 + quads);", "r * quads;",
+          ops("fence_rows")),
+    # ---- missing values, ties
+    Fault("missing cells of queries not noticed", "kernels/nearest_rows/distance_tile.cuh",
+          "if (any && skip_missing) atomicOr(missing, 1u);", "static_cast<void>(any);", ops("nearest_rows"), (NEAREST,)),
+    Fault("NaN counted as a number", "kernels/columns/column_statistics.cu", "const bool number = x == x;",
+          "const bool number = true;", ops("column_statistics")),
+    Fault("search: missing cells keep zero", SEARCH + "search_block.cuh", "if (cell != cell) memory_.x", "if (false) memory_.x",
+          ops("latent_search"), (GENERAL,)),
+    Fault("nearest rows: the later of equals wins", NEAREST,
+          "best[i] = key < best[i] ? key : best[i];", "best[i] = key >> 32 <= best[i] >> 32 ? key : best[i];",
+          ops("nearest_rows")),
+    Fault("restarts: the later of equals wins", SEARCH + "choose_restart.cu",
+          "losses[3 * i] < losses[3 * best]", "losses[3 * i] <= losses[3 * best]", "*restarts*:*/latent_search.*"),
+    Fault("restarts: z of the first instead of the best", SEARCH + "choose_restart.cu",
+          "query * search.restarts + best", "query * search.restarts", ops("latent_search")),
+    Fault("ranking: an anomaly does not count itself", "kernels/ranking/ranking.cu",
+          "device::full_warp >> (device::warp_lanes - 1 - lane)", "(1u << lane) - 1u", ops("ranking_metrics")),
+    Fault("quantile: position among n", "kernels/columns/quantile.cu", "static_cast<double>(n - 1);",
+          "static_cast<double>(n);", ops("quantile")),
+    # ---- the resident search
+    Fault("resident search: signs of the second layer lost", SEARCH + "resident_tile.cuh",
+          "      d2_positive_ |= static_cast<Bits<N::d2 / 16>>(bits) << (8 * b);\n", "", "*esident*",
+          (SEARCH + "resident_search.cu",), EMULATOR),
+    # ---- the recorded training step
+    Fault("training: replay begins one step late", "host/training/recorded_steps.cpp",
+          "const auto counter = static_cast<std::uint32_t>(from);",
+          "const auto counter = static_cast<std::uint32_t>(from + 1);", "*", (), TRAINING),
+    Fault("training: recorded noise never changes", "host/training/gan_step.cpp",
+          "    key.step_counter = step_counter_.data;\n", "", "*", (), TRAINING),
+    Fault("training: recorded Adam keeps its first step", "host/training/gan_step.cpp",
+          "    args.step_counter = step_counter_.data;\n", "", "*", (), TRAINING),
+]

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Plants faults into copies of the kernels and checks that the emulated tests notice each of them.
+
+  tests/mutations/run.py --build build/cpu [--only TEXT] [--write]
+
+The build folder must hold the emulated test programs, up to date (Ninja). Nothing in it is changed: each fault is
+compiled with the build's own command line into a library of its own, beside which the unchanged test program runs.
+--write puts the table into README.md instead of comparing with it; --only plants the faults whose name has TEXT.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+from faults import FAULTS
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+README = pathlib.Path(__file__).with_name("README.md")
+LIBRARY = "tests/libcugad_emulated.so"
+BEGIN, END = "<!-- faults: written by run.py -->\n", "<!-- end -->\n"
+SECONDS = 600  # for one fault's tests
+
+
+class Build:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder).resolve()
+        commands = json.loads((self.folder / "compile_commands.json").read_text())
+        self.compile = {}
+        for entry in commands:
+            words = shlex.split(entry["command"])
+            output = words[words.index("-o") + 1]
+            emulated = entry["file"].endswith(".cu") and "-DCUGAD_EMULATED=1" in words
+            if emulated or "cugad_host.dir" in output:
+                self.compile[os.path.relpath(entry["file"], ROOT)] = (words, output)
+        listed = subprocess.run(["ninja", "-C", self.folder, "-t", "commands", LIBRARY], check=True, text=True,
+                                capture_output=True).stdout
+        self.link = listed.strip().splitlines()[-1].removeprefix(": && ").removesuffix(" && :")
+        self.has_races = any("-fsanitize=thread" in words for words, _ in self.compile.values())
+
+    def run_tests(self, fault_filter, program, library_folder=None):
+        """The output of the tests up to the first failure, and how they ended: an exit status, or None in time-out."""
+        environment = dict(os.environ)
+        if library_folder:
+            environment["LD_LIBRARY_PATH"] = str(library_folder)
+        command = [self.folder / "tests" / program, f"--gtest_filter={fault_filter}", "--gtest_fail_fast"]
+        try:
+            done = subprocess.run(command, env=environment, cwd=library_folder, timeout=SECONDS, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
+        except subprocess.TimeoutExpired as late:
+            return (late.output or b"").decode(errors="replace"), None
+        return done.stdout, done.returncode
+
+    def make_library(self, fault, folder):
+        """Compiles the fault's units with the changed file before the original, and links them first: where several
+        units hold the same inline function, the changed one is taken."""
+        text = (ROOT / fault.file).read_text()
+        if text.count(fault.old) != 1:
+            raise SystemExit(f"{fault.name}: the text to change occurs {text.count(fault.old)} times in {fault.file}")
+        changed = folder / fault.file
+        changed.parent.mkdir(parents=True)
+        changed.write_text(text.replace(fault.old, fault.new))
+        link, objects = shlex.split(self.link), []
+        for unit in fault.units or (fault.file,):
+            words, output = self.compile[unit]
+            words = list(words)
+            objects.append(str(folder / f"{len(objects)}.o"))
+            words[words.index("-o") + 1] = objects[-1]
+            if unit == fault.file:
+                words[words.index("-c") + 1] = str(changed)
+            # Beside its neighbours' headers, and without warnings of what the fault leaves unused.
+            words[1:1] = ["-I", str(folder)]
+            subprocess.run(words + ["-w"], cwd=self.folder, check=True)
+            link.remove(output)
+        (folder / "library").mkdir()
+        place = link.index("-o") + 1
+        link[place] = str(folder / "library" / pathlib.Path(LIBRARY).name)
+        link[place + 1:place + 1] = objects
+        subprocess.run(link, cwd=self.folder, check=True)
+        return folder / "library"
+
+
+# How a failure shows, from the first that fits the output.
+SIGNS = [
+    (r"emulator: ", "reported by the emulator"),
+    (r"ERROR: AddressSanitizer|runtime error:", "stopped by a sanitizer"),
+    (r"differs under the policy", "depends on the order of lanes"),
+    (r"other bits than", "other bits than the CPU"),
+    (r"run alone differ|rows in reversed order", "depends on the batch"),
+    (r"a population differs", "depends on the population"),
+    (r"is changed outside|outside|padding|guard|bytes around", "writes where it should not"),
+    (r"expected|should be|Failure", "wrong values"),
+]
+
+
+def verdict(output, status):
+    """(where, how), or None where nobody noticed."""
+    if status == 0:
+        return None
+    running = re.findall(r"\[ RUN      \] (\S+?)\.", output)
+    where = running[-1] if running else "the program"
+    if status is None:
+        return where, "hangs"
+    for pattern, how in SIGNS:
+        if re.search(pattern, output):
+            return where, how
+    return where, "ends the process"
+
+
+def plant(build, fault):
+    with tempfile.TemporaryDirectory(prefix="mutation_") as folder:
+        library = build.make_library(fault, pathlib.Path(folder))
+        output, status = build.run_tests(fault.filter, fault.program, library)
+        return verdict(output, status), output
+
+
+def table_of(rows):
+    lines = ["| fault | file | noticed by | how |\n", "|---|---|---|---|\n"]
+    return "".join(lines + [f"| {' | '.join(row)} |\n" for row in rows])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    build = Build(options.build)
+    faults = [fault for fault in FAULTS if options.only in fault.name and (build.has_races or not fault.races_only)]
+    for program in sorted({fault.program for fault in faults}):
+        tests = ":".join(sorted({fault.filter for fault in faults if fault.program == program}))
+        output, status = build.run_tests(tests, program)
+        if status != 0:
+            raise SystemExit(f"{program} fails without any fault:\n{output[-3000:]}")
+    rows, survivors = [], []
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for fault, (found, output) in zip(faults, pool.map(lambda fault: plant(build, fault), faults)):
+            if found is None:
+                survivors.append(fault.name)
+            rows.append((fault.name, f"`{fault.file}`", *(f"{text}" for text in found or ("nobody", "survives"))))
+            print(f"{rows[-1][0]}: {rows[-1][2]}, {rows[-1][3]}", flush=True)
+    before, rest = README.read_text().split(BEGIN)
+    recorded, after = rest.split(END)
+    if options.write:
+        README.write_text(before + BEGIN + table_of(rows) + END + after)
+    elif not build.has_races:  # other detectors notice the same faults elsewhere
+        lines = recorded.splitlines()
+        new = [row for row in table_of(rows).splitlines() if row not in lines]
+        if new:
+            print("not as in README.md (--write brings it up to date):\n" + "\n".join(new))
+            return 1
+    print(f"{len(faults) - len(survivors)} of {len(faults)} faults noticed")
+    if survivors:
+        print("survivors: " + ", ".join(survivors))
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
