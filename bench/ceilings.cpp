@@ -1,7 +1,7 @@
 #include "bench/device.hpp"
 
-/// What the memory and the launch path of the device allow; matrix products are in library.cpp, for lack of a GPU in
-/// peak.cpp.
+/// What the memory and the launch path of the device allow. The ceilings of matrix products: cuda/library.cpp for a
+/// GPU, peak.cpp for the CPU.
 namespace cugad::bench {
 namespace {
 

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
-"""cugad beside PyTorch on the CPU: the same work, in turn, one thread each; medians of the ratios.
+"""cugad beside PyTorch, on the CPU unless --gpu is given: the same work, in turn, one thread each; medians of the ratios.
 
 usage: bench/peers.py --compare DIR [--bench build/cpu/bench/cugad_bench] [--python PY ...] [--rounds 5] [--json FILE]
+
+       bench/peers.py --gpu --compare DIR --bench build/gpu_check/bench/cugad_bench [--python PY] [--seconds 600] [--json FILE]
+
+With --gpu: the GPU's benchmarks beside DIR/torch_gpu.py, see bench/peers_gpu.py.
 
 DIR holds torch_cpu.py and torch_models.py. Each --python is an interpreter with a PyTorch; the fastest counts, per measure.
 Every round runs the product, then each peer, so that a drift of the machine hits both. The percentages of the peak compare
@@ -46,6 +50,22 @@ def peer(python, compare):
     return rates
 
 
+def on_gpu(arguments, python):
+    sys.dont_write_bytecode = True
+    import peers_gpu
+    import roofline
+    command = [arguments.bench, "--device", "cuda", "--benchmark_format=json", "--benchmark_min_time=0.1", "--benchmark_repetitions=3",
+               "--benchmark_filter=latent_search|train_|reconstruction_score"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    medians = roofline.medians(json.loads(output)["benchmarks"])
+    rows, messages = peers_gpu.compare(medians, arguments.compare, python, arguments.seconds)
+    peers_gpu.report(rows, messages)
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump({"measures": rows, "messages": messages}, file, indent=1)
+            file.write("\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compare", required=True)
@@ -53,8 +73,13 @@ def main():
     parser.add_argument("--python", action="append", default=[])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json")
+    parser.add_argument("--gpu", action="store_true")
+    parser.add_argument("--seconds", type=float, default=600, help="with --gpu: limit of PyTorch's part")
     arguments = parser.parse_args()
     pythons = arguments.python or [sys.executable]
+    if arguments.gpu:
+        on_gpu(arguments, pythons[0])
+        return
 
     rounds = []
     for number in range(arguments.rounds):

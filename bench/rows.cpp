@@ -4,7 +4,7 @@
 namespace cugad::bench {
 namespace {
 
-/// rows x 121 numbers; work(i) of `make` is verified by `expected`, which computes the first rows on the CPU backend.
+/// Distances of pairs of rows of 121 numbers; the first of them are computed again by the CPU backend.
 void row_distance(benchmark::State& state) {
   const std::int64_t rows = state.range(0), width = 121;
   Context context = make_context();
