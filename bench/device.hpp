@@ -107,6 +107,7 @@ inline std::vector<Precision> precisions() {
 // One function per file of benchmarks; main() calls them when the device is known.
 void add_peaks();
 void add_ceilings();
+void add_score_ops();
 void add_training();
 void add_latent_search();
 void add_dense();
