@@ -53,7 +53,7 @@ TEST_F(Library, TrainingStepsAreGraphLaunchesAlone) {
     Context upload = test_device().make_context();
     const ResidentRows resident(upload, rows.view());
     GanStep step(test_device().make_context(), options, training->networks(), resident.view(), models);
-    Arena arena(test_device().backend());
+    Arena arena(step.context().backend());
     const auto scale = arena.stack("scale", models, 1, 1),
                reports = arena.stack("reports", models, 1, StepTelemetry::values);
     step.bind(options.seed, training->generator(), training->discriminator(), scale, StepTelemetry::from(reports));
@@ -81,7 +81,7 @@ TEST_F(Library, ScoringOnTheDeviceNeitherAllocatesNorWaits) {
   Context context = test_device().make_context();
   const Matrix rows = mixed_rows(40, 2);
   const ResidentRows resident(context, rows.view());
-  Arena arena(test_device().backend());
+  Arena arena(context.backend());
   float* const scores = arena.take<float>("scores", rows.rows);
   detector.score(resident.view(), scores);
   emulator::clear_calls();
@@ -100,7 +100,7 @@ TEST_F(Library, ScoresOnTheCallersStream) {
   const Matrix rows = mixed_rows(40, 2), others = mixed_rows(40, 3);
   const std::vector<float> expected = detector.score(rows.view()), expected_of_others = detector.score(others.view());
   Context context = test_device().make_context();
-  Arena arena(test_device().backend());
+  Arena arena(context.backend());
   const MatrixView<float> place(arena.take<float>("rows", rows.rows * rows.columns), rows.rows, rows.columns);
   float* const scores = arena.take<float>("scores", rows.rows);
   cudaStream_t stream = nullptr;

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-OPS, EMULATOR, TRAINING = "ops_emulated_test", "emulator_test", "training_emulated_test"
+OPS, EMULATOR, BACKEND = "ops_emulated_test", "emulator_test", "backend_emulated_test"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ FAULTS = [
     Fault("barrier before the scratch is used again dropped", ADAM,
           "        __syncthreads();  // the scratch is used again\n", "", ops("adam"), races_only=True),
     Fault("barrier at the opening of a panel dropped", SEARCH + "panel_stream.cuh",
-          "    __syncthreads();\n    if (shape_.stage_bytes", "    if (shape_.stage_bytes", ops("latent_search"), (GENERAL,)),
+          "    __syncthreads();\n    if (shape_.stage_bytes", "    if (shape_.stage_bytes", ops("latent_search"),
+          (GENERAL,)),
     Fault("wait at the opening of a panel dropped", SEARCH + "panel_stream.cuh",
           "    copy_async_wait<0>();\n    __syncthreads();", "    __syncthreads();", ops("latent_search"), (GENERAL,)),
     # ---- edges
@@ -76,7 +77,8 @@ FAULTS = [
           "weight = p.op.weight.model(model);", "weight = p.op.weight.model(0);", ops("dense_forward")),
     # ---- arithmetic
     Fault("fragment index swapped (bf16)", DENSE + "tensor_tile.cuh",
-          "device::fragment_a16(lane(), r, 0)", "device::fragment_a16(lane(), r ^ 3, 0)", ops("dense_forward"), (FORWARD,)),
+          "device::fragment_a16(lane(), r, 0)", "device::fragment_a16(lane(), r ^ 3, 0)", ops("dense_forward"),
+          (FORWARD,)),
     Fault("fragment index swapped (tf32)", DENSE + "tensor_tile.cuh",
           "device::fragment_b8(lane(), r)", "device::fragment_b8(lane(), 1 - r)", ops("dense_forward"), (FORWARD,)),
     Fault("bias missing", FORWARD, "p.op.bias && !p.op.derivative_of", "false", ops("dense_forward")),
@@ -88,9 +90,8 @@ FAULTS = [
     Fault("gradient accumulated where it should be overwritten", DENSE + "dense_backward.cuh",
           "op.accumulate ? *gradient + scaled : scaled", "*gradient + scaled", ops("dense_backward"),
           (BACKWARD, DENSE + "backward_passes.cu")),
-    Fault("chunks added in another order", DENSE + "backward_passes.cu",
-          "sum += p.sums.row(blockIdx.z, chunk, o)[column];",
-          "sum += p.sums.row(blockIdx.z, p.sums.chunks - chunk, o)[column];", ops("dense_backward")),
+    Fault("last chunk left out", DENSE + "backward_passes.cu",
+          "chunk < p.sums.chunks; ++chunk", "chunk + 1 < p.sums.chunks; ++chunk", ops("dense_backward")),
     Fault("partial sums added in another order", SEARCH + "search_losses.cuh",
           "__shfl_sync(full_warp, partial, l, 16)", "__shfl_sync(full_warp, partial, 15 - l, 16)",
           ops("latent_search"), (GENERAL,)),
@@ -120,11 +121,12 @@ FAULTS = [
           ops("fence_rows")),
     # ---- missing values, ties
     Fault("missing cells of queries not noticed", "kernels/nearest_rows/distance_tile.cuh",
-          "if (any && skip_missing) atomicOr(missing, 1u);", "static_cast<void>(any);", ops("nearest_rows"), (NEAREST,)),
+          "if (any && skip_missing) atomicOr(missing, 1u);", "static_cast<void>(any);", ops("nearest_rows"),
+          (NEAREST,)),
     Fault("NaN counted as a number", "kernels/columns/column_statistics.cu", "const bool number = x == x;",
           "const bool number = true;", ops("column_statistics")),
-    Fault("search: missing cells keep zero", SEARCH + "search_block.cuh", "if (cell != cell) memory_.x", "if (false) memory_.x",
-          ops("latent_search"), (GENERAL,)),
+    Fault("search: missing cells keep zero", SEARCH + "search_block.cuh",
+          "if (cell != cell) memory_.x", "if (false) memory_.x", ops("latent_search"), (GENERAL,)),
     Fault("nearest rows: the later of equals wins", NEAREST,
           "best[i] = key < best[i] ? key : best[i];", "best[i] = key >> 32 <= best[i] >> 32 ? key : best[i];",
           ops("nearest_rows")),
@@ -138,14 +140,14 @@ FAULTS = [
           "static_cast<double>(n);", ops("quantile")),
     # ---- the resident search
     Fault("resident search: signs of the second layer lost", SEARCH + "resident_tile.cuh",
-          "      d2_positive_ |= static_cast<Bits<N::d2 / 16>>(bits) << (8 * b);\n", "", "*esident*",
+          "      d2_positive_ |= static_cast<Bits<N::d2 / 16>>(bits) << (8 * b);\n", "", "resident_search.*",
           (SEARCH + "resident_search.cu",), EMULATOR),
     # ---- the recorded training step
     Fault("training: replay begins one step late", "host/training/recorded_steps.cpp",
           "const auto counter = static_cast<std::uint32_t>(from);",
-          "const auto counter = static_cast<std::uint32_t>(from + 1);", "*", (), TRAINING),
+          "const auto counter = static_cast<std::uint32_t>(from + 1);", "*raining*", (), BACKEND),
     Fault("training: recorded noise never changes", "host/training/gan_step.cpp",
-          "    key.step_counter = step_counter_.data;\n", "", "*", (), TRAINING),
+          "    key.step_counter = step_counter_.data;\n", "", "*raining*", (), BACKEND),
     Fault("training: recorded Adam keeps its first step", "host/training/gan_step.cpp",
-          "    args.step_counter = step_counter_.data;\n", "", "*", (), TRAINING),
+          "    args.step_counter = step_counter_.data;\n", "", "*raining*", (), BACKEND),
 ]

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <numeric>
 
 #include "emulator_control.hpp"
 #include "tests/emulator/runtime/group.hpp"
@@ -44,22 +45,26 @@ void copy_async(void* shared, const void* global, int bytes, bool valid, Site si
   if (!policy().deferred_copies) return deliver(copy);
   record(copy);
   std::memset(shared, 0xff, static_cast<std::size_t>(bytes));
-  lane.open_copies.push_back(copy);
+  lane.copies.push_back(copy);
 }
 
 void copy_async_commit() {
   if (!policy().deferred_copies) return;
   Lane& lane = Group::current();
-  lane.copy_groups.push_back(std::move(lane.open_copies));
-  lane.open_copies.clear();
+  lane.copy_groups.push_back(lane.copies.size() - lane.grouped_copies);
+  lane.grouped_copies = lane.copies.size();
 }
 
 void copy_async_wait(int pending) {
-  auto& groups = Group::current().copy_groups;
-  while (groups.size() > static_cast<std::size_t>(pending)) {
-    for (const Copy& copy : groups.front()) deliver(copy);
-    groups.pop_front();
-  }
+  Lane& lane = Group::current();
+  const auto most = static_cast<std::size_t>(pending);
+  if (lane.copy_groups.size() <= most) return;
+  const auto first = lane.copy_groups.begin(), last = lane.copy_groups.end() - pending;
+  const auto landed = std::accumulate(first, last, std::size_t{0});
+  for (std::size_t i = 0; i < landed; ++i) deliver(lane.copies[i]);
+  lane.copies.erase(lane.copies.begin(), lane.copies.begin() + static_cast<std::ptrdiff_t>(landed));
+  lane.copy_groups.erase(first, last);
+  lane.grouped_copies -= landed;
 }
 
 }  // namespace emulator

@@ -44,6 +44,7 @@ Group& current_group() { return *group_here; }
 
 std::string Group::run(const Launch& launch, std::uint64_t number) {
   launch_ = &launch;
+  order_ = policy().order;
   failure_.clear();
   failed_ = false;
   prepare(number);
@@ -111,7 +112,7 @@ void Group::prepare_block(Block& block, std::uint64_t linear) {
   block.index = {static_cast<unsigned>(linear % grid.x), static_cast<unsigned>(linear / grid.x % grid.y),
                  static_cast<unsigned>(linear / grid.x / grid.y)};
   const int threads = static_cast<int>(size.x * size.y * size.z);
-  if (block.lanes.size() != static_cast<std::size_t>(threads)) block.lanes.resize(static_cast<std::size_t>(threads));
+  if (block.lanes.size() < static_cast<std::size_t>(threads)) block.lanes.resize(static_cast<std::size_t>(threads));
   block.warps.assign(static_cast<std::size_t>((threads + warpSize - 1) / warpSize), Warp{});
   if (threads % warpSize != 0) block.warps.back().ended = ~0u << (threads % warpSize);
   block.crowd.waiting.clear();
@@ -125,8 +126,9 @@ void Group::prepare_block(Block& block, std::uint64_t linear) {
     lane.thread = {at % size.x, at / size.x % size.y, at / size.x / size.y};
     lane.state = LaneState::not_started;
     if constexpr (races::active) lane.warp_clock.fill(0);
-    lane.open_copies.clear();
-    if (!lane.copy_groups.empty()) lane.copy_groups.clear();
+    lane.copies.clear();
+    lane.copy_groups.clear();
+    lane.grouped_copies = 0;
   }
   prepare_shared_memory(block, launch_->shared_bytes);
 }
@@ -142,10 +144,11 @@ void Group::order_lanes() {
   start_order_.clear();
   started_ = 0;
   for (std::size_t b = 0; b < used_blocks_; ++b) {
-    for (Lane& lane : blocks_[b]->lanes) start_order_.push_back(&lane);
+    const auto threads = static_cast<std::size_t>(blocks_[b]->crowd.live);
+    for (std::size_t i = 0; i < threads; ++i) start_order_.push_back(&blocks_[b]->lanes[i]);
   }
-  if (policy().order == Order::reverse) std::reverse(start_order_.begin(), start_order_.end());
-  if (policy().order == Order::seeded) {
+  if (order_ == Order::reverse) std::reverse(start_order_.begin(), start_order_.end());
+  if (order_ == Order::seeded) {
     for (std::size_t i = start_order_.size(); i > 1; --i) std::swap(start_order_[i - 1], start_order_[random() % i]);
   }
 }
@@ -155,8 +158,8 @@ Lane* Group::next_to_start() { return started_ < start_order_.size() ? start_ord
 // forward: the lane that has waited longest; reverse: the one that has waited shortest; seeded: any.
 Lane* Group::take_ready() {
   if (ready_.empty()) return nullptr;
-  if (policy().order == Order::seeded) std::swap(ready_.front(), ready_[random() % ready_.size()]);
-  const bool last = policy().order == Order::reverse;
+  if (order_ == Order::seeded) std::swap(ready_.front(), ready_[random() % ready_.size()]);
+  const bool last = order_ == Order::reverse;
   Lane* lane = last ? ready_.back() : ready_.front();
   if (last) {
     ready_.pop_back();
@@ -170,8 +173,7 @@ Lane* Group::take_ready() {
 /// is.
 Fiber* Group::next_fiber(Lane** lane) {
   const bool more = started_ < start_order_.size();
-  const bool start_first =
-      more && (policy().order == Order::reverse || (policy().order == Order::seeded && (random() & 1) != 0));
+  const bool start_first = more && (order_ == Order::reverse || (order_ == Order::seeded && (random() & 1) != 0));
   *lane = start_first ? nullptr : take_ready();
   if (*lane != nullptr) return (*lane)->fiber;
   if (!more) return nullptr;

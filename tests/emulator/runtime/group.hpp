@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "emulator/lane.hpp"
+#include "emulator_control.hpp"
 #include "tests/emulator/runtime/fiber.hpp"
 
 /// The blocks that must run together (one; the blocks of a cluster; a whole cooperative grid) as fibers of one OS
@@ -45,8 +46,10 @@ struct Lane {
   void* operands = nullptr;  ///< of that operation
   Vote vote{};               ///< outcome of the last barrier
   std::size_t carved = 0;    ///< arrays taken since begin_carving
-  std::vector<Copy> open_copies;
-  std::deque<std::vector<Copy>> copy_groups;
+  // cp.async under way, oldest first: the groups that are closed, then the copies since the last commit.
+  std::vector<Copy> copies;
+  std::vector<std::size_t> copy_groups;  ///< how many copies each has
+  std::size_t grouped_copies = 0;        ///< all of theirs
   /// For the race check: how often each lane of the warp had met others at __syncwarp when this lane last heard of it.
   std::array<std::uint32_t, 32> warp_clock{};
 };
@@ -67,7 +70,7 @@ struct Cluster {
 
 struct Block {
   uint3 index{};
-  std::vector<Lane> lanes;
+  std::vector<Lane> lanes;  ///< of the largest launch so far; the first are in use
   std::vector<Warp> warps;
   Crowd crowd;
   Cluster* cluster = nullptr;
@@ -137,6 +140,7 @@ class Group {
   std::uint64_t random();
 
   const Launch* launch_ = nullptr;
+  Order order_ = Order::forward;  ///< of the lanes, as the policy has it
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<std::unique_ptr<Cluster>> clusters_;
   std::size_t used_blocks_ = 0;

@@ -11,6 +11,8 @@
 namespace emulator {
 namespace {
 
+constexpr std::uint64_t kLanesNotWorthAThread = 512;
+
 /// One launch under way. Groups are taken in ascending order.
 struct Job {
   const Launch* launch = nullptr;
@@ -100,7 +102,10 @@ std::string run_launch(const Launch& launch) {
   job.groups = launch.blocks() / launch.blocks_per_group();
   const auto asked = static_cast<std::uint64_t>(std::max(policy().host_threads, 0));
   const std::uint64_t threads = asked > 0 ? asked : std::max(1u, std::thread::hardware_concurrency());
-  const std::uint64_t workers = has_race_check() ? 1 : std::min(threads, job.groups);
+  // To wake another thread costs more than a few lanes.
+  const std::uint64_t lanes = launch.blocks() * launch.block.x * launch.block.y * launch.block.z;
+  const bool alone = has_race_check() || (asked == 0 && lanes <= kLanesNotWorthAThread);
+  const std::uint64_t workers = alone ? 1 : std::min(threads, job.groups);
   if (workers <= 1) {
     job.work();
   } else {

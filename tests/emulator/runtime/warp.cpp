@@ -36,7 +36,9 @@ void check_others(Lane& lane, unsigned mask, const char* name, const Site& site)
     current_group().fail("warp operation " + at() + " names lane " +
                          std::to_string(std::countr_zero(mask & state.ended)) + ", which has ended or does not exist");
   }
-  for (unsigned rest = state.arrived; rest != 0; rest &= rest - 1) {
+  // Those who wait have been checked against one another: one of them that is of the mask speaks for all.
+  const unsigned of_mask = state.arrived & mask;
+  for (unsigned rest = of_mask != 0 ? of_mask & (0u - of_mask) : state.arrived; rest != 0; rest &= rest - 1) {
     const Lane& other = lane_at(block, warp, std::countr_zero(rest));
     if ((other.mask & mask) == 0) continue;
     if (other.mask == mask && other.waits_for == name && same_site(other.site, site)) continue;
