@@ -78,15 +78,8 @@ constexpr unsigned blocks_for(std::int64_t count, std::int64_t size) {
 }
 
 /// Extent along z of a grid over the models of a population; kernels step by gridDim.z where there are more.
-constexpr unsigned model_blocks(std::int64_t models) { return static_cast<unsigned>(models < 65535 ? models : 65535); }
-
-/// Models of a population lie on grid.z: calls body(first, count) for slices that it can hold.
-template <class Body>
-void for_model_slices(std::int64_t models, Body&& body) {
-  constexpr std::int64_t most = 65535;
-  for (std::int64_t first = 0; first < models; first += most) {
-    body(first, models - first < most ? models - first : most);
-  }
+constexpr unsigned model_blocks(std::int64_t models) {
+  return static_cast<unsigned>(models < max_grid_z ? models : max_grid_z);
 }
 
 }  // namespace cugad::device

@@ -4,7 +4,7 @@
 
 #include "kernels/contract.hpp"
 
-/// The contract of a network of frozen dense layers as an argument of an op.
+/// The contract of a network of frozen dense layers, and of the losses on two of them, as arguments of an op.
 namespace cugad {
 
 inline void check_network(ContractCheck& check, const char* name, const NetworkView& network, std::int64_t in,
@@ -29,6 +29,22 @@ inline void check_network(ContractCheck& check, const char* name, const NetworkV
   }
   check.require(width == out,
                 field + " ends in " + std::to_string(width) + " outputs, expected " + std::to_string(out));
+}
+
+/// What the search and the score ask of their losses; the discriminator matters where `is_used`.
+inline void check_losses(ContractCheck& check, const NetworkView& discriminator, bool is_used, std::int64_t columns,
+                         Discrimination discrimination, Distance residual) {
+  if (is_used) {
+    check_network(check, "discriminator", discriminator, columns, 1);
+    check.require(discrimination < Discrimination::feature_l1 || discriminator.layers >= 2,
+                  "feature matching needs a discriminator with a hidden layer");
+    check.require(
+        !check.result().empty() || discriminator.layer[discriminator.layers - 1].activation == Activation::identity,
+        "the discriminator's last layer must give logits (identity)");
+  }
+  check.require(discrimination >= Discrimination::none && discrimination <= Discrimination::feature_squared,
+                "unknown discrimination loss");
+  check.require(residual >= Distance::l1 && residual <= Distance::squared, "unknown residual distance");
 }
 
 }  // namespace cugad

@@ -12,19 +12,8 @@ std::string check_contract(const LatentSearch& args) {
   check.view("x", args.x, models, rows, d);
   check.output("z", args.z, models, rows * args.restarts, latent);
   check_network(check, "generator", args.generator, latent, d);
-  if (args.discrimination_kind != Discrimination::none || args.prior_weight != 0.0f) {
-    check_network(check, "discriminator", args.discriminator, d, 1);
-    check.require(args.discrimination_kind < Discrimination::feature_l1 || args.discriminator.layers >= 2,
-                  "feature matching needs a discriminator with a hidden layer");
-    check.require(!check.result().empty() ||
-                      args.discriminator.layer[args.discriminator.layers - 1].activation == Activation::identity,
-                  "the discriminator's last layer must give logits (identity)");
-  }
-  check.require(
-      args.discrimination_kind >= Discrimination::none && args.discrimination_kind <= Discrimination::feature_squared,
-      "unknown discrimination loss");
-  check.require(args.residual_distance >= Distance::l1 && args.residual_distance <= Distance::squared,
-                "unknown residual distance");
+  check_losses(check, args.discriminator, args.discrimination_kind != Discrimination::none || args.prior_weight != 0.0f,
+               d, args.discrimination_kind, args.residual_distance);
   check.require(args.learning_rate.pieces >= 1 && args.learning_rate.pieces <= StepSchedule::max_pieces,
                 "the step schedule has " + std::to_string(args.learning_rate.pieces) + " pieces, expected 1 to " +
                     std::to_string(StepSchedule::max_pieces));

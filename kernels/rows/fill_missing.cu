@@ -10,25 +10,23 @@ namespace {
 constexpr unsigned block_threads = 256;
 
 __global__ void fill_missing_kernel(FillMissing args) {
-  const std::int64_t model = blockIdx.z, cells = args.out.rows * args.out.columns;
-  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < cells;
-       i += std::int64_t{gridDim.x} * blockDim.x) {
-    const std::int64_t r = i / args.out.columns, c = i % args.out.columns;
-    const float x = args.x.model(model).row(r)[c];
-    args.out.model(model).row(r)[c] = x == x ? x : args.replacement.model(model).row(r)[c];
+  const std::int64_t cells = args.out.rows * args.out.columns;
+  for (std::int64_t model = blockIdx.z; model < args.out.models; model += gridDim.z) {
+    for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < cells;
+         i += std::int64_t{gridDim.x} * blockDim.x) {
+      const std::int64_t r = i / args.out.columns, c = i % args.out.columns;
+      const float x = args.x.model(model).row(r)[c];
+      args.out.model(model).row(r)[c] = x == x ? x : args.replacement.model(model).row(r)[c];
+    }
   }
 }
 
 void run_fill_missing(Context& context, const FillMissing& args) {
   if (args.out.models == 0 || args.out.rows == 0 || args.out.columns == 0) return;
   const unsigned blocks = std::min(device::blocks_for(args.out.rows * args.out.columns, block_threads), 65535u);
-  device::for_model_slices(args.out.models, [&](std::int64_t first, std::int64_t count) {
-    const FillMissing slice{args.x.slice_models(first, count), args.replacement.slice_models(first, count),
-                            args.out.slice_models(first, count)};
-    device::launch(context.stream(), "fill_missing",
-                   {.grid = dim3(blocks, 1, static_cast<unsigned>(count)), .block = dim3(block_threads)},
-                   fill_missing_kernel, slice);
-  });
+  device::launch(context.stream(), "fill_missing",
+                 {.grid = dim3(blocks, 1, device::model_blocks(args.out.models)), .block = dim3(block_threads)},
+                 fill_missing_kernel, args);
 }
 
 }  // namespace

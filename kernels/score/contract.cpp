@@ -12,19 +12,8 @@ std::string check_contract(const ReconstructionScore& args) {
   check.require(latent >= 1, "generator takes no input");
   check_network(check, "encoder", args.encoder, d, latent);
   check_network(check, "generator", args.generator, latent, d);
-  check.require(
-      args.discrimination_kind >= Discrimination::none && args.discrimination_kind <= Discrimination::feature_squared,
-      "unknown discrimination loss");
-  check.require(args.residual_distance >= Distance::l1 && args.residual_distance <= Distance::squared,
-                "unknown residual distance");
-  if (args.discrimination_kind != Discrimination::none) {
-    check_network(check, "discriminator", args.discriminator, d, 1);
-    check.require(args.discrimination_kind < Discrimination::feature_l1 || args.discriminator.layers >= 2,
-                  "feature matching needs a discriminator with a hidden layer");
-    check.require(!check.result().empty() ||
-                      args.discriminator.layer[args.discriminator.layers - 1].activation == Activation::identity,
-                  "the discriminator's last layer must give logits (identity)");
-  }
+  check_losses(check, args.discriminator, args.discrimination_kind != Discrimination::none, d, args.discrimination_kind,
+               args.residual_distance);
   check.optional_output("loss", args.loss, models, rows, 1);
   check.optional_output("residual", args.residual, models, rows, 1);
   check.optional_output("discrimination", args.discrimination, models, rows, 1);

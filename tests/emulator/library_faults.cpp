@@ -4,6 +4,7 @@
 #include "host/backend/backend.hpp"
 #include "kernels/device/runtime.cuh"
 #include "kernels/device/shared_memory.cuh"
+#include "tests/emulator/fixture.hpp"
 #include "tests/methods/clusters.hpp"
 #include "tests/training/small_training.hpp"
 
@@ -11,15 +12,7 @@
 namespace cugad::test {
 namespace {
 
-class Library : public testing::Test {
- protected:
-  void SetUp() override { use("forward,deferred"); }
-  void TearDown() override { use("forward,deferred"); }
-  static void use(const std::string& policy) {
-    emulator::reset();
-    emulator::set_policy(emulator::parse_policy(policy));
-  }
-};
+class Library : public emulator_test::Emulated {};
 
 using Calls = std::map<std::string, std::uint64_t>;
 
