@@ -9,17 +9,17 @@ void latent_search(benchmark::State& state, Precision precision) {
   const auto kind = static_cast<Discrimination>(state.range(1));
   DetectorOptions options = kdd_options(50);
   options.latent = 32;
-  const GanNetworks networks(options, 121);
+  const MethodNetworks networks = gan_networks(options, 121, 0);
+  const Mlp &g = networks.generator().trunk(), &d = networks.discriminator().trunk();
   Context context = make_context(precision);
   Arena arena(context);
-  const StackView<float> generator = arena.stack("generator", 1, 1, networks.generator.parameters()),
-                         discriminator = arena.stack("discriminator", 1, 1, networks.discriminator.parameters());
-  networks.generator.initialise(context, generator, {.seed = 1, .purpose = RandomPurpose::initial_weights});
-  networks.discriminator.initialise(context, discriminator,
-                                    {.seed = 1, .purpose = RandomPurpose::initial_weights, .lane = 64});
+  const StackView<float> generator = arena.stack("generator", 1, 1, g.parameters()),
+                         discriminator = arena.stack("discriminator", 1, 1, d.parameters());
+  g.initialise(context, generator, {.seed = 1, .purpose = RandomPurpose::initial_weights});
+  d.initialise(context, discriminator, {.seed = 1, .purpose = RandomPurpose::initial_weights, .lane = 64});
   LatentSearch args;
-  args.generator = networks.generator.view(generator);
-  args.discriminator = networks.discriminator.view(discriminator);
+  args.generator = g.view(generator);
+  args.discriminator = d.view(discriminator);
   args.x = uniform(context, arena, 1, rows, 121, 0);
   args.z = arena.stack("z", 1, rows, 32);
   args.steps = !on_gpu() && rows > 2000 ? 20 : 100;
@@ -46,8 +46,8 @@ void latent_search(benchmark::State& state, Precision precision) {
   state.SetLabel(path(context, args));
 
   double weights = 0;
-  for (const Mlp* network : {&networks.generator, &networks.discriminator}) {
-    const bool judge = network == &networks.discriminator;
+  for (const Mlp* network : {&g, &d}) {
+    const bool judge = network == &d;
     const int layers = network->layers() - (judge && kind != Discrimination::cross_entropy ? 1 : 0);
     for (int l = 0; l < layers; ++l) weights += static_cast<double>(network->layer(l).out) * network->layer_inputs(l);
   }

@@ -12,10 +12,11 @@ void train_step(benchmark::State& state) {
   const Device device = Device::open("cpu", 1);
   DetectorOptions options = kdd_options(batch);
   options.latent = 32;
-  GanTraining training(device, options, {data.data(), 20000, 121});
-  GanStep step(device.make_context(1), options, training.networks(), {data.data(), 20000, 121}, 1);
+  GanTraining training(device, options, MatrixView<const float>(data.data(), 20000, 121));
+  GanStep step(device.make_context(1), options, training.networks(), MatrixView<const float>(data.data(), 20000, 121),
+               1);
   std::vector<float> one(1, 1.0f);
-  step.bind(1, training.generator(), training.discriminator(), StackView<const float>{one.data(), 1, 1, 1}, {});
+  step.bind(1, training.states(), StackView<const float>{one.data(), 1, 1, 1}, {});
   std::int64_t t = 0;
   for (; t < 50; ++t) step.step(t, false);
   for (auto _ : state) step.step(t++, false);
@@ -35,7 +36,7 @@ void train_population(benchmark::State& state) {
   for (auto _ : state) {
     state.PauseTiming();
     options.steps = steps;
-    GanTraining training(Device::open("cpu", threads), options, {data.data(), 20000, 121});
+    GanTraining training(Device::open("cpu", threads), options, MatrixView<const float>(data.data(), 20000, 121));
     state.ResumeTiming();
     training.run({});
   }
@@ -50,10 +51,11 @@ void train_step_default(benchmark::State& state) {
   options.population = 1;
   options.latent = 16;
   options.decay_steps = 4000;
-  GanTraining training(device, options, {data.data(), 20000, 32});
-  GanStep step(device.make_context(1), options, training.networks(), {data.data(), 20000, 32}, 1);
+  GanTraining training(device, options, MatrixView<const float>(data.data(), 20000, 32));
+  GanStep step(device.make_context(1), options, training.networks(), MatrixView<const float>(data.data(), 20000, 32),
+               1);
   std::vector<float> one(1, 1.0f);
-  step.bind(1, training.generator(), training.discriminator(), StackView<const float>{one.data(), 1, 1, 1}, {});
+  step.bind(1, training.states(), StackView<const float>{one.data(), 1, 1, 1}, {});
   std::int64_t t = 0;
   for (auto _ : state) step.step(t++, false);
   state.counters["steps/s"] = benchmark::Counter(1, benchmark::Counter::kIsIterationInvariantRate);
@@ -72,14 +74,14 @@ void train_recorded(benchmark::State& state, int batch, Precision precision) {
   const Device device = Device::open(chosen_device(), 1).with_precision(precision);
   GanTraining training(device, options, data.model(0));
   GanStep step(device.make_context(1), options, training.networks(), data.model(0), models);
-  step.bind(1, training.generator(), training.discriminator(), scale, {});
+  step.bind(1, training.states(), scale, {});
   step.advance(0, steps, false);
   std::int64_t t = steps;
   measure(state, step.context(), [&](std::int64_t) {
     step.advance(t, t + steps, false);
     t += steps;
   });
-  for (const float value : download(step.context(), training.generator().parameter.data, 1000)) {
+  for (const float value : download(step.context(), training.states()[Role::generator].parameter.data, 1000)) {
     if (!std::isfinite(value)) return state.SkipWithError("a weight is not finite");
   }
   count(state, "model-steps/s", static_cast<double>(models * steps), 0,

@@ -27,9 +27,25 @@ void check_rows(const char* what, MatrixView<const float> rows, std::int64_t col
   }
 }
 
+ScoreRule usual_score(Method method) {
+  switch (method) {
+    case Method::anogan:
+      return ScoreRule::bank;
+    case Method::gan:
+      return ScoreRule::discriminator;
+    case Method::ganomaly:
+      return ScoreRule::latent;
+    case Method::alad:
+      return ScoreRule::cycle_features;
+    default:
+      return ScoreRule::reconstruction;
+  }
+}
+
 /// Options with everything decided that depends on the rows.
 DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns) {
-  options.latent = GanNetworks(options, columns).latent;
+  if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
+  if (options.score == ScoreRule::automatic) options.score = usual_score(options.method);
   if (options.epochs > 0) {
     options.steps = options.epochs * std::max<std::int64_t>(1, rows / options.batch);
   }
@@ -156,9 +172,9 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   if (resident.is_pinned() && control.on_message) {
     control.on_message("the rows exceed the memory of " + d.device.name() + ": they are read over the bus");
   }
-  GanTraining training(d.device, resolved, resident.view());
+  GanTraining training(d.device, resolved, {resident.view()});
   training.run(control);
-  auto model = std::make_unique<AnoGan>(d.device, resolved, all.columns);
+  auto model = make_model(d.device, resolved, all.columns, 0);
   model->take_weights(training);
   model->prepare();
   const ResidentRows calibration_rows(on_device, calibration.view());

@@ -31,7 +31,7 @@ struct Detector::Impl {
   DetectorOptions resolved;  ///< with latent size, steps and decay decided by the rows
   std::vector<std::string> names;
   FeatureTransform transform;
-  std::unique_ptr<AnoGan> model;
+  std::unique_ptr<AnomalyModel> model;
   std::unique_ptr<ScoreStream> stream;  ///< made for the first score
   std::vector<ModelTelemetry> telemetry;
   float threshold = 0.0f;

@@ -39,6 +39,11 @@ void add_network(safetensors::File& file, const std::string& name, const Mlp& ne
   }
 }
 
+/// "generator", or "discriminator.x" for a branch.
+std::string tensor_prefix(Role role, const Network::Part& part) {
+  return name_of(role) + (part.name.empty() ? "" : "." + part.name);
+}
+
 class Reader {
  public:
   Reader(const safetensors::File& file, const std::string& path) : file_(file), path_(path) {}
@@ -133,8 +138,13 @@ Json statistics_json(const std::vector<ScoreStatistics>& statistics) {
 safetensors::File Detector::Impl::to_file() const {
   safetensors::File file;
   Context context = device.make_context();
-  add_network(file, "generator", model->networks().generator, model->generator(), context);
-  add_network(file, "discriminator", model->networks().discriminator, model->discriminator(), context);
+  for (const Role role : all_roles) {
+    const Network& network = model->networks()[role];
+    if (!network) continue;
+    for (const Network::Part& part : network.parts()) {
+      add_network(file, tensor_prefix(role, part), part.mlp, network.flat_of(part, model->weights(role)), context);
+    }
+  }
   auto& metadata = file.metadata;
   metadata["format"] = format_name;
   metadata["format_version"] = std::to_string(format_version);
@@ -198,26 +208,30 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   }
 
   // The tensors must have the shapes that the options promise before memory is taken for them.
-  const auto check = [&](const std::string& name, std::int64_t in, const std::vector<int>& hidden, std::int64_t out) {
-    std::size_t l = 0;
-    for (; l < hidden.size(); ++l) {
-      reader.check_shape(name + "." + std::to_string(l) + ".weight", resolved.population, hidden[l], in);
-      in = hidden[l];
-    }
-    reader.check_shape(name + "." + std::to_string(l) + ".weight", resolved.population, out, in);
-  };
   if (resolved.latent < 1) reader.refuse("option 'latent' is 0, expected the latent size");
-  check("generator", resolved.latent, resolved.hidden, count);
-  check("discriminator", count, resolved.discriminator_hidden, 1);
+  const MethodNetworks networks = definition_of(resolved.method).networks(resolved, count, 0);
+  for (const Role role : all_roles) {
+    if (!networks.has(role)) continue;
+    for (const Network::Part& part : networks[role].parts()) {
+      for (int l = 0; l < part.mlp.layers(); ++l) {
+        reader.check_shape(tensor_prefix(role, part) + "." + std::to_string(l) + ".weight", resolved.population,
+                           part.mlp.layer(l).out, part.mlp.layer_inputs(l));
+      }
+    }
+  }
   const Json limit = reader.json("threshold");
   if (!limit.is_number()) reader.refuse("'threshold' is no number");
   threshold = limit.get<float>();
   if (!std::isfinite(threshold)) reader.refuse("'threshold' is out of range");
 
-  auto loaded = std::make_unique<AnoGan>(device, resolved, count);
+  auto loaded = make_model(device, resolved, count, 0);
   Context context = device.make_context();
-  reader.network("generator", loaded->networks().generator, loaded->generator(), context);
-  reader.network("discriminator", loaded->networks().discriminator, loaded->discriminator(), context);
+  for (const Role role : all_roles) {
+    if (!networks.has(role)) continue;
+    for (const Network::Part& part : networks[role].parts()) {
+      reader.network(tensor_prefix(role, part), part.mlp, networks[role].flat_of(part, loaded->weights(role)), context);
+    }
+  }
   const Json statistics = reader.json("score_statistics");
   const auto read_statistics = [&](const char* key, std::vector<ScoreStatistics>& out) {
     const Json part = statistics.is_object() && statistics.contains(key) ? statistics[key] : Json();

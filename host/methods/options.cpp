@@ -111,11 +111,58 @@ Option choice(const std::string& name, T DetectorOptions::*field, std::vector<st
           }};
 }
 
+using MethodName = std::pair<const char*, Method>;
+constexpr MethodName method_names[] = {
+    {"anogan", Method::anogan},   {"gan", Method::gan},     {"bigan", Method::bigan},
+    {"ali", Method::ali},         {"egbad", Method::egbad}, {"ganomaly", Method::ganomaly},
+    {"fanogan", Method::fanogan}, {"alad", Method::alad},   {"translation", Method::translation}};
+
+std::string method_name(Method method) {
+  for (const auto& [name, known] : method_names) {
+    if (known == method) return name;
+  }
+  return "";
+}
+
+Method method_named(const std::string& text) {
+  std::string choices;
+  for (const auto& [name, known] : method_names) {
+    if (text == name) return known;
+    choices += (choices.empty() ? "" : "|") + std::string(name);
+  }
+  refuse("method", text, "one of " + choices);
+}
+
+/// A list of column names; empty where there are none.
+Option names(const std::string& name, std::vector<std::string> DetectorOptions::*field, const std::string& help) {
+  return {{name, "list", "", help},
+          [=](const DetectorOptions& o) {
+            std::string text;
+            for (const std::string& part : o.*field) text += (text.empty() ? "" : ",") + part;
+            return text;
+          },
+          [=](DetectorOptions& o, const std::string& text) { o.*field = split(text); }};
+}
+
 std::vector<Option> make_options() {
   using O = DetectorOptions;
   constexpr double big = 1e9, tiny_rate = 0.0, seed_limit = 18446744073709549568.0;
   std::vector<Option> list;
-  list.push_back(choice<Method>("method", &O::method, {{"anogan", Method::anogan}}, "detection method"));
+  list.push_back({{"method", "text", "",
+                   "anogan, gan, bigan, ali, egbad, ganomaly, fanogan, alad or translation; several, separated by "
+                   "commas: an ensemble"},
+                  [](const O& o) {
+                    std::string text = method_name(o.method);
+                    for (const Method method : o.ensemble) text += "," + method_name(method);
+                    return text;
+                  },
+                  [](O& o, const std::string& text) {
+                    std::vector<Method> methods;
+                    for (const std::string& part : split(text)) methods.push_back(method_named(part));
+                    if (methods.empty()) refuse("method", text, "a method");
+                    o.method = methods.front();
+                    o.ensemble.assign(methods.begin() + 1, methods.end());
+                  }});
   list.push_back(number("population", &O::population, 1, 65536, "models trained and averaged; model m uses seed + m"));
   list.push_back(number("seed", &O::seed, 0, seed_limit, "seed of everything random"));
   list.push_back(
@@ -142,6 +189,27 @@ std::vector<Option> make_options() {
                          "hidden layers of the discriminator"));
   list.push_back(number("slope", &O::slope, 1e-6, 1, "slope of the discriminator's leaky ReLU"));
   list.push_back(number("dropout", &O::dropout, 0, 0.95, "dropout in the discriminator while training"));
+  list.push_back(
+      number("generator_dropout", &O::generator_dropout, 0, 0.95, "dropout in the generator while training"));
+  constexpr std::size_t most_layers = NetworkView::max_layers - 1;
+  list.push_back(numbers("encoder_hidden", &O::encoder_hidden, 1, 65536, most_layers, "hidden layers of the encoder"));
+  list.push_back(flag("encoder_tanh", &O::encoder_tanh, "the encoder ends in tanh"));
+  list.push_back(numbers("data_branch", &O::data_branch, 1, 65536, 4, "joint discriminator: layers on x"));
+  list.push_back(numbers("latent_branch", &O::latent_branch, 1, 65536, 4, "joint discriminator: layers on z"));
+  list.push_back(numbers("cycle_hidden", &O::cycle_hidden, 1, 65536, most_layers, "alad: hidden layers of D(x, x')"));
+  list.push_back(numbers("latent_cycle_hidden", &O::latent_cycle_hidden, 1, 65536, most_layers,
+                         "alad: hidden layers of D(z, z')"));
+  list.push_back(number("cycle_dropout", &O::cycle_dropout, 0, 0.95, "alad: dropout of D(x, x') and D(z, z')"));
+  list.push_back(flag("batch_norm", &O::batch_norm, "batch normalisation on the joint discriminator's data branch"));
+  list.push_back(flag("spectral_norm", &O::spectral_norm,
+                      "spectral normalisation of the hidden layers of discriminators and encoder"));
+  list.push_back(number("minibatch_kernels", &O::minibatch_kernels, 0, 1024,
+                        "minibatch discrimination in the discriminator: number of kernels; 0: none"));
+  list.push_back(number("minibatch_dimensions", &O::minibatch_dimensions, 1, 64, "and their dimensions"));
+  list.push_back(number("virtual_batch", &O::virtual_batch, 0, 65536,
+                        "virtual batch normalisation of the generator: reference rows; 0: none"));
+  list.push_back(names("condition", &O::condition, "columns that the networks and the search are given"));
+  list.push_back(names("target", &O::target, "translation: columns to predict from the others"));
   list.push_back(number("steps", &O::steps, 0, 1e12, "generator updates"));
   list.push_back(number("epochs", &O::epochs, 0, big, "when > 0, steps = epochs * (rows / batch)"));
   list.push_back(number("batch", &O::batch, 1, 1 << 20, "rows per minibatch"));
@@ -163,9 +231,12 @@ std::vector<Option> make_options() {
       flag("average_discriminator", &O::average_discriminator, "score with the averaged discriminator, too"));
   list.push_back(
       number("discriminator_steps", &O::discriminator_steps, 1, 64, "discriminator updates per generator update"));
-  list.push_back(choice<GeneratorLoss>(
-      "generator_loss", &O::generator_loss,
-      {{"non_saturating", GeneratorLoss::non_saturating}, {"minimax", GeneratorLoss::minimax}}, "generator loss"));
+  list.push_back(choice<GeneratorLoss>("generator_loss", &O::generator_loss,
+                                       {{"non_saturating", GeneratorLoss::non_saturating},
+                                        {"minimax", GeneratorLoss::minimax},
+                                        {"feature_matching", GeneratorLoss::feature_matching},
+                                        {"wasserstein", GeneratorLoss::wasserstein}},
+                                       "generator loss"));
   list.push_back(
       number("label_smoothing", &O::label_smoothing, 0, 0.5, "one-sided label smoothing: real target 1 - value"));
   list.push_back(number("r1", &O::r1, 0, 1e6, "R1 gradient penalty; 0: none"));
@@ -174,6 +245,27 @@ std::vector<Option> make_options() {
   list.push_back(number("coverage", &O::coverage, 0, 1e6, "weight of the coverage term; 0: none"));
   list.push_back(number("coverage_rows", &O::coverage_rows, 1, 1 << 20, "generated rows of the coverage term"));
   list.push_back(number("fence", &O::fence, 0, 1e6, "weight of negatives made from real rows; 0: none"));
+  list.push_back(number("historical_averaging", &O::historical_averaging, 0, 1e6,
+                        "weight of the parameters' distance to their mean over time"));
+  list.push_back(number("adversarial", &O::adversarial, 0, 1e6, "weight of D's view in the losses of G and E"));
+  list.push_back(number("reconstruction", &O::reconstruction, 0, 1e6,
+                        "encoder methods: weight of the mean |x - G(E(x))| in the losses of G and E"));
+  list.push_back(number("latent_cycle", &O::latent_cycle, 0, 1e6,
+                        "encoder methods: weight of the mean (z - E(G(z)))^2 in the losses of G and E"));
+  list.push_back(flag("latent_discriminator", &O::latent_discriminator, "alad: D(z, z') steers G and E"));
+  list.push_back(number("gradient_penalty", &O::gradient_penalty, 0, 1e6,
+                        "weight of the critic's gradient penalty (generator_loss wasserstein)"));
+  list.push_back(choice<EncoderTraining>("encoder_training", &O::encoder_training,
+                                         {{"joint", EncoderTraining::joint},
+                                          {"izi", EncoderTraining::izi},
+                                          {"ziz", EncoderTraining::ziz},
+                                          {"izi_f", EncoderTraining::izi_f}},
+                                         "fanogan: how the encoder is trained"));
+  list.push_back(number("encoder_steps", &O::encoder_steps, 0, 1e12,
+                        "fanogan: encoder updates after the GAN; 0: as many as steps"));
+  list.push_back(
+      number("encoder_learning_rate", &O::encoder_learning_rate, tiny_rate, 1, "Adam step size of the encoder"));
+  list.push_back(number("kappa", &O::kappa, 0, 1e6, "fanogan: weight of the feature residual"));
   list.push_back(number("patience", &O::patience, 0, 1 << 20,
                         "label-free stopping: checks (every 500 steps) without gain before a model rests; 0: never"));
   list.push_back(number("search_steps", &O::search_steps, 0, 1 << 24, "Adam steps of the latent search per query"));
@@ -181,10 +273,11 @@ std::vector<Option> make_options() {
                          "learning rates of the search, one per piece of its schedule"));
   list.push_back(numbers("search_until", &O::search_until, 1, 1 << 24, StepSchedule::max_pieces - 1,
                          "steps at which the pieces but the last end"));
-  list.push_back(choice<SearchStart>("search_start", &O::search_start,
+  list.push_back(choice<SearchStart>("search_from", &O::search_from,
                                      {{"normal", SearchStart::normal},
                                       {"truncated_normal", SearchStart::truncated_normal},
-                                      {"bank", SearchStart::bank}},
+                                      {"bank", SearchStart::bank},
+                                      {"encoder", SearchStart::encoder}},
                                      "where searches start"));
   list.push_back(
       number("restarts", &O::restarts, 1, NearestRows::max_neighbours, "searches per query, the best counts"));
@@ -203,8 +296,22 @@ std::vector<Option> make_options() {
   list.push_back(number("prior_weight", &O::prior_weight, 0, 1e6, "weight of log(1 - D(G(z))) in the search (Yeh)"));
   list.push_back(number("latent_weight", &O::latent_weight, 0, 1e6, "weight of |z|^2 in the search"));
   list.push_back(number("latent_clip", &O::latent_clip, 0, 1e6, "clip z to [-c, c] in the search; 0: not"));
-  list.push_back(choice<ScoreRule>("score", &O::score, {{"search", ScoreRule::search}, {"bank", ScoreRule::bank}},
-                                   "score: loss of the search, or distance to generated rows"));
+  list.push_back(choice<ScoreRule>("score", &O::score,
+                                   {{"automatic", ScoreRule::automatic},
+                                    {"search", ScoreRule::search},
+                                    {"bank", ScoreRule::bank},
+                                    {"discriminator", ScoreRule::discriminator},
+                                    {"reconstruction", ScoreRule::reconstruction},
+                                    {"latent", ScoreRule::latent},
+                                    {"cycle_features", ScoreRule::cycle_features},
+                                    {"cycle_logits", ScoreRule::cycle_logits}},
+                                   "what a row's score measures; automatic: the method's own"));
+  list.push_back(choice<JudgedPair>(
+      "judged_pair", &O::judged_pair, {{"reconstruction", JudgedPair::reconstruction}, {"query", JudgedPair::query}},
+      "the pair that a joint discriminator judges in the score: (G(E(x)), E(x)) or (x, E(x))"));
+  list.push_back(flag("column_spread", &O::column_spread,
+                      "reconstruction: residuals in units of their spread on the training rows, at most 20 each"));
+  list.push_back(flag("standardise", &O::standardise, "scores in units of the training rows' spread"));
   list.push_back(
       number("neighbours", &O::neighbours, 1, NearestRows::max_neighbours, "which nearest generated row counts"));
   list.push_back(number("discriminator_weight", &O::discriminator_weight, 0, 1e6,

@@ -34,7 +34,7 @@ const std::vector<Preset>& preset_table() {
         {"search_steps", "500"},
         {"search_rate", "0.01,0.001,0.0005"},
         {"search_until", "300,400"},
-        {"search_start", "truncated_normal"},
+        {"search_from", "truncated_normal"},
         {"restarts", "1"},
         {"bank_rows", "1"},
         {"discrimination", "feature_l1"},

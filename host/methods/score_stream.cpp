@@ -7,7 +7,7 @@
 
 namespace cugad {
 
-ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform, AnoGan& model)
+ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform, AnomalyModel& model)
     : transform_(transform),
       model_(model),
       backend_(device.backend()),

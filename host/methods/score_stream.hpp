@@ -1,6 +1,6 @@
 #pragma once
 
-#include "host/methods/anogan.hpp"
+#include "host/methods/anomaly_model.hpp"
 #include "host/methods/transform.hpp"
 
 namespace cugad {
@@ -10,7 +10,7 @@ namespace cugad {
 /// its way. All memory is taken on construction.
 class ScoreStream {
  public:
-  ScoreStream(const Device& device, const FeatureTransform& transform, AnoGan& model);
+  ScoreStream(const Device& device, const FeatureTransform& transform, AnomalyModel& model);
   ~ScoreStream();
   ScoreStream(const ScoreStream&) = delete;
   ScoreStream& operator=(const ScoreStream&) = delete;
@@ -28,7 +28,7 @@ class ScoreStream {
   void stage(const Stage& stage, MatrixView<const float> rows);
 
   const FeatureTransform& transform_;
-  AnoGan& model_;
+  AnomalyModel& model_;
   Backend& backend_;
   Context upload_;
   Arena arena_;

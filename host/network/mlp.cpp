@@ -113,7 +113,7 @@ void Mlp::forward(Context& context, StackView<const float> flat, StackView<const
 
 void Mlp::backward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,
                    StackView<float> flat_gradient, StackView<float> dx, BackwardOptions options) const {
-  for (int l = layers() - 1; l >= 0; --l) {
+  for (int l = layers() - 1 - options.skipped; l >= 0; --l) {
     DenseBackward args;
     args.x = l == 0 ? x : StackView<const float>(buffers.output[l - 1]);
     args.weight = weight(l, flat);
@@ -138,9 +138,15 @@ void Mlp::add_gradient_penalty(Context& context, StackView<const float> flat, co
   // g = grad_x of the output: the backward data pass from 1. It leaves delta_l in gradient[l].
   run(context, FillUniform{.out = buffers.gradient.back(), .key = {}, .low = 1.0f, .high = 1.0f});
   backward(context, flat, {}, buffers, {}, input_gradient, {.dropout = dropout, .accumulate = false});
+  add_tangent_products(context, flat, buffers, input_gradient, tangent, scale, dropout, flat_gradient, false);
+}
+
+void Mlp::add_tangent_products(Context& context, StackView<const float> flat, const Buffers& buffers,
+                               StackView<const float> direction, const Buffers& tangent, float scale, bool dropout,
+                               StackView<float> flat_gradient, bool to_output) const {
   // d/dW_l of scale/2 |g|^2 = scale * delta_l (outer) t_(l-1), with t_0 = g pushed forward through the same masks.
   for (int l = 0; l < layers(); ++l) {
-    const StackView<const float> before = l == 0 ? input_gradient : tangent.output[l - 1];
+    const StackView<const float> before = l == 0 ? direction : StackView<const float>(tangent.output[l - 1]);
     DenseBackward outer;
     outer.x = before;
     outer.weight = weight(l, flat);
@@ -149,7 +155,7 @@ void Mlp::add_gradient_penalty(Context& context, StackView<const float> flat, co
     outer.scale = scale;
     outer.accumulate = true;
     run(context, outer);
-    if (l + 1 == layers()) break;
+    if (l + 1 == layers() && !to_output) break;
     run(context, DenseForward{.x = before,
                               .weight = weight(l, flat),
                               .bias = {},

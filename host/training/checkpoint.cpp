@@ -56,14 +56,15 @@ void Checkpoint::save(const GanTraining& training) const {
   }
   Context context = training.device_.make_context();
   safetensors::File file;
-  const auto add = [&](const std::string& network, const NetworkState& state) {
+  for (const Role role : all_roles) {
+    if (!training.networks_.has(role)) continue;
+    const std::string network = name_of(role);
+    const NetworkState& state = training.good_states_[role];
     file.tensors[network + ".parameter"] = tensor_of(state.parameter, context);
     file.tensors[network + ".first_moment"] = tensor_of(state.first_moment, context);
     file.tensors[network + ".second_moment"] = tensor_of(state.second_moment, context);
     if (state.average) file.tensors[network + ".average"] = tensor_of(state.average, context);
-  };
-  add("generator", training.good_generator_);
-  add("discriminator", training.good_discriminator_);
+  }
   safetensors::Tensor health;
   health.shape = {static_cast<std::int64_t>(training.health_.size()), 6};
   for (const ModelHealth& h : training.health_) {
@@ -84,7 +85,7 @@ void Checkpoint::save(const GanTraining& training) const {
   file.metadata["format"] = format_name;
   file.metadata["step"] = std::to_string(training.step_);
   file.metadata["options"] = fixed_options(training.options_);
-  file.metadata["rows"] = fingerprint(training.data_, context);
+  file.metadata["rows"] = fingerprint(training.rows_.rows, context);
   safetensors::write(path(), file);
 }
 
@@ -115,7 +116,7 @@ bool Checkpoint::load(GanTraining& training) const {
                                                    here + "; use the same options or another directory");
     }
   }
-  if (metadata("rows") != fingerprint(training.data_, context)) {
+  if (metadata("rows") != fingerprint(training.rows_.rows, context)) {
     throw Error(ErrorCode::invalid_argument, path() + ": made from other training rows than those given now");
   }
   const std::string step_text = metadata("step");
@@ -124,9 +125,9 @@ bool Checkpoint::load(GanTraining& training) const {
   if (failure != std::errc() || end != step_text.data() + step_text.size() || step < 0) {
     throw damaged("step '" + step_text + "' is no step number");
   }
-  if (step > training.options_.steps) {
+  if (step > training.steps()) {
     throw Error(ErrorCode::invalid_argument, path() + ": it is at step " + step_text + ", past the " +
-                                                 std::to_string(training.options_.steps) +
+                                                 std::to_string(training.steps()) +
                                                  " steps asked for; ask for more or use another directory");
   }
   const auto values = [&](const std::string& name, std::int64_t models, std::int64_t columns) -> const float* {
@@ -154,8 +155,10 @@ bool Checkpoint::load(GanTraining& training) const {
     restore(name + ".second_moment", state.second_moment, good.second_moment);
     restore(name + ".average", state.average, good.average);
   };
-  restore_network("generator", training.generator_, training.good_generator_);
-  restore_network("discriminator", training.discriminator_, training.good_discriminator_);
+  for (const Role role : all_roles) {
+    if (training.networks_.has(role))
+      restore_network(name_of(role), training.states_[role], training.good_states_[role]);
+  }
   const auto models = static_cast<std::int64_t>(training.health_.size());
   const float* health = values("health", models, 6);
   const float* telemetry = values("telemetry", models, 6);

@@ -4,36 +4,38 @@
 
 namespace cugad {
 
-std::vector<float> coverage_criterion(Context& context, const GanNetworks& networks, StackView<const float> generator,
-                                      MatrixView<const float> data, std::uint64_t seed) {
+std::vector<float> coverage_criterion(Context& context, const MethodNetworks& networks,
+                                      StackView<const float> generator, const TrainingRows& data, std::uint64_t seed) {
   constexpr std::int64_t generated_rows = 1024, models_at_a_time = 16;
-  const std::int64_t rows = std::min<std::int64_t>(512, data.rows);
+  const std::int64_t rows = std::min<std::int64_t>(512, data.rows.rows);
   const std::int64_t group = std::min(models_at_a_time, generator.models);
   Arena arena(context);
   const auto index = arena.stack<std::int32_t>("evaluation rows", group, rows, 1);
-  const auto real = arena.stack("evaluation rows", group, rows, data.columns);
+  const auto real = arena.stack("evaluation rows", group, rows, data.rows.columns);
   const auto latent = arena.stack("latent", group, generated_rows, networks.latent);
   const auto distance = arena.stack("distance", group, rows, 1);
-  const auto buffers = networks.generator.carve(
-      arena.take<float>("activations", networks.generator.buffer_floats(group, generated_rows)), group, generated_rows);
+  const auto buffers = networks.generator().carve(
+      arena.take<float>("activations", networks.generator().buffer_floats(group, generated_rows)), group,
+      generated_rows);
   std::vector<float> result;
   for (std::int64_t first = 0; first < generator.models; first += group) {
     const std::int64_t count = std::min(group, generator.models - first);
     RandomKey key{.seed = seed + static_cast<std::uint64_t>(first), .purpose = RandomPurpose::evaluation};
     run(context, SampleRows{.index = index.slice_models(0, count),
-                            .source_rows = static_cast<std::int32_t>(data.rows),
-                            .first_row = {},
-                            .row_count = {},
+                            .source_rows = static_cast<std::int32_t>(data.rows.rows),
+                            .first_row = data.first ? data.first.slice_models(first, count) : data.first,
+                            .row_count = data.first ? data.count.slice_models(first, count) : data.count,
                             .key = key});
-    run(context, GatherRows{.source = shared_by<const float>(count, data),
+    run(context, GatherRows{.source = shared_by<const float>(count, data.rows),
                             .index = index.slice_models(0, count),
                             .out = real.slice_models(0, count)});
     key.lane = 1;
     run(context, FillNormal{.out = latent.slice_models(0, count), .key = key});
-    Mlp::Buffers some = buffers.slice_models(0, count);
-    networks.generator.forward(context, generator.slice_models(first, count), latent.slice_models(0, count), some);
+    const Network::Buffers some = buffers.slice_models(0, count);
+    networks.generator().forward(context, generator.slice_models(first, count),
+                                 {.x = latent.slice_models(0, count), .z = {}}, some);
     run(context, NearestRows{.query = real.slice_models(0, count),
-                             .bank = some.output.back(),
+                             .bank = some.result(),
                              .distance = distance.slice_models(0, count),
                              .index = {}});
     std::vector<float> host(count * rows);

@@ -18,20 +18,27 @@ constexpr std::int64_t stopping_interval = 500;  ///< a multiple of GanTraining:
 constexpr int most_restorations = 8;
 constexpr float lost_spread = 0.01f, smallest_gain = 0.01f;
 
-NetworkState take_state(Arena& arena, const char* name, int models, std::int64_t parameters, bool average) {
-  NetworkState state;
-  state.parameter = arena.stack(name, models, 1, parameters);
-  state.first_moment = arena.stack(name, models, 1, parameters);
-  state.second_moment = arena.stack(name, models, 1, parameters);
-  if (average) state.average = arena.stack(name, models, 1, parameters);
-  return state;
+NetworkStates take_states(Arena& arena, const MethodNetworks& networks, const DetectorOptions& options) {
+  NetworkStates states;
+  for (const Role role : all_roles) {
+    if (!networks.has(role)) continue;
+    const auto stack = [&] { return arena.stack(name_of(role), options.population, 1, networks[role].parameters()); };
+    NetworkState& state = states[role];
+    state.parameter = stack();
+    state.first_moment = stack();
+    state.second_moment = stack();
+    const bool averaged = options.average_decay > 0.0f;
+    if (averaged && (role != Role::discriminator || options.average_discriminator)) state.average = stack();
+  }
+  return states;
 }
 
 /// How many models' activations a device's memory holds beside what it holds already: all, or equal groups in turn.
-std::int64_t models_that_fit(const Device& device, const DetectorOptions& options, const GanNetworks& networks,
-                             MatrixView<const float> data, std::int64_t models) {
+std::int64_t models_that_fit(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
+                             const MethodNetworks& networks, const TrainingRows& rows) {
+  const std::int64_t models = options.population;
   const std::size_t before = device.memory().bytes;
-  const GanStep one(device.make_context(), options, networks, data, 1);
+  const auto one = definition.step(device.make_context(), options, networks, rows, 1);
   const std::size_t each = std::max<std::size_t>(1, device.memory().bytes - before);
   const std::size_t room = device.backend().available_bytes() / 10 * 8;  // scratch and scoring need some too
   const auto fit = static_cast<std::int64_t>(std::max<std::size_t>(1, room / each));
@@ -41,35 +48,32 @@ std::int64_t models_that_fit(const Device& device, const DetectorOptions& option
 
 }  // namespace
 
-GanTraining::GanTraining(const Device& device, const DetectorOptions& options, MatrixView<const float> data)
+GanTraining::GanTraining(const Device& device, const DetectorOptions& options, const TrainingRows& rows,
+                         std::int64_t condition)
     : device_(device),
       options_(options),
-      data_(data),
-      networks_(options, data.columns),
+      definition_(definition_of(options.method)),
+      rows_(rows),
+      networks_(definition_.networks(options, rows.rows.columns, condition)),
       context_(device.make_context()),
       arena_(device.backend()) {
   const int models = population();
-  const bool average = options.average_decay > 0.0f;
-  const std::int64_t g = networks_.generator.parameters(), d = networks_.discriminator.parameters();
-  generator_ = take_state(arena_, "generator", models, g, average);
-  discriminator_ = take_state(arena_, "discriminator", models, d, average && options.average_discriminator);
-  good_generator_ = take_state(arena_, "last good generator", models, g, average);
-  good_discriminator_ =
-      take_state(arena_, "last good discriminator", models, d, average && options.average_discriminator);
+  states_ = take_states(arena_, networks_, options);
+  good_states_ = take_states(arena_, networks_, options);
   model_scale_ = arena_.stack("rate of each model", models, 1, 1);
   reports_ = arena_.stack("telemetry", models, 1, StepTelemetry::values);
-  statistics_ = arena_.stack<double>("statistics of generated rows", models, 6, data.columns);
+  statistics_ = arena_.stack<double>("statistics of generated rows", models, 6, networks_.generator().outputs());
   telemetry_.resize(models);
   health_.resize(models);
   spread_.resize(models);
   if (device.backend().runs_models_together()) {
-    models_together_ = models_that_fit(device, options, networks_, data, models);
-    steps_.push_back(std::make_unique<GanStep>(device.make_context(), options, networks_, data, models_together_));
+    models_together_ = models_that_fit(device, definition_, options, networks_, rows_);
+    workers_.push_back(definition_.step(device.make_context(), options, networks_, rows_, models_together_));
   } else {
     const int workers = std::max(1, std::min(models, device.threads()));
     for (int w = 0; w < workers; ++w) {
-      steps_.push_back(std::make_unique<GanStep>(device.make_context(std::max(1, device.threads() / workers)), options,
-                                                 networks_, data, 1));
+      workers_.push_back(
+          definition_.step(device.make_context(std::max(1, device.threads() / workers)), options, networks_, rows_, 1));
     }
   }
   initialise();
@@ -79,20 +83,19 @@ GanTraining::GanTraining(const Device& device, const DetectorOptions& options, M
 GanTraining::~GanTraining() = default;
 
 void GanTraining::initialise() {
-  const RandomKey key{.seed = options_.seed, .purpose = RandomPurpose::initial_weights};
-  networks_.generator.initialise(context_, generator_.parameter, key);
-  RandomKey second = key;
-  second.lane = 64;
-  networks_.discriminator.initialise(context_, discriminator_.parameter, second);
-  for (NetworkState* state : {&generator_, &discriminator_}) {
-    if (!state->average) continue;
-    context_.backend().copy(state->average.data, state->parameter.data,
-                            sizeof(float) * static_cast<std::size_t>(population() * state->parameter.columns),
+  RandomKey key{.seed = options_.seed, .purpose = RandomPurpose::initial_weights};
+  for (const Role role : all_roles) {
+    key.lane = 64 * static_cast<std::uint32_t>(role);
+    const NetworkState& state = states_[role];
+    if (!networks_.has(role)) continue;
+    networks_[role].initialise(context_, state.parameter, key);
+    if (!state.average) continue;
+    context_.backend().copy(state.average.data, state.parameter.data,
+                            sizeof(float) * static_cast<std::size_t>(population() * state.parameter.columns),
                             context_.stream());
   }
   for (std::int64_t m = 0; m < population(); ++m) write_scale(m);
-  copy_models(generator_, good_generator_, 0, population());
-  copy_models(discriminator_, good_discriminator_, 0, population());
+  copy_models(states_, good_states_, 0, population());
 }
 
 void GanTraining::write_scale(std::int64_t model) {
@@ -100,37 +103,36 @@ void GanTraining::write_scale(std::int64_t model) {
   context_.backend().copy(model_scale_.data + model, &scale, sizeof scale, context_.stream());
 }
 
-void GanTraining::copy_models(const NetworkState& from, const NetworkState& to, std::int64_t first,
+void GanTraining::copy_models(const NetworkStates& from, const NetworkStates& to, std::int64_t first,
                               std::int64_t count) {
-  const auto copy = [&](const StackView<float>& source, const StackView<float>& target) {
-    if (!source) return;
-    context_.backend().copy(target.model(first).data, source.model(first).data,
-                            sizeof(float) * static_cast<std::size_t>(count * source.columns), context_.stream());
-  };
-  copy(from.parameter, to.parameter);
-  copy(from.first_moment, to.first_moment);
-  copy(from.second_moment, to.second_moment);
-  copy(from.average, to.average);
+  for (const Role role : all_roles) {
+    const auto sources = from[role].views(), targets = to[role].views();
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      if (!sources[i]) continue;
+      context_.backend().copy(targets[i].model(first).data, sources[i].model(first).data,
+                              sizeof(float) * static_cast<std::size_t>(count * sources[i].columns), context_.stream());
+    }
+  }
 }
 
-void GanTraining::bind(GanStep& step, std::int64_t first, std::int64_t count) {
-  step.bind(options_.seed + static_cast<std::uint64_t>(first), generator_.slice(first, count),
-            discriminator_.slice(first, count), model_scale_.slice_models(first, count),
-            StepTelemetry::from(reports_.slice_models(first, count)));
+void GanTraining::bind(TrainingStep& step, std::int64_t first, std::int64_t count) {
+  step.bind(options_.seed + static_cast<std::uint64_t>(first), states_.slice(first, count),
+            model_scale_.slice_models(first, count), StepTelemetry::from(reports_.slice_models(first, count)), first);
 }
 
 /// What `step` reported of its models, which are `count` from `first`. Waits for it.
-void GanTraining::read_telemetry(GanStep& step, std::int64_t first, std::int64_t count) {
+void GanTraining::read_telemetry(TrainingStep& step, std::int64_t first, std::int64_t count) {
   Context& context = step.context();
   const StackView<double> statistics = statistics_.slice_models(first, count);
   cugad::run(context, ColumnStatistics{.x = step.generated(), .out = statistics});
   std::vector<float> reports(count * StepTelemetry::values);
-  std::vector<double> deviation(count * data_.columns);
+  std::vector<double> deviation(count * statistics_.columns);
   context.backend().copy(reports.data(), reports_.model(first).data, sizeof(float) * reports.size(), context.stream());
-  context.backend().copy_rows(
-      deviation.data(), sizeof(double) * static_cast<std::size_t>(data_.columns), statistics.model(0).row(2),
-      sizeof(double) * static_cast<std::size_t>(statistics.model_stride),
-      sizeof(double) * static_cast<std::size_t>(data_.columns), static_cast<std::size_t>(count), context.stream());
+  context.backend().copy_rows(deviation.data(), sizeof(double) * static_cast<std::size_t>(statistics_.columns),
+                              statistics.model(0).row(2),
+                              sizeof(double) * static_cast<std::size_t>(statistics.model_stride),
+                              sizeof(double) * static_cast<std::size_t>(statistics_.columns),
+                              static_cast<std::size_t>(count), context.stream());
   context.synchronize();
   for (std::int64_t i = 0; i < count; ++i) {
     const float* report = reports.data() + i * StepTelemetry::values;
@@ -143,8 +145,8 @@ void GanTraining::read_telemetry(GanStep& step, std::int64_t first, std::int64_t
     told.discriminator_gradient = std::sqrt(report[5]);
     told.generator_gradient = std::sqrt(report[6]);
     double sum = 0.0;
-    for (std::int64_t c = 0; c < data_.columns; ++c) sum += deviation[i * data_.columns + c];
-    spread_[first + i] = static_cast<float>(sum / static_cast<double>(data_.columns));
+    for (std::int64_t c = 0; c < statistics_.columns; ++c) sum += deviation[i * statistics_.columns + c];
+    spread_[first + i] = static_cast<float>(sum / static_cast<double>(statistics_.columns));
   }
 }
 
@@ -157,7 +159,7 @@ bool GanTraining::advance(std::int64_t to, const FitControl& control) {
 /// All models in one sequence of launches, resting ones included (their rate is 0); groups in turn where memory bounds
 /// them.
 bool GanTraining::advance_together(std::int64_t to, const FitControl& control) {
-  GanStep& step = *steps_.front();
+  TrainingStep& step = *workers_.front();
   if (control.cancel != nullptr && control.cancel->load()) return false;
   for (std::int64_t first = 0; first < population(); first += models_together_) {
     const std::int64_t count = std::min<std::int64_t>(models_together_, population() - first);
@@ -178,7 +180,7 @@ bool GanTraining::advance_on_threads(std::int64_t to, const FitControl& control)
   for (int m = 0; m < population(); ++m) {
     if (health_[m].resting) done[m] = to;
   }
-  const auto workers = static_cast<std::int64_t>(steps_.size());
+  const auto workers = static_cast<std::int64_t>(workers_.size());
   cpu::parallel_ranges(static_cast<int>(workers), workers, [&](int, std::int64_t begin, std::int64_t end) {
     for (std::int64_t w = begin; w < end; ++w) {
       while (true) {
@@ -195,9 +197,9 @@ bool GanTraining::advance_on_threads(std::int64_t to, const FitControl& control)
           from = done[model];
         }
         const std::int64_t until = std::min(to, from + unit_steps);
-        bind(*steps_[w], model, 1);
-        steps_[w]->advance(from, until, until == to);
-        if (until == to) read_telemetry(*steps_[w], model, 1);
+        bind(*workers_[w], model, 1);
+        workers_[w]->advance(from, until, until == to);
+        if (until == to) read_telemetry(*workers_[w], model, 1);
         const std::lock_guard lock(mutex);
         taken[model] = false;
         done[model] = until;
@@ -212,8 +214,7 @@ void GanTraining::guard(const FitControl& control) {
   std::int64_t sound_from = 0;
   const auto keep_sound = [&](std::int64_t until) {
     if (until > sound_from) {
-      copy_models(generator_, good_generator_, sound_from, until - sound_from);
-      copy_models(discriminator_, good_discriminator_, sound_from, until - sound_from);
+      copy_models(states_, good_states_, sound_from, until - sound_from);
     }
     sound_from = until + 1;
   };
@@ -233,8 +234,7 @@ void GanTraining::guard(const FitControl& control) {
       continue;
     }
     keep_sound(m);
-    copy_models(good_generator_, generator_, m, 1);
-    copy_models(good_discriminator_, discriminator_, m, 1);
+    copy_models(good_states_, states_, m, 1);
     health.rate_scale *= 0.5f;
     ++health.restorations;
     if (health.restorations >= most_restorations) health.resting = true;
@@ -253,8 +253,9 @@ void GanTraining::guard(const FitControl& control) {
 
 void GanTraining::check_stopping(const FitControl& control) {
   if (options_.patience <= 0 || step_ % stopping_interval != 0) return;
+  if (!definition_.stops_by_coverage || networks_.condition > 0) return;
   const std::vector<float> criterion =
-      coverage_criterion(context_, networks_, generator_.scoring(), data_, options_.seed);
+      coverage_criterion(context_, networks_, states_[Role::generator].scoring(), rows_, options_.seed);
   for (int m = 0; m < population(); ++m) {
     ModelHealth& health = health_[m];
     if (health.resting) continue;
@@ -281,12 +282,12 @@ void GanTraining::run(const FitControl& control) {
   }
   const std::int64_t every = std::max<std::int64_t>(1, (control.checkpoint_every + interval - 1) / interval) * interval;
   const auto tell = [&] {
-    if (control.on_progress) control.on_progress({.step = step_, .steps = options_.steps, .models = telemetry_});
+    if (control.on_progress) control.on_progress({.step = step_, .steps = steps(), .models = telemetry_});
   };
-  while (step_ < options_.steps) {
+  while (step_ < steps()) {
     const bool all_rest = std::all_of(health_.begin(), health_.end(), [](const ModelHealth& h) { return h.resting; });
     if (all_rest) break;
-    const std::int64_t to = std::min(options_.steps, (step_ / interval + 1) * interval);
+    const std::int64_t to = std::min(steps(), (step_ / interval + 1) * interval);
     if (!advance(to, control)) {
       if (keeps) checkpoint.save(*this);
       throw Error(ErrorCode::cancelled, "training was stopped after step " + std::to_string(step_) +
@@ -297,7 +298,7 @@ void GanTraining::run(const FitControl& control) {
     check_stopping(control);
     context_.synchronize();  // a checkpoint reads on a stream of its own
     tell();
-    if (keeps && (step_ % every == 0 || step_ == options_.steps)) checkpoint.save(*this);
+    if (keeps && (step_ % every == 0 || step_ == steps())) checkpoint.save(*this);
   }
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/training/gan_step.hpp"
+#include "host/training/method_definition.hpp"
 
 namespace cugad {
 
@@ -18,7 +18,7 @@ struct ModelHealth {
   bool resting = false;
 };
 
-/// A population of GANs in training: state, loop, divergence guard, stopping, checkpoints.
+/// A population of models of one method in training: state, loop, divergence guard, stopping, checkpoints.
 ///
 /// The loop advances in intervals of 100 steps. At the end of each, every model is checked: one whose losses or
 /// gradients are not finite, or whose generated rows have lost 99 % of their spread, goes back to its last good state
@@ -27,26 +27,25 @@ class GanTraining {
  public:
   static constexpr std::int64_t interval = 100;
 
-  /// Options must be resolved (latent, steps, decay_steps > 0). `data` [rows, columns] is memory of the device and must
-  /// outlive this object.
-  GanTraining(const Device& device, const DetectorOptions& options, MatrixView<const float> data);
+  /// Options must be resolved (latent, steps, decay_steps > 0). `rows` are memory of the device and must outlive this
+  /// object; their last `condition` columns are conditions.
+  GanTraining(const Device& device, const DetectorOptions& options, const TrainingRows& rows,
+              std::int64_t condition = 0);
   ~GanTraining();
 
   /// Trains to options.steps. Throws Error{cancelled} when control.cancel becomes true, after saving a checkpoint.
   void run(const FitControl& control);
 
   const Device& device() const { return device_; }
-  const GanNetworks& networks() const { return networks_; }
-  const NetworkState& generator() const { return generator_; }
-  const NetworkState& discriminator() const { return discriminator_; }
+  const MethodNetworks& networks() const { return networks_; }
+  const NetworkStates& states() const { return states_; }
   const std::vector<ModelTelemetry>& telemetry() const { return telemetry_; }
   const std::vector<ModelHealth>& health() const { return health_; }
   std::int64_t step() const { return step_; }
+  /// Of the whole training.
+  std::int64_t steps() const { return definition_.steps(options_); }
   /// Models that go through a step together; fewer than the population on a device without the memory for all.
   std::int64_t models_together() const { return models_together_; }
-
-  /// For tests: spoils a model's parameters before the next interval.
-  NetworkState& mutable_generator() { return generator_; }
 
  private:
   friend class Checkpoint;
@@ -55,29 +54,31 @@ class GanTraining {
   bool advance(std::int64_t to, const FitControl& control);
   bool advance_on_threads(std::int64_t to, const FitControl& control);
   bool advance_together(std::int64_t to, const FitControl& control);
-  void bind(GanStep& step, std::int64_t first, std::int64_t count);
-  void read_telemetry(GanStep& step, std::int64_t first, std::int64_t count);
+  void bind(TrainingStep& step, std::int64_t first, std::int64_t count);
+  void read_telemetry(TrainingStep& step, std::int64_t first, std::int64_t count);
   void guard(const FitControl& control);
   void check_stopping(const FitControl& control);
-  void copy_models(const NetworkState& from, const NetworkState& to, std::int64_t first, std::int64_t count);
+  void copy_models(const NetworkStates& from, const NetworkStates& to, std::int64_t first, std::int64_t count);
   void write_scale(std::int64_t model);
 
   Device device_;
   DetectorOptions options_;
-  MatrixView<const float> data_;
-  GanNetworks networks_;
+  const MethodDefinition& definition_;
+  TrainingRows rows_;
+  MethodNetworks networks_;
   Context context_;
   Arena arena_;
-  NetworkState generator_, discriminator_, good_generator_, good_discriminator_;
+  NetworkStates states_, good_states_;
   StackView<float> model_scale_;
   StackView<float> reports_;  ///< [models, 1, StepTelemetry::values]
   StackView<double> statistics_;
   std::vector<ModelTelemetry> telemetry_;
   std::vector<ModelHealth> health_;
   std::vector<float> spread_;
-  std::vector<std::unique_ptr<GanStep>> steps_;  ///< one per worker thread; one for all where models run together
-  std::int64_t models_together_ = 1;             ///< that the one step takes at a time
-  std::int64_t bound_first_ = -1;                ///< the first of those it is bound to
+  std::vector<std::unique_ptr<TrainingStep>>
+      workers_;                       ///< one per worker thread; one for all where models run together
+  std::int64_t models_together_ = 1;  ///< that the one step takes at a time
+  std::int64_t bound_first_ = -1;     ///< the first of those it is bound to
   std::int64_t step_ = 0;
 };
 

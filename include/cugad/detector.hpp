@@ -15,22 +15,56 @@
 /// Anomaly detectors: fit on normal rows, score any rows. Higher scores are more anomalous.
 namespace cugad {
 
-enum class Method { anogan };
+enum class Method {
+  anogan,       ///< GAN and latent search (Schlegl 2017)
+  gan,          ///< GAN alone, scored by its discriminator (Goodfellow 2014)
+  bigan,        ///< bidirectional GAN with a deterministic encoder (Donahue 2017)
+  ali,          ///< bidirectional GAN with Gaussian encoder and generator (Dumoulin 2017)
+  egbad,        ///< BiGAN scored by reconstruction and discriminator (Zenati 2018)
+  ganomaly,     ///< encoder, decoder, encoder (Akcay 2018)
+  fanogan,      ///< Wasserstein GAN, then an encoder (Schlegl 2019)
+  alad,         ///< bidirectional GAN with cycle discriminators (Zenati 2018b)
+  translation,  ///< predicts target columns from the others by a conditional GAN (Isola 2016)
+};
 
 enum class GeneratorLoss {
-  non_saturating,  ///< mean softplus(-D(G(z))), Goodfellow 2014, section 3
-  minimax,         ///< mean log(1 - sigmoid(D(G(z)))), ibid., Algorithm 1
+  non_saturating,    ///< mean softplus(-D(G(z))), Goodfellow 2014, section 3
+  minimax,           ///< mean log(1 - sigmoid(D(G(z)))), ibid., Algorithm 1
+  feature_matching,  ///< |mean f(x) - mean f(G(z))|^2 over the batch, Salimans 2016, 3.1
+  wasserstein,       ///< mean -D(G(z)), with a critic under gradient penalty, Gulrajani 2017
 };
 
 enum class SearchStart {
   normal,
   truncated_normal,  ///< N(0, 1) drawn anew while |z| > 2
   bank,              ///< the latents of the nearest of `bank_rows` generated rows
+  encoder,           ///< E(x); methods with an encoder
 };
 
 enum class ScoreRule {
-  search,  ///< loss of the latent search: (1 - lambda) residual + lambda discrimination
-  bank,    ///< distance to the `neighbours`-th nearest of `bank_rows` generated rows
+  automatic,       ///< the method's own: anogan bank, gan discriminator, ganomaly latent, alad cycle_features, others
+                   ///< reconstruction
+  search,          ///< loss of the latent search: (1 - lambda) residual + lambda discrimination
+  bank,            ///< distance to the `neighbours`-th nearest of `bank_rows` generated rows
+  discriminator,   ///< -log D(x): ranks as 1 - D(x) does, without its saturation
+  reconstruction,  ///< (1 - lambda) residual(x, G(E(x))) + lambda discrimination (Zenati 2018)
+  latent,          ///< distance of E(x) and E(G(E(x))) (Akcay 2018)
+  cycle_features,  ///< |f(x, x) - f(x, G(E(x)))|_1, f of ALAD's D(x, x') (Zenati 2018b)
+  cycle_logits,    ///< softplus(-D(x, G(E(x)))), ibid.
+};
+
+/// Which pair a bidirectional discriminator judges in the score (EGBAD's paper and its code differ).
+enum class JudgedPair {
+  reconstruction,  ///< (G(E(x)), E(x)), the reference code
+  query,           ///< (x, E(x)), the paper
+};
+
+/// How f-AnoGAN's encoder is trained (Schlegl 2019, section 2.2).
+enum class EncoderTraining {
+  joint,  ///< with the GAN, which it also steers: reconstruction and latent cycle in one loss
+  izi,    ///< afterwards, image to latent to image: mean (x - G(E(x)))^2
+  ziz,    ///< afterwards, latent to image to latent: mean (z - E(G(z)))^2
+  izi_f,  ///< afterwards, izi plus kappa times the residual of the critic's features
 };
 
 /// Scaling of columns, fitted on the training rows.
@@ -40,7 +74,8 @@ enum class Scale { none, minmax, standard, robust };
 /// papers. Each field can be set by its name in TOML, in JSON and (with dashes) on the command line: see option_list().
 struct DetectorOptions {
   Method method = Method::anogan;
-  int population = 3;  ///< models trained and averaged; model m uses seed + m
+  std::vector<Method> ensemble = {};  ///< further methods; their standardised scores are averaged
+  int population = 3;                 ///< models trained and averaged; model m uses seed + m
   std::uint64_t seed = 42;
 
   // Columns
@@ -55,7 +90,24 @@ struct DetectorOptions {
   std::vector<int> hidden = {128, 128};                ///< generator's hidden layers (ReLU)
   std::vector<int> discriminator_hidden = {128, 128};  ///< discriminator's hidden layers (leaky ReLU)
   float slope = 0.2f;
-  float dropout = 0.0f;  ///< after each hidden layer of the discriminator, while training
+  float dropout = 0.0f;                          ///< after each hidden layer of the discriminator, while training
+  float generator_dropout = 0.0f;                ///< after each hidden layer of the generator (translation's noise)
+  std::vector<int> encoder_hidden = {128, 128};  ///< encoder's hidden layers (leaky ReLU)
+  bool encoder_tanh = false;                     ///< E ends in tanh (f-AnoGAN's tanh_fc)
+  std::vector<int> data_branch = {128};          ///< joint discriminator: layers on x before the trunk
+  std::vector<int> latent_branch = {128};        ///< joint discriminator: layers on z before the trunk
+  std::vector<int> cycle_hidden = {128};         ///< hidden layers of ALAD's D(x, x')
+  std::vector<int> latent_cycle_hidden = {32};   ///< hidden layers of ALAD's D(z, z')
+  float cycle_dropout = 0.0f;                    ///< of both
+  bool batch_norm = false;                       ///< ALAD: on the data branch's layers
+  bool spectral_norm = false;                    ///< on the hidden layers of discriminators and encoder (Miyato 2018)
+  int minibatch_kernels = 0;                     ///< minibatch discrimination (Salimans 2016, 3.2): kernels B; 0: none
+  int minibatch_dimensions = 5;                  ///< and their dimensions C
+  int virtual_batch = 0;  ///< virtual batch normalisation of G (ibid., 3.4): reference rows; 0: none
+
+  // Columns by role
+  std::vector<std::string> condition = {};  ///< columns that G, D, E and the search are given (Mirza 2014)
+  std::vector<std::string> target = {};     ///< translation: columns to predict; all others are the source
 
   // Training
   std::int64_t steps = 4000;
@@ -75,15 +127,25 @@ struct DetectorOptions {
   float r1 = 0.3f;               ///< gamma of the R1 penalty gamma/2 |grad_x D(x)|^2 (Mescheder 2018)
   int r1_every = 4;              ///< applied every so many steps, times that many
   float coverage = 1.0f;
-  int coverage_rows = 256;  ///< generated rows for the coverage term
-  float fence = 0.3f;       ///< weight of negatives made from real rows
-  int patience = 4;         ///< label-free stopping: checks without improvement before a model rests; 0: never
+  int coverage_rows = 256;            ///< generated rows for the coverage term
+  float fence = 0.3f;                 ///< weight of negatives made from real rows
+  float historical_averaging = 0.0f;  ///< weight of |theta - mean of its past|^2 (Salimans 2016, 3.3)
+  float adversarial = 1.0f;           ///< weight of D's view in the losses of G and E
+  float reconstruction = 10.0f;       ///< encoder methods: weight of mean |x - G(E(x))| in the losses of G and E
+  float latent_cycle = 1.0f;          ///< encoder methods: weight of mean (z - E(G(z)))^2, or GANomaly's encoder loss
+  bool latent_discriminator = true;   ///< ALAD: D(z, z') steers G and E
+  float gradient_penalty = 10.0f;     ///< weight of the critic's penalty (generator_loss wasserstein)
+  EncoderTraining encoder_training = EncoderTraining::joint;  ///< fanogan
+  std::int64_t encoder_steps = 0;  ///< fanogan: encoder updates after the GAN; 0: as many as steps
+  float encoder_learning_rate = 5e-4f;
+  float kappa = 1.0f;  ///< f-AnoGAN: weight of the feature residual
+  int patience = 4;    ///< label-free stopping: checks without improvement before a model rests; 0: never
 
   // Search
   int search_steps = 0;
   std::vector<float> search_rate = {0.01f};  ///< learning rates of the pieces of the step schedule
   std::vector<int> search_until = {};        ///< where each piece but the last ends
-  SearchStart search_start = SearchStart::bank;
+  SearchStart search_from = SearchStart::bank;
   int restarts = 1;
   int bank_rows = 3000;
   Discrimination discrimination = Discrimination::feature_l1;
@@ -92,7 +154,10 @@ struct DetectorOptions {
   float prior_weight = 0.0f, latent_weight = 0.0f, latent_clip = 0.0f;
 
   // Score
-  ScoreRule score = ScoreRule::bank;
+  ScoreRule score = ScoreRule::automatic;
+  JudgedPair judged_pair = JudgedPair::reconstruction;
+  bool column_spread = false;  ///< reconstruction: residuals in units of their spread on training rows, at most 20 each
+  bool standardise = true;     ///< scores in units of the training rows' spread; false: the papers' raw sums
   int neighbours = 5;
   float discriminator_weight = 0.5f;  ///< weight of max(standardised -D(x), 0) in the score
   bool compress = true;               ///< standardised scores u become sign(u) log(1 + |u|)

@@ -66,8 +66,10 @@ class Mlp {
   struct BackwardOptions {
     bool dropout = false;     ///< the forward pass had dropout
     bool accumulate = false;  ///< add to the gradients
+    int skipped = 0;  ///< layers at the end that the loss does not see (features); their gradients are left alone
   };
-  /// From gradient.back() (d loss / d output) to parameter gradients (flat, null: none) and dx (null: none).
+  /// From the gradient of the last layer that is not skipped (d loss / d output) to parameter gradients (flat, null:
+  /// none) and dx (null: none).
   void backward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,
                 StackView<float> flat_gradient, StackView<float> dx, BackwardOptions options) const;
   /// The R1 penalty (Mescheder 2018) of a one-output network with piecewise-linear activations:
@@ -77,6 +79,12 @@ class Mlp {
   void add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
                             StackView<float> input_gradient, const Buffers& tangent, float scale, bool dropout,
                             StackView<float> flat_gradient) const;
+  /// Its second half, for layers whose backward signals stand in buffers.gradient: adds scale * delta_l (outer) t_(l-1)
+  /// to each weight gradient, t_0 = `direction` pushed forward through the same masks into tangent.output (the last
+  /// layer's only where `to_output`).
+  void add_tangent_products(Context& context, StackView<const float> flat, const Buffers& buffers,
+                            StackView<const float> direction, const Buffers& tangent, float scale, bool dropout,
+                            StackView<float> flat_gradient, bool to_output) const;
 
  private:
   int in_ = 0;

@@ -59,6 +59,10 @@ struct StackView {
   constexpr StackView slice_models(std::int64_t first, std::int64_t count) const {
     return {data == nullptr ? nullptr : data + first * model_stride, count, rows, columns, model_stride, row_stride};
   }
+  /// Columns [first, first + count) of every row.
+  constexpr StackView slice_columns(std::int64_t first, std::int64_t count) const {
+    return {data + first, models, rows, count, model_stride, row_stride};
+  }
   /// Rows [first, first + count) of every model.
   constexpr StackView slice_rows(std::int64_t first, std::int64_t count) const {
     return {data + first * row_stride, models, count, columns, model_stride, row_stride};

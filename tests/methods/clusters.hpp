@@ -77,7 +77,7 @@ inline DetectorOptions quick_options() {
 inline DetectorOptions search_options(SearchStart start) {
   DetectorOptions options = quick_options();
   options.score = ScoreRule::search;
-  options.search_start = start;
+  options.search_from = start;
   options.search_steps = 6;
   options.search_rate = {0.05f, 0.01f};
   options.search_until = {4};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host/methods/anogan.hpp"
 #include "host/training/gan_step.hpp"
 #include "tests/common/npz.hpp"
 
@@ -123,15 +124,20 @@ TEST_P(GoldenGan, StepReproducesGradientsLossesAndParameters) {
   const DetectorOptions options = options_of(golden, x, arrays.at("z_d"), rate);
   const std::int64_t iterations = x.shape[0], batch = x.shape[1], columns = x.shape[2];
 
-  const GanNetworks networks(options, columns);
-  Buffers generator(networks.generator), discriminator(networks.discriminator);
+  const MethodNetworks networks = gan_networks(options, columns, 0);
+  const Mlp &generator_mlp = networks.generator().trunk(), &discriminator_mlp = networks.discriminator().trunk();
+  Buffers generator(generator_mlp), discriminator(discriminator_mlp);
   generator.load(arrays, "G0");
   discriminator.load(arrays, "D0");
   float scale = 1.0f, reports[7] = {};
   const auto one = [](float& value) { return StackView<float>(&value, 1, 1, 1); };
   const std::vector<float> data(static_cast<std::size_t>(columns));
-  GanStep step(Device::open("cpu", 1).make_context(), options, networks, {data.data(), 1, columns}, 1);
-  step.bind(0, generator.state(), discriminator.state(), one(scale),
+  GanStep step(Device::open("cpu", 1).make_context(), options, networks,
+               MatrixView<const float>(data.data(), 1, columns), 1);
+  NetworkStates states;
+  states[Role::generator] = generator.state();
+  states[Role::discriminator] = discriminator.state();
+  step.bind(0, states, one(scale),
             {one(reports[0]), one(reports[1]), one(reports[2]), one(reports[3]), one(reports[4]), one(reports[5]),
              one(reports[6])});
 
@@ -141,8 +147,7 @@ TEST_P(GoldenGan, StepReproducesGradientsLossesAndParameters) {
     fill(step.discriminator_latent(), arrays.at("z_d"), t);
     step.update_discriminator(t, 0, true);
     if (t == 0) {
-      expect_gradient(networks.discriminator, step.discriminator_gradient().data,
-                      discriminator.flattened(arrays, "gradD"));
+      expect_gradient(discriminator_mlp, step.discriminator_gradient().data, discriminator.flattened(arrays, "gradD"));
       // The discriminator sees the generated rows right after the real ones.
       for (std::int64_t r = 0; r < batch; ++r)
         for (std::int64_t c = 0; c < columns; ++c) {
@@ -152,8 +157,7 @@ TEST_P(GoldenGan, StepReproducesGradientsLossesAndParameters) {
     }
     fill(step.generator_latent(), arrays.at("z_g"), t);
     step.update_generator(t, true);
-    if (t == 0)
-      expect_gradient(networks.generator, step.generator_gradient().data, generator.flattened(arrays, "gradG"));
+    if (t == 0) expect_gradient(generator_mlp, step.generator_gradient().data, generator.flattened(arrays, "gradG"));
     const double* expected = losses.values.data() + 4 * t;
     EXPECT_NEAR(reports[0], expected[0], 1e-5 * std::abs(expected[0])) << "real part of the discriminator's loss";
     EXPECT_NEAR(reports[1], expected[1], 1e-5 * std::abs(expected[1])) << "generated part of the discriminator's loss";

@@ -9,6 +9,7 @@
 
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/training/gan_step.hpp"
 #include "host/training/gan_training.hpp"
 #include "tests/common/device.hpp"
 #include "tests/common/random_words.hpp"
@@ -46,8 +47,8 @@ inline DetectorOptions small_options() {
 inline std::vector<float> state_of(const GanTraining& training, std::int64_t model) {
   std::vector<float> values;
   Context context = training.device().make_context();
-  for (const NetworkState* state : {&training.generator(), &training.discriminator()})
-    for (const StackView<float>& view : {state->parameter, state->first_moment, state->second_moment, state->average}) {
+  for (const NetworkState& state : training.states().states)
+    for (const StackView<float>& view : state.views()) {
       if (!view) continue;
       const std::vector<float> part = download(context, view.model(model).data, view.columns);
       values.insert(values.end(), part.begin(), part.end());
@@ -82,7 +83,7 @@ inline std::shared_ptr<GanTraining> make_training(const DetectorOptions& options
     Resident(const DetectorOptions& options, const Matrix& rows, const Device& device)
         : context(device.make_context()),
           on_device(context, rows.view()),
-          training(device, options, on_device.view()) {}
+          training(device, options, {on_device.view()}) {}
     Context context;
     ResidentRows on_device;
     GanTraining training;
@@ -109,7 +110,7 @@ inline std::shared_ptr<GanTraining> trained(const DetectorOptions& options, cons
 template <class Change>
 void change_parameters(GanTraining& training, std::int64_t model, Change&& change) {
   Context context = training.device().make_context();
-  const MatrixView<float> parameter = training.mutable_generator().parameter.model(model);
+  const MatrixView<float> parameter = training.states()[Role::generator].parameter.model(model);
   std::vector<float> values = download(context, parameter.data, parameter.columns);
   change(values);
   context.backend().copy(parameter.data, values.data(), sizeof(float) * values.size(), context.stream());

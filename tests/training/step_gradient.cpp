@@ -23,13 +23,14 @@ struct Step {
         rows(training_rows(40)),
         training(make_cpu_training(options, rows)),
         step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1),
-        generator_twin(training->networks().latent, layers_of(training->networks().generator)),
-        discriminator_twin(static_cast<int>(rows.columns), layers_of(training->networks().discriminator)) {
+        generator_twin(training->networks().latent, layers_of(training->networks().generator().trunk())),
+        discriminator_twin(static_cast<int>(rows.columns), layers_of(training->networks().discriminator().trunk())) {
     // Biases begin at zero: give each parameter a value of its own.
     RandomNumbers numbers(6);
-    for (const StackView<float>& view : {training->generator().parameter, training->discriminator().parameter})
+    for (const StackView<float>& view :
+         {training->states()[Role::generator].parameter, training->states()[Role::discriminator].parameter})
       for (std::int64_t i = 0; i < view.columns; ++i) view.data[i] = static_cast<float>(0.5 * numbers.normal());
-    step.bind(options.seed, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
+    step.bind(options.seed, training->states(), {&scale, 1, 1, 1}, {});
   }
 
   static std::vector<LayerSpec> layers_of(const Mlp& network) {
@@ -61,7 +62,7 @@ std::vector<double> row_of(const StackView<float>& view, std::int64_t r) {
 /// Step t, inner update 1 of 2: that it draws from its own lanes shows, too.
 void check_discriminator(const DetectorOptions& options, std::int64_t t) {
   Step s(options);
-  const std::vector<double> parameters = Step::flat_of(s.training->discriminator());
+  const std::vector<double> parameters = Step::flat_of(s.training->states()[Role::discriminator]);
   s.step.sample_discriminator(t, 1);
   s.step.update_discriminator(t, 1, false);
   const std::int64_t batch = options.batch;
@@ -104,8 +105,8 @@ TEST(StepGradient, OfTheDiscriminator) {
 
 void check_generator(const DetectorOptions& options, std::int64_t t) {
   Step s(options);
-  const std::vector<double> parameters = Step::flat_of(s.training->generator());
-  const std::vector<double> judge = Step::flat_of(s.training->discriminator());
+  const std::vector<double> parameters = Step::flat_of(s.training->states()[Role::generator]);
+  const std::vector<double> judge = Step::flat_of(s.training->states()[Role::discriminator]);
   s.step.sample_discriminator(t, 0);  // the real rows of the coverage term
   s.step.sample_generator(t);
   s.step.update_generator(t, false);

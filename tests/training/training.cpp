@@ -54,7 +54,7 @@ TEST(Training, CoverageCriterionOfAModelDoesNotDependOnTheOthers) {
   const auto training = make_training(options, rows);
   Context context = test_device().make_context();
   const ResidentRows resident(context, rows.view());
-  const StackView<const float> generators = training->generator().parameter;
+  const StackView<const float> generators = training->states()[Role::generator].parameter;
   const std::vector<float> together =
       coverage_criterion(context, training->networks(), generators, resident.view(), options.seed);
   ASSERT_EQ(together.size(), 3u);
@@ -142,15 +142,15 @@ TEST(Training, LearningRateDecaysAlongACosine) {
   auto training = make_cpu_training(options, rows);
   GanStep step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1);
   float scale = 1.0f;
-  step.bind(1, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
+  step.bind(1, training->states(), {&scale, 1, 1, 1}, {});
   for (const auto& [t, share] : std::vector<std::pair<std::int64_t, double>>{
            {0, 1.0}, {50, 0.25 + 0.375 * (1.0 + std::sqrt(0.5))}, {100, 0.625}, {200, 0.25}, {999, 0.25}}) {
-    for (const NetworkState& state : {training->generator(), training->discriminator()}) {
+    for (const NetworkState& state : {training->states()[Role::generator], training->states()[Role::discriminator]}) {
       std::fill_n(state.parameter.data, state.parameter.columns, 0.5f);
     }
     step.step(t, false);
     // A last bias always has a gradient.
-    for (const NetworkState& state : {training->generator(), training->discriminator()}) {
+    for (const NetworkState& state : {training->states()[Role::generator], training->states()[Role::discriminator]}) {
       EXPECT_NEAR(std::abs(state.parameter.data[state.parameter.columns - 1] - 0.5f), 2e-3 * share, 2e-6) << t;
     }
   }
@@ -167,7 +167,7 @@ TEST(Training, AdamCountsTheUpdatesOfEachNetwork) {
     auto training = make_cpu_training(options, rows);
     GanStep step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1);
     float scale = 1.0f;
-    step.bind(1, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
+    step.bind(1, training->states(), {&scale, 1, 1, 1}, {});
     step.sample_discriminator(t, inner);
     step.update_discriminator(t, inner, false);
     step.sample_generator(t);
@@ -179,8 +179,8 @@ TEST(Training, AdamCountsTheUpdatesOfEachNetwork) {
       // Biases begin at zero.
       EXPECT_NEAR(std::abs(state.parameter.data[state.parameter.columns - 1]), moved, 1e-4 * moved) << number;
     };
-    expect_moved(training->discriminator(), t * 3 + inner + 1);
-    expect_moved(training->generator(), t + 1);
+    expect_moved(training->states()[Role::discriminator], t * 3 + inner + 1);
+    expect_moved(training->states()[Role::generator], t + 1);
   }
 }
 
@@ -190,7 +190,7 @@ TEST(Training, AModelWithoutARateKeepsItsBits) {
   const std::vector<float> before = state_of(*training, 0);
   GanStep step(Device::open("cpu", 1).make_context(), small_options(), training->networks(), rows.view(), 1);
   float scale = 0.0f;
-  step.bind(1, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
+  step.bind(1, training->states(), {&scale, 1, 1, 1}, {});
   for (std::int64_t t = 0; t < 5; ++t) step.step(t, false);
   EXPECT_TRUE(same_bits(state_of(*training, 0), before));
 }
@@ -202,7 +202,7 @@ TEST(Training, AStepAllocatesNothing) {
   auto training = make_cpu_training(options, rows);
   GanStep step(Device::open("cpu", 2).make_context(), options, training->networks(), rows.view(), 1);
   float scale = 1.0f;
-  step.bind(1, training->generator(), training->discriminator(), {&scale, 1, 1, 1}, {});
+  step.bind(1, training->states(), {&scale, 1, 1, 1}, {});
   for (std::int64_t t = 0; t < 2 * options.r1_every; ++t) step.step(t, false);
   const std::size_t allocations = step.context().scratch_allocations();
   EXPECT_GT(allocations, 0u);
@@ -218,7 +218,8 @@ TEST(Training, LearnsTheClusters) {
   Context context = test_device().make_context();
   const ResidentRows resident(context, rows.view());
   const auto criterion = [&] {
-    return coverage_criterion(context, training->networks(), training->generator().scoring(), resident.view(), 1)[0];
+    return coverage_criterion(context, training->networks(), training->states()[Role::generator].scoring(),
+                              resident.view(), 1)[0];
   };
   const float before = criterion();
   training->run({});

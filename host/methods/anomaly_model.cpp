@@ -1,0 +1,196 @@
+#include "host/methods/anomaly_model.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "cugad/error.hpp"
+#include "host/backend/transfer.hpp"
+
+namespace cugad {
+namespace {
+
+/// Rows x models scored at a time: what fits the caches of a processor, or fills a GPU.
+constexpr std::int64_t chunk_model_rows = 16384, device_chunk_model_rows = 131072;
+constexpr std::int64_t generate_rows = 1024;  ///< rows generated at a time
+
+ScoreStatistics statistics_of(Context& context, const float* values, std::int64_t count) {
+  Arena arena(context);
+  const auto input = arena.stack("scores", 1, 1, count);
+  const auto out = arena.stack("quantiles", 1, 1, 3);
+  context.backend().copy(input.data, values, sizeof(float) * static_cast<std::size_t>(count), context.stream());
+  run(context, Quantile{.values = input, .count = 3, .probability = {0.05, 0.5, 0.95}, .out = out});
+  float quantile[3];
+  context.backend().copy(quantile, out.data, sizeof quantile, context.stream());
+  context.synchronize();
+  // 3.29: from the 5th to the 95th percentile of a unit normal.
+  float spread = (quantile[2] - quantile[0]) / 3.29f;
+  if (!(spread > 0.0f)) spread = std::max(1e-6f, 1e-6f * std::abs(quantile[1]));
+  return {quantile[1], spread};
+}
+
+}  // namespace
+
+AnomalyModel::AnomalyModel(const Device& device, const DetectorOptions& resolved_options,
+                           const MethodNetworks& networks)
+    : device_(device),
+      options_(resolved_options),
+      networks_(networks),
+      context_(device.make_context()),
+      arena_(device.backend()) {
+  for (const Role role : all_roles) {
+    if (!networks_.has(role)) continue;
+    weights_[static_cast<std::size_t>(role)] =
+        arena_.stack(name_of(role), population(), 1, networks_[role].parameters());
+  }
+  statistics_ = arena_.stack("score statistics", population(), 1, 4);
+  residual_statistics_.resize(population());
+  discriminator_statistics_.resize(population());
+}
+
+AnomalyModel::~AnomalyModel() = default;
+
+std::int64_t AnomalyModel::chunk_rows() const {
+  const bool together = device_.backend().runs_models_together();
+  return std::max<std::int64_t>(64, (together ? device_chunk_model_rows : chunk_model_rows) / population());
+}
+
+void AnomalyModel::set_statistics(std::vector<ScoreStatistics> residual, std::vector<ScoreStatistics> discriminator) {
+  residual_statistics_ = std::move(residual);
+  discriminator_statistics_ = std::move(discriminator);
+  std::vector<float> values;
+  for (std::int64_t m = 0; m < population(); ++m) {
+    values.insert(values.end(), {residual_statistics_[m].median, residual_statistics_[m].spread,
+                                 discriminator_statistics_[m].median, discriminator_statistics_[m].spread});
+  }
+  context_.backend().copy(statistics_.data, values.data(), sizeof(float) * values.size(), context_.stream());
+  context_.synchronize();
+}
+
+void AnomalyModel::take_weights(const GanTraining& training) {
+  for (const Role role : all_roles) {
+    if (!networks_.has(role)) continue;
+    const StackView<const float> from = training.states()[role].scoring();
+    context_.backend().copy(weights(role).data, from.data,
+                            sizeof(float) * static_cast<std::size_t>(from.models * from.columns), context_.stream());
+  }
+}
+
+void AnomalyModel::prepare() {
+  feature_residual_ = arena_.stack("residuals per column", population(), chunk_rows(), networks_.row_columns());
+}
+
+Network::Buffers AnomalyModel::carve(const char* name, const Network& network, std::int64_t rows) {
+  const std::int64_t models = population();
+  return network.carve(arena_.take<float>(name, network.buffer_floats(models, rows)), models, rows);
+}
+
+void AnomalyModel::generate(StackView<const float> latent, StackView<float> out) {
+  const Network& generator = networks_.generator();
+  const std::int64_t part = std::min(generate_rows, latent.rows);
+  Arena scratch(context_);
+  const auto buffers = generator.carve(scratch.take<float>("activations", generator.buffer_floats(latent.models, part)),
+                                       latent.models, part);
+  for (std::int64_t first = 0; first < latent.rows; first += part) {
+    const std::int64_t count = std::min(part, latent.rows - first);
+    Network::Buffers window = buffers.slice_rows(0, count);
+    window.trunk().output.back() = out.slice_rows(first, count);
+    generator.forward(context_, weight(Role::generator), {.x = latent.slice_rows(first, count), .z = {}}, window);
+  }
+}
+
+/// The mean over the models of |x - G(z)|. Waits.
+void AnomalyModel::add_feature_residual(MatrixView<const float> rows, float* feature_residual) {
+  const std::int64_t models = population(), cells = rows.rows * rows.columns;
+  std::fill_n(feature_residual, cells, 0.0f);
+  for (std::int64_t m = 0; m < models; ++m) {
+    const std::vector<float> found = download_rows(context_, feature_residual_.slice_rows(0, rows.rows).model(m));
+    for (std::int64_t i = 0; i < cells; ++i) feature_residual[i] += found[i] / static_cast<float>(models);
+  }
+}
+
+void AnomalyModel::combine(const RawScores& raw, StackView<float> scores) {
+  run(context_, CombineScores{.residual = raw.residual,
+                              .logit = raw.logit,
+                              .statistics = statistics_,
+                              .compress = options_.compress && options_.standardise,
+                              .discriminator_weight = options_.discriminator_weight,
+                              .score = scores});
+}
+
+std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows) {
+  const std::int64_t models = population();
+  learn_scales(rows);
+  Arena arena(context_);
+  const auto residual = arena.stack("residuals of the training rows", models, rows.rows, 1);
+  const auto logit = arena.stack("logits of the training rows", models, needs_discriminator() ? rows.rows : 0, 1);
+  const auto scores = arena.stack("scores of the training rows", 1, rows.rows, 1);
+  for (std::int64_t first = 0; first < rows.rows; first += chunk_rows()) {
+    const std::int64_t count = std::min(chunk_rows(), rows.rows - first);
+    const RawScores raw = raw_scores({rows.row(first), count, rows.columns, rows.row_stride}, false);
+    for (std::int64_t m = 0; m < models; ++m) {
+      copy_rows(context_, raw.residual.model(m), residual.slice_rows(first, count).model(m));
+      if (raw.logit) copy_rows(context_, raw.logit.model(m), logit.slice_rows(first, count).model(m));
+    }
+  }
+  std::vector<ScoreStatistics> of_residual(models), of_discriminator(models);
+  for (std::int64_t m = 0; m < models && options_.standardise; ++m) {
+    std::vector<float> values = download(context_, residual.model(m).data, rows.rows);
+    of_residual[m] = statistics_of(context_, values.data(), rows.rows);
+    std::fill(values.begin(), values.end(), 0.0f);
+    if (needs_discriminator()) values = download(context_, logit.model(m).data, rows.rows);
+    for (float& value : values) value = 0.0f - value;
+    of_discriminator[m] = statistics_of(context_, values.data(), rows.rows);
+  }
+  set_statistics(std::move(of_residual), std::move(of_discriminator));
+  RawScores raw;
+  raw.residual = residual;
+  if (needs_discriminator()) raw.logit = logit;
+  combine(raw, scores);
+  return download(context_, scores.data, rows.rows);
+}
+
+void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, float* feature_residual) {
+  if (rows.rows == 0) return;
+  combine(raw_scores(rows, feature_residual != nullptr), scores);
+  if (feature_residual == nullptr) return;
+  // Last, for it may leave other reconstructions: an explanation changes no score.
+  explain(rows);
+  add_feature_residual(rows, feature_residual);
+}
+
+void AnomalyModel::sample(std::int64_t count, std::uint64_t seed, float* rows) {
+  if (!definition_of(options_.method).has_prior) {
+    throw Error(ErrorCode::unsupported, std::string("a model of method ") + definition_of(options_.method).name +
+                                            " cannot be sampled: its generator has no prior");
+  }
+  if (networks_.condition > 0) {
+    throw Error(ErrorCode::unsupported, "a conditional model cannot be sampled without conditions");
+  }
+  const Network& generator = networks_.generator();
+  const std::int64_t models = population(), columns = generator.outputs();
+  const std::int64_t per_model = (count + models - 1) / models;
+  const std::int64_t part = std::min(generate_rows, per_model);
+  Arena arena(context_);
+  const auto latent = arena.stack("latent", 1, part, networks_.latent);
+  const auto buffers = generator.carve(arena.take<float>("activations", generator.buffer_floats(1, part)), 1, part);
+  for (std::int64_t m = 0; m < models; ++m) {
+    for (std::int64_t first = 0; first < per_model; first += part) {
+      RandomKey key{.seed = options_.seed + static_cast<std::uint64_t>(m), .purpose = RandomPurpose::sample};
+      // The caller's seed chooses the stream, the window the step.
+      key.seed ^= seed * 0x9E3779B97F4A7C15ull;
+      key.step = static_cast<std::uint32_t>(first / part);
+      run(context_, FillNormal{.out = latent, .key = key});
+      generator.forward(context_, weight(Role::generator).slice_models(m, 1), {.x = latent, .z = {}}, buffers);
+      // This model's rows stand `models` apart.
+      const std::int64_t start = first * models + m;
+      const std::int64_t wanted = std::min(part, start < count ? (count - start + models - 1) / models : 0);
+      const MatrixView<float> generated = buffers.result().model(0);
+      copy_rows(context_, MatrixView<const float>(generated.data, wanted, columns, generated.row_stride),
+                MatrixView<float>(rows + start * columns, wanted, columns, models * columns));
+    }
+  }
+  context_.synchronize();
+}
+
+}  // namespace cugad

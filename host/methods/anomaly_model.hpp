@@ -1,0 +1,95 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/training/gan_training.hpp"
+
+namespace cugad {
+
+/// Location and spread of one model's raw scores on training rows.
+struct ScoreStatistics {
+  float median = 0.0f, spread = 1.0f;
+};
+
+/// The trained networks of a population and how they score a row: the base of all methods. Works on transformed rows
+/// (data columns, then condition columns) in device memory.
+class AnomalyModel {
+ public:
+  AnomalyModel(const Device& device, const DetectorOptions& resolved_options, const MethodNetworks& networks);
+  virtual ~AnomalyModel();
+  AnomalyModel(const AnomalyModel&) = delete;
+  AnomalyModel& operator=(const AnomalyModel&) = delete;
+
+  /// Takes over the scoring weights of a finished training.
+  void take_weights(const GanTraining& training);
+  const MethodNetworks& networks() const { return networks_; }
+  StackView<float> weights(Role role) const { return weights_[static_cast<std::size_t>(role)]; }
+  /// Must be called once the weights are in place: draws what scoring needs and takes the working memory.
+  virtual void prepare();
+
+  /// Learns the score statistics on rows that stand for training, and returns their scores.
+  std::vector<float> calibrate(MatrixView<const float> rows);
+  const std::vector<ScoreStatistics>& residual_statistics() const { return residual_statistics_; }
+  const std::vector<ScoreStatistics>& discriminator_statistics() const { return discriminator_statistics_; }
+  void set_statistics(std::vector<ScoreStatistics> residual, std::vector<ScoreStatistics> discriminator);
+
+  /// What raw scores learnt of the training rows, [models, 1, columns]; null where they learn nothing. Part of the
+  /// model file.
+  StackView<float> column_scale() const { return column_scale_; }
+
+  /// The most rows that score() takes at a time.
+  std::int64_t chunk_rows() const;
+  /// Final scores [rows, 1] of at most chunk_rows() rows, both in device memory. Asynchronous on context(), and
+  /// allocates nothing after the first call. feature_residual (optional, rows x columns on the host) receives the mean
+  /// |x - G(z)| per column; then it waits.
+  void score(MatrixView<const float> rows, StackView<float> scores, float* feature_residual = nullptr);
+  Context& context() { return context_; }
+  /// How the latent search of a full chunk runs on this device; empty where there is one way, or no search.
+  virtual std::string search_path() const { return ""; }
+  /// Generated rows in transformed units, on the host: row i comes from model i % population. Throws
+  /// Error{unsupported} where the method has no prior to draw from.
+  void sample(std::int64_t count, std::uint64_t seed, float* rows);
+
+ protected:
+  /// Per model and row: the method's score, and D's logit where it is needed. Device memory, until the next call.
+  struct RawScores {
+    StackView<const float> residual, logit;
+  };
+  /// Scores of one chunk. with_residuals: feature_residual_ must be filled then or by explain().
+  virtual RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) = 0;
+  /// Fills feature_residual_ where raw_scores has not.
+  virtual void explain(MatrixView<const float>) {}
+  /// Learns on training rows what raw scores need, before their statistics are taken.
+  virtual void learn_scales(MatrixView<const float>) {}
+
+  std::int64_t population() const { return options_.population; }
+  bool needs_discriminator() const { return options_.discriminator_weight > 0.0f; }
+  StackView<const float> weight(Role role) const { return weights(role); }
+  Network::Buffers carve(const char* name, const Network& network, std::int64_t rows);
+  /// The generator's rows for latents [models, rows, inputs of G], in parts that keep the activations small.
+  void generate(StackView<const float> latent, StackView<float> out);
+
+  Device device_;
+  DetectorOptions options_;
+  MethodNetworks networks_;
+  Context context_;
+  Arena arena_;
+  StackView<float> column_scale_;
+  StackView<float> feature_residual_;  ///< [models, chunk rows, columns]
+
+ private:
+  void add_feature_residual(MatrixView<const float> rows, float* feature_residual);
+  void combine(const RawScores& raw, StackView<float> scores);
+
+  std::array<StackView<float>, role_count> weights_;
+  std::vector<ScoreStatistics> residual_statistics_, discriminator_statistics_;
+  StackView<float> statistics_;  ///< [models, 1, 4], as combine_scores takes them
+};
+
+/// The model of the options' method, for rows of `columns` columns of which the last `condition` are conditions.
+std::unique_ptr<AnomalyModel> make_model(const Device& device, const DetectorOptions& resolved_options,
+                                         std::int64_t columns, std::int64_t condition);
+
+}  // namespace cugad

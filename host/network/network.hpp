@@ -1,0 +1,94 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cugad/network.hpp"
+
+namespace cugad {
+
+/// A trained network of a method: one Mlp, or two branches whose outputs stand side by side before a trunk, as in a
+/// discriminator of pairs (x, z) (Donahue 2017, Dumoulin 2017). Holds no memory; parameters of all parts are one flat
+/// buffer: data branch, latent branch, trunk.
+class Network {
+ public:
+  struct Part {
+    std::string name;  ///< "x" and "z" for branches, empty for the trunk
+    Mlp mlp;
+    std::int64_t offset = 0;
+  };
+  /// What goes in; z only where there is a latent branch.
+  struct Input {
+    StackView<const float> x, z;
+  };
+  struct InputGradient {
+    StackView<float> x, z;
+  };
+  struct Buffers {
+    std::vector<Mlp::Buffers> part;            ///< as parts()
+    StackView<float> joined, joined_gradient;  ///< the branches' outputs side by side
+    Buffers slice_rows(std::int64_t first, std::int64_t count) const;
+    Buffers slice_models(std::int64_t first, std::int64_t count) const;
+    const Mlp::Buffers& trunk() const { return part.back(); }
+    Mlp::Buffers& trunk() { return part.back(); }
+    StackView<float> result() const { return trunk().output.back(); }
+    StackView<float> result_gradient() const { return trunk().gradient.back(); }
+    /// The last hidden layer's output, what feature matching compares.
+    StackView<float> features() const { return trunk().output[trunk().output.size() - 2]; }
+    StackView<float> features_gradient() const { return trunk().gradient[trunk().gradient.size() - 2]; }
+  };
+
+  Network() = default;
+  explicit Network(Mlp trunk);
+  /// The trunk takes the outputs of the data branch, then those of the latent branch; each branch has 1 to 4 layers.
+  Network(Mlp data_branch, Mlp latent_branch, Mlp trunk);
+
+  explicit operator bool() const { return !parts_.empty(); }
+  bool is_joint() const { return parts_.size() > 1; }
+  const std::vector<Part>& parts() const { return parts_; }
+  const Mlp& trunk() const { return parts_.back().mlp; }
+  std::int64_t parameters() const { return parameters_; }
+  int inputs() const { return parts_.front().mlp.inputs(); }
+  int latent_inputs() const { return is_joint() ? parts_[1].mlp.inputs() : 0; }
+  int outputs() const { return trunk().outputs(); }
+  bool has_dropout() const;
+
+  /// The parameters of one part inside those of the network.
+  StackView<float> flat_of(const Part& part, StackView<float> flat) const;
+  StackView<const float> flat_of(const Part& part, StackView<const float> flat) const;
+
+  std::int64_t buffer_floats(std::int64_t models, std::int64_t rows) const;
+  Buffers carve(float* memory, std::int64_t models, std::int64_t rows) const;
+
+  /// Layer l of the trunk draws from lane key.lane + l, of the data branch from + 16 + l, of the latent branch from
+  /// + 32 + l.
+  void initialise(Context& context, StackView<float> flat, RandomKey key) const;
+  /// Dropout as in Mlp; with branches, the data branch draws from lanes + 0, the latent branch from + 4, the trunk from
+  /// + 8 on.
+  void forward(Context& context, StackView<const float> flat, const Input& in, const Buffers& buffers,
+               const RandomKey* dropout = nullptr) const;
+  /// As Mlp::backward; options.skipped counts layers of the trunk.
+  void backward(Context& context, StackView<const float> flat, const Input& in, const Buffers& buffers,
+                StackView<float> flat_gradient, const InputGradient& gradient, Mlp::BackwardOptions options) const;
+
+  /// A penalty on the gradient g of the one output with respect to all inputs, per row.
+  struct Penalty {
+    float scale = 0.0f;  ///< R1: the loss is scale / 2 * sum over rows of |g|^2 (Mescheder 2018)
+    float target =
+        0.0f;  ///< > 0, networks without branches: scale * sum over rows of (|g| - target)^2 (Gulrajani 2017)
+    bool dropout = false;
+  };
+  /// Adds its parameter gradient, by one tangent pass; all activations must be piecewise linear. `buffers` hold the
+  /// forward pass; their gradients are overwritten. input_gradient receives g (with a target: its derivative of the
+  /// loss), tangent is a second set of buffers whose outputs are used.
+  void add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
+                            const InputGradient& input_gradient, const Buffers& tangent, const Penalty& penalty,
+                            StackView<float> flat_gradient) const;
+
+ private:
+  void add_part(std::string name, Mlp mlp);
+  std::vector<Part> parts_;
+  std::int64_t parameters_ = 0;
+};
+
+}  // namespace cugad

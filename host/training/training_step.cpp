@@ -1,0 +1,124 @@
+#include "host/training/training_step.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "cugad/error.hpp"
+
+namespace cugad {
+
+const char* name_of(Role role) {
+  constexpr std::array<const char*, role_count> names = {
+      "generator", "discriminator", "encoder", "second_encoder", "cycle_discriminator", "latent_discriminator"};
+  return names[static_cast<std::size_t>(role)];
+}
+
+TrainingStep::TrainingStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
+                           const TrainingRows& rows, std::int64_t models)
+    : context_(std::move(context)),
+      options_(options),
+      networks_(networks),
+      rows_(rows),
+      arena_(context_.backend()),
+      models_(models),
+      room_(models) {
+  step_counter_ = arena_.stack<std::uint32_t>("step counter", 1, 1, 1);
+  rate_scale_ = arena_.stack("rate scale", 1, 1, 1);
+}
+
+TrainingStep::~TrainingStep() = default;
+
+void TrainingStep::take(Network::Buffers& buffers, const char* name, const Network& network, std::int64_t rows) {
+  const Network::Buffers all = network.carve(arena_.take<float>(name, network.buffer_floats(room_, rows)), room_, rows);
+  buffers = all;
+  renew_.push_back([all, &buffers](std::int64_t models) { buffers = all.slice_models(0, models); });
+}
+
+void TrainingStep::bind(std::uint64_t seed, const NetworkStates& states, StackView<const float> model_scale,
+                        StepTelemetry telemetry, std::int64_t first) {
+  seed_ = seed;
+  states_ = states;
+  model_scale_ = model_scale;
+  telemetry_ = telemetry;
+  models_ = states[Role::generator].parameter.models;
+  if (rows_.first) {
+    first_row_ = rows_.first.slice_models(first, models_);
+    row_count_ = rows_.count.slice_models(first, models_);
+  }
+  for (const auto& renew : renew_) renew(models_);
+  connect();
+  recorded_.clear();  // they work on the models bound before
+}
+
+RandomKey TrainingStep::key(RandomPurpose purpose, std::uint32_t lane, std::int64_t t, std::uint32_t stride,
+                            std::uint32_t offset) const {
+  RandomKey key{.seed = seed_, .purpose = purpose, .lane = lane};
+  key.step = offset;
+  if (recording_) {
+    key.step_counter = step_counter_.data;
+    key.step_stride = stride;
+  } else {
+    key.step += static_cast<std::uint32_t>(t) * stride;
+  }
+  return key;
+}
+
+float TrainingStep::rate_scale(std::int64_t t) const {
+  if (options_.final_rate >= 1.0f) return 1.0f;
+  const double share = std::min(1.0, static_cast<double>(t) / static_cast<double>(options_.decay_steps));
+  const double last = options_.final_rate;
+  return static_cast<float>(last + (1.0 - last) * 0.5 * (1.0 + std::cos(std::numbers::pi * share)));
+}
+
+void TrainingStep::sample_rows(StackView<std::int32_t> index, std::uint32_t lane, std::int64_t t, std::uint32_t stride,
+                               std::uint32_t offset) {
+  run(context_, SampleRows{.index = index,
+                           .source_rows = static_cast<std::int32_t>(rows_.rows.rows),
+                           .first_row = first_row_,
+                           .row_count = row_count_,
+                           .key = key(RandomPurpose::minibatch, lane, t, stride, offset)});
+}
+
+void TrainingStep::gather(StackView<const std::int32_t> index, std::int64_t first_column, StackView<float> out) {
+  const StackView<const float> source = shared_by(models_, rows_.rows).slice_columns(first_column, out.columns);
+  run(context_, GatherRows{.source = source, .index = index, .out = out});
+}
+
+void TrainingStep::update(Role role, StackView<const float> gradient, float rate, std::int64_t t, int stride,
+                          int offset, StackView<float> norm, bool decays) {
+  const NetworkState& network = states_[role];
+  Adam args{.parameter = network.parameter,
+            .gradient = gradient,
+            .first_moment = network.first_moment,
+            .second_moment = network.second_moment,
+            .average = network.average,
+            .model_scale = model_scale_,
+            .squared_norm = norm,
+            .form = options_.adam_form,
+            .learning_rate = rate,
+            .beta1 = options_.beta1,
+            .beta2 = options_.beta2,
+            .average_decay = options_.average_decay,
+            .step = offset + 1};
+  if (recording_) {
+    args.step_counter = step_counter_.data;
+    args.step_stride = stride;
+    if (decays) args.rate_scale = rate_scale_.data;
+  } else {
+    args.step += t * stride;
+    if (decays) args.learning_rate = rate * rate_scale(t);
+  }
+  run(context_, args);
+}
+
+void TrainingStep::advance(std::int64_t from, std::int64_t to, bool report) {
+  if (context_.backend().runs_models_together()) {
+    replay(from, to, report);
+  } else {
+    for (std::int64_t t = from; t < to; ++t) step(t, report && t + 1 == to);
+  }
+}
+
+}  // namespace cugad
