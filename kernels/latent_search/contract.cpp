@@ -11,6 +11,8 @@ std::string check_contract(const LatentSearch& args) {
   check.require(d >= 1 && latent >= 1, "x and z need at least one column");
   check.view("x", args.x, models, rows, d);
   check.output("z", args.z, models, rows * args.restarts, latent);
+  check.require(args.fixed_columns >= 0 && args.fixed_columns <= latent,
+                "fixed_columns is " + std::to_string(args.fixed_columns) + ", expected 0 to " + std::to_string(latent));
   check_network(check, "generator", args.generator, latent, d);
   check_losses(check, args.discriminator, args.discrimination_kind != Discrimination::none || args.prior_weight != 0.0f,
                d, args.discrimination_kind, args.residual_distance);

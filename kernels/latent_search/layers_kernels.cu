@@ -128,7 +128,7 @@ __global__ void __launch_bounds__(block_threads) update_kernel(const __grid_cons
   const device::AdamStep now = state.clock->now;
   for (std::int64_t model = blockIdx.z; model < state.models; model += gridDim.z) {
     const Place at = place_of(state, model, search.z.columns);
-    if (!at.there) continue;
+    if (!at.there || at.column >= free_columns(search)) continue;
     float& z = row_of(state, search.z, model, at.row)[at.column];
     float first = state.first_moment[at.index], second = state.second_moment[at.index];
     device::update_moments(search, args.gradient[at.index], z, first, second);
@@ -151,7 +151,7 @@ __global__ void __launch_bounds__(block_threads) store_losses_kernel(const __gri
     if (search.discrimination_kind == Discrimination::cross_entropy) discrimination = softplus(-logit);
     const float* z = row_of(state, search.z, model, row);
     float square = 0.0f;
-    for (std::int64_t c = 0; c < search.z.columns; ++c) square = multiply_add(z[c], z[c], square);
+    for (std::int64_t c = 0; c < free_columns(search); ++c) square = multiply_add(z[c], z[c], square);
     const float loss = device::total_loss(search, residual, discrimination, logit, square);
     if (state.row_losses != nullptr) {
       float* out = state.row_losses + (model * search.z.rows + state.begin + row) * 3;

@@ -101,6 +101,7 @@ bool resident_networks_fit(const LatentSearch& args) {
   if (args.z.rows > 1 << 30 || args.z.rows * args.z.models / 16 > 1 << 30) return false;
   if (!layers_fit(generator, generator.layers, {N::latent, N::g1, N::g2, N::columns})) return false;
   if (generator.layer[generator.layers - 1].activation != Activation::identity) return false;
+  if (args.fixed_columns > 0) return false;  // the tile's Adam would pay for the question in every search
   if (!uses_features(args) && !uses_logit(args)) return false;  // no discriminator: half of the kernel would be idle
   return layers_fit(args.discriminator, args.discriminator.layers - 1, {N::columns, N::d1, N::d2, N::d3});
 }

@@ -220,7 +220,8 @@ class SearchBlock {
         logit = judged(last)[row * args_.judged[last].stride];
       }
       if (search_.discrimination_kind == Discrimination::cross_entropy) discrimination = softplus(-logit);
-      for (int c = 0; c < latent(); ++c) {
+      const int moving = static_cast<int>(free_columns(search_));
+      for (int c = 0; c < moving; ++c) {
         const float z = memory_.z[row * args_.latent_stride + c];
         square = multiply_add(z, z, square);
       }

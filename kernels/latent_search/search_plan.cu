@@ -72,7 +72,8 @@ TileProducts products_of(Precision precision, const SearchArguments& plan) {
   for (int l = 0; l < judged; ++l) products.add(plan.search.discriminator.layer[l], false);
   if (plan.search.steps == 0) return products;
   for (int l = judged - 1; l >= 0; --l) products.add(plan.search.discriminator.layer[l], true);
-  for (int l = generator - 1; l >= 0; --l) products.add(plan.search.generator.layer[l], true);
+  for (int l = generator - 1; l > 0; --l) products.add(plan.search.generator.layer[l], true);
+  products.add(plan.search.generator.layer[0], true, plan.search.fixed_columns);
   return products;
 }
 
@@ -111,6 +112,7 @@ bool make_search_plan(const Context& context, const LatentSearch& args, const Ne
   const Precision precision = context.precision();
   const DeviceLimits& limits = device_limits(context);
   plan.args.search = args;
+  if (free_columns(args) == 0) plan.args.search.steps = 0;  // nothing moves
   plan.args.encoder = encoder;
   plan.args.layers = search_layers_of(args);
   plan.args.layers.encoder = encoder.layers;

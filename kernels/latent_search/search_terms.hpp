@@ -25,6 +25,9 @@ constexpr Distance feature_metric(Discrimination kind) {
                                               : Distance::squared;
 }
 
+/// Columns of z that move; the constants come after them.
+constexpr std::int64_t free_columns(const LatentSearch& args) { return args.z.columns - args.fixed_columns; }
+
 /// Layers of each kind of pass of one step.
 struct SearchLayers {
   std::int32_t encoder = 0;    ///< of the encoder that gives z, where there is one

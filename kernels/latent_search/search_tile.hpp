@@ -115,6 +115,7 @@ class SearchTile {
       power2 *= beta2;
       update(args_.learning_rate.at(step) / static_cast<float>(1.0 - power1),
              static_cast<float>(1.0 / std::sqrt(1.0 - power2)));
+      if (args_.fixed_columns > 0) restore_fixed();
     }
     forward();
     store_rows();
@@ -139,7 +140,7 @@ class SearchTile {
     if (args_.prior_weight != 0.0f) result.loss -= args_.prior_weight * softplus(logit(r));
     if (args_.latent_weight != 0.0f) {
       float square = 0.0f;
-      for (std::int64_t c = 0; c < latent(); ++c) square = fused(z_row(r)[c], z_row(r)[c], square);
+      for (std::int64_t c = 0; c < free_columns(args_); ++c) square = fused(z_row(r)[c], z_row(r)[c], square);
       result.loss += args_.latent_weight * square;
     }
     return result;
@@ -322,6 +323,15 @@ class SearchTile {
       z = z - set(rate) * first / scale;
       if (args_.latent_clip > 0.0f) z = minimum(maximum(z, set(0.0f) - clip), clip);
       store(z_ + i, z);
+    }
+  }
+
+  /// Adam works on whole vectors; the constants come back from the caller's z, which is written only at the end.
+  void restore_fixed() {
+    const std::int64_t first = free_columns(args_);
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      const float* start = args_.z.data + model_ * args_.z.model_stride + (begin_ + r) * args_.z.row_stride;
+      std::copy_n(start + first, args_.fixed_columns, z_ + r * padded(latent()) + first);
     }
   }
 

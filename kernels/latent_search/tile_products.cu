@@ -16,8 +16,8 @@ struct PackArguments {
 /// B[k][n] of a product, 0 in the pads.
 __device__ float weight_at(const TileProduct& product, const ProductSource& source, const float* weight, int k, int n) {
   if (k >= product.inner || n >= product.outer) return 0.0f;
-  return source.transposed ? weight[static_cast<std::int64_t>(k) * product.outer + n]
-                           : weight[static_cast<std::int64_t>(n) * product.inner + k];
+  return source.transposed ? weight[static_cast<std::int64_t>(k) * source.in + n]
+                           : weight[static_cast<std::int64_t>(n) * source.in + k];
 }
 
 /// fp32: [step][4 k][columns of the pass]. Tensor cores: [step][8 columns][lane][2 registers], as fragments want them.

@@ -46,6 +46,7 @@ struct TileProduct {
 struct ProductSource {
   const float* weight = nullptr;
   std::int64_t model_stride = 0;
+  std::int32_t in = 0;
   bool transposed = false;
 };
 
@@ -58,12 +59,13 @@ struct TileProducts {
   ProductSource source[max_products];
   std::int64_t bytes = 0;  ///< of one model
 
-  void add(const LayerView& layer, bool transposed) {
+  /// The last `left_out` columns of the product are not wanted.
+  void add(const LayerView& layer, bool transposed, int left_out = 0) {
     TileProduct& next = product[count];
     next.inner = transposed ? layer.out : layer.in;
-    next.outer = transposed ? layer.in : layer.out;
+    next.outer = (transposed ? layer.in : layer.out) - left_out;
     next.offset = bytes;
-    source[count++] = {layer.weight, layer.model_stride, transposed};
+    source[count++] = {layer.weight, layer.model_stride, layer.in, transposed};
     const int steps = (next.inner + inner_step(precision) - 1) / inner_step(precision);
     const int columns = rounded_up(next.outer, column_step(precision));
     next.panel_steps = steps;

@@ -14,6 +14,8 @@ std::string check_contract(const ReconstructionScore& args) {
   check_network(check, "generator", args.generator, latent, d);
   check_losses(check, args.discriminator, args.discrimination_kind != Discrimination::none, d, args.discrimination_kind,
                args.residual_distance);
+  check.optional("column_scale", args.column_scale, models, 1, d);
+  check.require(args.limit >= 0.0f, "limit is negative or not a number");
   check.optional_output("loss", args.loss, models, rows, 1);
   check.optional_output("residual", args.residual, models, rows, 1);
   check.optional_output("discrimination", args.discrimination, models, rows, 1);

@@ -1,7 +1,7 @@
 #include "kernels/device/entries.hpp"
 #include "kernels/device/runtime.cuh"
 #include "kernels/latent_search/search_plan.hpp"
-#include "kernels/score/score_search.hpp"
+#include "kernels/score/scaled_residual.hpp"
 
 /// Scores through an encoder on CUDA: the general search's kernel with the encoder's layers before its own and no
 /// steps. One launch takes a row from x to its score; no activation leaves the chip. Networks that fit no block go
@@ -45,17 +45,28 @@ bool make_plan(const Context& context, const ReconstructionScore& args, SearchPl
   return make_search_plan(context, search_of(args, z), args.encoder, plan);
 }
 
-std::size_t workspace_bytes(const Context& context, const ReconstructionScore& args) {
+std::size_t plain_bytes(const Context& context, const ReconstructionScore& args) {
   if (args.x.models == 0 || args.x.rows == 0) return 0;
   SearchPlan plan;
   return make_plan(context, args, plan) ? plan.packed_size() : by_layers().workspace(context, args);
 }
 
-void reconstruction_score(Context& context, const ReconstructionScore& args) {
+void plain_score(Context& context, const ReconstructionScore& args) {
   if (args.x.models == 0 || args.x.rows == 0) return;
   SearchPlan plan;
   if (!make_plan(context, args, plan)) return by_layers().run(context, args, zero_missing);
   launch_search(context, plan, static_cast<unsigned char*>(context.scratch(plan.packed_size())));
+}
+
+ScaledScore scaled() { return {{plain_score, plain_bytes}, chunk_bytes}; }
+
+std::size_t workspace_bytes(const Context& context, const ReconstructionScore& args) {
+  return scales_residual(args) ? scaled().workspace(context, args) : plain_bytes(context, args);
+}
+
+void reconstruction_score(Context& context, const ReconstructionScore& args) {
+  if (!scales_residual(args)) return plain_score(context, args);
+  scaled().run(context, args, score_parts);
 }
 
 std::string path(const Context& context, const ReconstructionScore& args) {

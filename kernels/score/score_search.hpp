@@ -28,6 +28,19 @@ inline LatentSearch search_of(const ReconstructionScore& args, const StackView<f
   return search;
 }
 
+/// Rows [first, first + count) alone.
+inline ReconstructionScore rows_of(const ReconstructionScore& args, std::int64_t first, std::int64_t count) {
+  ReconstructionScore part = args;
+  part.x = args.x.slice_rows(first, count);
+  using Output = StackView<float> ReconstructionScore::*;
+  for (const Output view :
+       {&ReconstructionScore::loss, &ReconstructionScore::residual, &ReconstructionScore::discrimination,
+        &ReconstructionScore::latent, &ReconstructionScore::feature_residual, &ReconstructionScore::reconstruction}) {
+    if (args.*view) part.*view = (args.*view).slice_rows(first, count);
+  }
+  return part;
+}
+
 /// The score from a backend's own dense layers and search, chunk after chunk of rows: the CPU's way, and the GPU's for
 /// networks that fit no block.
 class ScoreByLayers {
@@ -88,17 +101,6 @@ class ScoreByLayers {
     args.activation = layer.activation;
     args.slope = layer.slope;
     return args;
-  }
-  static ReconstructionScore rows_of(const ReconstructionScore& args, std::int64_t first, std::int64_t count) {
-    ReconstructionScore part = args;
-    part.x = args.x.slice_rows(first, count);
-    using Output = StackView<float> ReconstructionScore::*;
-    for (const Output view :
-         {&ReconstructionScore::loss, &ReconstructionScore::residual, &ReconstructionScore::discrimination,
-          &ReconstructionScore::latent, &ReconstructionScore::feature_residual, &ReconstructionScore::reconstruction}) {
-      if (args.*view) part.*view = (args.*view).slice_rows(first, count);
-    }
-    return part;
   }
   /// What the entries ask for, whole chunks and the last one.
   std::size_t inner_bytes(const Context& context, const ReconstructionScore& args) const {

@@ -502,8 +502,10 @@ TEST(resident_search, serves_what_it_can) {
   const Device device = Device::open("emulated", 1);
   Context context = device.make_context();
   const auto fits = [&](const std::vector<std::int32_t>& generator, const std::vector<std::int32_t>& discriminator,
-                        Activation hidden = Activation::relu, Discrimination kind = Discrimination::feature_l1) {
+                        Activation hidden = Activation::relu, Discrimination kind = Discrimination::feature_l1,
+                        std::int32_t fixed_columns = 0) {
     LatentSearch args;
+    args.fixed_columns = fixed_columns;
     args.generator = view_of(nullptr, generator, hidden);
     args.discriminator = view_of(nullptr, discriminator, Activation::leaky_relu);
     args.discrimination_kind = kind;
@@ -523,6 +525,7 @@ TEST(resident_search, serves_what_it_can) {
   EXPECT_FALSE(fits({20, 40}, {40, 128, 128, 1}));
   EXPECT_FALSE(fits({20, 64, 40}, {40, 128, 128, 1}, Activation::tanh));
   EXPECT_FALSE(fits({20, 64, 40}, {40, 128, 128, 1}, Activation::relu, Discrimination::none));
+  EXPECT_FALSE(fits({20, 64, 40}, {40, 128, 128, 1}, Activation::relu, Discrimination::feature_l1, 1));
 }
 
 }  // namespace

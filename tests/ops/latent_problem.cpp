@@ -105,42 +105,10 @@ std::string SearchShape::text() const {
                  "residual", test::name_of(residual), "discrimination", name_of(discrimination), "missing", missing,
                  "prior", prior_weight, "latent_weight", latent_weight, "clip", latent_clip, "beta1", beta1, "pieces",
                  pieces, "shared_x", shared_x, "outputs", outputs, "layout", test::name_of(layout));
+  if (fixed_columns > 0) text += ",fixed_columns=" + std::to_string(fixed_columns);
   if (route != SearchRoute::op) text += route == SearchRoute::general ? ",route=general" : ",route=layers";
   if (precision != Precision::fp32) text += std::string(",precision=") + cugad::name_of(precision);
   return text;
-}
-
-Network64 random_network(Random& random, const std::vector<std::int64_t>& widths, Activation hidden, Activation last) {
-  Network64 network;
-  for (std::size_t l = 1; l < widths.size(); ++l) {
-    Layer64 layer;
-    layer.in = widths[l - 1];
-    layer.out = widths[l];
-    layer.activation = l + 1 < widths.size() ? hidden : last;
-    layer.slope = static_cast<double>(0.1f);
-    const double deviation = std::sqrt(2.0 / static_cast<double>(layer.in));
-    for (std::int64_t i = 0; i < layer.in * layer.out; ++i)
-      layer.weight.push_back(static_cast<float>(random.normal() * deviation));
-    for (std::int64_t i = 0; i < layer.out; ++i) layer.bias.push_back(static_cast<float>(0.3 * random.normal()));
-    network.push_back(std::move(layer));
-  }
-  return network;
-}
-
-NetworkView network_view(const float* data, std::int64_t model_stride, const Network64& network) {
-  NetworkView view;
-  for (const Layer64& layer : network) {
-    LayerView& at = view.layer[view.layers++];
-    at.weight = data;
-    at.bias = data + layer.in * layer.out;
-    data += (layer.in + 1) * layer.out;
-    at.model_stride = model_stride;
-    at.in = static_cast<std::int32_t>(layer.in);
-    at.out = static_cast<std::int32_t>(layer.out);
-    at.activation = layer.activation;
-    at.slope = static_cast<float>(layer.slope);
-  }
-  return view;
 }
 
 SearchTensors build_search(Problem& problem, const SearchShape& shape) {
@@ -172,11 +140,14 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
   settings.beta2 = static_cast<double>(0.999f);
   settings.epsilon = static_cast<double>(1e-8f);
   settings.steps = shape.steps;
+  settings.fixed_columns = static_cast<std::size_t>(shape.fixed_columns);
   settings.rate.pieces = shape.pieces;
   for (int i = 0; i < shape.pieces; ++i) {
     settings.rate.rate[i] = 0.01f / static_cast<float>(i + 1);
     settings.rate.until[i] = 1 + i;
   }
+
+  const auto stays = [&](std::int64_t c) { return shape.steps == 0 || c >= latent - shape.fixed_columns; };
 
   // A bound that allows any walk proves nothing: most searches of a case must be known to a tenth of their walk.
   std::int64_t searches = 0, vague = 0;
@@ -217,8 +188,8 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
                                      shape.exact || shape.precision != Precision::fp32, shape.rounded, random);
         for (std::int64_t c = 0; c < latent; ++c) {
           const double value = one.found.z[static_cast<std::size_t>(c)];
-          const double rounding = shape.exact || shape.steps == 0 ? 0.0 : 8.0 * eps * std::abs(value);
-          z.expect(m, r * restarts + i, c, value, shape.steps == 0 ? 0.0 : one.z + rounding);
+          const double rounding = shape.exact ? 0.0 : 8.0 * eps * std::abs(value);
+          z.expect(m, r * restarts + i, c, value, stays(c) ? 0.0 : one.z + rounding);
         }
         ++searches;
         if (one.z > 0.1 * walk) ++vague;
@@ -239,7 +210,7 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
       for (std::int64_t c = 0; c < latent; ++c) {
         const double value = best.found.z[static_cast<std::size_t>(c)];
         best_z.expect(m, r, c, value,
-                      either + (shape.steps == 0 ? 0.0 : best.z + (shape.exact ? 0.0 : 8.0 * eps * std::abs(value))));
+                      either + (stays(c) ? 0.0 : best.z + (shape.exact ? 0.0 : 8.0 * eps * std::abs(value))));
       }
       for (std::int64_t c = 0; c < columns; ++c) {
         const double value = end.reconstruction[static_cast<std::size_t>(c)];
@@ -264,6 +235,9 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
   }
   if (shape.precision != Precision::fp32) {
     z.expect_checked_elsewhere();
+    for (std::int64_t m = 0; m < models; ++m)
+      for (std::int64_t r = 0; r < z.rows; ++r)
+        for (std::int64_t c = latent - shape.fixed_columns; c < latent; ++c) z.expect(m, r, c, z.get(m, r, c), 0.0);
     for (TypedTensor<float>* output : outputs) output->expect_checked_elsewhere();
     problem.check = nullptr;
   }
@@ -290,6 +264,7 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
     args.prior_weight = static_cast<float>(shape.prior_weight);
     args.latent_weight = static_cast<float>(shape.latent_weight);
     args.latent_clip = static_cast<float>(shape.latent_clip);
+    args.fixed_columns = static_cast<std::int32_t>(shape.fixed_columns);
     if (shape.outputs & 1) args.loss = loss.view(call.slice);
     if (shape.outputs & 2) args.residual = residual.view(call.slice);
     if (shape.outputs & 4) args.discrimination = discrimination.view(call.slice);

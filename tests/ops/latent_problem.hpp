@@ -19,7 +19,8 @@ struct SearchShape {
   Distance residual = Distance::l1;
   Discrimination discrimination = Discrimination::feature_l1;
   double missing = 0.0, prior_weight = 0.0, latent_weight = 0.0, latent_clip = 0.0, beta1 = 0.9;
-  int pieces = 1;         ///< of the step schedule
+  int pieces = 1;  ///< of the step schedule
+  std::int64_t fixed_columns = 0;
   bool shared_x = false;  ///< one data set and one pair of networks for all models
   int outputs = 63;       ///< which of the six outputs are asked for, a bit each
   bool dead_generator = false;
@@ -39,11 +40,6 @@ struct SearchTensors {
   TypedTensor<float>*loss, *residual, *discrimination, *best_z, *feature_residual, *reconstruction;
 };
 
-Network64 random_network(Random& random, const std::vector<std::int64_t>& widths, Activation hidden, Activation last);
-
 SearchTensors build_search(Problem& problem, const SearchShape& shape);
-
-/// A network in one flat buffer, layer after layer, weight before bias: as the op sees it.
-NetworkView network_view(const float* data, std::int64_t model_stride, const Network64& network);
 
 }  // namespace cugad::test

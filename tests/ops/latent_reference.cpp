@@ -25,17 +25,22 @@ Row backward(const Network64& network, std::size_t last, const std::vector<Row>&
   return gradient;
 }
 
-/// |a - b| under the metric over cells where a is a number, and its gradient with respect to b.
-double distance(Distance metric, const Row& a, const Row& b, Row* gradient) {
+/// |a - b| under the metric over cells where a is a number, each times its scale (empty: 1) and at most limit (0: no
+/// limit), and its gradient with respect to b.
+double distance(Distance metric, const Row& a, const Row& b, Row* gradient, const Row& scale = {}, double limit = 0.0) {
   double sum = 0.0;
   gradient->assign(b.size(), 0.0);
   for (std::size_t c = 0; c < a.size(); ++c) {
     if (std::isnan(a[c])) continue;
-    const double difference = b[c] - a[c];
+    const double factor = scale.empty() ? 1.0 : scale[c];
+    double difference = (b[c] - a[c]) * factor;
+    const bool limited = limit > 0.0 && std::abs(difference) > limit;
+    if (limited) difference = std::copysign(limit, difference);
     sum += metric == Distance::l1 ? std::abs(difference) : difference * difference;
     (*gradient)[c] = metric == Distance::l1        ? static_cast<double>((difference > 0.0) - (difference < 0.0))
                      : metric == Distance::squared ? 2.0 * difference
                                                    : difference;
+    (*gradient)[c] *= limited ? 0.0 : factor;
   }
   if (metric != Distance::l2) return sum;
   const double norm = std::sqrt(sum);
@@ -44,6 +49,39 @@ double distance(Distance metric, const Row& a, const Row& b, Row* gradient) {
 }
 
 }  // namespace
+
+Network64 random_network(Random& random, const std::vector<std::int64_t>& widths, Activation hidden, Activation last) {
+  Network64 network;
+  for (std::size_t l = 1; l < widths.size(); ++l) {
+    Layer64 layer;
+    layer.in = widths[l - 1];
+    layer.out = widths[l];
+    layer.activation = l + 1 < widths.size() ? hidden : last;
+    layer.slope = static_cast<double>(0.1f);
+    const double deviation = std::sqrt(2.0 / static_cast<double>(layer.in));
+    for (std::int64_t i = 0; i < layer.in * layer.out; ++i)
+      layer.weight.push_back(static_cast<float>(random.normal() * deviation));
+    for (std::int64_t i = 0; i < layer.out; ++i) layer.bias.push_back(static_cast<float>(0.3 * random.normal()));
+    network.push_back(std::move(layer));
+  }
+  return network;
+}
+
+NetworkView network_view(const float* data, std::int64_t model_stride, const Network64& network) {
+  NetworkView view;
+  for (const Layer64& layer : network) {
+    LayerView& at = view.layer[view.layers++];
+    at.weight = data;
+    at.bias = data + layer.in * layer.out;
+    data += (layer.in + 1) * layer.out;
+    at.model_stride = model_stride;
+    at.in = static_cast<std::int32_t>(layer.in);
+    at.out = static_cast<std::int32_t>(layer.out);
+    at.activation = layer.activation;
+    at.slope = static_cast<float>(layer.slope);
+  }
+  return view;
+}
 
 std::vector<Row> forward(const Network64& network, const Row& input, const Rounding& rounding) {
   std::vector<Row> outputs;
@@ -73,7 +111,8 @@ Evaluation evaluate(const Network64& generator, const Network64& discriminator, 
   const std::vector<Row> generated = forward(generator, z, rounding);
   result.reconstruction = generated.back();
   Row gradient;
-  result.residual = distance(settings.residual_distance, x, result.reconstruction, &gradient);
+  result.residual =
+      distance(settings.residual_distance, x, result.reconstruction, &gradient, settings.column_scale, settings.limit);
   result.residual = rounding(result.residual, result.residual);
   for (double& g : gradient) g *= 1.0 - settings.lambda;
 
@@ -111,7 +150,7 @@ Evaluation evaluate(const Network64& generator, const Network64& discriminator, 
   }
   result.gradient = backward(generator, generator.size() - 1, generated, gradient, rounding);
   double square = 0.0;
-  for (std::size_t j = 0; j < z.size(); ++j) {
+  for (std::size_t j = 0; j < z.size() - settings.fixed_columns; ++j) {
     square += z[j] * z[j];
     result.gradient[j] += 2.0 * settings.latent_weight * z[j];
   }
@@ -127,7 +166,7 @@ Found search(const Network64& generator, const Network64& discriminator, const S
   for (std::int64_t step = 0; step < settings.steps; ++step) {
     const Evaluation now = evaluate(generator, discriminator, settings, x, z, rounding);
     const double t = static_cast<double>(step + 1), rate = settings.rate.at(step);
-    for (std::size_t j = 0; j < z.size(); ++j) {
+    for (std::size_t j = 0; j < z.size() - settings.fixed_columns; ++j) {
       const double g = now.gradient[j];
       first[j] = settings.beta1 * first[j] + (1.0 - settings.beta1) * g;
       second[j] = settings.beta2 * second[j] + (1.0 - settings.beta2) * g * g;

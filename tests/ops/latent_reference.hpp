@@ -18,6 +18,11 @@ struct Layer64 {
 using Network64 = std::vector<Layer64>;
 using Row = std::vector<double>;
 
+Network64 random_network(Random& random, const std::vector<std::int64_t>& widths, Activation hidden, Activation last);
+
+/// A network in one flat buffer, layer after layer, weight before bias: as the op sees it.
+NetworkView network_view(const float* data, std::int64_t model_stride, const Network64& network);
+
 /// Rounding as a search has it: every sum is moved by up to 4 eps of its terms (no generator: exact sums), and the
 /// operands of products are rounded as tensor cores take them.
 class Rounding {
@@ -48,6 +53,9 @@ struct SearchSettings {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   StepSchedule rate;
   std::int64_t steps = 0;
+  std::size_t fixed_columns = 0;
+  Row column_scale;    ///< of the residual; empty: ones
+  double limit = 0.0;  ///< of a cell in the residual; 0: none
 };
 
 /// What the search knows about one z.

@@ -58,6 +58,7 @@ std::string path_of(const Device& device, const SearchShape& shape) {
   args.restarts = static_cast<std::int32_t>(shape.restarts);
   args.steps = static_cast<std::int32_t>(shape.steps);
   args.discrimination_kind = shape.discrimination;
+  args.fixed_columns = static_cast<std::int32_t>(shape.fixed_columns);
   Context context = device.make_context();
   context.use_precision(shape.precision);
   return cuda::name_of(cuda::choose_search_path(context, args));
