@@ -14,11 +14,13 @@ namespace {
 constexpr std::int64_t chunk_model_rows = 16384, device_chunk_model_rows = 131072;
 constexpr std::int64_t generate_rows = 1024;  ///< rows generated at a time
 
-ScoreStatistics statistics_of(Context& context, const float* values, std::int64_t count) {
+}  // namespace
+
+ScoreStatistics statistics_of(Context& context, const std::vector<float>& values) {
   Arena arena(context);
-  const auto input = arena.stack("scores", 1, 1, count);
+  const auto input = arena.stack("scores", 1, 1, static_cast<std::int64_t>(values.size()));
   const auto out = arena.stack("quantiles", 1, 1, 3);
-  context.backend().copy(input.data, values, sizeof(float) * static_cast<std::size_t>(count), context.stream());
+  context.backend().copy(input.data, values.data(), sizeof(float) * values.size(), context.stream());
   run(context, Quantile{.values = input, .count = 3, .probability = {0.05, 0.5, 0.95}, .out = out});
   float quantile[3];
   context.backend().copy(quantile, out.data, sizeof quantile, context.stream());
@@ -28,8 +30,6 @@ ScoreStatistics statistics_of(Context& context, const float* values, std::int64_
   if (!(spread > 0.0f)) spread = std::max(1e-6f, 1e-6f * std::abs(quantile[1]));
   return {quantile[1], spread};
 }
-
-}  // namespace
 
 AnomalyModel::AnomalyModel(const Device& device, const DetectorOptions& resolved_options,
                            const MethodNetworks& networks)
@@ -136,11 +136,11 @@ std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows) {
   std::vector<ScoreStatistics> of_residual(models), of_discriminator(models);
   for (std::int64_t m = 0; m < models && options_.standardise; ++m) {
     std::vector<float> values = download(context_, residual.model(m).data, rows.rows);
-    of_residual[m] = statistics_of(context_, values.data(), rows.rows);
+    of_residual[m] = statistics_of(context_, values);
     std::fill(values.begin(), values.end(), 0.0f);
     if (needs_discriminator()) values = download(context_, logit.model(m).data, rows.rows);
     for (float& value : values) value = 0.0f - value;
-    of_discriminator[m] = statistics_of(context_, values.data(), rows.rows);
+    of_discriminator[m] = statistics_of(context_, values);
   }
   set_statistics(std::move(of_residual), std::move(of_discriminator));
   RawScores raw;

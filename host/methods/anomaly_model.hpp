@@ -13,6 +13,9 @@ struct ScoreStatistics {
   float median = 0.0f, spread = 1.0f;
 };
 
+/// The median of values, and a spread that is 1 for a unit normal: from the 5th to the 95th percentile.
+ScoreStatistics statistics_of(Context& context, const std::vector<float>& values);
+
 /// The trained networks of a population and how they score a row: the base of all methods. Works on transformed rows
 /// (data columns, then condition columns) in device memory.
 class AnomalyModel {

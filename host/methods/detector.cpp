@@ -45,7 +45,7 @@ ScoreRule usual_score(Method method) {
 /// Options with everything decided that depends on the rows.
 DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns) {
   if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
-  if (options.score == ScoreRule::automatic) options.score = usual_score(options.method);
+  if (options.ensemble.empty()) options = options_of_methods(options).front();
   if (options.epochs > 0) {
     options.steps = options.epochs * std::max<std::int64_t>(1, rows / options.batch);
   }
@@ -73,6 +73,26 @@ void fill_missing_with_means(MatrixView<float> rows) {
   }
 }
 
+/// How the training of one method of an ensemble is watched: its progress is a part of all methods' steps, its
+/// checkpoint has a directory of its own.
+FitControl part_of(const FitControl& control, const DetectorOptions& options, std::int64_t steps_before,
+                   const std::vector<DetectorOptions>& all) {
+  FitControl part = control;
+  std::int64_t steps = 0;
+  for (const DetectorOptions& one : all) steps += definition_of(one.method).steps(one);
+  if (control.on_progress) {
+    part.on_progress = [&control, steps_before, steps](const FitProgress& progress) {
+      control.on_progress({.step = steps_before + progress.step, .steps = steps, .models = progress.models});
+    };
+  }
+  const std::string name = definition_of(options.method).name;
+  if (control.on_message) {
+    part.on_message = [&control, name](const std::string& text) { control.on_message(name + ": " + text); };
+  }
+  if (!control.checkpoint_directory.empty()) part.checkpoint_directory += "/" + name;
+  return part;
+}
+
 /// A fixed, seeded sample of the rows, at most `most`.
 Matrix sample_of(Context& context, MatrixView<const float> rows, std::int64_t most, std::uint64_t seed) {
   Matrix sample(std::min(most, rows.rows), rows.columns);
@@ -91,9 +111,30 @@ Matrix sample_of(Context& context, MatrixView<const float> rows, std::int64_t mo
 
 }  // namespace
 
+std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved) {
+  std::vector<Method> methods = {resolved.method};
+  methods.insert(methods.end(), resolved.ensemble.begin(), resolved.ensemble.end());
+  std::vector<DetectorOptions> all;
+  for (const Method method : methods) {
+    DetectorOptions options = resolved;
+    options.method = method;
+    options.ensemble.clear();
+    if (options.score == ScoreRule::automatic) options.score = usual_score(method);
+    all.push_back(std::move(options));
+  }
+  return all;
+}
+
 void check_options(const DetectorOptions& options) {
   DetectorOptions copy;
   for (const OptionInfo& option : option_list()) set_option(copy, option.name, get_option(options, option.name));
+  for (std::size_t i = 0; i < options.ensemble.size(); ++i) {
+    const auto end = options.ensemble.begin() + static_cast<std::ptrdiff_t>(i);
+    if (options.ensemble[i] == options.method || std::find(options.ensemble.begin(), end, options.ensemble[i]) != end) {
+      throw Error(ErrorCode::invalid_argument,
+                  "option 'method' is '" + get_option(options, "method") + "', expected each method once");
+    }
+  }
   if (options.search_rate.empty() || options.search_rate.size() != options.search_until.size() + 1) {
     throw Error(ErrorCode::invalid_argument,
                 "search_rate has " + std::to_string(options.search_rate.size()) + " values and search_until " +
@@ -172,11 +213,20 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   if (resident.is_pinned() && control.on_message) {
     control.on_message("the rows exceed the memory of " + d.device.name() + ": they are read over the bus");
   }
-  GanTraining training(d.device, resolved, {resident.view()});
-  training.run(control);
-  auto model = make_model(d.device, resolved, all.columns, 0);
-  model->take_weights(training);
-  model->prepare();
+  std::vector<std::unique_ptr<AnomalyModel>> members;
+  std::vector<ModelTelemetry> telemetry;
+  std::int64_t steps_before = 0;
+  const std::vector<DetectorOptions> of_methods = options_of_methods(resolved);
+  for (const DetectorOptions& options : of_methods) {
+    GanTraining training(d.device, options, {resident.view()});
+    training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
+    steps_before += training.steps();
+    telemetry.insert(telemetry.end(), training.telemetry().begin(), training.telemetry().end());
+    members.push_back(make_model(d.device, options, all.columns, 0));
+    members.back()->take_weights(training);
+    members.back()->prepare();
+  }
+  auto model = std::make_unique<Ensemble>(d.device, std::move(members));
   const ResidentRows calibration_rows(on_device, calibration.view());
   const std::vector<float> scores = model->calibrate(calibration_rows.view());
   d.threshold =
@@ -184,17 +234,18 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   d.resolved = resolved;
   d.names = std::move(column_names);
   d.transform = std::move(transform);
-  d.telemetry = training.telemetry();
+  d.telemetry = std::move(telemetry);
   d.stream.reset();
   d.model = std::move(model);
 }
 
-void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals) {
+void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
+                           float* method_scores) {
   if (!model) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   check_rows("score", rows, transform.columns());
   if (!stream) stream = std::make_unique<ScoreStream>(device, transform, *model);
   if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
-  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data());
+  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores);
 }
 
 std::vector<float> Detector::score(MatrixView<const float> rows) {
@@ -204,6 +255,14 @@ std::vector<float> Detector::score(MatrixView<const float> rows) {
 }
 
 void Detector::score(MatrixView<const float> rows, float* scores) { impl_->score(rows, scores, nullptr); }
+
+std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::vector<float>& method_scores) {
+  const std::size_t count = static_cast<std::size_t>(std::max<std::int64_t>(0, rows.rows));
+  std::vector<float> scores(count);
+  method_scores.assign(count * (1 + options().ensemble.size()), 0.0f);
+  impl_->score(rows, scores.data(), nullptr, method_scores.data());
+  return scores;
+}
 
 std::vector<float> Detector::explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations) {
   if (count < 1)
@@ -229,13 +288,13 @@ std::vector<float> Detector::explain(MatrixView<const float> rows, int count, st
 void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   if (count < 0) throw Error(ErrorCode::invalid_argument, "sample was asked for " + std::to_string(count) + " rows");
-  impl_->model->sample(count, seed, rows);
+  impl_->model->member(0).sample(count, seed, rows);
   impl_->transform.invert({rows, count, columns()});
 }
 
 void Detector::use_stream(void* stream) {
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
-  impl_->model->context().use_stream(stream);
+  impl_->model->use_stream(stream);
 }
 
 float Detector::threshold() const { return impl_->threshold; }
@@ -243,7 +302,7 @@ bool Detector::fitted() const { return impl_->model != nullptr; }
 std::int64_t Detector::columns() const { return impl_->transform.columns(); }
 const std::vector<std::string>& Detector::column_names() const { return impl_->names; }
 const DetectorOptions& Detector::options() const { return fitted() ? impl_->resolved : impl_->options; }
-std::string Detector::search_path() const { return fitted() ? impl_->model->search_path() : std::string(); }
+std::string Detector::search_path() const { return fitted() ? impl_->model->member(0).search_path() : std::string(); }
 const std::vector<ModelTelemetry>& Detector::telemetry() const { return impl_->telemetry; }
 
 void Detector::attach(const std::string& name, const std::string& text) { impl_->attachments[name] = text; }

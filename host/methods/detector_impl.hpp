@@ -15,12 +15,16 @@ namespace cugad {
 /// options that do not go together.
 void check_options(const DetectorOptions& options);
 
+/// The options of each method of an ensemble (of one: its own), with the method's usual score where none is named.
+std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved);
+
 /// What a detector holds.
 struct Detector::Impl {
   Impl(const Device& device_, DetectorOptions options_) : device(device_), options(std::move(options_)) {}
 
   /// residuals (optional): rows x columns, the mean |x - G(z)| of the population in transformed units.
-  void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals);
+  void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
+             float* method_scores = nullptr);
   /// As a model file, and back (host/methods/model_file.cpp). from_file checks every value; Error{format} names the
   /// path and the field.
   safetensors::File to_file() const;
@@ -31,7 +35,7 @@ struct Detector::Impl {
   DetectorOptions resolved;  ///< with latent size, steps and decay decided by the rows
   std::vector<std::string> names;
   FeatureTransform transform;
-  std::unique_ptr<AnomalyModel> model;
+  std::unique_ptr<Ensemble> model;
   std::unique_ptr<ScoreStream> stream;  ///< made for the first score
   std::vector<ModelTelemetry> telemetry;
   float threshold = 0.0f;

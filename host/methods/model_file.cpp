@@ -15,33 +15,55 @@ constexpr int format_version = 1;
 constexpr std::int64_t most_columns = 1 << 20;
 constexpr const char* attachment_prefix = "attachment.";
 
+/// One tensor per view: [columns] or, where it is a matrix, [rows, columns], behind the population where that is
+/// larger than 1.
+void add_tensor(safetensors::File& file, const std::string& name, const StackView<float>& view, bool is_matrix,
+                Context& context) {
+  safetensors::Tensor tensor;
+  if (view.models > 1) tensor.shape.push_back(view.models);
+  if (is_matrix) tensor.shape.push_back(view.rows);
+  tensor.shape.push_back(view.columns);
+  const std::int64_t size = view.rows * view.columns;
+  tensor.f32.resize(view.models * size);
+  for (std::int64_t m = 0; m < view.models; ++m) {
+    context.backend().copy(tensor.f32.data() + m * size, view.model(m).data,
+                           sizeof(float) * static_cast<std::size_t>(size), context.stream());
+  }
+  context.synchronize();
+  file.tensors[name] = std::move(tensor);
+}
+
 /// The layers of a network as tensors "generator.0.weight", with a leading population dimension where it is larger
 /// than 1.
 void add_network(safetensors::File& file, const std::string& name, const Mlp& network, StackView<float> flat,
                  Context& context) {
-  const auto add = [&](const std::string& tensor_name, const StackView<float>& view, bool is_matrix) {
-    safetensors::Tensor tensor;
-    if (view.models > 1) tensor.shape.push_back(view.models);
-    if (is_matrix) tensor.shape.push_back(view.rows);
-    tensor.shape.push_back(view.columns);
-    const std::int64_t size = view.rows * view.columns;
-    tensor.f32.resize(view.models * size);
-    for (std::int64_t m = 0; m < view.models; ++m) {
-      context.backend().copy(tensor.f32.data() + m * size, view.model(m).data,
-                             sizeof(float) * static_cast<std::size_t>(size), context.stream());
-    }
-    context.synchronize();
-    file.tensors[tensor_name] = std::move(tensor);
-  };
   for (int l = 0; l < network.layers(); ++l) {
-    add(name + "." + std::to_string(l) + ".weight", network.weight(l, flat), true);
-    add(name + "." + std::to_string(l) + ".bias", network.bias(l, flat), false);
+    add_tensor(file, name + "." + std::to_string(l) + ".weight", network.weight(l, flat), true, context);
+    add_tensor(file, name + "." + std::to_string(l) + ".bias", network.bias(l, flat), false, context);
   }
+}
+
+/// What stands before the names of a method's tensors and statistics: nothing where there is one method.
+std::string prefix_of(const DetectorOptions& options, std::size_t methods) {
+  return methods == 1 ? "" : std::string(definition_of(options.method).name) + ".";
 }
 
 /// "generator", or "discriminator.x" for a branch.
 std::string tensor_prefix(Role role, const Network::Part& part) {
   return name_of(role) + (part.name.empty() ? "" : "." + part.name);
+}
+
+void add_model(safetensors::File& file, const std::string& prefix, const AnomalyModel& model, Context& context) {
+  for (const Role role : all_roles) {
+    const Network& network = model.networks()[role];
+    if (!network) continue;
+    for (const Network::Part& part : network.parts()) {
+      add_network(file, prefix + tensor_prefix(role, part), part.mlp, network.flat_of(part, model.weights(role)),
+                  context);
+    }
+  }
+  if (const StackView<float> scale = model.column_scale())
+    add_tensor(file, prefix + "column_scale", scale, false, context);
 }
 
 class Reader {
@@ -98,6 +120,11 @@ class Reader {
     }
   }
 
+  /// [columns] per model.
+  void vector(const std::string& name, const StackView<float>& view, Context& context) const {
+    tensor(name, view, false, context);
+  }
+
  private:
   void tensor(const std::string& name, const StackView<float>& view, bool is_matrix, Context& context) const {
     std::vector<std::int64_t> expected;
@@ -133,18 +160,66 @@ Json statistics_json(const std::vector<ScoreStatistics>& statistics) {
   return {{"median", medians}, {"spread", spreads}};
 }
 
-}  // namespace
+std::vector<ScoreStatistics> read_statistics(const Reader& reader, const Json& statistics, const std::string& key,
+                                             std::int64_t count) {
+  const Json part = statistics.is_object() && statistics.contains(key) ? statistics[key] : Json();
+  const auto medians = reader.numbers<float>(part, "median", count);
+  const auto spreads = reader.numbers<float>(part, "spread", count);
+  std::vector<ScoreStatistics> read;
+  for (std::size_t m = 0; m < medians.size(); ++m) {
+    if (!(spreads[m] > 0.0f)) reader.refuse("score statistics have a spread that is not positive");
+    read.push_back({medians[m], spreads[m]});
+  }
+  return read;
+}
 
-safetensors::File Detector::Impl::to_file() const {
-  safetensors::File file;
+void check_shapes(const Reader& reader, const std::string& prefix, const DetectorOptions& options,
+                  std::int64_t columns) {
+  const MethodNetworks networks = definition_of(options.method).networks(options, columns, 0);
+  for (const Role role : all_roles) {
+    if (!networks.has(role)) continue;
+    for (const Network::Part& part : networks[role].parts()) {
+      for (int l = 0; l < part.mlp.layers(); ++l) {
+        reader.check_shape(prefix + tensor_prefix(role, part) + "." + std::to_string(l) + ".weight", options.population,
+                           part.mlp.layer(l).out, part.mlp.layer_inputs(l));
+      }
+    }
+  }
+}
+
+std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string& prefix, const Device& device,
+                                         const DetectorOptions& options, std::int64_t columns, const Json& statistics) {
+  auto model = make_model(device, options, columns, 0);
   Context context = device.make_context();
   for (const Role role : all_roles) {
     const Network& network = model->networks()[role];
     if (!network) continue;
     for (const Network::Part& part : network.parts()) {
-      add_network(file, tensor_prefix(role, part), part.mlp, network.flat_of(part, model->weights(role)), context);
+      reader.network(prefix + tensor_prefix(role, part), part.mlp, network.flat_of(part, model->weights(role)),
+                     context);
     }
   }
+  if (model->column_scale()) reader.vector(prefix + "column_scale", model->column_scale(), context);
+  model->set_statistics(read_statistics(reader, statistics, prefix + "residual", options.population),
+                        read_statistics(reader, statistics, prefix + "discriminator", options.population));
+  return model;
+}
+
+}  // namespace
+
+safetensors::File Detector::Impl::to_file() const {
+  safetensors::File file;
+  Context context = device.make_context();
+  const std::vector<DetectorOptions> methods = options_of_methods(resolved);
+  Json statistics;
+  for (std::size_t i = 0; i < methods.size(); ++i) {
+    const std::string prefix = prefix_of(methods[i], methods.size());
+    const AnomalyModel& one = model->member(i);
+    add_model(file, prefix, one, context);
+    statistics[prefix + "residual"] = statistics_json(one.residual_statistics());
+    statistics[prefix + "discriminator"] = statistics_json(one.discriminator_statistics());
+  }
+  if (methods.size() > 1) statistics["methods"] = statistics_json(model->statistics());
   auto& metadata = file.metadata;
   metadata["format"] = format_name;
   metadata["format_version"] = std::to_string(format_version);
@@ -156,9 +231,7 @@ safetensors::File Detector::Impl::to_file() const {
   metadata["transform"] =
       Json{{"log1p", transform.log1p}, {"shift", transform.shift}, {"scale", transform.scale}}.dump();
   metadata["threshold"] = Json(threshold).dump();
-  metadata["score_statistics"] = Json{{"residual", statistics_json(model->residual_statistics())},
-                                      {"discriminator", statistics_json(model->discriminator_statistics())}}
-                                     .dump();
+  metadata["score_statistics"] = statistics.dump();
   Json told = Json::array();
   for (const ModelTelemetry& t : telemetry) {
     told.push_back({t.discriminator_loss, t.generator_loss, t.real_probability, t.fake_probability,
@@ -209,45 +282,20 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
 
   // The tensors must have the shapes that the options promise before memory is taken for them.
   if (resolved.latent < 1) reader.refuse("option 'latent' is 0, expected the latent size");
-  const MethodNetworks networks = definition_of(resolved.method).networks(resolved, count, 0);
-  for (const Role role : all_roles) {
-    if (!networks.has(role)) continue;
-    for (const Network::Part& part : networks[role].parts()) {
-      for (int l = 0; l < part.mlp.layers(); ++l) {
-        reader.check_shape(tensor_prefix(role, part) + "." + std::to_string(l) + ".weight", resolved.population,
-                           part.mlp.layer(l).out, part.mlp.layer_inputs(l));
-      }
-    }
-  }
+  const std::vector<DetectorOptions> methods = options_of_methods(resolved);
+  for (const DetectorOptions& one : methods) check_shapes(reader, prefix_of(one, methods.size()), one, count);
   const Json limit = reader.json("threshold");
   if (!limit.is_number()) reader.refuse("'threshold' is no number");
   threshold = limit.get<float>();
   if (!std::isfinite(threshold)) reader.refuse("'threshold' is out of range");
 
-  auto loaded = make_model(device, resolved, count, 0);
-  Context context = device.make_context();
-  for (const Role role : all_roles) {
-    if (!networks.has(role)) continue;
-    for (const Network::Part& part : networks[role].parts()) {
-      reader.network(tensor_prefix(role, part), part.mlp, networks[role].flat_of(part, loaded->weights(role)), context);
-    }
-  }
   const Json statistics = reader.json("score_statistics");
-  const auto read_statistics = [&](const char* key, std::vector<ScoreStatistics>& out) {
-    const Json part = statistics.is_object() && statistics.contains(key) ? statistics[key] : Json();
-    const auto medians = reader.numbers<float>(part, "median", resolved.population);
-    const auto spreads = reader.numbers<float>(part, "spread", resolved.population);
-    for (int m = 0; m < resolved.population; ++m) {
-      if (!(spreads[m] > 0.0f)) reader.refuse("score statistics have a spread that is not positive");
-      out[m] = {medians[m], spreads[m]};
-    }
-  };
-  std::vector<ScoreStatistics> of_residual(resolved.population), of_discriminator(resolved.population);
-  read_statistics("residual", of_residual);
-  read_statistics("discriminator", of_discriminator);
-  loaded->set_statistics(std::move(of_residual), std::move(of_discriminator));
+  std::vector<std::unique_ptr<AnomalyModel>> members;
+  for (const DetectorOptions& one : methods) {
+    members.push_back(read_model(reader, prefix_of(one, methods.size()), device, one, count, statistics));
+  }
 
-  telemetry.assign(resolved.population, {});
+  telemetry.assign(static_cast<std::size_t>(resolved.population) * methods.size(), {});
   const Json told = reader.json("telemetry");
   if (!told.is_array() || told.size() != telemetry.size()) reader.refuse("'telemetry' has not one entry per model");
   for (std::size_t m = 0; m < telemetry.size(); ++m) {
@@ -269,7 +317,11 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   for (const auto& [key, text] : file.metadata) {
     if (key.starts_with(prefix)) attachments[key.substr(prefix.size())] = text;
   }
-  loaded->prepare();
+  for (const auto& member : members) member->prepare();
+  auto loaded = std::make_unique<Ensemble>(device, std::move(members));
+  if (methods.size() > 1) {
+    loaded->set_statistics(read_statistics(reader, statistics, "methods", static_cast<std::int64_t>(methods.size())));
+  }
   stream.reset();
   model = std::move(loaded);
 }

@@ -7,7 +7,7 @@
 
 namespace cugad {
 
-ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform, AnomalyModel& model)
+ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform, Ensemble& model)
     : transform_(transform),
       model_(model),
       backend_(device.backend()),
@@ -40,7 +40,7 @@ void ScoreStream::stage(const Stage& stage, MatrixView<const float> rows) {
                 upload_.stream());
 }
 
-void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals) {
+void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores) {
   const std::int64_t columns = transform_.columns();
   const bool staged = !backend_.is_device_pointer(rows.data), fetched = !backend_.is_device_pointer(scores);
   Context& context = model_.context();
@@ -59,7 +59,9 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
     const MatrixView<float> transformed(transformed_.data, count, columns);
     FeatureTransform::apply(context, constants_, chunk, transformed);
     const StackView<float> target(fetched ? scores_.data : scores + first, 1, count, 1);
-    model_.score(transformed, target, residuals == nullptr ? nullptr : residuals + first * columns);
+    model_.score(
+        transformed, target, residuals == nullptr ? nullptr : residuals + first * columns,
+        method_scores == nullptr ? nullptr : method_scores + first * static_cast<std::int64_t>(model_.methods()));
     // The next chunk travels while this one is scored.
     if (staged && first + chunk_ < rows.rows) stage(stages_[1 - now], part(first + chunk_));
     if (fetched) {

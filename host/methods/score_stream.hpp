@@ -1,6 +1,6 @@
 #pragma once
 
-#include "host/methods/anomaly_model.hpp"
+#include "host/methods/ensemble.hpp"
 #include "host/methods/transform.hpp"
 
 namespace cugad {
@@ -10,14 +10,15 @@ namespace cugad {
 /// its way. All memory is taken on construction.
 class ScoreStream {
  public:
-  ScoreStream(const Device& device, const FeatureTransform& transform, AnomalyModel& model);
+  ScoreStream(const Device& device, const FeatureTransform& transform, Ensemble& model);
   ~ScoreStream();
   ScoreStream(const ScoreStream&) = delete;
   ScoreStream& operator=(const ScoreStream&) = delete;
 
   /// `residuals` (optional): rows x columns on the host, the mean |x - G(z)| of the population in transformed units.
-  /// Scores on the host are there on return; scores on the device follow in the order of context().stream().
-  void score(MatrixView<const float> rows, float* scores, float* residuals);
+  /// method_scores (optional): rows x methods on the host, each method's own score. Scores on the host are there on
+  /// return; scores on the device follow in the order of context().stream().
+  void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores);
 
  private:
   /// Rows on their way to the device.
@@ -28,7 +29,7 @@ class ScoreStream {
   void stage(const Stage& stage, MatrixView<const float> rows);
 
   const FeatureTransform& transform_;
-  AnomalyModel& model_;
+  Ensemble& model_;
   Backend& backend_;
   Context upload_;
   Arena arena_;

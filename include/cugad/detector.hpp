@@ -229,9 +229,13 @@ class Detector {
   /// Scores, one per row. Batch-invariant: a row's score does not depend on the rows beside it.
   std::vector<float> score(MatrixView<const float> rows);
   void score(MatrixView<const float> rows, float* scores);
+  /// Scores together with those of each method of an ensemble: method_scores becomes rows x methods, in the order of
+  /// the option `method`.
+  std::vector<float> score_methods(MatrixView<const float> rows, std::vector<float>& method_scores);
   /// Scores together with the `count` largest residuals of each row.
   std::vector<float> explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations);
-  /// Synthetic rows in the units of the training data: row i of the output comes from model i % population.
+  /// Synthetic rows in the units of the training data: row i of the output comes from model i % population (of an
+  /// ensemble's first method). Throws Error{unsupported} for a method without a prior, and for conditional models.
   /// Deterministic in (model, seed); writes count x columns() floats.
   void sample(std::int64_t count, std::uint64_t seed, float* rows);
   /// The 1 - contamination quantile of the training rows' scores.

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "host/methods/anomaly_model.hpp"
+
+namespace cugad {
+
+/// What a detector scores with: the model of one method, or those of several whose scores, each standardised on the
+/// training rows, are averaged. All members work on one stream.
+class Ensemble {
+ public:
+  /// Members must be prepared; `device` is theirs.
+  Ensemble(const Device& device, std::vector<std::unique_ptr<AnomalyModel>> members);
+
+  std::size_t methods() const { return members_.size(); }
+  AnomalyModel& member(std::size_t i) const { return *members_[i]; }
+  /// Standardises the members' scores: one per method; with one method they are not used.
+  void set_statistics(const std::vector<ScoreStatistics>& statistics);
+  const std::vector<ScoreStatistics>& statistics() const { return statistics_; }
+  /// Calibrates each member, then the average; returns the final scores of the rows.
+  std::vector<float> calibrate(MatrixView<const float> rows);
+
+  std::int64_t chunk_rows() const;
+  Context& context() const { return members_.front()->context(); }
+  void use_stream(void* stream);
+  /// Final scores of at most chunk_rows() rows, as AnomalyModel::score. feature_residual: mean over the methods that
+  /// have residuals; method_scores (optional, rows x methods() on the host): each method's own score, then it waits.
+  void score(MatrixView<const float> rows, StackView<float> scores, float* feature_residual, float* method_scores);
+
+ private:
+  void score_members(MatrixView<const float> rows, float* feature_residual);
+
+  std::vector<std::unique_ptr<AnomalyModel>> members_;
+  std::vector<ScoreStatistics> statistics_;
+  Arena arena_;
+  StackView<float> member_scores_, constants_;
+};
+
+}  // namespace cugad
