@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <memory>
+#include <optional>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -17,6 +18,15 @@ namespace {
 
 /// Rows scored between two looks at the cancel flag. Scores do not depend on it.
 constexpr std::int64_t rows_per_call = 2048;
+
+/// Which columns are written beside the score.
+struct CsvColumns {
+  bool row = false, anomaly = false;  ///< those of a file
+  bool label = false;
+  std::optional<Probability> probability;
+  bool confidence = false;
+  int reasons = 0;
+};
 
 struct Scores {
   std::vector<float> score;
@@ -42,9 +52,13 @@ Scores score_rows(Detector& detector, const Matrix& rows, int explained) {
   return scores;
 }
 
-std::string header(bool numbered, int explained) {
-  std::string line = numbered ? "row,score,anomaly" : "score";
-  for (int reason = 1; reason <= explained; ++reason) line += fmt::format(",reason_{}", reason);
+std::string header(const CsvColumns& columns) {
+  std::string line = columns.row ? "row,score" : "score";
+  if (columns.anomaly) line += ",anomaly";
+  if (columns.label) line += ",label";
+  if (columns.probability) line += ",probability";
+  if (columns.confidence) line += ",confidence";
+  for (int reason = 1; reason <= columns.reasons; ++reason) line += fmt::format(",reason_{}", reason);
   return line + '\n';
 }
 
@@ -57,27 +71,35 @@ std::string reasons(const Explanation& explanation, const std::vector<std::strin
   return cells;
 }
 
-/// `numbered`: row and anomaly columns beside the score.
-void score_to_csv(FittedModel& model, ModelInput& input, bool numbered, int explained, RowStatus& status,
+/// One line per row of a chunk.
+std::string csv_lines(const Detector& detector, const CsvColumns& columns, const Scores& scores,
+                      std::int64_t first_row) {
+  std::vector<float> probability, confidence;
+  if (columns.probability) probability = detector.probability(scores.score, *columns.probability);
+  if (columns.confidence) confidence = detector.confidence(scores.score);
+  const float threshold = detector.threshold();
+  std::string lines;
+  const auto end = std::back_inserter(lines);
+  for (std::size_t row = 0; row < scores.score.size(); ++row) {
+    const float score = scores.score[row];
+    const int anomalous = score >= threshold ? 1 : 0;
+    if (columns.row) fmt::format_to(end, "{},", first_row + static_cast<std::int64_t>(row));
+    fmt::format_to(end, "{}", score);
+    if (columns.anomaly) fmt::format_to(end, ",{}", anomalous);
+    if (columns.label) fmt::format_to(end, ",{}", anomalous);
+    if (columns.probability) fmt::format_to(end, ",{}", probability[row]);
+    if (columns.confidence) fmt::format_to(end, ",{}", confidence[row]);
+    if (columns.reasons > 0) lines += reasons(scores.explanations[row], detector.column_names());
+    lines += '\n';
+  }
+  return lines;
+}
+
+void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& columns, RowStatus& status,
                   const Append& append) {
-  append(header(numbered, explained));
-  const float threshold = model.detector.threshold();
+  append(header(columns));
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
-    const Scores scores = score_rows(model.detector, rows, explained);
-    fmt::memory_buffer lines;
-    for (std::size_t row = 0; row < scores.score.size(); ++row) {
-      const float score = scores.score[row];
-      const auto end = std::back_inserter(lines);
-      if (numbered) {
-        fmt::format_to(end, "{},{},{}", chunk.first_row + static_cast<std::int64_t>(row), score,
-                       score >= threshold ? 1 : 0);
-      } else {
-        fmt::format_to(end, "{}", score);
-      }
-      if (explained > 0) fmt::format_to(end, "{}", reasons(scores.explanations[row], model.detector.column_names()));
-      lines.push_back('\n');
-    }
-    append({lines.data(), lines.size()});
+    append(csv_lines(model.detector, columns, score_rows(model.detector, rows, columns.reasons), chunk.first_row));
     status.update(chunk.first_row + chunk.rows);
   });
 }
@@ -101,15 +123,36 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
   append({reinterpret_cast<const char*>(all.data()), all.size() * sizeof(float)});
 }
 
+CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
+  for (const char* name : {"explain", "probability", "confidence", "label"}) {
+    if (npy && flags.given(name)) throw UsageError(fmt::format("--{} needs csv output, not .npy", name));
+  }
+  CsvColumns columns;
+  columns.row = columns.anomaly = !flags.text("output").empty();
+  columns.label = flags.boolean("label");
+  columns.confidence = flags.boolean("confidence");
+  if (flags.given("probability")) {
+    const std::string& kind = flags.text("probability");
+    if (kind != "rank" && kind != "gaussian") {
+      throw UsageError(fmt::format("--probability must be rank or gaussian, not '{}'", kind));
+    }
+    columns.probability = kind == "rank" ? Probability::rank : Probability::gaussian;
+  }
+  return columns;
+}
+
 void score(const std::string& input, const FlagSet& flags) {
   const std::string& output = flags.text("output");
   const bool npy = output.ends_with(".npy");
   if (flags.given("output") && !npy && !output.ends_with(".csv")) {
     throw UsageError(fmt::format("--output must end in .csv or .npy, not '{}'", output));
   }
-  if (npy && flags.given("explain")) throw UsageError("--explain needs csv output, not .npy");
+  CsvColumns columns = chosen_columns(flags, npy);
   FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
-  const auto explained = static_cast<int>(flags.integer("explain", 0, 1, model.detector.columns()));
+  columns.reasons = static_cast<int>(flags.integer("explain", 0, 1, model.detector.columns()));
+  // A model that cannot give them says so before the first row.
+  if (columns.probability) model.detector.probability({}, *columns.probability);
+  if (columns.confidence) model.detector.confidence({});
   if (!output.empty()) check_writable(output);
   ModelInput rows(model, input, "");
   // Results on a terminal and a status line would write over each other.
@@ -118,7 +161,7 @@ void score(const std::string& input, const FlagSet& flags) {
     if (npy) {
       score_to_npy(model, rows, status, append);
     } else {
-      score_to_csv(model, rows, !output.empty(), explained, status, append);
+      score_to_csv(model, rows, columns, status, append);
     }
   };
   if (output.empty()) {
@@ -143,6 +186,9 @@ Run add_score(CLI::App& app) {
   flags->add_text("model", "FILE", "Model file");
   flags->add_text("output", "FILE", "Write a .csv (row, score, anomaly) or .npy file, not scores on standard output");
   flags->add_text("explain", "K", "Add each row's K columns with the largest residuals");
+  flags->add_text("probability", "rank|gaussian", "Add the score as a probability, calibrated on the training rows");
+  flags->add_boolean("confidence", "Add how sure the decision at the threshold is, from 0 to 1");
+  flags->add_boolean("label", "Add the decision at the threshold: 1 is anomalous");
   flags->add_device();
   flags->add_boolean("quiet", "No progress");
   return [input, flags] { score(*input, *flags); };

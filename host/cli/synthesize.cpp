@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <limits>
 #include <memory>
 
@@ -11,15 +12,22 @@ namespace cugad::cli {
 namespace {
 
 constexpr std::int64_t largest_rows = 1'000'000'000;
+constexpr std::int64_t largest_groups = 1'000'000;  // each is kept in memory
 
 void synthesize(const FlagSet& flags) {
   const std::string& output = flags.required_text("output");
-  flags.required_text("rows");
-  const std::int64_t rows = flags.integer("rows", 0, 1, largest_rows);
+  if (flags.given("rows") && flags.given("rows_per_group")) {
+    throw UsageError("--rows and --rows-per-group exclude each other");
+  }
+  const bool by_group = flags.given("rows_per_group");
+  if (!by_group) flags.required_text("rows");
   const auto seed = static_cast<std::uint64_t>(flags.integer("seed", 42, 0, std::numeric_limits<std::int64_t>::max()));
-  const std::int64_t groups = flags.integer("groups", 1, 1, rows);
+  const std::int64_t most_groups = by_group ? largest_groups : flags.integer("rows", 0, 1, largest_rows);
+  const std::int64_t groups = flags.integer("groups", 1, 1, std::min(most_groups, largest_groups));
+  const std::int64_t rows = by_group ? groups * flags.integer("rows_per_group", 0, 1, largest_rows / groups)
+                                     : flags.integer("rows", 0, 1, largest_rows);
   check_writable(output);
-  synthesize_telemetry(output, rows, seed, groups);
+  synthesize_telemetry(output, rows, seed, groups, flags.boolean("uneven"));
 }
 
 }  // namespace
@@ -35,7 +43,9 @@ Run add_synthesize(CLI::App& app) {
   flags->add_text("rows", "N", "Number of rows");
   flags->add_text("output", "FILE", "File to write: .csv or .csv.gz");
   flags->add_text("seed", "N", "Seed of the draw [42]");
-  flags->add_text("groups", "N", "Number of machines [1]");
+  flags->add_text("groups", "N", "Number of machines [1]; more than one: a column group instead of machine");
+  flags->add_text("rows_per_group", "N", "Number of rows of each group, in place of --rows");
+  flags->add_boolean("uneven", "Groups of very different sizes, from 1 row on");
   // `kind` has one value yet; it lives on because the parser writes to it.
   return [kind, flags] { synthesize(*flags); };
 }

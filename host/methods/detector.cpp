@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "cugad/error.hpp"
-#include "cugad/metrics.hpp"
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/methods/detector_impl.hpp"
@@ -200,6 +199,7 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   const bool by_search = d.options.score == ScoreRule::search;
   const Matrix calibration = sample_of(context, std::as_const(all).view(),
                                        by_search ? calibration_rows_search : calibration_rows_bank, d.options.seed);
+  if (d.options.false_alarm_rate > 0) conformal_rank(calibration.rows, d.options.false_alarm_rate);  // or throws
   fill_missing_with_means(all.view());
   if (d.options.deduplicate) {
     const std::vector<std::int64_t> distinct = distinct_rows(all);
@@ -229,8 +229,8 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   auto model = std::make_unique<Ensemble>(d.device, std::move(members));
   const ResidentRows calibration_rows(on_device, calibration.view());
   const std::vector<float> scores = model->calibrate(calibration_rows.view());
-  d.threshold =
-      static_cast<float>(metrics::percentile(scores, 100.0 * (1.0 - static_cast<double>(resolved.contamination))));
+  d.threshold = score_threshold(scores, resolved);
+  d.calibration = ScoreCalibration(scores);
   d.resolved = resolved;
   d.names = std::move(column_names);
   d.transform = std::move(transform);
@@ -295,6 +295,35 @@ void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
 void Detector::use_stream(void* stream) {
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   impl_->model->use_stream(stream);
+}
+
+const ScoreCalibration& Detector::Impl::calibrated() const {
+  if (!model) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  if (!calibration) {
+    throw Error(ErrorCode::unsupported,
+                "the model file has no score_calibration (an older version wrote it): fit the model again for "
+                "probabilities and confidences");
+  }
+  return *calibration;
+}
+
+std::vector<float> Detector::probability(std::span<const float> scores, Probability kind) const {
+  const ScoreCalibration& calibration = impl_->calibrated();
+  std::vector<float> probabilities;
+  probabilities.reserve(scores.size());
+  for (const float score : scores) probabilities.push_back(static_cast<float>(calibration.probability(score, kind)));
+  return probabilities;
+}
+
+std::vector<float> Detector::confidence(std::span<const float> scores) const {
+  const ScoreCalibration& calibration = impl_->calibrated();
+  const std::int64_t normal = expected_normal(calibration.count(), impl_->resolved);
+  std::vector<float> confidences;
+  confidences.reserve(scores.size());
+  for (const float score : scores) {
+    confidences.push_back(static_cast<float>(calibration.confidence(score, impl_->threshold, normal)));
+  }
+  return confidences;
 }
 
 float Detector::threshold() const { return impl_->threshold; }

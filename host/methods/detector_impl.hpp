@@ -2,10 +2,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "host/methods/score_calibration.hpp"
 #include "host/methods/score_stream.hpp"
 #include "host/model_file/safetensors.hpp"
 
@@ -25,6 +27,8 @@ struct Detector::Impl {
   /// residuals (optional): rows x columns, the mean |x - G(z)| of the population in transformed units.
   void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
              float* method_scores = nullptr);
+  /// Throws Error{unsupported} for a model without calibration.
+  const ScoreCalibration& calibrated() const;
   /// As a model file, and back (host/methods/model_file.cpp). from_file checks every value; Error{format} names the
   /// path and the field.
   safetensors::File to_file() const;
@@ -39,6 +43,7 @@ struct Detector::Impl {
   std::unique_ptr<ScoreStream> stream;  ///< made for the first score
   std::vector<ModelTelemetry> telemetry;
   float threshold = 0.0f;
+  std::optional<ScoreCalibration> calibration;  ///< older model files have none
   std::map<std::string, std::string> attachments;
 };
 

@@ -231,6 +231,7 @@ safetensors::File Detector::Impl::to_file() const {
   metadata["transform"] =
       Json{{"log1p", transform.log1p}, {"shift", transform.shift}, {"scale", transform.scale}}.dump();
   metadata["threshold"] = Json(threshold).dump();
+  if (calibration) metadata["score_calibration"] = calibration->to_json();
   metadata["score_statistics"] = statistics.dump();
   Json told = Json::array();
   for (const ModelTelemetry& t : telemetry) {
@@ -288,6 +289,15 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   if (!limit.is_number()) reader.refuse("'threshold' is no number");
   threshold = limit.get<float>();
   if (!std::isfinite(threshold)) reader.refuse("'threshold' is out of range");
+  calibration.reset();
+  if (file.metadata.contains("score_calibration")) {  // version 0.1 wrote none
+    try {
+      calibration = ScoreCalibration::from_json(reader.text("score_calibration"));
+      expected_normal(calibration->count(), resolved);
+    } catch (const Error& error) {
+      reader.refuse(error.what());
+    }
+  }
 
   const Json statistics = reader.json("score_statistics");
   std::vector<std::unique_ptr<AnomalyModel>> members;

@@ -318,6 +318,8 @@ std::vector<Option> make_options() {
                         "weight of the discriminator's positive part in the score"));
   list.push_back(flag("compress", &O::compress, "standardised scores u become sign(u) log(1 + |u|)"));
   list.push_back(number("contamination", &O::contamination, 0, 0.5, "share of training rows above the threshold"));
+  list.push_back(number("false_alarm_rate", &O::false_alarm_rate, 0, 0.5,
+                        "threshold that a new normal row passes with at most this probability; 0: by contamination"));
   return list;
 }
 

@@ -13,19 +13,10 @@
 #include "cugad/table.hpp"
 #include "host/model_file/atomic_file.hpp"
 #include "host/table/cell.hpp"
+#include "host/table/group_order.hpp"
 
 namespace cugad {
 namespace {
-
-/// exp() from additions and multiplications alone: libraries differ in the last bit, and the file must not.
-double portable_exp(double x) {
-  constexpr double ln2 = 0.6931471805599453;
-  const double power = std::floor(x / ln2 + 0.5);
-  const double rest = x - power * ln2;
-  double sum = 1;
-  for (int term = 14; term > 0; --term) sum = 1 + sum * rest / term;
-  return std::ldexp(sum, static_cast<int>(power));
-}
 
 /// The random numbers of one row (or of one machine): each is drawn by its own number.
 class Draws {
@@ -54,7 +45,8 @@ class Draws {
   std::int64_t row_;
 };
 
-constexpr std::uint32_t machine_lane = 1, row_lane = 0;
+/// Lanes of RandomPurpose::synthesis; "row" is the row of the file, or the number of the machine.
+constexpr std::uint32_t row_lane = 0, machine_lane = 1, size_lane = 2;
 
 struct Service {
   const char* name;
@@ -65,21 +57,33 @@ constexpr std::array<Service, 4> services = {{{"web", 0.45, 8.0, 1.6, 12},
                                               {"cache", 0.20, 7.0, 0.2, 1.5},
                                               {"batch", 0.10, 11.0, -1.5, 160}}};
 
-/// A machine's character, and the hidden state that ties its columns together.
+/// A machine's character, and the hidden state that ties its columns together. The machines of a fleet differ in what
+/// is ordinary, in units and in rhythm: what one of them never shows is an everyday value of another.
 struct Machine {
   double base_load = 0.4, swing = 0.18, phase = 0, ambient = 24, log_scale = 0, slowness = 1, preference = 0;
+  double period = 288, inertia = 0.3, memory = 0.25, memory_gain = 0.45, heat_gain = 45, fan = 900, fan_gain = 3200;
+  double log_answer = 0, error_rate = 0.002;
   double activity = 0, heat = 0.4;
 
   Machine() = default;
   Machine(std::uint64_t seed, std::int64_t number) {
     const Draws draw(seed, machine_lane, number);
-    base_load = 0.25 + 0.35 * draw.uniform(0);
-    swing = 0.08 + 0.18 * draw.uniform(1);
+    base_load = 0.15 + 0.5 * draw.uniform(0);
+    swing = 0.04 + 0.2 * draw.uniform(1);
     phase = draw.uniform(2);
-    ambient = 19 + 10 * draw.uniform(3);
-    log_scale = 0.8 * draw.normal(4);
-    slowness = portable_exp(0.4 * draw.normal(5));
+    ambient = 14 + 20 * draw.uniform(3);
+    log_scale = 2.0 * draw.normal(4);
+    slowness = portable_exp(1.2 * draw.normal(5));
     preference = draw.uniform(6);
+    period = 96 * portable_exp(1.8 * draw.uniform(7));  // from a third of a day to two days
+    inertia = 0.1 + 0.5 * draw.uniform(8);
+    memory = 0.1 + 0.4 * draw.uniform(9);
+    memory_gain = 0.6 * draw.uniform(10) - 0.15;
+    heat_gain = 20 + 50 * draw.uniform(11);
+    fan = 600 + 1600 * draw.uniform(12);
+    fan_gain = 1200 + 3600 * draw.uniform(13);
+    log_answer = 1.2 * draw.normal(14);
+    error_rate = 0.002 * portable_exp(1.0 * draw.normal(15));
     heat = base_load;
   }
 };
@@ -109,31 +113,33 @@ const Service& choose_service(const Machine& machine, double uniform) {
   return services.back();
 }
 
-double temperature_at(const Machine& machine, double heat) { return machine.ambient + 8 + 45 * heat; }
-double fan_at(double heat) { return 900 + 3200 * heat; }
+double temperature_at(const Machine& machine, double heat) { return machine.ambient + 8 + machine.heat_gain * heat; }
+double fan_at(const Machine& machine, double heat) { return machine.fan + machine.fan_gain * heat; }
 
 Sample normal_sample(Machine& machine, std::int64_t time, const Draws& draw) {
   machine.activity = 0.95 * machine.activity + 0.3 * draw.normal(0);
-  const double cycle = daily_cycle(static_cast<double>(time) / 288 + machine.phase);
+  const double cycle = daily_cycle(static_cast<double>(time) / machine.period + machine.phase);
   Sample sample;
   sample.load = std::clamp(machine.base_load + machine.swing * cycle + 0.1 * machine.activity + 0.02 * draw.normal(1),
                            0.01, 0.99);
-  machine.heat += 0.3 * (sample.load - machine.heat);  // heat follows load with a delay
+  machine.heat += machine.inertia * (sample.load - machine.heat);  // heat follows load with a delay
 
   const Service& service = choose_service(machine, draw.uniform(2));
   sample.service = service.name;
   const double judged = sample.load + 0.02 * draw.normal(3);
   sample.state = judged < 0.2 ? "idle" : judged > 0.65 ? "busy" : "active";
-  sample.memory = std::clamp(0.25 + 0.45 * sample.load + 0.05 * machine.activity + 0.02 * draw.normal(4), 0.02, 0.98);
+  sample.memory = std::clamp(
+      machine.memory + machine.memory_gain * sample.load + 0.05 * machine.activity + 0.02 * draw.normal(4), 0.02, 0.98);
   sample.temperature = temperature_at(machine, machine.heat) + 0.7 * draw.normal(5);
-  sample.fan = fan_at(machine.heat) + 40 * draw.normal(6);
+  sample.fan = fan_at(machine, machine.heat) + 40 * draw.normal(6);
   const double burst = draw.uniform(7) < 0.04 ? 2.5 * draw.uniform(8) : 0;
   const double log_in = service.log_bytes_in + machine.log_scale + 2.2 * sample.load + 0.6 * draw.normal(9) + burst;
   sample.bytes_in = portable_exp(log_in);
-  sample.bytes_out = portable_exp(log_in + service.log_answer + 0.25 * draw.normal(10));
+  sample.bytes_out = portable_exp(log_in + service.log_answer + machine.log_answer + 0.25 * draw.normal(10));
   const double queue = 1 + sample.load * sample.load / (1.1 - sample.load);
   sample.latency = service.latency * machine.slowness * queue * portable_exp(0.2 * draw.normal(11));
-  sample.error_rate = 0.002 * portable_exp(0.4 * draw.normal(12)) + 0.05 * std::max(0.0, sample.load - 0.8);
+  sample.error_rate =
+      machine.error_rate * portable_exp(0.4 * draw.normal(12)) + 0.05 * std::max(0.0, sample.load - 0.8);
   return sample;
 }
 
@@ -219,7 +225,8 @@ class Output {
 
 }  // namespace
 
-void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint64_t seed, std::int64_t groups) {
+void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint64_t seed, std::int64_t groups,
+                          bool uneven) {
   if (rows < 1)
     throw Error(ErrorCode::invalid_argument, fmt::format("{} rows were asked for, expected at least 1", rows));
   if (groups < 1 || groups > rows) {
@@ -228,22 +235,28 @@ void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint6
   }
   std::vector<Machine> machines;
   for (std::int64_t g = 0; g < groups; ++g) machines.push_back(groups == 1 ? Machine() : Machine(seed, g));
-  const std::size_t digits = std::to_string(groups - 1).size();
+  const bool fleet = groups > 1;
+  const std::size_t digits = std::max<std::size_t>(fleet ? 4 : 1, std::to_string(groups - 1).size());
+  std::vector<double> place;  // decides sizes
+  for (std::int64_t g = 0; uneven && g < groups; ++g) place.push_back(Draws(seed, size_lane, g).uniform(0));
+  GroupOrder order = uneven ? GroupOrder::uneven(rows, place) : GroupOrder::even(groups);
 
   write_file_atomically(path, [&](const std::function<void(std::string_view)>& append) {
     Output output(append, path.ends_with(".gz"));
-    std::string text =
-        "machine,service,state,load,memory,temperature,fan_speed,bytes_in,bytes_out,latency_ms,error_rate,label\n";
+    std::string text = fleet ? "group" : "machine";
+    text += ",service,state,load,memory,temperature,fan_speed,bytes_in,bytes_out,latency_ms,error_rate,label\n";
     for (std::int64_t r = 0; r < rows; ++r) {
       const Draws draw(seed, row_lane, r);
-      Machine& machine = machines[static_cast<std::size_t>(r % groups)];
-      Sample sample = normal_sample(machine, r / groups, draw);
+      const auto [group, time] = order.next();
+      Machine& machine = machines[static_cast<std::size_t>(group)];
+      Sample sample = normal_sample(machine, time, draw);
       constexpr double anomaly_share = 0.03;
       if (draw.uniform(16) < anomaly_share) make_anomalous(sample, machine, draw);
       fmt::format_to(std::back_inserter(text),
-                     "m{:0{}},{},{},{:.3f},{:.3f},{:.1f},{:.0f},{:.0f},{:.0f},{:.2f},{:.5f},{}\n", r % groups, digits,
-                     sample.service, sample.state, sample.load, sample.memory, sample.temperature, sample.fan,
-                     sample.bytes_in, sample.bytes_out, sample.latency, sample.error_rate, sample.label);
+                     "{}{:0{}},{},{},{:.3f},{:.3f},{:.1f},{:.0f},{:.0f},{:.0f},{:.2f},{:.5f},{}\n",
+                     fleet ? "machine-" : "m", group, digits, sample.service, sample.state, sample.load, sample.memory,
+                     sample.temperature, sample.fan, sample.bytes_in, sample.bytes_out, sample.latency,
+                     sample.error_rate, sample.label);
       if (text.size() > (1 << 16)) {
         output.write(text);
         text.clear();

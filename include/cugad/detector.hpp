@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,12 @@ enum class EncoderTraining {
 
 /// Scaling of columns, fitted on the training rows.
 enum class Scale { none, minmax, standard, robust };
+
+/// How a score becomes a number in [0, 1] that never falls as the score rises.
+enum class Probability {
+  rank,      ///< share of the training rows' scores that are no larger (smoothed): about uniform for new normal rows
+  gaussian,  ///< clip(erf((score - mean) / (deviation sqrt 2)), 0, 1) of the training rows' scores: PyOD's "unify"
+};
 
 /// Everything that decides a detector's result. Defaults are the label-free recipe for tables; presets() reproduce
 /// papers. Each field can be set by its name in TOML, in JSON and (with dashes) on the command line: see option_list().
@@ -162,6 +169,10 @@ struct DetectorOptions {
   float discriminator_weight = 0.5f;  ///< weight of max(standardised -D(x), 0) in the score
   bool compress = true;               ///< standardised scores u become sign(u) log(1 + |u|)
   float contamination = 0.05f;        ///< share of training rows above the threshold
+  /// > 0: in place of contamination, the split-conformal threshold, from which on a new row like the training rows lies
+  /// with at most this probability. (As far as training rows score like new ones: a model that learnt them by heart
+  /// gives them lower scores.)
+  float false_alarm_rate = 0.0f;
 };
 
 /// One settable field of DetectorOptions.
@@ -238,7 +249,14 @@ class Detector {
   /// ensemble's first method). Throws Error{unsupported} for a method without a prior, and for conditional models.
   /// Deterministic in (model, seed); writes count x columns() floats.
   void sample(std::int64_t count, std::uint64_t seed, float* rows);
-  /// The 1 - contamination quantile of the training rows' scores.
+  /// Scores as probabilities, calibrated on the training rows' scores. Throws Error{invalid_argument} before fit or
+  /// load, Error{unsupported} for a model file of a version that kept no calibration; so does confidence().
+  std::vector<float> probability(std::span<const float> scores, Probability kind) const;
+  /// For each score how sure its label at the threshold is, in [0, 1]: the probability that the label would be the
+  /// same, had other rows of the same distribution been trained on (Perini, Vercruyssen, Davis 2020).
+  std::vector<float> confidence(std::span<const float> scores) const;
+  /// Rows are anomalous from this score on: the 1 - contamination quantile of the training rows' scores, or the
+  /// threshold that false_alarm_rate asks for.
   float threshold() const;
 
   bool fitted() const;

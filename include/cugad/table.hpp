@@ -131,8 +131,11 @@ std::vector<std::int64_t> numpy_permutation(std::uint32_t seed, std::int64_t n);
 
 /// A labelled table made by us, for demos and tests: telemetry of machines (load, temperatures, byte counts that are
 /// heavy-tailed, a categorical "service" and "state", a "machine" column) with about 3 % anomalies of several kinds;
-/// label column "label" is "normal" or the anomaly's kind. Same seed, same file. Written as csv (".gz": compressed),
-/// aside and then renamed.
-void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint64_t seed, std::int64_t groups = 1);
+/// label column "label" is "normal" or the anomaly's kind. With more than one group a column "group" stands in place of
+/// "machine" ("machine-0007"): each group is a machine of its own character (offsets, scales, rhythm), so that a model
+/// of all of them misses what a model of each one sees. Groups are of equal size (but for one row), or `uneven`: from 1
+/// row on, log-uniform. Same seed, same file. Written as csv (".gz": compressed), aside and then renamed.
+void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint64_t seed, std::int64_t groups = 1,
+                          bool uneven = false);
 
 }  // namespace cugad

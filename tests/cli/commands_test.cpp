@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -61,6 +62,27 @@ TEST_F(Commands, ScoresGoToStandardOutputOrAFile) {
   for (const std::string& line : lines_of(read_file(at("plain.csv")))) ++decisions[line.back()];
   EXPECT_GT(decisions['1'], 30);
   EXPECT_GT(decisions['0'], 2000);
+}
+
+TEST_F(Commands, ScoresComeWithLabelProbabilityAndConfidence) {
+  const auto plain = lines_of(run_well({"score", table, "--model", model}));
+  for (const std::string kind : {"rank", "gaussian"}) {
+    const auto lines =
+        lines_of(run_well({"score", table, "--model", model, "--label", "--confidence", "--probability", kind}));
+    ASSERT_EQ(lines.size(), plain.size());
+    EXPECT_EQ(lines[0], "score,label,probability,confidence");
+    for (std::size_t row = 1; row < lines.size(); ++row) {
+      float score = 0, probability = -1, confidence = -1;
+      int label = -1;
+      ASSERT_EQ(std::sscanf(lines[row].c_str(), "%f,%d,%f,%f", &score, &label, &probability, &confidence), 4);
+      EXPECT_EQ(lines[row].substr(0, plain[row].size() + 1), plain[row] + ",");
+      EXPECT_TRUE(label == 0 || label == 1);
+      EXPECT_TRUE(probability >= 0 && probability <= 1 && confidence >= 0 && confidence <= 1) << lines[row];
+    }
+  }
+  EXPECT_EQ(lines_of(run_well({"score", table, "--model", model, "--confidence"}))[0], "score,confidence");
+  run_well({"score", table, "--model", model, "--probability", "rank", "--explain", "1", "--output", at("s.csv")});
+  EXPECT_EQ(lines_of(read_file(at("s.csv")))[0], "row,score,anomaly,probability,reason_1");
 }
 
 TEST_F(Commands, NpyHoldsTheSameScores) {
@@ -165,6 +187,13 @@ TEST_F(Commands, SynthesizeIsReproducible) {
     run_well({"synthesize", "telemetry", "--rows", "500", "--groups", "5", "--seed", "3", "--output", at(name)});
   }
   EXPECT_EQ(read_file(at("a.csv")), read_file(at("b.csv")));
+  run_well(
+      {"synthesize", "telemetry", "--rows-per-group", "100", "--groups", "5", "--seed", "3", "--output", at("b.csv")});
+  EXPECT_EQ(read_file(at("a.csv")), read_file(at("b.csv")));
+  run_well({"synthesize", "telemetry", "--rows", "500", "--groups", "5", "--seed", "3", "--uneven", "--output",
+            at("b.csv")});
+  EXPECT_NE(read_file(at("a.csv")), read_file(at("b.csv")));
+  EXPECT_EQ(lines_of(read_file(at("b.csv"))).size(), 501u);
 }
 
 TEST_F(Commands, TrainsOnAllRowsWithoutNormalAndSaysSo) {

@@ -142,6 +142,9 @@ TEST_F(Errors, WrongModels) {
 TEST_F(Errors, WrongScoring) {
   expect({{{"score", table, "--model", model, "--output", at("s.txt")}, 2, ".csv or .npy"},
           {{"score", table, "--model", model, "--output", at("s.npy"), "--explain", "2"}, 2, "--explain"},
+          {{"score", table, "--model", model, "--output", at("s.npy"), "--label"}, 2, "--label"},
+          {{"score", table, "--model", model, "--output", at("s.npy"), "--probability", "rank"}, 2, "--probability"},
+          {{"score", table, "--model", model, "--probability", "likely"}, 2, "rank or gaussian"},
           {{"score", table, "--model", model, "--explain", "0"}, 2, "--explain"},
           {{"score", table, "--model", model, "--explain", "1000"}, 2, "--explain"},
           {{"score", table, "--model", model, "--output", at("no/s.csv")}, 1, "no/s.csv"},
@@ -150,6 +153,7 @@ TEST_F(Errors, WrongScoring) {
           {{"sample", "--model", model, "--count", "99999999999999"}, 2, "--count"},
           {{"synthesize", "telemetry", "--rows", "0", "--output", at("x.csv")}, 2, "--rows"},
           {{"synthesize", "telemetry", "--rows", "5", "--groups", "6", "--output", at("x.csv")}, 2, "--groups"},
+          {{"synthesize", "telemetry", "--rows", "5", "--rows-per-group", "6", "--output", at("x.csv")}, 2, "exclude"},
           {{"synthesize", "telemetry", "--rows", "5", "--output", at("no/x.csv")}, 1, "no/x.csv"}});
   // A table without one of the model's columns. The file of scores must not appear.
   const Outcome outcome =
