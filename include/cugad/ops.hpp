@@ -96,6 +96,65 @@ struct SigmoidCrossEntropy {
   bool accumulate = false;
 };
 
+/// The mean distance of two stacks and its gradient: loss = weight * mean over rows and columns of |a - b| (l1) or
+/// (a - b)^2 (squared), da = weight / (rows columns) * sign(a - b) or 2 weight / (rows columns) * (a - b), db = -da.
+///   a, b [rows, columns]; da, db [rows, columns] (each optional; may alias nothing); loss [1, 1] per model (optional):
+///   always overwritten. l2 is refused. Derivative of |.| at 0: 0. accumulate: da and db are added to, in one fused
+///   multiply-add. The loss is a double sum in an order that depends on the shape alone, rounded once. Workspace: sums
+///   of chunks (CUDA). Bound: 4 eps |da| (+ eps |result| where accumulating); 4 eps |loss|. Source: the L1 terms of
+///   Akcay 2018 and Isola 2016.
+struct DifferenceLoss {
+  StackView<const float> a, b;
+  Distance metric = Distance::l1;
+  float weight = 1.0f;
+  StackView<float> da, db;
+  bool accumulate = false;
+  StackView<float> loss;
+};
+
+/// Feature matching (Salimans 2016, 3.1): loss = weight * sum over columns of D_c^2, D_c = mean_r real - mean_r
+/// generated, and its gradient dgenerated_rc = -2 weight / g * D_c, the same in every row.
+///   real [n, columns], generated [g, columns], n and g at least 1; dgenerated [g, columns]: overwritten; loss [1, 1]
+///   per model (optional). All in double, rounded once. Order of the means: row r goes to partial sum r % 8, then a
+///   fixed tree; the loss in an order that depends on the columns alone. Workspace: sums of chunks (CUDA). Bound: 2 eps
+///   |result|
+///   + 2^-53 (n + g + 8) sum |terms|.
+struct FeatureMatching {
+  StackView<const float> real, generated;
+  float weight = 1.0f;
+  StackView<float> dgenerated;
+  StackView<float> loss;
+};
+
+/// The loss of a Wasserstein critic (Arjovsky 2017): loss = weight * mean over rows of logit, dlogit = weight / rows.
+///   logit [rows, 1]; dlogit [rows, 1] (optional; may be the logit buffer itself): overwritten; loss [1, 1] per model
+///   (optional). accumulate: loss is added to. The sum is double, in an order that depends on the number of rows alone,
+///   rounded once. Workspace: sums of chunks (CUDA). Bound: eps |dlogit|; 2 eps |loss| + 2^-53 rows |weight| mean
+///   |logit|.
+struct LinearLoss {
+  StackView<const float> logit;
+  float weight = 1.0f;
+  StackView<float> dlogit, loss;
+  bool accumulate = false;
+};
+
+/// The penalty on a critic's input gradient (Gulrajani 2017) and its derivative with respect to that gradient: loss =
+/// weight * mean over rows of (|g_r| - target)^2, tangent_r = 2 weight / rows * (|g_r| - target) / |g_r| * g_r (target
+/// 0: 2 weight / rows * g_r); where |g_r| is 0 the tangent is 0.
+///   gradient g [rows, columns]; tangent [rows, columns] (may be the gradient itself): overwritten; loss [1, 1] per
+///   model (optional): overwritten. Norm and factor of a row in double, 16 interleaved partial sums, then a fixed tree:
+///   the tangent's bits are the same on all backends. The loss is a double sum in an order that depends on the number
+///   of rows alone, rounded once. Workspace: sums of chunks (CUDA). Bound: 3 eps |tangent|; 2 eps |loss| + 2^-50 weight
+///   mean
+///   (|g| + target)^2.
+struct GradientPenalty {
+  StackView<const float> gradient;
+  float target = 1.0f;  ///< at least 0
+  float weight = 1.0f;
+  StackView<float> tangent;
+  StackView<float> loss;
+};
+
 enum class AdamForm : std::int32_t {
   standard,     ///< w -= lr * m^ / (sqrt(v^) + epsilon), Kingma and Ba 2015, Algorithm 1
   epsilon_hat,  ///< w -= lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon), the form before their section 2.1
@@ -126,6 +185,22 @@ struct Adam {
   const std::uint32_t* step_counter = nullptr;
   std::int64_t step_stride = 1;  ///< at least 1
   const float* rate_scale = nullptr;
+};
+
+/// Historical averaging (Salimans 2016, 3.3): mean <- mean + (theta - mean) / t, then gradient += 2 weight (theta -
+/// mean), with the history taken as constant. At t = 1 the mean becomes theta, whatever it held.
+///   parameter (theta), mean, gradient [1, n]; model_scale [1, 1] per model (optional): 0 leaves a model alone, any
+///   other value changes nothing. t is step, counted from 1; with a step_counter step + step_stride * *step_counter, as
+///   in Adam. Two fused multiply-adds. Bound: mean 2 eps (|mean| + |theta|); gradient eps |gradient| + 8 eps |weight|
+///   (|mean| + |theta|).
+struct HistoricalAverage {
+  StackView<const float> parameter;
+  StackView<float> mean, gradient;
+  StackView<const float> model_scale;
+  float weight = 1.0f;
+  std::int64_t step = 1;
+  const std::uint32_t* step_counter = nullptr;
+  std::int64_t step_stride = 1;  ///< at least 1
 };
 
 /// The last op of a training step whose counter lives on the device: adds one to *step_counter, then writes the factor
@@ -233,12 +308,16 @@ struct ReconstructionScore {
 };
 
 /// distance[r] = |a_r - b_r| under `metric`; NaN cells of a are left out.
-///   a, b [rows, columns], distance [rows, 1]. Order: 16 interleaved partial sums, then a fixed tree.
-///   Bound: (columns + 4) eps * the sum of |terms| (l2: of the result).
+///   a, b [rows, columns], distance [rows, 1]. column_scale [1, columns] per model (optional, at least 0): each |a - b|
+///   is multiplied by it; limit > 0: then clamped to at most limit; then summed or squared. Order: 16 interleaved
+///   partial sums, then a fixed tree. Bound: (columns + 4) eps * the sum of |terms| (l2: of the result);
+///   with column_scale (columns + 8) eps.
 struct RowDistance {
   StackView<const float> a, b;
   Distance metric = Distance::l1;
   StackView<float> distance;
+  StackView<const float> column_scale;
+  float limit = 0.0f;  ///< 0: none
 };
 
 /// The k nearest rows of a bank for every query, nearest first, ties by the smaller index; NaN cells of a query are
@@ -260,6 +339,22 @@ struct NearestRows {
 struct GatherRows {
   StackView<const float> source;
   StackView<const std::int32_t> index;
+  StackView<float> out;
+};
+
+/// y += scale * x, one fused multiply-add per element. x, y [rows, columns]. Bound: eps |y|.
+struct AddRows {
+  StackView<const float> x;
+  float scale = 1.0f;
+  StackView<float> y;
+};
+
+/// Rows between two rows (Gulrajani 2017): out_r = u_r a_r + (1 - u_r) b_r, u_r = (word r of the stream >> 8) * 2^-24,
+/// computed as b + u (a - b) with the product fused.
+///   a, b, out [rows, columns]; out may be a or b. Bound: eps (|a - b| + |out|).
+struct InterpolateRows {
+  StackView<const float> a, b;
+  RandomKey key;
   StackView<float> out;
 };
 
@@ -294,6 +389,20 @@ struct FillUniform {
   StackView<float> out;
   RandomKey key;
   float low = 0.0f, high = 1.0f;
+};
+
+/// A draw from N(mean, exp(log variance)) that gradients pass through (Kingma 2014): z = mean + s * noise, s = exp(v /
+/// 2), v = the log variance clamped to [-10, 10]; backward: dmean = dz, dlog variance = dz * noise * s / 2, and 0 where
+/// the log variance lies outside.
+///   statistics [rows, 2 k]: k means, then k log variances; noise, z [rows, k] (z null: not computed); dz [rows, k],
+///   given together with dstatistics [rows, 2 k], which is overwritten. Aliasing: none. Batch-invariant, the same bits
+///   on all backends. Bound: 4 eps (|mean| + |s noise|); dlog variance 6 eps |result|.
+struct Reparameterise {
+  StackView<const float> statistics;
+  StackView<const float> noise;
+  StackView<float> z;
+  StackView<const float> dz;
+  StackView<float> dstatistics;
 };
 
 /// Per column over the rows, NaN cells left out, in double with a fixed order:
@@ -395,16 +504,24 @@ struct RankingMetrics {
   X(dense_forward, DenseForward)                \
   X(dense_backward, DenseBackward)              \
   X(sigmoid_cross_entropy, SigmoidCrossEntropy) \
+  X(difference_loss, DifferenceLoss)            \
+  X(feature_matching, FeatureMatching)          \
+  X(linear_loss, LinearLoss)                    \
+  X(gradient_penalty, GradientPenalty)          \
   X(adam, Adam)                                 \
+  X(historical_average, HistoricalAverage)      \
   X(advance_step, AdvanceStep)                  \
   X(latent_search, LatentSearch)                \
   X(reconstruction_score, ReconstructionScore)  \
   X(row_distance, RowDistance)                  \
   X(nearest_rows, NearestRows)                  \
   X(gather_rows, GatherRows)                    \
+  X(add_rows, AddRows)                          \
+  X(interpolate_rows, InterpolateRows)          \
   X(sample_rows, SampleRows)                    \
   X(fill_normal, FillNormal)                    \
   X(fill_uniform, FillUniform)                  \
+  X(reparameterise, Reparameterise)             \
   X(column_statistics, ColumnStatistics)        \
   X(scale_columns, ScaleColumns)                \
   X(quantile, Quantile)                         \

@@ -31,4 +31,18 @@ std::string check_contract(const Adam& args) {
   return check.result();
 }
 
+std::string check_contract(const HistoricalAverage& args) {
+  ContractCheck check("historical_average");
+  const std::int64_t models = args.parameter.models, n = args.parameter.columns;
+  check.view("parameter", args.parameter, models, 1, n);
+  check.output("mean", args.mean, models, 1, n);
+  check.output("gradient", args.gradient, models, 1, n);
+  check.optional("model_scale", args.model_scale, models, 1, 1);
+  check.require(std::isfinite(args.weight), "weight is not finite");
+  check.require(args.step + (args.step_counter != nullptr ? 1 : 0) >= 1,
+                "step is " + std::to_string(args.step) + ", steps count from 1");
+  check.require(args.step_stride >= 1, "step_stride is " + std::to_string(args.step_stride) + ", expected at least 1");
+  return check.result();
+}
+
 }  // namespace cugad

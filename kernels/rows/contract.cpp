@@ -14,6 +14,8 @@ std::string check_contract(const RowDistance& args) {
   check.output("distance", args.distance, models, rows, 1);
   check.require(args.metric == Distance::l1 || args.metric == Distance::l2 || args.metric == Distance::squared,
                 "metric is not a known distance");
+  check.optional("column_scale", args.column_scale, models, 1, columns);
+  check.require(args.limit >= 0.0f, "limit is " + std::to_string(args.limit) + ", expected at least 0");
   return check.result();
 }
 
@@ -23,6 +25,37 @@ std::string check_contract(const GatherRows& args) {
   check.view("source", args.source, models, args.source.rows, columns);
   check.view("index", args.index, models, rows, 1);
   check.output("out", args.out, models, rows, columns);
+  return check.result();
+}
+
+std::string check_contract(const AddRows& args) {
+  ContractCheck check("add_rows");
+  const std::int64_t models = args.y.models, rows = args.y.rows, columns = args.y.columns;
+  check.view("x", args.x, models, rows, columns);
+  check.output("y", args.y, models, rows, columns);
+  check.require(std::isfinite(args.scale), "scale is not finite");
+  return check.result();
+}
+
+std::string check_contract(const InterpolateRows& args) {
+  ContractCheck check("interpolate_rows");
+  const std::int64_t models = args.out.models, rows = args.out.rows, columns = args.out.columns;
+  check.view("a", args.a, models, rows, columns);
+  check.view("b", args.b, models, rows, columns);
+  check.output("out", args.out, models, rows, columns);
+  return check.result();
+}
+
+std::string check_contract(const Reparameterise& args) {
+  ContractCheck check("reparameterise");
+  const std::int64_t models = args.noise.models, rows = args.noise.rows, columns = args.noise.columns;
+  check.view("statistics", args.statistics, models, rows, 2 * columns);
+  check.view("noise", args.noise, models, rows, columns);
+  check.optional_output("z", args.z, models, rows, columns);
+  check.require(static_cast<bool>(args.dz) == static_cast<bool>(args.dstatistics),
+                "dz and dstatistics must be given together");
+  check.optional("dz", args.dz, models, rows, columns);
+  check.optional_output("dstatistics", args.dstatistics, models, rows, 2 * columns);
   return check.result();
 }
 

@@ -1,56 +1,11 @@
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <limits>
-#include <vector>
-
-#include "cugad/error.hpp"
-#include "host/backend/backend.hpp"
-#include "tests/ops/parity.hpp"
+#include "tests/ops/refusals.hpp"
 
 /// Every op refuses what its contract forbids: Error{invalid_argument} that names the op and the field, before anything
 /// is written; can_run says the same without running.
 namespace cugad::test {
 namespace {
-
-/// Memory that no refused call may touch.
-float numbers[4096];
-double doubles[256];
-std::int32_t indices[256];
-std::uint8_t flags[64];
-
-template <class T>
-StackView<T> matrix(T* data, std::int64_t rows, std::int64_t columns) {
-  return {data, 1, rows, columns};
-}
-
-/// Runs on every device: `good` must be accepted, `good` after each change refused with the field's name.
-template <class Args>
-void expect_refusals(const std::string& op, const Args& good,
-                     const std::vector<std::pair<const char*, std::function<void(Args&)>>>& changes) {
-  for (const NamedDevice& named : devices()) {
-    Context context = named.device.make_context();
-    EXPECT_EQ(can_run(context, good).reason, "") << op << " on " << named.name;
-    for (const auto& [field, change] : changes) {
-      Args args = good;
-      change(args);
-      EXPECT_FALSE(can_run(context, args)) << op << " accepts a wrong " << field << " on " << named.name;
-      const std::vector<float> before(numbers, numbers + 4096);
-      try {
-        run(context, args);
-        ADD_FAILURE() << op << " ran with a wrong " << field << " on " << named.name;
-      } catch (const Error& error) {
-        const std::string text = error.what();
-        EXPECT_EQ(error.code(), ErrorCode::invalid_argument) << text;
-        EXPECT_NE(text.find(op), std::string::npos) << "the op is not named: " << text;
-        EXPECT_NE(text.find(field), std::string::npos) << op << ": '" << field << "' is not named: " << text;
-      }
-      EXPECT_TRUE(std::equal(before.begin(), before.end(), numbers)) << op << " wrote in spite of a wrong " << field;
-    }
-  }
-}
-
-const float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 TEST(contract, dense_forward) {
   DenseForward good;
@@ -235,7 +190,10 @@ TEST(contract, rows) {
                                {{"a", [](auto& a) { a.a.data = nullptr; }},
                                 {"b", [](auto& a) { a.b.columns = 2; }},
                                 {"distance", [](auto& a) { a.distance.rows = 4; }},
-                                {"metric", [](auto& a) { a.metric = static_cast<Distance>(9); }}});
+                                {"metric", [](auto& a) { a.metric = static_cast<Distance>(9); }},
+                                {"column_scale", [](auto& a) { a.column_scale = matrix<const float>(numbers, 1, 2); }},
+                                {"limit", [](auto& a) { a.limit = not_a_number; }},
+                                {"limit", [](auto& a) { a.limit = -1.0f; }}});
   NearestRows nearest;
   nearest.query = matrix<const float>(numbers, 5, 3);
   nearest.bank = matrix<const float>(numbers + 20, 4, 3);
