@@ -126,10 +126,11 @@ void FlagSet::settle_duration(DetectorOptions& options) const {
   if (!given("epochs") || on_command_line("steps")) options.epochs = 0;
 }
 
-DetectorOptions FlagSet::detector_options(const std::string& preset) const {
+DetectorOptions FlagSet::detector_options(const std::string& preset, const std::string& method) const {
   DetectorOptions options;
   usage_checked([&] {
     if (!preset.empty()) apply_preset(options, preset);
+    if (!method.empty()) set_option(options, "method", method);
     for (const OptionInfo& info : option_list()) {
       if (given(info.name)) set_option(options, info.name, text(info.name));
     }

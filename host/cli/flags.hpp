@@ -41,8 +41,9 @@ class FlagSet {
   std::int64_t integer(const std::string& name, std::int64_t fallback, std::int64_t lowest, std::int64_t highest) const;
   double number(const std::string& name, double lowest, double highest) const;
 
-  /// Defaults, then the preset (if not empty), then the given flags. Whatever is wrong with them is a UsageError.
-  DetectorOptions detector_options(const std::string& preset) const;
+  /// Defaults, then the preset (if not empty), then the method (if not empty), then the given flags. Whatever is wrong
+  /// with them is a UsageError.
+  DetectorOptions detector_options(const std::string& preset, const std::string& method = "") const;
   /// The device that the flags of add_device() ask for.
   Device open_device() const;
 

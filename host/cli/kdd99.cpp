@@ -1,13 +1,10 @@
-#include "host/cli/kdd99.hpp"
-
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
-#include "cugad/error.hpp"
+#include "host/cli/protocol.hpp"
 
+/// KDD99 (10 percent) after the protocol of EGBAD's data/kdd.py: the attacks are the training class and normal traffic
+/// is the anomaly; half of the rows train, the rest test; features are raw.
 namespace cugad::cli {
 namespace {
 
@@ -67,24 +64,10 @@ constexpr std::array<const char*, 42> column_names = {"duration",
 /// Positions of the categorical columns and, last, of the label.
 const std::vector<std::string> text_columns = {"1", "2", "3", "6", "11", "20", "21", "41"};
 
-std::string find_file(const std::string& data) {
-  const std::string name = "kddcup.data_10_percent.gz";
-  std::error_code ignored;
-  for (const std::string& candidate : {data, data + "/" + name, data + "/kdd99/" + name}) {
-    if (std::filesystem::is_regular_file(candidate, ignored)) return candidate;
-  }
-  throw Error(ErrorCode::input_output, fmt::format("{}: found neither {} nor kdd99/{} there", data, name, name));
-}
-
-void expect(const std::string& path, const char* what, std::int64_t found, std::int64_t expected) {
-  if (found == expected) return;
-  throw Error(ErrorCode::format, fmt::format("{}: found {} {}, the protocol has {}", path, found, what, expected));
-}
-
 Table read_kdd99(const std::string& path) {
   Table table = read_table(path, {.text_columns = text_columns, .infer_text = false});
-  expect(path, "columns", static_cast<std::int64_t>(table.columns.size()), column_names.size());
-  expect(path, "rows", table.rows, file_rows);
+  expect_count(path, "columns", static_cast<std::int64_t>(table.columns.size()), column_names.size());
+  expect_count(path, "rows", table.rows, file_rows);
   for (std::size_t column = 0; column < column_names.size(); ++column) {
     table.columns[column].name = column_names[column];
   }
@@ -104,10 +87,10 @@ std::vector<std::int64_t> test_positions(const std::vector<std::int64_t>& permut
   return sample;
 }
 
-}  // namespace
-
-Kdd99 load_kdd99(const std::string& data, std::int64_t test_rows) {
-  const std::string path = find_file(data);
+/// `test_rows` > 0 keeps a fixed random sample of so many test rows.
+Trial load_kdd99(const std::string& data, std::int64_t test_rows) {
+  const std::string name = "kddcup.data_10_percent.gz";
+  const std::string path = find_data_file(data, {name, "kdd99/" + name});
   Table table = read_kdd99(path);
   TableEncoder encoder;
   // As the reference does: dummies of all rows, whether they train or test.
@@ -117,20 +100,20 @@ Kdd99 load_kdd99(const std::string& data, std::int64_t test_rows) {
   const Matrix matrix = encoder.encode(table);
   table = {};
 
-  Kdd99 result;
+  Trial result;
   result.feature_names = encoder.feature_names();
   result.numeric_features = encoder.numeric_features();
-  expect(path, "features", matrix.columns, features);
-  expect(path, "numeric features", result.numeric_features, numeric_features);
+  expect_count(path, "features", matrix.columns, features);
+  expect_count(path, "numeric features", result.numeric_features, numeric_features);
   const auto is_anomaly = [&](std::int64_t row) { return is_normal[static_cast<std::size_t>(row)] != 0; };
   const std::vector<std::int64_t> permutation = numpy_permutation(split_seed, file_rows);
   std::vector<std::int64_t> training(permutation.begin(), permutation.begin() + first_half);
   std::erase_if(training, is_anomaly);
-  expect(path, "training rows", static_cast<std::int64_t>(training.size()), train_rows);
+  expect_count(path, "training rows", static_cast<std::int64_t>(training.size()), train_rows);
   const std::vector<std::int64_t> all_test = test_positions(permutation, 0);
-  expect(path, "test rows", static_cast<std::int64_t>(all_test.size()), all_test_rows);
-  expect(path, "anomalies among the test rows", std::count_if(all_test.begin(), all_test.end(), is_anomaly),
-         test_anomalies);
+  expect_count(path, "test rows", static_cast<std::int64_t>(all_test.size()), all_test_rows);
+  expect_count(path, "anomalies among the test rows", std::count_if(all_test.begin(), all_test.end(), is_anomaly),
+               test_anomalies);
 
   const std::vector<std::int64_t> test = test_positions(permutation, test_rows);
   result.train = take_rows(matrix, training);
@@ -138,6 +121,13 @@ Kdd99 load_kdd99(const std::string& data, std::int64_t test_rows) {
   result.all_test_rows = all_test_rows;
   for (const std::int64_t row : test) result.label.push_back(is_anomaly(row) ? 1 : 0);
   return result;
+}
+
+}  // namespace
+
+std::vector<Case> kdd99_cases(const DataChoices& choices) {
+  const auto load = [choices](std::uint32_t) { return load_kdd99(choices.data, choices.rows); };
+  return {{.name = "released split", .published_split = true, .splits_by_seed = false, .load = load}};
 }
 
 }  // namespace cugad::cli

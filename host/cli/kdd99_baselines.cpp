@@ -5,9 +5,7 @@
 #include <numeric>
 #include <thread>
 
-#include "cugad/error.hpp"
-#include "cugad/rng.hpp"
-#include "host/cli/kdd99.hpp"
+#include "host/cli/baselines.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -15,17 +13,7 @@ namespace {
 constexpr std::int64_t prototype_count = 1000;
 constexpr std::uint32_t draw_seed = 1;
 
-std::vector<float> random_scores(std::int64_t rows) {
-  std::vector<float> scores;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const auto purpose = static_cast<std::uint32_t>(RandomPurpose::evaluation);
-    const auto words = philox4x32_10({static_cast<std::uint32_t>(row), 0, 0, purpose}, draw_seed);
-    scores.push_back(static_cast<float>(words[0] >> 8) * 0x1p-24f);
-  }
-  return scores;
-}
-
-std::vector<float> minus_column(const Kdd99& data, const std::string& name) {
+std::vector<float> minus_column(const Trial& data, const std::string& name) {
   const auto found = std::find(data.feature_names.begin(), data.feature_names.end(), name);
   const auto column = found - data.feature_names.begin();
   std::vector<float> scores;
@@ -113,29 +101,22 @@ std::vector<float> distance_to_nearest(const Matrix& rows, const Matrix& prototy
 
 }  // namespace
 
-std::vector<Baseline> kdd99_baselines(const Kdd99& data, int threads) {
-  std::vector<Baseline> baselines;
-  baselines.push_back({"random", random_scores(data.test.rows)});
-  baselines.push_back({"minus the column count", minus_column(data, "count")});
-  baselines.push_back({"raw L1 to the nearest of the 1000 most frequent training rows",
-                       distance_to_nearest(data.test, most_frequent_rows(data.train, prototype_count), threads)});
-  baselines.push_back(
-      {"log1p L1 to the nearest of 1000 random distinct training rows",
-       distance_to_nearest(with_log1p(data.test, data.numeric_features),
-                           with_log1p(random_distinct_rows(data.train, prototype_count), data.numeric_features),
-                           threads)});
-  return baselines;
-}
-
-const std::vector<PublishedResult>& kdd99_published() {
-  static const std::vector<PublishedResult> results = {
-      {"OC-SVM", .7457, .8523, .7954},      {"Isolation forest", .9216, .9373, .9294},
-      {"DSEBM-r", .8744, .8414, .8575},     {"DSEBM-e", .2151, .2180, .2165},
-      {"DAGMM-NVI", .9290, .9447, .9368},   {"DAGMM", .9297, .9442, .9369},
-      {"AnoGAN fm *", .8786, .8297, .8865}, {"AnoGAN sigma", .7790, .7914, .7852},
-      {"EGBAD fm", .8698, .9523, .9058},    {"EGBAD sigma", .9200, .9582, .9372},
-      {"ALAD", .9427, .9577, .9501}};
-  return results;
+std::vector<Baseline> kdd99_baselines() {
+  const auto count = [](const Trial& trial, int) { return minus_column(trial, "count"); };
+  const auto frequent = [](const Trial& trial, int threads) {
+    return distance_to_nearest(trial.test, most_frequent_rows(trial.train, prototype_count), threads);
+  };
+  const auto distinct = [](const Trial& trial, int threads) {
+    const Matrix prototypes = random_distinct_rows(trial.train, prototype_count);
+    return distance_to_nearest(with_log1p(trial.test, trial.numeric_features),
+                               with_log1p(prototypes, trial.numeric_features), threads);
+  };
+  return {random_baseline(),
+          {"minus_count", "minus the column count", count},
+          {"frequent_rows", "raw L1 to the nearest of the 1000 most frequent training rows", frequent},
+          {"distinct_rows", "log1p L1 to the nearest of 1000 random distinct training rows", distinct},
+          mean_baseline(),
+          median_baseline()};
 }
 
 }  // namespace cugad::cli

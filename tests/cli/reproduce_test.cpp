@@ -1,0 +1,252 @@
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cli/command.hpp"
+
+namespace cugad::cli_test {
+namespace {
+
+using nlohmann::json;
+
+/// Adds the options of the quickest detector that is one.
+void make_quick(std::vector<std::string>& arguments, const std::string& steps = "10") {
+  arguments.insert(arguments.end(), {"--population", "1", "--hidden", "8", "--bank-rows", "20",
+                                     "--discriminator-hidden", "8", "--steps", steps});
+}
+
+/// Folders in the shape of the protocols' data, as far as small ones are allowed; and the real ones where they are.
+class Reproductions : public CommandTest {
+ protected:
+  /// An idx file of bytes.
+  static std::string idx(const std::vector<unsigned>& shape, const std::string& bytes) {
+    std::string text = {'\0', '\0', '\x08', static_cast<char>(shape.size())};
+    for (const unsigned size : shape) {
+      for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(size >> shift & 0xff);
+    }
+    return text + bytes;
+  }
+
+  /// 300 images, the digits in turn: the first 8 * digit pixels are bright, a few others vary.
+  void make_digits() const {
+    std::filesystem::create_directory(at("mnist"));
+    std::string images, labels;
+    for (int row = 0; row < 300; ++row) {
+      const int digit = row % 10;
+      std::string image(784, '\0');
+      for (int pixel = 0; pixel < 8 * digit; ++pixel) image[pixel] = '\xff';
+      for (int pixel = 0; pixel < 16; ++pixel) image[400 + pixel] = static_cast<char>(row * (pixel + 3) * 7);
+      images += image;
+      labels += static_cast<char>(digit);
+    }
+    write_file(at("mnist/t10k-images-idx3-ubyte"), idx({300, 28, 28}, images));
+    write_file(at("mnist/t10k-labels-idx1-ubyte"), idx({300}, labels));
+  }
+
+  /// `arguments` of the digits protocol, with the quick detector, as JSON on standard output.
+  std::vector<std::string> digits_run(const std::vector<std::string>& more, const std::string& steps = "10") const {
+    std::vector<std::string> arguments = {"reproduce", "mnist-dense", "--data",  at("."),    "--json",
+                                          "--quiet",   "--setting",   "default", "--method", "anogan"};
+    make_quick(arguments, steps);
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+
+  /// The folder of the real data sets; empty where `file` is not in it.
+  static std::string real_data(const std::string& file) {
+    const char* given = std::getenv("CUGAD_DATA");
+    const std::string data = given != nullptr ? given : CUGAD_SOURCE_DIR "/../shared/data";
+    return std::filesystem::exists(data + "/" + file) ? data : "";
+  }
+
+  json run_json(const std::vector<std::string>& arguments) const { return json::parse(run_well(arguments)); }
+};
+
+TEST_F(Reproductions, DigitsAgainstTheRest) {
+  make_digits();
+  const json result = run_json(digits_run({"--digits", "9,0", "--seeds", "2"}));
+  ASSERT_EQ(result["sets"].size(), 2u);
+  EXPECT_EQ(result["sets"][0]["name"], "digit 9");
+  EXPECT_EQ(result["sets"][0]["train_rows"], 216);  // 80 % of 270
+  EXPECT_EQ(result["sets"][0]["rows"], 54 + 30);
+  EXPECT_EQ(result["sets"][0]["anomalies"], 30);
+  EXPECT_EQ(result["sets"][0]["columns"], 784);
+  EXPECT_GT(result["sets"][0]["mean"]["auroc"], 0.99);  // the distance to the mean: nothing is as bright
+  const auto& runs = result["settings"][0]["seeds"];
+  ASSERT_EQ(runs.size(), 4u);
+  EXPECT_EQ(runs[1]["seed"], 1000);
+  EXPECT_EQ(runs[1]["split"], 1);
+  const double mean = (runs[0]["auroc"].get<double>() + runs[1]["auroc"].get<double>()) / 2;
+  EXPECT_DOUBLE_EQ(result["sets"][0]["cugad"]["auroc"].get<double>(), mean);
+  EXPECT_EQ(result["mean"]["cugad"].size(), 2u);
+}
+
+TEST_F(Reproductions, RowsCutTheDigits) {
+  make_digits();
+  const json result = run_json(digits_run({"--digits", "1", "--seeds", "1", "--rows", "100"}));
+  const json& size = result["sets"][0];
+  EXPECT_LT(size["train_rows"], 80);
+  EXPECT_LT(size["train_rows"].get<int>() + size["rows"].get<int>(), 101);
+}
+
+TEST_F(Reproductions, StateSpansRuns) {
+  make_digits();
+  const std::vector<std::string> one = digits_run({"--digits", "1", "--seeds", "1", "--state", at("state.json")});
+  const std::vector<std::string> more = digits_run({"--digits", "1,2", "--seeds", "2", "--state", at("state.json")});
+  const std::string first = run_well(one);
+  const std::string kept = read_file(at("state.json"));
+  EXPECT_EQ(run_well(one), first);  // to the bit, with the seconds of then
+  EXPECT_EQ(read_file(at("state.json")), kept);
+  // More seeds and digits keep what is there.
+  const json extended = run_json(more);
+  EXPECT_EQ(extended["settings"][0]["seeds"][0], json::parse(first)["settings"][0]["seeds"][0]);
+  EXPECT_EQ(extended["settings"][0]["seeds"].size(), 4u);
+  // Nothing is trained again.
+  EXPECT_EQ(run_json(more), extended);
+}
+
+TEST_F(Reproductions, StateOfOtherOptionsIsRefused) {
+  make_digits();
+  const std::vector<std::string> common = {"--digits", "1", "--seeds", "1", "--state", at("state.json")};
+  run_well(digits_run(common));
+  const auto refused = [&](const std::vector<std::string>& change, const std::string& part) {
+    std::vector<std::string> arguments = digits_run(common);
+    arguments.insert(arguments.end(), change.begin(), change.end());
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: ", part)) << outcome.err;
+  };
+  refused({"--batch", "32"}, "batch 64 there, 32 here");
+  refused({"--rows", "150"}, "rows 0 there, 150 here");
+  write_file(at("state.json"), "{}");
+  refused({}, "is no state");
+}
+
+TEST_F(Reproductions, CtrlCKeepsWhatIsFinished) {
+  make_digits();
+  const std::vector<std::string> arguments =
+      digits_run({"--digits", "1,2", "--seeds", "2", "--latent", "4", "--state", at("state.json")}, "200");
+  const auto finished = [&] {
+    if (!std::filesystem::exists(at("state.json"))) return 0;
+    const json results = json::parse(read_file(at("state.json")))["protocols"]["mnist-dense"]["results"];
+    return static_cast<int>(
+        std::count_if(results.begin(), results.end(), [](const json& one) { return one["of"] == "default"; }));
+  };
+  Process process(arguments, at("."));
+  while (process.is_running() && finished() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  process.send(SIGINT);
+  const Outcome outcome = process.wait();
+  EXPECT_EQ(outcome.code, 130);
+  EXPECT_TRUE(is_one_line(outcome.err, "cugad: ", "the same command goes on")) << outcome.err;
+  EXPECT_GT(finished(), 0);
+  EXPECT_LT(finished(), 4);
+  const json resumed = run_json(arguments);
+  std::filesystem::remove(at("state.json"));
+  EXPECT_EQ(resumed["mean"]["cugad"], run_json(arguments)["mean"]["cugad"]);
+  EXPECT_EQ(resumed["settings"][0]["seeds"].size(), 4u);
+}
+
+TEST_F(Reproductions, MarkdownFileOrSection) {
+  make_digits();
+  const std::vector<std::string> arguments = digits_run({"--digits", "1", "--seeds", "1", "--markdown", at("page.md")});
+  run_well(arguments);
+  const std::string whole = read_file(at("page.md"));
+  EXPECT_NE(whole.find("\n|digit 1|"), std::string::npos) << whole;
+  EXPECT_NE(whole.find("|knn AUROC|knn AP|"), std::string::npos) << whole;
+  write_file(at("page.md"), "above\n<!-- begin mnist-dense -->\nold\n<!-- end mnist-dense -->\nbelow\n");
+  run_well(arguments);
+  const std::string page = read_file(at("page.md"));
+  EXPECT_TRUE(page.starts_with("above\n<!-- begin mnist-dense -->\n")) << page;
+  EXPECT_TRUE(page.ends_with("<!-- end mnist-dense -->\nbelow\n")) << page;
+  EXPECT_NE(page.find("\n|digit 1|"), std::string::npos) << page;
+  EXPECT_EQ(page.find("old"), std::string::npos) << page;
+}
+
+TEST_F(Reproductions, WrongFlags) {
+  make_digits();
+  const auto refused = [&](const std::vector<std::string>& arguments, int code, const std::string& part) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, code) << part;
+    EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: ", part)) << outcome.err;
+  };
+  refused({"reproduce", "adbench", "--data", at(".")}, 1, ".npz");
+  refused({"reproduce", "adbench", "--data", at("."), "--setting", "faithful"}, 2, "default");
+  refused({"reproduce", "adbench", "--data", at("."), "--digits", "1"}, 2, "--digits does not apply");
+  refused({"reproduce", "arrhythmia-alad", "--data", at("."), "--rows", "100"}, 2, "--rows does not apply");
+  refused({"reproduce", "arrhythmia-alad", "--data", at("."), "--setting", "default"}, 1, "arrhythmia.npz");
+  refused({"reproduce", "mnist-dense", "--data", at("."), "--digits", "10"}, 2, "--digits");
+  refused({"reproduce", "mnist-dense", "--data", at("."), "--methods", "anogan"}, 2, "comparison");
+  refused({"reproduce", "comparison", "--data", at("."), "--method", "anogan"}, 2, "--methods");
+  refused({"reproduce", "comparison", "--data", at("."), "--methods", "magic"}, 2, "magic");
+  refused({"reproduce", "comparison", "--data", at("."), "--protocols", "magic"}, 2, "mnist-dense");
+  refused(digits_run({"--state", at("no/state.json")}), 1, "does not exist");
+}
+
+TEST_F(Reproductions, ComparisonIsOneTable) {
+  make_digits();
+  std::vector<std::string> arguments = {"reproduce", "comparison", "--data",      at("."),       "--methods",
+                                        "anogan",    "--quiet",    "--protocols", "mnist-dense", "--digits",
+                                        "1,2",       "--seeds",    "1",           "--markdown",  at("table.md")};
+  make_quick(arguments);
+  const std::string text = run_well(arguments);
+  EXPECT_NE(text.find("MNIST"), std::string::npos) << text;
+  EXPECT_NE(read_file(at("table.md")).find("|method|MNIST AUROC|MNIST AP|\n|---|--:|--:|\n|anogan|"), std::string::npos)
+      << read_file(at("table.md"));
+}
+
+/// Distances to the mean and the median on the released split: known from an independent implementation.
+TEST_F(Reproductions, ArrhythmiaIsTheReleasedSplit) {
+  const std::string data = real_data("arrhythmia/arrhythmia.npz");
+  if (data.empty()) GTEST_SKIP() << "Arrhythmia is not at hand";
+  std::vector<std::string> arguments = {"reproduce", "arrhythmia-anogan", "--data",  data,      "--json",
+                                        "--quiet",   "--setting",         "default", "--seeds", "1"};
+  make_quick(arguments);
+  const json released = run_json(arguments);
+  EXPECT_EQ(released["train_rows"], 226);
+  EXPECT_EQ(released["rows"], 226);
+  EXPECT_EQ(released["anomalies"], 32);
+  EXPECT_NEAR(released["baselines"][1]["f1"], 18.0 / 33, 1e-9);
+  EXPECT_NEAR(released["baselines"][1]["auroc"], 0.849, 0.0006);
+  EXPECT_NEAR(released["baselines"][2]["f1"], 17.0 / 33, 1e-9);
+  EXPECT_NEAR(released["baselines"][2]["auroc"], 0.851, 0.0006);
+  arguments.insert(arguments.end(), {"--normals-only", "--splits", "2"});
+  const json normals = run_json(arguments);
+  EXPECT_EQ(normals["train_rows"], 192);
+  EXPECT_NEAR(normals["baselines"][1]["f1"], 18.0 / 33, 1e-9);
+  EXPECT_NEAR(normals["baselines"][1]["auroc"], 0.854, 0.0006);
+  ASSERT_EQ(normals["sets"].size(), 2u);
+  EXPECT_GT(normals["deviation"]["mean"]["auroc"], 0);
+}
+
+TEST_F(Reproductions, TablesOnTheRealData) {
+  const std::string data = real_data("adbench/4_breastw.npz");
+  if (data.empty()) GTEST_SKIP() << "the tables are not at hand";
+  std::filesystem::create_directory(at("adbench"));
+  std::filesystem::copy(data + "/adbench/4_breastw.npz", at("adbench/4_breastw.npz"));
+  std::vector<std::string> arguments = {"reproduce", "adbench", "--data", at("."), "--json", "--quiet", "--seeds", "2"};
+  make_quick(arguments);
+  const json result = run_json(arguments);
+  ASSERT_EQ(result["sets"].size(), 1u);
+  EXPECT_EQ(result["sets"][0]["columns"], 9);
+  EXPECT_GT(result["sets"][0]["knn"]["auroc"], 0.97);
+  EXPECT_TRUE(result["sets"][0]["cugad"].contains("average_precision"));
+  EXPECT_EQ(result["mean"]["knn_log1p"], result["sets"][0]["knn_log1p"]);
+}
+
+TEST_F(Reproductions, DigitsOfTheRealData) {
+  const std::string data = real_data("mnist/t10k-images-idx3-ubyte.gz");
+  if (data.empty()) GTEST_SKIP() << "MNIST is not at hand";
+  std::vector<std::string> arguments = digits_run({"--digits", "1", "--seeds", "1", "--rows", "2000"});
+  *std::find(arguments.begin(), arguments.end(), at(".")) = data;
+  const json result = run_json(arguments);
+  EXPECT_EQ(result["sets"][0]["columns"], 784);
+  EXPECT_GT(result["sets"][0]["anomalies"], 180);
+}
+
+}  // namespace
+}  // namespace cugad::cli_test
