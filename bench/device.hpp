@@ -108,6 +108,7 @@ inline std::vector<Precision> precisions() {
 void add_peaks();
 void add_ceilings();
 void add_score_ops();
+void add_normalisation();
 void add_training();
 void add_latent_search();
 void add_dense();

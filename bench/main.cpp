@@ -28,6 +28,7 @@ int main(int count, char** arguments) {
     bench::add_element_wise();
     bench::add_rows();
     bench::add_score_ops();
+    bench::add_normalisation();
     bench::add_training();
     bench::add_latent_search();
     bench::add_scoring();

@@ -1,5 +1,5 @@
 #include "kernels/dense/dense_backward.cuh"
-#include "kernels/device/activation.cuh"
+#include "kernels/device/dropout.cuh"
 #include "kernels/device/tile_load.cuh"
 
 /// The element-wise passes of dense_backward: dH before the products, the sum of the chunks after them.
@@ -15,10 +15,7 @@ struct ActivationArguments {
 };
 
 __device__ inline float unit_gradient(const DenseBackward& op, float y, float dy) {
-  if (op.dropout_rate == 0.0f) return dy * device::derivative(op.activation, op.slope, y);
-  const float keep_share = 1.0f - op.dropout_rate;
-  const float slope = device::derivative(op.activation, op.slope, y * keep_share);
-  return to_bits(y) == INT32_MIN ? 0.0f : dy * (slope * (1.0f / keep_share));  // -0: a dropped unit
+  return device::activation_gradient(op.activation, op.slope, op.dropout_rate, y, dy);
 }
 
 /// Divides by hardware's 32 bits where that is enough.

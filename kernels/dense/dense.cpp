@@ -1,11 +1,10 @@
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/cpu/activation.hpp"
+#include "kernels/cpu/dropout.hpp"
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/matrix_multiply.hpp"
 #include "kernels/cpu/parallel.hpp"
-#include "kernels/cpu/philox.hpp"
 
 /// Dense layers on the CPU: pack the weights once per call and model, then one pass of tiles with the epilogue in
 /// registers.
@@ -15,21 +14,6 @@ namespace {
 /// A core does about 200 floating-point operations per nanosecond here.
 int useful_threads(const Context& context, double flops) {
   return worthwhile_threads(context.threads(), flops / 200.0);
-}
-
-/// Multiplies kept units by 1 / (1 - rate) and stores dropped ones as -0. `first_row` is the row's number in the op.
-void drop_units(const Dropout& dropout, std::int64_t model, std::int64_t row, float* y, std::int64_t columns) {
-  constexpr std::int64_t chunk = 512;
-  const auto limit = static_cast<std::uint32_t>(std::ceil(static_cast<double>(dropout.rate) * 4294967296.0));
-  const float scale = 1.0f / (1.0f - dropout.rate);
-  alignas(64) std::uint32_t words[chunk];
-  for (std::int64_t first = 0; first < columns; first += chunk) {
-    const std::int64_t count = std::min(chunk, columns - first);
-    philox_words(dropout.key, model, static_cast<std::uint64_t>(row * columns + first), count, words);
-    float* units = y + first;
-    // Adding +0 turns a -0 that an activation produced into +0: only dropped units are -0.
-    for (std::int64_t i = 0; i < count; ++i) units[i] = words[i] < limit ? -0.0f : units[i] * scale + 0.0f;
-  }
 }
 
 void forward_rows(const DenseForward& args, std::int64_t m, const float* packed, std::int64_t begin, std::int64_t end) {
@@ -69,7 +53,7 @@ void forward_rows(const DenseForward& args, std::int64_t m, const float* packed,
       });
   if (args.dropout.rate > 0.0f) {
     for (std::int64_t r = 0; r < end - begin; ++r)
-      drop_units(args.dropout, m, begin + r, y + r * args.y.row_stride, out);
+      drop_units(args.dropout, m, (begin + r) * out, y + r * args.y.row_stride, out);
   }
 }
 
@@ -104,23 +88,10 @@ void forward(Context& context, const DenseForward& args) {
 /// dH = dY * act'(y), in place.
 void activation_backward(const DenseBackward& args, std::int64_t m) {
   if (args.activation == Activation::identity && args.dropout_rate == 0.0f) return;
-  const float keep_share = 1.0f - args.dropout_rate;
-  for (std::int64_t r = 0; r < args.dy.rows; ++r) {
-    const float* y = args.y.data + m * args.y.model_stride + r * args.y.row_stride;
-    float* dy = args.dy.data + m * args.dy.model_stride + r * args.dy.row_stride;
-    if (args.dropout_rate == 0.0f) {
-      for_vectors(args.dy.columns, [&](std::int64_t c, int n) {
-        store_some(dy + c, load_some(dy + c, n) * derivative(args.activation, args.slope, load_some(y + c, n)), n);
-      });
-    } else {
-      for_vectors(args.dy.columns, [&](std::int64_t c, int n) {
-        const Vec slope = derivative(args.activation, args.slope, load_some(y + c, n) * set(keep_share));
-        store_some(dy + c, load_some(dy + c, n) * (slope * set(1.0f / keep_share)), n);
-      });
-      for (std::int64_t c = 0; c < args.dy.columns; ++c) {
-        if (y[c] == 0.0f && __builtin_signbit(y[c])) dy[c] = 0.0f;
-      }
-    }
+  const MatrixView<const float> y = args.y.model(m);
+  const MatrixView<float> dy = args.dy.model(m);
+  for (std::int64_t r = 0; r < dy.rows; ++r) {
+    activation_gradient(args.activation, args.slope, args.dropout_rate, y.row(r), dy.row(r), dy.columns);
   }
 }
 

@@ -13,6 +13,19 @@ __device__ inline T warp_sum(T value) {
   return value;
 }
 
+/// The sum of 16 numbers of one thread as a tree: number i adds number i + 8, then + 4, 2, 1. The numbers are used up.
+template <class T>
+__device__ inline T tree_sum(T (&value)[16]) {
+#pragma unroll
+  for (int level = 0; level < 4; ++level) {  // counted so that it unrolls, and the numbers stay in registers
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      if (i < 8 >> level) value[i] += value[i + (8 >> level)];
+    }
+  }
+  return value[0];
+}
+
 /// The sum over the block, in every thread: warps by warp_sum, then the warps in ascending order. `partial` is shared
 /// memory for one T per warp; it may be used again after the next barrier.
 template <class T>

@@ -28,6 +28,9 @@ GENERAL, LAYERS = SEARCH + "search_general.cu", SEARCH + "search_layers.cu"
 NEAREST = "kernels/nearest_rows/nearest_rows.cu"
 FILL = "kernels/random/fill.cu"
 ADAM = "kernels/adam/adam.cu"
+BATCH_NORM = "kernels/batch_norm/"
+SPECTRAL_NORM = "kernels/spectral_norm/spectral_norm.cu"
+DISCRIMINATION = "kernels/minibatch_discrimination/minibatch_discrimination.cu"
 
 FAULTS = [
     # ---- barriers and waits
@@ -85,8 +88,8 @@ FAULTS = [
     Fault("derivative at zero from the wrong side", "kernels/device/activation.cuh",
           "return y > 0.0f ? 1.0f : slope;", "return y >= 0.0f ? 1.0f : slope;", ops("dense_backward"),
           (DENSE + "backward_passes.cu",)),
-    Fault("dropped units get a gradient", DENSE + "backward_passes.cu",
-          "to_bits(y) == INT32_MIN ? 0.0f : dy * ", "dy * ", ops("dense_backward")),
+    Fault("dropped units get a gradient", "kernels/device/dropout.cuh",
+          "to_bits(y) == INT32_MIN ? 0.0f : dy * ", "dy * ", ops("dense_backward"), (DENSE + "backward_passes.cu",)),
     Fault("gradient accumulated where it should be overwritten", DENSE + "dense_backward.cuh",
           "op.accumulate ? *gradient + scaled : scaled", "*gradient + scaled", ops("dense_backward"),
           (BACKWARD, DENSE + "backward_passes.cu")),
@@ -165,6 +168,25 @@ FAULTS = [
     Fault("row distance: limit ignored", "kernels/rows/row_distance.cu",
           "limit < difference ? limit : difference", "limit < difference ? difference : difference",
           ops("row_distance")),
+
+    # ---- norms and minibatch discrimination
+    Fault("batch norm: barrier before a sum is read dropped", BATCH_NORM + "column_block.cuh",
+          "  scratch[threadIdx.x] = value;\n  __syncthreads();\n", "  scratch[threadIdx.x] = value;\n",
+          ops("batch_norm"), (BATCH_NORM + "batch_norm.cu",)),
+    Fault("batch norm: a row counts itself as a reference row", BATCH_NORM + "batch_norm.cu",
+          "r < members ? normalise_member", "r <= members ? normalise_member", ops("batch_norm")),
+    Fault("batch norm: gradient through the variance of other rows lost", BATCH_NORM + "batch_norm_backward.cu",
+          "      sums.carried_scale += gradient * through_variance(column, row);\n", "", ops("batch_norm_backward")),
+    Fault("spectral norm: every iteration starts anew", SPECTRAL_NORM, "i == 0 ? u : left", "u",
+          ops("spectral_norm")),
+    Fault("spectral norm: barrier before the rows are multiplied dropped", SPECTRAL_NORM,
+          "static_cast<float>(static_cast<double>(v[c]) / norm);\n  }\n  __syncthreads();\n",
+          "static_cast<float>(static_cast<double>(v[c]) / norm);\n  }\n", ops("spectral_norm")),
+    Fault("minibatch discrimination: equal cells pull", DISCRIMINATION,
+          "own > other ? -pull : own < other ? pull : 0.0f", "own > other ? -pull : pull",
+          ops("minibatch_discrimination_backward")),
+    Fault("minibatch discrimination: barrier before the weights are read dropped", DISCRIMINATION,
+          "      __syncthreads();  // the weights are there\n", "", ops("minibatch_discrimination_backward")),
     # ---- the resident search
     Fault("resident search: signs of the second layer lost", SEARCH + "resident_tile.cuh",
           "      d2_positive_ |= static_cast<Bits<N::d2 / 16>>(bits) << (8 * b);\n", "", "resident_search.*",

@@ -1,5 +1,3 @@
-#include <gtest/gtest.h>
-
 #include "tests/ops/refusals.hpp"
 
 /// Every op refuses what its contract forbids: Error{invalid_argument} that names the op and the field, before anything
