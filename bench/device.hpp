@@ -115,6 +115,7 @@ void add_dense();
 void add_element_wise();
 void add_rows();
 void add_scoring();
+void add_methods();
 void add_library();  ///< CUDA builds only
 
 }  // namespace cugad::bench

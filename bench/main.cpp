@@ -32,6 +32,7 @@ int main(int count, char** arguments) {
     bench::add_training();
     bench::add_latent_search();
     bench::add_scoring();
+    bench::add_methods();
 #ifdef CUGAD_BENCH_LIBRARY
     if (bench::on_gpu()) bench::add_library();
 #endif

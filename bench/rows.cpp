@@ -17,7 +17,7 @@ void row_distance(benchmark::State& state) {
   }
   const StackView<float> distance = arena.stack("distance", 1, rows, 1);
   const auto op = [&](std::size_t i) {
-    run(context, RowDistance{.a = pairs[i].first, .b = pairs[i].second, .distance = distance});
+    run(context, RowDistance{.a = pairs[i].first, .b = pairs[i].second, .distance = distance, .column_scale = {}});
   };
   op(0);
   const std::int64_t checked = std::min<std::int64_t>(rows, 64);
@@ -27,7 +27,8 @@ void row_distance(benchmark::State& state) {
   Context cpu = Device::open("cpu", 1).make_context(1);
   run(cpu, RowDistance{.a = {a.data(), 1, checked, width},
                        .b = {b.data(), 1, checked, width},
-                       .distance = {expected.data(), 1, checked, 1}});
+                       .distance = {expected.data(), 1, checked, 1},
+                       .column_scale = {}});
   if (!close(download(context, distance.data, checked), expected, 1e-5))
     return state.SkipWithError("differs from the CPU backend");
   measure(state, context, [&](std::int64_t i) { op(static_cast<std::size_t>(i) % pairs.size()); });

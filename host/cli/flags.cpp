@@ -135,6 +135,7 @@ DetectorOptions FlagSet::detector_options(const std::string& preset, const std::
       if (given(info.name)) set_option(options, info.name, text(info.name));
     }
   });
+  if (!options.target.empty() && preset.empty() && !given("method")) options.method = Method::translation;
   settle_duration(options);
   return options;
 }

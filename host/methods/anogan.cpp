@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "host/backend/transfer.hpp"
+#include "host/methods/carried_condition.hpp"
 #include "host/training/gan_step.hpp"
 
 namespace cugad {
@@ -18,14 +19,36 @@ Network generator_network(const DetectorOptions& options, int inputs, int output
   std::vector<LayerSpec> layers;
   for (int width : options.hidden) layers.push_back({width, Activation::relu, 0.0f, options.generator_dropout});
   layers.push_back({outputs, Activation::identity, 0.0f, 0.0f});
-  return Network(Mlp(inputs, layers));
+  return Network(Mlp(inputs, layers), {.virtual_batch = options.virtual_batch});
 }
 
 Network encoder_network(const DetectorOptions& options, int inputs, int outputs) {
   std::vector<LayerSpec> layers;
   for (int width : options.encoder_hidden) layers.push_back({width, Activation::leaky_relu, options.slope, 0.0f});
   layers.push_back({outputs, options.encoder_tanh ? Activation::tanh : Activation::identity, 0.0f, 0.0f});
-  return Network(Mlp(inputs, layers));
+  return Network(Mlp(inputs, layers), {.spectral_norm = options.spectral_norm});
+}
+
+Techniques discriminator_techniques(const DetectorOptions& options) {
+  return {.spectral_norm = options.spectral_norm,
+          .batch_norm = options.batch_norm,
+          .minibatch_kernels = options.minibatch_kernels,
+          .minibatch_dimensions = options.minibatch_dimensions,
+          .part_rows = options.batch};
+}
+
+Network joint_discriminator_network(const DetectorOptions& options, int columns, int latent) {
+  const auto leaky = [&](const std::vector<int>& widths, float dropout) {
+    std::vector<LayerSpec> layers;
+    for (int width : widths) layers.push_back({width, Activation::leaky_relu, options.slope, dropout});
+    return layers;
+  };
+  // ALAD's data branch has normalisation in dropout's place.
+  const Mlp data(columns, leaky(options.data_branch, options.batch_norm ? 0.0f : options.dropout));
+  const Mlp latents(latent, leaky(options.latent_branch, options.dropout));
+  std::vector<LayerSpec> trunk = leaky(options.discriminator_hidden, options.dropout);
+  trunk.push_back({1, Activation::identity, 0.0f, 0.0f});
+  return Network(data, latents, Mlp(data.outputs() + latents.outputs(), trunk), discriminator_techniques(options));
 }
 
 MethodNetworks gan_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition) {
@@ -39,7 +62,7 @@ MethodNetworks gan_networks(const DetectorOptions& options, std::int64_t columns
     layers.push_back({width, Activation::leaky_relu, options.slope, options.dropout});
   }
   layers.push_back({1, Activation::identity, 0.0f, 0.0f});
-  networks[Role::discriminator] = Network(Mlp(static_cast<int>(columns), layers));
+  networks[Role::discriminator] = Network(Mlp(static_cast<int>(columns), layers), discriminator_techniques(options));
   return networks;
 }
 
@@ -58,10 +81,17 @@ void AnoGan::prepare() {
   filled_ = arena_.stack("rows without missing cells", models, rows, columns);
   reconstruction_ = arena_.stack("reconstructions", models, rows, columns);
   if (needs_discriminator()) judge_buffers_ = carve("activations", networks_.discriminator(), rows);
+  if (networks_.condition > 0) {
+    carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
+                                         weight(Role::generator), networks_.columns, carried_generator_weights_);
+    no_condition_ = arena_.stack("conditions of no value", 1, rows, networks_.condition);
+    run(context_, FillUniform{.out = no_condition_, .key = {}, .low = 0.0f, .high = 0.0f});
+  }
   if (options_.score != ScoreRule::bank && !searches()) return;
   const std::int64_t bank_rows = needs_bank() ? options_.bank_rows : start_pool;
   // Without a bank the latents alone are kept: the pool of random search starts.
   bank_latent_ = arena_.stack("latents of the bank", models, bank_rows, search_inputs());
+  run(context_, FillUniform{.out = bank_latent_, .key = {}, .low = 0.0f, .high = 0.0f});
   run(context_, FillNormal{.out = bank_latent_.slice_columns(0, networks_.latent),
                            .key = {.seed = options_.seed, .purpose = RandomPurpose::bank},
                            .truncated = options_.search_from == SearchStart::truncated_normal});
@@ -88,9 +118,30 @@ void AnoGan::find_nearest(StackView<const float> query, std::int64_t neighbours)
 
 StackView<const float> AnoGan::encode(MatrixView<const float>) { return {}; }
 
+Mlp AnoGan::carry_condition(const char* name, const Mlp& network, StackView<const float> weights, int outputs,
+                            StackView<float>& carried) {
+  const CarriedCondition carrying(network, outputs, networks_.condition);
+  carried = arena_.stack(name, population(), 1, carrying.network.parameters());
+  for (std::int64_t m = 0; m < population(); ++m) {
+    const std::vector<float> values =
+        carrying.parameters(download(context_, weights.model(m).data, weights.columns).data());
+    context_.backend().copy(carried.model(m).data, values.data(), sizeof(float) * values.size(), context_.stream());
+    context_.synchronize();
+  }
+  return carrying.network;
+}
+
+void AnoGan::give_condition(MatrixView<const float> rows, StackView<float> latents) {
+  const std::int64_t models = population();
+  const StackView<const float> none = no_condition_.slice_rows(0, rows.rows);
+  run(context_, FillMissing{.x = shared_by(models, rows).slice_columns(networks_.columns, networks_.condition),
+                            .replacement = {none.data, models, rows.rows, networks_.condition, 0, none.row_stride},
+                            .out = latents.slice_columns(networks_.latent, networks_.condition)});
+}
+
 /// Every restart begins at E(x): a search that starts there needs one.
 void AnoGan::start_from_encoder(MatrixView<const float> rows) {
-  const StackView<const float> encoded = encode(rows);
+  const StackView<const float> encoded = encode(rows).slice_columns(0, networks_.latent);
   const std::int64_t restarts = options_.restarts;
   for (std::int64_t k = 0; k < restarts; ++k) {
     // Restart k of row r is row r * restarts + k.
@@ -102,6 +153,16 @@ void AnoGan::start_from_encoder(MatrixView<const float> rows) {
 
 /// Chooses the latents where the search of each row begins.
 void AnoGan::start_search(MatrixView<const float> rows) {
+  choose_starts(rows);
+  if (networks_.condition == 0) return;
+  const std::int64_t restarts = options_.restarts, inputs = search_inputs();
+  for (std::int64_t k = 0; k < restarts; ++k) {
+    give_condition(rows, {latent_.data + k * inputs, population(), rows.rows, inputs, rows.rows * restarts * inputs,
+                          restarts * inputs});
+  }
+}
+
+void AnoGan::choose_starts(MatrixView<const float> rows) {
   if (options_.search_from == SearchStart::encoder) return start_from_encoder(rows);
   const std::int64_t restarts = options_.restarts, models = population();
   StackView<const std::int32_t> start;
@@ -141,6 +202,7 @@ LatentSearch AnoGan::search_arguments(StackView<const float> query, bool with_re
   args.generator = generator_view();
   args.x = query;
   args.z = {latent_.data, models, rows * options_.restarts, search_inputs()};
+  args.fixed_columns = networks_.condition;
   args.restarts = options_.restarts;
   args.steps = options_.search_steps;
   args.learning_rate.pieces = static_cast<std::int32_t>(options_.search_rate.size());

@@ -25,7 +25,23 @@ class AnoGan : public AnomalyModel {
 
   /// What searches vary: the generator's inputs.
   std::int64_t search_inputs() const { return networks_.generator().inputs(); }
-  NetworkView generator_view() const { return networks_.generator().trunk().view(weight(Role::generator)); }
+  /// A Gaussian generator without its log variances; with conditions one that gives whole rows.
+  NetworkView generator_view() const {
+    if (networks_.condition > 0) return carried_generator_.view(carried_generator_weights_);
+    return first_outputs(networks_.generator().trunk().view(weight(Role::generator)), networks_.columns);
+  }
+  /// The network that gives the first `outputs` of a network's outputs: the first rows of its last weights.
+  static NetworkView first_outputs(NetworkView view, int outputs) {
+    view.layer[view.layers - 1].out = outputs;
+    return view;
+  }
+
+  /// A network that gives `outputs` of the network's outputs and then the condition, and its weights in device memory.
+  Mlp carry_condition(const char* name, const Mlp& network, StackView<const float> weights, int outputs,
+                      StackView<float>& carried);
+  /// The conditions of rows, their missing cells filled with 0, into the last columns of latents [models, rows, inputs
+  /// of G].
+  void give_condition(MatrixView<const float> rows, StackView<float> latents);
 
   StackView<float> loss_, filled_, reconstruction_;
   Network::Buffers judge_buffers_;
@@ -37,10 +53,13 @@ class AnoGan : public AnomalyModel {
   }
   void find_nearest(StackView<const float> query, std::int64_t neighbours);
   void start_search(MatrixView<const float> rows);
+  void choose_starts(MatrixView<const float> rows);
   void start_from_encoder(MatrixView<const float> rows);
   StackView<const std::int32_t> repeat_last(std::int64_t rows, std::int64_t known);
   LatentSearch search_arguments(StackView<const float> query, bool with_residuals) const;
 
+  Mlp carried_generator_;
+  StackView<float> carried_generator_weights_, no_condition_;
   StackView<float> bank_, bank_latent_, distance_, latent_;
   StackView<std::int32_t> nearest_, start_;
   std::int64_t nearest_count_ = 0;
@@ -50,6 +69,10 @@ class AnoGan : public AnomalyModel {
 MethodNetworks gan_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition);
 /// An encoder of rows: leaky-ReLU layers, then `outputs` linear (or tanh) units.
 Network encoder_network(const DetectorOptions& options, int inputs, int outputs);
+/// A discriminator of pairs (x, z): a branch for each, then a trunk with one linear output.
+Network joint_discriminator_network(const DetectorOptions& options, int columns, int latent);
+/// What the options ask for in a discriminator of rows or pairs.
+Techniques discriminator_techniques(const DetectorOptions& options);
 /// A generator with `outputs` linear outputs.
 Network generator_network(const DetectorOptions& options, int inputs, int outputs);
 

@@ -71,8 +71,21 @@ void AnomalyModel::take_weights(const GanTraining& training) {
   for (const Role role : all_roles) {
     if (!networks_.has(role)) continue;
     const StackView<const float> from = training.states()[role].scoring();
+    if (training.networks()[role].has_techniques()) {
+      fold_weights(training.networks()[role], from, weights(role));
+      continue;
+    }
     context_.backend().copy(weights(role).data, from.data,
                             sizeof(float) * static_cast<std::size_t>(from.models * from.columns), context_.stream());
+  }
+}
+
+/// Scoring has plain dense layers, whatever the network was trained with.
+void AnomalyModel::fold_weights(const Network& network, StackView<const float> from, StackView<float> to) {
+  for (std::int64_t m = 0; m < from.models; ++m) {
+    const std::vector<float> plain = network.fold(download(context_, from.model(m).data, from.columns));
+    context_.backend().copy(to.model(m).data, plain.data(), sizeof(float) * plain.size(), context_.stream());
+    context_.synchronize();
   }
 }
 
@@ -94,8 +107,11 @@ void AnomalyModel::generate(StackView<const float> latent, StackView<float> out)
   for (std::int64_t first = 0; first < latent.rows; first += part) {
     const std::int64_t count = std::min(part, latent.rows - first);
     Network::Buffers window = buffers.slice_rows(0, count);
-    window.trunk().output.back() = out.slice_rows(first, count);
+    if (generator.outputs() == out.columns) window.trunk().output.back() = out.slice_rows(first, count);
     generator.forward(context_, weight(Role::generator), {.x = latent.slice_rows(first, count), .z = {}}, window);
+    if (generator.outputs() == out.columns) continue;
+    const StackView<const float> means = window.result().slice_columns(0, out.columns);
+    run(context_, FillMissing{.x = means, .replacement = means, .out = out.slice_rows(first, count)});
   }
 }
 
@@ -168,7 +184,7 @@ void AnomalyModel::sample(std::int64_t count, std::uint64_t seed, float* rows) {
     throw Error(ErrorCode::unsupported, "a conditional model cannot be sampled without conditions");
   }
   const Network& generator = networks_.generator();
-  const std::int64_t models = population(), columns = generator.outputs();
+  const std::int64_t models = population(), columns = networks_.columns;
   const std::int64_t per_model = (count + models - 1) / models;
   const std::int64_t part = std::min(generate_rows, per_model);
   Arena arena(context_);

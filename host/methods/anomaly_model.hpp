@@ -71,7 +71,8 @@ class AnomalyModel {
   bool needs_discriminator() const { return options_.discriminator_weight > 0.0f; }
   StackView<const float> weight(Role role) const { return weights(role); }
   Network::Buffers carve(const char* name, const Network& network, std::int64_t rows);
-  /// The generator's rows for latents [models, rows, inputs of G], in parts that keep the activations small.
+  /// The generator's rows for latents [models, rows, inputs of G], in parts that keep the activations small; of a
+  /// Gaussian generator the means.
   void generate(StackView<const float> latent, StackView<float> out);
 
   Device device_;
@@ -84,6 +85,7 @@ class AnomalyModel {
 
  private:
   void add_feature_residual(MatrixView<const float> rows, float* feature_residual);
+  void fold_weights(const Network& network, StackView<const float> from, StackView<float> to);
   void combine(const RawScores& raw, StackView<float> scores);
 
   std::array<StackView<float>, role_count> weights_;

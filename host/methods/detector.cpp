@@ -41,7 +41,7 @@ ScoreRule usual_score(Method method) {
   }
 }
 
-/// Options with everything decided that depends on the rows.
+/// Options with everything decided that depends on the rows. `columns`: those that are judged.
 DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns) {
   if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
   if (options.ensemble.empty()) options = options_of_methods(options).front();
@@ -108,6 +108,94 @@ Matrix sample_of(Context& context, MatrixView<const float> rows, std::int64_t mo
   return sample;
 }
 
+bool has_encoder(Method method) {
+  return method == Method::bigan || method == Method::ali || method == Method::egbad || method == Method::ganomaly ||
+         method == Method::fanogan || method == Method::alad;
+}
+
+bool can_score(Method method, ScoreRule rule) {
+  switch (rule) {
+    case ScoreRule::discriminator:
+      return method == Method::gan || has_encoder(method);
+    case ScoreRule::reconstruction:
+      return has_encoder(method) || method == Method::translation;
+    case ScoreRule::latent:
+      return has_encoder(method);
+    case ScoreRule::cycle_features:
+    case ScoreRule::cycle_logits:
+      return method == Method::alad;
+    default:
+      return method != Method::translation || rule == ScoreRule::automatic;
+  }
+}
+
+/// Generated rows of other conditions say nothing about a row: it is searched for under its own condition.
+void settle_conditional(DetectorOptions& options) {
+  if (options.score == ScoreRule::bank) options.score = ScoreRule::search;
+  if (options.score != ScoreRule::search || options.search_from != SearchStart::bank) return;
+  options.search_from = has_encoder(options.method) ? SearchStart::encoder : SearchStart::normal;
+  if (options.search_steps > 0) return;
+  // From random starts, steps and rates that bring them home.
+  options.search_steps = 50;
+  options.restarts = std::max(options.restarts, 4);
+  if (options.search_rate == DetectorOptions{}.search_rate && options.search_until.empty()) {
+    options.search_rate = {0.1f, 0.02f};
+    options.search_until = {35};
+  }
+}
+
+/// Isola 2016: no latent; the noise is dropout. Targets differ from their prediction: that is the score.
+void settle_translation(DetectorOptions& options) {
+  options.latent = 0;
+  options.lambda = 0.0f;
+  options.coverage = 0.0f;
+  if (options.generator_dropout == 0.0f) options.generator_dropout = 0.1f;
+}
+
+/// What a method does not have cannot be asked of it.
+void check_method(const DetectorOptions& options) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorCode::invalid_argument, "method '" + get_option(options, "method") + "' " + what);
+  };
+  if (options.method == Method::translation && options.target.empty()) {
+    refuse("needs the columns to predict: set target");
+  }
+  if (is_conditional(options) && has_encoder(options.method) && options.encoder_tanh) {
+    refuse("takes conditions with a linear encoder only: set encoder_tanh = false");
+  }
+  if (!can_score(options.method, options.score)) refuse("has no score '" + get_option(options, "score") + "'");
+  if (options.search_from == SearchStart::encoder && !has_encoder(options.method)) {
+    refuse("has no encoder: its searches cannot start from one");
+  }
+  // Banks and random search starts are drawn from a prior.
+  const bool searches = options.score == ScoreRule::search && options.search_from != SearchStart::encoder;
+  if ((options.score == ScoreRule::bank || searches) && !definition_of(options.method).has_prior) {
+    refuse("has no prior to draw from: " + std::string(searches ? "search_from must be encoder" : "it has no bank"));
+  }
+  const bool judges_pairs = options.method == Method::bigan || options.method == Method::ali ||
+                            options.method == Method::egbad || options.method == Method::alad;
+  if (!judges_pairs) return;
+  if (options.data_branch.empty() || options.latent_branch.empty()) {
+    refuse("has a discriminator of pairs: data_branch and latent_branch need a layer each");
+  }
+  if (options.generator_loss == GeneratorLoss::wasserstein) refuse("has no Wasserstein loss");
+}
+
+/// A gradient penalty is a term per row: it needs discriminators in which rows do not see each other.
+void check_techniques(const DetectorOptions& options) {
+  const bool penalised =
+      options.r1 > 0.0f || (options.generator_loss == GeneratorLoss::wasserstein && options.gradient_penalty > 0.0f);
+  if (penalised && (options.batch_norm || options.minibatch_kernels > 0)) {
+    throw Error(ErrorCode::invalid_argument,
+                std::string(options.batch_norm ? "batch_norm" : "minibatch_kernels") +
+                    " lets the rows of a batch see each other, which a gradient penalty excludes: set r1 = 0 and " +
+                    "another generator_loss than wasserstein");
+  }
+  if (options.virtual_batch > 0 && !options.condition.empty()) {
+    throw Error(ErrorCode::invalid_argument, "virtual_batch takes no conditions: its reference rows have none");
+  }
+}
+
 }  // namespace
 
 std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved) {
@@ -119,6 +207,8 @@ std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved)
     options.method = method;
     options.ensemble.clear();
     if (options.score == ScoreRule::automatic) options.score = usual_score(method);
+    if (is_conditional(options)) settle_conditional(options);
+    if (method == Method::translation) settle_translation(options);
     all.push_back(std::move(options));
   }
   return all;
@@ -127,6 +217,13 @@ std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved)
 void check_options(const DetectorOptions& options) {
   DetectorOptions copy;
   for (const OptionInfo& option : option_list()) set_option(copy, option.name, get_option(options, option.name));
+  bool translates = options.method == Method::translation;
+  for (const Method method : options.ensemble) translates = translates || method == Method::translation;
+  if (!options.target.empty() && (!translates || !options.condition.empty())) {
+    throw Error(ErrorCode::invalid_argument,
+                translates ? "give either target or condition: with target, all other columns are the source"
+                           : "target is of method translation: set method = translation, or use condition");
+  }
   for (std::size_t i = 0; i < options.ensemble.size(); ++i) {
     const auto end = options.ensemble.begin() + static_cast<std::ptrdiff_t>(i);
     if (options.ensemble[i] == options.method || std::find(options.ensemble.begin(), end, options.ensemble[i]) != end) {
@@ -139,6 +236,12 @@ void check_options(const DetectorOptions& options) {
                 "search_rate has " + std::to_string(options.search_rate.size()) + " values and search_until " +
                     std::to_string(options.search_until.size()) + ", expected one more rate than ends");
   }
+  if (is_conditional(options) && options.score == ScoreRule::bank) {
+    throw Error(ErrorCode::invalid_argument,
+                "score = bank takes no condition: generated rows have other conditions than the row; use search");
+  }
+  for (const DetectorOptions& one : options_of_methods(options)) check_method(one);
+  check_techniques(options);
   if (options.discriminator_hidden.empty() && options.discrimination >= Discrimination::feature_l1) {
     throw Error(
         ErrorCode::invalid_argument,
@@ -191,12 +294,16 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
     brought = download_rows(on_device, rows);
     rows = {brought.data(), rows.rows, rows.columns};
   }
+  const ColumnRoles roles = column_roles(d.options, column_names);
   FeatureTransform transform;
   transform.fit(context, rows, d.options, column_names, numeric_columns, control.on_message);
+  transform.reorder(roles.order);
   Matrix all(rows.rows, rows.columns);
   transform.apply(context, rows, all.view());
   // Calibration sees the rows as scoring will: with their missing cells.
-  const bool by_search = d.options.score == ScoreRule::search;
+  const std::vector<DetectorOptions> asked = options_of_methods(d.options);
+  const bool by_search =
+      std::any_of(asked.begin(), asked.end(), [](const auto& one) { return one.score == ScoreRule::search; });
   const Matrix calibration = sample_of(context, std::as_const(all).view(),
                                        by_search ? calibration_rows_search : calibration_rows_bank, d.options.seed);
   if (d.options.false_alarm_rate > 0) conformal_rank(calibration.rows, d.options.false_alarm_rate);  // or throws
@@ -208,7 +315,7 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
     }
     all = take_rows(all, distinct);
   }
-  const DetectorOptions resolved = resolve(d.options, all.rows, all.columns);
+  const DetectorOptions resolved = resolve(d.options, all.rows, all.columns - roles.condition);
   const ResidentRows resident(on_device, std::as_const(all).view());
   if (resident.is_pinned() && control.on_message) {
     control.on_message("the rows exceed the memory of " + d.device.name() + ": they are read over the bus");
@@ -218,11 +325,11 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   std::int64_t steps_before = 0;
   const std::vector<DetectorOptions> of_methods = options_of_methods(resolved);
   for (const DetectorOptions& options : of_methods) {
-    GanTraining training(d.device, options, {resident.view()});
+    GanTraining training(d.device, options, {resident.view()}, roles.condition);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
     telemetry.insert(telemetry.end(), training.telemetry().begin(), training.telemetry().end());
-    members.push_back(make_model(d.device, options, all.columns, 0));
+    members.push_back(make_model(d.device, options, all.columns, roles.condition));
     members.back()->take_weights(training);
     members.back()->prepare();
   }
@@ -234,6 +341,7 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   d.resolved = resolved;
   d.names = std::move(column_names);
   d.transform = std::move(transform);
+  d.roles = roles;
   d.telemetry = std::move(telemetry);
   d.stream.reset();
   d.model = std::move(model);
@@ -246,6 +354,15 @@ void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vec
   if (!stream) stream = std::make_unique<ScoreStream>(device, transform, *model);
   if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
   stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores);
+  if (residuals == nullptr || roles.condition == 0) return;
+  // From the networks' order back to the caller's.
+  const std::int64_t columns = rows.columns;
+  std::vector<float> row(columns);
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    float* residual = residuals->data() + r * columns;
+    for (std::int64_t c = 0; c < columns; ++c) row[roles.order[c]] = c < columns - roles.condition ? residual[c] : 0.0f;
+    std::copy(row.begin(), row.end(), residual);
+  }
 }
 
 std::vector<float> Detector::score(MatrixView<const float> rows) {

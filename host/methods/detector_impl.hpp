@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/methods/column_roles.hpp"
 #include "host/methods/score_calibration.hpp"
 #include "host/methods/score_stream.hpp"
 #include "host/model_file/safetensors.hpp"
@@ -24,7 +25,8 @@ std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved)
 struct Detector::Impl {
   Impl(const Device& device_, DetectorOptions options_) : device(device_), options(std::move(options_)) {}
 
-  /// residuals (optional): rows x columns, the mean |x - G(z)| of the population in transformed units.
+  /// residuals (optional): rows x columns, the mean |x - G(z)| of the population in transformed units; 0 for columns
+  /// that are given.
   void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
              float* method_scores = nullptr);
   /// Throws Error{unsupported} for a model without calibration.
@@ -39,6 +41,7 @@ struct Detector::Impl {
   DetectorOptions resolved;  ///< with latent size, steps and decay decided by the rows
   std::vector<std::string> names;
   FeatureTransform transform;
+  ColumnRoles roles;
   std::unique_ptr<Ensemble> model;
   std::unique_ptr<ScoreStream> stream;  ///< made for the first score
   std::vector<ModelTelemetry> telemetry;

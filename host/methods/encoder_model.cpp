@@ -22,23 +22,34 @@ EncoderModel::EncoderModel(const Device& device, const DetectorOptions& resolved
   }
 }
 
+bool EncoderModel::discriminates() const {
+  return options_.score == ScoreRule::reconstruction && score_weights().discrimination > 0.0f &&
+         options_.discrimination != Discrimination::none;
+}
 bool EncoderModel::compares_features() const {
-  return options_.score == ScoreRule::reconstruction && options_.lambda > 0.0f &&
-         options_.discrimination >= Discrimination::feature_l1;
+  return discriminates() && options_.discrimination >= Discrimination::feature_l1;
+}
+/// The score's own pass of D over (x, E(x)) serves the discriminator's share of the score, too.
+bool EncoderModel::judges_query() const {
+  return compares_features() || (discriminates() && options_.judged_pair == JudgedPair::query);
 }
 
 void EncoderModel::prepare() {
   AnoGan::prepare();
   const std::int64_t models = population(), rows = chunk_rows(), columns = networks_.row_columns();
   encoded_ = arena_.stack("latents of the rows", models, rows, search_inputs());
+  carry_conditions();
   total_ = arena_.stack("scores", models, rows, 1);
   pair_distance_ = arena_.stack("distances of pairs", models, rows, 1);
-  const bool cycles = options_.score == ScoreRule::cycle_features || options_.score == ScoreRule::cycle_logits;
+  const bool cycles = scores_cycles();
   const Role compared = cycles ? Role::cycle_discriminator : Role::discriminator;
   if (cycles) pairs_ = arena_.stack("pairs of rows", models, rows, 2 * columns);
-  if (cycles || (options_.score == ScoreRule::reconstruction && options_.lambda > 0.0f)) {
+  if (cycles || discriminates()) {
     pair_buffers_ = carve("activations of pairs", networks_[compared], rows);
     if (cycles || compares_features()) query_buffers_ = carve("activations of queries", networks_[compared], rows);
+  }
+  if (options_.score == ScoreRule::discriminator && !needs_discriminator()) {
+    judge_buffers_ = carve("activations", networks_.discriminator(), rows);
   }
   if (options_.score == ScoreRule::latent) {
     const Role again = networks_.has(Role::second_encoder) ? Role::second_encoder : Role::encoder;
@@ -46,10 +57,22 @@ void EncoderModel::prepare() {
   }
 }
 
+void EncoderModel::carry_conditions() {
+  if (networks_.condition == 0) return;
+  // Without an encoder (translation) the conditions are all that G takes.
+  const bool has_encoder = networks_.has(Role::encoder);
+  const Mlp none(networks_.row_columns(), {LayerSpec{}});
+  const StackView<float> no_weights =
+      has_encoder ? StackView<float>() : arena_.stack("no encoder", population(), 1, none.parameters());
+  carried_encoder_ =
+      carry_condition("encoder that carries the condition", has_encoder ? networks_.encoder().trunk() : none,
+                      has_encoder ? weight(Role::encoder) : StackView<const float>(no_weights), networks_.latent,
+                      carried_encoder_weights_);
+}
+
 NetworkView EncoderModel::encoder_view() const {
-  NetworkView view = networks_.encoder().trunk().view(weight(Role::encoder));
-  view.layer[view.layers - 1].out = static_cast<std::int32_t>(search_inputs());
-  return view;
+  if (networks_.condition > 0) return carried_encoder_.view(carried_encoder_weights_);
+  return first_outputs(networks_.encoder().trunk().view(weight(Role::encoder)), networks_.latent);
 }
 
 ReconstructionScore EncoderModel::reconstruction_arguments(StackView<const float> x) const {
@@ -86,34 +109,44 @@ void EncoderModel::reconstruct(MatrixView<const float> rows, bool with_residuals
 StackView<const float> EncoderModel::discriminate(StackView<const float> filled) {
   const Network& judge = networks_.discriminator();
   const std::int64_t rows = filled.rows;
-  const StackView<const float> weights = weight(Role::discriminator), z = encoded_.slice_rows(0, rows),
+  const StackView<const float> weights = weight(Role::discriminator), z = latents(rows),
                                rebuilt = reconstruction_.slice_rows(0, rows);
   const StackView<float> out = pair_distance_.slice_rows(0, rows);
   const Network::Buffers pair = pair_buffers_.slice_rows(0, rows);
   if (!compares_features()) {
-    const bool of_query = options_.judged_pair == JudgedPair::query;
-    judge.forward(context_, weights, {.x = of_query ? filled : rebuilt, .z = z}, pair);
-    run(context_, SigmoidCrossEntropy{.logit = pair.result(),
-                                      .target = 1.0f,
-                                      .weight = 1.0f,
-                                      .dlogit = {},
-                                      .per_row = out,
-                                      .loss = {},
-                                      .mean_probability = {}});
+    judge.forward(context_, weights, {.x = judges_query() ? filled : rebuilt, .z = z}, pair);
+    take_loss(pair.result(), out);
     return out;
   }
   const Network::Buffers query = query_buffers_.slice_rows(0, rows);
   judge.forward(context_, weights, {.x = filled, .z = z}, query);
   judge.forward(context_, weights, {.x = rebuilt, .z = z}, pair);
+  const Distance metric = options_.discrimination == Discrimination::feature_l1   ? Distance::l1
+                          : options_.discrimination == Discrimination::feature_l2 ? Distance::l2
+                                                                                  : Distance::squared;
+  take_distance(query.features(), pair.features(), metric, out);
+  return out;
+}
+
+/// softplus(-logit): how little D takes the pairs for real ones.
+void EncoderModel::take_loss(StackView<const float> logit, StackView<float> out) {
+  run(context_, SigmoidCrossEntropy{.logit = logit,
+                                    .target = 1.0f,
+                                    .weight = 1.0f,
+                                    .dlogit = {},
+                                    .per_row = out,
+                                    .loss = {},
+                                    .mean_probability = {}});
+}
+
+void EncoderModel::take_distance(StackView<const float> a, StackView<const float> b, Distance metric,
+                                 StackView<float> out) {
   RowDistance distance;
-  distance.a = query.features();
-  distance.b = pair.features();
-  distance.metric = options_.discrimination == Discrimination::feature_l1   ? Distance::l1
-                    : options_.discrimination == Discrimination::feature_l2 ? Distance::l2
-                                                                            : Distance::squared;
+  distance.a = a;
+  distance.b = b;
+  distance.metric = metric;
   distance.distance = out;
   run(context_, distance);
-  return out;
 }
 
 /// GANomaly: |E(x) - E'(x')|, E' its second encoder.
@@ -121,13 +154,10 @@ StackView<const float> EncoderModel::latent_distance(std::int64_t rows) {
   const Role again = networks_.has(Role::second_encoder) ? Role::second_encoder : Role::encoder;
   networks_[again].forward(context_, weight(again), {.x = reconstruction_.slice_rows(0, rows), .z = {}},
                            second_encoder_buffers_.slice_rows(0, rows));
-  RowDistance distance;
-  distance.a = encoded_.slice_rows(0, rows);
-  distance.b = second_encoder_buffers_.result().slice_rows(0, rows).slice_columns(0, encoded_.columns);
-  distance.metric = options_.residual;
-  distance.distance = total_.slice_rows(0, rows);
-  run(context_, distance);
-  return distance.distance;
+  const StackView<float> out = total_.slice_rows(0, rows);
+  take_distance(latents(rows), second_encoder_buffers_.result().slice_rows(0, rows).slice_columns(0, networks_.latent),
+                options_.residual, out);
+  return out;
 }
 
 /// ALAD: what D(x, x') says of (x, x) and (x, G(E(x))).
@@ -148,21 +178,10 @@ StackView<const float> EncoderModel::cycle_score(StackView<const float> filled) 
   put(reconstruction_.slice_rows(0, rows), columns);
   judge.forward(context_, weights, {.x = pairs, .z = {}}, pair);
   if (options_.score == ScoreRule::cycle_logits) {
-    run(context_, SigmoidCrossEntropy{.logit = pair.result(),
-                                      .target = 1.0f,
-                                      .weight = 1.0f,
-                                      .dlogit = {},
-                                      .per_row = out,
-                                      .loss = {},
-                                      .mean_probability = {}});
-    return out;
+    take_loss(pair.result(), out);
+  } else {
+    take_distance(query.features(), pair.features(), Distance::l1, out);
   }
-  RowDistance distance;
-  distance.a = query.features();
-  distance.b = pair.features();
-  distance.metric = Distance::l1;
-  distance.distance = out;
-  run(context_, distance);
   return out;
 }
 
@@ -173,27 +192,34 @@ AnomalyModel::RawScores EncoderModel::raw_scores(MatrixView<const float> rows, b
   }
   const std::int64_t count = rows.rows;
   reconstruct(rows, with_residuals);
+  const bool alone = options_.score == ScoreRule::discriminator;
   const StackView<const float> residual = loss_.slice_rows(0, count);
-  const bool cycles = options_.score == ScoreRule::cycle_features || options_.score == ScoreRule::cycle_logits;
-  const bool discriminates = options_.score == ScoreRule::reconstruction && options_.lambda > 0.0f;
+  const StackView<float> total = total_.slice_rows(0, count);
   StackView<const float> filled;
-  if (cycles || discriminates || needs_discriminator()) filled = fill_missing(rows);
+  if (alone || scores_cycles() || discriminates() || needs_discriminator()) filled = fill_missing(rows);
   RawScores raw;
+  raw.residual = residual;
   if (options_.score == ScoreRule::latent) {
     raw.residual = latent_distance(count);
-  } else if (cycles) {
+  } else if (scores_cycles()) {
     raw.residual = cycle_score(filled);
-  } else if (discriminates) {
+  } else if (discriminates()) {
     const StackView<const float> discrimination = discriminate(filled);
-    const StackView<float> total = total_.slice_rows(0, count);
     run(context_, FillUniform{.out = total, .key = {}, .low = 0.0f, .high = 0.0f});
-    run(context_, AddRows{.x = residual, .scale = 1.0f - options_.lambda, .y = total});
-    run(context_, AddRows{.x = discrimination, .scale = options_.lambda, .y = total});
+    run(context_, AddRows{.x = residual, .scale = score_weights().residual, .y = total});
+    run(context_, AddRows{.x = discrimination, .scale = score_weights().discrimination, .y = total});
     raw.residual = total;
-  } else {
-    raw.residual = residual;
   }
-  if (needs_discriminator()) raw.logit = judge(filled);
+  if (judges_query()) {
+    raw.logit = (compares_features() ? query_buffers_ : pair_buffers_).slice_rows(0, count).result();
+  } else if (alone || needs_discriminator()) {
+    raw.logit = judge(filled);
+  }
+  if (alone) {
+    take_loss(raw.logit, total);
+    raw.residual = total;
+  }
+  if (!needs_discriminator()) raw.logit = {};
   return raw;
 }
 
@@ -201,8 +227,7 @@ StackView<const float> EncoderModel::judge(StackView<const float> filled) {
   const Network& judge = networks_.discriminator();
   if (!judge.is_joint()) return AnoGan::judge(filled);
   const Network::Buffers buffers = judge_buffers_.slice_rows(0, filled.rows);
-  judge.forward(context_, weight(Role::discriminator), {.x = filled, .z = encoded_.slice_rows(0, filled.rows)},
-                buffers);
+  judge.forward(context_, weight(Role::discriminator), {.x = filled, .z = latents(filled.rows)}, buffers);
   return buffers.result();
 }
 
@@ -237,7 +262,12 @@ void EncoderModel::learn_scales(MatrixView<const float> rows) {
   }
   for (std::size_t i = 0; i < ones.size(); ++i) {
     const double n = std::max(1.0, count[i]), mean = sum[i] / n;
-    ones[i] = static_cast<float>(1.0 / std::max(smallest_spread, std::sqrt(std::max(0.0, squares[i] / n - mean * mean))));
+    ones[i] =
+        static_cast<float>(1.0 / std::max(smallest_spread, std::sqrt(std::max(0.0, squares[i] / n - mean * mean))));
+  }
+  // What is given is not judged.
+  for (std::size_t i = 0; i < ones.size(); ++i) {
+    if (static_cast<std::int64_t>(i) % columns >= networks_.columns) ones[i] = 0.0f;
   }
   context_.backend().copy(column_scale_.data, ones.data(), sizeof(float) * ones.size(), context_.stream());
   context_.synchronize();

@@ -1,16 +1,21 @@
 #include <array>
 
 #include "cugad/error.hpp"
+#include "host/methods/encoder_model.hpp"
+#include "host/methods/fanogan.hpp"
 #include "host/methods/gan.hpp"
 
 /// The list of methods.
 namespace cugad {
 
-extern const MethodDefinition anogan_definition, gan_definition;
+extern const MethodDefinition anogan_definition, gan_definition, bigan_definition, ali_definition, egbad_definition,
+    ganomaly_definition, fanogan_definition, alad_definition, translation_definition;
 
 namespace {
 
-constexpr std::array definitions = {&anogan_definition, &gan_definition};
+constexpr std::array definitions = {&anogan_definition,  &gan_definition,   &bigan_definition,
+                                    &ali_definition,     &egbad_definition, &ganomaly_definition,
+                                    &fanogan_definition, &alad_definition,  &translation_definition};
 
 template <class Model>
 std::unique_ptr<AnomalyModel> make(const Device& device, const DetectorOptions& options,
@@ -29,12 +34,17 @@ const MethodDefinition& definition_of(Method method) {
 
 std::unique_ptr<AnomalyModel> make_model(const Device& device, const DetectorOptions& resolved_options,
                                          std::int64_t columns, std::int64_t condition) {
-  const MethodNetworks networks = definition_of(resolved_options.method).networks(resolved_options, columns, condition);
+  MethodNetworks networks = definition_of(resolved_options.method).networks(resolved_options, columns, condition);
+  for (Network& network : networks.networks) network = network.plain();
   switch (resolved_options.method) {
     case Method::anogan:
       return make<AnoGan>(device, resolved_options, networks);
-    default:
+    case Method::fanogan:
+      return make<Fanogan>(device, resolved_options, networks);
+    case Method::gan:
       return make<Gan>(device, resolved_options, networks);
+    default:
+      return make<EncoderModel>(device, resolved_options, networks);
   }
 }
 

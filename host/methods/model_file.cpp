@@ -124,6 +124,11 @@ class Reader {
   void vector(const std::string& name, const StackView<float>& view, Context& context) const {
     tensor(name, view, false, context);
   }
+  void check_no_negative(const std::string& name) const {
+    for (const float value : file_.tensors.at(name).f32) {
+      if (value < 0.0f) refuse("tensor '" + name + "' has a negative value");
+    }
+  }
 
  private:
   void tensor(const std::string& name, const StackView<float>& view, bool is_matrix, Context& context) const {
@@ -173,9 +178,9 @@ std::vector<ScoreStatistics> read_statistics(const Reader& reader, const Json& s
   return read;
 }
 
-void check_shapes(const Reader& reader, const std::string& prefix, const DetectorOptions& options,
-                  std::int64_t columns) {
-  const MethodNetworks networks = definition_of(options.method).networks(options, columns, 0);
+void check_shapes(const Reader& reader, const std::string& prefix, const DetectorOptions& options, std::int64_t columns,
+                  std::int64_t condition) {
+  const MethodNetworks networks = definition_of(options.method).networks(options, columns, condition);
   for (const Role role : all_roles) {
     if (!networks.has(role)) continue;
     for (const Network::Part& part : networks[role].parts()) {
@@ -188,8 +193,9 @@ void check_shapes(const Reader& reader, const std::string& prefix, const Detecto
 }
 
 std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string& prefix, const Device& device,
-                                         const DetectorOptions& options, std::int64_t columns, const Json& statistics) {
-  auto model = make_model(device, options, columns, 0);
+                                         const DetectorOptions& options, std::int64_t columns, std::int64_t condition,
+                                         const Json& statistics) {
+  auto model = make_model(device, options, columns, condition);
   Context context = device.make_context();
   for (const Role role : all_roles) {
     const Network& network = model->networks()[role];
@@ -199,7 +205,10 @@ std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string
                      context);
     }
   }
-  if (model->column_scale()) reader.vector(prefix + "column_scale", model->column_scale(), context);
+  if (model->column_scale()) {
+    reader.vector(prefix + "column_scale", model->column_scale(), context);
+    reader.check_no_negative(prefix + "column_scale");
+  }
   model->set_statistics(read_statistics(reader, statistics, prefix + "residual", options.population),
                         read_statistics(reader, statistics, prefix + "discriminator", options.population));
   return model;
@@ -272,6 +281,12 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
     names.push_back(name.get<std::string>());
   }
   const auto count = static_cast<std::int64_t>(names.size());
+  try {
+    roles = column_roles(resolved, names);
+  } catch (const Error& error) {
+    reader.refuse(error.what());
+  }
+  transform.reorder(roles.order);
   const Json kept = reader.json("transform");
   transform.log1p = reader.numbers<std::uint8_t>(kept, "log1p", count);
   transform.shift = reader.numbers<double>(kept, "shift", count);
@@ -282,9 +297,13 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   }
 
   // The tensors must have the shapes that the options promise before memory is taken for them.
-  if (resolved.latent < 1) reader.refuse("option 'latent' is 0, expected the latent size");
   const std::vector<DetectorOptions> methods = options_of_methods(resolved);
-  for (const DetectorOptions& one : methods) check_shapes(reader, prefix_of(one, methods.size()), one, count);
+  for (const DetectorOptions& one : methods) {
+    if (one.latent < 1 && one.method != Method::translation) {
+      reader.refuse("option 'latent' is 0, expected the latent size");
+    }
+    check_shapes(reader, prefix_of(one, methods.size()), one, count, roles.condition);
+  }
   const Json limit = reader.json("threshold");
   if (!limit.is_number()) reader.refuse("'threshold' is no number");
   threshold = limit.get<float>();
@@ -302,7 +321,8 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   const Json statistics = reader.json("score_statistics");
   std::vector<std::unique_ptr<AnomalyModel>> members;
   for (const DetectorOptions& one : methods) {
-    members.push_back(read_model(reader, prefix_of(one, methods.size()), device, one, count, statistics));
+    members.push_back(
+        read_model(reader, prefix_of(one, methods.size()), device, one, count, roles.condition, statistics));
   }
 
   telemetry.assign(static_cast<std::size_t>(resolved.population) * methods.size(), {});

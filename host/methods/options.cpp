@@ -189,8 +189,8 @@ std::vector<Option> make_options() {
                          "hidden layers of the discriminator"));
   list.push_back(number("slope", &O::slope, 1e-6, 1, "slope of the discriminator's leaky ReLU"));
   list.push_back(number("dropout", &O::dropout, 0, 0.95, "dropout in the discriminator while training"));
-  list.push_back(
-      number("generator_dropout", &O::generator_dropout, 0, 0.95, "dropout in the generator while training"));
+  list.push_back(number("generator_dropout", &O::generator_dropout, 0, 0.95,
+                        "dropout in the generator while training; translation: 0 is 0.1"));
   constexpr std::size_t most_layers = NetworkView::max_layers - 1;
   list.push_back(numbers("encoder_hidden", &O::encoder_hidden, 1, 65536, most_layers, "hidden layers of the encoder"));
   list.push_back(flag("encoder_tanh", &O::encoder_tanh, "the encoder ends in tanh"));
@@ -252,6 +252,8 @@ std::vector<Option> make_options() {
                         "encoder methods: weight of the mean |x - G(E(x))| in the losses of G and E"));
   list.push_back(number("latent_cycle", &O::latent_cycle, 0, 1e6,
                         "encoder methods: weight of the mean (z - E(G(z)))^2 in the losses of G and E"));
+  list.push_back(number("contextual", &O::contextual, 0, 1e6,
+                        "ganomaly: weight of the mean |x - G(E(x))|; other methods have reconstruction"));
   list.push_back(flag("latent_discriminator", &O::latent_discriminator, "alad: D(z, z') steers G and E"));
   list.push_back(number("gradient_penalty", &O::gradient_penalty, 0, 1e6,
                         "weight of the critic's gradient penalty (generator_loss wasserstein)"));

@@ -15,7 +15,8 @@ class ScoreStream {
   ScoreStream(const ScoreStream&) = delete;
   ScoreStream& operator=(const ScoreStream&) = delete;
 
-  /// `residuals` (optional): rows x columns on the host, the mean |x - G(z)| of the population in transformed units.
+  /// `residuals` (optional): rows x columns on the host, the mean |x - G(z)| of the population in transformed units,
+  /// columns in the networks' order.
   /// method_scores (optional): rows x methods on the host, each method's own score. Scores on the host are there on
   /// return; scores on the device follow in the order of context().stream().
   void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores);

@@ -143,23 +143,41 @@ FeatureTransform::Constants FeatureTransform::upload(Context& context, Arena& ar
     return view;
   };
   const Constants constants{copy(shift, "shift of each column"), copy(scale, "scale of each column"),
-                            copy(log1p, "columns under log1p")};
+                            copy(log1p, "columns under log1p"), &runs};
   context.synchronize();
   return constants;
 }
 
 void FeatureTransform::apply(Context& context, const Constants& constants, MatrixView<const float> rows,
                              MatrixView<float> out) {
-  run(context, ScaleColumns{.x = shared_by(1, rows),
-                            .shift = constants.shift,
-                            .scale = constants.scale,
-                            .log1p = constants.log1p,
-                            .y = {out.data, 1, out.rows, out.columns, out.rows * out.row_stride, out.row_stride}});
+  const StackView<const float> x = shared_by(1, rows);
+  const StackView<float> y(out.data, 1, out.rows, out.columns, out.rows * out.row_stride, out.row_stride);
+  const auto scale_run = [&](const Run& part) {
+    run(context, ScaleColumns{.x = x.slice_columns(part.from, part.count),
+                              .shift = constants.shift.slice_columns(part.from, part.count),
+                              .scale = constants.scale.slice_columns(part.from, part.count),
+                              .log1p = constants.log1p.slice_columns(part.from, part.count),
+                              .y = y.slice_columns(part.to, part.count)});
+  };
+  if (constants.runs->empty()) return scale_run({0, 0, x.columns});
+  for (const Run& part : *constants.runs) scale_run(part);
+}
+
+void FeatureTransform::reorder(const std::vector<std::int64_t>& order) {
+  runs.clear();
+  for (std::size_t c = 0; c < order.size(); ++c) {
+    if (c > 0 && order[c] == order[c - 1] + 1) {
+      ++runs.back().count;
+    } else {
+      runs.push_back({order[c], static_cast<std::int64_t>(c), 1});
+    }
+  }
 }
 
 void FeatureTransform::apply(Context& context, MatrixView<const float> rows, MatrixView<float> out) const {
-  apply(context, {{shift.data(), 1, 1, columns()}, {scale.data(), 1, 1, columns()}, {log1p.data(), 1, 1, columns()}},
-        rows, out);
+  const Constants constants{
+      {shift.data(), 1, 1, columns()}, {scale.data(), 1, 1, columns()}, {log1p.data(), 1, 1, columns()}, &runs};
+  apply(context, constants, rows, out);
 }
 
 void FeatureTransform::invert(MatrixView<float> rows) const {

@@ -14,6 +14,11 @@ namespace cugad {
 struct FeatureTransform {
   std::vector<std::uint8_t> log1p;
   std::vector<double> shift, scale;
+  /// Adjacent columns that stay adjacent: their first in the caller's rows and in transformed ones. None: all stay.
+  struct Run {
+    std::int64_t from, to, count;
+  };
+  std::vector<Run> runs;
 
   std::int64_t columns() const { return static_cast<std::int64_t>(shift.size()); }
   /// Learns from rows on the host, on a CPU context. Columns from `numeric_columns` on are 0/1: centred like the
@@ -22,17 +27,20 @@ struct FeatureTransform {
   void fit(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
            const std::vector<std::string>& names, std::int64_t numeric_columns,
            const std::function<void(const std::string&)>& on_message);
+  /// Transformed rows get their columns in this order of the caller's columns; the fitted numbers keep the caller's.
+  void reorder(const std::vector<std::int64_t>& order);
   /// The fitted numbers where a context's ops can read them.
   struct Constants {
     StackView<const double> shift, scale;
     StackView<const std::uint8_t> log1p;
+    const std::vector<Run>* runs = nullptr;
   };
   /// Copies them into the arena's memory.
   Constants upload(Context& context, Arena& arena) const;
   static void apply(Context& context, const Constants& constants, MatrixView<const float> rows, MatrixView<float> out);
   /// The same for host memory, on a CPU context.
   void apply(Context& context, MatrixView<const float> rows, MatrixView<float> out) const;
-  /// Back to the units of the training data, on the host, in place.
+  /// Back to the units of the training data, on the host, in place; columns in the caller's order.
   void invert(MatrixView<float> rows) const;
 };
 

@@ -3,13 +3,15 @@
 #include <string>
 #include <vector>
 
-#include "cugad/network.hpp"
+#include "host/network/minibatch_layer.hpp"
 
 namespace cugad {
 
 /// A trained network of a method: one Mlp, or two branches whose outputs stand side by side before a trunk, as in a
 /// discriminator of pairs (x, z) (Donahue 2017, Dumoulin 2017). Holds no memory; parameters of all parts are one flat
-/// buffer: data branch, latent branch, trunk.
+/// buffer: data branch, latent branch, trunk. Behind them stand what techniques train (scales and shifts, the
+/// projection of minibatch discrimination and its share of the last layer), then what no optimiser may touch: reference
+/// latents and, from kept() on, what passes move on (power iterations, moving statistics).
 class Network {
  public:
   struct Part {
@@ -25,8 +27,10 @@ class Network {
     StackView<float> x, z;
   };
   struct Buffers {
-    std::vector<Mlp::Buffers> part;            ///< as parts()
-    StackView<float> joined, joined_gradient;  ///< the branches' outputs side by side
+    std::vector<Mlp::Buffers> part;              ///< as parts()
+    StackView<float> joined, joined_gradient;    ///< the branches' outputs side by side
+    std::vector<PartTechniques::Memory> memory;  ///< as parts(); empty without techniques
+    MinibatchLayer::Memory minibatch;
     Buffers slice_rows(std::int64_t first, std::int64_t count) const;
     Buffers slice_models(std::int64_t first, std::int64_t count) const;
     const Mlp::Buffers& trunk() const { return part.back(); }
@@ -39,15 +43,25 @@ class Network {
   };
 
   Network() = default;
-  explicit Network(Mlp trunk);
+  explicit Network(Mlp trunk, const Techniques& techniques = {});
   /// The trunk takes the outputs of the data branch, then those of the latent branch; each branch has 1 to 4 layers.
-  Network(Mlp data_branch, Mlp latent_branch, Mlp trunk);
+  Network(Mlp data_branch, Mlp latent_branch, Mlp trunk, const Techniques& techniques = {});
 
   explicit operator bool() const { return !parts_.empty(); }
   bool is_joint() const { return parts_.size() > 1; }
   const std::vector<Part>& parts() const { return parts_; }
   const Mlp& trunk() const { return parts_.back().mlp; }
   std::int64_t parameters() const { return parameters_; }
+  /// The first so many parameters are for an optimiser.
+  std::int64_t trained() const { return trained_; }
+  /// Parameters from here on are moved on by passes: backward() with a gradient leaves their next values in its places.
+  std::int64_t kept() const { return kept_; }
+  bool has_techniques() const { return !techniques_.empty() || minibatch_; }
+  /// The network of dense layers alone that scores, and its parameters, from the trained ones of one model on the host:
+  /// weights over their largest singular value, moving statistics or those of the reference rows in weights and biases,
+  /// the mean nearness of real rows in the last bias.
+  Network plain() const;
+  std::vector<float> fold(const std::vector<float>& trained) const;
   int inputs() const { return parts_.front().mlp.inputs(); }
   int latent_inputs() const { return is_joint() ? parts_[1].mlp.inputs() : 0; }
   int outputs() const { return trunk().outputs(); }
@@ -87,8 +101,17 @@ class Network {
 
  private:
   void add_part(std::string name, Mlp mlp);
+  void add_techniques(const Techniques& techniques);
+  void backward_part(Context& context, std::size_t p, StackView<const float> flat, StackView<const float> x,
+                     const Buffers& buffers, StackView<float> flat_gradient, StackView<float> dx,
+                     const Mlp::BackwardOptions& options) const;
+  void backward_last(Context& context, StackView<const float> flat, const Buffers& buffers,
+                     StackView<float> flat_gradient, const Mlp::BackwardOptions& options) const;
+
   std::vector<Part> parts_;
-  std::int64_t parameters_ = 0;
+  std::vector<PartTechniques> techniques_;  ///< as parts_, or empty
+  MinibatchLayer minibatch_;
+  std::int64_t parameters_ = 0, trained_ = 0, kept_ = 0;
 };
 
 }  // namespace cugad

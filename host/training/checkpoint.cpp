@@ -37,9 +37,10 @@ safetensors::Tensor tensor_of(const StackView<float>& view, Context& context) {
   return tensor;
 }
 
-/// Options that must agree; the length of the run may differ.
+/// Options that must agree; the length of the run may differ, but where it says when a second phase begins.
 std::string fixed_options(DetectorOptions options) {
-  options.steps = options.epochs = 0;
+  if (definition_of(options.method).steps(options) == options.steps) options.steps = 0;
+  options.epochs = 0;
   return options_to_json(options);
 }
 
@@ -64,6 +65,7 @@ void Checkpoint::save(const GanTraining& training) const {
     file.tensors[network + ".first_moment"] = tensor_of(state.first_moment, context);
     file.tensors[network + ".second_moment"] = tensor_of(state.second_moment, context);
     if (state.average) file.tensors[network + ".average"] = tensor_of(state.average, context);
+    if (state.history) file.tensors[network + ".history"] = tensor_of(state.history, context);
   }
   safetensors::Tensor health;
   health.shape = {static_cast<std::int64_t>(training.health_.size()), 6};
@@ -111,7 +113,7 @@ bool Checkpoint::load(GanTraining& training) const {
     }
     for (const OptionInfo& option : option_list()) {
       const std::string there = get_option(theirs, option.name), here = get_option(training.options_, option.name);
-      if (there == here || option.name == "steps" || option.name == "epochs") continue;
+      if (there == here || option.name == "epochs" || (option.name == "steps" && there == "0")) continue;
       throw Error(ErrorCode::invalid_argument, path() + ": made with " + option.name + " = " + there + ", now it is " +
                                                    here + "; use the same options or another directory");
     }
@@ -154,6 +156,7 @@ bool Checkpoint::load(GanTraining& training) const {
     restore(name + ".first_moment", state.first_moment, good.first_moment);
     restore(name + ".second_moment", state.second_moment, good.second_moment);
     restore(name + ".average", state.average, good.average);
+    restore(name + ".history", state.history, good.history);
   };
   for (const Role role : all_roles) {
     if (training.networks_.has(role))

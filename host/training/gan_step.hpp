@@ -5,7 +5,8 @@
 namespace cugad {
 
 /// One training step of a GAN (Goodfellow 2014, Algorithm 1, with the terms of DetectorOptions): k discriminator
-/// updates, then one generator update. With condition columns (Mirza 2014) both networks see them.
+/// updates, then one generator update; or of a Wasserstein GAN with gradient penalty (Gulrajani 2017), or with feature
+/// matching (Salimans 2016). With condition columns (Mirza 2014) both networks see them.
 class GanStep : public TrainingStep {
  public:
   GanStep(Context context, const DetectorOptions& options, const MethodNetworks& networks, const TrainingRows& rows,
@@ -28,22 +29,37 @@ class GanStep : public TrainingStep {
  protected:
   void connect() override;
   int kind(std::int64_t t) const override { return is_penalised(t) ? 1 : 0; }
-  std::int64_t cycle() const override { return options_.r1 > 0.0f ? options_.r1_every : 1; }
-  bool is_penalised(std::int64_t t) const { return options_.r1 > 0.0f && t % options_.r1_every == 0; }
+  std::int64_t cycle() const override { return uses_r1() ? options_.r1_every : 1; }
+  /// R1; a Wasserstein critic has a penalty of its own, in every update.
+  bool is_penalised(std::int64_t t) const { return uses_r1() && t % options_.r1_every == 0; }
+  bool penalises_critic() const {
+    return options_.generator_loss == GeneratorLoss::wasserstein && options_.gradient_penalty > 0.0f;
+  }
   /// Terms of the generator's loss beyond D's view: called with the generated rows' gradient filled, before G's
   /// backward pass; may add to the gradient.
   virtual void add_generator_terms(std::int64_t, bool) {}
+  /// Terms that reach G by other passes: called when generator_gradient_ holds the gradient of the others.
+  virtual void add_generator_gradients(std::int64_t, bool) {}
+  /// Latents and generated rows get the conditions of `rows`, in turn.
+  void copy_condition(StackView<const float> rows, StackView<float> latent, StackView<float> generated);
 
   StackView<std::int32_t> index_;
   StackView<float> latent_, generator_latent_;            ///< [latent | condition]
   StackView<float> stacked_;                              ///< real, generated and fence rows
   StackView<float> generated_rows_, generated_gradient_;  ///< of the generator's update, whole rows
-  StackView<float> input_gradient_;
+  StackView<float> input_gradient_, between_;
   StackView<float> generator_gradient_, discriminator_gradient_;
   Network::Buffers generator_buffers_, discriminator_generator_buffers_, discriminator_buffers_, tangent_buffers_;
+  Network::Buffers between_buffers_;
 
  private:
-  void copy_condition(StackView<const float> rows, StackView<float> latent, StackView<float> generated);
+  bool uses_r1() const { return options_.r1 > 0.0f && options_.generator_loss != GeneratorLoss::wasserstein; }
+  void judge_rows(bool report);
+  void penalise_between(std::int64_t t, int inner);
+  void judge_generated(std::int64_t t, bool report);
 };
+
+/// Throws Error{invalid_argument} for a discriminator without a hidden layer.
+void require_features(const Network& discriminator);
 
 }  // namespace cugad

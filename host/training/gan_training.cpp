@@ -28,6 +28,7 @@ NetworkStates take_states(Arena& arena, const MethodNetworks& networks, const De
     state.first_moment = stack();
     state.second_moment = stack();
     const bool averaged = options.average_decay > 0.0f;
+    if (options.historical_averaging > 0.0f) state.history = stack();
     if (averaged && (role != Role::discriminator || options.average_discriminator)) state.average = stack();
   }
   return states;
@@ -62,7 +63,7 @@ GanTraining::GanTraining(const Device& device, const DetectorOptions& options, c
   good_states_ = take_states(arena_, networks_, options);
   model_scale_ = arena_.stack("rate of each model", models, 1, 1);
   reports_ = arena_.stack("telemetry", models, 1, StepTelemetry::values);
-  statistics_ = arena_.stack<double>("statistics of generated rows", models, 6, networks_.generator().outputs());
+  statistics_ = arena_.stack<double>("statistics of generated rows", models, 6, networks_.columns);
   telemetry_.resize(models);
   health_.resize(models);
   spread_.resize(models);
@@ -218,11 +219,15 @@ void GanTraining::guard(const FitControl& control) {
     }
     sound_from = until + 1;
   };
+  const bool keeps = std::any_of(networks_.networks.begin(), networks_.networks.end(),
+                                 [](const Network& network) { return network.kept() < network.parameters(); });
   for (int m = 0; m < population(); ++m) {
     ModelHealth& health = health_[m];
     ModelTelemetry& told = telemetry_[m];
     if (health.resting) {
       keep_sound(m);
+      // Passes over all models move on what networks keep beside the trained parameters, also of those that rest.
+      if (keeps) copy_models(good_states_, states_, m, 1);
       continue;
     }
     const bool finite = std::isfinite(told.discriminator_loss) && std::isfinite(told.generator_loss) &&
@@ -253,7 +258,9 @@ void GanTraining::guard(const FitControl& control) {
 
 void GanTraining::check_stopping(const FitControl& control) {
   if (options_.patience <= 0 || step_ % stopping_interval != 0) return;
-  if (!definition_.stops_by_coverage || networks_.condition > 0) return;
+  if (!definition_.stops_by_coverage || networks_.condition > 0 || step_ > options_.steps) return;
+  // An encoder that trains with the GAN is not done when the coverage is.
+  if (networks_.has(Role::encoder) && !has_second_phase()) return;
   const std::vector<float> criterion =
       coverage_criterion(context_, networks_, states_[Role::generator].scoring(), rows_, options_.seed);
   for (int m = 0; m < population(); ++m) {
@@ -274,6 +281,17 @@ void GanTraining::check_stopping(const FitControl& control) {
   }
 }
 
+/// The second phase trains other networks: models that rest because they cover the rows take part in it.
+void GanTraining::begin_second_phase(const FitControl& control) {
+  for (int m = 0; m < population(); ++m) {
+    ModelHealth& health = health_[m];
+    if (!health.resting || health.restorations >= most_restorations) continue;
+    health.resting = telemetry_[m].resting = false;
+    write_scale(m);
+    if (control.on_message) control.on_message("model " + std::to_string(m) + " goes on with its encoder");
+  }
+}
+
 void GanTraining::run(const FitControl& control) {
   const bool keeps = !control.checkpoint_directory.empty();
   const Checkpoint checkpoint(control.checkpoint_directory);
@@ -286,9 +304,11 @@ void GanTraining::run(const FitControl& control) {
   };
   while (step_ < steps()) {
     const bool all_rest = std::all_of(health_.begin(), health_.end(), [](const ModelHealth& h) { return h.resting; });
-    if (all_rest) break;
-    const std::int64_t to = std::min(steps(), (step_ / interval + 1) * interval);
-    if (!advance(to, control)) {
+    const bool before_second_phase = has_second_phase() && step_ < options_.steps;
+    if (all_rest && !before_second_phase) break;
+    std::int64_t to = std::min(steps(), (step_ / interval + 1) * interval);
+    if (before_second_phase) to = all_rest ? options_.steps : std::min(to, options_.steps);
+    if (!all_rest && !advance(to, control)) {
       if (keeps) checkpoint.save(*this);
       throw Error(ErrorCode::cancelled, "training was stopped after step " + std::to_string(step_) +
                                             (keeps ? "; its checkpoint is in " + control.checkpoint_directory : ""));
@@ -296,6 +316,7 @@ void GanTraining::run(const FitControl& control) {
     step_ = to;
     guard(control);
     check_stopping(control);
+    if (has_second_phase() && step_ == options_.steps) begin_second_phase(control);
     context_.synchronize();  // a checkpoint reads on a stream of its own
     tell();
     if (keeps && (step_ % every == 0 || step_ == steps())) checkpoint.save(*this);

@@ -33,7 +33,7 @@ class GanTraining {
               std::int64_t condition = 0);
   ~GanTraining();
 
-  /// Trains to options.steps. Throws Error{cancelled} when control.cancel becomes true, after saving a checkpoint.
+  /// Trains to steps(). Throws Error{cancelled} when control.cancel becomes true, after saving a checkpoint.
   void run(const FitControl& control);
 
   const Device& device() const { return device_; }
@@ -58,6 +58,9 @@ class GanTraining {
   void read_telemetry(TrainingStep& step, std::int64_t first, std::int64_t count);
   void guard(const FitControl& control);
   void check_stopping(const FitControl& control);
+  /// From options.steps on: f-AnoGAN's encoder.
+  bool has_second_phase() const { return steps() > options_.steps; }
+  void begin_second_phase(const FitControl& control);
   void copy_models(const NetworkStates& from, const NetworkStates& to, std::int64_t first, std::int64_t count);
   void write_scale(std::int64_t model);
 

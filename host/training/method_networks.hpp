@@ -41,13 +41,15 @@ struct MethodNetworks {
 /// Parameters of one network and all that its optimiser keeps, flat, for some models.
 struct NetworkState {
   StackView<float> parameter, first_moment, second_moment, average;
+  StackView<float> history = {};  ///< the mean of the parameters so far, for historical averaging
   NetworkState slice(std::int64_t first, std::int64_t count) const {
     return {parameter.slice_models(first, count), first_moment.slice_models(first, count),
-            second_moment.slice_models(first, count), average.slice_models(first, count)};
+            second_moment.slice_models(first, count), average.slice_models(first, count),
+            history.slice_models(first, count)};
   }
   /// The weights that score: the moving average where there is one.
   StackView<const float> scoring() const { return average ? average : parameter; }
-  std::array<StackView<float>, 4> views() const { return {parameter, first_moment, second_moment, average}; }
+  std::array<StackView<float>, 5> views() const { return {parameter, first_moment, second_moment, average, history}; }
 };
 
 /// One state per role; those of networks that the method does not have are null.

@@ -86,14 +86,46 @@ void TrainingStep::gather(StackView<const std::int32_t> index, std::int64_t firs
   run(context_, GatherRows{.source = source, .index = index, .out = out});
 }
 
-void TrainingStep::update(Role role, StackView<const float> gradient, float rate, std::int64_t t, int stride,
-                          int offset, StackView<float> norm, bool decays) {
+/// Salimans 2016, 3.3: draws the parameters towards their mean so far.
+void TrainingStep::average_history(const NetworkState& network, StackView<float> gradient, std::int64_t t, int stride,
+                                   std::int64_t offset) {
+  HistoricalAverage args{.parameter = network.parameter.slice_columns(0, gradient.columns),
+                         .mean = network.history.slice_columns(0, gradient.columns),
+                         .gradient = gradient,
+                         .model_scale = model_scale_,
+                         .weight = options_.historical_averaging,
+                         .step = offset + 1};
+  if (recording_) {
+    args.step_counter = step_counter_.data;
+    args.step_stride = stride;
+  } else {
+    args.step += t * stride;
+  }
+  run(context_, args);
+}
+
+/// Takes over what the last pass made of the parameters that no optimiser trains.
+void TrainingStep::keep(const Network& network, const NetworkState& state, StackView<const float> gradient) {
+  const std::int64_t count = network.parameters() - network.kept();
+  if (count == 0) return;
+  const StackView<const float> from = gradient.slice_columns(network.kept(), count);
+  for (const StackView<float>& to : {state.parameter, state.average}) {
+    if (to) run(context_, FillMissing{.x = from, .replacement = from, .out = to.slice_columns(network.kept(), count)});
+  }
+}
+
+void TrainingStep::update(Role role, StackView<float> gradient, float rate, std::int64_t t, int stride,
+                          std::int64_t offset, StackView<float> norm, bool decays) {
   const NetworkState& network = states_[role];
-  Adam args{.parameter = network.parameter,
-            .gradient = gradient,
-            .first_moment = network.first_moment,
-            .second_moment = network.second_moment,
-            .average = network.average,
+  keep(networks_[role], network, gradient);
+  const std::int64_t trained = networks_[role].trained();
+  const auto of = [&](StackView<float> view) { return view ? view.slice_columns(0, trained) : view; };
+  if (network.history) average_history(network, of(gradient), t, stride, offset);
+  Adam args{.parameter = of(network.parameter),
+            .gradient = of(gradient),
+            .first_moment = of(network.first_moment),
+            .second_moment = of(network.second_moment),
+            .average = of(network.average),
             .model_scale = model_scale_,
             .squared_norm = norm,
             .form = options_.adam_form,

@@ -89,8 +89,9 @@ class TrainingStep {
                    std::uint32_t offset);
   /// Columns [first_column, ...) of the rows with those numbers.
   void gather(StackView<const std::int32_t> index, std::int64_t first_column, StackView<float> out);
-  /// One update of a network: number t * stride + offset of its life. `decays`: the rate follows the schedule.
-  void update(Role role, StackView<const float> gradient, float rate, std::int64_t t, int stride, int offset,
+  /// One update of a network: number t * stride + offset of its life; an offset below 0 is that of a network whose
+  /// first update comes later. `decays`: the rate follows the schedule.
+  void update(Role role, StackView<float> gradient, float rate, std::int64_t t, int stride, std::int64_t offset,
               StackView<float> norm, bool decays = true);
 
   Context context_;
@@ -110,6 +111,10 @@ class TrainingStep {
   std::unique_ptr<RecordedWork> record(std::int64_t first, std::int64_t steps, bool report);
   RecordedWork& recorded(std::int64_t t, std::int64_t steps, bool report);
   void replay(std::int64_t from, std::int64_t to, bool report);
+
+  void average_history(const NetworkState& network, StackView<float> gradient, std::int64_t t, int stride,
+                       std::int64_t offset);
+  void keep(const Network& network, const NetworkState& state, StackView<const float> gradient);
 
   std::int64_t models_;  ///< bound; as many as there is room for before the first bind
   std::int64_t room_;

@@ -93,12 +93,12 @@ struct DetectorOptions {
   bool deduplicate = false;  ///< train on distinct rows
 
   // Networks
-  int latent = 0;                                      ///< latent size; 0: ceil(columns / 2), at least 2
+  int latent = 0;                                      ///< latent size; 0: ceil(judged columns / 2), at least 2
   std::vector<int> hidden = {128, 128};                ///< generator's hidden layers (ReLU)
   std::vector<int> discriminator_hidden = {128, 128};  ///< discriminator's hidden layers (leaky ReLU)
   float slope = 0.2f;
   float dropout = 0.0f;                          ///< after each hidden layer of the discriminator, while training
-  float generator_dropout = 0.0f;                ///< after each hidden layer of the generator (translation's noise)
+  float generator_dropout = 0.0f;                ///< after each hidden layer of the generator; translation: 0 is 0.1
   std::vector<int> encoder_hidden = {128, 128};  ///< encoder's hidden layers (leaky ReLU)
   bool encoder_tanh = false;                     ///< E ends in tanh (f-AnoGAN's tanh_fc)
   std::vector<int> data_branch = {128};          ///< joint discriminator: layers on x before the trunk
@@ -113,8 +113,11 @@ struct DetectorOptions {
   int virtual_batch = 0;  ///< virtual batch normalisation of G (ibid., 3.4): reference rows; 0: none
 
   // Columns by role
-  std::vector<std::string> condition = {};  ///< columns that G, D, E and the search are given (Mirza 2014)
-  std::vector<std::string> target = {};     ///< translation: columns to predict; all others are the source
+  /// Columns that G, D, E and the search are given (Mirza 2014): a row is judged by its other columns in the light of
+  /// these. A category's name stands for all its 0/1 columns "name=value". The bank score, which cannot know a row's
+  /// condition, becomes the search from E(x), or else from 4 random latents in 50 steps.
+  std::vector<std::string> condition = {};
+  std::vector<std::string> target = {};  ///< translation: columns to predict, named like these; all others: the source
 
   // Training
   std::int64_t steps = 4000;
@@ -140,12 +143,13 @@ struct DetectorOptions {
   float adversarial = 1.0f;           ///< weight of D's view in the losses of G and E
   float reconstruction = 10.0f;       ///< encoder methods: weight of mean |x - G(E(x))| in the losses of G and E
   float latent_cycle = 1.0f;          ///< encoder methods: weight of mean (z - E(G(z)))^2, or GANomaly's encoder loss
+  float contextual = 50.0f;           ///< GANomaly: weight of mean |x - G(E(x))|, which reconstruction is to others
   bool latent_discriminator = true;   ///< ALAD: D(z, z') steers G and E
   float gradient_penalty = 10.0f;     ///< weight of the critic's penalty (generator_loss wasserstein)
   EncoderTraining encoder_training = EncoderTraining::joint;  ///< fanogan
-  std::int64_t encoder_steps = 0;  ///< fanogan: encoder updates after the GAN; 0: as many as steps
+  std::int64_t encoder_steps = 0;  ///< fanogan, unless joint: encoder updates after the GAN; 0: as many as steps
   float encoder_learning_rate = 5e-4f;
-  float kappa = 1.0f;  ///< f-AnoGAN: weight of the feature residual
+  float kappa = 1.0f;  ///< f-AnoGAN: weight of the feature residual, in izi_f and, in lambda's place, in the score
   int patience = 4;    ///< label-free stopping: checks without improvement before a model rests; 0: never
 
   // Search

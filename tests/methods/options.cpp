@@ -141,6 +141,7 @@ TEST(Presets, ExistAndApply) {
     // Fits, made short.
     set_option(options, "epochs", "0");
     set_option(options, "steps", "2");
+    set_option(options, "encoder_steps", "2");
     set_option(options, "search_steps", "2");
     options.search_until = {};
     options.search_rate = {0.01f};

@@ -1,11 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "host/methods/anogan.hpp"
 #include "host/training/gan_step.hpp"
-#include "tests/common/npz.hpp"
+#include "tests/training/golden_values.hpp"
 
 /// Whole GAN iterations against float64 automatic differentiation of another program (tests/golden/README.md, d).
 namespace cugad::test {
@@ -40,79 +39,6 @@ DetectorOptions options_of(const Golden& golden, const Array& x, const Array& z,
   return options;
 }
 
-/// A network's flat buffers, filled from and compared with arrays "<prefix>_W1", "<prefix>_b1", ...
-struct Buffers {
-  explicit Buffers(const Mlp& network_) : network(network_), parameter(size()), first(size()), second(size()) {}
-
-  std::size_t size() const { return static_cast<std::size_t>(network.parameters()); }
-  StackView<float> view(std::vector<float>& memory) { return {memory.data(), 1, 1, network.parameters()}; }
-  NetworkState state() { return {view(parameter), view(first), view(second), {}}; }
-
-  /// The golden parameters (or gradients) in the library's layout: weights transposed to [out, in].
-  std::vector<double> flattened(const std::map<std::string, Array>& arrays, const std::string& prefix) const {
-    std::vector<double> flat(size());
-    for (int l = 0; l < network.layers(); ++l) {
-      const Array& weight = arrays.at(prefix + "_W" + std::to_string(l + 1));
-      const Array& bias = arrays.at(prefix + "_b" + std::to_string(l + 1));
-      const std::int64_t in = network.layer_inputs(l), out = network.layer(l).out;
-      EXPECT_EQ(weight.shape, (std::vector<std::int64_t>{in, out}));
-      for (std::int64_t o = 0; o < out; ++o) {
-        for (std::int64_t i = 0; i < in; ++i)
-          flat[static_cast<std::size_t>(network.weight_offset(l) + o * in + i)] =
-              weight.values[static_cast<std::size_t>(i * out + o)];
-        flat[static_cast<std::size_t>(network.bias_offset(l) + o)] = bias.values[static_cast<std::size_t>(o)];
-      }
-    }
-    return flat;
-  }
-  void load(const std::map<std::string, Array>& arrays, const std::string& prefix) {
-    const std::vector<double> flat = flattened(arrays, prefix);
-    std::copy(flat.begin(), flat.end(), parameter.begin());
-  }
-
-  const Mlp& network;
-  std::vector<float> parameter, first, second;
-};
-
-void fill(const StackView<float>& view, const Array& array, std::int64_t iteration) {
-  const double* from = array.values.data() + iteration * view.rows * view.columns;
-  for (std::int64_t r = 0; r < view.rows; ++r)
-    for (std::int64_t c = 0; c < view.columns; ++c) view.model(0).row(r)[c] = static_cast<float>(*from++);
-}
-
-/// Relative to the element, or to a hundredth of its tensor's largest element: a gradient is a sum over the batch, and
-/// an element that is small because its terms cancel keeps the rounding of the terms, which are of the others' size.
-void expect_gradient(const Mlp& network, const float* found, const std::vector<double>& expected) {
-  for (int l = 0; l < network.layers(); ++l) {
-    const std::int64_t ends[] = {network.weight_offset(l), network.bias_offset(l),
-                                 network.bias_offset(l) + network.layer(l).out};
-    for (int part = 0; part < 2; ++part) {
-      double largest = 0.0;
-      for (std::int64_t i = ends[part]; i < ends[part + 1]; ++i)
-        largest = std::max(largest, std::abs(expected[static_cast<std::size_t>(i)]));
-      ASSERT_GT(largest, 0.0);
-      for (std::int64_t i = ends[part]; i < ends[part + 1]; ++i) {
-        const double value = expected[static_cast<std::size_t>(i)];
-        ASSERT_NEAR(found[i], value, 1e-5 * std::max(std::abs(value), 0.01 * largest))
-            << "layer " << l << (part == 0 ? " weight " : " bias ") << i - ends[part];
-      }
-    }
-  }
-}
-
-/// Adam's first steps are about rate * sign(gradient): where a gradient is nearly zero its rounding decides the step,
-/// so a stray element may be off by whole steps. The others must be within 5 % of one step.
-void expect_parameters(const std::vector<float>& found, const std::vector<double>& expected, double rate,
-                       std::int64_t iterations) {
-  std::size_t stray = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const double off = std::abs(found[i] - expected[i]);
-    ASSERT_LE(off, 2.0 * rate * static_cast<double>(iterations)) << i;
-    stray += off > 0.05 * rate ? 1 : 0;
-  }
-  EXPECT_LE(stray, found.size() / 1000);
-}
-
 class GoldenGan : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(GoldenGan, StepReproducesGradientsLossesAndParameters) {
@@ -125,8 +51,8 @@ TEST_P(GoldenGan, StepReproducesGradientsLossesAndParameters) {
   const std::int64_t iterations = x.shape[0], batch = x.shape[1], columns = x.shape[2];
 
   const MethodNetworks networks = gan_networks(options, columns, 0);
-  const Mlp &generator_mlp = networks.generator().trunk(), &discriminator_mlp = networks.discriminator().trunk();
-  Buffers generator(generator_mlp), discriminator(discriminator_mlp);
+  GoldenNetwork generator(networks.generator(), numbered_layers(networks.generator().trunk().layers()));
+  GoldenNetwork discriminator(networks.discriminator(), numbered_layers(networks.discriminator().trunk().layers()));
   generator.load(arrays, "G0");
   discriminator.load(arrays, "D0");
   float scale = 1.0f, reports[7] = {};
@@ -147,7 +73,7 @@ TEST_P(GoldenGan, StepReproducesGradientsLossesAndParameters) {
     fill(step.discriminator_latent(), arrays.at("z_d"), t);
     step.update_discriminator(t, 0, true);
     if (t == 0) {
-      expect_gradient(discriminator_mlp, step.discriminator_gradient().data, discriminator.flattened(arrays, "gradD"));
+      discriminator.expect_gradient(step.discriminator_gradient().data, discriminator.flattened(arrays, "gradD"));
       // The discriminator sees the generated rows right after the real ones.
       for (std::int64_t r = 0; r < batch; ++r)
         for (std::int64_t c = 0; c < columns; ++c) {
@@ -157,7 +83,7 @@ TEST_P(GoldenGan, StepReproducesGradientsLossesAndParameters) {
     }
     fill(step.generator_latent(), arrays.at("z_g"), t);
     step.update_generator(t, true);
-    if (t == 0) expect_gradient(generator_mlp, step.generator_gradient().data, generator.flattened(arrays, "gradG"));
+    if (t == 0) generator.expect_gradient(step.generator_gradient().data, generator.flattened(arrays, "gradG"));
     const double* expected = losses.values.data() + 4 * t;
     EXPECT_NEAR(reports[0], expected[0], 1e-5 * std::abs(expected[0])) << "real part of the discriminator's loss";
     EXPECT_NEAR(reports[1], expected[1], 1e-5 * std::abs(expected[1])) << "generated part of the discriminator's loss";

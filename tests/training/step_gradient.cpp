@@ -1,10 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
-
-#include "tests/network/population.hpp"
-#include "tests/training/small_training.hpp"
+#include "tests/training/twinned_step.hpp"
 
 /// One training step's gradients with every term of the loss against central differences of the whole loss in float64:
 /// weights of the terms, their means, targets, dropout streams.
@@ -14,55 +10,12 @@ namespace {
 /// The streams of dropout are part of what makes runs reproducible.
 constexpr std::uint32_t generator_lane = 0, discriminator_lane = 1024, lanes_per_pass = 16;
 
-double softplus(double value) { return std::max(value, 0.0) + std::log1p(std::exp(-std::abs(value))); }
-
-/// A GanStep of one model with its memory, and the twins of its networks.
-struct Step {
-  explicit Step(const DetectorOptions& options_)
-      : options(options_),
-        rows(training_rows(40)),
-        training(make_cpu_training(options, rows)),
-        step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1),
-        generator_twin(training->networks().latent, layers_of(training->networks().generator().trunk())),
-        discriminator_twin(static_cast<int>(rows.columns), layers_of(training->networks().discriminator().trunk())) {
-    // Biases begin at zero: give each parameter a value of its own.
-    RandomNumbers numbers(6);
-    for (const StackView<float>& view :
-         {training->states()[Role::generator].parameter, training->states()[Role::discriminator].parameter})
-      for (std::int64_t i = 0; i < view.columns; ++i) view.data[i] = static_cast<float>(0.5 * numbers.normal());
-    step.bind(options.seed, training->states(), {&scale, 1, 1, 1}, {});
-  }
-
-  static std::vector<LayerSpec> layers_of(const Mlp& network) {
-    std::vector<LayerSpec> layers;
-    for (int l = 0; l < network.layers(); ++l) layers.push_back(network.layer(l));
-    return layers;
-  }
-  static std::vector<double> flat_of(const NetworkState& state) {
-    return {state.parameter.data, state.parameter.data + state.parameter.columns};
-  }
-  RandomKey dropout(std::uint32_t lane, std::int64_t t) const {
-    return {
-        .seed = options.seed, .purpose = RandomPurpose::dropout, .lane = lane, .step = static_cast<std::uint32_t>(t)};
-  }
-
-  DetectorOptions options;
-  Matrix rows;
-  std::shared_ptr<GanTraining> training;
-  GanStep step;
-  Twin generator_twin, discriminator_twin;
-  float scale = 1.0f;
-};
-
-std::vector<double> row_of(const StackView<float>& view, std::int64_t r) {
-  const float* row = view.model(0).row(r);
-  return {row, row + view.columns};
-}
+using Step = TwinnedStep<GanStep>;
 
 /// Step t, inner update 1 of 2: that it draws from its own lanes shows, too.
 void check_discriminator(const DetectorOptions& options, std::int64_t t) {
   Step s(options);
-  const std::vector<double> parameters = Step::flat_of(s.training->states()[Role::discriminator]);
+  const std::vector<double> parameters = s.parameters(Role::discriminator);
   s.step.sample_discriminator(t, 1);
   s.step.update_discriminator(t, 1, false);
   const std::int64_t batch = options.batch;
@@ -74,12 +27,12 @@ void check_discriminator(const DetectorOptions& options, std::int64_t t) {
   const auto loss = [&](const std::vector<double>& flat) {
     double sum = 0.0;
     for (std::int64_t r = 0; r < 3 * batch; ++r) {
-      const auto trace = s.discriminator_twin.forward(flat, row_of(stacked, r), &key, 0, r);
+      const auto trace = s.trace(Role::discriminator, flat, row_of(stacked, r), &key, r);
       const double logit = trace.output.back()[0];
       if (r < batch) {
         sum += softplus(logit) - (1.0 - options.label_smoothing) * logit;
         if (penalised)
-          for (const double g : s.discriminator_twin.input_gradient(flat, trace, {1.0}))
+          for (const double g : s.twins.at(Role::discriminator).input_gradient(flat, trace, {1.0}))
             sum += 0.5 * options.r1 * options.r1_every * g * g;
       } else {
         sum += (r < 2 * batch ? 1.0 : options.fence) / (1.0 + options.fence) * softplus(logit);
@@ -105,8 +58,8 @@ TEST(StepGradient, OfTheDiscriminator) {
 
 void check_generator(const DetectorOptions& options, std::int64_t t) {
   Step s(options);
-  const std::vector<double> parameters = Step::flat_of(s.training->states()[Role::generator]);
-  const std::vector<double> judge = Step::flat_of(s.training->states()[Role::discriminator]);
+  const std::vector<double> parameters = s.parameters(Role::generator);
+  const std::vector<double> judge = s.parameters(Role::discriminator);
   s.step.sample_discriminator(t, 0);  // the real rows of the coverage term
   s.step.sample_generator(t);
   s.step.update_generator(t, false);
@@ -118,9 +71,9 @@ void check_generator(const DetectorOptions& options, std::int64_t t) {
     std::vector<std::vector<double>> drawn;
     for (std::int64_t r = 0; r < generated; ++r) {
       const std::vector<double> latent = row_of(s.step.generator_latent(), r);
-      drawn.push_back(s.generator_twin.forward(flat, latent, nullptr, 0, r).output.back());
+      drawn.push_back(s.result(Role::generator, flat, latent));
       if (r >= batch) continue;
-      const double logit = s.discriminator_twin.forward(judge, drawn.back(), &key, 0, r).output.back()[0];
+      const double logit = s.trace(Role::discriminator, judge, drawn.back(), &key, r).output.back()[0];
       adversarial += options.generator_loss == GeneratorLoss::minimax ? -softplus(logit) : softplus(-logit);
     }
     for (std::int64_t r = 0; r < batch; ++r) {

@@ -1,0 +1,128 @@
+#include <cmath>
+
+#include "bench/networks.hpp"
+#include "host/methods/detector_impl.hpp"
+#include "host/training/method_definition.hpp"
+
+/// Training step and scoring of each method on the KDD99 networks, one thread: what bench/peers_methods.py sets beside
+/// PyTorch. A method takes part by a line in methods().
+namespace cugad::bench {
+namespace {
+
+constexpr std::int64_t columns = 121;
+
+/// A preset, then single options.
+struct Measured {
+  const char* name;
+  const char* preset;
+  std::vector<std::pair<const char*, const char*>> changes;
+};
+
+const std::vector<Measured>& methods() {
+  static const std::vector<Measured> list = {
+      {"gan", "kdd99-anogan-faithful", {{"method", "gan"}, {"score", "automatic"}}},
+      {"anogan", "kdd99-anogan-faithful", {}},
+      {"bigan", "kdd99-egbad-faithful", {{"method", "bigan"}}},
+      {"ali", "kdd99-egbad-faithful", {{"method", "ali"}}},
+      {"egbad", "kdd99-egbad-faithful", {}},
+      {"ganomaly", "kdd99-egbad-faithful", {{"method", "ganomaly"}, {"score", "automatic"}}},
+      {"fanogan",
+       "kdd99-egbad-faithful",
+       {{"method", "fanogan"},
+        {"reconstruction", "10"},
+        {"latent_cycle", "1"},
+        {"residual", "squared"},
+        {"discrimination", "feature_squared"}}},
+      {"fanogan_wasserstein",
+       "kdd99-egbad-faithful",
+       {{"method", "fanogan"},
+        {"generator_loss", "wasserstein"},
+        {"dropout", "0"},
+        {"discriminator_steps", "5"},
+        {"encoder_training", "izi_f"},
+        {"discrimination", "none"}}},
+      {"fanogan_recommended", "kdd99-fanogan-recommended", {{"population", "1"}}},
+      {"bigan_features", "kdd99-egbad-faithful", {{"method", "bigan"}, {"discrimination", "feature_l1"}}},
+      {"egbad_recommended", "kdd99-egbad-recommended", {{"population", "1"}}},
+  };
+  return list;
+}
+
+DetectorOptions options_of(const Measured& measured, int batch) {
+  DetectorOptions options;
+  apply_preset(options, measured.preset);
+  for (const auto& [name, value] : measured.changes) set_option(options, name, value);
+  options.batch = batch;
+  options.epochs = 0;
+  options.steps = 1'000'000'000;
+  options.decay_steps = 1;
+  return options_of_methods(options).front();
+}
+
+/// steps/s.
+void method_step(benchmark::State& state, const Measured& measured, int batch) {
+  const DetectorOptions options = options_of(measured, batch);
+  Context context = make_context();
+  Arena arena(context);
+  const StackView<float> data = uniform(context, arena, 1, 20000, columns, 0), scale = arena.stack("scale", 1, 1, 1);
+  run(context, FillUniform{.out = scale, .key = {.seed = 1}, .low = 1.0f, .high = 1.0f});
+  context.synchronize();
+  const Device device = Device::open(chosen_device(), 1);
+  GanTraining training(device, options, data.model(0));
+  const auto step =
+      definition_of(options.method).step(device.make_context(1), options, training.networks(), data.model(0), 1);
+  step->bind(1, training.states(), scale, {});
+  std::int64_t t = 0;
+  const std::int64_t at_once = on_gpu() ? 96 : 1;
+  const auto advance = [&](std::int64_t) {
+    step->advance(t, t + at_once, false);
+    t += at_once;
+  };
+  for (int i = 0; i < 20; ++i) advance(i);
+  const std::size_t allocations = step->context().scratch_allocations();
+  measure(state, step->context(), advance);
+  if (step->context().scratch_allocations() != allocations) return state.SkipWithError("scratch memory grew");
+  for (const float value : download(step->context(), training.states()[Role::generator].parameter.data, 1000)) {
+    if (!std::isfinite(value)) return state.SkipWithError("a weight is not finite");
+  }
+  count(state, "steps/s", static_cast<double>(at_once), 0, 0);
+}
+
+/// rows/s of a detector with untrained weights, rows and scores in device memory.
+void method_score(benchmark::State& state, const Measured& measured, int rows) {
+  DetectorOptions options = options_of(measured, 50);
+  options.steps = 0;
+  const std::vector<float> data = uniform_rows(std::max(rows, 2000), columns);
+  Detector detector(Device::open(chosen_device(), 1), options);
+  detector.fit({data.data(), 2000, columns});
+  Context context = make_context();
+  Arena arena(context);
+  const StackView<float> x = uniform(context, arena, 1, rows, columns, 1), scores = arena.stack("scores", 1, rows, 1);
+  context.synchronize();
+  const MatrixView<const float> query = x.model(0);
+  detector.score(query, scores.data);
+  detector.use_stream(context.stream());
+  float one = 0.0f;
+  detector.score({query.row(rows - 1), 1, columns}, &one);
+  if (download(context, scores.data + rows - 1, 1).front() != one) {
+    return state.SkipWithError("a row's score depends on its batch");
+  }
+  measure(state, context, [&](std::int64_t) { detector.score(query, scores.data); });
+  count(state, "rows/s", static_cast<double>(rows), 0, 0);
+}
+
+}  // namespace
+
+void add_methods() {
+  for (const Measured& measured : methods()) {
+    for (const int batch : {50, 1024}) {
+      const std::string end = std::string(measured.name) + "/" + std::to_string(batch);
+      add("method_step/" + end, method_step, measured, batch)->Unit(benchmark::kMicrosecond);
+      if (std::string(measured.name) == "anogan")
+        continue;  // its score is the latent search, with benchmarks of its own
+      add("method_score/" + end, method_score, measured, batch)->Unit(benchmark::kMicrosecond);
+    }
+  }
+}
+
+}  // namespace cugad::bench

@@ -1,0 +1,20 @@
+#include "host/methods/bigan.hpp"
+#include "host/training/method_definition.hpp"
+
+/// ALI (Dumoulin 2017): BiGAN with Gaussian E and G, both drawn from by reparameterisation. Scores use their means.
+namespace cugad {
+namespace {
+
+MethodNetworks ali_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition) {
+  return bidirectional_networks(options, columns, condition, 2);
+}
+
+}  // namespace
+
+extern const MethodDefinition ali_definition{.method = Method::ali,
+                                             .name = "ali",
+                                             .networks = ali_networks,
+                                             .step = make_step<BiganStep>,
+                                             .steps = steps_as_given};
+
+}  // namespace cugad

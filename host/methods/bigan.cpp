@@ -1,0 +1,245 @@
+#include "host/methods/bigan.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "host/methods/anogan.hpp"
+#include "host/training/method_definition.hpp"
+
+namespace cugad {
+namespace {
+
+// Lanes of RandomPurpose::minibatch, ::latent and ::dropout. Inner discriminator updates take consecutive lanes.
+constexpr std::uint32_t discriminator_rows_lane = 0, generator_rows_lane = 1;
+constexpr std::uint32_t generator_latent_lane = 0, discriminator_latent_lane = 64;
+constexpr std::uint32_t generator_noise_lane = 128, discriminator_noise_lane = 256, noise_lanes_per_pass = 2;
+constexpr std::uint32_t generator_dropout_lane = 0, discriminator_dropout_lane = 1024;
+constexpr std::uint32_t dropout_lanes_per_pass = 16;
+
+std::vector<LayerSpec> leaky_layers(const std::vector<int>& widths, const DetectorOptions& options) {
+  std::vector<LayerSpec> layers;
+  for (int width : widths) layers.push_back({width, Activation::leaky_relu, options.slope, options.dropout});
+  return layers;
+}
+
+}  // namespace
+
+MethodNetworks bidirectional_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition,
+                                      int outputs_each) {
+  MethodNetworks networks;
+  networks.columns = static_cast<int>(columns - condition);
+  networks.condition = static_cast<int>(condition);
+  networks.latent = options.latent;
+  networks[Role::generator] =
+      generator_network(options, options.latent + networks.condition, outputs_each * networks.columns);
+  networks[Role::encoder] = encoder_network(options, static_cast<int>(columns), outputs_each * options.latent);
+  const Mlp data(static_cast<int>(columns), leaky_layers(options.data_branch, options));
+  const Mlp latent(options.latent, leaky_layers(options.latent_branch, options));
+  std::vector<LayerSpec> trunk = leaky_layers(options.discriminator_hidden, options);
+  trunk.push_back({1, Activation::identity, 0.0f, 0.0f});
+  networks[Role::discriminator] = Network(data, latent, Mlp(data.outputs() + latent.outputs(), trunk));
+  return networks;
+}
+
+MethodNetworks bigan_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition) {
+  return bidirectional_networks(options, columns, condition, 1);
+}
+
+extern const MethodDefinition bigan_definition{.method = Method::bigan,
+                                               .name = "bigan",
+                                               .networks = bigan_networks,
+                                               .step = make_step<BiganStep>,
+                                               .steps = steps_as_given};
+
+BiganStep::BiganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
+                     const TrainingRows& rows, std::int64_t models)
+    : TrainingStep(std::move(context), options, networks, rows, models) {
+  const std::int64_t generated =
+      options.coverage > 0.0f ? std::max<std::int64_t>(batch(), options.coverage_rows) : batch();
+  const std::int64_t encoded = has_fence() ? 2 * batch() : batch();
+  take(index_, "minibatch rows", batch(), 1);
+  take_pairs(judged_, encoded, batch());
+  take_pairs(trained_, batch(), generated);
+  take(generated_gradient_, "gradient of the generated rows", generated, networks.row_columns());
+  take(row_gradient_, "gradient of rows", batch(), networks.row_columns());
+  take(latent_gradient_, "gradient of latents", batch(), networks.generator().inputs());
+  take(generator_gradient_, "generator gradient", 1, networks.generator().parameters());
+  take(encoder_gradient_, "encoder gradient", 1, networks.encoder().parameters());
+  take(discriminator_gradient_, "discriminator gradient", 1, networks.discriminator().parameters());
+  take(encoder_loss_, "encoder loss", 1, 1);
+  take(discriminator_buffers_, "discriminator activations", networks.discriminator(), encoded + batch());
+  if (options.r1 > 0.0f) take(tangent_buffers_, "tangents", networks.discriminator(), batch());
+  if (options.reconstruction > 0.0f) take(rebuilt_buffers_, "activations of G(E(x))", networks.generator(), batch());
+  if (options.latent_cycle > 0.0f) take(cycle_buffers_, "activations of E(G(z))", networks.encoder(), batch());
+  BiganStep::connect();
+}
+
+void BiganStep::take_pairs(Pairs& pairs, std::int64_t encoded, std::int64_t generated) {
+  pairs.encoded = encoded;
+  take(pairs.rows, "rows of pairs", encoded + generated, networks_.row_columns());
+  take(pairs.latents, "latents of pairs", encoded + generated, networks_.generator().inputs());
+  if (has_gaussian_encoder()) take(pairs.encoder_noise, "noise of the encoder", encoded, latent());
+  if (has_gaussian_generator()) take(pairs.generator_noise, "noise of the generator", generated, columns());
+  take(pairs.encoder, "encoder activations", networks_.encoder(), encoded);
+  take(pairs.generator, "generator activations", networks_.generator(), generated);
+}
+
+void BiganStep::connect() {
+  connect(judged_);
+  connect(trained_);
+  if (!has_gaussian_generator()) {
+    trained_.generator.trunk().gradient.back() = generated_gradient_.slice_columns(0, columns());
+  }
+}
+
+/// The last layers write straight into the pairs.
+void BiganStep::connect(Pairs& pairs) {
+  if (!has_gaussian_encoder()) {
+    pairs.encoder.trunk().output.back() = pairs.latents.slice_rows(0, pairs.encoded).slice_columns(0, latent());
+  }
+  if (!has_gaussian_generator()) {
+    pairs.generator.trunk().output.back() = generated_rows(pairs).slice_columns(0, columns());
+  }
+}
+
+/// E(x) keeps the condition of its row, generated rows have those of real ones, in turn.
+void BiganStep::copy_condition(const Pairs& pairs) {
+  if (networks_.condition == 0) return;
+  const auto copy = [&](StackView<const float> from, StackView<float> to) {
+    run(context_, FillMissing{.x = from, .replacement = from, .out = to});
+  };
+  const StackView<float> of_rows = pairs.rows.slice_columns(columns(), networks_.condition);
+  const StackView<float> of_latents = pairs.latents.slice_columns(latent(), networks_.condition);
+  copy(of_rows.slice_rows(0, batch()), of_latents.slice_rows(0, batch()));
+  for (std::int64_t first = pairs.encoded; first < of_rows.rows; first += batch()) {
+    const std::int64_t count = std::min(batch(), of_rows.rows - first);
+    const StackView<const float> given = of_rows.slice_rows(0, count);
+    copy(given, of_rows.slice_rows(first, count));
+    copy(given, of_latents.slice_rows(first, count));
+  }
+}
+
+/// What is random about the pairs beside the real rows.
+void BiganStep::draw(const Pairs& pairs, std::uint32_t lane, std::uint32_t noise_lane, std::int64_t t) {
+  const auto normal = [&](StackView<float> out, std::uint32_t of) {
+    run(context_, FillNormal{.out = out, .key = key(RandomPurpose::latent, of, t)});
+  };
+  normal(prior(pairs), lane);
+  if (has_gaussian_encoder()) normal(pairs.encoder_noise, noise_lane);
+  if (has_gaussian_generator()) normal(pairs.generator_noise, noise_lane + 1);
+  copy_condition(pairs);
+}
+
+/// E(x) and G(z).
+void BiganStep::make(const Pairs& pairs) {
+  const auto sample = [&](StackView<const float> statistics, StackView<const float> noise, StackView<float> out) {
+    run(context_, Reparameterise{.statistics = statistics, .noise = noise, .z = out, .dz = {}, .dstatistics = {}});
+  };
+  const std::int64_t generated = pairs.rows.rows - pairs.encoded;
+  const StackView<float> latents = pairs.latents.slice_rows(0, pairs.encoded).slice_columns(0, latent());
+  networks_.encoder().forward(context_, parameter(Role::encoder),
+                              {.x = pairs.rows.slice_rows(0, pairs.encoded), .z = {}}, pairs.encoder);
+  if (has_gaussian_encoder()) sample(pairs.encoder.result(), pairs.encoder_noise, latents);
+  networks_.generator().forward(context_, parameter(Role::generator),
+                                {.x = pairs.latents.slice_rows(pairs.encoded, generated), .z = {}}, pairs.generator);
+  if (has_gaussian_generator()) {
+    sample(pairs.generator.result(), pairs.generator_noise, generated_rows(pairs).slice_columns(0, columns()));
+  }
+}
+
+void BiganStep::sample_discriminator(std::int64_t t, int inner) {
+  const auto draw_number = static_cast<std::uint32_t>(inner);
+  // Minibatches continue across inner updates.
+  sample_rows(index_, discriminator_rows_lane, t, static_cast<std::uint32_t>(options_.discriminator_steps),
+              draw_number);
+  gather(index_, 0, real());
+  if (has_fence()) {
+    run(context_, FenceRows{.real = real(),
+                            .key = key(RandomPurpose::fence, draw_number, t),
+                            .out = judged_.rows.slice_rows(batch(), batch())});
+  }
+  draw(judged_, discriminator_latent_lane + draw_number, discriminator_noise_lane + noise_lanes_per_pass * draw_number,
+       t);
+}
+
+void BiganStep::update_discriminator(std::int64_t t, int inner, bool report) {
+  const Network& network = networks_.discriminator();
+  const StackView<const float> weights = parameter(Role::discriminator);
+  const std::int64_t rows = batch();
+  make(judged_);
+  const bool dropout = options_.dropout > 0.0f;
+  const RandomKey drop =
+      key(RandomPurpose::dropout,
+          discriminator_dropout_lane + dropout_lanes_per_pass * static_cast<std::uint32_t>(inner), t);
+  const Network::Input in{.x = judged_.rows, .z = judged_.latents.slice_columns(0, latent())};
+  network.forward(context_, weights, in, discriminator_buffers_, dropout ? &drop : nullptr);
+
+  const auto loss = [&](std::int64_t first, float target, float weight, bool accumulate, StackView<float> value,
+                        StackView<float> probability) {
+    run(context_, SigmoidCrossEntropy{.logit = discriminator_buffers_.result().slice_rows(first, rows),
+                                      .target = target,
+                                      .weight = weight,
+                                      .dlogit = discriminator_buffers_.result_gradient().slice_rows(first, rows),
+                                      .per_row = {},
+                                      .loss = report ? value : StackView<float>{},
+                                      .mean_probability = report ? probability : StackView<float>{},
+                                      .accumulate = accumulate});
+  };
+  const float fake_share = 1.0f / (1.0f + options_.fence);
+  loss(0, 1.0f - options_.label_smoothing, 1.0f, false, telemetry_.real_loss, telemetry_.real_probability);
+  loss(judged_.encoded, 0.0f, fake_share, false, telemetry_.fake_loss, telemetry_.fake_probability);
+  if (has_fence()) loss(rows, 0.0f, options_.fence * fake_share, true, telemetry_.fake_loss, {});
+
+  network.backward(context_, weights, in, discriminator_buffers_, discriminator_gradient_, {}, {.dropout = dropout});
+  if (is_penalised(t)) {
+    const float scale = options_.r1 * static_cast<float>(options_.r1_every) / static_cast<float>(rows);
+    network.add_gradient_penalty(context_, weights, discriminator_buffers_.slice_rows(0, rows),
+                                 {.x = row_gradient_, .z = latent_gradient_.slice_columns(0, latent())},
+                                 tangent_buffers_, {.scale = scale, .dropout = dropout}, discriminator_gradient_);
+  }
+  update(Role::discriminator, discriminator_gradient_, options_.discriminator_learning_rate, t,
+         options_.discriminator_steps, inner, report ? telemetry_.discriminator_norm : StackView<float>{});
+}
+
+void BiganStep::sample_generator(std::int64_t t) {
+  sample_rows(index_, generator_rows_lane, t, 1, 0);
+  gather(index_, 0, generator_real());
+  draw(trained_, generator_latent_lane, generator_noise_lane, t);
+}
+
+/// G's and E's gradients are both taken before either is updated.
+void BiganStep::update_generator(std::int64_t t, bool report) {
+  make(trained_);
+  add_adversarial_terms(t, report);
+  if (options_.coverage > 0.0f) add_coverage();
+  // G(E(x)) and E(G(z)) each lead through both networks: E's own output last but one, G's own rows last.
+  if (options_.reconstruction > 0.0f) add_reconstruction();
+  networks_.encoder().backward(context_, parameter(Role::encoder), {.x = generator_real(), .z = {}}, trained_.encoder,
+                               encoder_gradient_, {}, {});
+  if (options_.latent_cycle > 0.0f) add_latent_cycle();
+  if (has_gaussian_generator()) {
+    run(context_, Reparameterise{.statistics = trained_.generator.result(),
+                                 .noise = trained_.generator_noise,
+                                 .z = {},
+                                 .dz = generated_gradient_.slice_columns(0, columns()),
+                                 .dstatistics = trained_.generator.result_gradient()});
+  }
+  const std::int64_t generated = generated_gradient_.rows;
+  networks_.generator().backward(context_, parameter(Role::generator),
+                                 {.x = trained_.latents.slice_rows(batch(), generated), .z = {}}, trained_.generator,
+                                 generator_gradient_, {}, {.accumulate = options_.reconstruction > 0.0f});
+  update(Role::generator, generator_gradient_, options_.learning_rate, t, 1, 0,
+         report ? telemetry_.generator_norm : StackView<float>{});
+  update(Role::encoder, encoder_gradient_, options_.encoder_learning_rate, t, 1, 0, {});
+}
+
+void BiganStep::step(std::int64_t t, bool report) {
+  for (int inner = 0; inner < options_.discriminator_steps; ++inner) {
+    sample_discriminator(t, inner);
+    update_discriminator(t, inner, report);
+  }
+  sample_generator(t);
+  update_generator(t, report);
+}
+
+}  // namespace cugad

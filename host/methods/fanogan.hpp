@@ -1,0 +1,59 @@
+#pragma once
+
+#include "host/methods/encoder_model.hpp"
+#include "host/training/gan_step.hpp"
+
+namespace cugad {
+
+/// One training step of f-AnoGAN (Schlegl 2019): a GAN with an encoder. Trained jointly, G and E also minimise
+/// reconstruction * mean |x - G(E(x))| + latent_cycle * mean (z - E(G(z)))^2. Otherwise the encoder follows in a second
+/// phase, with G and D frozen as they will score.
+class FanoganStep : public GanStep {
+ public:
+  FanoganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks, const TrainingRows& rows,
+              std::int64_t models);
+
+  void step(std::int64_t t, bool report) override;
+
+  // The parts, for tests that bring their own batches.
+  StackView<float> encoder_gradient() { return encoder_gradient_; }
+  void sample_encoder(std::int64_t t);
+  /// One update of the second phase, step t of the whole training.
+  void update_encoder(std::int64_t t, bool report);
+
+ protected:
+  void connect() override;
+  int kind(std::int64_t t) const override { return trains_encoder_alone(t) ? encoder_kind : GanStep::kind(t); }
+  std::int64_t phase_end(std::int64_t t) const override {
+    return is_joint() || trains_encoder_alone(t) ? GanStep::phase_end(t) : options_.steps;
+  }
+  void add_generator_terms(std::int64_t t, bool report) override;
+  void add_generator_gradients(std::int64_t t, bool report) override;
+
+ private:
+  static constexpr int encoder_kind = 2;
+  bool is_joint() const { return options_.encoder_training == EncoderTraining::joint; }
+  bool trains_encoder_alone(std::int64_t t) const { return !is_joint() && t >= options_.steps; }
+  Network::Buffers& rebuilding() { return discriminator_generator_buffers_; }
+  StackView<float> rebuilt() { return stacked_.slice_rows(batch(), batch()); }
+  void rebuild(StackView<const float> encoder, StackView<const float> generator);
+  void encoder_backward(StackView<const float> x, StackView<float> dx, bool accumulate);
+  void pull_through_latent(bool report);
+  void pull_through_data(bool report);
+  void add_feature_residual();
+  void report_second_phase();
+
+  StackView<float> encoder_gradient_, latent_gradient_, feature_loss_;
+  Network::Buffers encoder_buffers_;
+};
+
+/// Scores as the paper does: by means, the residual of the row and kappa times that of D's features.
+class Fanogan : public EncoderModel {
+ public:
+  using EncoderModel::EncoderModel;
+
+ protected:
+  ScoreWeights score_weights() const override;
+};
+
+}  // namespace cugad

@@ -1,0 +1,148 @@
+#include <algorithm>
+#include <cmath>
+
+#include "host/network/network.hpp"
+
+/// From trained parameters with techniques to those of plain dense layers that score the same. On the host and in
+/// double: every device gives the same weights.
+namespace cugad {
+namespace {
+
+constexpr int most_iterations = 2000;
+constexpr double enough = 1e-10;  ///< relative change of a singular value
+
+/// One layer's weights, widened.
+struct Dense {
+  Dense(const Mlp& mlp, int l, const float* parameters)
+      : in(mlp.layer_inputs(l)),
+        out(mlp.layer(l).out),
+        weight(parameters + mlp.weight_offset(l), parameters + mlp.weight_offset(l) + in * out),
+        bias(parameters + mlp.bias_offset(l), parameters + mlp.bias_offset(l) + out) {}
+  void write(const Mlp& mlp, int l, float* parameters) const {
+    std::transform(weight.begin(), weight.end(), parameters + mlp.weight_offset(l),
+                   [](double value) { return static_cast<float>(value); });
+    std::transform(bias.begin(), bias.end(), parameters + mlp.bias_offset(l),
+                   [](double value) { return static_cast<float>(value); });
+  }
+  /// Behind the layer: scale * (h - mean) / sqrt(variance + epsilon) + shift.
+  void absorb(std::int64_t o, double scale, double shift, double mean, double variance) {
+    const double factor = scale / std::sqrt(variance + double{PartTechniques::epsilon});
+    for (std::int64_t i = 0; i < in; ++i) weight[o * in + i] *= factor;
+    bias[o] = (bias[o] - mean) * factor + shift;
+  }
+  std::int64_t in, out;
+  std::vector<double> weight, bias;
+};
+
+double unit(std::vector<double>& x) {
+  double squares = 0.0;
+  for (const double value : x) squares += value * value;
+  const double norm = std::sqrt(squares);
+  for (double& value : x) value /= norm + 1e-12;
+  return norm;
+}
+
+/// By power iterations from u until they stand still.
+double largest_singular_value(const Dense& layer, std::vector<double> u) {
+  std::vector<double> v(static_cast<std::size_t>(layer.in));
+  double sigma = 0.0;
+  for (int i = 0; i < most_iterations; ++i) {
+    std::fill(v.begin(), v.end(), 0.0);
+    for (std::int64_t o = 0; o < layer.out; ++o)
+      for (std::int64_t c = 0; c < layer.in; ++c) v[c] += u[o] * layer.weight[o * layer.in + c];
+    unit(v);
+    for (std::int64_t o = 0; o < layer.out; ++o) {
+      u[o] = 0.0;
+      for (std::int64_t c = 0; c < layer.in; ++c) u[o] += layer.weight[o * layer.in + c] * v[c];
+    }
+    const double now = unit(u);
+    if (std::abs(now - sigma) <= enough * now) return now;
+    sigma = now;
+  }
+  return sigma;
+}
+
+double activated(const LayerSpec& layer, double h) {
+  switch (layer.activation) {
+    case Activation::relu:
+      return std::max(h, 0.0);
+    case Activation::leaky_relu:
+      return h > 0.0 ? h : double{layer.slope} * h;
+    case Activation::sigmoid:
+      return 1.0 / (1.0 + std::exp(-h));
+    case Activation::tanh:
+      return std::tanh(h);
+    default:
+      return h;
+  }
+}
+
+/// x W^T + b for each row of x.
+std::vector<double> outputs_of(const Dense& layer, const std::vector<double>& x) {
+  const std::int64_t rows = static_cast<std::int64_t>(x.size()) / layer.in;
+  std::vector<double> y(static_cast<std::size_t>(rows * layer.out));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t o = 0; o < layer.out; ++o) {
+      double sum = layer.bias[o];
+      for (std::int64_t i = 0; i < layer.in; ++i) sum += x[r * layer.in + i] * layer.weight[o * layer.in + i];
+      y[r * layer.out + o] = sum;
+    }
+  }
+  return y;
+}
+
+}  // namespace
+
+void PartTechniques::fold(const float* trained, float* plain) const {
+  std::copy_n(trained + offset_, mlp_.parameters(), plain);
+  std::vector<double> rows(trained + reference_, trained + reference_ + reference_rows_ * mlp_.inputs());
+  for (int l = 0; l < mlp_.layers(); ++l) {
+    const Layer& layer = layers_[l];
+    Dense dense(mlp_, l, plain);
+    if (layer.spectral) {
+      const double sigma = largest_singular_value(dense, {trained + layer.u, trained + layer.u + dense.out});
+      for (double& value : dense.weight) value = sigma > 0.0 ? value / sigma : 0.0;
+    }
+    const auto scale = [&](std::int64_t o) { return double{trained[layer.scale + o]}; };
+    const auto shift = [&](std::int64_t o) { return double{trained[layer.shift + o]}; };
+    if (layer.normalised && rows_ == Rows::batch) {
+      for (std::int64_t o = 0; o < dense.out; ++o) {
+        dense.absorb(o, scale(o), shift(o), trained[layer.moving_mean + o],
+                     std::max(0.0f, trained[layer.moving_variance + o]));
+      }
+    } else if (layer.normalised) {
+      const std::vector<double> before = outputs_of(dense, rows);
+      for (std::int64_t o = 0; o < dense.out; ++o) {
+        double mean = 0.0, variance = 0.0;
+        for (std::int64_t r = 0; r < reference_rows_; ++r) mean += before[r * dense.out + o];
+        mean /= static_cast<double>(reference_rows_);
+        for (std::int64_t r = 0; r < reference_rows_; ++r) variance += std::pow(before[r * dense.out + o] - mean, 2.0);
+        dense.absorb(o, scale(o), shift(o), mean, variance / static_cast<double>(reference_rows_));
+      }
+      rows = outputs_of(dense, rows);
+      for (double& value : rows) value = activated(mlp_.layer(l), value);
+    }
+    if (layer.spectral || layer.normalised) dense.write(mlp_, l, plain);
+  }
+}
+
+Network Network::plain() const {
+  Network plain;
+  for (const Part& part : parts_) plain.add_part(part.name, part.mlp);
+  plain.trained_ = plain.kept_ = plain.parameters_;
+  return plain;
+}
+
+std::vector<float> Network::fold(const std::vector<float>& trained) const {
+  std::int64_t count = 0;
+  for (const Part& part : parts_) count += part.mlp.parameters();
+  std::vector<float> plain(trained.begin(), trained.begin() + count);
+  for (std::size_t p = 0; p < techniques_.size(); ++p) {
+    techniques_[p].fold(trained.data(), plain.data() + parts_[p].offset);
+  }
+  if (minibatch_)
+    minibatch_.fold(trained.data(), plain.data() + parts_.back().offset + trunk().bias_offset(trunk().layers() - 1));
+  return plain;
+}
+
+}  // namespace cugad

@@ -1,0 +1,105 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "cugad/metrics.hpp"
+#include "tests/common/temporary_directory.hpp"
+#include "tests/methods/clusters.hpp"
+
+/// Detectors trained with techniques: scoring knows nothing of them, so that all that holds for scores holds for
+/// theirs.
+namespace cugad::test {
+namespace {
+
+struct Case {
+  const char* name;
+  Method method;
+  void (*change)(DetectorOptions& options);
+};
+
+const std::vector<Case> cases = {
+    {"spectral_norm", Method::anogan, [](DetectorOptions& o) { o.spectral_norm = true; }},
+    {"virtual_batch", Method::anogan, [](DetectorOptions& o) { o.virtual_batch = 32; }},
+    {"minibatch_discrimination", Method::gan, [](DetectorOptions& o) { o.minibatch_kernels = 4; }},
+    {"historical_averaging", Method::alad, [](DetectorOptions& o) { o.historical_averaging = 0.01f; }},
+    {"all", Method::alad,
+     [](DetectorOptions& o) {
+       o.batch_norm = o.spectral_norm = true;
+       o.virtual_batch = 32;
+       o.minibatch_kernels = 4;
+       o.label_smoothing = 0.1f;
+     }},
+};
+
+class ScoringTechnique : public testing::TestWithParam<std::size_t> {
+ protected:
+  DetectorOptions options() const {
+    DetectorOptions options = quick_options();
+    options.method = cases[GetParam()].method;
+    options.encoder_hidden = options.data_branch = options.latent_branch = {16};
+    options.cycle_hidden = {16};
+    options.latent_cycle_hidden = {8};
+    options.r1 = 0.0f;
+    cases[GetParam()].change(options);
+    return options;
+  }
+};
+
+TEST_P(ScoringTechnique, RowsDoNotSeeEachOther) {
+  Detector detector = fitted(options(), normal_rows(300, 1));
+  const Matrix rows = mixed_rows(60, 2);
+  const std::vector<float> together = detector.score(rows.view());
+  for (const float score : together) ASSERT_FALSE(std::isnan(score));
+  for (std::int64_t r = 0; r < rows.rows; r += 7) {
+    const MatrixView<const float> one(rows.row(r), 1, rows.columns);
+    EXPECT_TRUE(same_bits(detector.score(one), {together[static_cast<std::size_t>(r)]})) << r;
+  }
+}
+
+TEST_P(ScoringTechnique, AModelFileHoldsPlainNetworks) {
+  Detector detector = fitted(options(), normal_rows(300, 1));
+  const TemporaryDirectory directory;
+  detector.save(directory.file("model"));
+  Detector loaded = Detector::load(test_device(1), directory.file("model"));
+  const Matrix rows = mixed_rows(60, 2);
+  EXPECT_TRUE(same_bits(detector.score(rows.view()), loaded.score(rows.view())));
+}
+
+TEST_P(ScoringTechnique, OutliersScoreHigher) {
+  DetectorOptions options = this->options();
+  options.steps = 1500;
+  options.average_decay = 0.99f;
+  options.score = ScoreRule::automatic;
+  // What every method has: a generator whose rows cover the normal ones.
+  options.score = ScoreRule::bank;
+  Detector detector = fitted(options, normal_rows(1000, 1), 2);
+  const std::vector<float> normal = detector.score(normal_rows(300, 3).view()),
+                           outlying = detector.score(outlier_rows(300, 4).view());
+  std::vector<float> scores(normal);
+  scores.insert(scores.end(), outlying.begin(), outlying.end());
+  std::vector<std::uint8_t> labels(600, 0);
+  std::fill(labels.begin() + 300, labels.end(), std::uint8_t{1});
+  EXPECT_GT(metrics::auroc(labels, scores), 0.95);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, ScoringTechnique, testing::Range<std::size_t>(0, cases.size()),
+                         [](const auto& tested) { return std::string(cases[tested.param].name); });
+
+TEST(Techniques, RefuseWhatTheyCannotDo) {
+  const auto refuse = [](const std::string& what, void (*change)(DetectorOptions&)) {
+    DetectorOptions options = quick_options();
+    options.method = Method::alad;
+    change(options);
+    expect_error(ErrorCode::invalid_argument, {what}, [&] { fitted(options, normal_rows(50, 1)); });
+  };
+  refuse("batch_norm", [](DetectorOptions& o) { o.batch_norm = true; });
+  refuse("minibatch_kernels", [](DetectorOptions& o) { o.minibatch_kernels = 3; });
+  refuse("virtual_batch", [](DetectorOptions& o) {
+    o.virtual_batch = 8;
+    o.condition = {"0"};
+  });
+}
+
+}  // namespace
+}  // namespace cugad::test
