@@ -23,5 +23,6 @@ Run add_sample(CLI::App& app);
 Run add_reproduce(CLI::App& app);
 Run add_synthesize(CLI::App& app);
 Run add_info(CLI::App& app);
+Run add_extract(CLI::App& app);
 
 }  // namespace cugad::cli

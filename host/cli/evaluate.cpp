@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -27,6 +28,7 @@ struct Labelling {
 
 struct ScoredRows {
   std::vector<float> score;
+  std::vector<float> margin;  ///< score - threshold of the row's model
   std::vector<std::uint8_t> anomaly;
   LabelValues values;
 };
@@ -48,8 +50,12 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
   ModelInput reader(model, input, labelling.column);
   RowStatus status(quiet);
   reader.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
-    const std::vector<float> scores = model.detector.score(rows.view());
+    const std::vector<std::string> groups = model.groups(chunk);
+    std::vector<Explanation> none;
+    const std::vector<float> scores = model.score(rows.view(), groups, 0, none);
+    const std::vector<float> thresholds = model.thresholds(rows.rows, groups);
     scored.score.insert(scored.score.end(), scores.begin(), scores.end());
+    for (std::size_t r = 0; r < scores.size(); ++r) scored.margin.push_back(scores[r] - thresholds[r]);
     for (const std::uint8_t found : rows_with_value(chunk, labelling.column, labelling.values)) {
       scored.anomaly.push_back((found != 0) != labelling.values_are_normal ? 1 : 0);
     }
@@ -75,10 +81,18 @@ std::pair<double, double> ranking_on(const Device& device, const ScoredRows& sco
   return {measures[0], measures[1]};
 }
 
+/// By the model's threshold; in a fleet every row has that of its own model, and there is no one number.
+metrics::Decision decide_by_thresholds(const FittedModel& model, const ScoredRows& scored) {
+  if (!model.fleet) return metrics::decide(scored.anomaly, scored.score, model.detector.threshold());
+  metrics::Decision decision = metrics::decide(scored.anomaly, scored.margin, 0.0);
+  decision.threshold = std::nan("");
+  return decision;
+}
+
 void evaluate(const std::string& input, const FlagSet& flags) {
   if (flags.given("top_percent")) flags.number("top_percent", 0, 100);
   const Device device = flags.open_device();
-  FittedModel model = load_model(device, flags.required_text("model"));
+  FittedModel model = load_model_or_fleet(device, flags.required_text("model"));
   const Labelling labelling = read_labelling(flags, model, input);
   const ScoredRows scored = score_labelled_rows(model, input, labelling, flags.boolean("quiet"));
   const auto rows = static_cast<std::int64_t>(scored.score.size());
@@ -91,7 +105,7 @@ void evaluate(const std::string& input, const FlagSet& flags) {
   const metrics::Decision decision =
       flags.given("top_percent")
           ? metrics::decide_top_percent(scored.anomaly, scored.score, flags.number("top_percent", 0, 100))
-          : metrics::decide(scored.anomaly, scored.score, model.detector.threshold());
+          : decide_by_thresholds(model, scored);
   const auto [auroc, average_precision] = ranking_on(device, scored);
   const nlohmann::ordered_json result = {{"auroc", auroc},
                                          {"average_precision", average_precision},
@@ -107,12 +121,15 @@ void evaluate(const std::string& input, const FlagSet& flags) {
   } else {
     std::vector<std::vector<std::string>> lines;
     for (const auto& [name, value] : result.items()) {
-      lines.push_back({name, value.is_number_integer() ? grouped(value.get<std::int64_t>())
-                                                       : fmt::format("{:.6g}", value.get<double>())});
+      std::string text =
+          value.is_number_integer() ? grouped(value.get<std::int64_t>()) : fmt::format("{:.6g}", value.get<double>());
+      if (name == "threshold" && model.fleet) text = "that of each group";
+      lines.push_back({name, text});
     }
     print(named_values(lines));
   }
   warn_of_unseen_values(model);
+  note_pooled_rows(model);
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include "cugad/error.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
+#include "host/cli/text.hpp"
+#include "host/table/group_column.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -16,7 +18,9 @@ using nlohmann::json;
 
 constexpr const char* encoder_key = "encoder";
 constexpr const char* labels_key = "labels";
-constexpr std::int64_t chunk_rows = 8192;
+constexpr const char* group_key = "group_column";
+/// With a fleet, each of its models is brought in once for the rows of a chunk.
+constexpr std::int64_t chunk_rows = 8192, fleet_chunk_rows = 65536;
 
 LabelNote labels_from_json(const std::string& text, const std::string& path) {
   const json parsed = json::parse(text, nullptr, false);
@@ -51,24 +55,15 @@ ReadOptions read_options(const FittedModel& model, const std::string& label_colu
   ReadOptions options;
   if (model.encoder) options.text_columns = model.encoder->read_options().text_columns;
   if (!label_column.empty()) options.text_columns.push_back(label_column);
+  if (model.fleet) options.text_columns.push_back(model.group_column);
   // A table may have text columns that the model never saw: they must not stop the reading.
   options.infer_text = true;
   return options;
 }
 
-}  // namespace
-
-Matrix FittedModel::encode(const Table& chunk) {
-  return encoder ? encoder->encode(chunk) : numeric_matrix(chunk, detector.columns());
-}
-
-void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels) {
-  detector.attach(encoder_key, encoder.to_json());
-  detector.attach(labels_key, json{{"column", labels.column}, {"normal", labels.normal}}.dump());
-}
-
-FittedModel load_model(const Device& device, const std::string& path) {
-  FittedModel model{Detector::load(device, path), std::nullopt, {}};
+/// The model with what its attachments say.
+FittedModel with_table(Detector detector, const std::string& path) {
+  FittedModel model{std::move(detector), std::nullopt, {}, std::nullopt, {}};
   if (const std::string* text = model.detector.attachment(encoder_key)) {
     model.encoder = TableEncoder::from_json(*text);
     if (static_cast<std::int64_t>(model.encoder->feature_names().size()) != model.detector.columns()) {
@@ -78,6 +73,68 @@ FittedModel load_model(const Device& device, const std::string& path) {
   }
   if (const std::string* text = model.detector.attachment(labels_key)) model.labels = labels_from_json(*text, path);
   return model;
+}
+
+}  // namespace
+
+Matrix FittedModel::encode(const Table& chunk) {
+  return encoder ? encoder->encode(chunk) : numeric_matrix(chunk, detector.columns());
+}
+
+std::vector<std::string> FittedModel::groups(const Table& chunk) const {
+  return fleet ? row_groups(chunk, group_column) : std::vector<std::string>();
+}
+
+std::vector<float> FittedModel::score(MatrixView<const float> rows, std::span<const std::string> groups, int explained,
+                                      std::vector<Explanation>& explanations) {
+  if (fleet) return fleet->explain(rows, groups, explained, explanations);
+  return explained > 0 ? detector.explain(rows, explained, explanations) : detector.score(rows);
+}
+
+std::vector<float> FittedModel::thresholds(std::int64_t rows, std::span<const std::string> groups) const {
+  return fleet ? fleet->thresholds(groups) : std::vector<float>(static_cast<std::size_t>(rows), detector.threshold());
+}
+
+std::vector<float> FittedModel::probability(std::span<const float> scores, std::span<const std::string> groups,
+                                            Probability kind) {
+  return fleet ? fleet->probability(scores, groups, kind) : detector.probability(scores, kind);
+}
+
+std::vector<float> FittedModel::confidence(std::span<const float> scores, std::span<const std::string> groups) {
+  return fleet ? fleet->confidence(scores, groups) : detector.confidence(scores);
+}
+
+void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels) {
+  detector.attach(encoder_key, encoder.to_json());
+  detector.attach(labels_key, json{{"column", labels.column}, {"normal", labels.normal}}.dump());
+}
+
+void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const std::string& group_column) {
+  fleet.attach(encoder_key, encoder.to_json());
+  fleet.attach(labels_key, json{{"column", labels.column}, {"normal", labels.normal}}.dump());
+  fleet.attach(group_key, group_column);
+}
+
+FittedModel load_model_or_fleet(const Device& device, const std::string& path) {
+  if (!Fleet::is_fleet(path)) return load_model(device, path);
+  Fleet fleet = Fleet::load(device, path);
+  FittedModel model = with_table(fleet.pooled(), path);
+  const std::string* column = fleet.attachment(group_key);
+  if (column == nullptr) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: it does not say which column holds the groups: a program has to score with it", path));
+  }
+  model.group_column = *column;
+  model.fleet = std::move(fleet);
+  return model;
+}
+
+FittedModel load_model(const Device& device, const std::string& path) {
+  if (Fleet::is_fleet(path)) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: it holds a fleet of models; cugad extract takes the model of one group out", path));
+  }
+  return with_table(Detector::load(device, path), path);
 }
 
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const std::string& label_column)
@@ -93,10 +150,38 @@ ModelInput::ModelInput(FittedModel& model, const std::string& input, const std::
 
 void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit) {
   Table chunk;
-  while (reader_->read(chunk, chunk_rows)) {
+  while (reader_->read(chunk, model_.fleet ? fleet_chunk_rows : chunk_rows)) {
     stop_if_cancelled();
     visit(chunk, model_.encode(chunk));
   }
+}
+
+std::string describe_groups(const Fleet& fleet) {
+  std::int64_t own = 0, small = 0, small_rows = 0;
+  for (const FleetGroup& group : fleet.groups()) {
+    own += group.own_model;
+    small += !group.own_model;
+    small_rows += group.own_model ? 0 : group.rows;
+  }
+  std::string text = fmt::format("{} with models of their own", grouped(own));
+  if (small > 0) text += fmt::format(", {} ({} rows) with the pooled one", grouped(small), grouped(small_rows));
+  return text;
+}
+
+void note_pooled_rows(const FittedModel& model) {
+  if (!model.fleet) return;
+  const FleetScored& scored = model.fleet->scored();
+  if (scored.small + scored.unseen == 0) return;
+  std::string text = fmt::format("cugad: note: the pooled model scored {} of {} rows",
+                                 grouped(scored.small + scored.unseen), grouped(scored.rows));
+  if (scored.small > 0) text += fmt::format("; {} of groups without a model of their own", grouped(scored.small));
+  if (scored.unseen > 0) {
+    std::vector<std::string> examples;
+    for (const std::string& name : scored.examples) examples.push_back(fmt::format("'{}'", one_line(name)));
+    text += fmt::format("; {} of groups that the training rows did not have: {}", grouped(scored.unseen),
+                        fmt::join(examples, ", "));
+  }
+  print_note(text);
 }
 
 void warn_of_unseen_values(const FittedModel& model) {

@@ -6,9 +6,10 @@
 #include <vector>
 
 #include "cugad/detector.hpp"
+#include "cugad/fleet.hpp"
 #include "cugad/table.hpp"
 
-/// A model file as the command uses it: the detector with the encoder of its tables.
+/// A model file as the command uses it: the detector, or the fleet of them, with the encoder of its tables.
 namespace cugad::cli {
 
 /// Which rows the model was trained on, kept in the model file.
@@ -18,16 +19,30 @@ struct LabelNote {
 };
 
 struct FittedModel {
-  Detector detector;
+  Detector detector;                    ///< of a fleet: its pooled model
   std::optional<TableEncoder> encoder;  ///< a detector fitted by a program has none: its columns are all numeric
   LabelNote labels;
+  std::optional<Fleet> fleet;
+  std::string group_column;  ///< empty where there is no fleet
 
   Matrix encode(const Table& chunk);
+  /// The group of each row; none without a fleet.
+  std::vector<std::string> groups(const Table& chunk) const;
+  /// Scores of rows, with the `explained` largest residuals of each where that is not 0.
+  std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> groups, int explained,
+                           std::vector<Explanation>& explanations);
+  /// For each of `rows` rows the threshold of the model that scores it.
+  std::vector<float> thresholds(std::int64_t rows, std::span<const std::string> groups) const;
+  std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);
+  std::vector<float> confidence(std::span<const float> scores, std::span<const std::string> groups);
 };
 
-/// Keeps what load_model() needs in the detector.
+/// Keeps what load_model() needs in the detector or fleet.
 void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels);
+void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const std::string& group_column);
 FittedModel load_model(const Device& device, const std::string& path);
+/// The same, of a file that may hold a fleet.
+FittedModel load_model_or_fleet(const Device& device, const std::string& path);
 
 /// Reads `input` in chunks with bounded memory. `label_column` (empty: none) is kept as text.
 class ModelInput {
@@ -42,7 +57,12 @@ class ModelInput {
   std::unique_ptr<TableReader> reader_;
 };
 
+/// "12 with models of their own, 3 (40 rows) with the pooled one".
+std::string describe_groups(const Fleet& fleet);
+
 /// One line on standard error about category values that the training rows did not have; none if there were none.
 void warn_of_unseen_values(const FittedModel& model);
+/// One line on standard error about rows of a fleet that the pooled model scored; none if there were none.
+void note_pooled_rows(const FittedModel& model);
 
 }  // namespace cugad::cli

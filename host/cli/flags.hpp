@@ -25,8 +25,6 @@ class FlagSet {
   void add_detector_options();
   /// `--device`, `--precision` and `--threads`.
   void add_device();
-  /// Leaves a flag out of the help.
-  void hide(const std::string& name) { flags_.at(name).option->group(""); }
 
   /// Takes the keys of a TOML file for all flags that the command line did not give. Unknown keys are a UsageError.
   void apply_config(const std::string& path);

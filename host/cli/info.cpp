@@ -43,6 +43,20 @@ std::string describe_telemetry(const std::vector<ModelTelemetry>& models) {
   return "telemetry at the end of the training:\n" + aligned_table(lines);
 }
 
+/// The groups, at most so many that they fit on a screen.
+std::string describe_fleet(const Fleet& fleet) {
+  constexpr std::size_t shown = 20;
+  Lines lines = {{"group", "rows", "threshold", "model"}};
+  for (const FleetGroup& group : fleet.groups()) {
+    if (lines.size() > shown) break;
+    lines.push_back({one_line(group.name), grouped(group.rows), fmt::format("{:.6g}", group.threshold),
+                     group.own_model ? "own" : "pooled"});
+  }
+  std::string text = "groups:\n" + aligned_table(lines);
+  if (fleet.groups().size() > shown) text += fmt::format("and {} more\n", fleet.groups().size() - shown);
+  return text;
+}
+
 std::string describe_columns(const FittedModel& model) {
   const std::vector<std::string>& names = model.detector.column_names();
   const std::int64_t numeric = model.encoder ? model.encoder->numeric_features() : model.detector.columns();
@@ -50,12 +64,16 @@ std::string describe_columns(const FittedModel& model) {
 }
 
 void describe_model(const Device& device, const std::string& path) {
-  const FittedModel model = load_model(device, path);
+  const FittedModel model = load_model_or_fleet(device, path);
   Lines lines = {{"model", path},
                  {"bytes", grouped(static_cast<std::int64_t>(std::filesystem::file_size(path)))},
                  {"method", get_option(model.detector.options(), "method")},
                  {"threshold", fmt::format("{}", model.detector.threshold())},
                  {"columns", describe_columns(model)}};
+  if (model.fleet) {
+    lines[3] = {"threshold", fmt::format("{} of the pooled model; each group has its own", model.detector.threshold())};
+    lines.push_back({"groups", fmt::format("{}, by column {}", describe_groups(*model.fleet), model.group_column)});
+  }
   if (!model.labels.column.empty()) {
     lines.push_back({"trained on", model.labels.normal.empty()
                                        ? fmt::format("all rows (label column {})", model.labels.column)
@@ -68,7 +86,11 @@ void describe_model(const Device& device, const std::string& path) {
                                                 grouped(static_cast<std::int64_t>(device.memory().peak_bytes)))});
   print(named_values(lines));
   print(describe_options(model.detector.options()));
-  print(describe_telemetry(model.detector.telemetry()));
+  if (model.fleet) {
+    print(describe_fleet(*model.fleet));
+  } else {
+    print(describe_telemetry(model.detector.telemetry()));
+  }
 }
 
 void info(const FlagSet& flags) {

@@ -90,7 +90,7 @@ int run_command(int count, char** values) {
   const std::vector<std::pair<std::string, Run>> runs = {
       {"train", add_train(app)},   {"score", add_score(app)},         {"evaluate", add_evaluate(app)},
       {"sample", add_sample(app)}, {"reproduce", add_reproduce(app)}, {"synthesize", add_synthesize(app)},
-      {"info", add_info(app)}};
+      {"info", add_info(app)},     {"extract", add_extract(app)}};
   std::vector<std::string> arguments = joined_arguments(count, values);
   std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 takes them in
   try {

@@ -25,27 +25,31 @@ struct CsvColumns {
   bool label = false;
   std::optional<Probability> probability;
   bool confidence = false;
+  std::vector<std::string> methods;  ///< of an ensemble, each with its own score; empty unless asked for
   int reasons = 0;
 };
 
 struct Scores {
   std::vector<float> score;
   std::vector<Explanation> explanations;  ///< empty unless asked for
+  std::vector<float> of_methods;          ///< rows x methods; empty unless asked for
 };
 
-Scores score_rows(Detector& detector, const Matrix& rows, int explained) {
+Scores score_rows(FittedModel& model, const Matrix& rows, const std::vector<std::string>& groups, int explained,
+                  bool per_method = false) {
   Scores scores;
+  if (per_method) model.detector.score_methods(rows.view(), scores.of_methods);
+  if (model.fleet) {
+    scores.score = model.score(rows.view(), groups, explained, scores.explanations);
+    return scores;
+  }
   scores.score.resize(static_cast<std::size_t>(rows.rows));
   for (std::int64_t first = 0; first < rows.rows; first += rows_per_call) {
     stop_if_cancelled();
     const std::int64_t count = std::min(rows_per_call, rows.rows - first);
     const MatrixView<const float> part(rows.row(first), count, rows.columns);
-    if (explained == 0) {
-      detector.score(part, scores.score.data() + first);
-      continue;
-    }
     std::vector<Explanation> explanations;
-    const std::vector<float> score = detector.explain(part, explained, explanations);
+    const std::vector<float> score = model.score(part, {}, explained, explanations);
     std::copy(score.begin(), score.end(), scores.score.begin() + first);
     std::move(explanations.begin(), explanations.end(), std::back_inserter(scores.explanations));
   }
@@ -58,6 +62,7 @@ std::string header(const CsvColumns& columns) {
   if (columns.label) line += ",label";
   if (columns.probability) line += ",probability";
   if (columns.confidence) line += ",confidence";
+  for (const std::string& method : columns.methods) line += ",score_" + method;
   for (int reason = 1; reason <= columns.reasons; ++reason) line += fmt::format(",reason_{}", reason);
   return line + '\n';
 }
@@ -72,24 +77,26 @@ std::string reasons(const Explanation& explanation, const std::vector<std::strin
 }
 
 /// One line per row of a chunk.
-std::string csv_lines(const Detector& detector, const CsvColumns& columns, const Scores& scores,
-                      std::int64_t first_row) {
+std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Scores& scores,
+                      const std::vector<std::string>& groups, std::int64_t first_row) {
   std::vector<float> probability, confidence;
-  if (columns.probability) probability = detector.probability(scores.score, *columns.probability);
-  if (columns.confidence) confidence = detector.confidence(scores.score);
-  const float threshold = detector.threshold();
+  if (columns.probability) probability = model.probability(scores.score, groups, *columns.probability);
+  if (columns.confidence) confidence = model.confidence(scores.score, groups);
+  const std::vector<float> thresholds = model.thresholds(static_cast<std::int64_t>(scores.score.size()), groups);
   std::string lines;
   const auto end = std::back_inserter(lines);
   for (std::size_t row = 0; row < scores.score.size(); ++row) {
     const float score = scores.score[row];
-    const int anomalous = score >= threshold ? 1 : 0;
+    const int anomalous = score >= thresholds[row] ? 1 : 0;
     if (columns.row) fmt::format_to(end, "{},", first_row + static_cast<std::int64_t>(row));
     fmt::format_to(end, "{}", score);
     if (columns.anomaly) fmt::format_to(end, ",{}", anomalous);
     if (columns.label) fmt::format_to(end, ",{}", anomalous);
     if (columns.probability) fmt::format_to(end, ",{}", probability[row]);
     if (columns.confidence) fmt::format_to(end, ",{}", confidence[row]);
-    if (columns.reasons > 0) lines += reasons(scores.explanations[row], detector.column_names());
+    const std::size_t methods = columns.methods.size();
+    for (std::size_t i = 0; i < methods; ++i) fmt::format_to(end, ",{}", scores.of_methods[row * methods + i]);
+    if (columns.reasons > 0) lines += reasons(scores.explanations[row], model.detector.column_names());
     lines += '\n';
   }
   return lines;
@@ -99,7 +106,9 @@ void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& colum
                   const Append& append) {
   append(header(columns));
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
-    append(csv_lines(model.detector, columns, score_rows(model.detector, rows, columns.reasons), chunk.first_row));
+    const std::vector<std::string> groups = model.groups(chunk);
+    const Scores scores = score_rows(model, rows, groups, columns.reasons, !columns.methods.empty());
+    append(csv_lines(model, columns, scores, groups, chunk.first_row));
     status.update(chunk.first_row + chunk.rows);
   });
 }
@@ -109,7 +118,7 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
   static_assert(std::endian::native == std::endian::little, "the header says little-endian");
   std::vector<float> all;
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
-    const Scores scores = score_rows(model.detector, rows, 0);
+    const Scores scores = score_rows(model, rows, model.groups(chunk), 0);
     all.insert(all.end(), scores.score.begin(), scores.score.end());
     status.update(chunk.first_row + chunk.rows);
   });
@@ -124,7 +133,7 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
 }
 
 CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
-  for (const char* name : {"explain", "probability", "confidence", "label"}) {
+  for (const char* name : {"explain", "probability", "confidence", "label", "per_method"}) {
     if (npy && flags.given(name)) throw UsageError(fmt::format("--{} needs csv output, not .npy", name));
   }
   CsvColumns columns;
@@ -141,6 +150,19 @@ CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
   return columns;
 }
 
+std::vector<std::string> methods_of(const FittedModel& model) {
+  if (model.fleet) throw UsageError("--per-method takes a single model, not a fleet");
+  std::vector<std::string> names(1);
+  for (const char letter : get_option(model.detector.options(), "method")) {
+    if (letter == ',') {
+      names.emplace_back();
+    } else {
+      names.back() += letter;
+    }
+  }
+  return names;
+}
+
 void score(const std::string& input, const FlagSet& flags) {
   const std::string& output = flags.text("output");
   const bool npy = output.ends_with(".npy");
@@ -148,8 +170,9 @@ void score(const std::string& input, const FlagSet& flags) {
     throw UsageError(fmt::format("--output must end in .csv or .npy, not '{}'", output));
   }
   CsvColumns columns = chosen_columns(flags, npy);
-  FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
+  FittedModel model = load_model_or_fleet(flags.open_device(), flags.required_text("model"));
   columns.reasons = static_cast<int>(flags.integer("explain", 0, 1, model.detector.columns()));
+  if (flags.boolean("per_method")) columns.methods = methods_of(model);
   // A model that cannot give them says so before the first row.
   if (columns.probability) model.detector.probability({}, *columns.probability);
   if (columns.confidence) model.detector.confidence({});
@@ -172,6 +195,7 @@ void score(const std::string& input, const FlagSet& flags) {
   }
   status.clear();
   warn_of_unseen_values(model);
+  note_pooled_rows(model);
 }
 
 }  // namespace
@@ -188,6 +212,7 @@ Run add_score(CLI::App& app) {
   flags->add_text("explain", "K", "Add each row's K columns with the largest residuals");
   flags->add_text("probability", "rank|gaussian", "Add the score as a probability, calibrated on the training rows");
   flags->add_boolean("confidence", "Add how sure the decision at the threshold is, from 0 to 1");
+  flags->add_boolean("per_method", "Add the score of each method of an ensemble");
   flags->add_boolean("label", "Add the decision at the threshold: 1 is anomalous");
   flags->add_device();
   flags->add_boolean("quiet", "No progress");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <memory>
 
@@ -15,6 +16,7 @@
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
 #include "host/cli/training_log.hpp"
+#include "host/table/group_column.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -25,6 +27,8 @@ struct TrainingTable {
   TableEncoder::Options encoding;
   LabelNote labels;
   std::int64_t rows_in_file = 0;
+  std::string group_column;         ///< empty: one model for all rows
+  std::vector<std::string> groups;  ///< of each row
 };
 
 void declare_flags(FlagSet& flags) {
@@ -34,8 +38,8 @@ void declare_flags(FlagSet& flags) {
   flags.add_text("label_column", "C", "Column that tells normal rows, by name or position; never a feature");
   flags.add_text("normal", "VALUE,...", "Labels of the rows to train on");
   flags.add_text("categorical", "C,...", "Numeric columns to take as categories, besides the text columns");
-  flags.add_text("group_by", "C", "One model per value of this column");
-  flags.hide("group_by");
+  flags.add_text("group_by", "C", "One model per value of this column, which is no feature: a fleet");
+  flags.add_text("fleet_minimum_rows", "N", "With --group-by: groups with fewer rows share the pooled model [50]");
   flags.add_device();
   flags.add_text("checkpoint", "DIR", "Keep checkpoints there");
   flags.add_boolean("resume", "Continue from the last checkpoint");
@@ -52,6 +56,8 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   ReadOptions options;
   options.text_columns = training.encoding.categorical;
   if (!label.empty()) options.text_columns.push_back(label);
+  training.group_column = flags.text("group_by");
+  if (!training.group_column.empty()) options.text_columns.push_back(training.group_column);
   training.rows = read_table(input, options);
   training.rows_in_file = training.rows.rows;
 
@@ -60,6 +66,10 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   if (is_npz(input) && std::find(names.begin(), names.end(), "y") != names.end()) {
     training.encoding.excluded.push_back("y");
     if (label.empty()) label = "y";
+  }
+  if (!training.group_column.empty()) {
+    training.group_column = names[training.rows.find(training.group_column)];
+    training.encoding.excluded.push_back(training.group_column);
   }
   training.labels.normal = split_list(flags.text("normal"));
   if (label.empty()) {
@@ -103,8 +113,7 @@ void make_folder(const std::string& path) {
 }
 
 /// Fits until it is done or cancelled; returns the number of steps.
-std::int64_t fit(Detector& detector, const Matrix& rows, const TableEncoder& encoder, const FlagSet& flags,
-                 const std::string& output) {
+std::int64_t fit(const FlagSet& flags, const std::string& output, const std::function<void(const FitControl&)>& run) {
   const CheckpointFolder folder = checkpoint_folder(flags, output);
   if (folder.only_when_stopped && flags.boolean("resume") && !std::filesystem::exists(folder.path)) {
     throw UsageError(
@@ -127,7 +136,7 @@ std::int64_t fit(Detector& detector, const Matrix& rows, const TableEncoder& enc
   if (folder.only_when_stopped) control.checkpoint_every = std::numeric_limits<std::int64_t>::max() / 2;
   control.resume = flags.boolean("resume");
   try {
-    detector.fit(rows.view(), control, encoder.feature_names(), encoder.numeric_features());
+    run(control);
   } catch (const Error& error) {
     status.clear();
     if (error.code() != ErrorCode::cancelled) throw;
@@ -137,40 +146,62 @@ std::int64_t fit(Detector& detector, const Matrix& rows, const TableEncoder& enc
   return last.steps;
 }
 
+using Summary = std::vector<std::vector<std::string>>;
+
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
-  if (flags.given("group_by")) {
-    throw Error(ErrorCode::unsupported, "--group-by: fleets of one model per group are not available in this version");
-  }
   const Stopwatch watch;
   const std::string& output = flags.required_text("output");
   const DetectorOptions options = flags.detector_options(flags.text("preset"));
   const Device device = flags.open_device();
   Detector detector = make_detector(device, options);
+  const FleetOptions fleet_options{.minimum_rows = flags.integer("fleet_minimum_rows", 50, 1, INT32_MAX)};
+  if (flags.given("fleet_minimum_rows") && !flags.given("group_by")) {
+    throw UsageError("--fleet-minimum-rows needs --group-by");
+  }
+  if (flags.given("group_by") && options.epochs > 0) {
+    throw UsageError("--group-by: groups of different sizes are trained together, give --steps, not --epochs");
+  }
   check_writable(output);
 
   TrainingTable training = read_training_table(input, flags);
+  if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);
   TableEncoder encoder;
   encoder.fit(training.rows, training.encoding);
   const Matrix rows = encoder.encode(training.rows);
   training.rows = {};
   const CancelScope scope;
-  const std::int64_t steps = fit(detector, rows, encoder, flags, output);
-  attach_table(detector, encoder, training.labels);
-  detector.save(output);
+  Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
+                     {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())}};
+  if (training.group_column.empty()) {
+    const std::int64_t steps = fit(flags, output, [&](const FitControl& control) {
+      detector.fit(rows.view(), control, encoder.feature_names(), encoder.numeric_features());
+    });
+    attach_table(detector, encoder, training.labels);
+    detector.save(output);
+    summary.insert(summary.end(), {{"models", fmt::format("{}", detector.options().population)},
+                                   {"steps", grouped(steps)},
+                                   {"threshold", fmt::format("{}", detector.threshold())}});
+  } else {
+    Fleet fleet(device, options, fleet_options);
+    const std::int64_t steps = fit(flags, output, [&](const FitControl& control) {
+      fleet.fit(rows.view(), training.groups, control, encoder.feature_names(), encoder.numeric_features());
+    });
+    attach_table(fleet, encoder, training.labels, training.group_column);
+    fleet.save(output);
+    summary.insert(summary.end(),
+                   {{"groups", describe_groups(fleet)},
+                    {"models", fmt::format("{} per group, and as many pooled ones", fleet.options().population)},
+                    {"steps", fmt::format("{} of all models", grouped(steps))}});
+  }
   const CheckpointFolder folder = checkpoint_folder(flags, output);
   std::error_code ignored;
   if (folder.only_when_stopped) std::filesystem::remove_all(folder.path, ignored);  // ours alone, and done with
-
-  print(named_values({{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
-                      {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())},
-                      {"models", fmt::format("{}", detector.options().population)},
-                      {"steps", grouped(steps)},
-                      {"seconds", fmt::format("{:.1f}", watch.seconds())},
-                      {"threshold", fmt::format("{}", detector.threshold())},
-                      {"device", fmt::format("{}, {} MiB of memory at most", device.name(),
-                                             (device.memory().peak_bytes + (1u << 20) - 1) >> 20)},
-                      {"model", output}}));
+  summary.insert(summary.end(), {{"seconds", fmt::format("{:.1f}", watch.seconds())},
+                                 {"device", fmt::format("{}, {} MiB of memory at most", device.name(),
+                                                        (device.memory().peak_bytes + (1u << 20) - 1) >> 20)},
+                                 {"model", output}});
+  print(named_values(summary));
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ AnomalyModel::~AnomalyModel() = default;
 
 std::int64_t AnomalyModel::chunk_rows() const {
   const bool together = device_.backend().runs_models_together();
-  return std::max<std::int64_t>(64, (together ? device_chunk_model_rows : chunk_model_rows) / population());
+  const std::int64_t usual = (together ? device_chunk_model_rows : chunk_model_rows) / population();
+  return std::max<std::int64_t>(64, std::min(chunk_limit_, usual));
 }
 
 void AnomalyModel::set_statistics(std::vector<ScoreStatistics> residual, std::vector<ScoreStatistics> discriminator) {
@@ -67,10 +68,10 @@ void AnomalyModel::set_statistics(std::vector<ScoreStatistics> residual, std::ve
   context_.synchronize();
 }
 
-void AnomalyModel::take_weights(const GanTraining& training) {
+void AnomalyModel::take_weights(const GanTraining& training, std::int64_t first) {
   for (const Role role : all_roles) {
     if (!networks_.has(role)) continue;
-    const StackView<const float> from = training.states()[role].scoring();
+    const StackView<const float> from = training.states()[role].scoring().slice_models(first, population());
     if (training.networks()[role].has_techniques()) {
       fold_weights(training.networks()[role], from, weights(role));
       continue;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,8 +26,9 @@ class AnomalyModel {
   AnomalyModel(const AnomalyModel&) = delete;
   AnomalyModel& operator=(const AnomalyModel&) = delete;
 
-  /// Takes over the scoring weights of a finished training.
-  void take_weights(const GanTraining& training);
+  /// Takes over the scoring weights of a finished training: those of as many of its models as this one has, from
+  /// `first`.
+  void take_weights(const GanTraining& training, std::int64_t first = 0);
   const MethodNetworks& networks() const { return networks_; }
   StackView<float> weights(Role role) const { return weights_[static_cast<std::size_t>(role)]; }
   /// Must be called once the weights are in place: draws what scoring needs and takes the working memory.
@@ -42,6 +44,8 @@ class AnomalyModel {
   /// model file.
   StackView<float> column_scale() const { return column_scale_; }
 
+  /// Keeps working memory small where few rows are scored; before prepare(). No score depends on it.
+  void limit_chunk(std::int64_t rows) { chunk_limit_ = rows; }
   /// The most rows that score() takes at a time.
   std::int64_t chunk_rows() const;
   /// Final scores [rows, 1] of at most chunk_rows() rows, both in device memory. Asynchronous on context(), and
@@ -90,6 +94,7 @@ class AnomalyModel {
 
   std::array<StackView<float>, role_count> weights_;
   std::vector<ScoreStatistics> residual_statistics_, discriminator_statistics_;
+  std::int64_t chunk_limit_ = std::numeric_limits<std::int64_t>::max();
   StackView<float> statistics_;  ///< [models, 1, 4], as combine_scores takes them
 };
 

@@ -16,12 +16,6 @@ constexpr std::uint32_t generator_noise_lane = 128, discriminator_noise_lane = 2
 constexpr std::uint32_t generator_dropout_lane = 0, discriminator_dropout_lane = 1024;
 constexpr std::uint32_t dropout_lanes_per_pass = 16;
 
-std::vector<LayerSpec> leaky_layers(const std::vector<int>& widths, const DetectorOptions& options) {
-  std::vector<LayerSpec> layers;
-  for (int width : widths) layers.push_back({width, Activation::leaky_relu, options.slope, options.dropout});
-  return layers;
-}
-
 }  // namespace
 
 MethodNetworks bidirectional_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition,
@@ -33,11 +27,7 @@ MethodNetworks bidirectional_networks(const DetectorOptions& options, std::int64
   networks[Role::generator] =
       generator_network(options, options.latent + networks.condition, outputs_each * networks.columns);
   networks[Role::encoder] = encoder_network(options, static_cast<int>(columns), outputs_each * options.latent);
-  const Mlp data(static_cast<int>(columns), leaky_layers(options.data_branch, options));
-  const Mlp latent(options.latent, leaky_layers(options.latent_branch, options));
-  std::vector<LayerSpec> trunk = leaky_layers(options.discriminator_hidden, options);
-  trunk.push_back({1, Activation::identity, 0.0f, 0.0f});
-  networks[Role::discriminator] = Network(data, latent, Mlp(data.outputs() + latent.outputs(), trunk));
+  networks[Role::discriminator] = joint_discriminator_network(options, static_cast<int>(columns), options.latent);
   return networks;
 }
 

@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "cugad/table.hpp"
 #include "host/methods/column_roles.hpp"
+#include "host/methods/fitting.hpp"
 #include "host/methods/score_calibration.hpp"
 #include "host/methods/score_stream.hpp"
 #include "host/model_file/safetensors.hpp"
@@ -29,12 +31,19 @@ struct Detector::Impl {
   /// that are given.
   void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
              float* method_scores = nullptr);
+  /// Makes the detector of trained members: prepares and calibrates them. (All but telemetry and names.)
+  void finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
+              PreparedRows prepared);
   /// Throws Error{unsupported} for a model without calibration.
   const ScoreCalibration& calibrated() const;
+  std::vector<float> probability(std::span<const float> scores, Probability kind) const;
+  std::vector<float> confidence(std::span<const float> scores) const;
   /// As a model file, and back (host/methods/model_file.cpp). from_file checks every value; Error{format} names the
   /// path and the field.
   safetensors::File to_file() const;
   void from_file(const safetensors::File& file, const std::string& path);
+  /// All of the file but its networks, for which the shapes of the tensors are enough.
+  void read_settings(const safetensors::File& file, const std::string& path);
 
   Device device;
   DetectorOptions options;   ///< as given
@@ -45,6 +54,7 @@ struct Detector::Impl {
   std::unique_ptr<Ensemble> model;
   std::unique_ptr<ScoreStream> stream;  ///< made for the first score
   std::vector<ModelTelemetry> telemetry;
+  std::int64_t chunk_limit = 0;  ///< see AnomalyModel::limit_chunk; 0: none
   float threshold = 0.0f;
   std::optional<ScoreCalibration> calibration;  ///< older model files have none
   std::map<std::string, std::string> attachments;

@@ -4,11 +4,10 @@
 
 #include "cugad/error.hpp"
 #include "host/methods/detector_impl.hpp"
+#include "host/methods/model_reader.hpp"
 
 namespace cugad {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* format_name = "cugad model";
 constexpr int format_version = 1;
@@ -66,96 +65,6 @@ void add_model(safetensors::File& file, const std::string& prefix, const Anomaly
     add_tensor(file, prefix + "column_scale", scale, false, context);
 }
 
-class Reader {
- public:
-  Reader(const safetensors::File& file, const std::string& path) : file_(file), path_(path) {}
-
-  [[noreturn]] void refuse(const std::string& what) const { throw Error(ErrorCode::format, path_ + ": " + what); }
-
-  const std::string& text(const std::string& key) const {
-    const auto found = file_.metadata.find(key);
-    if (found == file_.metadata.end()) refuse("no '" + key + "' in its metadata: not a cugad model");
-    return found->second;
-  }
-  Json json(const std::string& key) const {
-    Json value = Json::parse(text(key), nullptr, false);
-    if (value.is_discarded()) refuse("metadata '" + key + "' is not JSON");
-    return value;
-  }
-  /// A list of `count` finite numbers.
-  template <class T>
-  std::vector<T> numbers(const Json& object, const char* field, std::int64_t count) const {
-    const auto found = object.is_object() ? object.find(field) : object.end();
-    if (!object.is_object() || found == object.end() || !found->is_array() ||
-        static_cast<std::int64_t>(found->size()) != count) {
-      refuse("'" + std::string(field) + "' is no list of " + std::to_string(count) + " numbers");
-    }
-    std::vector<T> values;
-    for (const Json& value : *found) {
-      if (!value.is_number() || !std::isfinite(value.get<double>())) {
-        refuse("'" + std::string(field) + "' has an entry that is no finite number");
-      }
-      if (value.get<double>() < static_cast<double>(std::numeric_limits<T>::lowest()) ||
-          value.get<double>() > static_cast<double>(std::numeric_limits<T>::max())) {
-        refuse("'" + std::string(field) + "' has an entry that is out of range");
-      }
-      values.push_back(static_cast<T>(value.get<double>()));
-    }
-    return values;
-  }
-  void network(const std::string& name, const Mlp& network, StackView<float> flat, Context& context) const {
-    for (int l = 0; l < network.layers(); ++l) {
-      tensor(name + "." + std::to_string(l) + ".weight", network.weight(l, flat), true, context);
-      tensor(name + "." + std::to_string(l) + ".bias", network.bias(l, flat), false, context);
-    }
-  }
-  /// The widths of a network's layers, read off its tensors before anything is allocated for it.
-  void check_shape(const std::string& name, std::int64_t models, std::int64_t out, std::int64_t in) const {
-    std::vector<std::int64_t> expected;
-    if (models > 1) expected.push_back(models);
-    expected.insert(expected.end(), {out, in});
-    const auto found = file_.tensors.find(name);
-    if (found == file_.tensors.end() || found->second.shape != expected) {
-      refuse("tensor '" + name + "' is missing or has another shape than the options say");
-    }
-  }
-
-  /// [columns] per model.
-  void vector(const std::string& name, const StackView<float>& view, Context& context) const {
-    tensor(name, view, false, context);
-  }
-  void check_no_negative(const std::string& name) const {
-    for (const float value : file_.tensors.at(name).f32) {
-      if (value < 0.0f) refuse("tensor '" + name + "' has a negative value");
-    }
-  }
-
- private:
-  void tensor(const std::string& name, const StackView<float>& view, bool is_matrix, Context& context) const {
-    std::vector<std::int64_t> expected;
-    if (view.models > 1) expected.push_back(view.models);
-    if (is_matrix) expected.push_back(view.rows);
-    expected.push_back(view.columns);
-    const auto found = file_.tensors.find(name);
-    const std::int64_t size = view.rows * view.columns;
-    if (found == file_.tensors.end() || found->second.shape != expected ||
-        static_cast<std::int64_t>(found->second.f32.size()) != view.models * size) {
-      refuse("tensor '" + name + "' is missing, has another shape than the options say, or is not float32");
-    }
-    for (float value : found->second.f32) {
-      if (!std::isfinite(value)) refuse("tensor '" + name + "' has a value that is not finite");
-    }
-    for (std::int64_t m = 0; m < view.models; ++m) {
-      context.backend().copy(view.model(m).data, found->second.f32.data() + m * size,
-                             sizeof(float) * static_cast<std::size_t>(size), context.stream());
-    }
-    context.synchronize();
-  }
-
-  const safetensors::File& file_;
-  const std::string& path_;
-};
-
 Json statistics_json(const std::vector<ScoreStatistics>& statistics) {
   Json medians = Json::array(), spreads = Json::array();
   for (const ScoreStatistics& s : statistics) {
@@ -178,12 +87,40 @@ std::vector<ScoreStatistics> read_statistics(const Reader& reader, const Json& s
   return read;
 }
 
+void check_statistics(const Reader& reader, const Json& statistics, const std::string& prefix,
+                      const DetectorOptions& options) {
+  read_statistics(reader, statistics, prefix + "residual", options.population);
+  read_statistics(reader, statistics, prefix + "discriminator", options.population);
+}
+
+std::vector<ModelTelemetry> read_telemetry(const Reader& reader, std::size_t models) {
+  std::vector<ModelTelemetry> telemetry(models);
+  const Json told = reader.json("telemetry");
+  if (!told.is_array() || told.size() != telemetry.size()) reader.refuse("'telemetry' has not one entry per model");
+  for (std::size_t m = 0; m < telemetry.size(); ++m) {
+    if (!told[m].is_array() || told[m].size() != 8)
+      reader.refuse("'telemetry' has an entry that is no list of 8 numbers");
+    float value[8];
+    for (int i = 0; i < 8; ++i) value[i] = told[m][i].is_number() ? told[m][i].get<float>() : std::nanf("");
+    telemetry[m] = {value[0],
+                    value[1],
+                    value[2],
+                    value[3],
+                    value[4],
+                    value[5],
+                    value[6] >= 0.0f && value[6] <= 1e6f ? static_cast<int>(value[6]) : 0,
+                    value[7] == 1.0f};
+  }
+  return telemetry;
+}
+
 void check_shapes(const Reader& reader, const std::string& prefix, const DetectorOptions& options, std::int64_t columns,
                   std::int64_t condition) {
   const MethodNetworks networks = definition_of(options.method).networks(options, columns, condition);
   for (const Role role : all_roles) {
     if (!networks.has(role)) continue;
-    for (const Network::Part& part : networks[role].parts()) {
+    const Network network = networks[role].plain();
+    for (const Network::Part& part : network.parts()) {
       for (int l = 0; l < part.mlp.layers(); ++l) {
         reader.check_shape(prefix + tensor_prefix(role, part) + "." + std::to_string(l) + ".weight", options.population,
                            part.mlp.layer(l).out, part.mlp.layer_inputs(l));
@@ -253,17 +190,14 @@ safetensors::File Detector::Impl::to_file() const {
   return file;
 }
 
-void Detector::Impl::from_file(const safetensors::File& file, const std::string& path) {
+void Detector::Impl::read_settings(const safetensors::File& file, const std::string& path) {
   const Reader reader(file, path);
+  if (reader.text("format") == "cugad fleet") {
+    reader.refuse("it holds a fleet of models, not one: take a group's model out of it, or score with the fleet");
+  }
   if (reader.text("format") != format_name)
     reader.refuse("format is '" + reader.text("format") + "', expected '" + format_name + "'");
-  const Json version = reader.json("format_version");
-  if (!version.is_number_integer() || version.get<std::int64_t>() < 1)
-    reader.refuse("format_version is no positive integer");
-  if (version.get<std::int64_t>() > format_version) {
-    reader.refuse("format version " + version.dump() + " is later than " + std::to_string(format_version) +
-                  ", the latest that this version (" CUGAD_VERSION ") reads");
-  }
+  reader.check_version(format_version);
   try {
     resolved = options_from_json(reader.text("options"));
     check_options(resolved);
@@ -319,35 +253,29 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   }
 
   const Json statistics = reader.json("score_statistics");
-  std::vector<std::unique_ptr<AnomalyModel>> members;
-  for (const DetectorOptions& one : methods) {
-    members.push_back(
-        read_model(reader, prefix_of(one, methods.size()), device, one, count, roles.condition, statistics));
-  }
-
-  telemetry.assign(static_cast<std::size_t>(resolved.population) * methods.size(), {});
-  const Json told = reader.json("telemetry");
-  if (!told.is_array() || told.size() != telemetry.size()) reader.refuse("'telemetry' has not one entry per model");
-  for (std::size_t m = 0; m < telemetry.size(); ++m) {
-    if (!told[m].is_array() || told[m].size() != 8)
-      reader.refuse("'telemetry' has an entry that is no list of 8 numbers");
-    float value[8];
-    for (int i = 0; i < 8; ++i) value[i] = told[m][i].is_number() ? told[m][i].get<float>() : std::nanf("");
-    telemetry[m] = {value[0],
-                    value[1],
-                    value[2],
-                    value[3],
-                    value[4],
-                    value[5],
-                    value[6] >= 0.0f && value[6] <= 1e6f ? static_cast<int>(value[6]) : 0,
-                    value[7] == 1.0f};
-  }
+  for (const DetectorOptions& one : methods) check_statistics(reader, statistics, prefix_of(one, methods.size()), one);
+  telemetry = read_telemetry(reader, static_cast<std::size_t>(resolved.population) * methods.size());
   attachments.clear();
   const std::string prefix = attachment_prefix;
   for (const auto& [key, text] : file.metadata) {
     if (key.starts_with(prefix)) attachments[key.substr(prefix.size())] = text;
   }
-  for (const auto& member : members) member->prepare();
+}
+
+void Detector::Impl::from_file(const safetensors::File& file, const std::string& path) {
+  read_settings(file, path);
+  const Reader reader(file, path);
+  const Json statistics = reader.json("score_statistics");
+  const std::vector<DetectorOptions> methods = options_of_methods(resolved);
+  std::vector<std::unique_ptr<AnomalyModel>> members;
+  for (const DetectorOptions& one : methods) {
+    members.push_back(read_model(reader, prefix_of(one, methods.size()), device, one, transform.columns(),
+                                 roles.condition, statistics));
+  }
+  for (const auto& member : members) {
+    if (chunk_limit > 0) member->limit_chunk(chunk_limit);
+    member->prepare();
+  }
   auto loaded = std::make_unique<Ensemble>(device, std::move(members));
   if (methods.size() > 1) {
     loaded->set_statistics(read_statistics(reader, statistics, "methods", static_cast<std::int64_t>(methods.size())));

@@ -148,9 +148,8 @@ std::vector<Option> make_options() {
   using O = DetectorOptions;
   constexpr double big = 1e9, tiny_rate = 0.0, seed_limit = 18446744073709549568.0;
   std::vector<Option> list;
-  list.push_back({{"method", "text", "",
-                   "anogan, gan, bigan, ali, egbad, ganomaly, fanogan, alad or translation; several, separated by "
-                   "commas: an ensemble"},
+  list.push_back({{"method", "text", "anogan|gan|bigan|ali|egbad|ganomaly|fanogan|alad|translation",
+                   "detection method; several, separated by commas, are an ensemble"},
                   [](const O& o) {
                     std::string text = method_name(o.method);
                     for (const Method method : o.ensemble) text += "," + method_name(method);

@@ -130,13 +130,17 @@ std::vector<T> read_values(const Source& source, std::uint64_t position, std::ui
   return values;
 }
 
-File read_file(const Source& source) {
+/// The header, and where the values start.
+std::pair<Header, std::uint64_t> read_header(const Source& source) {
   const std::uint64_t header_bytes = read_header_bytes(source);
   const std::uint64_t data_at = length_bytes + header_bytes;
   std::string json(header_bytes, '\0');
   source.read(length_bytes, json.data(), header_bytes);
-  Header header = parse_header(json, source.size() - data_at);
+  return {parse_header(json, source.size() - data_at), data_at};
+}
 
+File read_file(const Source& source) {
+  auto [header, data_at] = read_header(source);
   File file;
   file.metadata = std::move(header.metadata);
   for (auto& [name, entry] : header.tensors) {
@@ -168,14 +172,26 @@ void write(const std::string& path, const File& file) {
   });
 }
 
-File read(const std::string& path) {
+namespace {
+
+/// What `read` makes of the file; errors name the path.
+template <class Read>
+auto reading(const std::string& path, const Read& read) {
   try {
-    return read_file(Source(path));
+    return read(Source(path));
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("cannot read \"{}\": {}", path, error.what()));
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::out_of_memory, fmt::format("cannot read \"{}\": its values do not fit in memory", path));
   }
+}
+
+}  // namespace
+
+File read(const std::string& path) { return reading(path, read_file); }
+
+std::map<std::string, std::string> read_metadata(const std::string& path) {
+  return reading(path, [](const Source& source) { return std::move(read_header(source).first.metadata); });
 }
 
 }  // namespace cugad::safetensors

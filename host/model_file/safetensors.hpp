@@ -26,5 +26,7 @@ void write(const std::string& path, const File& file);
 /// Checks header length, JSON, dtypes, shape products, offsets, overlaps and gaps against the file size before
 /// allocating; Error{format} with path and reason for anything damaged, Error{input_output} if it cannot be read.
 File read(const std::string& path);
+/// The metadata alone, without reading the tensors.
+std::map<std::string, std::string> read_metadata(const std::string& path);
 
 }  // namespace cugad::safetensors

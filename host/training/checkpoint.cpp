@@ -18,14 +18,19 @@ namespace {
 constexpr const char* format_name = "cugad checkpoint 1";
 
 /// A 64-bit hash of the training rows (FNV-1a over 4-byte words): tells other data, not a cryptographic promise.
-std::string fingerprint(MatrixView<const float> data, Context& context) {
+std::string fingerprint(const TrainingRows& rows, Context& context) {
+  const MatrixView<const float> data = rows.rows;
   std::uint64_t hash = 1469598103934665603ull;
+  const auto add = [&](std::uint32_t word) { hash = (hash ^ word) * 1099511628211ull; };
   constexpr std::int64_t chunk = 65536;
   for (std::int64_t first = 0; first < data.rows; first += chunk) {
     const MatrixView<const float> part(data.row(first), std::min(chunk, data.rows - first), data.columns,
                                        data.row_stride);
-    for (const float value : download_rows(context, part))
-      hash = (hash ^ std::bit_cast<std::uint32_t>(value)) * 1099511628211ull;
+    for (const float value : download_rows(context, part)) add(std::bit_cast<std::uint32_t>(value));
+  }
+  for (const auto& range : {rows.first, rows.count}) {
+    if (!range) continue;
+    for (const std::int32_t value : download(context, range.data, range.models)) add(static_cast<std::uint32_t>(value));
   }
   return std::to_string(hash);
 }
@@ -87,7 +92,7 @@ void Checkpoint::save(const GanTraining& training) const {
   file.metadata["format"] = format_name;
   file.metadata["step"] = std::to_string(training.step_);
   file.metadata["options"] = fixed_options(training.options_);
-  file.metadata["rows"] = fingerprint(training.rows_.rows, context);
+  file.metadata["rows"] = fingerprint(training.rows_, context);
   safetensors::write(path(), file);
 }
 
@@ -118,7 +123,7 @@ bool Checkpoint::load(GanTraining& training) const {
                                                    here + "; use the same options or another directory");
     }
   }
-  if (metadata("rows") != fingerprint(training.rows_.rows, context)) {
+  if (metadata("rows") != fingerprint(training.rows_, context)) {
     throw Error(ErrorCode::invalid_argument, path() + ": made from other training rows than those given now");
   }
   const std::string step_text = metadata("step");

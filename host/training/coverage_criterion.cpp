@@ -2,12 +2,28 @@
 
 #include <algorithm>
 
+#include "host/backend/transfer.hpp"
+
 namespace cugad {
+namespace {
+
+/// How many rows each model is judged by.
+std::vector<std::int64_t> evaluation_rows(Context& context, const TrainingRows& data, std::int64_t models) {
+  constexpr std::int64_t most = 512;
+  std::vector<std::int64_t> rows(models, std::min(most, data.rows.rows));
+  if (!data.count) return rows;
+  const std::vector<std::int32_t> counts = download(context, data.count.data, models);
+  for (std::int64_t m = 0; m < models; ++m) rows[m] = std::min<std::int64_t>(most, counts[m]);
+  return rows;
+}
+
+}  // namespace
 
 std::vector<float> coverage_criterion(Context& context, const MethodNetworks& networks,
                                       StackView<const float> generator, const TrainingRows& data, std::uint64_t seed) {
   constexpr std::int64_t generated_rows = 1024, models_at_a_time = 16;
-  const std::int64_t rows = std::min<std::int64_t>(512, data.rows.rows);
+  const std::vector<std::int64_t> rows_of = evaluation_rows(context, data, generator.models);
+  const std::int64_t rows = *std::max_element(rows_of.begin(), rows_of.end());
   const std::int64_t group = std::min(models_at_a_time, generator.models);
   Arena arena(context);
   const auto index = arena.stack<std::int32_t>("evaluation rows", group, rows, 1);
@@ -43,8 +59,9 @@ std::vector<float> coverage_criterion(Context& context, const MethodNetworks& ne
     context.synchronize();
     for (std::int64_t m = 0; m < count; ++m) {
       double sum = 0.0;
-      for (std::int64_t r = 0; r < rows; ++r) sum += host[m * rows + r];
-      result.push_back(static_cast<float>(sum / static_cast<double>(rows)));
+      // A model with fewer rows drew them again after its last one: those count once.
+      for (std::int64_t r = 0; r < rows_of[first + m]; ++r) sum += host[m * rows + r];
+      result.push_back(static_cast<float>(sum / static_cast<double>(rows_of[first + m])));
     }
   }
   return result;

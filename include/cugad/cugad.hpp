@@ -4,6 +4,7 @@
 #include "cugad/detector.hpp"
 #include "cugad/device.hpp"
 #include "cugad/error.hpp"
+#include "cugad/fleet.hpp"
 #include "cugad/metrics.hpp"
 #include "cugad/network.hpp"
 #include "cugad/ops.hpp"

@@ -82,7 +82,7 @@ enum class Probability {
 struct DetectorOptions {
   Method method = Method::anogan;
   std::vector<Method> ensemble = {};  ///< further methods; their standardised scores are averaged
-  int population = 3;                 ///< models trained and averaged; model m uses seed + m
+  int population = 8;                 ///< models trained and averaged; model m uses seed + m
   std::uint64_t seed = 42;
 
   // Columns
@@ -288,6 +288,7 @@ class Detector {
   static Detector load(const Device& device, const std::string& path);
 
  private:
+  friend class Fleet;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

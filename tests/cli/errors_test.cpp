@@ -72,7 +72,7 @@ TEST_F(Errors, WrongTrainingFlags) {
           wrong_training({"--precision", "fp7"}, 2, "fp7"),
           wrong_training({"--precision", "bf16"}, 1, "bf16"),
           wrong_training({"--threads", "0"}, 2, "--threads"),
-          wrong_training({"--group-by", "machine"}, 1, "fleets"),
+          wrong_training({"--group-by", "machne"}, 1, "machine"),
           wrong_training({"--log1p", "nowhere"}, 1, "nowhere"),
           wrong_training({"--categorical", "servise"}, 1, "service"),
           wrong_training({"--resume"}, 2, "--checkpoint"),

@@ -219,6 +219,43 @@ TEST(ModelFile, DamagedOnesAreRefused) {
   expect_error(ErrorCode::input_output, {"absent"}, [&] { Detector::load(test_device(1), directory.file("absent")); });
 }
 
+/// Branches, an encoder and what a score learnt of the columns.
+TEST(ModelFile, DamagedOnesOfAnEncoderMethodAreRefused) {
+  using Json = nlohmann::json;
+  const TemporaryDirectory directory;
+  DetectorOptions options = quick_options();
+  options.method = Method::egbad;
+  options.column_spread = true;
+  options.steps = 10;
+  fitted(options, normal_rows(100, 1)).save(directory.file("model"));
+  const File good = safetensors::read(directory.file("model"));
+  const std::string path = directory.file("damaged");
+  const std::vector<Damage> all = {
+      {"'discriminator.x.0.weight'", [](File& f) { f.tensors.erase("discriminator.x.0.weight"); }},
+      {"'discriminator.z.0.bias'", [](File& f) { f.tensors.erase("discriminator.z.0.bias"); }},
+      {"'encoder.0.weight'",
+       [](File& f) { std::swap(f.tensors["encoder.0.weight"].shape[1], f.tensors["encoder.0.weight"].shape[2]); }},
+      {"'column_scale'", [](File& f) { f.tensors.erase("column_scale"); }},
+      {"'column_scale'", [](File& f) { f.tensors["column_scale"].f32[2] = -1.0f; }},
+      {"not finite", [](File& f) { f.tensors["column_scale"].f32[2] = missing; }},
+      {"shape", edit("options", [](Json& o) { o["method"] = "ali"; })},
+      {"no score", edit("options", [](Json& o) { o["method"] = "anogan"; })},
+      {"data_branch", edit("options", [](Json& o) { o["data_branch"] = Json::array(); })},
+      {"shape", edit("options",
+                     [](Json& o) {
+                       o["latent_branch"] = Json::array({65536, 65536});
+                     })},
+      {"no score", edit("options", [](Json& o) { o["score"] = "cycle_logits"; })},
+  };
+  for (const Damage& damage : all) {
+    SCOPED_TRACE(damage.part);
+    File file = good;
+    damage.apply(file);
+    safetensors::write(path, file);
+    expect_error(ErrorCode::format, {path, damage.part}, [&] { Detector::load(test_device(1), path); });
+  }
+}
+
 /// Names that no model file could hold are refused before the training, not after it.
 TEST(ModelFile, NamesMustBeText) {
   Detector detector(test_device(1), quick_options());

@@ -30,6 +30,14 @@ const std::vector<Case> cases = {
        o.minibatch_kernels = 4;
        o.r1 = 0.0f;
      }},
+    {"spectral_bigan", Method::bigan, [](DetectorOptions& o) { o.spectral_norm = true; }},
+    {"all_egbad", Method::egbad,
+     [](DetectorOptions& o) {
+       o.batch_norm = o.spectral_norm = true;
+       o.virtual_batch = 16;
+       o.minibatch_kernels = 4;
+       o.r1 = 0.0f;
+     }},
     {"virtual_batch_anogan", Method::anogan, [](DetectorOptions& o) { o.virtual_batch = 16; }},
     {"virtual_batch_alad", Method::alad, [](DetectorOptions& o) { o.virtual_batch = 16; }},
     {"batch_norm_alad", Method::alad,
@@ -87,6 +95,7 @@ TEST_P(TrainingTechnique, ChangesTheTraining) {
 TEST_P(TrainingTechnique, APopulationIsItsRuns) {
   DetectorOptions options = this->options();
   options.population = 2;
+  options.steps = 40;
   const Matrix rows = training_rows();
   const auto both = trained(options, rows, 2);
   options.population = 1;

@@ -1,0 +1,146 @@
+#include "host/methods/fitting.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "cugad/error.hpp"
+#include "host/methods/detector_impl.hpp"
+#include "host/table/cell.hpp"
+
+namespace cugad {
+namespace {
+
+/// Training rows whose scores stand for all: enough for a 0.1 % quantile, few enough for a latent search.
+constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_search = 2000;
+
+void fill_missing_with_means(MatrixView<float> rows) {
+  std::vector<double> sum(rows.columns, 0.0);
+  std::vector<std::int64_t> present(rows.columns, 0);
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      if (std::isnan(rows.row(r)[c])) continue;
+      sum[c] += rows.row(r)[c];
+      ++present[c];
+    }
+  }
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      float& cell = rows.row(r)[c];
+      if (std::isnan(cell))
+        cell = static_cast<float>(sum[c] / static_cast<double>(std::max<std::int64_t>(1, present[c])));
+    }
+  }
+}
+
+}  // namespace
+
+void check_rows(const char* what, MatrixView<const float> rows, std::int64_t columns) {
+  if (rows.rows < 0 || rows.columns != columns || (rows.rows > 1 && rows.row_stride < rows.columns) ||
+      (rows.data == nullptr && rows.rows > 0)) {
+    throw Error(ErrorCode::invalid_argument, std::string(what) + ": rows have " + std::to_string(rows.columns) +
+                                                 " columns (stride " + std::to_string(rows.row_stride) +
+                                                 "), expected " + std::to_string(columns));
+  }
+}
+
+void check_fit_arguments(MatrixView<const float> rows, std::vector<std::string>& column_names,
+                         std::int64_t& numeric_columns) {
+  if (rows.rows < 1 || rows.columns < 1) {
+    throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(rows.rows) + " rows and " +
+                                                 std::to_string(rows.columns) +
+                                                 " columns, expected at least 1 of each");
+  }
+  if (rows.rows > INT32_MAX) {
+    throw Error(ErrorCode::invalid_argument,
+                "fit was given " + std::to_string(rows.rows) + " rows, at most 2^31 - 1 are supported");
+  }
+  check_rows("fit", rows, rows.columns);
+  if (column_names.empty()) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) column_names.push_back(std::to_string(c));
+  }
+  if (static_cast<std::int64_t>(column_names.size()) != rows.columns) {
+    throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(column_names.size()) +
+                                                 " column names for " + std::to_string(rows.columns) + " columns");
+  }
+  for (std::size_t c = 0; c < column_names.size(); ++c) {
+    if (is_utf8(column_names[c])) continue;  // as the model file needs it
+    throw Error(ErrorCode::invalid_argument, "the name of column " + std::to_string(c) + " is not valid UTF-8");
+  }
+  if (numeric_columns < 0) numeric_columns = rows.columns;
+  if (numeric_columns > rows.columns) {
+    throw Error(ErrorCode::invalid_argument, "numeric_columns is " + std::to_string(numeric_columns) +
+                                                 ", but there are " + std::to_string(rows.columns) + " columns");
+  }
+}
+
+DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns) {
+  if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
+  if (options.ensemble.empty()) options = options_of_methods(options).front();
+  if (options.epochs > 0) {
+    options.steps = options.epochs * std::max<std::int64_t>(1, rows / options.batch);
+  }
+  // A decay that does not depend on shorter runs lets a stopped run be continued to the same bits.
+  if (options.decay_steps == 0) options.decay_steps = std::max<std::int64_t>(options.steps, 4000);
+  return options;
+}
+
+FitControl part_of(const FitControl& control, const DetectorOptions& options, std::int64_t steps_before,
+                   const std::vector<DetectorOptions>& all) {
+  FitControl part = control;
+  std::int64_t steps = 0;
+  for (const DetectorOptions& one : all) steps += definition_of(one.method).steps(one);
+  if (control.on_progress) {
+    part.on_progress = [&control, steps_before, steps](const FitProgress& progress) {
+      control.on_progress({.step = steps_before + progress.step, .steps = steps, .models = progress.models});
+    };
+  }
+  const std::string name = definition_of(options.method).name;
+  if (control.on_message) {
+    part.on_message = [&control, name](const std::string& text) { control.on_message(name + ": " + text); };
+  }
+  if (!control.checkpoint_directory.empty()) part.checkpoint_directory += "/" + name;
+  return part;
+}
+
+Matrix sample_of(Context& context, MatrixView<const float> rows, std::int64_t most, std::uint64_t seed) {
+  Matrix sample(std::min(most, rows.rows), rows.columns);
+  std::vector<std::int32_t> index(sample.rows);
+  const StackView<std::int32_t> at(index.data(), 1, sample.rows, 1);
+  run(context, SampleRows{.index = at,
+                          .source_rows = static_cast<std::int32_t>(rows.rows),
+                          .first_row = {},
+                          .row_count = {},
+                          .key = {.seed = seed, .purpose = RandomPurpose::calibration}});
+  run(context,
+      GatherRows{
+          .source = shared_by(1, rows), .index = at, .out = {sample.data.data(), 1, sample.rows, sample.columns}});
+  return sample;
+}
+
+PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
+                          const std::vector<std::string>& names, std::int64_t numeric_columns,
+                          const std::function<void(const std::string&)>& on_message) {
+  PreparedRows prepared;
+  prepared.roles = column_roles(options, names);
+  prepared.transform.fit(context, rows, options, names, numeric_columns, on_message);
+  prepared.transform.reorder(prepared.roles.order);
+  Matrix& all = prepared.training = Matrix(rows.rows, rows.columns);
+  prepared.transform.apply(context, rows, all.view());
+  // Calibration sees the rows as scoring will: with their missing cells.
+  const std::vector<DetectorOptions> asked = options_of_methods(options);
+  const bool by_search =
+      std::any_of(asked.begin(), asked.end(), [](const auto& one) { return one.score == ScoreRule::search; });
+  prepared.calibration = sample_of(context, std::as_const(all).view(),
+                                   by_search ? calibration_rows_search : calibration_rows_bank, options.seed);
+  if (options.false_alarm_rate > 0) conformal_rank(prepared.calibration.rows, options.false_alarm_rate);  // or throws
+  fill_missing_with_means(all.view());
+  if (options.deduplicate) {
+    const std::vector<std::int64_t> distinct = distinct_rows(all);
+    if (on_message) on_message(std::to_string(distinct.size()) + " distinct rows of " + std::to_string(all.rows));
+    all = take_rows(all, distinct);
+  }
+  return prepared;
+}
+
+}  // namespace cugad

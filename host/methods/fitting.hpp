@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cugad/table.hpp"
+#include "host/methods/column_roles.hpp"
+#include "host/methods/transform.hpp"
+
+/// The parts of a fit that single detectors and fleets share.
+namespace cugad {
+
+/// Throws Error{invalid_argument} unless rows have that many columns and a stride that holds them.
+void check_rows(const char* what, MatrixView<const float> rows, std::int64_t columns);
+/// The same for what fit() is given; names the columns that have no names and counts the numeric ones.
+void check_fit_arguments(MatrixView<const float> rows, std::vector<std::string>& column_names,
+                         std::int64_t& numeric_columns);
+
+/// Options with everything decided that depends on the rows. `columns`: those that are judged.
+DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns);
+
+/// How the training of one method of an ensemble is watched: its progress is a part of all methods' steps, its
+/// checkpoint has a directory of its own.
+FitControl part_of(const FitControl& control, const DetectorOptions& options, std::int64_t steps_before,
+                   const std::vector<DetectorOptions>& all);
+
+/// A fixed, seeded sample of the rows, at most `most`.
+Matrix sample_of(Context& context, MatrixView<const float> rows, std::int64_t most, std::uint64_t seed);
+
+/// The rows of one detector, transformed: complete ones to train on, and those whose scores calibrate it.
+struct PreparedRows {
+  ColumnRoles roles;
+  FeatureTransform transform;
+  Matrix training, calibration;
+};
+/// On a CPU context, rows on the host.
+PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
+                          const std::vector<std::string>& names, std::int64_t numeric_columns,
+                          const std::function<void(const std::string&)>& on_message);
+
+}  // namespace cugad

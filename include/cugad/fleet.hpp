@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cugad/detector.hpp"
+
+/// Fleets: one detector per group of rows (a machine, a user, a sensor), trained together.
+namespace cugad {
+
+struct FleetOptions {
+  std::int64_t minimum_rows = 50;      ///< groups with fewer training rows are scored by the pooled model
+  std::int64_t pooled_rows = 100'000;  ///< rows that the pooled model is trained on at most: a seeded sample
+};
+
+/// One group of the training rows.
+struct FleetGroup {
+  std::string name;
+  std::int64_t rows = 0;  ///< for training
+  bool own_model = false;
+  float threshold = 0.0f;  ///< of its own model, or of the pooled one
+};
+
+/// What has been scored so far.
+struct FleetScored {
+  std::int64_t rows = 0;
+  std::int64_t small = 0;             ///< rows of known groups without a model of their own
+  std::int64_t unseen = 0;            ///< rows of groups that the training rows did not have, or without a group
+  std::vector<std::string> examples;  ///< some unseen groups
+};
+
+/// A detector for every group with enough rows, and a pooled one, trained on rows of all groups, for the others.
+///
+/// The groups with models, sorted by name, are numbered from 0. The detector of group g equals, to the bit, one that is
+/// fitted on the group's rows alone with seed `seed` + g * population; the pooled one has seed `seed` +
+/// pooled_seed_distance. Groups are trained in bulk, as many at a time as bounded memory holds.
+class Fleet {
+ public:
+  static constexpr std::uint64_t pooled_seed_distance = std::uint64_t{1} << 32;
+
+  explicit Fleet(const Device& device, DetectorOptions options = {}, FleetOptions fleet_options = {});
+  ~Fleet();
+  Fleet(Fleet&&) noexcept;
+  Fleet& operator=(Fleet&&) noexcept;
+
+  /// As Detector::fit; row r belongs to groups[r] (UTF-8). Rows without a group ("") train the pooled model only, and
+  /// so do groups in which a column has no value at all. Progress counts the steps of all models. With a checkpoint
+  /// directory, finished models stay there, and resuming goes on with the others; the number of steps cannot change.
+  void fit(MatrixView<const float> rows, std::span<const std::string> groups, const FitControl& control = {},
+           std::vector<std::string> column_names = {}, std::int64_t numeric_columns = -1);
+
+  /// Scores of rows on the host, one per row, each by the model of its group; higher is more anomalous, on each model's
+  /// own scale. A row's score does not depend on the rows beside it.
+  std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> groups);
+  /// As Detector::explain.
+  std::vector<float> explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
+                             std::vector<Explanation>& explanations);
+  /// For each row the threshold of the model that scores it.
+  std::vector<float> thresholds(std::span<const std::string> groups) const;
+  /// As Detector::probability and Detector::confidence, by the model of each score's group.
+  std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);
+  std::vector<float> confidence(std::span<const float> scores, std::span<const std::string> groups);
+  /// Counted since fit or load.
+  const FleetScored& scored() const;
+
+  bool fitted() const;
+  std::int64_t columns() const;
+  const std::vector<std::string>& column_names() const;
+  /// Those of the first group.
+  const DetectorOptions& options() const;
+  /// All groups of the training rows, sorted by name.
+  const std::vector<FleetGroup>& groups() const;
+  /// The detector of one group, or the pooled one: of its own, as if it had been fitted alone. Throws
+  /// Error{invalid_argument} for a group that has no model.
+  Detector take_out(const std::string& group) const;
+  Detector pooled() const;
+
+  /// Text kept in the model file under a name; detectors that are taken out have it, too.
+  void attach(const std::string& name, const std::string& text);
+  const std::string* attachment(const std::string& name) const;
+
+  /// One safetensors file, written as Detector::save does; load checks as Detector::load does.
+  void save(const std::string& path) const;
+  static Fleet load(const Device& device, const std::string& path);
+  /// Whether the file says that it holds a fleet; false for anything else.
+  static bool is_fleet(const std::string& path);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cugad

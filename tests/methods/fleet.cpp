@@ -1,0 +1,177 @@
+#include "cugad/fleet.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/common/temporary_directory.hpp"
+#include "tests/methods/fleet_rows.hpp"
+
+/// Fleets: every group's detector is the one that its rows alone would give; small and unseen groups have the pooled
+/// one.
+namespace cugad::test {
+namespace {
+
+DetectorOptions resting_options() {
+  DetectorOptions options = quick_options();
+  options.steps = 2000;
+  options.patience = 1;
+  options.deduplicate = true;
+  return options;
+}
+
+/// The file of a group's detector is byte for byte that of a detector fitted on its rows alone.
+TEST(Fleet, GroupsEqualDetectorsOfTheirRowsAlone) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  const FleetRows queries = fleet_rows(fleet_sizes, 2);
+  for (const DetectorOptions& options : {quick_options(), resting_options(), search_options(SearchStart::bank)}) {
+    Fleet fleet = fitted_fleet(training, options, 2);
+    const std::vector<float> scores = fleet.score(queries.rows.view(), queries.groups);
+    const std::vector<float> thresholds = fleet.thresholds(queries.groups);
+    std::uint64_t seed = options.seed;
+    for (const char* name : {"a", "b", "c", "d"}) {
+      SCOPED_TRACE(name);
+      DetectorOptions own = options;
+      own.seed = seed;
+      seed += static_cast<std::uint64_t>(options.population);
+      Detector alone = fitted(own, rows_of(training, name).rows);
+      Detector taken = fleet.take_out(name);
+      EXPECT_EQ(saved(taken, directory.file("taken")), saved(alone, directory.file("alone")));
+      std::vector<float> of_group;
+      for (std::size_t r = 0; r < scores.size(); ++r) {
+        if (queries.groups[r] != name) continue;
+        of_group.push_back(scores[r]);
+        EXPECT_EQ(thresholds[r], alone.threshold());
+      }
+      EXPECT_TRUE(same_bits(of_group, alone.score(rows_of(queries, name).rows.view())));
+    }
+    DetectorOptions pooled = options;
+    pooled.seed += Fleet::pooled_seed_distance;
+    EXPECT_EQ(saved(fleet.pooled(), directory.file("taken")),
+              saved(fitted(pooled, training.rows), directory.file("alone")));
+  }
+}
+
+TEST(Fleet, EnsemblesHaveFleetsToo) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  DetectorOptions options = quick_options();
+  options.ensemble = {Method::gan};
+  const Fleet fleet = fitted_fleet(training, options);
+  options.seed += 2;
+  EXPECT_EQ(saved(fleet.take_out("b"), directory.file("taken")),
+            saved(fitted(options, rows_of(training, "b").rows), directory.file("alone")));
+}
+
+TEST(Fleet, SmallAndUnseenGroupsAreScoredByThePooledModel) {
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  Fleet fleet(test_device(1), quick_options());
+  std::vector<std::string> messages;
+  FitControl control;
+  control.on_message = [&](const std::string& text) { messages.push_back(text); };
+  fleet.fit(training.rows.view(), training.groups, control);
+  ASSERT_EQ(messages.size(), 3u);
+  EXPECT_EQ(messages[0], "4 groups of 5 have models of their own");
+  EXPECT_EQ(messages[1], "1 group with fewer than 50 rows (9 rows in all) will be scored by the pooled model");
+  EXPECT_EQ(messages[2], "20 rows without a group train the pooled model only");
+  ASSERT_EQ(fleet.groups().size(), 5u);
+  EXPECT_EQ(fleet.groups()[4].name, "small");
+  EXPECT_EQ(fleet.groups()[4].rows, 9);
+  EXPECT_FALSE(fleet.groups()[4].own_model);
+
+  const Matrix queries = normal_rows(8, 5);
+  const std::vector<std::string> groups = {"small", "new", "a", "new", "newer", "small", "", "b"};
+  const std::vector<float> scores = fleet.score(queries.view(), groups);
+  const std::vector<float> expected = fleet.pooled().score(queries.view());
+  for (const int r : {0, 1, 3, 4, 5, 6}) EXPECT_EQ(scores[r], expected[r]) << r;
+  EXPECT_NE(scores[2], expected[2]);
+  EXPECT_EQ(fleet.thresholds(groups)[0], fleet.pooled().threshold());
+  EXPECT_EQ(fleet.scored().rows, 8);
+  EXPECT_EQ(fleet.scored().small, 2);
+  EXPECT_EQ(fleet.scored().unseen, 4);
+  EXPECT_EQ(fleet.scored().examples, (std::vector<std::string>{"new", "newer", ""}));
+  expect_error(ErrorCode::invalid_argument, {"'small'", "too few rows"}, [&] { fleet.take_out("small"); });
+  expect_error(ErrorCode::invalid_argument, {"'new'", "no such group"}, [&] { fleet.take_out("new"); });
+}
+
+/// A column that a group never has: the group has no model, the fit goes on.
+TEST(Fleet, GroupsWithAnEmptyColumnHaveThePooledModel) {
+  FleetRows training = fleet_rows(fleet_sizes, 1);
+  for (std::size_t r = 0; r < training.groups.size(); ++r) {
+    if (training.groups[r] == "c") training.rows.row(static_cast<std::int64_t>(r))[2] = missing;
+  }
+  const Fleet fleet = fitted_fleet(training);
+  EXPECT_FALSE(fleet.groups()[2].own_model);
+  EXPECT_TRUE(fleet.groups()[3].own_model);
+}
+
+TEST(Fleet, ScoresDoNotDependOnTheOtherRows) {
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  const FleetRows queries = fleet_rows(fleet_sizes, 2);
+  Fleet fleet = fitted_fleet(training);
+  const std::vector<float> scores = fleet.score(queries.rows.view(), queries.groups);
+  std::vector<Explanation> explanations;
+  EXPECT_TRUE(same_bits(fleet.explain(queries.rows.view(), queries.groups, 2, explanations), scores));
+  ASSERT_EQ(explanations.size(), scores.size());
+  EXPECT_EQ(explanations.back().column.size(), 2u);
+  for (const std::int64_t step : {1, 7, 100}) {
+    for (std::int64_t first = 0; first < queries.rows.rows; first += step == 1 ? 97 : step) {
+      const std::int64_t count = std::min(step, queries.rows.rows - first);
+      const std::vector<float> part = fleet.score(
+          {queries.rows.row(first), count, 6},
+          std::span(queries.groups).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)));
+      for (std::int64_t i = 0; i < count; ++i) EXPECT_EQ(part[i], scores[static_cast<std::size_t>(first + i)]);
+    }
+  }
+}
+
+TEST(Fleet, ProbabilitiesAreThoseOfTheGroup) {
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  Fleet fleet = fitted_fleet(training);
+  const std::vector<float> scores = {0.1f, 0.5f, 1.0f, 2.0f};
+  const std::vector<std::string> groups = {"a", "small", "c", "a"};
+  const std::vector<float> probability = fleet.probability(scores, groups, Probability::rank);
+  const std::vector<float> confidence = fleet.confidence(scores, groups);
+  const Detector a = fleet.take_out("a"), pooled = fleet.pooled();
+  EXPECT_EQ(probability[0], a.probability(std::span(scores).subspan(0, 1), Probability::rank)[0]);
+  EXPECT_EQ(probability[3], a.probability(std::span(scores).subspan(3, 1), Probability::rank)[0]);
+  EXPECT_EQ(probability[1], pooled.probability(std::span(scores).subspan(1, 1), Probability::rank)[0]);
+  EXPECT_EQ(confidence[3], a.confidence(std::span(scores).subspan(3, 1))[0]);
+}
+
+TEST(Fleet, SeparatesWhatIsNormalElsewhere) {
+  const FleetRows training = fleet_rows({{"a", 400}, {"b", 400}}, 1);
+  Fleet fleet = fitted_fleet(training);
+  FleetRows queries = rows_of(fleet_rows({{"a", 200}, {"b", 200}}, 2), "b");
+  const auto mean = [](const std::vector<float>& scores) {
+    return std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
+  };
+  const double at_home = mean(fleet.score(queries.rows.view(), queries.groups));
+  std::fill(queries.groups.begin(), queries.groups.end(), "a");
+  EXPECT_GT(mean(fleet.score(queries.rows.view(), queries.groups)), at_home + 1.0);
+}
+
+TEST(Fleet, ArgumentsAreChecked) {
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  Fleet fleet(test_device(1), quick_options());
+  const auto fit = [&] { fleet.fit(training.rows.view(), training.groups); };
+  expect_error(ErrorCode::invalid_argument, {"not fitted"},
+               [&] { fleet.score(training.rows.view(), training.groups); });
+  expect_error(ErrorCode::invalid_argument, {"2 groups"},
+               [&] { fleet.fit(training.rows.view(), std::span(training.groups).subspan(0, 2)); });
+  expect_error(ErrorCode::invalid_argument, {"UTF-8"}, [&] {
+    FleetRows bad = training;
+    bad.groups[5] = "\xff";
+    fleet.fit(bad.rows.view(), bad.groups);
+  });
+  DetectorOptions options = quick_options();
+  options.epochs = 3;
+  fleet = Fleet(test_device(1), options);
+  expect_error(ErrorCode::invalid_argument, {"epochs"}, fit);
+  fleet = Fleet(test_device(1), quick_options(), {.minimum_rows = 0});
+  expect_error(ErrorCode::invalid_argument, {"minimum_rows"}, fit);
+}
+
+}  // namespace
+}  // namespace cugad::test

@@ -1,0 +1,203 @@
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "host/model_file/safetensors.hpp"
+#include "tests/methods/fleet_rows.hpp"
+
+/// Fleet files and checkpoints: what is saved scores as before, damage is refused, a resumed fit gives the same bytes.
+namespace cugad::test {
+namespace {
+
+using safetensors::File;
+
+TEST(FleetFile, LoadedScoresAsSaved) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  const FleetRows queries = fleet_rows(fleet_sizes, 2);
+  Fleet fleet = fitted_fleet(training);
+  fleet.attach("encoder", "{}");
+  const std::string bytes = saved(fleet, directory.file("fleet"));
+  EXPECT_TRUE(Fleet::is_fleet(directory.file("fleet")));
+  Fleet loaded = Fleet::load(test_device(2), directory.file("fleet"));
+  EXPECT_EQ(saved(loaded, directory.file("again")), bytes);
+  EXPECT_TRUE(
+      same_bits(loaded.score(queries.rows.view(), queries.groups), fleet.score(queries.rows.view(), queries.groups)));
+  EXPECT_TRUE(same_bits(loaded.thresholds(queries.groups), fleet.thresholds(queries.groups)));
+  ASSERT_EQ(loaded.groups().size(), fleet.groups().size());
+  for (std::size_t g = 0; g < fleet.groups().size(); ++g) {
+    EXPECT_EQ(loaded.groups()[g].name, fleet.groups()[g].name);
+    EXPECT_EQ(loaded.groups()[g].rows, fleet.groups()[g].rows);
+    EXPECT_EQ(loaded.groups()[g].own_model, fleet.groups()[g].own_model);
+  }
+  EXPECT_EQ(options_to_json(loaded.options()), options_to_json(fleet.options()));
+  EXPECT_EQ(loaded.column_names(), fleet.column_names());
+  ASSERT_NE(loaded.attachment("encoder"), nullptr);
+  EXPECT_EQ(*loaded.take_out("b").attachment("encoder"), "{}");
+  fleet.pooled().save(directory.file("one"));
+  EXPECT_FALSE(Fleet::is_fleet(directory.file("one")));
+  expect_error(ErrorCode::format, {"one", "cugad fleet"}, [&] { Fleet::load(test_device(1), directory.file("one")); });
+  expect_error(ErrorCode::format, {"fleet"}, [&] { Detector::load(test_device(1), directory.file("fleet")); });
+}
+
+TEST(FleetFile, WithoutAnyGroupLargeEnough) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows({{"a", 20}, {"b", 30}}, 1);
+  Fleet fleet = fitted_fleet(training);
+  fleet.save(directory.file("fleet"));
+  Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
+  EXPECT_TRUE(
+      same_bits(loaded.score(training.rows.view(), training.groups), fleet.pooled().score(training.rows.view())));
+}
+
+/// Seeds past 2^53 are no numbers that a float64 can hold.
+TEST(FleetFile, LargeSeedsSurvive) {
+  const TemporaryDirectory directory;
+  DetectorOptions options = quick_options();
+  options.steps = 10;
+  options.seed = 0xfedcba9876543210ull;
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  Fleet fleet = fitted_fleet(training, options);
+  fleet.save(directory.file("fleet"));
+  const Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
+  EXPECT_EQ(loaded.take_out("b").options().seed, options.seed + 2);
+  EXPECT_EQ(loaded.pooled().options().seed, options.seed + Fleet::pooled_seed_distance);
+}
+
+std::function<void(File&)> edit(const std::string& key, const std::function<void(nlohmann::ordered_json&)>& change) {
+  return [=](File& file) {
+    auto json = nlohmann::ordered_json::parse(file.metadata.at(key));
+    change(json);
+    file.metadata[key] = json.dump();
+  };
+}
+
+struct Damage {
+  std::string part;
+  std::function<void(File&)> apply;
+};
+
+std::vector<Damage> damages() {
+  using Json = nlohmann::ordered_json;
+  const auto number = [](const std::string& name, std::size_t at, double value) {
+    return [=](File& f) { f.tensors.at("group.numbers." + name).f64.at(at) = value; };
+  };
+  std::vector<Damage> all = {
+      {"group.generator.0.weight",
+       [](File& f) {
+         f.tensors["group.generator.0.weight"].shape[0] = 2;
+         f.tensors["group.generator.0.weight"].shape[1] *= 2;
+       }},
+      {"generator.0.weight", [](File& f) { f.tensors.erase("group.generator.0.weight"); }},
+      {"discriminator.1.bias", [](File& f) { f.tensors.erase("group.discriminator.1.bias"); }},
+      {"discriminator.1.bias", [](File& f) { f.tensors.erase("pooled.discriminator.1.bias"); }},
+      {"not finite", [](File& f) { f.tensors["group.generator.1.bias"].f32.back() = missing; }},
+      {"not finite", [](File& f) { f.tensors["pooled.generator.1.bias"].f32.back() = missing; }},
+      {"'threshold'", number("threshold", 2, 1e300)},
+      {"'threshold'", number("threshold", 3, missing)},
+      {"'scale'", number("transform", 3 * 18 + 12, -1.0)},
+      {"'log1p'", number("transform", 18, 2.0)},
+      {"group.numbers.transform", number("transform", 18, 0.5)},
+      {"spread", number("score_statistics", 2, 0.0)},
+      {"score_calibration", number("score_calibration", 1004, -1.0)},
+      {"group.numbers.transform",
+       [](File& f) {
+         f.tensors.erase("group.numbers.transform");
+         f.tensors["group.numbers.transform"] = {{4, 1}, {}, {0, 0, 0, 0}};
+       }},
+      {"group.numbers.transform", [](File& f) { f.metadata["group.transform"] = "{"; }},
+      {"group.numbers.transform",
+       [](File& f) { f.metadata["group.transform"] = std::string(100000, '[') + std::string(100000, ']'); }},
+      {"group.generator.0.bias",
+       [](File& f) {
+         auto& tensor = f.tensors["group.generator.0.bias"];
+         tensor.f64.assign(tensor.f32.begin(), tensor.f32.end());
+         tensor.f32.clear();
+       }},
+      {"'groups'", [](File& f) { f.metadata["groups"] = "[1, 2, 3, 4, 5]"; }},
+      {"'groups'", edit("groups", [](Json& g) { g[0] = ""; })},
+      {"sorted", edit("groups", [](Json& g) { std::swap(g[0], g[1]); })},
+      {"sorted", edit("groups", [](Json& g) { g[0] = g[1]; })},
+      {"no list of 4 numbers", edit("groups", [](Json& g) { g.erase(0); })},
+      {"'group_rows'", edit("group_rows", [](Json& r) { r[1] = 0; })},
+      {"models of groups", edit("group_has_model", [](Json& r) { r[1] = 0; })},
+      {"models of groups", edit("group_has_model", [](Json& r) { r[4] = 1; })},
+      {"'seed'", [](File& f) { f.metadata["seed"] = "-3"; }},
+      {"'minimum_rows'", [](File& f) { f.metadata["minimum_rows"] = "0"; }},
+      {"'format'", [](File& f) { f.metadata.erase("format"); }},
+      {"format version 2", [](File& f) { f.metadata["format_version"] = "2"; }},
+      {"'options'", [](File& f) { f.metadata.erase("pooled.options"); }},
+      {"shape", edit("pooled.options", [](Json& o) { o["population"] = 60000; })},
+      {"shape", edit("group.options",
+                     [](Json& o) {
+                       o["hidden"] = {65536, 65536};
+                     })},
+      {"other columns or options", edit("group.options", [](Json& o) { o["lambda"] = 0.9; })},
+      {"other columns or options", edit("group.columns", [](Json& c) { c[0] = "other"; })},
+  };
+  for (const char* key : {"groups", "group_rows", "group_has_model", "minimum_rows", "seed", "format_version",
+                          "pooled_rows", "pooled.columns", "group.columns"})
+    all.push_back({"metadata", [=](File& f) { f.metadata.erase(key); }});
+  return all;
+}
+
+TEST(FleetFile, DamagedOnesAreRefused) {
+  const TemporaryDirectory directory;
+  DetectorOptions options = quick_options();
+  options.steps = 10;
+  fitted_fleet(fleet_rows(fleet_sizes, 1), options).save(directory.file("fleet"));
+  const File good = safetensors::read(directory.file("fleet"));
+  const std::string path = directory.file("damaged");
+  for (const Damage& damage : damages()) {
+    SCOPED_TRACE(damage.part);
+    File file = good;
+    damage.apply(file);
+    safetensors::write(path, file);
+    expect_error(ErrorCode::format, {path, damage.part}, [&] { Fleet::load(test_device(1), path); });
+  }
+}
+
+/// Stopped in the pooled model, in a block of groups, or between, and resumed: the same bytes.
+TEST(FleetCheckpoint, AResumedFitGivesTheSameBytes) {
+  const TemporaryDirectory directory;
+  std::vector<std::pair<std::string, std::int64_t>> sizes = fleet_sizes;
+  for (int g = 0; g < 140; ++g) sizes.push_back({"z" + std::to_string(g), 50});  // more models than a block holds
+  const FleetRows training = fleet_rows(sizes, 1);
+  const std::string bytes = saved(fitted_fleet(training), directory.file("whole"));
+  const std::int64_t all = 200 * 2 * 145;
+  for (const std::int64_t stop : {std::int64_t{200}, std::int64_t{400}, std::int64_t{53000}}) {
+    SCOPED_TRACE(stop);
+    std::atomic<bool> cancel = false;
+    std::int64_t last = 0;
+    FitControl control;
+    control.checkpoint_directory = directory.file("checkpoint" + std::to_string(stop));
+    control.cancel = &cancel;
+    control.on_progress = [&](const FitProgress& progress) {
+      EXPECT_GT(progress.step, last);
+      EXPECT_EQ(progress.steps, all);
+      last = progress.step;
+      cancel = progress.step >= stop;
+    };
+    Fleet stopped(test_device(2), quick_options());
+    expect_error(ErrorCode::cancelled, {directory.path()},
+                 [&] { stopped.fit(training.rows.view(), training.groups, control); });
+    EXPECT_FALSE(stopped.fitted());
+    EXPECT_LT(last, all);
+    control.cancel = nullptr;
+    control.resume = true;
+    control.on_progress = {};
+    for (int again = 0; again < (stop == 400 ? 2 : 1); ++again) {  // the second time nothing is left to train
+      Fleet resumed(test_device(2), quick_options());
+      resumed.fit(training.rows.view(), training.groups, control);
+      EXPECT_EQ(saved(resumed, directory.file("resumed")), bytes);
+    }
+    std::vector<std::string> others = training.groups;
+    others[0] = others[0] == "a" ? "b" : "a";
+    Fleet other(test_device(2), quick_options());
+    expect_error(ErrorCode::invalid_argument, {"pooled.safetensors", "other options or training rows"},
+                 [&] { other.fit(training.rows.view(), others, control); });
+  }
+}
+
+}  // namespace
+}  // namespace cugad::test
