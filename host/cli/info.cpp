@@ -93,7 +93,23 @@ void describe_model(const Device& device, const std::string& path) {
   }
 }
 
+/// As docs/options.md has them: one row of a Markdown table each.
+std::string option_table() {
+  const auto cell = [](std::string text) {
+    for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, 1, '\\');
+    return text;
+  };
+  std::string table = "| option | default | values | meaning |\n|---|---|---|---|\n";
+  for (const OptionInfo& option : option_list()) {
+    const std::string usual = get_option(DetectorOptions{}, option.name);
+    table += fmt::format("| `{}` | {} | {} | {} |\n", option.name, usual.empty() ? "empty" : "`" + usual + "`",
+                         cell(option.choices.empty() ? option.kind : option.choices), cell(option.help));
+  }
+  return table;
+}
+
 void info(const FlagSet& flags) {
+  if (flags.boolean("options")) return print(option_table());
   const Device device = flags.open_device();
   print(named_values({{"version", CUGAD_VERSION},
                       {"device", device.name()},
@@ -109,6 +125,7 @@ Run add_info(CLI::App& app) {
   CLI::App* command = app.add_subcommand("info", "Describe this build, its device, its ops, or a model");
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file to describe");
+  flags->add_boolean("options", "Print every detector option with its default, as a Markdown table");
   flags->add_boolean("ops", "List the ops and the backends that have them");
   flags->add_device();
   return [flags] { info(*flags); };

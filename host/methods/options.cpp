@@ -252,7 +252,7 @@ std::vector<Option> make_options() {
   list.push_back(number("latent_cycle", &O::latent_cycle, 0, 1e6,
                         "encoder methods: weight of the mean (z - E(G(z)))^2 in the losses of G and E"));
   list.push_back(number("contextual", &O::contextual, 0, 1e6,
-                        "ganomaly: weight of the mean |x - G(E(x))|; other methods have reconstruction"));
+                        "ganomaly: weight of the mean |x - G(E(x))|; translation: of the mean |t - G(s)|"));
   list.push_back(flag("latent_discriminator", &O::latent_discriminator, "alad: D(z, z') steers G and E"));
   list.push_back(number("gradient_penalty", &O::gradient_penalty, 0, 1e6,
                         "weight of the critic's gradient penalty (generator_loss wasserstein)"));

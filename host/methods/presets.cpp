@@ -357,6 +357,7 @@ const std::vector<Preset>& preset_table() {
         {"encoder_learning_rate", "1e-3"},
         {"average_decay", "0.98"},
         {"coverage", "0"},
+        {"reconstruction", "10"},
         {"adversarial", "0.1"},
         {"patience", "0"},
         {"score", "reconstruction"},

@@ -6,12 +6,12 @@
 namespace cugad {
 
 void TranslationStep::add_generator_terms(std::int64_t, bool) {
-  if (options_.reconstruction <= 0.0f) return;
+  if (options_.contextual <= 0.0f) return;
   const int columns = networks_.columns;
   run(context_, DifferenceLoss{.a = generated_rows_.slice_columns(0, columns),
                                .b = real().slice_columns(0, columns),
                                .metric = Distance::l1,
-                               .weight = options_.reconstruction,
+                               .weight = options_.contextual,
                                .da = generated_gradient_.slice_columns(0, columns),
                                .db = {},
                                .accumulate = true,

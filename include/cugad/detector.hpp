@@ -141,9 +141,9 @@ struct DetectorOptions {
   float fence = 0.3f;                 ///< weight of negatives made from real rows
   float historical_averaging = 0.0f;  ///< weight of |theta - mean of its past|^2 (Salimans 2016, 3.3)
   float adversarial = 1.0f;           ///< weight of D's view in the losses of G and E
-  float reconstruction = 10.0f;       ///< encoder methods: weight of mean |x - G(E(x))| in the losses of G and E
+  float reconstruction = 1.0f;        ///< encoder methods: weight of mean |x - G(E(x))| in the losses of G and E
   float latent_cycle = 1.0f;          ///< encoder methods: weight of mean (z - E(G(z)))^2, or GANomaly's encoder loss
-  float contextual = 50.0f;           ///< GANomaly: weight of mean |x - G(E(x))|, which reconstruction is to others
+  float contextual = 50.0f;           ///< GANomaly: weight of mean |x - G(E(x))|; translation: of mean |t - G(s)|
   bool latent_discriminator = true;   ///< ALAD: D(z, z') steers G and E
   float gradient_penalty = 10.0f;     ///< weight of the critic's penalty (generator_loss wasserstein)
   EncoderTraining encoder_training = EncoderTraining::joint;  ///< fanogan

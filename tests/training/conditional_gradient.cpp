@@ -84,7 +84,7 @@ DetectorOptions conditional_options(int latent) {
   options.r1 = 0.0f;
   options.coverage = latent > 0 ? 0.8f : 0.0f;
   options.coverage_rows = 24;
-  options.reconstruction = 2.5f;
+  options.contextual = 2.5f;
   if (latent == 0) options.method = Method::translation;
   return options;
 }
@@ -144,7 +144,7 @@ void check_generator(const DetectorOptions& options, std::int64_t t) {
       coverage += nearest;
     }
     const double translation = options.method == Method::translation
-                                   ? options.reconstruction * difference / static_cast<double>(columns - conditions)
+                                   ? options.contextual * difference / static_cast<double>(columns - conditions)
                                    : 0.0;
     return (options.adversarial * adversarial + options.coverage * coverage / static_cast<double>(columns) +
             translation) /
