@@ -47,6 +47,8 @@ const std::vector<Measured>& methods() {
       {"fanogan", "fanogan-paper", fanogan_networks()},
       {"fanogan_izi_f", "fanogan-paper", encoder_alone()},
       {"fanogan_recommended", "kdd99-fanogan-recommended", {{"population", "1"}}},
+      {"alad", "kdd99-alad-faithful", {}},
+      {"alad_spectral", "kdd99-alad-faithful", {{"spectral_norm", "true"}}},
       {"bigan_features", "kdd99-egbad-faithful", {{"method", "bigan"}, {"discrimination", "feature_l1"}}},
       {"egbad_recommended", "kdd99-egbad-recommended", {{"population", "1"}}},
   };
