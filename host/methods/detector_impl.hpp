@@ -24,7 +24,7 @@ void check_options(const DetectorOptions& options);
 std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved);
 
 /// What a detector holds.
-struct Detector::Impl {
+struct __attribute__((visibility("hidden"))) Detector::Impl {
   Impl(const Device& device_, DetectorOptions options_) : device(device_), options(std::move(options_)) {}
 
   /// residuals (optional): rows x columns, the mean |x - G(z)| of the population in transformed units; 0 for columns

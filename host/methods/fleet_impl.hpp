@@ -16,7 +16,7 @@
 namespace cugad {
 
 /// What a fleet holds: its models as they stand in the file, and some of them ready to score.
-struct Fleet::Impl {
+struct __attribute__((visibility("hidden"))) Fleet::Impl {
   static constexpr std::int64_t pooled_model = -1;  ///< its number; the others count from 0
   /// Rows that a group's model scores at a time: working memory for more would cost more than it saves.
   static constexpr std::int64_t chunk_rows = 512;

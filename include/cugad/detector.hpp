@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cugad/device.hpp"
+#include "cugad/export.h"
 #include "cugad/ops.hpp"
 #include "cugad/tensor.hpp"
 
@@ -186,17 +187,17 @@ struct OptionInfo {
   std::string choices;  ///< "minimax|non_saturating", or empty
   std::string help;
 };
-const std::vector<OptionInfo>& option_list();
+CUGAD_API const std::vector<OptionInfo>& option_list();
 /// Sets a field from text (lists: comma-separated). Throws Error{invalid_argument}: unknown names name the nearest
 /// known one.
-void set_option(DetectorOptions& options, const std::string& name, const std::string& value);
-std::string get_option(const DetectorOptions& options, const std::string& name);
+CUGAD_API void set_option(DetectorOptions& options, const std::string& name, const std::string& value);
+CUGAD_API std::string get_option(const DetectorOptions& options, const std::string& name);
 /// Named settings that reproduce a paper or protocol; apply_preset throws Error{invalid_argument} for an unknown name.
-std::vector<std::string> presets();
-void apply_preset(DetectorOptions& options, const std::string& name);
+CUGAD_API std::vector<std::string> presets();
+CUGAD_API void apply_preset(DetectorOptions& options, const std::string& name);
 /// One flat JSON object with every option; parsing is strict (unknown keys are errors) and starts from `base`.
-std::string options_to_json(const DetectorOptions& options);
-DetectorOptions options_from_json(const std::string& json, DetectorOptions base = {});
+CUGAD_API std::string options_to_json(const DetectorOptions& options);
+CUGAD_API DetectorOptions options_from_json(const std::string& json, DetectorOptions base = {});
 
 /// What one model of the population did lately.
 struct ModelTelemetry {
@@ -228,7 +229,7 @@ struct Explanation {
   std::vector<float> residual;
 };
 
-class Detector {
+class CUGAD_API Detector {
  public:
   explicit Detector(const Device& device, DetectorOptions options = {});
   ~Detector();

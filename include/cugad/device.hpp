@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "cugad/export.h"
+
 /// Where the work runs.
 namespace cugad {
 
@@ -27,7 +29,7 @@ struct MemoryUse {
 
 /// One ordered stream of work on a device, with the scratch memory that ops need. Ops are asynchronous on a context's
 /// stream (the CPU backend finishes before it returns). One host thread uses a context at a time.
-class Context {
+class CUGAD_API Context {
  public:
   Context(std::shared_ptr<Backend> backend, int threads);
   ~Context();
@@ -83,7 +85,7 @@ class Context {
 };
 
 /// A device that answered. Cheap to copy; copies share the device.
-class Device {
+class CUGAD_API Device {
  public:
   /// `name` is "auto", "cpu", "cuda" or "cuda:N". "auto" takes CUDA if a device answers, else the CPU.
   /// Throws Error{unsupported} that names the reason when a named device is not there: never a silent fallback.
@@ -112,7 +114,7 @@ class Device {
 };
 
 /// "fp32", "tf32" or "bf16", and back. Throws Error{invalid_argument} for another name.
-Precision precision_from(std::string_view name);
-const char* name_of(Precision precision);
+CUGAD_API Precision precision_from(std::string_view name);
+CUGAD_API const char* name_of(Precision precision);
 
 }  // namespace cugad

@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "cugad/export.h"
+
 /// Errors that the library throws. A broken invariant inside the library is an assert, never one of these.
 namespace cugad {
 
@@ -18,7 +20,7 @@ enum class ErrorCode {
 };
 
 /// The one exception type. The message says what was given, what was expected and where, in one line.
-class Error : public std::runtime_error {
+class CUGAD_API Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
   ErrorCode code() const noexcept { return code_; }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cugad/detector.hpp"
+#include "cugad/export.h"
 
 /// Fleets: one detector per group of rows (a machine, a user, a sensor), trained together.
 namespace cugad {
@@ -37,7 +38,7 @@ struct FleetScored {
 /// The groups with models, sorted by name, are numbered from 0. The detector of group g equals, to the bit, one that is
 /// fitted on the group's rows alone with seed `seed` + g * population; the pooled one has seed `seed` +
 /// pooled_seed_distance. Groups are trained in bulk, as many at a time as bounded memory holds.
-class Fleet {
+class CUGAD_API Fleet {
  public:
   static constexpr std::uint64_t pooled_seed_distance = std::uint64_t{1} << 32;
 

@@ -4,18 +4,20 @@
 #include <span>
 #include <vector>
 
+#include "cugad/export.h"
+
 /// Measures of a ranking by scores (higher = more anomalous) against labels (non-zero = anomaly). Ties are exact.
 /// All throw Error{invalid_argument} when sizes differ, a score is NaN, or a class is missing where both are needed.
 namespace cugad::metrics {
 
 /// Area under the ROC curve: the probability that an anomaly scores above a normal row, ties counting one half.
-double auroc(std::span<const std::uint8_t> label, std::span<const float> score);
+CUGAD_API double auroc(std::span<const std::uint8_t> label, std::span<const float> score);
 
 /// Average precision: sum over distinct thresholds of (R_n - R_(n-1)) P_n.
-double average_precision(std::span<const std::uint8_t> label, std::span<const float> score);
+CUGAD_API double average_precision(std::span<const std::uint8_t> label, std::span<const float> score);
 
 /// numpy.percentile with linear interpolation, in double; percent in [0, 100].
-double percentile(std::span<const float> values, double percent);
+CUGAD_API double percentile(std::span<const float> values, double percent);
 
 /// Counts and ratios of the decision "score >= threshold"; a ratio with an empty denominator is 0.
 struct Decision {
@@ -23,9 +25,10 @@ struct Decision {
   std::int64_t flagged = 0, true_positives = 0;
   double precision = 0, recall = 0, f1 = 0;
 };
-Decision decide(std::span<const std::uint8_t> label, std::span<const float> score, double threshold);
+CUGAD_API Decision decide(std::span<const std::uint8_t> label, std::span<const float> score, double threshold);
 
 /// decide() at the (100 - percent)-th percentile of the scores; ties at the threshold are all flagged.
-Decision decide_top_percent(std::span<const std::uint8_t> label, std::span<const float> score, double percent);
+CUGAD_API Decision decide_top_percent(std::span<const std::uint8_t> label, std::span<const float> score,
+                                      double percent);
 
 }  // namespace cugad::metrics

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cugad/device.hpp"
+#include "cugad/export.h"
 #include "cugad/ops.hpp"
 
 /// Multi-layer perceptrons as views into one flat parameter buffer per population.
@@ -18,7 +19,7 @@ struct LayerSpec {
 
 /// A layer description turned into views. Holds no memory: parameters, gradients and both Adam moments are flat buffers
 /// [models, 1, parameters()] laid out weight 0, bias 0, weight 1, bias 1, ...
-class Mlp {
+class CUGAD_API Mlp {
  public:
   /// Per-layer buffers of one batch: output[l] is the layer's output, gradient[l] the loss gradient with respect to it
   /// (after backward: with respect to the layer's pre-activation).

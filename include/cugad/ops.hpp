@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cugad/device.hpp"
+#include "cugad/export.h"
 #include "cugad/rng.hpp"
 #include "cugad/tensor.hpp"
 
@@ -635,11 +636,11 @@ struct MinibatchDiscriminationBackward {
   X(minibatch_discrimination, MinibatchDiscrimination) \
   X(minibatch_discrimination_backward, MinibatchDiscriminationBackward)
 
-#define CUGAD_DECLARE(name, Args)                                  \
-  Verdict can_run(const Context& context, const Args& args);       \
-  std::size_t workspace(const Context& context, const Args& args); \
-  std::string path(const Context& context, const Args& args);      \
-  void run(Context& context, const Args& args);
+#define CUGAD_DECLARE(name, Args)                                            \
+  CUGAD_API Verdict can_run(const Context& context, const Args& args);       \
+  CUGAD_API std::size_t workspace(const Context& context, const Args& args); \
+  CUGAD_API std::string path(const Context& context, const Args& args);      \
+  CUGAD_API void run(Context& context, const Args& args);
 CUGAD_OPS(CUGAD_DECLARE)
 #undef CUGAD_DECLARE
 

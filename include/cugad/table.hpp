@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cugad/export.h"
 #include "cugad/tensor.hpp"
 
 /// Tables on the host: reading files in chunks, turning columns into numbers, splitting rows.
@@ -34,7 +35,7 @@ struct Column {
 };
 
 /// Some consecutive rows of a file.
-struct Table {
+struct CUGAD_API Table {
   std::int64_t rows = 0;
   std::int64_t first_row = 0;  ///< number of the first row in the file's data, from 0
   std::vector<Column> columns;
@@ -54,7 +55,7 @@ struct ReadOptions {
 };
 
 /// Reads a table in chunks with bounded memory.
-class TableReader {
+class CUGAD_API TableReader {
  public:
   virtual ~TableReader() = default;
   virtual const std::vector<std::string>& column_names() const = 0;
@@ -70,14 +71,14 @@ class TableReader {
 /// numbers as C writes them, surrounding blanks dropped, double quotes after RFC 4180; empty, "NA", "N/A", "NaN",
 /// "nan", "null", "?" are missing; an infinite number is an error (Error{format}). CRLF and a final line without
 /// newline are fine.
-std::unique_ptr<TableReader> open_table(const std::string& path, const ReadOptions& options = {});
+CUGAD_API std::unique_ptr<TableReader> open_table(const std::string& path, const ReadOptions& options = {});
 
 /// The whole file in memory.
-Table read_table(const std::string& path, const ReadOptions& options = {});
+CUGAD_API Table read_table(const std::string& path, const ReadOptions& options = {});
 
 /// Turns tables into float matrices: numeric columns in their order, then one 0/1 column per value of each categorical
 /// column (values in ASCII order). Fitted once, stored in the model.
-class TableEncoder {
+class CUGAD_API TableEncoder {
  public:
   struct Options {
     std::vector<std::string> categorical;  ///< besides the text columns, which are always categorical
@@ -115,19 +116,19 @@ class TableEncoder {
 };
 
 /// For each row whether the column's cell equals one of `values`: as text, or as numbers where both are numbers.
-std::vector<std::uint8_t> rows_with_value(const Table& table, const std::string& column,
-                                          std::span<const std::string> values);
+CUGAD_API std::vector<std::uint8_t> rows_with_value(const Table& table, const std::string& column,
+                                                    std::span<const std::string> values);
 
 /// Positions of the rows where `keep` is non-zero.
-std::vector<std::int64_t> kept_rows(std::span<const std::uint8_t> keep);
+CUGAD_API std::vector<std::int64_t> kept_rows(std::span<const std::uint8_t> keep);
 /// The rows at the given positions, in that order.
-Matrix take_rows(const Matrix& matrix, std::span<const std::int64_t> rows);
-Table take_rows(const Table& table, std::span<const std::int64_t> rows);
+CUGAD_API Matrix take_rows(const Matrix& matrix, std::span<const std::int64_t> rows);
+CUGAD_API Table take_rows(const Table& table, std::span<const std::int64_t> rows);
 /// Positions of the first of each distinct row (compared bit for bit), ascending.
-std::vector<std::int64_t> distinct_rows(const Matrix& matrix);
+CUGAD_API std::vector<std::int64_t> distinct_rows(const Matrix& matrix);
 
 /// numpy.random.RandomState(seed).permutation(n), to the bit (MT19937, legacy bounded integers, Fisher-Yates).
-std::vector<std::int64_t> numpy_permutation(std::uint32_t seed, std::int64_t n);
+CUGAD_API std::vector<std::int64_t> numpy_permutation(std::uint32_t seed, std::int64_t n);
 
 /// A labelled table made by us, for demos and tests: telemetry of machines (load, temperatures, byte counts that are
 /// heavy-tailed, a categorical "service" and "state", a "machine" column) with about 3 % anomalies of several kinds;
@@ -135,7 +136,7 @@ std::vector<std::int64_t> numpy_permutation(std::uint32_t seed, std::int64_t n);
 /// "machine" ("machine-0007"): each group is a machine of its own character (offsets, scales, rhythm), so that a model
 /// of all of them misses what a model of each one sees. Groups are of equal size (but for one row), or `uneven`: from 1
 /// row on, log-uniform. Same seed, same file. Written as csv (".gz": compressed), aside and then renamed.
-void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint64_t seed, std::int64_t groups = 1,
-                          bool uneven = false);
+CUGAD_API void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint64_t seed,
+                                    std::int64_t groups = 1, bool uneven = false);
 
 }  // namespace cugad
