@@ -15,6 +15,15 @@ class RecordedWork {
   virtual void launch(void* stream) = 0;
 };
 
+/// Whose memory an address is in.
+enum class MemoryKind {
+  host,     ///< the host's, which may move: copies go through a buffer
+  pinned,   ///< the host's, page-locked
+  device,   ///< this device's
+  managed,  ///< of the host and this device
+  foreign,  ///< another device's
+};
+
 /// A device as the host side sees it: memory, copies, order, and a table of ops.
 class Backend {
  public:
@@ -46,7 +55,12 @@ class Backend {
   /// Whether the host may dereference this backend's memory.
   virtual bool is_host_memory() const = 0;
   /// Whether kernels may dereference `memory`: allocated by a runtime of this device, or any memory on the CPU.
-  virtual bool is_device_pointer(const void* memory) const = 0;
+  bool is_device_pointer(const void* memory) const {
+    if (is_host_memory()) return true;
+    const MemoryKind kind = memory_kind(memory);
+    return kind == MemoryKind::device || kind == MemoryKind::managed;
+  }
+  virtual MemoryKind memory_kind(const void* memory) const = 0;
   /// A device runs all models of a population in one launch; the CPU runs them on its threads.
   virtual bool runs_models_together() const { return false; }
 

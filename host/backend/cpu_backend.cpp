@@ -61,7 +61,7 @@ class CpuBackend final : public Backend {
     return pages < 0 || page < 0 ? 0 : static_cast<std::size_t>(pages) * static_cast<std::size_t>(page);
   }
   MemoryUse memory() const override { return {bytes_.load(), peak_bytes_.load()}; }
-  bool is_device_pointer(const void*) const override { return true; }
+  MemoryKind memory_kind(const void*) const override { return MemoryKind::host; }
   void copy_rows(void* destination, std::size_t destination_stride, const void* source, std::size_t source_stride,
                  std::size_t row_bytes, std::size_t rows, void*) override {
     for (std::size_t r = 0; r < rows; ++r) {

@@ -195,14 +195,16 @@ class CudaBackend final : public Backend {
     const CurrentDevice current(*this);
     require(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "cudaStreamSynchronize");
   }
-  bool is_device_pointer(const void* memory) const override {
+  MemoryKind memory_kind(const void* memory) const override {
     cudaPointerAttributes attributes = {};
     if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
       cudaGetLastError();
-      return false;
+      return MemoryKind::host;
     }
-    if (attributes.type == cudaMemoryTypeDevice) return attributes.device == index_;
-    return attributes.type == cudaMemoryTypeManaged;
+    if (attributes.type == cudaMemoryTypeManaged) return MemoryKind::managed;
+    if (attributes.type == cudaMemoryTypeHost) return MemoryKind::pinned;
+    if (attributes.type != cudaMemoryTypeDevice) return MemoryKind::host;
+    return attributes.device == index_ ? MemoryKind::device : MemoryKind::foreign;
   }
 
   void* make_stream() override {

@@ -74,33 +74,39 @@ extern const MethodDefinition anogan_definition{.method = Method::anogan,
                                                 .has_prior = true,
                                                 .stops_by_coverage = true};
 
-void AnoGan::prepare() {
-  AnomalyModel::prepare();
+std::int64_t AnoGan::latent_rows() const {
+  if (needs_bank()) return options_.bank_rows;
+  return searches() ? start_pool : 0;
+}
+
+void AnoGan::draw() {
+  AnomalyModel::draw();
+  if (networks_.condition > 0) {
+    carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
+                                         weight(Role::generator), networks_.columns, carried_generator_weights_);
+    no_condition_ = kept_->stack("conditions of no value", 1, chunk_rows(), networks_.condition);
+    run(context_, FillUniform{.out = no_condition_, .key = {}, .low = 0.0f, .high = 0.0f});
+  }
+  if (latent_rows() == 0) return;
+  bank_latent_ = kept_->stack("latents of the bank", population(), latent_rows(), search_inputs());
+  run(context_, FillUniform{.out = bank_latent_, .key = {}, .low = 0.0f, .high = 0.0f});
+  run(context_, FillNormal{.out = bank_latent_.slice_columns(0, networks_.latent),
+                           .key = {.seed = options_.seed, .purpose = RandomPurpose::bank},
+                           .truncated = options_.search_from == SearchStart::truncated_normal});
+  if (!needs_bank()) return;
+  bank_ = kept_->stack("bank of generated rows", population(), latent_rows(), networks_.row_columns());
+  generate(bank_latent_, bank_);
+}
+
+void AnoGan::take_memory() {
+  AnomalyModel::take_memory();
   const std::int64_t models = population(), rows = chunk_rows(), columns = networks_.row_columns();
   loss_ = arena_.stack("search losses", models, rows, 1);
   filled_ = arena_.stack("rows without missing cells", models, rows, columns);
   reconstruction_ = arena_.stack("reconstructions", models, rows, columns);
   if (needs_discriminator()) judge_buffers_ = carve("activations", networks_.discriminator(), rows);
-  if (networks_.condition > 0) {
-    carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
-                                         weight(Role::generator), networks_.columns, carried_generator_weights_);
-    no_condition_ = arena_.stack("conditions of no value", 1, rows, networks_.condition);
-    run(context_, FillUniform{.out = no_condition_, .key = {}, .low = 0.0f, .high = 0.0f});
-  }
-  if (options_.score != ScoreRule::bank && !searches()) return;
-  const std::int64_t bank_rows = needs_bank() ? options_.bank_rows : start_pool;
-  // Without a bank the latents alone are kept: the pool of random search starts.
-  bank_latent_ = arena_.stack("latents of the bank", models, bank_rows, search_inputs());
-  run(context_, FillUniform{.out = bank_latent_, .key = {}, .low = 0.0f, .high = 0.0f});
-  run(context_, FillNormal{.out = bank_latent_.slice_columns(0, networks_.latent),
-                           .key = {.seed = options_.seed, .purpose = RandomPurpose::bank},
-                           .truncated = options_.search_from == SearchStart::truncated_normal});
-  if (needs_bank()) {
-    bank_ = arena_.stack("bank of generated rows", models, bank_rows, columns);
-    generate(bank_latent_, bank_);
-  }
-  nearest_count_ = std::max(options_.neighbours, options_.restarts);
-  nearest_count_ = std::min(nearest_count_, bank_rows);
+  if (latent_rows() == 0) return;
+  nearest_count_ = std::min<std::int64_t>(std::max(options_.neighbours, options_.restarts), latent_rows());
   distance_ = arena_.stack("distances", models, rows, nearest_count_);
   nearest_ = arena_.stack<std::int32_t>("nearest generated rows", models, rows, nearest_count_);
   const std::int64_t restarts = options_.restarts;
@@ -121,7 +127,7 @@ StackView<const float> AnoGan::encode(MatrixView<const float>) { return {}; }
 Mlp AnoGan::carry_condition(const char* name, const Mlp& network, StackView<const float> weights, int outputs,
                             StackView<float>& carried) {
   const CarriedCondition carrying(network, outputs, networks_.condition);
-  carried = arena_.stack(name, population(), 1, carrying.network.parameters());
+  carried = kept_->stack(name, population(), 1, carrying.network.parameters());
   for (std::int64_t m = 0; m < population(); ++m) {
     const std::vector<float> values =
         carrying.parameters(download(context_, weights.model(m).data, weights.columns).data());

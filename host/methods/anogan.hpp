@@ -10,10 +10,12 @@ namespace cugad {
 class AnoGan : public AnomalyModel {
  public:
   using AnomalyModel::AnomalyModel;
-  void prepare() override;
   std::string search_path() const override;
 
  protected:
+  std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<AnoGan>(*this); }
+  void draw() override;
+  void take_memory() override;
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override;
   void explain(MatrixView<const float> rows) override;
   /// E(x) per model [models, rows, latent]; only methods with an encoder have it.
@@ -48,6 +50,8 @@ class AnoGan : public AnomalyModel {
 
  private:
   bool searches() const { return options_.score == ScoreRule::search; }
+  /// Rows of bank_latent_: the bank's latents, or a pool of random search starts.
+  std::int64_t latent_rows() const;
   bool needs_bank() const {
     return options_.score == ScoreRule::bank || (searches() && options_.search_from == SearchStart::bank);
   }

@@ -37,18 +37,40 @@ AnomalyModel::AnomalyModel(const Device& device, const DetectorOptions& resolved
       options_(resolved_options),
       networks_(networks),
       context_(device.make_context()),
+      kept_(std::make_shared<Arena>(device.backend())),
       arena_(device.backend()) {
   for (const Role role : all_roles) {
     if (!networks_.has(role)) continue;
     weights_[static_cast<std::size_t>(role)] =
-        arena_.stack(name_of(role), population(), 1, networks_[role].parameters());
+        kept_->stack(name_of(role), population(), 1, networks_[role].parameters());
   }
-  statistics_ = arena_.stack("score statistics", population(), 1, 4);
+  statistics_ = kept_->stack("score statistics", population(), 1, 4);
   residual_statistics_.resize(population());
   discriminator_statistics_.resize(population());
 }
 
+AnomalyModel::AnomalyModel(const AnomalyModel& other)
+    : device_(other.device_),
+      options_(other.options_),
+      networks_(other.networks_),
+      context_(device_.make_context()),
+      kept_(other.kept_),
+      arena_(device_.backend()),
+      column_scale_(other.column_scale_),
+      weights_(other.weights_),
+      residual_statistics_(other.residual_statistics_),
+      discriminator_statistics_(other.discriminator_statistics_),
+      chunk_limit_(other.chunk_limit_),
+      statistics_(other.statistics_) {}
+
 AnomalyModel::~AnomalyModel() = default;
+
+std::unique_ptr<AnomalyModel> AnomalyModel::share() {
+  context_.synchronize();  // the copy's stream does not wait for this one
+  std::unique_ptr<AnomalyModel> other = copy();
+  other->take_memory();
+  return other;
+}
 
 std::int64_t AnomalyModel::chunk_rows() const {
   const bool together = device_.backend().runs_models_together();
@@ -90,7 +112,7 @@ void AnomalyModel::fold_weights(const Network& network, StackView<const float> f
   }
 }
 
-void AnomalyModel::prepare() {
+void AnomalyModel::take_memory() {
   feature_residual_ = arena_.stack("residuals per column", population(), chunk_rows(), networks_.row_columns());
 }
 

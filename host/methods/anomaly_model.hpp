@@ -19,11 +19,13 @@ ScoreStatistics statistics_of(Context& context, const std::vector<float>& values
 
 /// The trained networks of a population and how they score a row: the base of all methods. Works on transformed rows
 /// (data columns, then condition columns) in device memory.
+///
+/// What scoring reads (weights, bank, statistics) is written before the first score and never after; copies for other
+/// threads share it. What scoring writes (activations, distances, a stream) each of them has for itself.
 class AnomalyModel {
  public:
   AnomalyModel(const Device& device, const DetectorOptions& resolved_options, const MethodNetworks& networks);
   virtual ~AnomalyModel();
-  AnomalyModel(const AnomalyModel&) = delete;
   AnomalyModel& operator=(const AnomalyModel&) = delete;
 
   /// Takes over the scoring weights of a finished training: those of as many of its models as this one has, from
@@ -32,7 +34,12 @@ class AnomalyModel {
   const MethodNetworks& networks() const { return networks_; }
   StackView<float> weights(Role role) const { return weights_[static_cast<std::size_t>(role)]; }
   /// Must be called once the weights are in place: draws what scoring needs and takes the working memory.
-  virtual void prepare();
+  void prepare() {
+    draw();
+    take_memory();
+  }
+  /// Another model, prepared as this one is, on the same weights.
+  std::unique_ptr<AnomalyModel> share();
 
   /// Learns the score statistics on rows that stand for training, and returns their scores.
   std::vector<float> calibrate(MatrixView<const float> rows);
@@ -60,6 +67,14 @@ class AnomalyModel {
   void sample(std::int64_t count, std::uint64_t seed, float* rows);
 
  protected:
+  /// For share(): what is written while scoring is yet to be taken.
+  AnomalyModel(const AnomalyModel& other);
+  virtual std::unique_ptr<AnomalyModel> copy() const = 0;
+  /// Makes what scoring reads besides the weights, in `*kept_`.
+  virtual void draw() {}
+  /// Takes the memory that scoring writes, in `arena_`.
+  virtual void take_memory();
+
   /// Per model and row: the method's score, and D's logit where it is needed. Device memory, until the next call.
   struct RawScores {
     StackView<const float> residual, logit;
@@ -83,6 +98,7 @@ class AnomalyModel {
   DetectorOptions options_;
   MethodNetworks networks_;
   Context context_;
+  std::shared_ptr<Arena> kept_;  ///< what copies share
   Arena arena_;
   StackView<float> column_scale_;
   StackView<float> feature_residual_;  ///< [models, chunk rows, columns]

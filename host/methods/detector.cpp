@@ -67,8 +67,9 @@ void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector
   Context context = device.make_context();
   const ResidentRows resident(context, std::as_const(prepared.calibration).view());
   const std::vector<float> scores = trained->calibrate(resident.view());
+  ScoreCalibration learnt(scores);
   threshold = score_threshold(scores, resolved_options);
-  calibration = ScoreCalibration(scores);
+  calibration = std::move(learnt);
   resolved = resolved_options;
   transform = std::move(prepared.transform);
   roles = std::move(prepared.roles);
@@ -92,6 +93,32 @@ void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vec
     for (std::int64_t c = 0; c < columns; ++c) row[roles.order[c]] = c < columns - roles.condition ? residual[c] : 0.0f;
     std::copy(row.begin(), row.end(), residual);
   }
+}
+
+std::unique_ptr<Detector::Impl> Detector::Impl::share() {
+  auto other = std::make_unique<Impl>(device, options);
+  other->resolved = resolved;
+  other->names = names;
+  other->transform = transform;
+  other->roles = roles;
+  other->model = model->share(device);
+  other->telemetry = telemetry;
+  other->chunk_limit = chunk_limit;
+  other->threshold = threshold;
+  other->calibration = calibration;
+  other->attachments = attachments;
+  return other;
+}
+
+Detector Detector::share() {
+  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  Detector other(impl_->device);
+  other.impl_ = impl_->share();
+  return other;
+}
+
+void Detector::synchronize() {
+  if (fitted()) impl_->model->context().synchronize();
 }
 
 std::vector<float> Detector::score(MatrixView<const float> rows) {

@@ -31,6 +31,8 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   /// that are given.
   void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
              float* method_scores = nullptr);
+  /// Another detector on the same model.
+  std::unique_ptr<Impl> share();
   /// Makes the detector of trained members: prepares and calibrates them. (All but telemetry and names.)
   void finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
               PreparedRows prepared);

@@ -18,7 +18,7 @@ EncoderModel::EncoderModel(const Device& device, const DetectorOptions& resolved
                            const MethodNetworks& networks)
     : AnoGan(device, resolved_options, networks) {
   if (resolved_options.column_spread) {
-    column_scale_ = arena_.stack("column scale", population(), 1, networks.row_columns());
+    column_scale_ = kept_->stack("column scale", population(), 1, networks.row_columns());
   }
 }
 
@@ -34,11 +34,15 @@ bool EncoderModel::judges_query() const {
   return compares_features() || (discriminates() && options_.judged_pair == JudgedPair::query);
 }
 
-void EncoderModel::prepare() {
-  AnoGan::prepare();
+void EncoderModel::draw() {
+  AnoGan::draw();
+  carry_conditions();
+}
+
+void EncoderModel::take_memory() {
+  AnoGan::take_memory();
   const std::int64_t models = population(), rows = chunk_rows(), columns = networks_.row_columns();
   encoded_ = arena_.stack("latents of the rows", models, rows, search_inputs());
-  carry_conditions();
   total_ = arena_.stack("scores", models, rows, 1);
   pair_distance_ = arena_.stack("distances of pairs", models, rows, 1);
   const bool cycles = scores_cycles();
@@ -63,7 +67,7 @@ void EncoderModel::carry_conditions() {
   const bool has_encoder = networks_.has(Role::encoder);
   const Mlp none(networks_.row_columns(), {LayerSpec{}});
   const StackView<float> no_weights =
-      has_encoder ? StackView<float>() : arena_.stack("no encoder", population(), 1, none.parameters());
+      has_encoder ? StackView<float>() : kept_->stack("no encoder", population(), 1, none.parameters());
   carried_encoder_ =
       carry_condition("encoder that carries the condition", has_encoder ? networks_.encoder().trunk() : none,
                       has_encoder ? weight(Role::encoder) : StackView<const float>(no_weights), networks_.latent,

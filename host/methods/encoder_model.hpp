@@ -9,9 +9,11 @@ namespace cugad {
 class EncoderModel : public AnoGan {
  public:
   EncoderModel(const Device& device, const DetectorOptions& resolved_options, const MethodNetworks& networks);
-  void prepare() override;
 
  protected:
+  std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<EncoderModel>(*this); }
+  void draw() override;
+  void take_memory() override;
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override;
   void explain(MatrixView<const float> rows) override;
   void learn_scales(MatrixView<const float> rows) override;

@@ -15,6 +15,14 @@ Ensemble::Ensemble(const Device& device, std::vector<std::unique_ptr<AnomalyMode
   constants_ = arena_.stack("score statistics of the methods", count, 1, 4);
 }
 
+std::unique_ptr<Ensemble> Ensemble::share(const Device& device) {
+  std::vector<std::unique_ptr<AnomalyModel>> members;
+  for (const auto& member : members_) members.push_back(member->share());
+  auto other = std::make_unique<Ensemble>(device, std::move(members));
+  other->set_statistics(statistics_);
+  return other;
+}
+
 void Ensemble::set_statistics(const std::vector<ScoreStatistics>& statistics) {
   statistics_ = statistics;
   std::vector<float> values;

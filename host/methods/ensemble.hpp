@@ -14,6 +14,9 @@ class Ensemble {
   /// Members must be prepared; `device` is theirs.
   Ensemble(const Device& device, std::vector<std::unique_ptr<AnomalyModel>> members);
 
+  /// Another one on the same weights, prepared and calibrated as this one is.
+  std::unique_ptr<Ensemble> share(const Device& device);
+
   std::size_t methods() const { return members_.size(); }
   AnomalyModel& member(std::size_t i) const { return *members_[i]; }
   /// Standardises the members' scores: one per method; with one method they are not used.

@@ -53,6 +53,7 @@ class Fanogan : public EncoderModel {
   using EncoderModel::EncoderModel;
 
  protected:
+  std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<Fanogan>(*this); }
   ScoreWeights score_weights() const override;
 };
 

@@ -12,8 +12,8 @@ extern const MethodDefinition gan_definition{.method = Method::gan,
                                              .has_prior = true,
                                              .stops_by_coverage = true};
 
-void Gan::prepare() {
-  AnoGan::prepare();
+void Gan::take_memory() {
+  AnoGan::take_memory();
   if (options_.score == ScoreRule::discriminator && !needs_discriminator()) {
     judge_buffers_ = carve("activations", networks_.discriminator(), chunk_rows());
   }

@@ -9,9 +9,10 @@ namespace cugad {
 class Gan : public AnoGan {
  public:
   using AnoGan::AnoGan;
-  void prepare() override;
 
  protected:
+  std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<Gan>(*this); }
+  void take_memory() override;
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override;
   void explain(MatrixView<const float> rows) override;
 };

@@ -273,6 +273,12 @@ class CUGAD_API Detector {
   /// without allocating and without waiting once a first call has made the buffers. Throws Error{invalid_argument}
   /// before fit or load.
   void use_stream(void* stream);
+  /// Waits for the scores that were asked for.
+  void synchronize();
+  /// Another detector on this one's model: one copy of the weights and of the bank, working memory and a stream of its
+  /// own. Both may score at once, in different threads, and give the same bits. Attachments are copied; fitting one of
+  /// them gives that one a model of its own. Throws Error{invalid_argument} before fit or load.
+  Detector share();
   /// How the latent search of a full batch runs on this device ("resident", "general", "layers"); empty where there is
   /// one way, or the score needs no search.
   std::string search_path() const;

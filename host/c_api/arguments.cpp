@@ -1,0 +1,83 @@
+#include "host/c_api/arguments.hpp"
+
+#include "cugad/error.hpp"
+#include "host/backend/backend.hpp"
+
+namespace cugad::c_api {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCode::invalid_argument, what); }
+
+std::uintptr_t address(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
+
+/// From the first element of a matrix to behind its last.
+std::uintptr_t bytes_of(MatrixView<const float> x) {
+  return x.rows == 0 ? 0 : sizeof(float) * static_cast<std::uintptr_t>((x.rows - 1) * x.row_stride + x.columns);
+}
+
+void require_usable(const Device& device, const void* memory, const char* name) {
+  if (memory == nullptr || device.backend().memory_kind(memory) != MemoryKind::foreign) return;
+  refuse(std::string(name) + " is memory of another device, expected memory of the host or of " + device.name());
+}
+
+}  // namespace
+
+void require(const void* pointer, const char* name) {
+  if (pointer == nullptr) refuse(std::string(name) + " is NULL");
+}
+
+std::string text_of(const char* text, const char* name) {
+  require(text, name);
+  return text;
+}
+
+void require_extent(const void* array, std::int64_t count, std::int64_t element_bytes, const char* name) {
+  if (count < 0 || count > PTRDIFF_MAX / element_bytes) {
+    refuse(std::string(name) + " has " + std::to_string(count) + " elements, expected a number that memory can hold");
+  }
+  if (count == 0) return;
+  require(array, name);
+  if (address(array) % static_cast<std::uintptr_t>(element_bytes) != 0 ||
+      address(array) + static_cast<std::uintptr_t>(count * element_bytes) < address(array)) {
+    refuse(std::string(name) + " is no address of elements of " + std::to_string(element_bytes) + " bytes");
+  }
+}
+
+void require_matrix(const Device& device, MatrixView<const float> x, const char* name) {
+  const auto text = [](std::int64_t number) { return std::to_string(number); };
+  if (x.rows < 0 || x.columns < 0 || x.row_stride < x.columns) {
+    refuse(std::string(name) + " has " + text(x.rows) + " rows and " + text(x.columns) + " columns with row_stride " +
+           text(x.row_stride) + ", expected no negative number and row_stride >= columns");
+  }
+  std::int64_t elements = 0;
+  if (__builtin_mul_overflow(x.rows, x.row_stride, &elements)) {
+    refuse(std::string(name) + " has " + text(x.rows) + " rows with row_stride " + text(x.row_stride) +
+           ", expected a size that memory can hold");
+  }
+  // The last row may end with its columns.
+  const std::int64_t used = x.rows == 0 ? 0 : elements - x.row_stride + x.columns;
+  require_array(device, x.data, used, name);
+}
+
+void require_array(const Device& device, const float* array, std::int64_t count, const char* name) {
+  require_extent(array, count, sizeof(float), name);
+  if (count > 0) require_usable(device, array, name);
+}
+
+void require_host(const Device& device, const void* array, const char* name) {
+  if (array == nullptr) return;
+  const MemoryKind kind = device.backend().memory_kind(array);
+  if (kind == MemoryKind::device || kind == MemoryKind::foreign) {
+    refuse(std::string(name) + " is memory of a device, expected memory of the host");
+  }
+}
+
+void require_apart(MatrixView<const float> x, const void* array, std::int64_t bytes, const char* name) {
+  if (array == nullptr || bytes == 0 || x.rows == 0) return;
+  const std::uintptr_t first = address(x.data), begin = address(array);
+  if (begin < first + bytes_of(x) && first < begin + static_cast<std::uintptr_t>(bytes)) {
+    refuse(std::string(name) + " overlaps x");
+  }
+}
+
+}  // namespace cugad::c_api

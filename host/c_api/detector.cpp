@@ -1,0 +1,66 @@
+#include "cugad/error.hpp"
+#include "host/backend/backend.hpp"
+#include "host/c_api/arguments.hpp"
+#include "host/c_api/guard.hpp"
+#include "host/c_api/handles.hpp"
+
+/// Where detectors come from and go to.
+
+using namespace cugad;
+using namespace cugad::c_api;
+
+extern "C" {
+
+cugad_status cugad_detector_create(cugad_device* device, const char* config_json, cugad_detector** detector) {
+  return guard(__func__, [&] {
+    require(detector, "detector");
+    *detector = nullptr;
+    require(device, "device");
+    const std::string config = config_json == nullptr ? "" : config_json;
+    *detector = new cugad_detector(
+        *device, Detector(device->device, config.empty() ? DetectorOptions{} : options_from_json(config)));
+  });
+}
+
+cugad_status cugad_detector_load(cugad_device* device, const char* path, cugad_detector** detector) {
+  return guard(__func__, [&] {
+    require(detector, "detector");
+    *detector = nullptr;
+    require(device, "device");
+    *detector = new cugad_detector(*device, Detector::load(device->device, text_of(path, "path")));
+  });
+}
+
+cugad_status cugad_detector_share(cugad_detector* detector, cugad_detector** other) {
+  return guard(__func__, [&] {
+    require(other, "other");
+    *other = nullptr;
+    require(detector, "detector");
+    *other = new cugad_detector(*detector);
+  });
+}
+
+void cugad_detector_destroy(cugad_detector* detector) { delete detector; }
+
+cugad_status cugad_detector_save(cugad_detector* detector, const char* path) {
+  return guard(__func__, [&] {
+    require(detector, "detector");
+    detector->detector.save(text_of(path, "path"));
+  });
+}
+
+cugad_status cugad_detector_use_stream(cugad_detector* detector, void* stream) {
+  return guard(__func__, [&] {
+    require(detector, "detector");
+    detector->own_stream = stream;
+  });
+}
+
+cugad_status cugad_detector_synchronize(cugad_detector* detector) {
+  return guard(__func__, [&] {
+    require(detector, "detector");
+    if (detector->stream() != nullptr) detector->device.backend().synchronize(detector->stream());
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,135 @@
+#include <cstring>
+#include <vector>
+
+#include "cugad/error.hpp"
+#include "host/backend/backend.hpp"
+#include "host/c_api/arguments.hpp"
+#include "host/c_api/guard.hpp"
+#include "host/c_api/handles.hpp"
+
+using namespace cugad;
+using namespace cugad::c_api;
+
+namespace {
+
+/// No header of any version has a larger struct: a larger size was never set.
+constexpr std::size_t largest_controls = 4096;
+
+/// The caller's controls as this version knows them.
+cugad_fit_controls controls_of(const cugad_fit_controls* given) {
+  cugad_fit_controls controls = {};
+  if (given == nullptr) return controls;
+  const std::size_t size = given->struct_size;
+  if (size < sizeof controls || size > largest_controls) {
+    throw Error(ErrorCode::invalid_argument, "controls has struct_size " + std::to_string(size) +
+                                                 ", expected sizeof(cugad_fit_controls), here " +
+                                                 std::to_string(sizeof controls));
+  }
+  // A later version's members may stay 0.
+  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
+  for (std::size_t i = sizeof controls; i < size; ++i) {
+    if (bytes[i] == 0) continue;
+    throw Error(ErrorCode::unsupported, "controls sets a member that version " CUGAD_VERSION " does not know");
+  }
+  std::memcpy(&controls, given, sizeof controls);
+  return controls;
+}
+
+std::vector<std::string> names_of(const cugad_fit_controls& controls, std::int64_t columns) {
+  std::vector<std::string> names;
+  if (controls.column_names == nullptr) return names;
+  for (std::int64_t c = 0; c < columns; ++c) {
+    names.push_back(text_of(controls.column_names[c], ("column_names[" + std::to_string(c) + "]").c_str()));
+  }
+  return names;
+}
+
+cugad_model_telemetry telemetry_of(const ModelTelemetry& model) {
+  return {model.discriminator_loss,     model.generator_loss,     model.real_probability, model.fake_probability,
+          model.discriminator_gradient, model.generator_gradient, model.restorations,     model.resting ? 1 : 0};
+}
+
+/// Calls back; false where the callback threw, which must not pass through the library.
+template <class Callback>
+bool call(Callback&& callback) {
+  try {
+    callback();
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+FitControl control_of(cugad_detector& detector, const cugad_fit_controls& controls) {
+  FitControl control;
+  control.cancel = &detector.cancel;
+  if (controls.on_progress != nullptr) {
+    control.on_progress = [&detector, &controls](const FitProgress& progress) {
+      std::vector<cugad_model_telemetry> telemetry;
+      for (const ModelTelemetry& model : progress.models) telemetry.push_back(telemetry_of(model));
+      const cugad_progress told = {progress.step, progress.steps, static_cast<int64_t>(telemetry.size()),
+                                   telemetry.data()};
+      int stop = 1;
+      call([&] { stop = controls.on_progress(&told, controls.user); });
+      if (stop != 0) detector.cancel = true;
+    };
+  }
+  if (controls.on_message != nullptr) {
+    control.on_message = [&detector, &controls](const std::string& message) {
+      if (!call([&] { controls.on_message(message.c_str(), controls.user); })) detector.cancel = true;
+    };
+  }
+  if (controls.checkpoint_directory != nullptr) control.checkpoint_directory = controls.checkpoint_directory;
+  if (controls.checkpoint_every < 0) {
+    throw Error(ErrorCode::invalid_argument, "checkpoint_every is " + std::to_string(controls.checkpoint_every) +
+                                                 ", expected a number of steps, or 0");
+  }
+  if (controls.checkpoint_every > 0) control.checkpoint_every = controls.checkpoint_every;
+  control.resume = controls.resume != 0;
+  return control;
+}
+
+/// A request to cancel serves for one fit.
+struct CancelOnce {
+  ~CancelOnce() { flag = false; }
+  std::atomic<bool>& flag;
+};
+
+void fit(cugad_detector* detector, MatrixView<const float> x, const cugad_fit_controls* given) {
+  require(detector, "detector");
+  require_matrix(detector->device, x);
+  const cugad_fit_controls controls = controls_of(given);
+  if (controls.binary_columns < 0 || controls.binary_columns > x.columns) {
+    throw Error(ErrorCode::invalid_argument, "binary_columns is " + std::to_string(controls.binary_columns) +
+                                                 ", but there are " + std::to_string(x.columns) + " columns");
+  }
+  std::vector<std::string> names = names_of(controls, x.columns);
+  const FitControl control = control_of(*detector, controls);
+  const CancelOnce once{detector->cancel};
+  // The rows may be what the caller's stream is still writing.
+  if (detector->stream() != nullptr) detector->device.backend().synchronize(detector->stream());
+  detector->detector.fit(x, control, std::move(names), x.columns - controls.binary_columns);
+}
+
+}  // namespace
+
+extern "C" {
+
+cugad_status cugad_detector_fit(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
+                                int64_t row_stride) {
+  return guard(__func__, [&] { fit(detector, {x, rows, columns, row_stride}, nullptr); });
+}
+
+cugad_status cugad_detector_fit_with(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
+                                     int64_t row_stride, const cugad_fit_controls* controls) {
+  return guard(__func__, [&] { fit(detector, {x, rows, columns, row_stride}, controls); });
+}
+
+cugad_status cugad_detector_cancel(cugad_detector* detector) {
+  return guard(__func__, [&] {
+    require(detector, "detector");
+    detector->cancel = true;
+  });
+}
+
+}  // extern "C"

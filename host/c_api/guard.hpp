@@ -1,0 +1,26 @@
+#pragma once
+
+#include <utility>
+
+#include "cugad/cugad.h"
+
+/// Where exceptions become status codes: no exception leaves the C interface.
+namespace cugad::c_api {
+
+/// Keeps "function: message" as this thread's last error. Takes no memory; a long message is cut.
+void set_last_error(const char* function, const char* message) noexcept;
+/// Within a catch block: keeps what the exception says and returns its status.
+cugad_status status_of_exception(const char* function) noexcept;
+
+/// Runs the body of the C function of that name.
+template <class Body>
+cugad_status guard(const char* function, Body&& body) noexcept {
+  try {
+    std::forward<Body>(body)();
+    return CUGAD_OK;
+  } catch (...) {
+    return status_of_exception(function);
+  }
+}
+
+}  // namespace cugad::c_api
