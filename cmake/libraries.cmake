@@ -3,7 +3,7 @@ if(BUILD_SHARED_LIBS)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/exports.map.in ${PROJECT_BINARY_DIR}/exports.map @ONLY)
   add_library(cugad SHARED ${CUGAD_OBJECTS})
   target_link_options(cugad PRIVATE LINKER:--version-script=${PROJECT_BINARY_DIR}/exports.map)
-  set_target_properties(cugad PROPERTIES VERSION ${CUGAD_ABI}.${PROJECT_VERSION_MINOR}.${PROJECT_VERSION_PATCH} SOVERSION ${CUGAD_ABI}
+  set_target_properties(cugad PROPERTIES VERSION ${CUGAD_ABI_VERSION}.${PROJECT_VERSION_MINOR}.${PROJECT_VERSION_PATCH} SOVERSION ${CUGAD_ABI_VERSION}
                                          LINK_DEPENDS ${PROJECT_BINARY_DIR}/exports.map)
   target_link_libraries(cugad PRIVATE ${CUGAD_DEPENDENCIES} ${CUGAD_LINK_DEPENDENCIES})
   target_include_directories(cugad PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
@@ -16,7 +16,10 @@ endif()
 if(CUGAD_STATIC OR NOT BUILD_SHARED_LIBS)
   execute_process(COMMAND ${CMAKE_LINKER} --help OUTPUT_VARIABLE linker_help ERROR_QUIET)
   if(NOT linker_help MATCHES "force-group-allocation" OR NOT CMAKE_OBJCOPY)
-    message(FATAL_ERROR "The static library needs GNU ld and objcopy (binutils 2.29 or later): ${CMAKE_LINKER} is not GNU ld")
+    message(FATAL_ERROR "The static library needs GNU ld and objcopy (binutils 2.29 or later); -DCUGAD_STATIC=OFF goes without it")
+  endif()
+  if(CMAKE_INTERPROCEDURAL_OPTIMIZATION OR (CMAKE_CXX_FLAGS MATCHES "-flto" AND NOT CMAKE_CXX_FLAGS MATCHES "-ffat-lto-objects"))
+    message(FATAL_ERROR "The static library needs machine code: link-time optimisation with -ffat-lto-objects, or -DCUGAD_STATIC=OFF")
   endif()
   set(object ${PROJECT_BINARY_DIR}/cugad-$<CONFIG>.o)
   set(objects ${PROJECT_BINARY_DIR}/cugad-$<CONFIG>.objects)
@@ -24,7 +27,7 @@ if(CUGAD_STATIC OR NOT BUILD_SHARED_LIBS)
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${object} @${objects}
-    COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${object}
+    COMMAND ${CMAKE_OBJCOPY} --localize-hidden --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_* ${object}
     DEPENDS ${CUGAD_OBJECTS} ${objects}
     COMMENT "Joining the objects of libcugad.a" VERBATIM)
   add_library(cugad_static STATIC ${object})

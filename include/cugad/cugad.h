@@ -27,17 +27,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cugad/export.h"
+
 #define CUGAD_VERSION_MAJOR 0
 #define CUGAD_VERSION_MINOR 1
 #define CUGAD_VERSION_PATCH 0
 /* Raised when a caller that was compiled with an older header could break. */
 #define CUGAD_ABI_VERSION 0
-
-#if defined(__GNUC__)
-#define CUGAD_API __attribute__((visibility("default")))
-#else
-#define CUGAD_API
-#endif
 
 #ifdef __cplusplus
 extern "C" {
