@@ -4,7 +4,7 @@
   tests/mutations/run.py --build build/cpu [--only TEXT] [--write]
 
 The build folder must hold the emulated test programs, up to date (Ninja). Nothing in it is changed: each fault is
-compiled with the build's own command line into a library of its own, beside which the unchanged test program runs.
+compiled with the build's own command line and linked into a test program of its own.
 --write puts the table into README.md instead of comparing with it; --only plants the faults whose name has TEXT.
 """
 
@@ -23,7 +23,6 @@ from faults import FAULTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = pathlib.Path(__file__).with_name("README.md")
-LIBRARY = "tests/libcugad_emulated.so"
 BEGIN, END = "<!-- faults: written by run.py -->\n", "<!-- end -->\n"
 SECONDS = 600  # for one fault's tests
 
@@ -39,25 +38,24 @@ class Build:
             emulated = entry["file"].endswith(".cu") and "-DCUGAD_EMULATED=1" in words
             if emulated or "cugad_host.dir" in output:
                 self.compile[os.path.relpath(entry["file"], ROOT)] = (words, output)
-        listed = subprocess.run(["ninja", "-C", self.folder, "-t", "commands", LIBRARY], check=True, text=True,
-                                capture_output=True).stdout
-        self.link = listed.strip().splitlines()[-1].removeprefix(": && ").removesuffix(" && :")
         self.has_races = any("-fsanitize=thread" in words for words, _ in self.compile.values())
 
-    def run_tests(self, fault_filter, program, library_folder=None):
+    def link_command(self, program):
+        listed = subprocess.run(["ninja", "-C", self.folder, "-t", "commands", f"tests/{program}"], check=True, text=True,
+                                capture_output=True).stdout
+        return shlex.split(listed.strip().splitlines()[-1].removeprefix(": && ").removesuffix(" && :"))
+
+    def run_tests(self, fault_filter, program):
         """The output of the tests up to the first failure, and how they ended: an exit status, or None in time-out."""
-        environment = dict(os.environ)
-        if library_folder:
-            environment["LD_LIBRARY_PATH"] = str(library_folder)
-        command = [self.folder / "tests" / program, f"--gtest_filter={fault_filter}", "--gtest_fail_fast"]
+        command = [program, f"--gtest_filter={fault_filter}", "--gtest_fail_fast"]
         try:
-            done = subprocess.run(command, env=environment, cwd=library_folder, timeout=SECONDS, text=True,
+            done = subprocess.run(command, cwd=program.parent, timeout=SECONDS, text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
         except subprocess.TimeoutExpired as late:
             return (late.output or b"").decode(errors="replace"), None
         return done.stdout, done.returncode
 
-    def make_library(self, fault, folder):
+    def make_program(self, fault, folder):
         """Compiles the fault's units with the changed file before the original, and links them first: where several
         units hold the same inline function, the changed one is taken."""
         text = (ROOT / fault.file).read_text()
@@ -66,7 +64,7 @@ class Build:
         changed = folder / fault.file
         changed.parent.mkdir(parents=True)
         changed.write_text(text.replace(fault.old, fault.new))
-        link, objects = shlex.split(self.link), []
+        link, objects = self.link_command(fault.program), []
         for unit in fault.units or (fault.file,):
             words, output = self.compile[unit]
             words = list(words)
@@ -78,12 +76,11 @@ class Build:
             words[1:1] = ["-I", str(folder)]
             subprocess.run(words + ["-w"], cwd=self.folder, check=True)
             link.remove(output)
-        (folder / "library").mkdir()
         place = link.index("-o") + 1
-        link[place] = str(folder / "library" / pathlib.Path(LIBRARY).name)
+        link[place] = str(folder / fault.program)
         link[place + 1:place + 1] = objects
         subprocess.run(link, cwd=self.folder, check=True)
-        return folder / "library"
+        return folder / fault.program
 
 
 # How a failure shows, from the first that fits the output.
@@ -114,8 +111,8 @@ def verdict(output, status):
 
 def plant(build, fault):
     with tempfile.TemporaryDirectory(prefix="mutation_") as folder:
-        library = build.make_library(fault, pathlib.Path(folder))
-        output, status = build.run_tests(fault.filter, fault.program, library)
+        program = build.make_program(fault, pathlib.Path(folder))
+        output, status = build.run_tests(fault.filter, program)
         return verdict(output, status), output
 
 
@@ -135,7 +132,7 @@ def main():
     faults = [fault for fault in FAULTS if options.only in fault.name and (build.has_races or not fault.races_only)]
     for program in sorted({fault.program for fault in faults}):
         tests = ":".join(sorted({fault.filter for fault in faults if fault.program == program}))
-        output, status = build.run_tests(tests, program)
+        output, status = build.run_tests(tests, build.folder / "tests" / program)
         if status != 0:
             raise SystemExit(f"{program} fails without any fault:\n{output[-3000:]}")
     rows, survivors = [], []
