@@ -116,6 +116,7 @@ void add_element_wise();
 void add_rows();
 void add_scoring();
 void add_methods();
+void add_c_api();
 void add_library();  ///< CUDA builds only
 
 }  // namespace cugad::bench

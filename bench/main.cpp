@@ -33,6 +33,7 @@ int main(int count, char** arguments) {
     bench::add_latent_search();
     bench::add_scoring();
     bench::add_methods();
+    bench::add_c_api();
 #ifdef CUGAD_BENCH_LIBRARY
     if (bench::on_gpu()) bench::add_library();
 #endif

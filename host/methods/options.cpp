@@ -2,6 +2,7 @@
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <span>
 #include <type_traits>
 
@@ -329,14 +330,51 @@ const std::vector<Option>& options_table() {
   return table;
 }
 
-const Option& find_option(const std::string& name) {
-  std::vector<std::string> names;
+/// `besides`: what else a name may be, for the message.
+const Option& find_option(const std::string& name, std::vector<std::string> besides = {}) {
   for (const Option& option : options_table()) {
     if (option.info.name == name) return option;
-    names.push_back(option.info.name);
+    besides.push_back(option.info.name);
   }
   throw Error(ErrorCode::invalid_argument,
-              "unknown option '" + name + "', did you mean '" + nearest_name(name, names) + "'?");
+              "unknown option '" + name + "', did you mean '" + nearest_name(name, besides) + "'?");
+}
+
+constexpr const char* preset_key = "preset";
+
+/// Discarded where the text is no JSON. Throws Error{invalid_argument} for a key that is there twice.
+nlohmann::json parse_once_each(const std::string& text) {
+  std::set<std::string> seen;
+  const auto once = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json& parsed) {
+    if (depth == 1 && event == nlohmann::json::parse_event_t::key && !seen.insert(parsed.get<std::string>()).second) {
+      throw Error(ErrorCode::invalid_argument, "option '" + parsed.get<std::string>() + "' is given twice");
+    }
+    return true;
+  };
+  return nlohmann::json::parse(text, once, false);
+}
+
+/// A JSON value as set_option takes it. Numbers and booleans must be just that; a list, or an ensemble's methods, may
+/// also be given as one value.
+std::string flat_text(const OptionInfo& info, const nlohmann::json& value) {
+  const auto plain = [](const nlohmann::json& one) { return one.is_string() ? one.get<std::string>() : one.dump(); };
+  const auto require = [&](bool fits, const char* expected) {
+    if (!fits) refuse(info.name, value.dump(), expected);
+  };
+  if (info.kind == "integer") require(value.is_number_integer(), "an integer");
+  if (info.kind == "number") require(value.is_number(), "a number");
+  if (info.kind == "boolean") require(value.is_boolean(), "true or false");
+  std::string text;
+  if (!value.is_array()) {
+    if (info.kind == "text") require(value.is_string(), "a text");
+    if (info.kind == "list") require(value.is_string() || value.is_number(), "a list");
+    return plain(value);
+  }
+  for (const auto& part : value) {
+    require(part.is_string() || (part.is_number() && info.kind == "list"), "a list of texts or numbers");
+    text += (text.empty() ? "" : ",") + plain(part);
+  }
+  return text;
 }
 
 }  // namespace
@@ -391,21 +429,16 @@ std::string options_to_json(const DetectorOptions& options) {
 }
 
 DetectorOptions options_from_json(const std::string& text, DetectorOptions base) {
-  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json json = parse_once_each(text);
   if (!json.is_object()) throw Error(ErrorCode::invalid_argument, "options are not a JSON object");
-  const auto plain = [](const nlohmann::json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
-  };
+  if (json.contains(preset_key)) {
+    if (!json[preset_key].is_string()) refuse(preset_key, json[preset_key].dump(), "a text");
+    apply_preset(base, json[preset_key].get<std::string>());
+  }
   for (const auto& [name, value] : json.items()) {
-    std::string flat;
-    if (value.is_array()) {
-      for (const auto& part : value) flat += (flat.empty() ? "" : ",") + plain(part);
-    } else if (value.is_object() || value.is_null()) {
-      throw Error(ErrorCode::invalid_argument, "option '" + name + "' is neither a value nor a list");
-    } else {
-      flat = plain(value);
-    }
-    set_option(base, name, flat);
+    if (name == preset_key) continue;
+    const Option& option = find_option(name, {preset_key});
+    option.set(base, flat_text(option.info, value));
   }
   return base;
 }

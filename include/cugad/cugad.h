@@ -11,14 +11,16 @@
  * written.
  *
  * Matrices are row-major float32: element (r, c) is x[r * row_stride + c], row_stride >= columns, counted in elements.
- * NaN is a missing cell. x may be NULL where rows == 0. x and scores may each be host memory, pinned host memory or
- * memory of the detector's device; all other arrays are host memory.
+ * NaN is a missing cell. x may be NULL where rows == 0. The x that a function reads, and the scores of
+ * cugad_detector_score, may each be host memory, pinned host memory or memory of the detector's device; all other
+ * arrays are host memory.
  *
  * Order: work given to a handle with a stream runs after what was issued on that stream before the call, and what is
  * issued there after the call sees its results. Without a stream, a call returns when its results are there.
  *
  * Threads: one thread at a time may use a handle (cugad_detector_cancel excepted), different threads may use different
- * handles at once. Handles from cugad_detector_share count as different, and so do detectors on one device.
+ * handles at once. Handles from cugad_detector_share count as different, and so do detectors on one device; several
+ * threads may make detectors of one device at once.
  *
  * Texts are UTF-8. A `const char*` that a function gives is the handle's: it lasts until the next call of the same
  * function on that handle, or until the handle goes.

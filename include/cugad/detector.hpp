@@ -195,7 +195,9 @@ CUGAD_API std::string get_option(const DetectorOptions& options, const std::stri
 /// Named settings that reproduce a paper or protocol; apply_preset throws Error{invalid_argument} for an unknown name.
 CUGAD_API std::vector<std::string> presets();
 CUGAD_API void apply_preset(DetectorOptions& options, const std::string& name);
-/// One flat JSON object with every option; parsing is strict (unknown keys are errors) and starts from `base`.
+/// One flat JSON object with every option. Parsing starts from `base`, applies the key "preset" first, and is strict:
+/// Error{invalid_argument} for an unknown key (naming the nearest known one), a key given twice, or a value of a wrong
+/// type.
 CUGAD_API std::string options_to_json(const DetectorOptions& options);
 CUGAD_API DetectorOptions options_from_json(const std::string& json, DetectorOptions base = {});
 

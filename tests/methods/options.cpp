@@ -125,9 +125,54 @@ TEST(Options, JsonStartsFromTheBaseAndIsStrict) {
   EXPECT_EQ(read.log1p, (std::vector<std::string>{"a", "b"}));
   EXPECT_FALSE(read.center);
   EXPECT_EQ(read.scale, Scale::robust);
-  for (const char* text : {"", "[]", "3", "{", R"({"steps": null})", R"({"steps": {}})", R"({"steps": "many"})",
-                           R"({"hidden": [[1], null]})", R"({"center": 1})", "\xff"})
+  for (const char* text : {"",
+                           "[]",
+                           "3",
+                           "{",
+                           R"({"steps": null})",
+                           R"({"steps": {}})",
+                           R"({"steps": "many"})",
+                           R"({"hidden": [[1], null]})",
+                           R"({"center": 1})",
+                           "\xff",
+                           R"({"steps": "12"})",
+                           R"({"steps": [12]})",
+                           R"({"steps": 12.5})",
+                           R"({"steps": true})",
+                           R"({"r1": "0.1"})",
+                           R"({"center": "true"})",
+                           R"({"scale": 1})",
+                           R"({"hidden": [true]})",
+                           R"({"hidden": true})",
+                           R"({"steps": 1} x)"})
     expect_error(ErrorCode::invalid_argument, {}, [&] { options_from_json(text); });
+  expect_error(ErrorCode::invalid_argument, {"option 'steps' is '\"12\"', expected an integer"},
+               [] { options_from_json(R"({"steps": "12"})"); });
+  expect_error(ErrorCode::invalid_argument, {"option 'steps' is given twice"},
+               [] { options_from_json(R"({"steps": 1, "batch": 2, "steps": 1})"); });
+}
+
+TEST(Options, JsonTakesAPresetBeforeAllOthers) {
+  const std::string preset = presets().front();
+  DetectorOptions expected;
+  apply_preset(expected, preset);
+  expected.steps = 7;
+  EXPECT_EQ(options_to_json(options_from_json(R"({"steps": 7, "preset": ")" + preset + "\"}")),
+            options_to_json(expected));
+  expect_error(ErrorCode::invalid_argument, {"unknown preset 'best'"},
+               [] { options_from_json(R"({"preset": "best"})"); });
+  expect_error(ErrorCode::invalid_argument, {"option 'preset' is '1', expected a text"},
+               [] { options_from_json(R"({"preset": 1})"); });
+  expect_error(ErrorCode::invalid_argument, {"'presets'", "'preset'"},
+               [] { options_from_json(R"({"presets": "x"})"); });
+}
+
+TEST(Options, JsonTakesOneValueForAListAndAListOfMethods) {
+  EXPECT_EQ(options_from_json(R"({"hidden": 64})").hidden, std::vector<int>{64});
+  EXPECT_EQ(options_from_json(R"({"log1p": "none"})").log1p, std::vector<std::string>{"none"});
+  const DetectorOptions both = options_from_json(R"({"method": ["bigan", "gan"]})");
+  EXPECT_EQ(both.method, Method::bigan);
+  EXPECT_EQ(both.ensemble, std::vector<Method>{Method::gan});
 }
 
 TEST(Presets, ExistAndApply) {

@@ -1,0 +1,225 @@
+#include <nlohmann/json.hpp>
+
+#include "cugad/detector.hpp"
+#include "tests/c_api/handles.hpp"
+#include "tests/common/temporary_directory.hpp"
+
+/// What comes through the C interface is what the C++ class gives, to the bit.
+namespace cugad::test {
+namespace {
+
+constexpr std::int64_t columns = 4;
+
+class Results : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const std::string config = small_config(GetParam());
+    device_ = open_device();
+    by_c_ = create(device_.get(), config);
+    fit(by_c_.get(), train_);
+    by_cpp_ = std::make_unique<Detector>(test_device(), options_from_json(config));
+    by_cpp_->fit(train_.view());
+  }
+
+  const Matrix train_ = random_rows(80, columns, 1), test_ = random_rows(40, columns, 2);
+  DeviceHandle device_;
+  DetectorHandle by_c_;
+  std::unique_ptr<Detector> by_cpp_;
+};
+
+TEST_P(Results, Scores) {
+  EXPECT_TRUE(same_bits(score(by_c_.get(), test_), by_cpp_->score(test_.view())));
+  // Rows that stand apart, of which the last ends with the memory.
+  const std::int64_t stride = columns + 3;
+  std::vector<float> apart(static_cast<std::size_t>((test_.rows - 1) * stride + columns), -1.0f);
+  for (std::int64_t r = 0; r < test_.rows; ++r) std::copy_n(test_.row(r), columns, apart.data() + r * stride);
+  std::vector<float> scores(static_cast<std::size_t>(test_.rows));
+  EXPECT_OK(cugad_detector_score(by_c_.get(), apart.data(), test_.rows, columns, stride, scores.data()));
+  EXPECT_TRUE(same_bits(scores, by_cpp_->score(test_.view())));
+  EXPECT_OK(cugad_detector_score(by_c_.get(), nullptr, 0, columns, columns, nullptr));
+}
+
+TEST_P(Results, ScoresOfMethods) {
+  std::int64_t methods = 0;
+  ASSERT_OK(cugad_detector_methods(by_c_.get(), &methods));
+  EXPECT_EQ(methods, static_cast<std::int64_t>(1 + by_cpp_->options().ensemble.size()));
+  std::vector<float> expected, scores(test_.rows), of_methods(static_cast<std::size_t>(test_.rows * methods));
+  const std::vector<float> total = by_cpp_->score_methods(test_.view(), expected);
+  ASSERT_OK(cugad_detector_score_methods(by_c_.get(), test_.data.data(), test_.rows, columns, columns, scores.data(),
+                                         of_methods.data()));
+  EXPECT_TRUE(same_bits(scores, total));
+  EXPECT_TRUE(same_bits(of_methods, expected));
+  EXPECT_OK(cugad_detector_score_methods(by_c_.get(), test_.data.data(), test_.rows, columns, columns, nullptr,
+                                         of_methods.data()));
+}
+
+TEST_P(Results, Explanations) {
+  std::vector<Explanation> expected;
+  const std::vector<float> total = by_cpp_->explain(test_.view(), 3, expected);
+  const std::int64_t rows = test_.rows;
+  std::vector<float> scores(rows), residuals(rows * 6);
+  std::vector<std::int32_t> indices(rows * 6);
+  ASSERT_OK(cugad_detector_explain(by_c_.get(), test_.data.data(), rows, columns, columns, 3, scores.data(),
+                                   indices.data(), residuals.data()));
+  EXPECT_TRUE(same_bits(scores, total));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t k = 0; k < 3; ++k) {
+      ASSERT_EQ(indices[r * 3 + k], expected[r].column[k]);
+      ASSERT_EQ(residuals[r * 3 + k], expected[r].residual[k]);
+    }
+  }
+  // More than there are.
+  ASSERT_OK(cugad_detector_explain(by_c_.get(), test_.data.data(), rows, columns, columns, 6, nullptr, indices.data(),
+                                   residuals.data()));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    EXPECT_EQ(indices[r * 6], expected[r].column[0]);
+    EXPECT_GE(indices[r * 6 + columns - 1], 0);
+    for (std::int64_t k = columns; k < 6; ++k) {
+      EXPECT_EQ(indices[r * 6 + k], -1);
+      EXPECT_EQ(residuals[r * 6 + k], 0.0f);
+    }
+  }
+}
+
+TEST_P(Results, ThresholdProbabilityAndConfidence) {
+  float threshold = 0;
+  ASSERT_OK(cugad_detector_threshold(by_c_.get(), &threshold));
+  EXPECT_EQ(threshold, by_cpp_->threshold());
+  const std::vector<float> scores = score(by_c_.get(), test_);
+  const auto count = static_cast<std::int64_t>(scores.size());
+  std::vector<float> found(scores.size());
+  ASSERT_OK(cugad_detector_probability(by_c_.get(), scores.data(), count, CUGAD_PROBABILITY_RANK, found.data()));
+  EXPECT_TRUE(same_bits(found, by_cpp_->probability(scores, Probability::rank)));
+  ASSERT_OK(cugad_detector_confidence(by_c_.get(), scores.data(), count, found.data()));
+  EXPECT_TRUE(same_bits(found, by_cpp_->confidence(scores)));
+  found = scores;  // in place
+  ASSERT_OK(cugad_detector_probability(by_c_.get(), found.data(), count, CUGAD_PROBABILITY_GAUSSIAN, found.data()));
+  EXPECT_TRUE(same_bits(found, by_cpp_->probability(scores, Probability::gaussian)));
+}
+
+TEST_P(Results, Samples) {
+  std::vector<float> expected(static_cast<std::size_t>(10 * columns)), found(10 * (columns + 1), -7.0f);
+  by_cpp_->sample(10, 5, expected.data());
+  ASSERT_OK(cugad_detector_sample(by_c_.get(), 5, found.data(), 10, columns, columns + 1));
+  for (std::int64_t r = 0; r < 10; ++r) {
+    for (std::int64_t c = 0; c < columns; ++c) {
+      ASSERT_EQ(found[r * (columns + 1) + c], expected[r * columns + c]);
+    }
+    EXPECT_EQ(found[r * (columns + 1) + columns], -7.0f) << "what stands between the rows";
+  }
+}
+
+TEST_P(Results, Files) {
+  const TemporaryDirectory directory;
+  by_cpp_->attach("note", "text");
+  ASSERT_OK(cugad_detector_attach(by_c_.get(), "note", "text"));
+  const std::string from_c = directory.file("c"), from_cpp = directory.file("cpp");
+  ASSERT_OK(cugad_detector_save(by_c_.get(), from_c.c_str()));
+  by_cpp_->save(from_cpp);
+  EXPECT_EQ(read_text(from_c), read_text(from_cpp));
+  cugad_detector* loaded = nullptr;
+  ASSERT_OK(cugad_detector_load(device_.get(), from_cpp.c_str(), &loaded));
+  const DetectorHandle owner(loaded);
+  EXPECT_TRUE(same_bits(score(loaded, test_), score(by_c_.get(), test_)));
+  const char* text = nullptr;
+  ASSERT_OK(cugad_detector_attachment(loaded, "note", &text));
+  EXPECT_STREQ(text, "text");
+  ASSERT_OK(cugad_detector_attachment(loaded, "other", &text));
+  EXPECT_EQ(text, nullptr);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, Results, testing::Values("anogan", "alad", "gan,bigan"));
+
+TEST(Describe, SaysWhatADetectorIs) {
+  const DeviceHandle device = open_device();
+  const DetectorHandle detector = create(device.get(), small_config("bigan"));
+  const char* text = nullptr;
+  ASSERT_OK(cugad_detector_describe(detector.get(), &text));
+  nlohmann::json told = nlohmann::json::parse(text);
+  EXPECT_EQ(told["fitted"], false);
+  EXPECT_EQ(told["method"], "bigan");
+  EXPECT_EQ(told["population"], 2);
+  EXPECT_EQ(told["precision"], "fp32");
+  EXPECT_FALSE(told.contains("threshold"));
+  std::int32_t is_fitted = 2;
+  std::int64_t found = 7;
+  ASSERT_OK(cugad_detector_is_fitted(detector.get(), &is_fitted));
+  EXPECT_EQ(is_fitted, 0);
+  ASSERT_OK(cugad_detector_columns(detector.get(), &found));
+  EXPECT_EQ(found, 0);
+
+  fit(detector.get(), random_rows(60, columns, 1));
+  float threshold = 0;
+  ASSERT_OK(cugad_detector_threshold(detector.get(), &threshold));
+  ASSERT_OK(cugad_detector_describe(detector.get(), &text));
+  told = nlohmann::json::parse(text);
+  EXPECT_EQ(told["fitted"], true);
+  EXPECT_EQ(told["threshold"].get<float>(), threshold);
+  EXPECT_EQ(told["columns"], (std::vector<std::string>{"0", "1", "2", "3"}));
+  EXPECT_EQ(told["options"]["latent"], 2) << "as used, not as given";
+  EXPECT_TRUE(told.contains("search_path"));
+  ASSERT_OK(cugad_detector_is_fitted(detector.get(), &is_fitted));
+  EXPECT_EQ(is_fitted, 1);
+  ASSERT_OK(cugad_detector_columns(detector.get(), &found));
+  EXPECT_EQ(found, columns);
+  const char* name = nullptr;
+  ASSERT_OK(cugad_device_name(device.get(), &name));
+  EXPECT_EQ(told["device"], name);
+  EXPECT_EQ(std::string(name).substr(0, device_name().size()), device_name());
+  ASSERT_OK(cugad_device_description(device.get(), &name));
+  EXPECT_EQ(name, test_device().description());
+}
+
+TEST(Describe, ListsWhatThereIsToChoose) {
+  const char* text = nullptr;
+  ASSERT_OK(cugad_option_list(&text));
+  const nlohmann::json options = nlohmann::json::parse(text);
+  ASSERT_EQ(options.size(), option_list().size());
+  EXPECT_EQ(options[0]["name"], "method");
+  EXPECT_EQ(options[0]["default"], "anogan");
+  ASSERT_OK(cugad_preset_list(&text));
+  EXPECT_EQ(nlohmann::json::parse(text), nlohmann::json(presets()));
+}
+
+TEST(Devices, CountTheirMemory) {
+  const DeviceHandle device = open_device();
+  std::int64_t before = -1, with = 0, peak = 0;
+  ASSERT_OK(cugad_device_memory(device.get(), &before, nullptr));
+  DetectorHandle detector = create(device.get(), small_config("gan"));
+  fit(detector.get(), random_rows(60, columns, 1));
+  ASSERT_OK(cugad_device_memory(device.get(), &with, &peak));
+  EXPECT_GT(with, before);
+  EXPECT_GE(peak, with);
+  detector.reset();
+  ASSERT_OK(cugad_device_memory(device.get(), &with, nullptr));
+  EXPECT_EQ(with, before);
+}
+
+TEST(Devices, MayBeClosedBeforeTheirDetectors) {
+  DeviceHandle device = open_device();
+  const DetectorHandle detector = create(device.get(), small_config("gan"));
+  const Matrix rows = random_rows(60, columns, 1);
+  fit(detector.get(), rows);
+  const std::vector<float> before = score(detector.get(), rows);
+  device.reset();
+  EXPECT_TRUE(same_bits(score(detector.get(), rows), before));
+}
+
+TEST(Devices, DefaultsAreAutoAndTheLibrarysOptions) {
+  for (const char* name : {static_cast<const char*>(nullptr), "", "auto"}) {
+    cugad_device* device = nullptr;
+    ASSERT_OK(cugad_device_open(name, &device));
+    const DeviceHandle owner(device);
+    for (const char* config : {static_cast<const char*>(nullptr), "", "{}"}) {
+      cugad_detector* detector = nullptr;
+      ASSERT_OK(cugad_detector_create(device, config, &detector));
+      const DetectorHandle released(detector);
+      const char* told = nullptr;
+      ASSERT_OK(cugad_detector_describe(detector, &told));
+      EXPECT_EQ(nlohmann::ordered_json::parse(told)["options"].dump(), options_to_json(DetectorOptions{}));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cugad::test
