@@ -31,6 +31,8 @@ class Backend {
   virtual const std::string& name() const = 0;
   virtual std::string description() const = 0;
   virtual const OpTable& ops() const = 0;
+  /// N of "cuda:N".
+  virtual int index() const { return 0; }
 
   /// Memory aligned to 64 bytes, zeroed. With a stream the memory belongs to that stream's order, without one it is
   /// ready for all streams on return. Throws Error{out_of_memory}.
@@ -73,6 +75,8 @@ class Backend {
   /// Records what is issued on the stream until end_recording instead of running it. Only where runs_models_together().
   virtual void begin_recording(void*) {}
   virtual std::unique_ptr<RecordedWork> end_recording(void*) { return nullptr; }
+  /// Whether work issued on the stream is being recorded, by begin_recording or by the stream's owner.
+  virtual bool is_recording(void*) const { return false; }
 };
 
 /// The device is current while this object lives.

@@ -8,6 +8,7 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/open_cpu.hpp"
+#include "host/backend/open_cuda.hpp"
 
 /// The CPU backend: host memory, and the ops of one instruction set.
 #define CUGAD_SET(name)        \
@@ -61,7 +62,9 @@ class CpuBackend final : public Backend {
     return pages < 0 || page < 0 ? 0 : static_cast<std::size_t>(pages) * static_cast<std::size_t>(page);
   }
   MemoryUse memory() const override { return {bytes_.load(), peak_bytes_.load()}; }
-  MemoryKind memory_kind(const void*) const override { return MemoryKind::host; }
+  MemoryKind memory_kind(const void* memory) const override {
+    return is_cuda_device_memory(memory) ? MemoryKind::foreign : MemoryKind::host;
+  }
   void copy_rows(void* destination, std::size_t destination_stride, const void* source, std::size_t source_stride,
                  std::size_t row_bytes, std::size_t rows, void*) override {
     for (std::size_t r = 0; r < rows; ++r) {

@@ -22,6 +22,7 @@ constexpr std::string_view family = "emulated";
 constexpr std::string_view family = "cuda";
 #endif
 constexpr int oldest_capability = 80;
+std::atomic<bool> runtime_started = false;
 
 OpTable op_table() {
   OpTable table;
@@ -90,6 +91,7 @@ class CudaBackend final : public Backend {
   const std::string& name() const override { return name_; }
   std::string description() const override { return description_; }
   const OpTable& ops() const override { return ops_; }
+  int index() const override { return index_; }
   bool is_host_memory() const override { return false; }
   bool runs_models_together() const override { return true; }
   const DeviceLimits& limits() const { return limits_; }
@@ -246,6 +248,14 @@ class CudaBackend final : public Backend {
     require(status, "cudaGraphInstantiate");
     return std::make_unique<CudaGraph>(executable, graph);
   }
+  bool is_recording(void* stream) const override {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    if (cudaStreamIsCapturing(static_cast<cudaStream_t>(stream), &status) == cudaSuccess) {
+      return status != cudaStreamCaptureStatusNone;
+    }
+    cudaGetLastError();  // the legacy stream, while another one is recorded
+    return false;
+  }
 
  private:
   /// Names the call and the device; remembers an error from which CUDA does not recover.
@@ -308,7 +318,19 @@ std::shared_ptr<Backend> open_cuda(std::string_view name) {
     throw refuse(std::string(properties.name) + " has compute capability " + std::to_string(properties.major) + "." +
                  std::to_string(properties.minor) + ", expected 8.0 or later");
   }
-  return std::make_shared<CudaBackend>(index, properties);
+  auto backend = std::make_shared<CudaBackend>(index, properties);
+  runtime_started = true;
+  return backend;
+}
+
+bool is_cuda_device_memory(const void* memory) {
+  if (!runtime_started) return false;
+  cudaPointerAttributes attributes = {};
+  if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
+    cudaGetLastError();
+    return false;
+  }
+  return attributes.type == cudaMemoryTypeDevice;
 }
 
 const DeviceLimits& device_limits(const Context& context) {

@@ -113,6 +113,11 @@ Context& Context::operator=(Context&& other) noexcept {
 
 void* Context::scratch(std::size_t bytes) {
   if (bytes > scratch_bytes_) {
+    if (backend_->is_recording(stream_)) {
+      throw Error(ErrorCode::unsupported, "scratch memory must grow from " + std::to_string(scratch_bytes_) + " to " +
+                                              std::to_string(bytes) +
+                                              " bytes while the stream is captured: make the same call once before");
+    }
     backend_->synchronize(stream_);
     if (scratch_ != nullptr) backend_->release(scratch_);
     scratch_ = nullptr;

@@ -11,4 +11,6 @@ std::shared_ptr<Backend> open_cuda(std::string_view name) {
               "device '" + std::string(name) + "' is not available: this build has no CUDA backend");
 }
 
+bool is_cuda_device_memory(const void*) { return false; }
+
 }  // namespace cugad

@@ -111,7 +111,7 @@ void AnoGan::take_memory() {
   nearest_ = arena_.stack<std::int32_t>("nearest generated rows", models, rows, nearest_count_);
   const std::int64_t restarts = options_.restarts;
   latent_ = arena_.stack("search latents", models, rows * restarts, search_inputs());
-  start_ = arena_.stack<std::int32_t>("search starts", models, rows * restarts, 1);
+  start_ = arena_.stack<std::int32_t>("search starts", 1, rows * restarts, 1);
 }
 
 void AnoGan::find_nearest(StackView<const float> query, std::int64_t neighbours) {
@@ -176,7 +176,7 @@ void AnoGan::choose_starts(MatrixView<const float> rows) {
     const std::int64_t known = std::min<std::int64_t>(restarts, options_.bank_rows);
     find_nearest(shared_by(models, rows), known);
     start = {nearest_.data, models, rows.rows * restarts, 1};
-    if (known < restarts) start = repeat_last(rows.rows, known);
+    if (known < restarts) return start_from_all_of_the_bank(rows.rows);
   } else {
     run(context_, ContentIndex{.x = shared_by(1, rows),
                                .pool = static_cast<std::int32_t>(bank_latent_.rows),
@@ -190,16 +190,15 @@ void AnoGan::choose_starts(MatrixView<const float> rows) {
 }
 
 /// More restarts than generated rows: the farthest of those found serves for the rest.
-StackView<const std::int32_t> AnoGan::repeat_last(std::int64_t rows, std::int64_t known) {
-  const std::int64_t restarts = options_.restarts, models = population();
-  const std::vector<std::int32_t> found = download(context_, nearest_.data, models * rows * known);
-  std::vector<std::int32_t> chosen(models * rows * restarts);
-  for (std::int64_t i = 0; i < models * rows; ++i) {
-    for (std::int64_t k = 0; k < restarts; ++k) chosen[i * restarts + k] = found[i * known + std::min(k, known - 1)];
+void AnoGan::start_from_all_of_the_bank(std::int64_t rows) {
+  const std::int64_t restarts = options_.restarts, models = population(), inputs = search_inputs();
+  const std::int64_t known = bank_latent_.rows;
+  for (std::int64_t k = 0; k < restarts; ++k) {
+    run(context_, GatherRows{.source = bank_latent_,
+                             .index = {nearest_.data + std::min(k, known - 1), models, rows, 1, rows * known, known},
+                             .out = {latent_.data + k * inputs, models, rows, inputs, rows * restarts * inputs,
+                                     restarts * inputs}});
   }
-  context_.backend().copy(start_.data, chosen.data(), sizeof(std::int32_t) * chosen.size(), context_.stream());
-  context_.synchronize();
-  return {start_.data, models, rows * restarts, 1};
 }
 
 LatentSearch AnoGan::search_arguments(StackView<const float> query, bool with_residuals) const {

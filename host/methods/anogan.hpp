@@ -59,7 +59,7 @@ class AnoGan : public AnomalyModel {
   void start_search(MatrixView<const float> rows);
   void choose_starts(MatrixView<const float> rows);
   void start_from_encoder(MatrixView<const float> rows);
-  StackView<const std::int32_t> repeat_last(std::int64_t rows, std::int64_t known);
+  void start_from_all_of_the_bank(std::int64_t rows);
   LatentSearch search_arguments(StackView<const float> query, bool with_residuals) const;
 
   Mlp carried_generator_;

@@ -81,6 +81,11 @@ void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vec
                            float* method_scores) {
   if (!model) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   check_rows("score", rows, transform.columns());
+  if (!stream && device.backend().is_recording(model->context().stream())) {
+    throw Error(ErrorCode::unsupported,
+                "score: the first call makes the buffers, which cannot be while the stream is captured: score as many "
+                "rows once before");
+  }
   if (!stream) stream = std::make_unique<ScoreStream>(device, transform, *model);
   if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
   stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores);

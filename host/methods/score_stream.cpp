@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
 
 namespace cugad {
@@ -44,6 +45,11 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
   const std::int64_t columns = transform_.columns();
   const bool staged = !backend_.is_device_pointer(rows.data), fetched = !backend_.is_device_pointer(scores);
   Context& context = model_.context();
+  if ((staged || fetched || residuals != nullptr || method_scores != nullptr) &&
+      backend_.is_recording(context.stream())) {
+    throw Error(ErrorCode::invalid_argument,
+                "score: the stream is captured, which takes rows and scores in device memory, and no more than scores");
+  }
   const auto part = [&](std::int64_t first) {
     return MatrixView<const float>(rows.row(first), std::min(chunk_, rows.rows - first), columns, rows.row_stride);
   };

@@ -272,8 +272,9 @@ class CUGAD_API Detector {
   const DetectorOptions& options() const;
   /// Scores on the caller's stream (cudaStream_t; null: a stream of the detector's own again): after what was issued
   /// there before, and before what is issued there later. Rows and scores that are both in device memory are scored
-  /// without allocating and without waiting once a first call has made the buffers. Throws Error{invalid_argument}
-  /// before fit or load.
+  /// without allocating and without waiting once a first call with as many rows has made the buffers: such calls can be
+  /// captured as a CUDA graph, which then needs the detector's memory for as long as it is launched. Throws
+  /// Error{invalid_argument} before fit or load.
   void use_stream(void* stream);
   /// Waits for the scores that were asked for.
   void synchronize();

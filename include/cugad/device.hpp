@@ -47,7 +47,7 @@ class CUGAD_API Context {
   void use_stream(void* stream) { stream_ = stream == nullptr ? own_stream_ : stream; }
   Precision precision() const { return precision_; }
   void use_precision(Precision precision) { precision_ = precision; }
-  /// Scratch memory of at least `bytes`, 64-byte aligned, valid until the next call. Grows, never shrinks.
+  /// At least `bytes`, 64-byte aligned, until the next call. Grows, never shrinks; while captured: Error{unsupported}.
   void* scratch(std::size_t bytes);
   /// How often scratch() had to allocate; stands still inside training and scoring loops.
   std::size_t scratch_allocations() const { return scratch_allocations_; }

@@ -124,11 +124,12 @@ Results reversed(const Problem& problem, const Results& images) {
 }
 
 Results execute(const Problem& problem, const Results& images, const Device& device, int threads,
-                const std::vector<Slice>& slices, std::string* refusal) {
+                const std::vector<Slice>& slices, std::string* refusal, cugad_device* c_device) {
   Context context = device.make_context(threads);
   const DeviceImages on_device(problem, images, device);
   for (const Slice& slice : slices) {
     Call call(context, slice);
+    call.c_device = c_device;
     problem.call(call);
     if (!call.refusal.empty()) *refusal = call.refusal;
   }

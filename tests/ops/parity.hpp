@@ -12,6 +12,8 @@
 #include "cugad/ops.hpp"
 #include "tests/ops/tensor.hpp"
 
+struct cugad_device;  // of the C interface
+
 /// The op-parity test. Every op has one list of cases in tests/ops/<op>.cpp; each case is run on every backend of this
 /// build and compared, element by element, with a float64 reference written from the contract in ops.hpp.
 ///
@@ -35,12 +37,19 @@ class Random {
   std::uint64_t state_;
 };
 
+class Call;
+/// Calls the op through the C interface, on call.c_device (tests/ops/c_interface.cpp).
+#define CUGAD_THROUGH_C(name, Args) void through_c(Call& call, const Args& args);
+CUGAD_OPS(CUGAD_THROUGH_C)
+#undef CUGAD_THROUGH_C
+
 /// How a problem calls its op: the protocol can_run, workspace, run, on one context and one slice of the problem.
 class Call {
  public:
   Call(Context& context_, const Slice& slice_) : context(context_), slice(slice_) {}
   template <class Args>
   void operator()(const Args& args) {
+    if (c_device != nullptr) return through_c(*this, args);
     const Verdict verdict = can_run(context, args);
     if (!verdict) {
       refusal = verdict.reason.empty() ? "no reason" : verdict.reason;
@@ -52,6 +61,7 @@ class Call {
 
   Context& context;
   Slice slice;
+  cugad_device* c_device = nullptr;
   std::string refusal;  ///< why the backend said no
   std::size_t workspace_bytes = 0;
 };
@@ -157,9 +167,9 @@ Results initial_images(const Problem& problem);
 /// Images with the order of the batch's items reversed.
 Results reversed(const Problem& problem, const Results& images);
 /// Runs a problem on a device, slice by slice, starting from `images`; the images afterwards. A refusal by the backend
-/// is reported through *refusal.
+/// is reported through *refusal. With a c_device, which must be that device, the op is called through C.
 Results execute(const Problem& problem, const Results& images, const Device& device, int threads,
-                const std::vector<Slice>& slices, std::string* refusal);
+                const std::vector<Slice>& slices, std::string* refusal, cugad_device* c_device = nullptr);
 
 /// Seconds per run of `runs` runs in a row, copies left out, after one run to warm up.
 double seconds_per_run(const Problem& problem, const Device& device, int runs);
