@@ -41,8 +41,12 @@ std::string file_contents(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   std::string contents;
   char buffer[4096];
+  constexpr std::size_t longest = std::size_t{16} << 20;
   while (file != nullptr && std::feof(file.get()) == 0 && std::ferror(file.get()) == 0) {
     contents.append(buffer, std::fread(buffer, 1, sizeof buffer, file.get()));
+    if (contents.size() > longest) {
+      throw Error(ErrorCode::format, fmt::format("{}: longer than {} MiB, expected settings", path, longest >> 20));
+    }
   }
   if (file == nullptr || std::ferror(file.get()) != 0) {
     throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, std::strerror(errno)));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/methods/carried_condition.hpp"
 #include "host/training/gan_step.hpp"
@@ -13,7 +14,25 @@ namespace {
 /// Random search starts come from a pool, chosen by the row's contents: a row's score cannot depend on its neighbours.
 constexpr std::int64_t start_pool = 4096;
 
+bool has_bank(const DetectorOptions& options) {
+  return options.score == ScoreRule::bank ||
+         (options.score == ScoreRule::search && options.search_from == SearchStart::bank);
+}
+
 }  // namespace
+
+void check_bank(const DetectorOptions& options, const MethodNetworks& networks) {
+  if (!has_bank(options)) return;
+  constexpr std::int64_t always_allowed = std::int64_t{1} << 26, most_per_weight = 4096;
+  const Network& generator = networks.generator();
+  const std::int64_t per_row = std::int64_t{options.population} * (generator.inputs() + networks.row_columns());
+  const std::int64_t most =
+      std::max(always_allowed, most_per_weight * options.population * generator.plain().parameters()) / per_row;
+  if (options.bank_rows <= most) return;
+  throw Error(ErrorCode::invalid_argument, "option 'bank_rows' is " + std::to_string(options.bank_rows) +
+                                               ", expected at most " + std::to_string(most) +
+                                               " for networks of this size");
+}
 
 Network generator_network(const DetectorOptions& options, int inputs, int outputs) {
   std::vector<LayerSpec> layers;
@@ -121,6 +140,8 @@ void AnoGan::find_nearest(StackView<const float> query, std::int64_t neighbours)
                             .distance = {distance_.data, population(), query.rows, neighbours},
                             .index = {nearest_.data, population(), query.rows, neighbours}});
 }
+
+bool AnoGan::needs_bank() const { return has_bank(options_); }
 
 StackView<const float> AnoGan::encode(MatrixView<const float>) { return {}; }
 

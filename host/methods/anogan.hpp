@@ -52,9 +52,7 @@ class AnoGan : public AnomalyModel {
   bool searches() const { return options_.score == ScoreRule::search; }
   /// Rows of bank_latent_: the bank's latents, or a pool of random search starts.
   std::int64_t latent_rows() const;
-  bool needs_bank() const {
-    return options_.score == ScoreRule::bank || (searches() && options_.search_from == SearchStart::bank);
-  }
+  bool needs_bank() const;
   void find_nearest(StackView<const float> query, std::int64_t neighbours);
   void start_search(MatrixView<const float> rows);
   void choose_starts(MatrixView<const float> rows);
@@ -69,6 +67,9 @@ class AnoGan : public AnomalyModel {
   std::int64_t nearest_count_ = 0;
 };
 
+/// Throws Error{invalid_argument} where the bank of generated rows would be out of all proportion to the networks, so
+/// that a small model file cannot ask for much memory. Banks of 4,096 rows, and those under 256 MiB, always pass.
+void check_bank(const DetectorOptions& options, const MethodNetworks& networks);
 /// G and D on whole rows, as AnoGAN, GAN and f-AnoGAN have them (f-AnoGAN with an encoder).
 MethodNetworks gan_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition);
 /// An encoder of rows: leaky-ReLU layers, then `outputs` linear (or tanh) units.

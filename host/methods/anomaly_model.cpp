@@ -13,6 +13,22 @@ namespace {
 /// Rows x models scored at a time: what fits the caches of a processor, or fills a GPU.
 constexpr std::int64_t chunk_model_rows = 16384, device_chunk_model_rows = 131072;
 constexpr std::int64_t generate_rows = 1024;  ///< rows generated at a time
+/// With networks so wide, or so many restarts, that a row needs more values than this, chunks are smaller: 512 MiB on a
+/// CPU are enough for all.
+constexpr std::int64_t usual_values_per_row = 8192;
+
+/// Kept for a row and model while it is scored, about.
+std::int64_t values_per_row(const MethodNetworks& networks, const DetectorOptions& options) {
+  std::int64_t values =
+      4 * std::int64_t{networks.row_columns()} + std::int64_t{options.restarts} * (networks.generator().inputs() + 1);
+  for (const Network& network : networks.networks) {
+    if (!network) continue;
+    for (const Network::Part& part : network.parts()) {
+      for (int l = 0; l < part.mlp.layers(); ++l) values += part.mlp.layer(l).out;
+    }
+  }
+  return values;
+}
 
 }  // namespace
 
@@ -74,8 +90,10 @@ std::unique_ptr<AnomalyModel> AnomalyModel::share() {
 
 std::int64_t AnomalyModel::chunk_rows() const {
   const bool together = device_.backend().runs_models_together();
-  const std::int64_t usual = (together ? device_chunk_model_rows : chunk_model_rows) / population();
-  return std::max<std::int64_t>(64, std::min(chunk_limit_, usual));
+  const std::int64_t model_rows = together ? device_chunk_model_rows : chunk_model_rows;
+  const std::int64_t wanted = std::max<std::int64_t>(64, std::min(chunk_limit_, model_rows / population()));
+  const std::int64_t most = model_rows * usual_values_per_row / (values_per_row(networks_, options_) * population());
+  return std::max<std::int64_t>(1, std::min(wanted, most));
 }
 
 void AnomalyModel::set_statistics(std::vector<ScoreStatistics> residual, std::vector<ScoreStatistics> discriminator) {

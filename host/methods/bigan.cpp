@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint32_t discriminator_rows_lane = 0, generator_rows_lane = 1;
 constexpr std::uint32_t generator_latent_lane = 0, discriminator_latent_lane = 64;
 constexpr std::uint32_t generator_noise_lane = 128, discriminator_noise_lane = 256, noise_lanes_per_pass = 2;
-constexpr std::uint32_t generator_dropout_lane = 0, discriminator_dropout_lane = 1024;
+constexpr std::uint32_t discriminator_dropout_lane = 1024;
 constexpr std::uint32_t dropout_lanes_per_pass = 16;
 
 }  // namespace

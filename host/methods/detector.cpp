@@ -8,6 +8,7 @@
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/methods/anogan.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/fitting.hpp"
 #include "host/table/cell.hpp"
@@ -44,6 +45,9 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   std::vector<ModelTelemetry> telemetry;
   std::int64_t steps_before = 0;
   const std::vector<DetectorOptions> of_methods = options_of_methods(resolved);
+  for (const DetectorOptions& options : of_methods) {
+    check_bank(options, definition_of(options.method).networks(options, rows.columns, condition));
+  }
   for (const DetectorOptions& options : of_methods) {
     GanTraining training(d.device, options, {resident.view()}, condition);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));

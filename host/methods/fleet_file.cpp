@@ -135,11 +135,11 @@ void Fleet::Impl::read_settings(const std::string& file_path) {
     group.threshold = pooled_threshold;
     if (!group.own_model) continue;
     settings.read_settings(stack->get(model_number.back(), file_path, false),
-                           file_path + ", group '" + group.name + "'");
+                           file_path + ", group '" + one_line(group.name) + "'");
     group.threshold = settings.threshold;
     settings.resolved.seed = options.seed;
     if (settings.names != names || options_to_json(settings.resolved) != expected) {
-      throw Error(ErrorCode::format, file_path + ": the models of group '" + group.name +
+      throw Error(ErrorCode::format, file_path + ": the models of group '" + one_line(group.name) +
                                          "' have other columns or options than the pooled model");
     }
   }

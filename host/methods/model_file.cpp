@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
+#include "host/methods/anogan.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/model_reader.hpp"
 
@@ -126,6 +127,11 @@ void check_shapes(const Reader& reader, const std::string& prefix, const Detecto
                            part.mlp.layer(l).out, part.mlp.layer_inputs(l));
       }
     }
+  }
+  try {
+    check_bank(options, networks);
+  } catch (const Error& error) {
+    reader.refuse(error.what());
   }
 }
 

@@ -4,12 +4,15 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "cugad/error.hpp"
 #include "cugad/network.hpp"
 #include "host/backend/backend.hpp"
 #include "host/model_file/safetensors.hpp"
+#include "host/table/cell.hpp"
+#include "host/table/parse_json.hpp"
 
 namespace cugad {
 
@@ -20,7 +23,9 @@ class Reader {
  public:
   Reader(const safetensors::File& file, const std::string& path) : file_(file), path_(path) {}
 
-  [[noreturn]] void refuse(const std::string& what) const { throw Error(ErrorCode::format, path_ + ": " + what); }
+  [[noreturn]] void refuse(const std::string& what) const {
+    throw Error(ErrorCode::format, path_ + ": " + one_line(what, 1000));
+  }
 
   const std::string& text(const std::string& key) const {
     const auto found = file_.metadata.find(key);
@@ -28,7 +33,7 @@ class Reader {
     return found->second;
   }
   Json json(const std::string& key) const {
-    Json value = Json::parse(text(key), nullptr, false);
+    Json value = parse_json<Json>(text(key));
     if (value.is_discarded()) refuse("metadata '" + key + "' is not JSON");
     return value;
   }
@@ -55,11 +60,15 @@ class Reader {
       if (!value.is_number() || !std::isfinite(value.get<double>())) {
         refuse("'" + std::string(field) + "' has an entry that is no finite number");
       }
-      if (value.get<double>() < static_cast<double>(std::numeric_limits<T>::lowest()) ||
-          value.get<double>() > static_cast<double>(std::numeric_limits<T>::max())) {
+      // The largest 64-bit integer is rounded up as a double, to one that fits no more.
+      constexpr double largest = static_cast<double>(std::numeric_limits<T>::max());
+      constexpr bool is_rounded = std::is_integral_v<T> && sizeof(T) == 8;
+      const double number = value.get<double>();
+      if (number < static_cast<double>(std::numeric_limits<T>::lowest()) || number > largest ||
+          (is_rounded && number == largest)) {
         refuse("'" + std::string(field) + "' has an entry that is out of range");
       }
-      values.push_back(static_cast<T>(value.get<double>()));
+      values.push_back(static_cast<T>(number));
     }
     return values;
   }

@@ -9,7 +9,9 @@
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
 #include "host/methods/presets.hpp"
+#include "host/table/cell.hpp"
 #include "host/table/nearest_name.hpp"
+#include "host/table/parse_json.hpp"
 
 namespace cugad {
 namespace {
@@ -21,7 +23,8 @@ struct Option {
 };
 
 [[noreturn]] void refuse(const std::string& name, const std::string& value, const std::string& expected) {
-  throw Error(ErrorCode::invalid_argument, "option '" + name + "' is '" + value + "', expected " + expected);
+  throw Error(ErrorCode::invalid_argument,
+              "option '" + name + "' is '" + one_line(value, 200) + "', expected " + expected);
 }
 
 template <class T>
@@ -337,7 +340,7 @@ const Option& find_option(const std::string& name, std::vector<std::string> besi
     besides.push_back(option.info.name);
   }
   throw Error(ErrorCode::invalid_argument,
-              "unknown option '" + name + "', did you mean '" + nearest_name(name, besides) + "'?");
+              "unknown option '" + one_line(name) + "', did you mean '" + nearest_name(name, besides) + "'?");
 }
 
 constexpr const char* preset_key = "preset";
@@ -347,11 +350,11 @@ nlohmann::json parse_once_each(const std::string& text) {
   std::set<std::string> seen;
   const auto once = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json& parsed) {
     if (depth == 1 && event == nlohmann::json::parse_event_t::key && !seen.insert(parsed.get<std::string>()).second) {
-      throw Error(ErrorCode::invalid_argument, "option '" + parsed.get<std::string>() + "' is given twice");
+      throw Error(ErrorCode::invalid_argument, "option '" + one_line(parsed.get<std::string>()) + "' is given twice");
     }
     return true;
   };
-  return nlohmann::json::parse(text, once, false);
+  return parse_json<nlohmann::json>(text, once);
 }
 
 /// A JSON value as set_option takes it. Numbers and booleans must be just that; a list, or an ensemble's methods, may
@@ -409,7 +412,7 @@ void apply_preset(DetectorOptions& options, const std::string& name) {
     return;
   }
   throw Error(ErrorCode::invalid_argument,
-              "unknown preset '" + name + "', did you mean '" + nearest_name(name, presets()) + "'?");
+              "unknown preset '" + one_line(name) + "', did you mean '" + nearest_name(name, presets()) + "'?");
 }
 
 std::string options_to_json(const DetectorOptions& options) {

@@ -10,6 +10,7 @@
 
 #include "cugad/error.hpp"
 #include "cugad/metrics.hpp"
+#include "host/table/parse_json.hpp"
 
 namespace cugad {
 namespace {
@@ -83,7 +84,7 @@ std::string ScoreCalibration::to_json() const {
 }
 
 ScoreCalibration ScoreCalibration::from_json(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = parse_json<Json>(text);
   if (!json.is_object()) refuse("is not a JSON object");
   constexpr double largest = std::numeric_limits<float>::max();
   ScoreCalibration calibration;

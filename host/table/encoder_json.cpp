@@ -8,6 +8,7 @@
 #include "cugad/table.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/feature_names.hpp"
+#include "host/table/parse_json.hpp"
 
 namespace cugad {
 namespace {
@@ -45,7 +46,7 @@ std::string TableEncoder::to_json() const {
 }
 
 TableEncoder TableEncoder::from_json(const std::string& json) {
-  const Json document = Json::parse(json, nullptr, false);
+  const Json document = parse_json<Json>(json);
   if (document.is_discarded()) fail("expected JSON");
   TableEncoder encoder;
   std::unordered_set<std::string> names;

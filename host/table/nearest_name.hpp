@@ -27,14 +27,18 @@ inline std::size_t edit_distance(std::string_view first, std::string_view second
 }
 
 /// The known name nearest to the given one (the first of several), for "did you mean" messages; empty if none is known.
-inline std::string nearest_name(const std::string& given, std::span<const std::string> known) {
+/// Of long names the beginnings are compared: names may come from a file that wants to cost time.
+inline std::string nearest_name(std::string_view given, std::span<const std::string> known) {
+  constexpr std::size_t longest = 100;
+  given = given.substr(0, longest);
   const std::string* nearest = nullptr;
   std::size_t least = 0;
   for (const std::string& name : known) {
-    const std::size_t longer = std::max(name.size(), given.size());
-    const std::size_t shorter = std::min(name.size(), given.size());
+    const std::string_view start = std::string_view(name).substr(0, longest);
+    const std::size_t longer = std::max(start.size(), given.size());
+    const std::size_t shorter = std::min(start.size(), given.size());
     if (nearest != nullptr && longer - shorter >= least) continue;  // the lengths alone make it no nearer
-    const std::size_t distance = edit_distance(given, name);
+    const std::size_t distance = edit_distance(given, start);
     if (nearest == nullptr || distance < least) {
       nearest = &name;
       least = distance;

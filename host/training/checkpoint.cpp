@@ -11,6 +11,7 @@
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/model_file/safetensors.hpp"
+#include "host/table/cell.hpp"
 
 namespace cugad {
 namespace {
@@ -99,7 +100,9 @@ void Checkpoint::save(const GanTraining& training) const {
 bool Checkpoint::load(GanTraining& training) const {
   if (!std::filesystem::exists(path())) return false;
   const safetensors::File file = safetensors::read(path());
-  const auto damaged = [&](const std::string& what) { return Error(ErrorCode::format, path() + ": " + what); };
+  const auto damaged = [&](const std::string& what) {
+    return Error(ErrorCode::format, path() + ": " + one_line(what, 1000));
+  };
   const auto metadata = [&](const char* key) {
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end()) throw damaged("no '" + std::string(key) + "' in its metadata");
@@ -119,8 +122,9 @@ bool Checkpoint::load(GanTraining& training) const {
     for (const OptionInfo& option : option_list()) {
       const std::string there = get_option(theirs, option.name), here = get_option(training.options_, option.name);
       if (there == here || option.name == "epochs" || (option.name == "steps" && there == "0")) continue;
-      throw Error(ErrorCode::invalid_argument, path() + ": made with " + option.name + " = " + there + ", now it is " +
-                                                   here + "; use the same options or another directory");
+      throw Error(ErrorCode::invalid_argument, path() + ": made with " + option.name + " = " + one_line(there, 200) +
+                                                   ", now it is " + here +
+                                                   "; use the same options or another directory");
     }
   }
   if (metadata("rows") != fingerprint(training.rows_, context)) {

@@ -1,0 +1,120 @@
+#include <map>
+
+#include "cugad/detector.hpp"
+#include "cugad/error.hpp"
+#include "cugad/fleet.hpp"
+#include "cugad/table.hpp"
+#include "host/model_file/safetensors.hpp"
+#include "tests/common/random_words.hpp"
+#include "tests/fuzz/edited_file.hpp"
+#include "tests/fuzz/targets.hpp"
+
+/// Models behind a valid container: whatever is accepted must score, and be the same when it was saved and loaded
+/// again.
+namespace cugad::fuzz {
+namespace {
+
+constexpr std::int64_t columns = 3;
+constexpr std::int64_t most_scoring_work = 200'000;
+
+Matrix rows(std::int64_t count) {
+  test::RandomNumbers numbers(5);
+  Matrix matrix(count, columns);
+  for (float& cell : matrix.data) cell = static_cast<float>(numbers.normal());
+  return matrix;
+}
+
+DetectorOptions tiny(const char* method) {
+  DetectorOptions options;
+  set_option(options, "method", method);
+  options.population = 2;
+  options.latent = 2;
+  options.hidden = options.discriminator_hidden = options.encoder_hidden = {4};
+  options.data_branch = options.latent_branch = options.cycle_hidden = options.latent_cycle_hidden = {4};
+  options.steps = 2;
+  options.batch = 8;
+  options.coverage_rows = 8;
+  options.bank_rows = 16;
+  return options;
+}
+
+template <class Model>
+cugad::safetensors::File saved(const Model& model) {
+  const std::string path = file_with("base", "");
+  model.save(path);
+  return cugad::safetensors::read(path);
+}
+
+std::map<std::string, cugad::safetensors::File, std::less<>> make_bases() {
+  const Device device = Device::open("cpu", 1);
+  const Matrix training = rows(40);
+  std::map<std::string, cugad::safetensors::File, std::less<>> bases;
+  for (const char* method : {"anogan", "gan", "bigan", "ali", "ganomaly", "fanogan", "alad", "anogan,egbad"}) {
+    Detector detector(device, tiny(method));
+    detector.fit(training.view(), {}, {"a", "b", "c=1"}, 2);
+    bases[method] = saved(detector);
+  }
+  DetectorOptions conditional = tiny("bigan");
+  conditional.condition = {"c"};
+  Detector detector(device, conditional);
+  detector.fit(training.view(), {}, {"a", "b", "c=1"}, 2);
+  bases["condition"] = saved(detector);
+  Fleet fleet(device, tiny("anogan"), {.minimum_rows = 15, .pooled_rows = 40});
+  std::vector<std::string> groups;
+  for (int r = 0; r < 40; ++r) groups.push_back(r % 5 == 0 ? "few" : r % 2 == 0 ? "even" : "odd");
+  fleet.fit(training.view(), groups);
+  bases["fleet"] = saved(fleet);
+  return bases;
+}
+
+/// A file may ask for a search of any length: how long scoring takes is the caller's to judge by the options.
+bool scores_quickly(const DetectorOptions& options) {
+  return static_cast<std::int64_t>(options.search_steps + 1) * options.restarts < most_scoring_work / 1000 &&
+         options.bank_rows <= most_scoring_work;
+}
+
+template <class Model, class Score>
+void check_use(Model model, const Score& score) {
+  if (!scores_quickly(model.options()) || model.columns() > 64) return;
+  const Matrix queries = [&] {
+    Matrix matrix(3, model.columns());
+    for (std::size_t i = 0; i < matrix.data.size(); ++i) matrix.data[i] = static_cast<float>(i % 7) - 3.0f;
+    return matrix;
+  }();
+  const std::vector<float> first = score(model, queries);
+  const std::string path = file_with("resaved", "");
+  model.save(path);
+  Model again = Model::load(Device::open("cpu", 1), path);
+  require(test::same_bits(score(again, queries), first), "saved and loaded again, a model gives other scores");
+}
+
+}  // namespace
+
+bool model(std::string_view input) {
+  static const auto bases = make_bases();
+  const std::size_t end = std::min(input.find('\n'), input.size());
+  const auto base = bases.find(input.substr(0, end));
+  if (base == bases.end()) return false;
+  const auto file = edited(base->second, input.substr(std::min(end + 1, input.size())));
+  const std::string path = file_with("edited", "");
+  const Device device = Device::open("cpu", 1);
+  try {
+    cugad::safetensors::write(path, file);
+    if (Fleet::is_fleet(path)) {
+      check_use(Fleet::load(device, path), [](Fleet& fleet, const Matrix& queries) {
+        return fleet.score(queries.view(), std::vector<std::string>{"even", "few", "unknown"});
+      });
+    } else {
+      check_use(Detector::load(device, path), [](Detector& detector, const Matrix& queries) {
+        std::vector<Explanation> explanations;
+        return detector.explain(queries.view(), 2, explanations);
+      });
+    }
+    return true;
+  } catch (const Error& error) {
+    check_message(error.what());
+    return false;
+  }
+}
+
+}  // namespace cugad::fuzz
