@@ -55,7 +55,7 @@ void wait_for(void*) {}
 void destroy(void*) {}
 #endif
 
-constexpr std::int64_t columns = 4, batch_rows = 256, batches = 8;
+constexpr std::int64_t columns = 4, batch_rows = 128, batches = 4;
 using DeviceMemory = std::unique_ptr<float, decltype(&release)>;
 
 std::vector<float> rows_of(std::int64_t rows, unsigned seed) {
@@ -68,9 +68,9 @@ std::vector<float> rows_of(std::int64_t rows, unsigned seed) {
 
 int run(const char* device_name) {
   const cugad::Device device = cugad::Device::open(device_name);
-  cugad::Detector detector(device, {.population = 2, .seed = 5, .steps = 100});
-  const std::vector<float> train = rows_of(1000, 1);
-  detector.fit({train.data(), 1000, columns});
+  cugad::Detector detector(device, {.population = 1, .seed = 5, .steps = 100, .batch = 32});
+  const std::vector<float> train = rows_of(300, 1);
+  detector.fit({train.data(), 300, columns});
 
   void* stream = make_stream();
   detector.use_stream(stream);

@@ -37,7 +37,7 @@ library=$(find "$work" -maxdepth 1 -name 'libcugad[0-9]*.deb')
 dpkg-deb --field "$library" Depends | grep -q 'libstdc++6 (>=' || fail "the library's dependencies are not those of its symbols"
 dpkg-deb --field "$(find "$work" -maxdepth 1 -name 'libcugad-dev*.deb')" Depends | grep -q "$(dpkg-deb --field "$library" Package) (=" ||
   fail "the development package does not ask for its library"
-dpkg-deb --ctrl-tarfile "$library" | tar -t | grep -q shlibs || fail "the library's package has no shlibs file"
+dpkg-deb --info "$library" shlibs >/dev/null || fail "the library's package has no shlibs file"
 
 "$work/root/usr/bin/cugad" --version || fail "the command of the packages"
 folder=$(dirname "$(find "$work/root" -name 'libcugad.so')")

@@ -53,7 +53,7 @@ step "an unknown component is refused" refused
 
 # ---- pkg-config, by hand.
 export PKG_CONFIG_PATH=$library/pkgconfig
-use_pkg_config() {
+use_pkg_config() ( # in a shell of its own: set -x
   local shared_flags static_flags warnings=(-Wall -Wextra -Wpedantic -Werror)
   read -ra shared_flags < <(pkg-config --cflags --libs cugad)
   read -ra static_flags < <(pkg-config --static --cflags --libs cugad | sed 's/-lcugad/-l:libcugad.a/')
@@ -62,7 +62,7 @@ use_pkg_config() {
     "$cxx" -std=c++20 "${warnings[@]}" "$here/consumer/consumer.cpp" "${shared_flags[@]}" -o "$work/cpp_shared" &&
     "$cc" -std=c11 "${warnings[@]}" "$here/consumer/consumer.c" "${static_flags[@]}" -o "$work/c_static" &&
     LD_LIBRARY_PATH=$library "$work/c_shared" && LD_LIBRARY_PATH=$library "$work/cpp_shared" && "$work/c_static"
-}
+)
 step "pkg-config: C and C++, shared and static" use_pkg_config
 
 # ---- The examples, outside of the project.

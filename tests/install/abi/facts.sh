@@ -5,7 +5,7 @@
 set -euo pipefail
 export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-library=$1 include=$2 compiler=$3 abi=$4
+library=$1 include=$(cd "$2" && pwd) compiler=$3 abi=$4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -44,7 +44,7 @@ unmarked=$(awk '
   echo '#include "cugad/cugad.hpp"'
   sed 's/.*/auto* use_& = \&&;/' "$work/c_exported"
 } >"$work/interface.cpp"
-"$compiler" -std=c++20 -g -gdwarf-5 -fno-eliminate-unused-debug-types -I "$include" -c "$work/interface.cpp" -o "$work/interface.o"
+"$compiler" -std=c++20 -g -gdwarf-5 -fno-eliminate-unused-debug-types -femit-class-debug-always -I "$include" -c "$work/interface.cpp" -o "$work/interface.o"
 readelf --debug-dump=info "$work/interface.o" | awk -f "$here/layout.awk" >>"$work/facts"
 sort -u -o "$work/facts" "$work/facts"
 for kind in symbol type field value virtual; do

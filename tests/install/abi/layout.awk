@@ -1,7 +1,7 @@
 # From `readelf --debug-dump=info` of an object that includes the public headers: one line for every type of the
 # interface, its size, its fields (place and type), base classes, virtual functions and enumerators, and the type of every
 # function whose address the object keeps as use_NAME. The object comes from g++ or gcc with
-# -g -fno-eliminate-unused-debug-types.
+# -g -fno-eliminate-unused-debug-types -femit-class-debug-always.
 
 # " <2><54795>: Abbrev Number: 155 (DW_TAG_structure_type)": an entry, its depth and its number.
 /^ *<[0-9a-f]+><[0-9a-f]+>: Abbrev Number: [0-9]+ \(DW_TAG_/ {
