@@ -5,7 +5,7 @@
 #include "host/training/method_definition.hpp"
 
 /// Training step and scoring of each method on the KDD99 networks, one thread: what bench/peers_methods.py sets beside
-/// PyTorch. A method takes part by a line in methods().
+/// PyTorch. A method takes part by a line in methods(). And one row at a time, with the defaults.
 namespace cugad::bench {
 namespace {
 
@@ -118,9 +118,42 @@ void method_score(benchmark::State& state, const Measured& measured, int rows) {
   count(state, "rows/s", static_cast<double>(rows), 0, 0);
 }
 
+/// One row from host memory to its score on the host: the default options (layers of 128), 32 columns, untrained
+/// weights.
+void score_one_row(benchmark::State& state, Method method) {
+  constexpr std::int64_t width = 32;
+  DetectorOptions options;
+  options.method = method;
+  options.population = static_cast<int>(state.range(0));
+  options.steps = options.encoder_steps = 0;
+  const std::vector<float> data = uniform_rows(2000, width);
+  Detector detector(Device::open(chosen_device(), 1), options);
+  detector.fit({data.data(), 2000, width});
+  std::vector<float> together(3);
+  detector.score({data.data(), 3, width}, together.data());
+  float score = 0.0f;
+  std::int64_t row = 0;
+  for (auto _ : state) {
+    detector.score({data.data() + row * width, 1, width}, &score);
+    if (row < 3 && score != together[static_cast<std::size_t>(row)]) {
+      return state.SkipWithError("a row's score depends on its batch");
+    }
+    row = (row + 1) % 2000;
+  }
+  count(state, "rows/s", 1.0, 0, 0);
+}
+
 }  // namespace
 
 void add_methods() {
+  for (const Method method :
+       {Method::bigan, Method::ali, Method::egbad, Method::ganomaly, Method::fanogan, Method::alad}) {
+    add(std::string("score_one_row/") + definition_of(method).name, score_one_row, method)
+        ->ArgName("population")
+        ->Arg(1)
+        ->Arg(8)
+        ->Unit(benchmark::kMicrosecond);
+  }
   for (const Measured& measured : methods()) {
     for (const int batch : {50, 1024}) {
       const std::string end = std::string(measured.name) + "/" + std::to_string(batch);

@@ -86,6 +86,7 @@ Context::Context(std::shared_ptr<Backend> backend, int threads)
 Context::~Context() {
   if (!backend_) return;
   if (scratch_ != nullptr) backend_->release(scratch_);
+  for (const auto& [key, memory] : kept_) backend_->release(memory);
   backend_->release_stream(own_stream_);
 }
 
@@ -97,7 +98,9 @@ Context::Context(Context&& other) noexcept
       precision_(other.precision_),
       scratch_(std::exchange(other.scratch_, nullptr)),
       scratch_bytes_(std::exchange(other.scratch_bytes_, 0)),
-      scratch_allocations_(other.scratch_allocations_) {}
+      scratch_allocations_(other.scratch_allocations_),
+      frozen_(other.frozen_),
+      kept_(std::exchange(other.kept_, {})) {}
 
 Context& Context::operator=(Context&& other) noexcept {
   std::swap(backend_, other.backend_);
@@ -108,6 +111,8 @@ Context& Context::operator=(Context&& other) noexcept {
   std::swap(scratch_, other.scratch_);
   std::swap(scratch_bytes_, other.scratch_bytes_);
   std::swap(scratch_allocations_, other.scratch_allocations_);
+  std::swap(frozen_, other.frozen_);
+  std::swap(kept_, other.kept_);
   return *this;
 }
 
@@ -127,6 +132,18 @@ void* Context::scratch(std::size_t bytes) {
     ++scratch_allocations_;
   }
   return scratch_;
+}
+
+Context::Kept Context::keep(const KeptKey& key, std::size_t bytes) {
+  const auto [found, is_new] = kept_.try_emplace(key, nullptr);
+  if (!is_new) return {found->second, false};
+  try {
+    found->second = backend_->allocate(bytes);
+  } catch (...) {
+    kept_.erase(found);
+    throw;
+  }
+  return {found->second, true};
 }
 
 void Context::synchronize() { backend_->synchronize(stream_); }

@@ -209,6 +209,7 @@ std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows) {
 
 void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, float* feature_residual) {
   if (rows.rows == 0) return;
+  context_.freeze_weights();
   combine(raw_scores(rows, feature_residual != nullptr), scores);
   if (feature_residual == nullptr) return;
   // Last, for it may leave other reconstructions: an explanation changes no score.

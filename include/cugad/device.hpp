@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -51,6 +53,18 @@ class CUGAD_API Context {
   void* scratch(std::size_t bytes);
   /// How often scratch() had to allocate; stands still inside training and scoring loops.
   std::size_t scratch_allocations() const { return scratch_allocations_; }
+  /// The caller's promise that weights given to dense layers on this context (DenseForward, LatentSearch,
+  /// ReconstructionScore) change no more while it lives: a backend may keep what it makes of them between calls. No
+  /// result depends on it.
+  void freeze_weights() { frozen_ = true; }
+  bool has_frozen_weights() const { return frozen_; }
+  /// Memory that an op keeps under `key` until the context ends, 64-byte aligned; is_new: nobody has written it yet.
+  struct Kept {
+    void* memory = nullptr;
+    bool is_new = false;
+  };
+  using KeptKey = std::array<std::int64_t, 6>;
+  Kept keep(const KeptKey& key, std::size_t bytes);
   /// Calls body() with every op on this context only asked for its workspace, then takes the largest: afterwards the
   /// same ops allocate nothing, as recording them as a graph demands.
   template <class Body>
@@ -82,6 +96,8 @@ class CUGAD_API Context {
   std::size_t scratch_allocations_ = 0;
   bool planning_ = false;
   std::size_t planned_bytes_ = 0;
+  bool frozen_ = false;
+  std::map<KeptKey, void*> kept_;
 };
 
 /// A device that answered. Cheap to copy; copies share the device.

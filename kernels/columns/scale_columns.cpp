@@ -14,6 +14,9 @@ void run_rows(const ScaleColumns& args, std::int64_t model, std::int64_t begin, 
   const MatrixView<float> out = args.y.model(model);
   const double *shift = args.shift.model(model).data, *scale = args.scale.model(model).data;
   const std::uint8_t* log1p = args.log1p ? args.log1p.model(model).data : nullptr;
+  if (log1p != nullptr && std::all_of(log1p, log1p + in.columns, [](std::uint8_t flag) { return flag == 0; })) {
+    log1p = nullptr;
+  }
   for (std::int64_t r = begin; r < end; ++r) {
     for (std::int64_t first = 0; first < in.columns; first += chunk) {
       const int count = static_cast<int>(std::min<std::int64_t>(chunk, in.columns - first));

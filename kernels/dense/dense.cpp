@@ -4,10 +4,11 @@
 #include "kernels/cpu/dropout.hpp"
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/matrix_multiply.hpp"
+#include "kernels/cpu/packed_weights.hpp"
 #include "kernels/cpu/parallel.hpp"
 
-/// Dense layers on the CPU: pack the weights once per call and model, then one pass of tiles with the epilogue in
-/// registers.
+/// Dense layers on the CPU: pack the weights once per call and model (frozen weights once per context), then one pass
+/// of tiles with the epilogue in registers.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
@@ -65,23 +66,27 @@ std::size_t forward_workspace(const Context& context, const DenseForward& args) 
 void forward(Context& context, const DenseForward& args) {
   const std::int64_t rows = args.y.rows, in = args.x.columns, out = args.y.columns;
   const double flops = 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
-  auto* scratch = static_cast<float*>(context.scratch(forward_workspace(context, args)));
-  const auto pack = [&](std::int64_t m, float* packed) {
-    pack_columns(args.weight.data + m * args.weight.model_stride, args.weight.row_stride, in, out, packed);
+  const float* kept = kept_weights(context, args.weight);
+  auto* scratch = kept != nullptr ? nullptr : static_cast<float*>(context.scratch(forward_workspace(context, args)));
+  const auto packed = [&](std::int64_t m, int thread, bool is_first) -> const float* {
+    if (kept != nullptr) return kept + m * packed_floats(in, out);
+    float* memory = scratch + thread * packed_size(in, out);
+    if (is_first || args.weight.model_stride != 0) {
+      pack_columns(args.weight.data + m * args.weight.model_stride, args.weight.row_stride, in, out, memory);
+    }
+    return memory;
   };
   if (args.y.models > 1) {
     parallel_ranges(useful_threads(context, flops * static_cast<double>(args.y.models)), args.y.models,
                     [&](int thread, std::int64_t begin, std::int64_t end) {
-                      float* packed = scratch + thread * packed_size(in, out);
                       for (std::int64_t m = begin; m < end; ++m) {
-                        if (m == begin || args.weight.model_stride != 0) pack(m, packed);
-                        forward_rows(args, m, packed, 0, rows);
+                        forward_rows(args, m, packed(m, thread, m == begin), 0, rows);
                       }
                     });
   } else if (args.y.models == 1) {
-    pack(0, scratch);
+    const float* weight = packed(0, 0, true);
     parallel_ranges(useful_threads(context, flops), rows,
-                    [&](int, std::int64_t begin, std::int64_t end) { forward_rows(args, 0, scratch, begin, end); });
+                    [&](int, std::int64_t begin, std::int64_t end) { forward_rows(args, 0, weight, begin, end); });
   }
 }
 

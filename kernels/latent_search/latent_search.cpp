@@ -1,10 +1,12 @@
 #include <limits>
 
 #include "kernels/cpu/entries.hpp"
+#include "kernels/cpu/packed_weights.hpp"
 #include "kernels/cpu/parallel.hpp"
 #include "kernels/latent_search/search_tile.hpp"
 
-/// The latent search on the CPU: pack the frozen weights once, then every tile of z rows runs all its steps alone.
+/// The latent search on the CPU: pack the weights once per call (forward once per context where they are frozen there),
+/// then every tile of z rows runs all its steps alone.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
@@ -15,13 +17,27 @@ std::int64_t network_floats(const NetworkView& network) {
   std::int64_t floats = 0;
   for (int l = 0; l < network.layers; ++l) {
     const LayerView& layer = network.layer[l];
-    floats += rounded_up(packed_size(layer.in, layer.out), 16) + rounded_up(packed_size(layer.out, layer.in), 16) +
-              padded(layer.out);
+    floats += packed_floats(layer.in, layer.out) + packed_floats(layer.out, layer.in) + padded(layer.out);
   }
   return floats;
 }
 
-PackedNetwork pack_network(const NetworkView& network, std::int64_t m, float* memory) {
+/// The kept weights of each layer; all null unless they are frozen.
+struct KeptLayers {
+  const float* layer[NetworkView::max_layers] = {};
+};
+KeptLayers kept_layers(Context& context, const NetworkView& network, std::int64_t models) {
+  KeptLayers kept;
+  for (int l = 0; l < network.layers; ++l) {
+    const LayerView& layer = network.layer[l];
+    kept.layer[l] = kept_weights(context, {layer.weight, models, layer.out, layer.in, layer.model_stride, layer.in});
+  }
+  return kept;
+}
+
+/// `backward`: for searches that take steps.
+PackedNetwork pack_network(const NetworkView& network, const KeptLayers& kept, std::int64_t m, bool backward,
+                           float* memory) {
   PackedNetwork packed;
   packed.layers = network.layers;
   for (int l = 0; l < network.layers; ++l) {
@@ -32,12 +48,18 @@ PackedNetwork pack_network(const NetworkView& network, std::int64_t m, float* me
     out.out = layer.out;
     out.activation = layer.activation;
     out.slope = layer.slope;
-    pack_columns(weight, layer.in, layer.in, layer.out, memory);
-    out.forward = memory;
-    memory += rounded_up(packed_size(layer.in, layer.out), 16);
-    pack_rows(weight, layer.in, layer.out, layer.in, memory);
-    out.backward = memory;
-    memory += rounded_up(packed_size(layer.out, layer.in), 16);
+    if (kept.layer[l] != nullptr) {
+      out.forward = kept.layer[l] + m * packed_floats(layer.in, layer.out);
+    } else {
+      pack_columns(weight, layer.in, layer.in, layer.out, memory);
+      out.forward = memory;
+      memory += packed_floats(layer.in, layer.out);
+    }
+    if (backward) {
+      pack_rows(weight, layer.in, layer.out, layer.in, memory);
+      out.backward = memory;
+      memory += packed_floats(layer.out, layer.in);
+    }
     std::fill_n(memory, padded(layer.out), 0.0f);
     std::copy_n(layer.bias + m * layer.model_stride, layer.out, memory);
     out.bias = memory;
@@ -104,14 +126,18 @@ void latent_search(Context& context, const LatentSearch& args) {
   auto* packs = static_cast<float*>(context.scratch(workspace_bytes(context, args)));
   float* tiles_memory = packs + std::min(model_group, models) * per_model;
   const Tiling cut = tiling(z_rows);
+  const KeptLayers of_generator = kept_layers(context, args.generator, models);
+  const KeptLayers of_discriminator =
+      uses_discriminator(args) ? kept_layers(context, args.discriminator, models) : KeptLayers();
   for (std::int64_t first = 0; first < models; first += model_group) {
     const std::int64_t count = std::min(model_group, models - first);
     PackedNetwork generator[model_group], discriminator[model_group];
     for (std::int64_t i = 0; i < count; ++i) {
       float* memory = packs + i * per_model;
-      generator[i] = pack_network(args.generator, first + i, memory);
+      generator[i] = pack_network(args.generator, of_generator, first + i, args.steps > 0, memory);
       if (uses_discriminator(args)) {
-        discriminator[i] = pack_network(args.discriminator, first + i, memory + network_floats(args.generator));
+        discriminator[i] = pack_network(args.discriminator, of_discriminator, first + i, args.steps > 0,
+                                        memory + network_floats(args.generator));
       }
     }
     // A unit of work is a run of whole queries of one model.

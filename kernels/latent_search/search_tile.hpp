@@ -175,13 +175,14 @@ class SearchTile {
       std::copy_n(args_.z.data + model_ * args_.z.model_stride + (begin_ + r) * args_.z.row_stride, latent(),
                   z_ + r * padded(latent()));
       const float* query = args_.x.data + model_ * args_.x.model_stride + (begin_ + r) / restarts * args_.x.row_stride;
-      for (std::int64_t c = 0; c < columns(); ++c) {
-        const bool missing = std::isnan(query[c]);
-        has_missing_ |= missing;
-        x_[r * stride + c] = missing ? 0.0f : query[c];
-        weight_[r * stride + c] = missing ? 0.0f : 1.0f;
-      }
+      for_vectors(columns(), [&](std::int64_t c, int n) {
+        const Vec cell = load_some(query + c, n), weight = select_number(cell, set(1.0f), set(0.0f));
+        has_missing_ |= any_less(weight, set(1.0f));
+        store_some(x_ + r * stride + c, select_number(cell, cell, set(0.0f)), n);
+        store_some(weight_ + r * stride + c, weight, n);
+      });
     }
+    if (args_.steps == 0) return;
     std::fill_n(first_moment_, rows_ * padded(latent()), 0.0f);
     std::fill_n(second_moment_, rows_ * padded(latent()), 0.0f);
   }

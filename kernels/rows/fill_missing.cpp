@@ -1,7 +1,6 @@
-#include <cmath>
-
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/parallel.hpp"
+#include "kernels/cpu/simd.hpp"
 
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
@@ -16,7 +15,10 @@ void run_fill_missing(Context& context, const FillMissing& args) {
         const float* x = args.x.model(m).row(r);
         const float* replacement = args.replacement.model(m).row(r);
         float* out = args.out.model(m).row(r);
-        for (std::int64_t c = 0; c < columns; ++c) out[c] = std::isnan(x[c]) ? replacement[c] : x[c];
+        for_vectors(columns, [&](std::int64_t c, int n) {
+          const Vec cell = load_some(x + c, n);
+          store_some(out + c, select_number(cell, cell, load_some(replacement + c, n)), n);
+        });
       }
     });
   }

@@ -16,7 +16,10 @@ void zero_missing(Context&, const StackView<const float>& x, const StackView<flo
     for (std::int64_t r = 0; r < x.rows; ++r) {
       const float* from = x.model(m).row(r);
       float* to = out.model(m).row(r);
-      for (std::int64_t c = 0; c < x.columns; ++c) to[c] = from[c] == from[c] ? from[c] : 0.0f;
+      for_vectors(x.columns, [&](std::int64_t c, int n) {
+        const Vec cell = load_some(from + c, n);
+        store_some(to + c, select_number(cell, cell, set(0.0f)), n);
+      });
     }
   }
 }

@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include "cugad/network.hpp"
+#include "host/backend/transfer.hpp"
+#include "tests/common/device.hpp"
+#include "tests/common/random_words.hpp"
+
+/// What a context may keep of frozen weights changes no bit, takes memory once, and gives it back.
+namespace cugad::test {
+namespace {
+
+constexpr std::int64_t models = 3, columns = 21, latent = 5;
+
+/// The networks and rows of a score, and its outputs.
+struct Score {
+  explicit Score(Context& context) : arena(context.backend()) {
+    std::uint32_t lane = 0;
+    const auto made = [&](const Mlp& network) {
+      const StackView<float> flat = arena.stack("network", models, 1, network.parameters());
+      network.initialise(context, flat, {.seed = 3, .purpose = RandomPurpose::initial_weights, .lane = lane += 64});
+      return network.view(flat);
+    };
+    const LayerSpec hidden = {70, Activation::leaky_relu, 0.2f};
+    encoder = made(Mlp(columns, {hidden, {latent}}));
+    generator = made(Mlp(latent, {hidden, {33, Activation::relu}, {columns}}));
+    discriminator = made(Mlp(columns, {hidden, hidden, {1}}));
+    x = arena.stack("rows", 1, 9, columns);
+    run(context, FillUniform{.out = x, .key = {.seed = 4}, .low = -1.0f, .high = 1.0f});
+    loss = arena.stack("loss", models, 9, 1);
+    z = arena.stack("latents", models, 9, latent);
+  }
+  StackView<const float> rows(std::int64_t count) const { return shared_by(models, x.model(0)).slice_rows(0, count); }
+
+  std::vector<float> reconstruction(Context& context, std::int64_t count) const {
+    ReconstructionScore args;
+    args.encoder = encoder;
+    args.generator = generator;
+    args.discriminator = discriminator;
+    args.x = rows(count);
+    args.loss = {loss.data, models, count, 1};
+    run(context, args);
+    return download(context, loss.data, models * count);
+  }
+  std::vector<float> search(Context& context, std::int64_t count) const {
+    LatentSearch args;
+    args.generator = generator;
+    args.discriminator = discriminator;
+    args.x = rows(count);
+    args.z = {z.data, models, count, latent};
+    args.steps = 2;
+    args.loss = {loss.data, models, count, 1};
+    run(context, FillUniform{.out = args.z, .key = {.seed = 5}, .low = -1.0f, .high = 1.0f});
+    run(context, args);
+    return download(context, loss.data, models * count);
+  }
+  std::vector<float> layer(Context& context, std::int64_t count) const {
+    const LayerView& first = encoder.layer[0];
+    Arena own(context.backend());
+    const StackView<float> y = own.stack("outputs", models, count, first.out);
+    DenseForward args;
+    args.x = rows(count);
+    args.weight = {first.weight, models, first.out, first.in, first.model_stride, first.in};
+    args.bias = {first.bias, models, 1, first.out, first.model_stride, first.out};
+    args.y = y;
+    args.activation = first.activation;
+    args.slope = first.slope;
+    run(context, args);
+    // The same weights for every model: other memory under the same address.
+    const StackView<float> shared = own.stack("outputs of shared weights", models, count, first.out);
+    args.weight.model_stride = 0;
+    args.y = shared;
+    run(context, args);
+    std::vector<float> both = download(context, y.data, models * count * first.out);
+    const std::vector<float> more = download(context, shared.data, models * count * first.out);
+    both.insert(both.end(), more.begin(), more.end());
+    return both;
+  }
+
+  Arena arena;
+  NetworkView encoder, generator, discriminator;
+  StackView<float> x, loss, z;
+};
+
+TEST(FrozenWeights, ChangeNoBitAndTakeMemoryOnce) {
+  const Device device = test_device(2);
+  Context plain = device.make_context();
+  const Score score(plain);
+  for (const auto way : {&Score::layer, &Score::reconstruction, &Score::search}) {
+    std::vector<std::vector<float>> expected;
+    for (const std::int64_t rows : {9, 7, 1}) expected.push_back((score.*way)(plain, rows));
+    const std::size_t before = device.memory().bytes;
+    {
+      Context first = device.make_context();
+      first.freeze_weights();
+      EXPECT_TRUE(same_bits((score.*way)(first, 9), expected[0]));
+      const std::size_t taken = device.memory().bytes;
+      EXPECT_TRUE(same_bits((score.*way)(first, 9), expected[0]));
+      Context frozen = std::move(first);
+      EXPECT_TRUE(same_bits((score.*way)(frozen, 7), expected[1]));
+      EXPECT_TRUE(same_bits((score.*way)(frozen, 1), expected[2]));
+      EXPECT_EQ(device.memory().bytes, taken);
+    }
+    EXPECT_EQ(device.memory().bytes, before);
+  }
+}
+
+}  // namespace
+}  // namespace cugad::test
