@@ -8,8 +8,8 @@ namespace cugad::bench {
 namespace {
 
 constexpr std::int64_t columns = 32, fitted_rows = 2000;
-/// An encoder method with the default networks, untrained: their values do not change what a call costs.
-constexpr const char* config = R"({"method": "bigan", "steps": 0})";
+/// One model of an encoder method with the default networks, untrained: their values do not change what a call costs.
+constexpr const char* config = R"({"method": "bigan", "population": 1, "steps": 0})";
 
 struct Both {
   std::vector<float> rows = uniform_rows(fitted_rows, columns);

@@ -3,6 +3,7 @@
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
+#include "host/methods/detector_impl.hpp"
 
 /// Where detectors come from and go to.
 
@@ -17,8 +18,10 @@ cugad_status cugad_detector_create(cugad_device* device, const char* config_json
     *detector = nullptr;
     require(device, "device");
     const std::string config = config_json == nullptr ? "" : config_json;
-    *detector = new cugad_detector(
-        *device, Detector(device->device, config.empty() ? DetectorOptions{} : options_from_json(config)));
+    DetectorOptions options;
+    if (!config.empty()) options = options_from_json(config);
+    check_options(options);  // as fit would, when more has been invested
+    *detector = new cugad_detector(*device, Detector(device->device, std::move(options)));
   });
 }
 

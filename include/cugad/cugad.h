@@ -100,7 +100,8 @@ CUGAD_API cugad_status cugad_device_memory(cugad_device* device, int64_t* bytes,
 
 /* `config_json` is NULL, "" or a flat JSON object of options ({"method": "bigan", "population": 4, "hidden": [64, 64]})
  * and "preset" (applied before the others, wherever it stands). Strict: an unknown key (the message names the nearest
- * known one), a key given twice, a value of the wrong type or out of range is CUGAD_ERROR_INVALID_ARGUMENT. */
+ * known one), a key given twice, a value of the wrong type or out of range, or options that do not go together are
+ * CUGAD_ERROR_INVALID_ARGUMENT. */
 CUGAD_API cugad_status cugad_detector_create(cugad_device* device, const char* config_json, cugad_detector** detector);
 /* From a model file. A damaged or hostile file is CUGAD_ERROR_FORMAT. */
 CUGAD_API cugad_status cugad_detector_load(cugad_device* device, const char* path, cugad_detector** detector);
