@@ -27,7 +27,7 @@ import roofline  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOTAL_SECONDS = 530
 LIMITS = {"build": 200, "tests": 150, "sanitizers": 110, "benchmarks": 170, "peers": 120}
-PROGRAMS = ("ops_test", "training_test", "methods_test", "backend_test")
+PROGRAMS = ("ops_test", "training_test", "methods_test", "c_api_test", "backend_test")
 # In order of importance: what the time does not allow is missing at the end.
 BENCHMARK_GROUPS = ("ceiling_|fma_peak|adam|latent_search|train_|reconstruction_score", "dense_forward|library_dense",
                     "dense_backward|sigmoid|fill_|column|quantile|row|coverage|ranking|detector|content|combine|advance|"

@@ -35,7 +35,7 @@ class Lent:
 
     def __init__(self, tensor):
         self.capsule = dlpack.to_dlpack(tensor)
-        self.pointer = ctypes.c_void_p(pointer_of(self.capsule, b"dltensor"))
+        self._as_parameter_ = ctypes.c_void_p(pointer_of(self.capsule, b"dltensor"))
 
 
 def imported(call, *arguments):
@@ -57,33 +57,33 @@ def main():
     check(library.cugad_device_open(b"cpu", ctypes.byref(device)))
     config = {"population": 2, "hidden": [16], "discriminator_hidden": [16], "steps": 40, "bank_rows": 64}
     check(library.cugad_detector_create(device, json.dumps(config).encode(), ctypes.byref(detector)))
-    check(library.cugad_detector_fit_dlpack(detector, Lent(training).pointer, None))
+    check(library.cugad_detector_fit_dlpack(detector, Lent(training), None))
 
     expected = torch.empty(50)
     size = ctypes.c_int64
     check(library.cugad_detector_score(detector, ctypes.c_void_p(rows.data_ptr()), size(50), size(6), size(6),
                                        ctypes.c_void_p(expected.data_ptr())))
     scores = torch.full((50,), -1.0)
-    check(library.cugad_detector_score_dlpack(detector, Lent(rows).pointer, Lent(scores).pointer))
+    check(library.cugad_detector_score_dlpack(detector, Lent(rows), Lent(scores)))
     assert torch.equal(scores, expected)
-    given = imported(library.cugad_detector_score_to_dlpack, detector, Lent(rows).pointer)
+    given = imported(library.cugad_detector_score_to_dlpack, detector, Lent(rows))
     assert given.shape == (50,) and given.dtype == torch.float32 and torch.equal(given, expected)
 
     # Views: rows of a wider tensor, every second of them, and one row.
     wide = torch.full((100, 9), float("nan"))
     wide[::2, 2:8] = rows
-    given = imported(library.cugad_detector_score_to_dlpack, detector, Lent(wide[::2, 2:8]).pointer)
+    given = imported(library.cugad_detector_score_to_dlpack, detector, Lent(wide[::2, 2:8]))
     assert torch.equal(given, expected)
-    given = imported(library.cugad_detector_score_to_dlpack, detector, Lent(wide[34, 2:8]).pointer)
+    given = imported(library.cugad_detector_score_to_dlpack, detector, Lent(wide[34, 2:8]))
     assert torch.equal(given, expected[17:18])
 
     samples = imported(library.cugad_detector_sample_to_dlpack, detector, ctypes.c_uint64(1), size(7))
     assert samples.shape == (7, 6) and bool(torch.isfinite(samples).all())
 
     none = ctypes.byref(ctypes.c_void_p())
-    refused(library.cugad_detector_score_to_dlpack(detector, Lent(rows.double()).pointer, none), "float32")
-    refused(library.cugad_detector_score_to_dlpack(detector, Lent(rows.t().contiguous().t()).pointer, none), "stride")
-    refused(library.cugad_detector_score_to_dlpack(detector, Lent(rows[:, :5].contiguous()).pointer, none), "columns")
+    refused(library.cugad_detector_score_to_dlpack(detector, Lent(rows.double()), none), "float32")
+    refused(library.cugad_detector_score_to_dlpack(detector, Lent(rows.t().contiguous().t()), none), "stride")
+    refused(library.cugad_detector_score_to_dlpack(detector, Lent(rows[:, :5].contiguous()), none), "columns")
 
     library.cugad_detector_destroy(detector)
     library.cugad_device_close(device)
