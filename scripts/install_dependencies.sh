@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the build needs on Debian or Ubuntu, and nothing when all of it is there already (then no network is
-# needed). On other systems it only says what is missing.
+# Installs what the build needs on Debian or Ubuntu, and the packages named as arguments; nothing when all of it is there
+# already (then no network is needed). On other systems it only says what is missing.
 set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config zlib1g-dev libzip-dev libfmt-dev nlohmann-json3-dev libcli11-dev
-  libtomlplusplus-dev libfast-float-dev libgtest-dev libbenchmark-dev ca-certificates curl git
+  libtomlplusplus-dev libfast-float-dev libgtest-dev libbenchmark-dev ca-certificates curl git "$@"
 )
 
 if ! command -v dpkg-query >/dev/null; then

@@ -45,6 +45,10 @@ void end_at_whole_character(char* text) {
 void set_last_error(const char* function, const char* message) noexcept {
   const int length = std::snprintf(last_error, sizeof last_error, "%s: %s", function, message);
   if (length >= static_cast<int>(sizeof last_error)) end_at_whole_character(last_error);
+  // A name that the caller gave may hold line breaks; the message is one line.
+  for (char* letter = last_error; *letter != '\0'; ++letter) {
+    if (static_cast<unsigned char>(*letter) < 0x20 || *letter == 0x7f) *letter = ' ';
+  }
 }
 
 cugad_status status_of_exception(const char* function) noexcept {

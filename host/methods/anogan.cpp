@@ -21,16 +21,24 @@ bool has_bank(const DetectorOptions& options) {
 
 }  // namespace
 
-void check_bank(const DetectorOptions& options, const MethodNetworks& networks) {
-  if (!has_bank(options)) return;
+void check_memory(const DetectorOptions& options, const MethodNetworks& networks) {
   constexpr std::int64_t always_allowed = std::int64_t{1} << 26, most_per_weight = 4096;
-  const Network& generator = networks.generator();
-  const std::int64_t per_row = std::int64_t{options.population} * (generator.inputs() + networks.row_columns());
-  const std::int64_t most =
-      std::max(always_allowed, most_per_weight * options.population * generator.plain().parameters()) / per_row;
-  if (options.bank_rows <= most) return;
+  const Network generator = networks.generator().plain();
+  const std::int64_t most = std::max(always_allowed / options.population, most_per_weight * generator.parameters());
+  if (const int condition = networks.condition; condition > 0) {
+    std::int64_t carried = CarriedCondition(generator.trunk(), networks.columns, condition).network.parameters();
+    if (networks.has(Role::encoder)) {
+      const Network encoder = networks.encoder().plain();
+      carried += CarriedCondition(encoder.trunk(), networks.latent, condition).network.parameters();
+    }
+    if (carried <= most) return;
+    throw Error(ErrorCode::invalid_argument, "option 'condition' names " + std::to_string(condition) +
+                                                 " columns, more than networks of this size can carry");
+  }
+  const std::int64_t most_rows = most / (generator.inputs() + networks.row_columns());
+  if (!has_bank(options) || options.bank_rows <= most_rows) return;
   throw Error(ErrorCode::invalid_argument, "option 'bank_rows' is " + std::to_string(options.bank_rows) +
-                                               ", expected at most " + std::to_string(most) +
+                                               ", expected at most " + std::to_string(most_rows) +
                                                " for networks of this size");
 }
 

@@ -67,9 +67,10 @@ class AnoGan : public AnomalyModel {
   std::int64_t nearest_count_ = 0;
 };
 
-/// Throws Error{invalid_argument} where the bank of generated rows would be out of all proportion to the networks, so
-/// that a small model file cannot ask for much memory. Banks of 4,096 rows, and those under 256 MiB, always pass.
-void check_bank(const DetectorOptions& options, const MethodNetworks& networks);
+/// Throws Error{invalid_argument} where what is made of the weights when a model is loaded (the bank of generated rows,
+/// networks that carry conditions) would be out of all proportion to them, so that a small model file cannot ask for
+/// much memory. Up to 256 MiB, and 4,096 times the generator's weights, are allowed.
+void check_memory(const DetectorOptions& options, const MethodNetworks& networks);
 /// G and D on whole rows, as AnoGAN, GAN and f-AnoGAN have them (f-AnoGAN with an encoder).
 MethodNetworks gan_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition);
 /// An encoder of rows: leaky-ReLU layers, then `outputs` linear (or tanh) units.

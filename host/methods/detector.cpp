@@ -46,7 +46,7 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   std::int64_t steps_before = 0;
   const std::vector<DetectorOptions> of_methods = options_of_methods(resolved);
   for (const DetectorOptions& options : of_methods) {
-    check_bank(options, definition_of(options.method).networks(options, rows.columns, condition));
+    check_memory(options, definition_of(options.method).networks(options, rows.columns, condition));
   }
   for (const DetectorOptions& options : of_methods) {
     GanTraining training(d.device, options, {resident.view()}, condition);

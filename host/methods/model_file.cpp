@@ -129,7 +129,7 @@ void check_shapes(const Reader& reader, const std::string& prefix, const Detecto
     }
   }
   try {
-    check_bank(options, networks);
+    check_memory(options, networks);
   } catch (const Error& error) {
     reader.refuse(error.what());
   }

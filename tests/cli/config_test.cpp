@@ -81,6 +81,14 @@ TEST_F(Config, WrongFilesAreRefused) {
   }
 }
 
+/// A device or a pipe that never ends must not fill the memory.
+TEST_F(Config, EndlessFilesAreRefused) {
+  write_file(at("settings.toml"), std::string(std::size_t{17} << 20, '#'));
+  const Outcome outcome = run({"train", table, "--output", at("m"), "--config", at("settings.toml")});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: ", "longer than 16 MiB")) << outcome.err;
+}
+
 TEST_F(Config, EmptyFileIsFine) {
   write_file(at("settings.toml"), "");
   EXPECT_EQ(run(train(at("m"), {"--config", at("settings.toml"), "--quiet"})).code, 0);

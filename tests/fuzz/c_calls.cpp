@@ -116,8 +116,14 @@ class Calls {
     Slot& to = slot();
     const Rows given = rows();
     if (!to.is_tiny && to.detector != nullptr) return;
-    cugad_fit_controls controls{};
-    controls.struct_size = one_of<std::size_t>({sizeof controls, sizeof controls, 0, 8, 1000});
+    // As a program that was compiled with a later header has it: members follow that this version does not know.
+    struct {
+      cugad_fit_controls known;
+      unsigned char later[64];
+    } all{};
+    cugad_fit_controls& controls = all.known;
+    controls.struct_size = one_of<std::size_t>({sizeof controls, sizeof controls, 0, 8, sizeof all});
+    all.later[0] = byte() % 4 == 3;
     controls.user = this;
     controls.binary_columns = one_of<std::int32_t>({0, 1, -1, 100});
     controls.on_progress = [](const cugad_progress* progress, void* user) {

@@ -24,6 +24,8 @@ step() {
   fi
 }
 
+fails() { ! "$@"; }
+
 step "install" cmake --install "$build" --prefix "$work/first"
 step "install below DESTDIR" env DESTDIR="$work/staged" cmake --install "$build" --prefix /usr
 step "both hold the same files" diff <(cd "$work/first" && find . | sort) <(cd "$work/staged/usr" && find . | sort)
@@ -33,9 +35,9 @@ prefix=$work/moved
 library=$(dirname "$(find "$prefix" -name 'libcugad.so.*' -type l)")
 
 names_a_folder() { grep -rlIe "$build" -e "$source" -e "$work/first" "$prefix"; }
-step "no file names the folders of the build" eval '! names_a_folder'
+step "no file names the folders of the build" fails names_a_folder
 has_run_path() { readelf -d "$prefix/bin/cugad" "$library/libcugad.so" | grep -E 'R(UN)?PATH'; }
-step "no run path in library and command" eval '! has_run_path'
+step "no run path in library and command" fails has_run_path
 step "the command runs by itself" "$prefix/bin/cugad" info --ops
 
 # ---- CMake. A program built in CMake's tree finds the library by the run path that CMake gives it.
@@ -47,9 +49,9 @@ step "find_package: C and C++ with the shared library" use_cmake shared cugad::c
 step "find_package: C and C++ with the static library" use_cmake static cugad::cugad_static static
 needs_library() { readelf -d "$1" | grep 'libcugad'; }
 step "the shared one is needed at run time" needs_library "$work/shared/consumer_c"
-step "the static one is not" eval '! needs_library "$work/static/consumer_c"'
-refused() { ! cmake -S "$here/consumer" -B "$work/refused" -DCMAKE_PREFIX_PATH="$prefix" -DCONSUME_COMPONENTS=quantum; }
-step "an unknown component is refused" refused
+step "the static one is not" fails needs_library "$work/static/consumer_c"
+step "an unknown component is refused" fails cmake -S "$here/consumer" -B "$work/refused" -DCMAKE_PREFIX_PATH="$prefix" \
+  -DCONSUME_COMPONENTS=quantum
 
 # ---- pkg-config, by hand.
 export PKG_CONFIG_PATH=$library/pkgconfig

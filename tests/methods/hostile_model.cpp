@@ -108,6 +108,21 @@ TEST(HostileModel, ABankOutOfProportionIsRefused) {
   EXPECT_TRUE(Detector::load(test_device(1), directory.file("model")).fitted());
 }
 
+/// Networks that carry conditions grow with the square of their number.
+TEST(HostileModel, MoreConditionsThanNetworksCanCarryAreRefused) {
+  DetectorOptions options = brief_options();
+  options.method = Method::gan;
+  options.hidden = options.discriminator_hidden = {1, 1};
+  options.steps = 1;
+  options.condition = {"c"};
+  std::vector<std::string> names = {"a"};
+  while (names.size() < 20'000) names.push_back("c=" + std::to_string(names.size()));
+  const Matrix rows = normal_rows(20, 1, 20'000);
+  Detector detector(test_device(1), options);
+  expect_error(ErrorCode::invalid_argument, {"condition", "19999 columns"},
+               [&] { detector.fit(rows.view(), {}, names); });
+}
+
 /// 16 KB of weights with 64 restarts of 4,096 latents each: a chunk of 16,384 rows would take 17 GB.
 TEST(HostileModel, WorkingMemoryIsBounded) {
   const TemporaryDirectory directory;

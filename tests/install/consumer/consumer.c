@@ -1,8 +1,9 @@
 /* A program in C11: the header twice, then one fit and one refusal through the installed library. */
 #include <cugad/cugad.h>
-#include <cugad/cugad.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "cugad/cugad.h"
 
 int main(void) {
   cugad_device* device = NULL;

@@ -1,8 +1,8 @@
 // A program in C++20: errors of the library are caught by type, its virtual tables and ops are reached.
 #include <cugad/cugad.h>
-#include <cugad/cugad.hpp>
 
 #include <cstdio>
+#include <cugad/cugad.hpp>
 #include <memory>
 #include <string>
 #include <typeinfo>
@@ -22,7 +22,9 @@ bool catches_errors() {
 bool passes_errors_through() {
   cugad::Detector detector(cugad::Device::open("cpu"), {.population = 1, .steps = 100});
   cugad::FitControl control;
-  control.on_progress = [](const cugad::FitProgress&) { throw cugad::Error(cugad::ErrorCode::cancelled, "from the caller"); };
+  control.on_progress = [](const cugad::FitProgress&) {
+    throw cugad::Error(cugad::ErrorCode::cancelled, "from the caller");
+  };
   const cugad::Matrix rows(100, 2);
   try {
     detector.fit(rows.view(), control);
