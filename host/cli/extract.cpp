@@ -8,6 +8,7 @@
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
+#include "host/cli/signals.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -23,6 +24,7 @@ void extract(const FlagSet& flags) {
   const Fleet fleet = Fleet::load(device, path);
   const Detector detector = flags.boolean("pooled") ? fleet.pooled() : fleet.take_out(flags.text("group"));
   check_writable(output);
+  const CancelScope scope;  // a signal must not leave the temporary file behind
   detector.save(output);
   print(named_values({{"threshold", fmt::format("{}", detector.threshold())}, {"model", output}}));
 }

@@ -3,9 +3,9 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
-#include <thread>
 
 #include "host/cli/baselines.hpp"
+#include "kernels/cpu/parallel.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -89,13 +89,9 @@ std::vector<float> distance_to_nearest(const Matrix& rows, const Matrix& prototy
     }
   }
   std::vector<float> scores(static_cast<std::size_t>(rows.rows));
-  std::vector<std::thread> workers;
-  for (int worker = 0; worker < threads; ++worker) {
-    const std::int64_t first = rows.rows * worker / threads;
-    const std::int64_t last = rows.rows * (worker + 1) / threads;
-    workers.emplace_back([&, first, last] { nearest_distances(rows, transposed, first, last, scores.data()); });
-  }
-  for (std::thread& worker : workers) worker.join();
+  cpu::parallel_ranges(threads, rows.rows, [&](int, std::int64_t first, std::int64_t last) {
+    nearest_distances(rows, transposed, first, last, scores.data());
+  });
   return scores;
 }
 

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <new>
 #include <sstream>
 
@@ -118,5 +119,10 @@ int run_command(int count, char** values) {
 
 int main(int count, char** values) {
   cugad::cli::install_signal_handlers();
-  return cugad::cli::run_command(count, values);
+  try {
+    return cugad::cli::run_command(count, values);
+  } catch (const std::bad_alloc&) {  // while reading the arguments, or for the message itself
+    std::fputs("cugad: error: out of memory\n", stderr);
+    return cugad::cli::run_time_error_code;
+  }
 }

@@ -1,16 +1,14 @@
 #include "host/cli/markdown_file.hpp"
 
-#include <fstream>
-#include <sstream>
+#include <filesystem>
 
 #include "host/cli/output.hpp"
+#include "host/cli/text.hpp"
 
 namespace cugad::cli {
 
 void write_markdown(const std::string& path, const std::string& name, const std::string& text) {
-  std::ostringstream read;
-  if (std::ifstream file(path, std::ios::binary); file) read << file.rdbuf();
-  const std::string page = read.str();
+  const std::string page = std::filesystem::exists(path) ? file_text(path) : "";
   const std::string begin_line = "<!-- begin " + name + " -->\n", end_line = "<!-- end " + name + " -->\n";
   const std::size_t begin = page.find(begin_line), end = page.find(end_line);
   const bool is_section = begin != std::string::npos && end != std::string::npos && begin < end;

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "cugad/error.hpp"
+#include "host/cli/signals.hpp"
 #include "host/model_file/atomic_file.hpp"
 
 namespace cugad::cli {
@@ -42,7 +43,13 @@ void write_result(const std::string& path, const std::function<void(const Append
     write(print);
     flush_output();
   } else {
-    write_file_atomically(path, write);
+    const CancelScope scope;  // a signal must not leave the temporary file behind
+    write_file_atomically(path, [&](const Append& append) {
+      write([&](std::string_view text) {
+        stop_if_cancelled();
+        append(text);
+      });
+    });
   }
 }
 

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "cugad/error.hpp"
 #include "host/cli/text.hpp"
@@ -16,14 +14,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr const char* format_name = "cugad reproduce state 1";
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) throw Error(ErrorCode::input_output, path + ": cannot be read");
-  return text.str();
-}
 
 ordered_json as_object(const CaseSize& size) {
   return {{"train_rows", size.train_rows},
@@ -87,7 +77,7 @@ ProtocolState::ProtocolState(const std::string& path)
   std::error_code ignored;
   if (path.empty() || !std::filesystem::exists(path, ignored)) return;
   try {
-    root_ = ordered_json::parse(read_text(path));
+    root_ = ordered_json::parse(file_text(path));
     check_shape(root_);
   } catch (const std::exception& error) {
     if (dynamic_cast<const Error*>(&error) != nullptr) throw;

@@ -37,6 +37,7 @@ struct Scores {
 
 Scores score_rows(FittedModel& model, const Matrix& rows, const std::vector<std::string>& groups, int explained,
                   bool per_method = false) {
+  stop_if_cancelled();
   Scores scores;
   if (per_method) model.detector.score_methods(rows.view(), scores.of_methods);
   if (model.fleet) {
@@ -187,12 +188,7 @@ void score(const std::string& input, const FlagSet& flags) {
       score_to_csv(model, rows, columns, status, append);
     }
   };
-  if (output.empty()) {
-    write_result(output, write);
-  } else {
-    const CancelScope scope;  // so that the half-written file goes away
-    write_result(output, write);
-  }
+  write_result(output, write);
   status.clear();
   warn_of_unseen_values(model);
   note_pooled_rows(model);

@@ -8,7 +8,8 @@ namespace cugad::cli {
 /// Exit code of a command that was interrupted.
 inline constexpr int interrupted_exit_code = 130;
 
-/// Outside of a CancelScope a signal ends the process at once. A pipe closed by its reader becomes a write error.
+/// Outside of a CancelScope a signal ends the process at once. A pipe closed by its reader and a file that
+/// may not grow further (ulimit -f) become write errors.
 void install_signal_handlers();
 
 /// While one lives, the first signal only raises cancel_flag(), so that work can end tidily; a second one still ends

@@ -3,10 +3,10 @@
 #include <limits>
 #include <memory>
 
-#include "cugad/table.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
+#include "host/table/telemetry.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -27,7 +27,10 @@ void synthesize(const FlagSet& flags) {
   const std::int64_t rows = by_group ? groups * flags.integer("rows_per_group", 0, 1, largest_rows / groups)
                                      : flags.integer("rows", 0, 1, largest_rows);
   check_writable(output);
-  synthesize_telemetry(output, rows, seed, groups, flags.boolean("uneven"));
+  // As synthesize_telemetry() does, but a signal stops it.
+  write_result(output, [&](const Append& append) {
+    write_telemetry(append, output.ends_with(".gz"), rows, seed, groups, flags.boolean("uneven"));
+  });
 }
 
 }  // namespace

@@ -3,7 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 
+#include "cugad/error.hpp"
 #include "host/table/nearest_name.hpp"
 
 namespace cugad::cli {
@@ -26,6 +31,16 @@ std::vector<std::string> split_list(std::string_view text) {
     if (comma == std::string_view::npos) return parts;
     text.remove_prefix(comma + 1);
   }
+}
+
+std::string file_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, std::strerror(errno)));
+  std::string text;
+  std::array<char, 1 << 14> piece;
+  while (file.read(piece.data(), piece.size()) || file.gcount() > 0) text.append(piece.data(), file.gcount());
+  if (file.bad()) throw Error(ErrorCode::input_output, fmt::format("{}: cannot be read", path));
+  return text;
 }
 
 std::string with_dashes(std::string name) {

@@ -19,6 +19,9 @@ std::string with_underscores(std::string name);
 /// ", did you mean 'seed'?", or nothing when no known name is near.
 std::string did_you_mean(const std::string& given, std::span<const std::string> known);
 
+/// All of a file; throws Error{input_output} where that cannot be had.
+std::string file_text(const std::string& path);
+
 /// The text on one line: line breaks become blanks.
 std::string one_line(std::string_view text);
 

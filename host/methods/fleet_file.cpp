@@ -37,12 +37,16 @@ Map take_prefixed(Map& from, const std::string& prefix) {
 }
 
 std::vector<FleetGroup> read_groups(const Reader& reader) {
-  const Json names = reader.json("groups");
+  Json names = reader.json("groups");
+  const TakenApart names_parts(names);
   if (!names.is_array() || static_cast<std::int64_t>(names.size()) > most_groups) {
     reader.refuse("'groups' is no list of at most " + std::to_string(most_groups) + " names");
   }
   const auto count = static_cast<std::int64_t>(names.size());
-  const Json kept{{"rows", reader.json("group_rows")}, {"own", reader.json("group_has_model")}};
+  Json kept = Json::object();
+  const TakenApart kept_parts(kept);
+  kept["rows"] = reader.json("group_rows");
+  kept["own"] = reader.json("group_has_model");
   const auto rows = reader.numbers<std::int64_t>(kept, "rows", count);
   const auto own = reader.numbers<std::uint8_t>(kept, "own", count);
   std::vector<FleetGroup> groups;
@@ -64,6 +68,7 @@ safetensors::File Fleet::Impl::to_file() const {
   add_prefixed(file.tensors, pooled_prefix, pooled.tensors);
   add_prefixed(file.metadata, pooled_prefix, pooled.metadata);
   Json group_names = Json::array(), rows = Json::array(), own = Json::array();
+  const TakenApart name_parts(group_names), row_parts(rows), own_parts(own);
   for (const FleetGroup& group : groups) {
     group_names.push_back(group.name);
     rows.push_back(group.rows);
@@ -91,7 +96,8 @@ void Fleet::Impl::from_file(safetensors::File file, const std::string& file_path
   }
   reader.check_version(format_version);
   const auto whole = [&](const char* key, std::int64_t least) {
-    const Json value = reader.json(key);
+    Json value = reader.json(key);
+    const TakenApart value_parts(value);
     const bool fits = value.is_number_integer() && value.get<std::int64_t>() >= least;
     if (!fits) reader.refuse("'" + std::string(key) + "' is no integer of at least " + std::to_string(least));
     return value;

@@ -72,12 +72,16 @@ Json statistics_json(const std::vector<ScoreStatistics>& statistics) {
     medians.push_back(s.median);
     spreads.push_back(s.spread);
   }
-  return {{"median", medians}, {"spread", spreads}};
+  Json both = Json::object();
+  both["median"] = std::move(medians);
+  both["spread"] = std::move(spreads);
+  return both;
 }
 
 std::vector<ScoreStatistics> read_statistics(const Reader& reader, const Json& statistics, const std::string& key,
                                              std::int64_t count) {
-  const Json part = statistics.is_object() && statistics.contains(key) ? statistics[key] : Json();
+  Json part = statistics.is_object() && statistics.contains(key) ? statistics[key] : Json();
+  const TakenApart part_parts(part);
   const auto medians = reader.numbers<float>(part, "median", count);
   const auto spreads = reader.numbers<float>(part, "spread", count);
   std::vector<ScoreStatistics> read;
@@ -96,7 +100,8 @@ void check_statistics(const Reader& reader, const Json& statistics, const std::s
 
 std::vector<ModelTelemetry> read_telemetry(const Reader& reader, std::size_t models) {
   std::vector<ModelTelemetry> telemetry(models);
-  const Json told = reader.json("telemetry");
+  Json told = reader.json("telemetry");
+  const TakenApart told_parts(told);
   if (!told.is_array() || told.size() != telemetry.size()) reader.refuse("'telemetry' has not one entry per model");
   for (std::size_t m = 0; m < telemetry.size(); ++m) {
     if (!told[m].is_array() || told[m].size() != 8)
@@ -163,7 +168,9 @@ safetensors::File Detector::Impl::to_file() const {
   safetensors::File file;
   Context context = device.make_context();
   const std::vector<DetectorOptions> methods = options_of_methods(resolved);
-  Json statistics;
+  Json statistics =
+      Json::object();  // built part by part: nlohmann::json leaks where memory ends inside a list of initial values
+  const TakenApart statistics_parts(statistics);
   for (std::size_t i = 0; i < methods.size(); ++i) {
     const std::string prefix = prefix_of(methods[i], methods.size());
     const AnomalyModel& one = model->member(i);
@@ -179,17 +186,27 @@ safetensors::File Detector::Impl::to_file() const {
   metadata["method"] = get_option(resolved, "method");
   metadata["seed"] = std::to_string(resolved.seed);
   metadata["options"] = options_to_json(resolved);
-  metadata["columns"] = Json(names).dump();
-  metadata["transform"] =
-      Json{{"log1p", transform.log1p}, {"shift", transform.shift}, {"scale", transform.scale}}.dump();
+  Json columns = names;
+  const TakenApart column_parts(columns);
+  metadata["columns"] = columns.dump();
+  Json prepared = Json::object();
+  const TakenApart prepared_parts(prepared);
+  prepared["log1p"] = transform.log1p;
+  prepared["shift"] = transform.shift;
+  prepared["scale"] = transform.scale;
+  metadata["transform"] = prepared.dump();
   metadata["threshold"] = Json(threshold).dump();
   if (calibration) metadata["score_calibration"] = calibration->to_json();
   metadata["score_statistics"] = statistics.dump();
   Json told = Json::array();
+  const TakenApart told_parts(told);
   for (const ModelTelemetry& t : telemetry) {
-    told.push_back({t.discriminator_loss, t.generator_loss, t.real_probability, t.fake_probability,
-                    t.discriminator_gradient, t.generator_gradient, static_cast<float>(t.restorations),
-                    t.resting ? 1.0f : 0.0f});
+    told.push_back(Json::array());
+    for (const float value :
+         {t.discriminator_loss, t.generator_loss, t.real_probability, t.fake_probability, t.discriminator_gradient,
+          t.generator_gradient, static_cast<float>(t.restorations), t.resting ? 1.0f : 0.0f}) {
+      told.back().push_back(value);
+    }
   }
   metadata["telemetry"] = told.dump();
   for (const auto& [name, text] : attachments) metadata[attachment_prefix + name] = text;
@@ -211,7 +228,8 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse(error.what());
   }
   options = resolved;
-  const Json columns = reader.json("columns");
+  Json columns = reader.json("columns");
+  const TakenApart columns_parts(columns);
   if (!columns.is_array() || columns.empty() || static_cast<std::int64_t>(columns.size()) > most_columns) {
     reader.refuse("'columns' is no list of 1 to " + std::to_string(most_columns) + " names");
   }
@@ -227,7 +245,8 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse(error.what());
   }
   transform.reorder(roles.order);
-  const Json kept = reader.json("transform");
+  Json kept = reader.json("transform");
+  const TakenApart kept_parts(kept);
   transform.log1p = reader.numbers<std::uint8_t>(kept, "log1p", count);
   transform.shift = reader.numbers<double>(kept, "shift", count);
   transform.scale = reader.numbers<double>(kept, "scale", count);
@@ -258,7 +277,8 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     }
   }
 
-  const Json statistics = reader.json("score_statistics");
+  Json statistics = reader.json("score_statistics");
+  const TakenApart statistics_parts(statistics);
   for (const DetectorOptions& one : methods) check_statistics(reader, statistics, prefix_of(one, methods.size()), one);
   telemetry = read_telemetry(reader, static_cast<std::size_t>(resolved.population) * methods.size());
   attachments.clear();
@@ -271,7 +291,8 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
 void Detector::Impl::from_file(const safetensors::File& file, const std::string& path) {
   read_settings(file, path);
   const Reader reader(file, path);
-  const Json statistics = reader.json("score_statistics");
+  Json statistics = reader.json("score_statistics");
+  const TakenApart statistics_parts(statistics);
   const std::vector<DetectorOptions> methods = options_of_methods(resolved);
   std::vector<std::unique_ptr<AnomalyModel>> members;
   for (const DetectorOptions& one : methods) {

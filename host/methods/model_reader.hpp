@@ -10,6 +10,7 @@
 #include "cugad/error.hpp"
 #include "cugad/network.hpp"
 #include "host/backend/backend.hpp"
+#include "host/model_file/json_parts.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/parse_json.hpp"

@@ -67,12 +67,14 @@ std::vector<T> slice(const std::vector<T>& all, std::int64_t index, std::int64_t
 
 std::string ModelStack::without_seed(const std::string& options) const {
   Json json = parse_json<Json>(options);
+  const TakenApart parts(json);
   if (json.is_object()) json["seed"] = 0;
   return json.is_discarded() ? options : json.dump();
 }
 
 std::string ModelStack::with_seed(const std::string& options, std::int64_t index) const {
   Json json = parse_json<Json>(options);
+  const TakenApart parts(json);
   if (json.is_object()) json["seed"] = seed_ + static_cast<std::uint64_t>(index) * seed_step_;
   return json.is_discarded() ? options : json.dump();
 }
@@ -96,6 +98,7 @@ void ModelStack::put(std::int64_t index, const safetensors::File& model) {
       kept = without_seed(text);
     } else if (!is_text(key)) {
       Json json = parse_json<Json>(text);
+      const TakenApart parts(json);
       if (!json.is_discarded() && !json.is_string()) {
         take_numbers(json, numbers);
         kept = json.dump();
@@ -128,6 +131,7 @@ safetensors::File ModelStack::get(std::int64_t index, const std::string& path, b
     if (found == file_.tensors.end()) continue;
     const std::vector<double> numbers = slice(found->second.f64, index, count_);
     Json json = parse_json<Json>(text);
+    const TakenApart parts(json);
     const double* next = numbers.data();
     const double* const end = next + numbers.size();
     if (json.is_discarded() || !put_numbers(json, next, end) || next != end) {

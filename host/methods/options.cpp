@@ -9,6 +9,7 @@
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
 #include "host/methods/presets.hpp"
+#include "host/model_file/json_parts.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/nearest_name.hpp"
 #include "host/table/parse_json.hpp"
@@ -416,7 +417,8 @@ void apply_preset(DetectorOptions& options, const std::string& name) {
 }
 
 std::string options_to_json(const DetectorOptions& options) {
-  nlohmann::ordered_json json;
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  const TakenApart parts(json);
   for (const Option& option : options_table()) {
     const std::string text = option.get(options);
     if (option.info.kind == "integer" || option.info.kind == "number" || option.info.kind == "boolean") {
@@ -432,7 +434,8 @@ std::string options_to_json(const DetectorOptions& options) {
 }
 
 DetectorOptions options_from_json(const std::string& text, DetectorOptions base) {
-  const nlohmann::json json = parse_once_each(text);
+  nlohmann::json json = parse_once_each(text);
+  const TakenApart parts(json);
   if (!json.is_object()) throw Error(ErrorCode::invalid_argument, "options are not a JSON object");
   if (json.contains(preset_key)) {
     if (!json[preset_key].is_string()) refuse(preset_key, json[preset_key].dump(), "a text");

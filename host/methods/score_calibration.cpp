@@ -10,6 +10,7 @@
 
 #include "cugad/error.hpp"
 #include "cugad/metrics.hpp"
+#include "host/model_file/json_parts.hpp"
 #include "host/table/parse_json.hpp"
 
 namespace cugad {
@@ -80,11 +81,18 @@ double ScoreCalibration::confidence(double score, double threshold, std::int64_t
 }
 
 std::string ScoreCalibration::to_json() const {
-  return Json{{"count", count_}, {"mean", mean_}, {"standard_deviation", deviation_}, {"quantiles", quantile_}}.dump();
+  Json json = Json::object();
+  const TakenApart parts(json);
+  json["count"] = count_;
+  json["mean"] = mean_;
+  json["standard_deviation"] = deviation_;
+  json["quantiles"] = quantile_;
+  return json.dump();
 }
 
 ScoreCalibration ScoreCalibration::from_json(const std::string& text) {
-  const Json json = parse_json<Json>(text);
+  Json json = parse_json<Json>(text);
+  const TakenApart parts(json);
   if (!json.is_object()) refuse("is not a JSON object");
   constexpr double largest = std::numeric_limits<float>::max();
   ScoreCalibration calibration;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/model_file/json_parts.hpp"
 
 namespace cugad::safetensors {
 namespace {
@@ -226,11 +227,15 @@ std::string format_header(const Header& header) {
   if (header.tensors.contains(metadata_key))
     throw Error(ErrorCode::invalid_argument, fmt::format("a tensor cannot be named \"{}\"", metadata_key));
   nlohmann::json document = nlohmann::json::object();
+  const TakenApart parts(document);
   if (!header.metadata.empty()) document[metadata_key] = header.metadata;
-  for (const auto& [name, entry] : header.tensors)
-    document[name] = {{"dtype", entry.element_bytes == sizeof(float) ? "F32" : "F64"},
-                      {"shape", entry.shape},
-                      {"data_offsets", {entry.begin, entry.end}}};
+  for (const auto& [name, entry] : header.tensors) {
+    // Part by part: nlohmann::json leaks where memory ends inside a list of initial values.
+    nlohmann::json& tensor = document[name] = nlohmann::json::object();
+    tensor["dtype"] = entry.element_bytes == sizeof(float) ? "F32" : "F64";
+    tensor["shape"] = entry.shape;
+    tensor["data_offsets"] = std::vector{entry.begin, entry.end};
+  }
   std::string text;
   try {
     text = document.dump();

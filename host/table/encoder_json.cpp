@@ -6,6 +6,7 @@
 
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
+#include "host/model_file/json_parts.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/feature_names.hpp"
 #include "host/table/parse_json.hpp"
@@ -38,15 +39,22 @@ std::string text(const Json& value) {
 }  // namespace
 
 std::string TableEncoder::to_json() const {
-  Json categorical = Json::array();
+  Json json =
+      Json::object();  // built part by part: nlohmann::json leaks where memory ends inside a list of initial values
+  const TakenApart parts(json);
+  Json& categorical = json["categorical"] = Json::array();
   for (const Categorical& column : categorical_) {
-    categorical.push_back({{"name", column.name}, {"values", column.values}});
+    categorical.push_back(Json::object());
+    categorical.back()["name"] = column.name;
+    categorical.back()["values"] = column.values;
   }
-  return Json{{"numeric", numeric_}, {"categorical", categorical}}.dump();
+  json["numeric"] = numeric_;
+  return json.dump();
 }
 
 TableEncoder TableEncoder::from_json(const std::string& json) {
-  const Json document = parse_json<Json>(json);
+  Json document = parse_json<Json>(json);
+  const TakenApart parts(document);
   if (document.is_discarded()) fail("expected JSON");
   TableEncoder encoder;
   std::unordered_set<std::string> names;

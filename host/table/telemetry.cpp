@@ -1,3 +1,5 @@
+#include "host/table/telemetry.hpp"
+
 #include <fmt/format.h>
 #include <zlib.h>
 
@@ -225,8 +227,8 @@ class Output {
 
 }  // namespace
 
-void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint64_t seed, std::int64_t groups,
-                          bool uneven) {
+void write_telemetry(const std::function<void(std::string_view)>& append, bool compressed, std::int64_t rows,
+                     std::uint64_t seed, std::int64_t groups, bool uneven) {
   if (rows < 1)
     throw Error(ErrorCode::invalid_argument, fmt::format("{} rows were asked for, expected at least 1", rows));
   if (groups < 1 || groups > rows) {
@@ -241,28 +243,33 @@ void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint6
   for (std::int64_t g = 0; uneven && g < groups; ++g) place.push_back(Draws(seed, size_lane, g).uniform(0));
   GroupOrder order = uneven ? GroupOrder::uneven(rows, place) : GroupOrder::even(groups);
 
-  write_file_atomically(path, [&](const std::function<void(std::string_view)>& append) {
-    Output output(append, path.ends_with(".gz"));
-    std::string text = fleet ? "group" : "machine";
-    text += ",service,state,load,memory,temperature,fan_speed,bytes_in,bytes_out,latency_ms,error_rate,label\n";
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const Draws draw(seed, row_lane, r);
-      const auto [group, time] = order.next();
-      Machine& machine = machines[static_cast<std::size_t>(group)];
-      Sample sample = normal_sample(machine, time, draw);
-      constexpr double anomaly_share = 0.03;
-      if (draw.uniform(16) < anomaly_share) make_anomalous(sample, machine, draw);
-      fmt::format_to(std::back_inserter(text),
-                     "{}{:0{}},{},{},{:.3f},{:.3f},{:.1f},{:.0f},{:.0f},{:.0f},{:.2f},{:.5f},{}\n",
-                     fleet ? "machine-" : "m", group, digits, sample.service, sample.state, sample.load, sample.memory,
-                     sample.temperature, sample.fan, sample.bytes_in, sample.bytes_out, sample.latency,
-                     sample.error_rate, sample.label);
-      if (text.size() > (1 << 16)) {
-        output.write(text);
-        text.clear();
-      }
+  Output output(append, compressed);
+  std::string text = fleet ? "group" : "machine";
+  text += ",service,state,load,memory,temperature,fan_speed,bytes_in,bytes_out,latency_ms,error_rate,label\n";
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const Draws draw(seed, row_lane, r);
+    const auto [group, time] = order.next();
+    Machine& machine = machines[static_cast<std::size_t>(group)];
+    Sample sample = normal_sample(machine, time, draw);
+    constexpr double anomaly_share = 0.03;
+    if (draw.uniform(16) < anomaly_share) make_anomalous(sample, machine, draw);
+    fmt::format_to(std::back_inserter(text),
+                   "{}{:0{}},{},{},{:.3f},{:.3f},{:.1f},{:.0f},{:.0f},{:.0f},{:.2f},{:.5f},{}\n",
+                   fleet ? "machine-" : "m", group, digits, sample.service, sample.state, sample.load, sample.memory,
+                   sample.temperature, sample.fan, sample.bytes_in, sample.bytes_out, sample.latency, sample.error_rate,
+                   sample.label);
+    if (text.size() > (1 << 16)) {
+      output.write(text);
+      text.clear();
     }
-    output.write(text, true);
+  }
+  output.write(text, true);
+}
+
+void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint64_t seed, std::int64_t groups,
+                          bool uneven) {
+  write_file_atomically(path, [&](const std::function<void(std::string_view)>& append) {
+    write_telemetry(append, path.ends_with(".gz"), rows, seed, groups, uneven);
   });
 }
 

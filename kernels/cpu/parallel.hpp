@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace cugad::cpu {
 inline int worthwhile_threads(int threads, double nanoseconds) { return nanoseconds < 1e6 ? 1 : threads; }
 
 /// Calls body(thread, begin, end) with [0, count) cut into at most `threads` equal ranges. The cut must not influence
-/// results. An exception of any piece is thrown on the calling thread.
+/// results. An exception of any piece is thrown on the calling thread, which also does the pieces for which the system
+/// starts no thread.
 template <class Body>
 void parallel_ranges(int threads, std::int64_t count, Body&& body) {
   if (threads > count) threads = static_cast<int>(count);
@@ -30,8 +32,14 @@ void parallel_ranges(int threads, std::int64_t count, Body&& body) {
     }
   };
   std::vector<std::jthread> workers;
-  for (int t = 1; t < threads; ++t) workers.emplace_back(piece, t);
+  workers.reserve(threads - 1);
+  int started = 1;
+  try {
+    for (; started < threads; ++started) workers.emplace_back(piece, started);
+  } catch (const std::system_error&) {
+  }
   piece(0);
+  for (int t = started; t < threads; ++t) piece(t);
   workers.clear();
   for (const std::exception_ptr& failure : failures) {
     if (failure) std::rethrow_exception(failure);

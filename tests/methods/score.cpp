@@ -81,6 +81,16 @@ TEST(Score, IsTheMeanOverTheModels) {
 }
 
 /// The k-th nearest generated row counts, or the last one where the bank is smaller.
+TEST(Score, TheThresholdOfAnEnsembleIsAQuantileOfItsScores) {
+  const Matrix rows = normal_rows(200, 11);
+  DetectorOptions options = quick_options();
+  options.steps = 20;
+  options.ensemble = {Method::gan};
+  Detector detector = fitted(options, rows);
+  const std::vector<float> scores = detector.score(rows.view());
+  EXPECT_NEAR(detector.threshold(), metrics::percentile(scores, 100.0 * (1.0 - options.contamination)), 1e-4);
+}
+
 TEST(Score, NeighboursCountFromTheNearest) {
   const Matrix rows = normal_rows(20, 2);
   DetectorOptions options = plain_options();

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Plants faults into copies of the kernels and checks that the emulated tests notice each of them.
+"""Plants faults into copies of the sources and checks that the tests notice each of them.
 
-  tests/mutations/run.py --build build/cpu [--only TEXT] [--write]
+  tests/mutations/run.py --build build/cpu [--host] [--only TEXT] [--write]
 
-The build folder must hold the emulated test programs, up to date (Ninja). Nothing in it is changed: each fault is
+The build folder must hold the test programs, up to date (Ninja); --host plants only the faults of host_faults.py, for
+which a build without the emulator is enough. Nothing in it is changed: each fault is
 compiled with the build's own command line and linked into a test program of its own.
 --write puts the table into README.md instead of comparing with it; --only plants the faults whose name has TEXT.
 """
@@ -20,6 +21,7 @@ import sys
 import tempfile
 
 from faults import FAULTS
+from host_faults import HOST_FAULTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = pathlib.Path(__file__).with_name("README.md")
@@ -30,15 +32,14 @@ SECONDS = 600  # for one fault's tests
 class Build:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder).resolve()
-        commands = json.loads((self.folder / "compile_commands.json").read_text())
-        self.compile = {}
-        for entry in commands:
+        self.compile = {}  # of each source: a kernel of the CPU is compiled once for each instruction set
+        for entry in json.loads((self.folder / "compile_commands.json").read_text()):
             words = shlex.split(entry["command"])
             output = words[words.index("-o") + 1]
             emulated = entry["file"].endswith(".cu") and "-DCUGAD_EMULATED=1" in words
-            if emulated or "cugad_host.dir" in output:
-                self.compile[os.path.relpath(entry["file"], ROOT)] = (words, output)
-        self.has_races = any("-fsanitize=thread" in words for words, _ in self.compile.values())
+            if emulated or "cugad_host.dir" in output or "cugad_kernels_" in output:
+                self.compile.setdefault(os.path.relpath(entry["file"], ROOT), []).append((words, output))
+        self.has_races = any("-fsanitize=thread" in words for commands in self.compile.values() for words, _ in commands)
 
     def link_command(self, program):
         listed = subprocess.run(["ninja", "-C", self.folder, "-t", "commands", f"tests/{program}"], check=True, text=True,
@@ -66,16 +67,17 @@ class Build:
         changed.write_text(text.replace(fault.old, fault.new))
         link, objects = self.link_command(fault.program), []
         for unit in fault.units or (fault.file,):
-            words, output = self.compile[unit]
-            words = list(words)
-            objects.append(str(folder / f"{len(objects)}.o"))
-            words[words.index("-o") + 1] = objects[-1]
-            if unit == fault.file:
-                words[words.index("-c") + 1] = str(changed)
-            # Beside its neighbours' headers, and without warnings of what the fault leaves unused.
-            words[1:1] = ["-I", str(folder)]
-            subprocess.run(words + ["-w"], cwd=self.folder, check=True)
-            link.remove(output)
+            for words, output in self.compile[unit]:
+                words = list(words)
+                objects.append(str(folder / f"{len(objects)}.o"))
+                words[words.index("-o") + 1] = objects[-1]
+                if unit == fault.file:
+                    words[words.index("-c") + 1] = str(changed)
+                # Beside its neighbours' headers, and without warnings of what the fault leaves unused.
+                words[1:1] = ["-I", str(folder)]
+                subprocess.run(words + ["-w"], cwd=self.folder, check=True)
+                if output in link:  # else it is in a shared library, before which the program's own symbols go
+                    link.remove(output)
         place = link.index("-o") + 1
         link[place] = str(folder / fault.program)
         link[place + 1:place + 1] = objects
@@ -113,7 +115,10 @@ def plant(build, fault):
     with tempfile.TemporaryDirectory(prefix="mutation_") as folder:
         program = build.make_program(fault, pathlib.Path(folder))
         output, status = build.run_tests(fault.filter, program)
-        return verdict(output, status), output
+        found = verdict(output, status)
+        if found and "emulat" not in fault.program:  # its filter may name many suites
+            found = fault.program, found[1]
+        return found, output
 
 
 def table_of(rows):
@@ -124,12 +129,15 @@ def table_of(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True)
+    parser.add_argument("--host", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     build = Build(options.build)
-    faults = [fault for fault in FAULTS if options.only in fault.name and (build.has_races or not fault.races_only)]
+    all_faults = FAULTS + HOST_FAULTS
+    faults = [fault for fault in (HOST_FAULTS if options.host else all_faults)
+              if options.only in fault.name and (build.has_races or not fault.races_only)]
     for program in sorted({fault.program for fault in faults}):
         tests = ":".join(sorted({fault.filter for fault in faults if fault.program == program}))
         output, status = build.run_tests(tests, build.folder / "tests" / program)
@@ -145,7 +153,11 @@ def main():
     before, rest = README.read_text().split(BEGIN)
     recorded, after = rest.split(END)
     if options.write:
-        README.write_text(before + BEGIN + table_of(rows) + END + after)
+        # Faults that were not planted this time keep their line.
+        known = {cells[0]: cells for line in recorded.splitlines()[2:] if (cells := line[2:-2].split(" | "))}
+        known.update({row[0]: row for row in rows})
+        README.write_text(before + BEGIN + table_of([known[fault.name] for fault in all_faults if fault.name in known]) +
+                          END + after)
     elif not build.has_races:  # other detectors notice the same faults elsewhere
         lines = recorded.splitlines()
         new = [row for row in table_of(rows).splitlines() if row not in lines]
