@@ -13,7 +13,8 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SHARED = ["RandomKey", "Dropout", "LayerView", "NetworkView", "StepSchedule"]  # structs inside arguments, in order of use
+# Structs inside arguments, each after those that it holds.
+SHARED = ["RandomKey", "Dropout", "LayerView", "NetworkView", "StepSchedule"]
 ENUMS = ["Activation", "Distance", "AdamForm", "Discrimination", "RandomPurpose"]
 STACKS = {
     "float": ("stack", "float"),
@@ -157,7 +158,8 @@ def render_header(structs, enums, ops):
 
 
 def render_fields(structs, enums, ops):
-    text = f"#pragma once\n\n// {NOTICE}\n// clang-format off\n\n/// The structs that the C and the C++ interface share, with their fields.\n\n"
+    text = (f"#pragma once\n\n// {NOTICE}\n// clang-format off\n\n"
+            "/// The structs that the C and the C++ interface share, with their fields.\n\n")
     text += "#define CUGAD_SHARED_STRUCTS(X)" + "".join(f" X({snake(n)}, {n})" for n in SHARED) + "\n"
     text += "#define CUGAD_STACKS(X)" + "".join(f" X({s}, {e})" for s, e in STACKS.values()) + "\n"
     text += "#define CUGAD_ENUM_VALUES(X)"
@@ -207,6 +209,10 @@ def main():
             stale.append(path)
         elif not check:
             target.write_text(text)
+    table = (ROOT / "docs/ops.md").read_text()
+    missing = [op for op, _ in contracts[2] if f"| `{op}` |" not in table]
+    if missing:
+        sys.exit("docs/ops.md has no row for " + ", ".join(missing))
     if stale:
         sys.exit("not current: " + ", ".join(stale) + "; run scripts/render_ops.py")
 

@@ -79,14 +79,14 @@ TEST(SharedModels, HoldTheirWeightsAndBankOnce) {
   // Much to keep, little to work with: most of a model's memory is its bank.
   const DetectorHandle detector =
       create(device.get(), R"({"method": "anogan", "population": 2, "steps": 20, "hidden": [8], "batch": 16,
-        "discriminator_hidden": [8], "coverage_rows": 16, "bank_rows": 400000, "discriminator_weight": 0})");
+        "discriminator_hidden": [8], "coverage_rows": 16, "bank_rows": 500000, "discriminator_weight": 0})");
   fit(detector.get(), random_rows(70, columns, 1));
   std::int64_t one = 0, nine = 0;
   ASSERT_OK(cugad_device_memory(device.get(), &one, nullptr));
   std::vector<DetectorHandle> others;
   for (int i = 0; i < 8; ++i) others.push_back(share(detector.get()));
   ASSERT_OK(cugad_device_memory(device.get(), &nine, nullptr));
-  const std::int64_t bank = 2 * std::int64_t{400000} * columns * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t bank = 2 * std::int64_t{500000} * columns * static_cast<std::int64_t>(sizeof(float));
   EXPECT_GT(one, bank);
   EXPECT_LT((nine - one) / 8, bank);
 }
