@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <zip.h>
+#include <zlib.h>
 
 #include "cugad/error.hpp"
 #include "host/table/array_reader.hpp"
@@ -17,6 +18,13 @@ struct ZipCloser {
 };
 using ZipArchive = std::shared_ptr<zip_t>;
 
+/// What a failure of libzip was: lack of memory, or else `otherwise`.
+ErrorCode kind_of(const zip_error_t* error, ErrorCode otherwise) {
+  const int code = zip_error_code_zip(error);
+  const bool memory = code == ZIP_ER_MEMORY || (code == ZIP_ER_ZLIB && zip_error_code_system(error) == Z_MEM_ERROR);
+  return memory ? ErrorCode::out_of_memory : otherwise;
+}
+
 ZipArchive open_archive(const std::string& path, const std::string& file) {
   int code = 0;
   zip_t* archive = zip_open(path.c_str(), ZIP_RDONLY, &code);
@@ -24,9 +32,9 @@ ZipArchive open_archive(const std::string& path, const std::string& file) {
   zip_error_t error;
   zip_error_init_with_code(&error, code);
   const std::string reason = one_line(zip_error_strerror(&error), 200);
+  const bool unread = code == ZIP_ER_OPEN || code == ZIP_ER_READ || code == ZIP_ER_SEEK;
+  const ErrorCode kind = kind_of(&error, unread ? ErrorCode::input_output : ErrorCode::format);
   zip_error_fini(&error);
-  const ErrorCode kind =
-      code == ZIP_ER_OPEN || code == ZIP_ER_READ || code == ZIP_ER_SEEK ? ErrorCode::input_output : ErrorCode::format;
   throw Error(kind, fmt::format("{}: cannot be opened as npz: {}", file, reason));
 }
 
@@ -42,15 +50,16 @@ class MemberSource : public ByteSource {
     }
     member_.reset(zip_fopen_index(archive_.get(), index, 0));
     if (member_ == nullptr) {
-      throw Error(ErrorCode::format,
+      throw Error(kind_of(zip_get_error(archive_.get()), ErrorCode::format),
                   fmt::format("{}: cannot be opened: {}", file_, one_line(zip_strerror(archive_.get()), 200)));
     }
   }
   std::size_t read(char* buffer, std::size_t size) override {
     const zip_int64_t count = zip_fread(member_.get(), buffer, size);
     if (count < 0) {
-      throw Error(ErrorCode::format, fmt::format("{}: damaged: {}", file_,
-                                                 one_line(zip_error_strerror(zip_file_get_error(member_.get())), 200)));
+      zip_error_t* const error = zip_file_get_error(member_.get());
+      throw Error(kind_of(error, ErrorCode::format),
+                  fmt::format("{}: damaged: {}", file_, one_line(zip_error_strerror(error), 200)));
     }
     position_ += static_cast<std::uint64_t>(count);
     return static_cast<std::size_t>(count);
