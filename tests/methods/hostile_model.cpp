@@ -3,6 +3,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "host/backend/backend.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/table/nearest_name.hpp"
 #include "tests/methods/fleet_rows.hpp"
@@ -143,7 +144,9 @@ TEST(HostileModel, WorkingMemoryIsBounded) {
   const Device device = test_device(1);
   const std::size_t before = device.memory().bytes;
   Detector loaded = Detector::load(device, directory.file("model"));
-  EXPECT_LT(device.memory().bytes - before, std::size_t{1} << 30);
+  // A device takes larger chunks.
+  const std::size_t most = device.backend().runs_models_together() ? std::size_t{5} << 30 : std::size_t{1} << 30;
+  EXPECT_LT(device.memory().bytes - before, most);
   for (const float score : loaded.score(rows.view())) EXPECT_TRUE(std::isfinite(score));
 }
 
