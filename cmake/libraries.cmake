@@ -14,8 +14,12 @@ endif()
 # The static library is one object. An archive of many would let the linker take a shared inline function from code
 # built for AVX-512, whose object it may open first; and every internal name would be in the way of the program's own.
 if(CUGAD_STATIC OR NOT BUILD_SHARED_LIBS)
-  execute_process(COMMAND ${CMAKE_LINKER} --help OUTPUT_VARIABLE linker_help ERROR_QUIET)
-  if(NOT linker_help MATCHES "force-group-allocation" OR NOT CMAKE_OBJCOPY)
+  # By name: with Clang, CMake's own are those of LLVM.
+  find_program(CUGAD_LD NAMES ld.bfd ld)
+  find_program(CUGAD_OBJCOPY objcopy)
+  mark_as_advanced(CUGAD_LD CUGAD_OBJCOPY)
+  execute_process(COMMAND ${CUGAD_LD} --help OUTPUT_VARIABLE linker_help ERROR_QUIET)
+  if(NOT linker_help MATCHES "force-group-allocation" OR NOT CUGAD_OBJCOPY)
     message(FATAL_ERROR "The static library needs GNU ld and objcopy (binutils 2.29 or later); -DCUGAD_STATIC=OFF goes without it")
   endif()
   if(CMAKE_INTERPROCEDURAL_OPTIMIZATION OR (CMAKE_CXX_FLAGS MATCHES "-flto" AND NOT CMAKE_CXX_FLAGS MATCHES "-ffat-lto-objects"))
@@ -26,8 +30,8 @@ if(CUGAD_STATIC OR NOT BUILD_SHARED_LIBS)
   file(GENERATE OUTPUT ${objects} CONTENT "\"$<JOIN:${CUGAD_OBJECTS},\"\n\">\"\n")
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${object} @${objects}
-    COMMAND ${CMAKE_OBJCOPY} --localize-hidden --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_* ${object}
+    COMMAND ${CUGAD_LD} -r --force-group-allocation -o ${object} @${objects}
+    COMMAND ${CUGAD_OBJCOPY} --localize-hidden --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_* ${object}
     DEPENDS ${CUGAD_OBJECTS} ${objects}
     COMMENT "Joining the objects of libcugad.a" VERBATIM)
   add_library(cugad_static STATIC ${object})
