@@ -37,16 +37,17 @@ Map take_prefixed(Map& from, const std::string& prefix) {
 }
 
 std::vector<FleetGroup> read_groups(const Reader& reader) {
-  Json names = reader.json("groups");
+  Json names;
   const TakenApart names_parts(names);
+  reader.json("groups", names);
   if (!names.is_array() || static_cast<std::int64_t>(names.size()) > most_groups) {
     reader.refuse("'groups' is no list of at most " + std::to_string(most_groups) + " names");
   }
   const auto count = static_cast<std::int64_t>(names.size());
   Json kept = Json::object();
   const TakenApart kept_parts(kept);
-  kept["rows"] = reader.json("group_rows");
-  kept["own"] = reader.json("group_has_model");
+  reader.json("group_rows", kept["rows"]);
+  reader.json("group_has_model", kept["own"]);
   const auto rows = reader.numbers<std::int64_t>(kept, "rows", count);
   const auto own = reader.numbers<std::uint8_t>(kept, "own", count);
   std::vector<FleetGroup> groups;
@@ -96,15 +97,18 @@ void Fleet::Impl::from_file(safetensors::File file, const std::string& file_path
   }
   reader.check_version(format_version);
   const auto whole = [&](const char* key, std::int64_t least) {
-    Json value = reader.json(key);
+    Json value;
     const TakenApart value_parts(value);
+    reader.json(key, value);
     const bool fits = value.is_number_integer() && value.get<std::int64_t>() >= least;
     if (!fits) reader.refuse("'" + std::string(key) + "' is no integer of at least " + std::to_string(least));
-    return value;
+    return value.get<std::int64_t>();
   };
-  fleet_options.minimum_rows = whole("minimum_rows", 1).get<std::int64_t>();
-  fleet_options.pooled_rows = whole("pooled_rows", 1).get<std::int64_t>();
-  const Json seed = reader.json("seed");
+  fleet_options.minimum_rows = whole("minimum_rows", 1);
+  fleet_options.pooled_rows = whole("pooled_rows", 1);
+  Json seed;
+  const TakenApart seed_parts(seed);
+  reader.json("seed", seed);
   if (!seed.is_number_unsigned()) reader.refuse("'seed' is no integer");
   groups = read_groups(reader);
   std::int64_t models = 0;

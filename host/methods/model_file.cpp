@@ -66,22 +66,21 @@ void add_model(safetensors::File& file, const std::string& prefix, const Anomaly
     add_tensor(file, prefix + "column_scale", scale, false, context);
 }
 
-Json statistics_json(const std::vector<ScoreStatistics>& statistics) {
-  Json medians = Json::array(), spreads = Json::array();
+void put_statistics(Json& place, const std::vector<ScoreStatistics>& statistics) {
+  std::vector<float> medians, spreads;
   for (const ScoreStatistics& s : statistics) {
     medians.push_back(s.median);
     spreads.push_back(s.spread);
   }
-  Json both = Json::object();
-  both["median"] = std::move(medians);
-  both["spread"] = std::move(spreads);
-  return both;
+  place = Json::object();
+  put_list(place["median"], medians);
+  put_list(place["spread"], spreads);
 }
 
 std::vector<ScoreStatistics> read_statistics(const Reader& reader, const Json& statistics, const std::string& key,
                                              std::int64_t count) {
-  Json part = statistics.is_object() && statistics.contains(key) ? statistics[key] : Json();
-  const TakenApart part_parts(part);
+  const Json none;
+  const Json& part = statistics.is_object() && statistics.contains(key) ? statistics[key] : none;
   const auto medians = reader.numbers<float>(part, "median", count);
   const auto spreads = reader.numbers<float>(part, "spread", count);
   std::vector<ScoreStatistics> read;
@@ -100,8 +99,9 @@ void check_statistics(const Reader& reader, const Json& statistics, const std::s
 
 std::vector<ModelTelemetry> read_telemetry(const Reader& reader, std::size_t models) {
   std::vector<ModelTelemetry> telemetry(models);
-  Json told = reader.json("telemetry");
+  Json told;
   const TakenApart told_parts(told);
+  reader.json("telemetry", told);
   if (!told.is_array() || told.size() != telemetry.size()) reader.refuse("'telemetry' has not one entry per model");
   for (std::size_t m = 0; m < telemetry.size(); ++m) {
     if (!told[m].is_array() || told[m].size() != 8)
@@ -168,17 +168,16 @@ safetensors::File Detector::Impl::to_file() const {
   safetensors::File file;
   Context context = device.make_context();
   const std::vector<DetectorOptions> methods = options_of_methods(resolved);
-  Json statistics =
-      Json::object();  // built part by part: nlohmann::json leaks where memory ends inside a list of initial values
+  Json statistics = Json::object();
   const TakenApart statistics_parts(statistics);
   for (std::size_t i = 0; i < methods.size(); ++i) {
     const std::string prefix = prefix_of(methods[i], methods.size());
     const AnomalyModel& one = model->member(i);
     add_model(file, prefix, one, context);
-    statistics[prefix + "residual"] = statistics_json(one.residual_statistics());
-    statistics[prefix + "discriminator"] = statistics_json(one.discriminator_statistics());
+    put_statistics(statistics[prefix + "residual"], one.residual_statistics());
+    put_statistics(statistics[prefix + "discriminator"], one.discriminator_statistics());
   }
-  if (methods.size() > 1) statistics["methods"] = statistics_json(model->statistics());
+  if (methods.size() > 1) put_statistics(statistics["methods"], model->statistics());
   auto& metadata = file.metadata;
   metadata["format"] = format_name;
   metadata["format_version"] = std::to_string(format_version);
@@ -186,14 +185,15 @@ safetensors::File Detector::Impl::to_file() const {
   metadata["method"] = get_option(resolved, "method");
   metadata["seed"] = std::to_string(resolved.seed);
   metadata["options"] = options_to_json(resolved);
-  Json columns = names;
+  Json columns;
   const TakenApart column_parts(columns);
+  put_list(columns, names);
   metadata["columns"] = columns.dump();
   Json prepared = Json::object();
   const TakenApart prepared_parts(prepared);
-  prepared["log1p"] = transform.log1p;
-  prepared["shift"] = transform.shift;
-  prepared["scale"] = transform.scale;
+  put_list(prepared["log1p"], transform.log1p);
+  put_list(prepared["shift"], transform.shift);
+  put_list(prepared["scale"], transform.scale);
   metadata["transform"] = prepared.dump();
   metadata["threshold"] = Json(threshold).dump();
   if (calibration) metadata["score_calibration"] = calibration->to_json();
@@ -228,8 +228,9 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse(error.what());
   }
   options = resolved;
-  Json columns = reader.json("columns");
+  Json columns;
   const TakenApart columns_parts(columns);
+  reader.json("columns", columns);
   if (!columns.is_array() || columns.empty() || static_cast<std::int64_t>(columns.size()) > most_columns) {
     reader.refuse("'columns' is no list of 1 to " + std::to_string(most_columns) + " names");
   }
@@ -245,8 +246,9 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse(error.what());
   }
   transform.reorder(roles.order);
-  Json kept = reader.json("transform");
+  Json kept;
   const TakenApart kept_parts(kept);
+  reader.json("transform", kept);
   transform.log1p = reader.numbers<std::uint8_t>(kept, "log1p", count);
   transform.shift = reader.numbers<double>(kept, "shift", count);
   transform.scale = reader.numbers<double>(kept, "scale", count);
@@ -263,7 +265,9 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     }
     check_shapes(reader, prefix_of(one, methods.size()), one, count, roles.condition);
   }
-  const Json limit = reader.json("threshold");
+  Json limit;
+  const TakenApart limit_parts(limit);
+  reader.json("threshold", limit);
   if (!limit.is_number()) reader.refuse("'threshold' is no number");
   threshold = limit.get<float>();
   if (!std::isfinite(threshold)) reader.refuse("'threshold' is out of range");
@@ -277,8 +281,9 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     }
   }
 
-  Json statistics = reader.json("score_statistics");
+  Json statistics;
   const TakenApart statistics_parts(statistics);
+  reader.json("score_statistics", statistics);
   for (const DetectorOptions& one : methods) check_statistics(reader, statistics, prefix_of(one, methods.size()), one);
   telemetry = read_telemetry(reader, static_cast<std::size_t>(resolved.population) * methods.size());
   attachments.clear();
@@ -291,8 +296,9 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
 void Detector::Impl::from_file(const safetensors::File& file, const std::string& path) {
   read_settings(file, path);
   const Reader reader(file, path);
-  Json statistics = reader.json("score_statistics");
+  Json statistics;
   const TakenApart statistics_parts(statistics);
+  reader.json("score_statistics", statistics);
   const std::vector<DetectorOptions> methods = options_of_methods(resolved);
   std::vector<std::unique_ptr<AnomalyModel>> members;
   for (const DetectorOptions& one : methods) {

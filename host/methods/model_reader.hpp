@@ -10,14 +10,13 @@
 #include "cugad/error.hpp"
 #include "cugad/network.hpp"
 #include "host/backend/backend.hpp"
-#include "host/model_file/json_parts.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/table/cell.hpp"
-#include "host/table/parse_json.hpp"
+#include "host/table/json.hpp"
 
 namespace cugad {
 
-using Json = nlohmann::ordered_json;
+using Json = OrderedJson;
 
 /// What a model file says, checked: Error{format} with the path for anything else than what was written.
 class Reader {
@@ -33,14 +32,15 @@ class Reader {
     if (found == file_.metadata.end()) refuse("no '" + key + "' in its metadata: not a cugad model");
     return found->second;
   }
-  Json json(const std::string& key) const {
-    Json value = parse_json<Json>(text(key));
-    if (value.is_discarded()) refuse("metadata '" + key + "' is not JSON");
-    return value;
+  /// `value` is null and stands beside a TakenApart.
+  void json(const std::string& key, Json& value) const {
+    if (!parse_json(text(key), value)) refuse("metadata '" + key + "' is not JSON");
   }
   /// "format_version" from 1 to the latest.
   void check_version(int latest) const {
-    const Json version = json("format_version");
+    Json version;
+    const TakenApart version_parts(version);
+    json("format_version", version);
     if (!version.is_number_integer() || version.get<std::int64_t>() < 1) {
       refuse("format_version is no positive integer");
     }

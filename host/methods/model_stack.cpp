@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/methods/model_reader.hpp"
-#include "host/table/parse_json.hpp"
+#include "host/table/json.hpp"
 
 namespace cugad {
 namespace {
@@ -66,17 +66,19 @@ std::vector<T> slice(const std::vector<T>& all, std::int64_t index, std::int64_t
 }  // namespace
 
 std::string ModelStack::without_seed(const std::string& options) const {
-  Json json = parse_json<Json>(options);
+  Json json;
   const TakenApart parts(json);
+  if (!parse_json(options, json)) return options;
   if (json.is_object()) json["seed"] = 0;
-  return json.is_discarded() ? options : json.dump();
+  return json.dump();
 }
 
 std::string ModelStack::with_seed(const std::string& options, std::int64_t index) const {
-  Json json = parse_json<Json>(options);
+  Json json;
   const TakenApart parts(json);
+  if (!parse_json(options, json)) return options;
   if (json.is_object()) json["seed"] = seed_ + static_cast<std::uint64_t>(index) * seed_step_;
-  return json.is_discarded() ? options : json.dump();
+  return json.dump();
 }
 
 void ModelStack::put(std::int64_t index, const safetensors::File& model) {
@@ -97,9 +99,9 @@ void ModelStack::put(std::int64_t index, const safetensors::File& model) {
     if (key == "options") {
       kept = without_seed(text);
     } else if (!is_text(key)) {
-      Json json = parse_json<Json>(text);
+      Json json;
       const TakenApart parts(json);
-      if (!json.is_discarded() && !json.is_string()) {
+      if (parse_json(text, json) && !json.is_string()) {
         take_numbers(json, numbers);
         kept = json.dump();
       }
@@ -130,11 +132,11 @@ safetensors::File ModelStack::get(std::int64_t index, const std::string& path, b
     const auto found = file_.tensors.find(numbers_start + key);
     if (found == file_.tensors.end()) continue;
     const std::vector<double> numbers = slice(found->second.f64, index, count_);
-    Json json = parse_json<Json>(text);
+    Json json;
     const TakenApart parts(json);
     const double* next = numbers.data();
     const double* const end = next + numbers.size();
-    if (json.is_discarded() || !put_numbers(json, next, end) || next != end) {
+    if (!parse_json(text, json) || !put_numbers(json, next, end) || next != end) {
       throw Error(ErrorCode::format, path + ": tensor '" + found->first + "' does not fit the metadata '" + name + "'");
     }
     one = json.dump();

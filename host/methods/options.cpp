@@ -2,17 +2,15 @@
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <span>
 #include <type_traits>
 
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
 #include "host/methods/presets.hpp"
-#include "host/model_file/json_parts.hpp"
 #include "host/table/cell.hpp"
+#include "host/table/json.hpp"
 #include "host/table/nearest_name.hpp"
-#include "host/table/parse_json.hpp"
 
 namespace cugad {
 namespace {
@@ -346,16 +344,8 @@ const Option& find_option(const std::string& name, std::vector<std::string> besi
 
 constexpr const char* preset_key = "preset";
 
-/// Discarded where the text is no JSON. Throws Error{invalid_argument} for a key that is there twice.
-nlohmann::json parse_once_each(const std::string& text) {
-  std::set<std::string> seen;
-  const auto once = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json& parsed) {
-    if (depth == 1 && event == nlohmann::json::parse_event_t::key && !seen.insert(parsed.get<std::string>()).second) {
-      throw Error(ErrorCode::invalid_argument, "option '" + one_line(parsed.get<std::string>()) + "' is given twice");
-    }
-    return true;
-  };
-  return parse_json<nlohmann::json>(text, once);
+[[noreturn]] void refuse_repeated(const std::string& name) {
+  throw Error(ErrorCode::invalid_argument, "option '" + one_line(name) + "' is given twice");
 }
 
 /// A JSON value as set_option takes it. Numbers and booleans must be just that; a list, or an ensemble's methods, may
@@ -417,15 +407,15 @@ void apply_preset(DetectorOptions& options, const std::string& name) {
 }
 
 std::string options_to_json(const DetectorOptions& options) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  OrderedJson json = OrderedJson::object();
   const TakenApart parts(json);
   for (const Option& option : options_table()) {
     const std::string text = option.get(options);
     if (option.info.kind == "integer" || option.info.kind == "number" || option.info.kind == "boolean") {
-      json[option.info.name] = nlohmann::ordered_json::parse(text);
+      // What is not finite stays null.
+      parse_json(text, json[option.info.name]);
     } else if (option.info.kind == "list") {
-      auto& array = json[option.info.name] = nlohmann::ordered_json::array();
-      for (const std::string& part : split(text)) array.push_back(part);
+      put_list(json[option.info.name], split(text));
     } else {
       json[option.info.name] = text;
     }
@@ -434,9 +424,10 @@ std::string options_to_json(const DetectorOptions& options) {
 }
 
 DetectorOptions options_from_json(const std::string& text, DetectorOptions base) {
-  nlohmann::json json = parse_once_each(text);
+  nlohmann::json json;
   const TakenApart parts(json);
-  if (!json.is_object()) throw Error(ErrorCode::invalid_argument, "options are not a JSON object");
+  if (!parse_json(text, json, refuse_repeated) || !json.is_object())
+    throw Error(ErrorCode::invalid_argument, "options are not a JSON object");
   if (json.contains(preset_key)) {
     if (!json[preset_key].is_string()) refuse(preset_key, json[preset_key].dump(), "a text");
     apply_preset(base, json[preset_key].get<std::string>());

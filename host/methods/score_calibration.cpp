@@ -10,13 +10,12 @@
 
 #include "cugad/error.hpp"
 #include "cugad/metrics.hpp"
-#include "host/model_file/json_parts.hpp"
-#include "host/table/parse_json.hpp"
+#include "host/table/json.hpp"
 
 namespace cugad {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = OrderedJson;
 
 constexpr std::int64_t largest_count = std::numeric_limits<std::int32_t>::max();
 /// Rates are kept as float: 0.01f is a little less than a hundredth, which must not cost a rank.
@@ -86,14 +85,14 @@ std::string ScoreCalibration::to_json() const {
   json["count"] = count_;
   json["mean"] = mean_;
   json["standard_deviation"] = deviation_;
-  json["quantiles"] = quantile_;
+  put_list(json["quantiles"], quantile_);
   return json.dump();
 }
 
 ScoreCalibration ScoreCalibration::from_json(const std::string& text) {
-  Json json = parse_json<Json>(text);
+  Json json;
   const TakenApart parts(json);
-  if (!json.is_object()) refuse("is not a JSON object");
+  if (!parse_json(text, json) || !json.is_object()) refuse("is not a JSON object");
   constexpr double largest = std::numeric_limits<float>::max();
   ScoreCalibration calibration;
   if (!json.contains("count") || !json["count"].is_number_integer()) refuse("has no 'count'");

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "cugad/error.hpp"
-#include "host/model_file/json_parts.hpp"
+#include "host/table/json.hpp"
 
 namespace cugad::safetensors {
 namespace {
@@ -228,13 +229,13 @@ std::string format_header(const Header& header) {
     throw Error(ErrorCode::invalid_argument, fmt::format("a tensor cannot be named \"{}\"", metadata_key));
   nlohmann::json document = nlohmann::json::object();
   const TakenApart parts(document);
-  if (!header.metadata.empty()) document[metadata_key] = header.metadata;
+  if (!header.metadata.empty()) document[metadata_key] = nlohmann::json::object();
+  for (const auto& [name, text] : header.metadata) document[metadata_key][name] = text;
   for (const auto& [name, entry] : header.tensors) {
-    // Part by part: nlohmann::json leaks where memory ends inside a list of initial values.
     nlohmann::json& tensor = document[name] = nlohmann::json::object();
     tensor["dtype"] = entry.element_bytes == sizeof(float) ? "F32" : "F64";
-    tensor["shape"] = entry.shape;
-    tensor["data_offsets"] = std::vector{entry.begin, entry.end};
+    put_list(tensor["shape"], entry.shape);
+    put_list(tensor["data_offsets"], std::array{entry.begin, entry.end});
   }
   std::string text;
   try {

@@ -6,10 +6,9 @@
 
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
-#include "host/model_file/json_parts.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/feature_names.hpp"
-#include "host/table/parse_json.hpp"
+#include "host/table/json.hpp"
 
 namespace cugad {
 namespace {
@@ -39,23 +38,22 @@ std::string text(const Json& value) {
 }  // namespace
 
 std::string TableEncoder::to_json() const {
-  Json json =
-      Json::object();  // built part by part: nlohmann::json leaks where memory ends inside a list of initial values
+  Json json = Json::object();
   const TakenApart parts(json);
   Json& categorical = json["categorical"] = Json::array();
   for (const Categorical& column : categorical_) {
     categorical.push_back(Json::object());
     categorical.back()["name"] = column.name;
-    categorical.back()["values"] = column.values;
+    put_list(categorical.back()["values"], column.values);
   }
-  json["numeric"] = numeric_;
+  put_list(json["numeric"], numeric_);
   return json.dump();
 }
 
 TableEncoder TableEncoder::from_json(const std::string& json) {
-  Json document = parse_json<Json>(json);
+  Json document;
   const TakenApart parts(document);
-  if (document.is_discarded()) fail("expected JSON");
+  if (!parse_json(json, document)) fail("expected JSON");
   TableEncoder encoder;
   std::unordered_set<std::string> names;
   const auto new_name = [&](const Json& value) {

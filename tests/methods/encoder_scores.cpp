@@ -52,7 +52,8 @@ struct Scored {
         generator(networks.generator()),
         discriminator(networks.discriminator()) {
     RandomNumbers numbers(6);
-    for (const Role role : {Role::encoder, Role::generator, Role::discriminator}) {
+    for (const Role role : {Role::encoder, Role::generator, Role::discriminator, Role::second_encoder}) {
+      if (!networks.has(role)) continue;
       const StackView<float> flat = model.weights(role);
       for (std::int64_t i = 0; i < flat.columns; ++i) flat.data[i] = static_cast<float>(0.5 * numbers.normal());
     }
@@ -166,7 +167,7 @@ TEST(EncoderScores, OfTheDiscriminatorAloneAreItsCrossEntropy) {
 
 TEST(EncoderScores, OfLatentsAreTheirDistance) {
   const Matrix rows = query_rows(5);
-  for (const Method method : {Method::bigan, Method::ali}) {
+  for (const Method method : {Method::bigan, Method::ali, Method::ganomaly}) {
     DetectorOptions options = raw_options(method);
     options.score = ScoreRule::latent;
     options.residual = Distance::squared;
@@ -174,7 +175,9 @@ TEST(EncoderScores, OfLatentsAreTheirDistance) {
     const std::vector<float> found = s.scores(rows);
     for (std::int64_t r = 0; r < rows.rows; ++r) {
       const Scored::Pair pair = s.pair_of(rows, r);
-      std::vector<double> again = s.encoder.forward(s.flat_of(Role::encoder), pair.rebuilt, {}, nullptr, r).result();
+      const Role encoder = s.networks.has(Role::second_encoder) ? Role::second_encoder : Role::encoder;
+      std::vector<double> again =
+          JointTwin(s.networks[encoder]).forward(s.flat_of(encoder), pair.rebuilt, {}, nullptr, r).result();
       again.resize(latent);
       const double expected = distance(pair.z, again, Distance::squared);
       EXPECT_NEAR(found[static_cast<std::size_t>(r)], expected, 1e-5 * (1.0 + expected)) << r;
