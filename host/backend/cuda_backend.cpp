@@ -108,15 +108,16 @@ class CudaBackend final : public Backend {
                                                 " bytes asked, about " + mebibytes(available_bytes()) + " free");
     }
     require(status, "cudaMallocAsync of " + std::to_string(size) + " bytes");
+    std::unique_lock<std::mutex> lock;
     try {
       require(cudaMemsetAsync(memory, 0, size, order), "cudaMemsetAsync");
       if (stream == nullptr) require(cudaStreamSynchronize(order), "cudaStreamSynchronize");
-    } catch (const Error&) {
+      lock = std::unique_lock(mutex_);
+      sizes_[memory] = size;
+    } catch (...) {  // the device's errors, and a host without memory
       cudaFreeAsync(memory, order);
       throw;
     }
-    const std::lock_guard lock(mutex_);
-    sizes_[memory] = size;
     use_.bytes += size;
     use_.peak_bytes = std::max(use_.peak_bytes, use_.bytes);
     return memory;

@@ -4,6 +4,7 @@
 #include "host/backend/backend.hpp"
 #include "kernels/device/runtime.cuh"
 #include "kernels/device/shared_memory.cuh"
+#include "tests/common/temporary_directory.hpp"
 #include "tests/emulator/fixture.hpp"
 #include "tests/methods/clusters.hpp"
 #include "tests/training/small_training.hpp"
@@ -131,16 +132,20 @@ TEST_F(Library, ScoresOnTheCallersStream) {
   cudaStreamDestroy(stream);
 }
 
-/// Every single allocation of a whole run fails once: an error that says so, nothing leaks, and the next run works.
-TEST_F(Library, SurvivesAFailureOfEveryAllocation) {
+/// Every single allocation of a whole run, on the device or pinned, fails once: an error that says so, nothing leaks,
+/// and the next run works.
+void survives_a_failure_of_every_allocation(Method method) {
   DetectorOptions options = quick_options();
+  options.method = method;
   options.steps = 3;
   options.bank_rows = 16;
   options.population = 1;
   const Matrix rows = normal_rows(40, 1), queries = mixed_rows(9, 2);
+  const TemporaryDirectory directory;
   const auto whole_run = [&] {
-    Detector detector = fitted(options, rows);
-    return detector.score(queries.view());
+    const Detector detector = fitted(options, rows);
+    detector.save(directory.file("model"));
+    return Detector::load(test_device(), directory.file("model")).score(queries.view());
   };
   const std::vector<float> expected = whole_run();
   const std::size_t before = emulator::live_allocations();
@@ -160,6 +165,13 @@ TEST_F(Library, SurvivesAFailureOfEveryAllocation) {
   std::printf("%d allocations failed in turn\n", failures);
   EXPECT_GT(failures, 30);
   EXPECT_TRUE(same_bits(whole_run(), expected));
+}
+
+TEST_F(Library, SurvivesAFailureOfEveryAllocationOfABankScore) {
+  survives_a_failure_of_every_allocation(Method::anogan);
+}
+TEST_F(Library, SurvivesAFailureOfEveryAllocationOfAnEncoder) {
+  survives_a_failure_of_every_allocation(Method::fanogan);
 }
 
 struct Nothing {};
