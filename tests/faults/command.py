@@ -114,3 +114,14 @@ def make_tables(command, place):
     command.well("synthesize", "telemetry", "--rows", 1200, "--seed", 1, "--output", place / "table.csv")
     command.well("synthesize", "telemetry", "--rows-per-group", 90, "--groups", 5, "--seed", 2, "--output",
                  place / "fleet.csv")
+
+
+def make_digits(place):
+    """200 images of digits, as the mnist protocols read them."""
+    def idx(shape, data):
+        return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape) + data
+
+    (place / "mnist").mkdir()
+    images = bytes((row * 7 + pixel * (row % 10)) % 256 for row in range(200) for pixel in range(784))
+    (place / "mnist/t10k-images-idx3-ubyte").write_bytes(idx((200, 28, 28), images))
+    (place / "mnist/t10k-labels-idx1-ubyte").write_bytes(idx((200,), bytes(row % 10 for row in range(200))))

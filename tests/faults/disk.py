@@ -15,7 +15,7 @@ import resource
 import subprocess
 import sys
 
-from command import (ERROR, Command, Failed, contents, expect, expect_one_of, folder, make_tables, options, temporaries,
+from command import (ERROR, Command, Failed, contents, expect, expect_one_of, folder, make_digits, make_tables, options, temporaries,
                      training)
 
 OLD = b"the old file, which is no model, no table and no page\n"
@@ -128,10 +128,6 @@ def below_size_limit(writer, place):
     return line
 
 
-def idx(shape, data):
-    return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape) + data
-
-
 def writers(base):
     """All that the command writes to files."""
     train = ["train", base / "table.csv", *training("64"), "--steps"]
@@ -139,10 +135,7 @@ def writers(base):
     command.well(*train, 100, "--output", base / "model")
     command.well(*fleet, 100, "--output", base / "fleet")
     score = ["score", base / "table.csv", "--model", base / "model", "--threads", 1, "--quiet", "--output"]
-    (base / "mnist").mkdir()
-    images = bytes((row * 7 + pixel * (row % 10)) % 256 for row in range(200) for pixel in range(784))
-    (base / "mnist/t10k-images-idx3-ubyte").write_bytes(idx((200, 28, 28), images))
-    (base / "mnist/t10k-labels-idx1-ubyte").write_bytes(idx((200,), bytes(row % 10 for row in range(200))))
+    make_digits(base)
     digits = ["reproduce", "mnist-dense", "--data", base, "--setting", "default", "--population", 1, "--hidden", 8,
               "--discriminator-hidden", 8, "--bank-rows", 20, "--steps", 10, "--digits", "0,1", "--quiet"]
     synthesize = ["synthesize", "telemetry", "--rows", 3000, "--output"]

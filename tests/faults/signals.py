@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from command import (ERROR, INTERRUPTED, Command, Failed, contents, expect, expect_one_of, folder, make_tables, options,
+from command import (ERROR, INTERRUPTED, Command, Failed, contents, expect, expect_one_of, folder, make_digits, make_tables, options,
                      temporaries, training)
 
 OLD = b"the old file"
@@ -71,10 +71,6 @@ def interrupt(command, name, arguments, result, resumes, number, share, whole, s
         return process.returncode
 
 
-def idx(shape, data):
-    return bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape) + data
-
-
 def prepare(command, base):
     make_tables(command, base)
     for rows, model, more in (("table", "model", []), ("fleet", "fleet", ["--group-by", "group",
@@ -83,10 +79,7 @@ def prepare(command, base):
     for source, target, times in (("table", "many", 25), ("fleet", "many_fleet", 40)):
         header, *lines = (base / f"{source}.csv").read_text().splitlines(keepends=True)
         (base / f"{target}.csv").write_text(header + "".join(lines) * times)
-    (base / "mnist").mkdir()
-    images = bytes((row * 7 + pixel * (row % 10)) % 256 for row in range(200) for pixel in range(784))
-    (base / "mnist/t10k-images-idx3-ubyte").write_bytes(idx((200, 28, 28), images))
-    (base / "mnist/t10k-labels-idx1-ubyte").write_bytes(idx((200,), bytes(row % 10 for row in range(200))))
+    make_digits(base)
 
 
 def leave_early(command, base):

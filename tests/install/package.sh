@@ -20,7 +20,7 @@ for program in dpkg-deb dpkg-shlibdeps file; do
 done
 (cd "$work" && cpack --config "$build/CPackConfig.cmake" -G "$generators" >log 2>&1) || fail "cpack: $(cat "$work/log")"
 
-mkdir "$work/archive" "$work/root"
+mkdir "$work/archive" "$work/unpacked"
 tar -xzf "$work"/cugad-*.tar.gz -C "$work/archive" --strip-components 1
 "$work/archive/bin/cugad" --version || fail "the command of the archive"
 [[ $generators != TGZ ]] || exit 0
@@ -30,8 +30,8 @@ for package in "$work"/*.deb; do
   echo "$name: $(dpkg-deb --field "$package" Depends)"
   dpkg-deb --field "$package" Maintainer | grep -q '@' || fail "$name has no maintainer"
   dpkg-deb --field "$package" Section >/dev/null
-  dpkg -x "$package" "$work/root"
-  [[ -s $work/root/usr/share/doc/$name/copyright ]] || fail "$name has no copyright file"
+  dpkg -x "$package" "$work/unpacked"
+  [[ -s $work/unpacked/usr/share/doc/$name/copyright ]] || fail "$name has no copyright file"
 done
 library=$(find "$work" -maxdepth 1 -name 'libcugad[0-9]*.deb')
 dpkg-deb --field "$library" Depends | grep -q 'libstdc++6 (>=' || fail "the library's dependencies are not those of its symbols"
@@ -39,7 +39,7 @@ dpkg-deb --field "$(find "$work" -maxdepth 1 -name 'libcugad-dev*.deb')" Depends
   fail "the development package does not ask for its library"
 dpkg-deb --info "$library" shlibs >/dev/null || fail "the library's package has no shlibs file"
 
-"$work/root/usr/bin/cugad" --version || fail "the command of the packages"
-folder=$(dirname "$(find "$work/root" -name 'libcugad.so')")
-"$cc" -std=c11 "$here/consumer/consumer.c" -I "$work/root/usr/include" -L "$folder" -lcugad -o "$work/consumer"
+"$work/unpacked/usr/bin/cugad" --version || fail "the command of the packages"
+folder=$(dirname "$(find "$work/unpacked" -name 'libcugad.so')")
+"$cc" -std=c11 "$here/consumer/consumer.c" -I "$work/unpacked/usr/include" -L "$folder" -lcugad -o "$work/consumer"
 LD_LIBRARY_PATH=$folder "$work/consumer" || fail "a program with the packages' library"
