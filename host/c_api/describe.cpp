@@ -1,15 +1,13 @@
-#include <nlohmann/json.hpp>
-
 #include "cugad/error.hpp"
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
+#include "host/table/json.hpp"
 
 /// What a detector is, and what there is to choose.
 
 using namespace cugad;
 using namespace cugad::c_api;
-using Json = nlohmann::ordered_json;
 
 namespace {
 
@@ -21,16 +19,46 @@ const Detector& fitted(const cugad_detector* detector) {
 
 std::string all_options() {
   const DetectorOptions defaults;
-  const Json values = Json::parse(options_to_json(defaults));
-  Json list = Json::array();
+  OrderedJson values;
+  const TakenApart parts_of_values(values);
+  parse_json(options_to_json(defaults), values);
+  OrderedJson list = OrderedJson::array();
+  const TakenApart parts(list);
   for (const OptionInfo& option : option_list()) {
-    list.push_back({{"name", option.name},
-                    {"kind", option.kind},
-                    {"choices", option.choices},
-                    {"help", option.help},
-                    {"default", values[option.name]}});
+    list.emplace_back(OrderedJson::object());
+    OrderedJson& entry = list.back();
+    entry["name"] = option.name;
+    entry["kind"] = option.kind;
+    put_list(entry["choices"], option.choices);
+    entry["help"] = option.help;
+    entry["default"].swap(values[option.name]);
   }
   return list.dump();
+}
+
+std::string all_presets() {
+  OrderedJson list;
+  const TakenApart parts(list);
+  put_list(list, presets());
+  return list.dump();
+}
+
+std::string description(const cugad_detector& handle) {
+  const Detector& detector = handle.detector;
+  OrderedJson told = OrderedJson::object();
+  const TakenApart parts(told);
+  told["fitted"] = detector.fitted();
+  told["method"] = get_option(detector.options(), "method");
+  told["population"] = detector.options().population;
+  told["device"] = handle.device.name();
+  told["precision"] = name_of(handle.device.precision());
+  parse_json(options_to_json(detector.options()), told["options"]);
+  put_list(told["columns"], detector.column_names());
+  if (detector.fitted()) {
+    told["threshold"] = detector.threshold();
+    told["search_path"] = detector.search_path();
+  }
+  return told.dump();
 }
 
 }  // namespace
@@ -50,7 +78,7 @@ cugad_status cugad_preset_list(const char** json) {
   return guard(__func__, [&] {
     require(json, "json");
     *json = nullptr;
-    static const std::string text = Json(presets()).dump();
+    static const std::string text = all_presets();
     *json = text.c_str();
   });
 }
@@ -104,19 +132,7 @@ cugad_status cugad_detector_describe(cugad_detector* detector, const char** json
     require(json, "json");
     *json = nullptr;
     require(detector, "detector");
-    const Detector& d = detector->detector;
-    Json told = {{"fitted", d.fitted()},
-                 {"method", get_option(d.options(), "method")},
-                 {"population", d.options().population},
-                 {"device", detector->device.name()},
-                 {"precision", name_of(detector->device.precision())},
-                 {"options", Json::parse(options_to_json(d.options()))},
-                 {"columns", d.column_names()}};
-    if (d.fitted()) {
-      told["threshold"] = d.threshold();
-      told["search_path"] = d.search_path();
-    }
-    detector->description = told.dump();
+    detector->description = description(*detector);
     *json = detector->description.c_str();
   });
 }

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
 #include "host/table/group_column.hpp"
+#include "host/table/json.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -23,12 +23,16 @@ constexpr const char* group_key = "group_column";
 constexpr std::int64_t chunk_rows = 8192, fleet_chunk_rows = 65536;
 
 LabelNote labels_from_json(const std::string& text, const std::string& path) {
-  const json parsed = json::parse(text, nullptr, false);
+  json parsed;
+  const TakenApart parts(parsed);
   try {
-    return {parsed.at("column").get<std::string>(), parsed.at("normal").get<std::vector<std::string>>()};
+    if (parse_json(text, parsed)) {
+      return {parsed.at("column").get<std::string>(), parsed.at("normal").get<std::vector<std::string>>()};
+    }
   } catch (const json::exception&) {
-    throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is damaged", path, labels_key));
+    // said below
   }
+  throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is damaged", path, labels_key));
 }
 
 /// Rows for a detector without an encoder: the table's columns as they stand.
@@ -104,14 +108,22 @@ std::vector<float> FittedModel::confidence(std::span<const float> scores, std::s
   return fleet ? fleet->confidence(scores, groups) : detector.confidence(scores);
 }
 
+std::string labels_to_json(const LabelNote& labels) {
+  json written = json::object();
+  const TakenApart parts(written);
+  written["column"] = labels.column;
+  put_list(written["normal"], labels.normal);
+  return written.dump();
+}
+
 void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels) {
   detector.attach(encoder_key, encoder.to_json());
-  detector.attach(labels_key, json{{"column", labels.column}, {"normal", labels.normal}}.dump());
+  detector.attach(labels_key, labels_to_json(labels));
 }
 
 void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const std::string& group_column) {
   fleet.attach(encoder_key, encoder.to_json());
-  fleet.attach(labels_key, json{{"column", labels.column}, {"normal", labels.normal}}.dump());
+  fleet.attach(labels_key, labels_to_json(labels));
   fleet.attach(group_key, group_column);
 }
 
