@@ -225,7 +225,15 @@ const DetectorOptions& Detector::options() const { return fitted() ? impl_->reso
 std::string Detector::search_path() const { return fitted() ? impl_->model->member(0).search_path() : std::string(); }
 const std::vector<ModelTelemetry>& Detector::telemetry() const { return impl_->telemetry; }
 
-void Detector::attach(const std::string& name, const std::string& text) { impl_->attachments[name] = text; }
+void check_attachment(const std::string& name, const std::string& text) {
+  if (!is_utf8(name)) throw Error(ErrorCode::invalid_argument, "the name of an attachment is not valid UTF-8");
+  if (!is_utf8(text))
+    throw Error(ErrorCode::invalid_argument, "the attachment '" + one_line(name) + "' is not valid UTF-8");
+}
+void Detector::attach(const std::string& name, const std::string& text) {
+  check_attachment(name, text);
+  impl_->attachments[name] = text;
+}
 const std::string* Detector::attachment(const std::string& name) const {
   const auto found = impl_->attachments.find(name);
   return found == impl_->attachments.end() ? nullptr : &found->second;

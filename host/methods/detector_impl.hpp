@@ -23,6 +23,9 @@ void check_options(const DetectorOptions& options);
 /// The options of each method of an ensemble (of one: its own), with the method's usual score where none is named.
 std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved);
 
+/// Throws Error{invalid_argument} unless both are UTF-8, as the model file needs them.
+void check_attachment(const std::string& name, const std::string& text);
+
 /// What a detector holds.
 struct __attribute__((visibility("hidden"))) Detector::Impl {
   Impl(const Device& device_, DetectorOptions options_) : device(device_), options(std::move(options_)) {}

@@ -196,7 +196,10 @@ Detector Fleet::take_out(const std::string& group) const {
                   (known ? "it had too few rows to train on" : "the training rows had no such group"));
 }
 
-void Fleet::attach(const std::string& name, const std::string& text) { impl_->attachments[name] = text; }
+void Fleet::attach(const std::string& name, const std::string& text) {
+  check_attachment(name, text);
+  impl_->attachments[name] = text;
+}
 const std::string* Fleet::attachment(const std::string& name) const {
   const auto found = impl_->attachments.find(name);
   return found == impl_->attachments.end() ? nullptr : &found->second;

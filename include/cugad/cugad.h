@@ -211,7 +211,7 @@ CUGAD_API cugad_status cugad_detector_methods(cugad_detector* detector, int64_t*
 /* One JSON object: "fitted", "method", "population", "device", "precision", "options" (all of them, as used),
  * "columns" (names) and, after fit or load, "threshold" and "search_path". */
 CUGAD_API cugad_status cugad_detector_describe(cugad_detector* detector, const char** json);
-/* Text kept in the model file under a name; NULL where there is none of that name. */
+/* Text kept in the model file under a name, both UTF-8; NULL where there is none of that name. */
 CUGAD_API cugad_status cugad_detector_attach(cugad_detector* detector, const char* name, const char* text);
 CUGAD_API cugad_status cugad_detector_attachment(cugad_detector* detector, const char* name, const char** text);
 

@@ -288,7 +288,8 @@ class CUGAD_API Detector {
   /// Training summary per model, as at the end of fit.
   const std::vector<ModelTelemetry>& telemetry() const;
 
-  /// Text kept in the model file under a name (the command keeps its table encoder here).
+  /// Text kept in the model file under a name (the command keeps its table encoder here). Both are UTF-8:
+  /// Error{invalid_argument} otherwise.
   void attach(const std::string& name, const std::string& text);
   const std::string* attachment(const std::string& name) const;
 

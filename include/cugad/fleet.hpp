@@ -79,7 +79,8 @@ class CUGAD_API Fleet {
   Detector take_out(const std::string& group) const;
   Detector pooled() const;
 
-  /// Text kept in the model file under a name; detectors that are taken out have it, too.
+  /// Text kept in the model file under a name; detectors that are taken out have it, too. Both are UTF-8:
+  /// Error{invalid_argument} otherwise.
   void attach(const std::string& name, const std::string& text);
   const std::string* attachment(const std::string& name) const;
 

@@ -210,6 +210,10 @@ TEST(Detector, AttachmentsAreKept) {
   detector.attach("encoder", "{\"x\": 1}");
   ASSERT_NE(detector.attachment("encoder"), nullptr);
   EXPECT_EQ(*detector.attachment("encoder"), "{\"x\": 1}");
+  expect_error(ErrorCode::invalid_argument, {"the attachment 'encoder'", "UTF-8"},
+               [&] { detector.attach("encoder", "\xff"); });
+  expect_error(ErrorCode::invalid_argument, {"name of an attachment", "UTF-8"}, [&] { detector.attach("\xff", "{}"); });
+  EXPECT_EQ(*detector.attachment("encoder"), "{\"x\": 1}");
 }
 
 TEST(Detector, RefusesWhatItCannotUse) {

@@ -17,6 +17,7 @@ TEST(FleetFile, LoadedScoresAsSaved) {
   const FleetRows queries = fleet_rows(fleet_sizes, 2);
   Fleet fleet = fitted_fleet(training);
   fleet.attach("encoder", "{}");
+  expect_error(ErrorCode::invalid_argument, {"'encoder'", "UTF-8"}, [&] { fleet.attach("encoder", "\xc3"); });
   const std::string bytes = saved(fleet, directory.file("fleet"));
   EXPECT_TRUE(Fleet::is_fleet(directory.file("fleet")));
   Fleet loaded = Fleet::load(test_device(2), directory.file("fleet"));
