@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes: run.sh BUILD SECONDS [TARGET...], e.g. run.sh build/fuzz 600 csv npy. Without targets: all, one after another.
 # Inputs that are worth keeping gather in BUILD/found/TARGET; one that fails is written to BUILD/failed/TARGET-...; the
-# last line of each run (executions, coverage, memory) and its processor seconds are printed. Ends with status 1 where something failed.
+# last line of each run (executions, coverage, memory) and its processor seconds, user and system, are printed. Ends with status 1 where something failed.
 set -euo pipefail
 build=$(realpath "$1") seconds=$2
 shift 2
@@ -16,7 +16,7 @@ declare -A dictionary=([csv]=csv [npy]=npy [npz]=npy [config]=options [options]=
 mkdir -p "$build/failed"
 
 status=0
-TIMEFORMAT=%U
+TIMEFORMAT='%U + %S'
 for target in "${targets[@]}"; do
   mkdir -p "$build/found/$target"
   folders=("$build/found/$target" "corpus/$target")
@@ -26,7 +26,7 @@ for target in "${targets[@]}"; do
   log=$build/failed/$target.log
   if seconds_used=$( { time "$build/tests/fuzz/fuzz_$target" "${limits[@]}" -artifact_prefix="$build/failed/$target-" \
       "${folders[@]}" >"$log" 2>&1; } 2>&1); then
-    echo "$target: $(grep -E '^#[0-9]+.DONE' "$log") $(grep -E '^Done' "$log"), $seconds_used s of processor time"
+    echo "$target: $(grep -E '^#[0-9]+.DONE' "$log") $(grep -E '^Done' "$log"), $seconds_used s of user and system time"
   else
     status=1
     echo "$target: FAILED, see $log"
