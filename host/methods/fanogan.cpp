@@ -37,7 +37,6 @@ EncoderModel::ScoreWeights Fanogan::score_weights() const {
 FanoganStep::FanoganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                          const TrainingRows& rows, std::int64_t models)
     : GanStep(std::move(context), options, networks, rows, models) {
-  if (options.encoder_training == EncoderTraining::izi_f) require_features(networks.discriminator());
   take(encoder_gradient_, "encoder gradient", 1, networks.encoder().parameters());
   take(latent_gradient_, "gradient of the latents", batch(), networks.generator().inputs());
   take(feature_loss_, "loss of the features", 1, 1);

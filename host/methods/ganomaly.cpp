@@ -28,7 +28,6 @@ extern const MethodDefinition ganomaly_definition{.method = Method::ganomaly,
 GanomalyStep::GanomalyStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                            const TrainingRows& rows, std::int64_t models)
     : TrainingStep(std::move(context), options, networks, rows, models) {
-  require_features(networks.discriminator());
   const int columns = networks.row_columns(), latent = networks.generator().inputs();
   const Network &encoder = networks.encoder(), &second_encoder = networks[Role::second_encoder];
   take(index_, "minibatch rows", batch(), 1);

@@ -86,6 +86,16 @@ void check_method(const DetectorOptions& options) {
   if ((options.score == ScoreRule::bank || searches) && !definition_of(options.method).has_prior) {
     refuse("has no prior to draw from: " + std::string(searches ? "search_from must be encoder" : "it has no bank"));
   }
+  // Features are the last hidden layer.
+  const bool matches_features =
+      options.generator_loss == GeneratorLoss::feature_matching || options.method == Method::ganomaly ||
+      (options.method == Method::fanogan && options.encoder_training == EncoderTraining::izi_f);
+  if (matches_features && options.discriminator_hidden.empty()) {
+    refuse("matches features of its discriminator, which needs a hidden layer: set discriminator_hidden");
+  }
+  if (options.score == ScoreRule::cycle_features && options.cycle_hidden.empty()) {
+    refuse("scores features of D(x, x'), which needs a hidden layer: set cycle_hidden, or score = cycle_logits");
+  }
   const bool judges_pairs = options.method == Method::bigan || options.method == Method::ali ||
                             options.method == Method::egbad || options.method == Method::alad;
   if (!judges_pairs) return;
@@ -104,6 +114,10 @@ void check_techniques(const DetectorOptions& options) {
                 std::string(options.batch_norm ? "batch_norm" : "minibatch_kernels") +
                     " lets the rows of a batch see each other, which a gradient penalty excludes: set r1 = 0 and " +
                     "another generator_loss than wasserstein");
+  }
+  if (options.minibatch_kernels > 0 && options.discriminator_hidden.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "minibatch_kernels looks at the discriminator's last hidden layer: set discriminator_hidden");
   }
   if (options.virtual_batch > 0 && !options.condition.empty()) {
     throw Error(ErrorCode::invalid_argument, "virtual_batch takes no conditions: its reference rows have none");

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "cugad/error.hpp"
-
 namespace cugad {
 namespace {
 
@@ -43,14 +41,7 @@ GanStep::GanStep(Context context, const DetectorOptions& options, const MethodNe
     take(between_, "rows between real and generated ones", batch(), columns);
     take(between_buffers_, "discriminator activations between", networks.discriminator(), batch());
   }
-  if (options.generator_loss == GeneratorLoss::feature_matching) require_features(networks.discriminator());
   GanStep::connect();
-}
-
-void require_features(const Network& discriminator) {
-  if (discriminator.trunk().layers() > 1) return;
-  throw Error(ErrorCode::invalid_argument,
-              "matching features needs a hidden layer in the discriminator: set discriminator_hidden");
 }
 
 /// The generator's last layer writes straight into the rows that the discriminator sees.

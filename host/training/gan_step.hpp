@@ -59,7 +59,4 @@ class GanStep : public TrainingStep {
   void judge_generated(std::int64_t t, bool report);
 };
 
-/// Throws Error{invalid_argument} for a discriminator without a hidden layer.
-void require_features(const Network& discriminator);
-
 }  // namespace cugad

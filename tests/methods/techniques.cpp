@@ -101,5 +101,36 @@ TEST(Techniques, RefuseWhatTheyCannotDo) {
   });
 }
 
+/// Without one there is nothing to compare: where that was not seen, memory before the activations was read.
+TEST(Features, NeedAHiddenLayer) {
+  const auto refuse = [](Method method, const std::string& what, void (*change)(DetectorOptions&)) {
+    DetectorOptions options = quick_options();
+    options.method = method;
+    options.discrimination = Discrimination::cross_entropy;
+    change(options);
+    expect_error(ErrorCode::invalid_argument, {"hidden layer", what}, [&] { fitted(options, normal_rows(50, 1)); });
+  };
+  const auto without = [](DetectorOptions& o) { o.discriminator_hidden = {}; };
+  const auto matching = [](DetectorOptions& o) {
+    o.discriminator_hidden = {};
+    o.generator_loss = GeneratorLoss::feature_matching;
+  };
+  for (const Method method : {Method::anogan, Method::gan, Method::bigan, Method::ali, Method::egbad, Method::ganomaly,
+                              Method::fanogan, Method::alad}) {
+    refuse(method, "set discriminator_hidden", matching);
+  }
+  refuse(Method::ganomaly, "set discriminator_hidden", without);
+  refuse(Method::fanogan, "set discriminator_hidden", [](DetectorOptions& o) {
+    o.discriminator_hidden = {};
+    o.encoder_training = EncoderTraining::izi_f;
+  });
+  refuse(Method::alad, "set cycle_hidden", [](DetectorOptions& o) { o.cycle_hidden = {}; });
+  refuse(Method::gan, "minibatch_kernels", [](DetectorOptions& o) {
+    o.discriminator_hidden = {};
+    o.r1 = 0.0f;
+    o.minibatch_kernels = 3;
+  });
+}
+
 }  // namespace
 }  // namespace cugad::test
