@@ -12,9 +12,10 @@ if ! command -v gcovr >/dev/null; then
   exit 1
 fi
 
-# Counted atomically: the tests run threads.
+# Counted without locks, which would make this build many times slower: threads lose counts of a line that runs often, not
+# the line. What gcov cannot make sense of for that is left out below, and said.
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_COMPILE_WARNING_AS_ERROR=ON \
-  -DCMAKE_CXX_FLAGS_DEBUG="-O1 --coverage -fprofile-update=atomic" -DCUGAD_CUDA=OFF -DCUGAD_EMULATED=OFF \
+  -DCMAKE_CXX_FLAGS_DEBUG="-O1 --coverage" -DCUGAD_CUDA=OFF -DCUGAD_EMULATED=OFF \
   -DCUGAD_BENCHMARKS=OFF -DCUGAD_EXAMPLES=OFF -DCUGAD_STATIC=OFF -DCUGAD_INSTRUCTION_SETS="baseline;avx2"
 cmake --build "$build"
 
@@ -25,7 +26,7 @@ status=0
 ctest --test-dir "$build" --output-on-failure --no-tests=error --label-exclude slow \
   --exclude-regex '^(install|package|abi|abi_rules|reference|op_reference|faults.*)$' || status=$?
 
-gcovr --root . --object-directory "$build" --filter 'host/' --filter 'kernels/.*\.(cpp|hpp)$' \
+gcovr --root . --object-directory "$build" --gcov-ignore-parse-errors --filter 'host/' --filter 'kernels/.*\.(cpp|hpp)$' \
   --csv "$build/files.csv" --txt "$build/lines.txt" "$build"
 # files.csv: filename,line_total,line_covered,...
 awk -F, '
