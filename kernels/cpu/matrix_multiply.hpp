@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/cpu/simd.hpp"
@@ -103,25 +104,29 @@ void multiply_panel(std::int64_t rows, std::int64_t first_column, std::int64_t k
         [&](int i, int v, Vec sum) { keep(r + i, first_column + v * width, sum); });
     r += ROWS;
   };
-  while (rows - r >= tile_rows) tile.template operator()<tile_rows>();
-  switch (rows - r) {
-    case 5:
-      tile.template operator()<5>();
-      break;
-    case 4:
-      tile.template operator()<4>();
-      break;
-    case 3:
-      tile.template operator()<3>();
-      break;
-    case 2:
-      tile.template operator()<2>();
-      break;
-    case 1:
-      tile.template operator()<1>();
-      break;
-    default:
-      break;
+  // Tiles of nearly equal height: a low one at the end would wait for its few chains.
+  const std::int64_t tiles = (rows + tile_rows - 1) / tile_rows, height = rows / std::max<std::int64_t>(1, tiles);
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    switch (height + (t < rows - tiles * height)) {
+      case tile_rows:
+        tile.template operator()<tile_rows>();
+        break;
+      case 5:
+        tile.template operator()<5>();
+        break;
+      case 4:
+        tile.template operator()<4>();
+        break;
+      case 3:
+        tile.template operator()<3>();
+        break;
+      case 2:
+        tile.template operator()<2>();
+        break;
+      default:
+        tile.template operator()<1>();
+        break;
+    }
   }
 }
 
