@@ -47,15 +47,14 @@ inline void pack_columns(const float* source, std::int64_t row_stride, std::int6
         const std::int64_t j1 = j0 + 16 < stride ? j0 + 16 : stride;
         const std::int64_t filled = j1 < columns ? j1 : columns;
 #if defined(__AVX512F__)
-        if (k1 - k0 == 16 && filled - j0 == 16) {
-          transpose_16x16(source + (first + j0) * row_stride + k0, row_stride, panel + k0 * stride + j0, stride);
-          continue;
-        }
-#endif
+        transpose_16x16(source + (first + j0) * row_stride + k0, row_stride, static_cast<int>(filled - j0),
+                        static_cast<int>(k1 - k0), panel + k0 * stride + j0, stride);
+#else
         for (std::int64_t k = k0; k < k1; ++k) {
           for (std::int64_t j = j0; j < filled; ++j) panel[k * stride + j] = source[(first + j) * row_stride + k];
           for (std::int64_t j = filled > j0 ? filled : j0; j < j1; ++j) panel[k * stride + j] = 0.0f;
         }
+#endif
       }
     }
   }

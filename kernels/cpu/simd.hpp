@@ -39,32 +39,40 @@ inline Vec select_number(Vec x, Vec a, Vec b) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_EQ_OQ), b, a);
 }
 inline bool any_less(Vec x, Vec y) { return _mm512_cmp_ps_mask(x, y, _CMP_LT_OQ) != 0; }
-/// destination[j][i] = source[i][j] for a square of 16.
-inline void transpose_16x16(const float* source, std::int64_t source_stride, float* destination,
+/// destination[j][i] = source[i][j] for i < 16 and j < columns <= 16; source rows from `rows` on count as 0.
+inline void transpose_16x16(const float* source, std::int64_t source_stride, int rows, int columns, float* destination,
                             std::int64_t destination_stride) {
   __m512 a[16], b[16];
-  for (int i = 0; i < 16; ++i) a[i] = _mm512_loadu_ps(source + i * source_stride);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) a[i] = i < rows ? load_partial(source + i * source_stride, columns) : set(0.0f);
+#pragma GCC unroll 16
   for (int i = 0; i < 16; i += 2) {
     b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
     b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
   }
+#pragma GCC unroll 16
   for (int i = 0; i < 16; i += 4) {
     a[i] = _mm512_shuffle_ps(b[i], b[i + 2], 0x44);
     a[i + 1] = _mm512_shuffle_ps(b[i], b[i + 2], 0xee);
     a[i + 2] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0x44);
     a[i + 3] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0xee);
   }
+#pragma GCC unroll 16
   for (int i = 0; i < 4; ++i) {
     b[i] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0x88);
     b[i + 4] = _mm512_shuffle_f32x4(a[i], a[i + 4], 0xdd);
     b[i + 8] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0x88);
     b[i + 12] = _mm512_shuffle_f32x4(a[i + 8], a[i + 12], 0xdd);
   }
+  const auto keep = [&](int j, __m512 row) {
+    if (j < columns) store(destination + j * destination_stride, row);
+  };
+#pragma GCC unroll 16
   for (int i = 0; i < 4; ++i) {
-    _mm512_storeu_ps(destination + i * destination_stride, _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88));
-    _mm512_storeu_ps(destination + (i + 8) * destination_stride, _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd));
-    _mm512_storeu_ps(destination + (i + 4) * destination_stride, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0x88));
-    _mm512_storeu_ps(destination + (i + 12) * destination_stride, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0xdd));
+    keep(i, _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88));
+    keep(i + 8, _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd));
+    keep(i + 4, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0x88));
+    keep(i + 12, _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0xdd));
   }
 }
 

@@ -8,7 +8,7 @@
 #include "kernels/cpu/parallel.hpp"
 
 /// Dense layers on the CPU: pack the weights once per call and model (frozen weights once per context), then one pass
-/// of tiles with the epilogue in registers.
+/// of tiles with the epilogue in registers. A layer of one output packs its rows instead.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
@@ -58,14 +58,49 @@ void forward_rows(const DenseForward& args, std::int64_t m, const float* packed,
   }
 }
 
+/// Many rows of one output leave the lanes of its columns idle: they lie across instead, y^T = w x^T.
+bool lies_across(const DenseForward& args) {
+  return args.y.columns == 1 && args.y.rows > tile_rows && !args.derivative_of;
+}
+
+/// Up to panel_width rows of the one output, in the same chains over k; `packed` is for as many columns of x^T.
+void forward_across(const DenseForward& args, std::int64_t m, std::int64_t begin, std::int64_t rows, float* packed) {
+  const MatrixView<const float> x = args.x.model(m);
+  const MatrixView<float> y = args.y.model(m);
+  pack_columns(x.row(begin), x.row_stride, x.columns, rows, packed);
+  float value[panel_width];
+  multiply(
+      1, rows, x.columns, args.weight.model(m).data, 0, 1, packed,
+      [&](std::int64_t, std::int64_t) { return set(args.bias ? *args.bias.model(m).data : 0.0f); },
+      [&](std::int64_t, std::int64_t r, Vec sum) { store(value + r, activate(args.activation, args.slope, sum)); });
+  for (std::int64_t r = 0; r < rows; ++r) {
+    if (args.dropout.rate > 0.0f) drop_units(args.dropout, m, begin + r, value + r, 1);
+    *y.row(begin + r) = value[r];
+  }
+}
+
 std::size_t forward_workspace(const Context& context, const DenseForward& args) {
-  return sizeof(float) * static_cast<std::size_t>(packed_size(args.x.columns, args.y.columns)) *
+  return sizeof(float) *
+         static_cast<std::size_t>(packed_size(args.x.columns, lies_across(args) ? panel_width : args.y.columns)) *
          static_cast<std::size_t>(std::max(1, context.threads()));
 }
 
+void forward_across(Context& context, const DenseForward& args, int threads) {
+  auto* scratch = static_cast<float*>(context.scratch(forward_workspace(context, args)));
+  const std::int64_t rows = args.y.rows, parts = (rows + panel_width - 1) / panel_width;
+  parallel_ranges(threads, args.y.models * parts, [&](int thread, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) {
+      const std::int64_t first = part % parts * panel_width;
+      forward_across(args, part / parts, first, std::min<std::int64_t>(panel_width, rows - first),
+                     scratch + thread * packed_size(args.x.columns, panel_width));
+    }
+  });
+}
+
 void forward(Context& context, const DenseForward& args) {
-  const std::int64_t rows = args.y.rows, in = args.x.columns, out = args.y.columns;
-  const double flops = 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
+  const std::int64_t models = args.y.models, rows = args.y.rows, in = args.x.columns, out = args.y.columns;
+  const int threads = useful_threads(context, 2.0 * static_cast<double>(models * rows) * static_cast<double>(in * out));
+  if (lies_across(args)) return forward_across(context, args, threads);
   const float* kept = kept_weights(context, args.weight);
   auto* scratch = kept != nullptr ? nullptr : static_cast<float*>(context.scratch(forward_workspace(context, args)));
   const auto packed = [&](std::int64_t m, int thread, bool is_first) -> const float* {
@@ -76,16 +111,13 @@ void forward(Context& context, const DenseForward& args) {
     }
     return memory;
   };
-  if (args.y.models > 1) {
-    parallel_ranges(useful_threads(context, flops * static_cast<double>(args.y.models)), args.y.models,
-                    [&](int thread, std::int64_t begin, std::int64_t end) {
-                      for (std::int64_t m = begin; m < end; ++m) {
-                        forward_rows(args, m, packed(m, thread, m == begin), 0, rows);
-                      }
-                    });
-  } else if (args.y.models == 1) {
+  if (models > 1) {
+    parallel_ranges(threads, models, [&](int thread, std::int64_t begin, std::int64_t end) {
+      for (std::int64_t m = begin; m < end; ++m) forward_rows(args, m, packed(m, thread, m == begin), 0, rows);
+    });
+  } else if (models == 1) {
     const float* weight = packed(0, 0, true);
-    parallel_ranges(useful_threads(context, flops), rows,
+    parallel_ranges(threads, rows,
                     [&](int, std::int64_t begin, std::int64_t end) { forward_rows(args, 0, weight, begin, end); });
   }
 }

@@ -218,6 +218,15 @@ std::vector<Case> dense_forward_cases() {
          .negative_zeros = true});
   // A sum that is -0.0 stays so: a ragged end of k is not filled up with zeros.
   for (const std::int64_t in : {5, 16, 21}) add({.rows = 3, .in = in, .out = 7, .negative_zeros = true});
+  // One output: the CPU lays up to 64 rows across.
+  for (const std::int64_t rows : {7, 50, 64, 65, 150}) {
+    for (const std::int64_t in : {1, 17, 121})
+      add({.models = 2, .rows = rows, .in = in, .out = 1, .layout = static_cast<Layout>((rows + in) % 3)});
+    add({.models = 2, .rows = rows, .in = 19, .out = 1, .activation = Activation::sigmoid, .bias = false});
+    add({.models = 2, .rows = rows, .in = 19, .out = 1, .activation = Activation::relu, .dropout = 0.5});
+    add({.rows = rows, .in = 19, .out = 1, .activation = Activation::leaky_relu, .slope = 0.1, .tangent = true});
+    add({.rows = rows, .in = 19, .out = 1, .negative_zeros = true});
+  }
   // The KDD networks at batch 50, a wide layer, many rows.
   add({.models = 3,
        .rows = 50,
