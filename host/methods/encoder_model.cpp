@@ -49,6 +49,7 @@ void EncoderModel::take_memory() {
   const Role compared = cycles ? Role::cycle_discriminator : Role::discriminator;
   if (cycles) pairs_ = arena_.stack("pairs of rows", models, rows, 2 * columns);
   if (cycles || discriminates()) {
+    features_ = networks_[compared].hidden();
     pair_buffers_ = carve("activations of pairs", networks_[compared], rows);
     if (cycles || compares_features()) query_buffers_ = carve("activations of queries", networks_[compared], rows);
   }
@@ -123,8 +124,8 @@ StackView<const float> EncoderModel::discriminate(StackView<const float> filled)
     return out;
   }
   const Network::Buffers query = query_buffers_.slice_rows(0, rows);
-  judge.forward(context_, weights, {.x = filled, .z = z}, query);
-  judge.forward(context_, weights, {.x = rebuilt, .z = z}, pair);
+  (needs_discriminator() ? judge : features_).forward(context_, weights, {.x = filled, .z = z}, query);
+  features_.forward(context_, weights, {.x = rebuilt, .z = z}, pair);
   const Distance metric = options_.discrimination == Discrimination::feature_l1   ? Distance::l1
                           : options_.discrimination == Discrimination::feature_l2 ? Distance::l2
                                                                                   : Distance::squared;
@@ -177,10 +178,11 @@ StackView<const float> EncoderModel::cycle_score(StackView<const float> filled) 
   const Network::Buffers query = query_buffers_.slice_rows(0, rows), pair = pair_buffers_.slice_rows(0, rows);
   if (options_.score == ScoreRule::cycle_features) {
     put(filled, columns);
-    judge.forward(context_, weights, {.x = pairs, .z = {}}, query);
+    features_.forward(context_, weights, {.x = pairs, .z = {}}, query);
   }
   put(reconstruction_.slice_rows(0, rows), columns);
-  judge.forward(context_, weights, {.x = pairs, .z = {}}, pair);
+  (options_.score == ScoreRule::cycle_logits ? judge : features_)
+      .forward(context_, weights, {.x = pairs, .z = {}}, pair);
   if (options_.score == ScoreRule::cycle_logits) {
     take_loss(pair.result(), out);
   } else {

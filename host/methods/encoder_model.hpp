@@ -54,6 +54,7 @@ class EncoderModel : public AnoGan {
   StackView<float> encoded_, total_, pairs_, pair_distance_;
   Network::Buffers second_encoder_buffers_;
   Network::Buffers query_buffers_, pair_buffers_;  ///< of the discriminator that compares
+  Network features_;                               ///< that discriminator up to what it compares
 };
 
 }  // namespace cugad

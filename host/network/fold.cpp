@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "host/network/network.hpp"
 
@@ -131,6 +132,14 @@ Network Network::plain() const {
   for (const Part& part : parts_) plain.add_part(part.name, part.mlp);
   plain.trained_ = plain.kept_ = plain.parameters_;
   return plain;
+}
+
+Network Network::hidden() const {
+  Network hidden = plain();
+  std::vector<LayerSpec> layers;
+  for (int l = 0; l + 1 < trunk().layers(); ++l) layers.push_back(trunk().layer(l));
+  hidden.parts_.back().mlp = Mlp(trunk().inputs(), std::move(layers));
+  return hidden;
 }
 
 std::vector<float> Network::fold(const std::vector<float>& trained) const {

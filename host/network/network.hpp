@@ -61,6 +61,8 @@ class Network {
   /// weights over their largest singular value, moving statistics or those of the reference rows in weights and biases,
   /// the mean nearness of real rows in the last bias.
   Network plain() const;
+  /// A plain network up to its features: for scores that look no further. It takes the parameters of the whole.
+  Network hidden() const;
   std::vector<float> fold(const std::vector<float>& trained) const;
   int inputs() const { return parts_.front().mlp.inputs(); }
   int latent_inputs() const { return is_joint() ? parts_[1].mlp.inputs() : 0; }
