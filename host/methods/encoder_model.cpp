@@ -47,7 +47,12 @@ void EncoderModel::take_memory() {
   pair_distance_ = arena_.stack("distances of pairs", models, rows, 1);
   const bool cycles = scores_cycles();
   const Role compared = cycles ? Role::cycle_discriminator : Role::discriminator;
-  if (cycles) pairs_ = arena_.stack("pairs of rows", models, rows, 2 * columns);
+  if (cycles) {
+    // Both halves are written where the pairs want them.
+    pairs_ = arena_.stack("pairs of rows", models, rows, 2 * columns);
+    filled_ = pairs_.slice_columns(0, columns);
+    reconstruction_ = pairs_.slice_columns(columns, columns);
+  }
   if (cycles || discriminates()) {
     features_ = networks_[compared].hidden();
     pair_buffers_ = carve("activations of pairs", networks_[compared], rows);
@@ -169,25 +174,19 @@ StackView<const float> EncoderModel::latent_distance(std::int64_t rows) {
 StackView<const float> EncoderModel::cycle_score(StackView<const float> filled) {
   const Network& judge = networks_[Role::cycle_discriminator];
   const StackView<const float> weights = weight(Role::cycle_discriminator);
-  const std::int64_t rows = filled.rows, columns = filled.columns;
-  const StackView<float> pairs = pairs_.slice_rows(0, rows), out = total_.slice_rows(0, rows);
-  const auto put = [&](StackView<const float> from, std::int64_t first) {
-    run(context_, FillMissing{.x = from, .replacement = from, .out = pairs.slice_columns(first, columns)});
-  };
-  put(filled, 0);
+  const std::int64_t rows = filled.rows;
+  const StackView<const float> pairs = pairs_.slice_rows(0, rows);
+  const StackView<float> second = reconstruction_.slice_rows(0, rows), out = total_.slice_rows(0, rows);
   const Network::Buffers query = query_buffers_.slice_rows(0, rows), pair = pair_buffers_.slice_rows(0, rows);
-  if (options_.score == ScoreRule::cycle_features) {
-    put(filled, columns);
-    features_.forward(context_, weights, {.x = pairs, .z = {}}, query);
-  }
-  put(reconstruction_.slice_rows(0, rows), columns);
-  (options_.score == ScoreRule::cycle_logits ? judge : features_)
-      .forward(context_, weights, {.x = pairs, .z = {}}, pair);
   if (options_.score == ScoreRule::cycle_logits) {
+    judge.forward(context_, weights, {.x = pairs, .z = {}}, pair);
     take_loss(pair.result(), out);
-  } else {
-    take_distance(query.features(), pair.features(), Distance::l1, out);
+    return out;
   }
+  features_.forward(context_, weights, {.x = pairs, .z = {}}, pair);
+  run(context_, FillMissing{.x = filled, .replacement = filled, .out = second});
+  features_.forward(context_, weights, {.x = pairs, .z = {}}, query);
+  take_distance(query.features(), pair.features(), Distance::l1, out);
   return out;
 }
 
