@@ -14,16 +14,15 @@ extern const MethodDefinition gan_definition{.method = Method::gan,
 
 void Gan::take_memory() {
   AnoGan::take_memory();
-  if (options_.score == ScoreRule::discriminator && !needs_discriminator()) {
-    judge_buffers_ = carve("activations", networks_.discriminator(), chunk_rows());
-  }
+  if (options_.score != ScoreRule::discriminator) return;
+  if (!needs_discriminator()) judge_buffers_ = carve("activations", networks_.discriminator(), chunk_rows());
+  // There is nothing to fill missing cells from: they count as 0, the training mean of a centred column.
+  run(context_, FillUniform{.out = reconstruction_, .key = {}, .low = 0.0f, .high = 0.0f});
+  context_.synchronize();  // scoring may be on another stream
 }
 
 AnomalyModel::RawScores Gan::raw_scores(MatrixView<const float> rows, bool with_residuals) {
   if (options_.score != ScoreRule::discriminator) return AnoGan::raw_scores(rows, with_residuals);
-  // There is nothing to fill missing cells from: they count as 0, the training mean of a centred column.
-  const StackView<float> none = reconstruction_.slice_rows(0, rows.rows);
-  run(context_, FillUniform{.out = none, .key = {}, .low = 0.0f, .high = 0.0f});
   RawScores raw;
   const StackView<const float> logit = judge(fill_missing(rows));
   const StackView<float> loss(loss_.data, population(), rows.rows, 1);
