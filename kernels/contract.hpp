@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <string>
 
 #include "cugad/ops.hpp"
@@ -16,6 +17,11 @@ class ContractCheck {
   }
   void require(bool ok, const char* what) {
     if (!ok) fail(what);
+  }
+  /// The same with a text that `what` makes.
+  template <std::invocable What>
+  void require(bool ok, const What& what) {
+    if (!ok) fail(what());
   }
   /// A view that must be there (unless it is empty), with this shape. Texts are made only when something is wrong:
   /// contracts are checked on every call.

@@ -13,9 +13,10 @@ std::string check_contract(const CombineScores& args) {
   check.view("residual", args.residual, models, rows, 1);
   check.optional("logit", args.logit, models, rows, 1);
   check.view("statistics", args.statistics, models, 1, 4);
-  check.require(args.discriminator_weight >= 0.0f && std::isfinite(args.discriminator_weight),
-                "discriminator_weight is " + std::to_string(args.discriminator_weight) +
-                    ", expected a finite value of at least 0");
+  check.require(args.discriminator_weight >= 0.0f && std::isfinite(args.discriminator_weight), [&] {
+    return "discriminator_weight is " + std::to_string(args.discriminator_weight) +
+           ", expected a finite value of at least 0";
+  });
   check.output("score", args.score, 1, rows, 1);
   return check.result();
 }

@@ -10,25 +10,30 @@ namespace cugad {
 inline void check_network(ContractCheck& check, const char* name, const NetworkView& network, std::int64_t in,
                           std::int64_t out) {
   const std::string field = name;
-  check.require(network.layers >= 1 && network.layers <= NetworkView::max_layers,
-                field + " has " + std::to_string(network.layers) + " layers, expected 1 to " +
-                    std::to_string(NetworkView::max_layers));
+  check.require(network.layers >= 1 && network.layers <= NetworkView::max_layers, [&] {
+    return field + " has " + std::to_string(network.layers) + " layers, expected 1 to " +
+           std::to_string(NetworkView::max_layers);
+  });
   if (!check.result().empty()) return;
   std::int64_t width = in;
   for (int l = 0; l < network.layers; ++l) {
     const LayerView& layer = network.layer[l];
-    const std::string at = field + " layer " + std::to_string(l);
-    check.require(layer.in == width && layer.out >= 1, at + " is " + std::to_string(layer.in) + " to " +
-                                                           std::to_string(layer.out) + ", expected " +
-                                                           std::to_string(width) + " inputs");
-    check.require(layer.weight != nullptr && layer.bias != nullptr, at + " has a null weight or bias");
+    const auto at = [&] { return field + " layer " + std::to_string(l); };
+    check.require(layer.in == width && layer.out >= 1, [&] {
+      return at() + " is " + std::to_string(layer.in) + " to " + std::to_string(layer.out) + ", expected " +
+             std::to_string(width) + " inputs";
+    });
+    check.require(layer.weight != nullptr && layer.bias != nullptr,
+                  [&] { return at() + " has a null weight or bias"; });
     check.require(layer.activation >= Activation::identity && layer.activation <= Activation::tanh,
-                  at + " has an unknown activation");
-    check.require(layer.activation != Activation::leaky_relu || layer.slope > 0.0f, at + ": slope must be positive");
+                  [&] { return at() + " has an unknown activation"; });
+    check.require(layer.activation != Activation::leaky_relu || layer.slope > 0.0f,
+                  [&] { return at() + ": slope must be positive"; });
     width = layer.out;
   }
-  check.require(width == out,
-                field + " ends in " + std::to_string(width) + " outputs, expected " + std::to_string(out));
+  check.require(width == out, [&] {
+    return field + " ends in " + std::to_string(width) + " outputs, expected " + std::to_string(out);
+  });
 }
 
 /// What the search and the score ask of their losses; the discriminator matters where `is_used`.

@@ -15,7 +15,7 @@ std::string check_contract(const RowDistance& args) {
   check.require(args.metric == Distance::l1 || args.metric == Distance::l2 || args.metric == Distance::squared,
                 "metric is not a known distance");
   check.optional("column_scale", args.column_scale, models, 1, columns);
-  check.require(args.limit >= 0.0f, "limit is " + std::to_string(args.limit) + ", expected at least 0");
+  check.require(args.limit >= 0.0f, [&] { return "limit is " + std::to_string(args.limit) + ", expected at least 0"; });
   return check.result();
 }
 

@@ -15,7 +15,7 @@ std::string check_contract(const SigmoidCrossEntropy& args) {
   check.optional_output("loss", args.loss, models, 1, 1);
   check.optional_output("mean_probability", args.mean_probability, models, 1, 1);
   check.require(args.target >= 0.0f && args.target <= 1.0f,
-                "target is " + std::to_string(args.target) + ", expected a value in [0, 1]");
+                [&] { return "target is " + std::to_string(args.target) + ", expected a value in [0, 1]"; });
   check.require(std::isfinite(args.weight), "weight is not finite");
   return check.result();
 }
