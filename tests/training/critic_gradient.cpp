@@ -124,13 +124,6 @@ TEST(CriticGradient, OfTheGenerator) {
     }
 }
 
-TEST(CriticGradient, FeatureMatchingNeedsAHiddenLayer) {
-  DetectorOptions options = small_options();
-  options.generator_loss = GeneratorLoss::feature_matching;
-  options.discriminator_hidden = {};
-  EXPECT_THROW(make_cpu_training(options, training_rows(40)), Error);
-}
-
 /// A Wasserstein GAN learns where the rows are.
 TEST(CriticGradient, AWassersteinGanCoversTheRows) {
   DetectorOptions options = small_options();

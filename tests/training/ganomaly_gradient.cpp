@@ -98,11 +98,5 @@ TEST(GanomalyGradient, StepsLearnToRebuild) {
   EXPECT_LT(training->telemetry()[0].generator_loss, 2.0f) << "it begins near 4";
 }
 
-TEST(GanomalyGradient, NeedsAFeatureLayer) {
-  DetectorOptions options = ganomaly_options();
-  options.discriminator_hidden = {};
-  EXPECT_THROW(make_cpu_training(options, training_rows(40)), Error);
-}
-
 }  // namespace
 }  // namespace cugad::test
