@@ -68,7 +68,7 @@ class Backend {
 
   virtual void* make_stream() { return nullptr; }
   virtual void release_stream(void*) noexcept {}
-  /// Makes the device the calling thread's current one, and back. Throws Error{device} where an earlier failure has
+  /// Makes the device the calling thread's current one, or sets its arithmetic, and back. Throws Error{device} where an earlier failure has
   /// made the device unusable.
   virtual int enter() { return 0; }
   virtual void leave(int) noexcept {}

@@ -21,7 +21,8 @@
 /// "accumulate"; results do not depend on the number of threads or models, a row's result does not depend on the other
 /// rows ("batch-invariant") unless the op is a reduction over rows, and reductions have one fixed order.
 /// Zero models, rows or columns are allowed and do nothing, unless said otherwise.
-/// eps = 2^-24. Bounds are per element, for finite inputs without overflow.
+/// eps = 2^-24. Bounds are per element, for finite inputs without overflow. The CPU backend takes numbers below 2^-126 for
+/// 0 in its arithmetic (on x86; copies keep them), and leaves the caller's mode as it was.
 namespace cugad {
 
 enum class Activation : std::int32_t { identity, relu, leaky_relu, sigmoid, tanh };
