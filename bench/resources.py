@@ -20,7 +20,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ARCHITECTURES = ("sm_80", "sm_90a")
-FLAGS = ["-std=c++20", "-O3", "--fmad=false", "--expt-relaxed-constexpr", "-lineinfo", "-Xptxas=-v",
+FLAGS = ["-std=c++20", "-O3", "--fmad=false", "--ftz=true", "--expt-relaxed-constexpr", "-lineinfo", "-Xptxas=-v",
          "-Xcompiler=-ffp-contract=off", "-I", "include", "-I", "."]
 COLUMNS = ("file", "kernel", "architecture", "registers", "stack_bytes", "spill_store_bytes", "spill_load_bytes",
            "shared_bytes", "code_bytes")

@@ -21,8 +21,9 @@
 /// "accumulate"; results do not depend on the number of threads or models, a row's result does not depend on the other
 /// rows ("batch-invariant") unless the op is a reduction over rows, and reductions have one fixed order.
 /// Zero models, rows or columns are allowed and do nothing, unless said otherwise.
-/// eps = 2^-24. Bounds are per element, for finite inputs without overflow. The CPU backend takes numbers below 2^-126 for
-/// 0 in its arithmetic (on x86; copies keep them), and leaves the caller's mode as it was.
+/// eps = 2^-24. Bounds are per element, for finite inputs without overflow. Numbers below 2^-126 in magnitude count as
+/// 0 in arithmetic, on the CPU on x86 only; copies and rankings keep them. The caller's mode of arithmetic stays as it
+/// was.
 namespace cugad {
 
 enum class Activation : std::int32_t { identity, relu, leaky_relu, sigmoid, tanh };
@@ -69,9 +70,10 @@ struct DenseForward {
 ///   accumulate: dweight and dbias are added to instead of overwritten (dx is always overwritten).
 ///   Derivative at exactly 0: relu 0, leaky_relu slope. Order of sums: ascending, dX over out, dW and db over rows. On
 ///   CUDA dW and db of more than 1,024 rows are summed in at most 64 chunks of at least 1,024 rows, whose sums are
-///   added in ascending order; the chunks depend on the row count alone. Workspace: packed operands (CPU), the chunks'
-///   sums. Bound: (terms + 4) eps sum |terms| for each output (terms = out for dX, rows for dW and db, plus the
-///   accumulated value where accumulating). Precision: as in DenseForward for dX and dW, whose bound becomes (4 (terms
+///   added in ascending order; the chunks depend on the row count alone. Rows of dY that are 0 may be left out: with
+///   finite operands that changes no bit. Workspace: packed operands (CPU), the chunks' sums. Bound: (terms + 4) eps
+///   sum |terms| for each output (terms = out for dX, rows for dW and db, plus the accumulated value where
+///   accumulating). Precision: as in DenseForward for dX and dW, whose bound becomes (4 (terms
 ///   + 4) eps + 2 u + u^2) sum |terms|; dH and db are float32 in every mode.
 struct DenseBackward {
   StackView<const float> x, weight, y;
