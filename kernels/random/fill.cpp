@@ -10,27 +10,29 @@
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
-constexpr int chunk = 256;  ///< elements
+constexpr int chunk = 256;  ///< elements; a multiple of a bulk of Philox words
 
-/// Cuts elements [begin, end) of all models (element e of model m counts as m * rows * columns + e) into runs that are
-/// contiguous in memory: body(model, first element of the run, count, where it goes).
-template <class Body>
-void for_runs(const StackView<float>& out, std::int64_t begin, std::int64_t end, Body&& body) {
-  const std::int64_t size = out.rows * out.columns;
-  const std::int64_t run = out.row_stride == out.columns ? size : out.columns;
-  while (begin < end) {
-    const std::int64_t model = begin / size, element = begin % size;
-    const std::int64_t count = std::min(run - element % run, end - begin);
-    body(model, element, count, out.model(model).row(element / out.columns) + element % out.columns);
-    begin += count;
-  }
-}
-
-template <class Body>
-void fill(Context& context, const StackView<float>& out, double nanoseconds_per_element, Body&& body) {
-  const std::int64_t total = out.models * out.rows * out.columns;
+/// Calls make(model, first element, count, where to) for up to `chunk` of the elements of a model at a time (element e
+/// stands in row e / columns), and lays the rows out: a row may be shorter than a bulk of random words.
+template <class Make>
+void fill(Context& context, const StackView<float>& out, double nanoseconds_per_element, Make&& make) {
+  const std::int64_t size = out.rows * out.columns, total = out.models * size;
   const int threads = worthwhile_threads(context.threads(), nanoseconds_per_element * static_cast<double>(total));
-  parallel_ranges(threads, total, [&](int, std::int64_t begin, std::int64_t end) { for_runs(out, begin, end, body); });
+  parallel_ranges(threads, total, [&](int, std::int64_t begin, std::int64_t end) {
+    float values[chunk];
+    while (begin < end) {
+      const std::int64_t model = begin / size, first = begin % size;
+      const std::int64_t count = std::min({std::int64_t{chunk}, size - first, end - begin});
+      make(model, first, count, values);
+      for (std::int64_t done = 0; done < count;) {
+        const std::int64_t row = (first + done) / out.columns, column = (first + done) % out.columns;
+        const std::int64_t part = std::min(out.columns - column, count - done);
+        std::copy_n(values + done, part, out.model(model).row(row) + column);
+        done += part;
+      }
+      begin += count;
+    }
+  });
 }
 
 /// `pairs` pairs of words to as many pairs of normals.
@@ -55,43 +57,33 @@ float redraw(RandomKey key, std::int64_t model, std::int64_t element) {
 }
 
 void run_fill_normal(Context& context, const FillNormal& args) {
-  const auto normals = [&](std::int64_t model, std::int64_t element, std::int64_t count, float* out) {
-    std::uint32_t words[chunk];
-    float normal[chunk];
-    while (count > 0) {
-      const std::int64_t skip = element % 2;  // the sine whose cosine is in the run before
-      const std::int64_t take = std::min(chunk - skip, count);
-      const std::int64_t even = (skip + take + 1) / 2 * 2;
-      philox_words(args.key, model, static_cast<std::uint64_t>(element - skip), even, words);
-      transform(words, static_cast<int>(even / 2), normal);
-      if (args.truncated) {
-        for (std::int64_t i = skip; i < skip + take; ++i) {
-          if (std::fabs(normal[i]) > 2.0f) normal[i] = redraw(args.key, model, element - skip + i);
-        }
+  const auto normals = [&](std::int64_t model, std::int64_t first, std::int64_t count, float* out) {
+    std::uint32_t words[chunk + 2];
+    float normal[chunk + 2];
+    const std::int64_t skip = first % 2;  // the sine whose cosine is in the chunk before
+    const std::int64_t even = (skip + count + 1) / 2 * 2;
+    philox_words(args.key, model, static_cast<std::uint64_t>(first - skip), even, words);
+    transform(words, static_cast<int>(even / 2), normal);
+    if (args.truncated) {
+      for (std::int64_t i = skip; i < skip + count; ++i) {
+        if (std::fabs(normal[i]) > 2.0f) normal[i] = redraw(args.key, model, first - skip + i);
       }
-      for (std::int64_t i = 0; i < take; ++i) out[i] = multiply_add(args.deviation, normal[skip + i], args.mean);
-      element += take;
-      out += take;
-      count -= take;
     }
+    for (std::int64_t i = 0; i < count; ++i) out[i] = multiply_add(args.deviation, normal[skip + i], args.mean);
   };
   fill(context, args.out, args.truncated ? 3.0 : 1.0, normals);
 }
 
 void run_fill_uniform(Context& context, const FillUniform& args) {
   const float span = args.high - args.low;
-  const auto uniforms = [&](std::int64_t model, std::int64_t element, std::int64_t count, float* out) {
-    std::uint32_t words[chunk];
-    while (count > 0) {
-      const std::int64_t take = std::min<std::int64_t>(chunk, count);
-      philox_words(args.key, model, static_cast<std::uint64_t>(element), take, words);
-      for (std::int64_t i = 0; i < take; ++i) {
-        out[i] = multiply_add(span, unit_uniform(words[i]), args.low);
-      }
-      element += take;
-      out += take;
-      count -= take;
+  const auto uniforms = [&](std::int64_t model, std::int64_t first, std::int64_t count, float* out) {
+    if (span == 0.0f) {  // a constant, as for clearing: nothing to draw
+      std::fill_n(out, count, args.low);
+      return;
     }
+    std::uint32_t words[chunk];
+    philox_words(args.key, model, static_cast<std::uint64_t>(first), count, words);
+    for (std::int64_t i = 0; i < count; ++i) out[i] = multiply_add(span, unit_uniform(words[i]), args.low);
   };
   fill(context, args.out, 0.4, uniforms);
 }
