@@ -221,9 +221,10 @@ CUGAD_API cugad_status cugad_dense_forward_workspace(cugad_device* device,
 ///   accumulate: dweight and dbias are added to instead of overwritten (dx is always overwritten).
 ///   Derivative at exactly 0: relu 0, leaky_relu slope. Order of sums: ascending, dX over out, dW and db over rows. On
 ///   CUDA dW and db of more than 1,024 rows are summed in at most 64 chunks of at least 1,024 rows, whose sums are
-///   added in ascending order; the chunks depend on the row count alone. Workspace: packed operands (CPU), the chunks'
-///   sums. Bound: (terms + 4) eps sum |terms| for each output (terms = out for dX, rows for dW and db, plus the
-///   accumulated value where accumulating). Precision: as in DenseForward for dX and dW, whose bound becomes (4 (terms
+///   added in ascending order; the chunks depend on the row count alone. Rows of dY that are 0 may be left out: with
+///   finite operands that changes no bit. Workspace: packed operands (CPU), the chunks' sums. Bound: (terms + 4) eps
+///   sum |terms| for each output (terms = out for dX, rows for dW and db, plus the accumulated value where
+///   accumulating). Precision: as in DenseForward for dX and dW, whose bound becomes (4 (terms
 ///   + 4) eps + 2 u + u^2) sum |terms|; dH and db are float32 in every mode.
 typedef struct cugad_dense_backward_args {
   size_t struct_size;  ///< sizeof of this struct

@@ -18,15 +18,15 @@ inline std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to
 /// Floats that a packed K x N operand takes: panels of panel_width columns, the last one narrowed to whole vectors.
 inline std::int64_t packed_size(std::int64_t k, std::int64_t n) { return k * rounded_up(n, width); }
 
-/// Packs B[k][n] = source[k * row_stride + n]; columns beyond n become 0.
-inline void pack_rows(const float* source, std::int64_t row_stride, std::int64_t k_count, std::int64_t n,
-                      float* packed) {
+/// Packs B[k][n] = source[k * row_stride + n], of row index[k] where there is an index; columns beyond n become 0.
+inline void pack_rows(const float* source, std::int64_t row_stride, std::int64_t k_count, std::int64_t n, float* packed,
+                      const std::int32_t* index = nullptr) {
   for (std::int64_t first = 0; first < n; first += panel_width) {
     const std::int64_t columns = n - first < panel_width ? n - first : panel_width;
     const std::int64_t stride = rounded_up(columns, width);
     float* panel = packed + first * k_count;
     for (std::int64_t k = 0; k < k_count; ++k) {
-      const float* row = source + k * row_stride + first;
+      const float* row = source + (index != nullptr ? index[k] : k) * row_stride + first;
       for_vectors(columns,
                   [&](std::int64_t i, int count) { store(panel + k * stride + i, load_some(row + i, count)); });
     }

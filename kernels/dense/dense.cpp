@@ -122,35 +122,75 @@ void forward(Context& context, const DenseForward& args) {
   }
 }
 
-/// dH = dY * act'(y), in place.
-void activation_backward(const DenseBackward& args, std::int64_t m) {
-  if (args.activation == Activation::identity && args.dropout_rate == 0.0f) return;
-  const MatrixView<const float> y = args.y.model(m);
+/// The rows of dY that take part in the products of a model: all, or those of `index`, copied together. A row of zeros
+/// would add +0 to every chain of sums, so the bits are the same without it; where a loss concerns few rows of a batch
+/// (the coverage term), most are.
+struct GradientRows {
+  const float* dy;
+  std::int64_t stride, count;
+  const std::int32_t* index = nullptr;
+
+  std::int64_t row(std::int64_t r) const { return index != nullptr ? index[r] : r; }
+};
+
+bool is_zero(const float* row, std::int64_t columns) {
+  std::int64_t c = 0;
+  for (; c + width <= columns; c += width) {
+    if (any_nonzero(load(row + c))) return false;
+  }
+  return c == columns || !any_nonzero(load_partial(row + c, static_cast<int>(columns - c)));
+}
+
+/// dH = dY * act'(y), in place, and which rows it has. `copies` has room for dY, `index` for as many numbers as it has
+/// rows.
+GradientRows activation_backward(const DenseBackward& args, std::int64_t m, float* copies, std::int32_t* index) {
   const MatrixView<float> dy = args.dy.model(m);
+  const bool changes = args.activation != Activation::identity || args.dropout_rate > 0.0f;
+  const MatrixView<const float> y = changes ? args.y.model(m) : MatrixView<const float>{};
+  std::int64_t count = 0;
   for (std::int64_t r = 0; r < dy.rows; ++r) {
-    activation_gradient(args.activation, args.slope, args.dropout_rate, y.row(r), dy.row(r), dy.columns);
+    if (changes) {
+      activation_gradient(args.activation, args.slope, args.dropout_rate, y.row(r), dy.row(r), dy.columns);
+    }
+    if (!is_zero(dy.row(r), dy.columns)) index[count++] = static_cast<std::int32_t>(r);
+  }
+  if (8 * count > 7 * dy.rows) return {dy.data, dy.row_stride, dy.rows};
+  for (std::int64_t r = 0; r < count; ++r) std::copy_n(dy.row(index[r]), dy.columns, copies + r * dy.columns);
+  return {copies, dy.columns, count, index};
+}
+
+/// Rows without a gradient have none in dX.
+void clear_others(const MatrixView<float>& dx, const GradientRows& rows) {
+  if (rows.index == nullptr) return;
+  for (std::int64_t r = 0, next = 0; r < dx.rows; ++r) {
+    if (next < rows.count && rows.index[next] == r) {
+      ++next;
+    } else {
+      std::fill_n(dx.row(r), dx.columns, 0.0f);
+    }
   }
 }
 
-void input_gradient(const DenseBackward& args, std::int64_t m, const float* packed, std::int64_t begin,
-                    std::int64_t end) {
+/// dX of the rows [begin, end) of `rows`.
+void input_gradient(const DenseBackward& args, std::int64_t m, const GradientRows& rows, const float* packed,
+                    std::int64_t begin, std::int64_t end) {
   const std::int64_t in = args.weight.columns, out = args.dy.columns;
-  float* dx = args.dx.data + m * args.dx.model_stride + begin * args.dx.row_stride;
+  const MatrixView<float> dx = args.dx.model(m);
   multiply(
-      end - begin, in, out, args.dy.data + m * args.dy.model_stride + begin * args.dy.row_stride, args.dy.row_stride, 1,
-      packed, [](std::int64_t, std::int64_t) { return set(0.0f); },
+      end - begin, in, out, rows.dy + begin * rows.stride, rows.stride, 1, packed,
+      [](std::int64_t, std::int64_t) { return set(0.0f); },
       [&](std::int64_t r, std::int64_t c, Vec sum) {
-        store_some(dx + r * args.dx.row_stride + c, sum, static_cast<int>(std::min<std::int64_t>(width, in - c)));
+        store_some(dx.row(rows.row(begin + r)) + c, sum, static_cast<int>(std::min<std::int64_t>(width, in - c)));
       });
 }
 
 /// dW for the weight rows [begin, end).
-void weight_gradient(const DenseBackward& args, std::int64_t m, const float* packed, std::int64_t begin,
-                     std::int64_t end) {
+void weight_gradient(const DenseBackward& args, std::int64_t m, const GradientRows& rows, const float* packed,
+                     std::int64_t begin, std::int64_t end) {
   const std::int64_t in = args.weight.columns;
   float* dweight = args.dweight.data + m * args.dweight.model_stride + begin * args.dweight.row_stride;
   multiply(
-      end - begin, in, args.dy.rows, args.dy.data + m * args.dy.model_stride + begin, 1, args.dy.row_stride, packed,
+      end - begin, in, rows.count, rows.dy + begin, 1, rows.stride, packed,
       [](std::int64_t, std::int64_t) { return set(0.0f); },
       [&](std::int64_t r, std::int64_t c, Vec sum) {
         const int n = static_cast<int>(std::min<std::int64_t>(width, in - c));
@@ -160,52 +200,77 @@ void weight_gradient(const DenseBackward& args, std::int64_t m, const float* pac
       });
 }
 
-void bias_gradient(const DenseBackward& args, std::int64_t m) {
-  const float* dy = args.dy.data + m * args.dy.model_stride;
+/// Four vectors of columns at a time: the rows are read in their order.
+void bias_gradient(const DenseBackward& args, std::int64_t m, const GradientRows& rows) {
+  constexpr int vectors = 4;
   float* dbias = args.dbias.data + m * args.dbias.model_stride;
-  for_vectors(args.dy.columns, [&](std::int64_t c, int n) {
-    Vec sum = set(0.0f);
-    for (std::int64_t r = 0; r < args.dy.rows; ++r) sum = sum + load_some(dy + r * args.dy.row_stride + c, n);
+  const auto keep = [&](std::int64_t c, int n, Vec sum) {
     sum = sum * set(args.scale);
     store_some(dbias + c, args.accumulate ? load_some(dbias + c, n) + sum : sum, n);
+  };
+  std::int64_t first = 0;
+  for (; first + vectors * width <= args.dy.columns; first += vectors * width) {
+    Vec sum[vectors] = {set(0.0f), set(0.0f), set(0.0f), set(0.0f)};
+    for (std::int64_t r = 0; r < rows.count; ++r) {
+      for (int v = 0; v < vectors; ++v) sum[v] = sum[v] + load(rows.dy + r * rows.stride + first + v * width);
+    }
+    for (int v = 0; v < vectors; ++v) keep(first + v * width, width, sum[v]);
+  }
+  for_vectors(args.dy.columns - first, [&](std::int64_t c, int n) {
+    Vec sum = set(0.0f);
+    for (std::int64_t r = 0; r < rows.count; ++r) sum = sum + load_some(rows.dy + r * rows.stride + first + c, n);
+    keep(first + c, n, sum);
   });
 }
 
-std::size_t backward_floats(const DenseBackward& args) {
-  const std::int64_t in = args.weight.columns;
-  std::int64_t floats = 0;
-  if (args.dx) floats = packed_size(args.dy.columns, in);
-  if (args.dweight) floats = std::max(floats, packed_size(args.dy.rows, in));
-  return static_cast<std::size_t>(rounded_up(floats, 16));
-}
+/// Floats of a thread: packed operands, and the rows of dY that take part.
+struct BackwardMemory {
+  std::int64_t packed = 0, copies = 0, index = 0;
+
+  explicit BackwardMemory(const DenseBackward& args) {
+    const std::int64_t in = args.weight.columns, rows = args.dy.rows;
+    if (args.dx) packed = packed_size(args.dy.columns, in);
+    if (args.dweight) packed = std::max(packed, packed_size(rows, in));
+    packed = rounded_up(packed, 16);
+    copies = rounded_up(rows * args.dy.columns, 16);
+    index = rounded_up(rows, 16);
+  }
+  std::int64_t floats() const { return packed + copies + index; }
+};
 
 std::size_t backward_workspace(const Context& context, const DenseBackward& args) {
-  return sizeof(float) * backward_floats(args) * static_cast<std::size_t>(std::max(1, context.threads()));
+  return sizeof(float) * static_cast<std::size_t>(BackwardMemory(args).floats()) *
+         static_cast<std::size_t>(std::max(1, context.threads()));
 }
 
 void backward(Context& context, const DenseBackward& args) {
-  const std::int64_t rows = args.dy.rows, in = args.weight.columns, out = args.dy.columns;
-  const double flops = 4.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
+  const std::int64_t in = args.weight.columns, out = args.dy.columns;
+  const double flops = 4.0 * static_cast<double>(args.dy.rows) * static_cast<double>(in) * static_cast<double>(out);
+  const BackwardMemory memory(args);
   auto* scratch = static_cast<float*>(context.scratch(backward_workspace(context, args)));
   const auto one_model = [&](std::int64_t m, float* packed, int threads) {
-    activation_backward(args, m);
+    float* copies = packed + memory.packed;
+    const GradientRows rows =
+        activation_backward(args, m, copies, reinterpret_cast<std::int32_t*>(copies + memory.copies));
     if (args.dx) {
+      clear_others(args.dx.model(m), rows);
       pack_rows(args.weight.data + m * args.weight.model_stride, args.weight.row_stride, out, in, packed);
-      parallel_ranges(threads, rows,
-                      [&](int, std::int64_t begin, std::int64_t end) { input_gradient(args, m, packed, begin, end); });
+      parallel_ranges(threads, rows.count, [&](int, std::int64_t begin, std::int64_t end) {
+        input_gradient(args, m, rows, packed, begin, end);
+      });
     }
     if (args.dweight) {
-      pack_rows(args.x.data + m * args.x.model_stride, args.x.row_stride, rows, in, packed);
-      parallel_ranges(threads, out,
-                      [&](int, std::int64_t begin, std::int64_t end) { weight_gradient(args, m, packed, begin, end); });
+      pack_rows(args.x.data + m * args.x.model_stride, args.x.row_stride, rows.count, in, packed, rows.index);
+      parallel_ranges(threads, out, [&](int, std::int64_t begin, std::int64_t end) {
+        weight_gradient(args, m, rows, packed, begin, end);
+      });
     }
-    if (args.dbias) bias_gradient(args, m);
+    if (args.dbias) bias_gradient(args, m, rows);
   };
   if (args.dy.models > 1) {
     parallel_ranges(useful_threads(context, flops * static_cast<double>(args.dy.models)), args.dy.models,
                     [&](int thread, std::int64_t begin, std::int64_t end) {
-                      float* packed = scratch + static_cast<std::size_t>(thread) * backward_floats(args);
-                      for (std::int64_t m = begin; m < end; ++m) one_model(m, packed, 1);
+                      for (std::int64_t m = begin; m < end; ++m) one_model(m, scratch + thread * memory.floats(), 1);
                     });
   } else if (args.dy.models == 1) {
     one_model(0, scratch, useful_threads(context, flops));

@@ -1,5 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "tests/common/device.hpp"
 #include "tests/ops/parity.hpp"
 #include "tests/ops/reference.hpp"
 
@@ -12,6 +17,7 @@ struct Shape {
   double slope = 0.0;
   double dropout = 0.0;
   double scale = 1.0;
+  double zero_rows = 0.0;  ///< share of the rows of dY that are 0 throughout
   bool accumulate = false;
   bool shared_x = false;
   bool dx = true, dweight = true, dbias = true;
@@ -51,6 +57,12 @@ void build(Problem& problem, const Shape& shape) {
   auto& weight = problem.input("weight", models, out, in).fill(number);
   auto& y = problem.input("y", models, rows, out).fill([&] { return stored_output(random, shape); });
   auto& dy = problem.state("dy", models, rows, out).fill(number);
+  for (std::int64_t m = 0; m < models; ++m) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      if (!random.chance(shape.zero_rows)) continue;
+      for (std::int64_t o = 0; o < out; ++o) dy.set(m, r, o, o % 3 == 1 ? -0.0f : 0.0f);
+    }
+  }
   auto& dx = problem.output("dx", models, rows, in);
   const Role weight_role = shape.accumulate ? Role::state : Role::output;
   auto& dweight = weight_role == Role::state ? problem.state("dweight", models, out, in)
@@ -136,10 +148,11 @@ void build(Problem& problem, const Shape& shape) {
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters = parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation",
-                              name_of(s.activation), "slope", s.slope, "dropout", s.dropout, "scale", s.scale,
-                              "accumulate", s.accumulate, "shared_x", s.shared_x, "dx", s.dx, "dweight", s.dweight,
-                              "dbias", s.dbias, "layout", name_of(s.layout), "precision", cugad::name_of(s.precision));
+  one.parameters =
+      parameters("models", s.models, "rows", s.rows, "in", s.in, "out", s.out, "activation", name_of(s.activation),
+                 "slope", s.slope, "dropout", s.dropout, "scale", s.scale, "zero_rows", s.zero_rows, "accumulate",
+                 s.accumulate, "shared_x", s.shared_x, "dx", s.dx, "dweight", s.dweight, "dbias", s.dbias, "layout",
+                 name_of(s.layout), "precision", cugad::name_of(s.precision));
   one.layout = s.layout;
   one.exact = s.exact;
   one.perf = s.perf;
@@ -265,6 +278,22 @@ std::vector<Case> dense_backward_cases() {
          .accumulate = rows == 1025,
          .shared_x = true,
          .dweight = rows != 2049});
+  // Rows without a gradient: a few, most, all.
+  for (const double share : {0.05, 0.4, 0.9, 1.0}) {
+    for (const std::int64_t out : {1, 5, 16, 37}) {
+      add({.models = 3,
+           .rows = 67,
+           .in = out + 12,
+           .out = out,
+           .activation = out == 16 ? Activation::identity : Activation::leaky_relu,
+           .slope = 0.1,
+           .dropout = out == 37 ? 0.2 : 0.0,
+           .zero_rows = share,
+           .accumulate = out == 5,
+           .layout = out == 5 ? Layout::strided : Layout::contiguous});
+    }
+  }
+  add({.rows = 601, .in = 130, .out = 127, .activation = Activation::relu, .zero_rows = 0.6});
   // Enough work for a second thread.
   add({.rows = 601, .in = 130, .out = 127, .activation = Activation::relu});
   add({.models = 3, .rows = 201, .in = 129, .out = 125, .activation = Activation::relu, .dropout = 0.2});
@@ -292,6 +321,27 @@ std::vector<Case> dense_backward_cases() {
 }
 
 const bool registered = register_op("dense_backward", dense_backward_cases());
+
+/// A row of which one element is NaN, and no other is not 0, is not a row without a gradient.
+TEST(dense_backward, keeps_nan_among_zeros) {
+  Device device = test_device();
+  Context context = device.make_context();
+  if (device_name() != "cpu") GTEST_SKIP() << "works on host memory";
+  constexpr std::int64_t rows = 40, in = 3, out = 20;
+  std::vector<float> x(rows * in, 1.0f), weight(out * in, 1.0f), dy(rows * out, 0.0f), dx(rows * in), dweight(out * in);
+  dy[5 * out + 18] = std::numeric_limits<float>::quiet_NaN();
+  dy[6 * out] = 1.0f;
+  DenseBackward args;
+  args.x = {x.data(), 1, rows, in, 0, in};
+  args.weight = {weight.data(), 1, out, in, 0, in};
+  args.dy = {dy.data(), 1, rows, out, 0, out};
+  args.dx = {dx.data(), 1, rows, in, 0, in};
+  args.dweight = {dweight.data(), 1, out, in, 0, in};
+  run(context, args);
+  EXPECT_TRUE(std::isnan(dx[5 * in]) && std::isnan(dweight[18 * in]));
+  EXPECT_EQ(dx[6 * in], 1.0f);
+  EXPECT_EQ(dx[7 * in], 0.0f);
+}
 
 /// The loss sum(dy * act(x W^T + b)) in float64.
 double loss_of(const Layer& layer, Activation activation, double slope) {
