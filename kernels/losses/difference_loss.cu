@@ -44,8 +44,9 @@ __device__ double run_rows(const Work& work, std::int64_t model) {
   return share;
 }
 
+/// Six blocks a multiprocessor: aiming at eight, ptxas spills.
 template <bool SQUARED>
-__global__ void __launch_bounds__(loss_threads) difference_loss_kernel(Work work) {
+__global__ void __launch_bounds__(loss_threads, 6) difference_loss_kernel(Work work) {
   device::SharedMemory shared;
   double* scratch = shared.take<double>(loss_threads / device::warp_lanes);
   for (std::int64_t model = blockIdx.z; model < work.sum.models; model += gridDim.z) {
