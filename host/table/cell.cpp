@@ -14,10 +14,11 @@ namespace {
 
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
+/// The words that pandas reads as missing, and "?" of the older data sets. ("-nan" is what C prints for some NaN.)
 bool is_missing(std::string_view text) {
-  // "-nan" is what C prints for some of them.
-  return text == "NA" || text == "N/A" || text == "NaN" || text == "nan" || text == "null" || text == "?" ||
-         text == "-nan";
+  constexpr std::string_view words[] = {"NA",  "N/A",  "n/a",  "#N/A", "<NA>", "#NA",  "NaN",
+                                        "nan", "-nan", "-NaN", "null", "NULL", "None", "?"};
+  return std::find(std::begin(words), std::end(words), text) != std::end(words);
 }
 
 bool is_infinity(std::string_view unsigned_text) {

@@ -30,6 +30,29 @@ CsvRecords::CsvRecords(std::unique_ptr<ByteSource> source, std::string file)
   if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) {
     throw Error(ErrorCode::format, fmt::format("{}: is UTF-16 text, expected UTF-8", file_));
   }
+  separator_ = first_line_separator();
+}
+
+/// The separator that the first line with anything in it tells, as far as the first buffer shows it.
+char CsvRecords::first_line_separator() {
+  std::int64_t semicolons = 0, tabs = 0;
+  bool quoted = false;
+  char before = '\n';  // the last letter that is no space; a line break until the line has any other
+  for (std::size_t size = 0; size < first_buffer; ++size) {
+    if (begin_ + size == end_ && !fill()) break;
+    const char letter = buffer_[begin_ + size];
+    const bool may_open = before == '\n' || before == ';' || before == '\t' || before == '"';
+    if (letter == '"' && (quoted || may_open)) quoted = !quoted;
+    if (!quoted) {
+      if (letter == ',') return ',';
+      if (letter == '\n' && before != '\n') break;
+      semicolons += letter == ';';
+      tabs += letter == '\t';
+    }
+    if (letter != ' ' && letter != '\r') before = letter;
+  }
+  if (semicolons == 0 && tabs == 0) return ',';
+  return semicolons >= tabs ? ';' : '\t';
 }
 
 void CsvRecords::keep() {
@@ -96,7 +119,7 @@ std::size_t CsvRecords::quoted_record_size() {
       if (letter == '"') state = State::after_quote;
     } else if (letter == '\n') {
       return size;
-    } else if (letter == ',') {
+    } else if (letter == separator_) {
       state = State::cell_start;
     } else if (letter == '"' && state != State::unquoted) {
       state = State::quoted;
@@ -125,17 +148,17 @@ bool CsvRecords::next(std::vector<std::string_view>& cells) {
 void CsvRecords::split(std::string_view record, std::vector<std::string_view>& cells) {
   cells.clear();
   unescaped_.clear();
-  if (without_blanks(record).empty()) return;
+  if (without_blanks(record).empty() && separator_ != '\t') return;
   const char* position = record.data();
   const char* const end = position + record.size();
   for (;;) {
     const char* start = position;
-    while (start != end && (*start == ' ' || *start == '\t')) ++start;
+    while (start != end && is_blank(*start)) ++start;
     if (start != end && *start == '"') {
       position = split_quoted(start + 1, end, cells);
     } else {
       position = start;
-      while (position != end && *position != ',') ++position;
+      while (position != end && *position != separator_) ++position;
       cells.push_back(without_blanks({start, static_cast<std::size_t>(position - start)}));
     }
     if (cells.size() > largest_column_count) {
@@ -143,11 +166,12 @@ void CsvRecords::split(std::string_view record, std::vector<std::string_view>& c
                   fmt::format("{}, line {}: has more than {} cells", file_, line_, largest_column_count));
     }
     if (position == end) return;
-    ++position;  // the comma
+    ++position;  // the separator
   }
 }
 
-/// Takes the quoted cell whose text begins at `position`; returns where the cell ends: at a comma or the record's end.
+/// Takes the quoted cell whose text begins at `position`; returns where the cell ends: at a separator or the record's
+/// end.
 const char* CsvRecords::split_quoted(const char* position, const char* end, std::vector<std::string_view>& cells) {
   const char* text = position;
   std::string* unescaped = nullptr;
@@ -166,10 +190,11 @@ const char* CsvRecords::split_quoted(const char* position, const char* end, std:
   cells.push_back(unescaped != nullptr ? std::string_view(*unescaped)
                                        : std::string_view(text, static_cast<std::size_t>(quote - text)));
   const char* after = quote + 1;
-  while (after != end && (*after == ' ' || *after == '\t')) ++after;
-  if (after != end && *after != ',') {
-    throw Error(ErrorCode::format, fmt::format("{}, line {}: found '{}' after a closing quote, expected a comma", file_,
-                                               line_, one_line({after, 1})));
+  while (after != end && is_blank(*after)) ++after;
+  if (after != end && *after != separator_) {
+    const char* expected = separator_ == ',' ? "comma" : separator_ == ';' ? "semicolon" : "tab";
+    throw Error(ErrorCode::format, fmt::format("{}, line {}: found '{}' after a closing quote, expected a {}", file_,
+                                               line_, one_line({after, 1}), expected));
   }
   return after;
 }

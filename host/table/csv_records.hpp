@@ -12,7 +12,8 @@
 
 namespace cugad {
 
-/// Splits a stream of bytes into csv records and cells. Holds one record and a buffer, never the whole file.
+/// Splits a stream of bytes into csv records and cells. Holds one record and a buffer, never the whole file. Cells are
+/// separated by commas or, where the first line has none outside quotes, by the semicolons or tabs that it has.
 class CsvRecords {
  public:
   CsvRecords(std::unique_ptr<ByteSource> source, std::string file);
@@ -30,6 +31,8 @@ class CsvRecords {
 
  private:
   bool fill();
+  char first_line_separator();
+  bool is_blank(char letter) const { return letter == ' ' || (letter == '\t' && separator_ != '\t'); }
   std::size_t record_size();
   std::size_t quoted_record_size();
   void split(std::string_view record, std::vector<std::string_view>& cells);
@@ -38,6 +41,7 @@ class CsvRecords {
   std::unique_ptr<ByteSource> source_;
   std::string file_;
   std::vector<char> buffer_;
+  char separator_ = ',';
   std::size_t begin_ = 0;  ///< where the next record begins in the buffer
   std::size_t end_ = 0;    ///< where the bytes in the buffer end
   bool ended_ = false;

@@ -66,10 +66,11 @@ class CUGAD_API TableReader {
 
 /// Opens `.csv`, `.csv.gz` (any gzip is recognised by content), `.npy` (2-D; 1-D is one column), `.npz` (array X, and y
 /// if present as the text column "y"), `.idx*`, `*-ubyte` (both optionally .gz; one row per item, columns flattened).
-/// "-" is csv on standard input. A csv has a header if any cell of its first line is not a number while the cell below
+/// "-" is csv on standard input. The cells of a csv are separated by commas or, where its first line has none, by the
+/// semicolons or tabs that it has. It has a header if any cell of its first line is not a number while the cell below
 /// it is, or if all its cells are distinct non-numeric texts; without one the columns are named "0", "1", ... Cells:
-/// numbers as C writes them, surrounding blanks dropped, double quotes after RFC 4180; empty, "NA", "N/A", "NaN",
-/// "nan", "null", "?" are missing; an infinite number is an error (Error{format}). CRLF and a final line without
+/// numbers as C writes them, surrounding blanks dropped, double quotes after RFC 4180; empty, "NA", "N/A", "n/a",
+/// "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "null", "NULL", "None", "?" are missing; an infinite number is an error (Error{format}). CRLF and a final line without
 /// newline are fine.
 CUGAD_API std::unique_ptr<TableReader> open_table(const std::string& path, const ReadOptions& options = {});
 

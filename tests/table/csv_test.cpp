@@ -69,6 +69,37 @@ TEST_F(CsvTest, MissingCells) {
   EXPECT_EQ(table.columns[1].texts, (Texts{"a", "", "", "", "", "b", "", "", ""}));
 }
 
+TEST_F(CsvTest, EveryWordForMissing) {
+  for (const char* word :
+       {"NA", "N/A", "n/a", "#N/A", "<NA>", "#NA", "NaN", "nan", "-nan", "-NaN", "null", "NULL", "None", "?"}) {
+    EXPECT_TRUE(std::isnan(read("a.csv", "x\n1\n" + std::string(word) + "\n").columns.at(0).numbers.at(1))) << word;
+  }
+}
+
+/// Where the first line has no comma, semicolons or tabs separate.
+TEST_F(CsvTest, OtherSeparators) {
+  const Table expected = read("a.csv", "a,b b,c\n1,\"x;y\",\n2,\"\",4\n");
+  for (const std::string bytes : {"a;b b;c\n1;\"x;y\";\n2;;4\n", "a\tb b\tc\n1\tx;y\t\n2\t\t4\n",
+                                  "\xef\xbb\xbf\"a\" ; b b;c\r\n1;\"x;y\";\r\n 2 ; ;\"4\"\r\n"}) {
+    const Table table = read("b.csv", bytes);
+    EXPECT_EQ(names_of(table), names_of(expected)) << bytes;
+    ASSERT_EQ(table.columns.size(), 3u) << bytes;
+    EXPECT_EQ(table.columns[0].numbers, expected.columns[0].numbers) << bytes;
+    EXPECT_EQ(table.columns[1].texts, expected.columns[1].texts) << bytes;
+    EXPECT_TRUE(std::isnan(table.columns[2].numbers[0])) << bytes;
+    EXPECT_EQ(table.columns[2].numbers[1], 4) << bytes;
+  }
+  // A line of tabs is a row of missing cells; one of pandas' unnamed index begins with one.
+  const Table tabs = read("c.csv", "\ta\n0\t5\n\t\n");
+  EXPECT_EQ(names_of(tabs), (Texts{"0", "a"}));
+  EXPECT_EQ(tabs.rows, 2);
+  // One comma outside quotes in the first line settles it, and so does its absence: then the rest is text.
+  EXPECT_EQ(names_of(read("d.csv", "a;b,c\n1;2,3\n")), (Texts{"a;b", "c"}));
+  EXPECT_EQ(names_of(read("e.csv", "\"a,b\";c\n1;2\n")), (Texts{"a,b", "c"}));
+  EXPECT_EQ(names_of(read("f.csv", "5\" disk,c\n1,2\n")), (Texts{"5\" disk", "c"}));
+  mentions(read_error("g.csv", "a;b\n\"1\"x;2\n"), "line 2: found 'x' after a closing quote, expected a semicolon");
+}
+
 TEST_F(CsvTest, HeaderRule) {
   struct Case {
     const char* bytes;
