@@ -128,7 +128,14 @@ std::int64_t conformal_rank(std::int64_t count, double false_alarm_rate) {
 float score_threshold(std::span<const float> training_scores, const DetectorOptions& options) {
   if (!(options.false_alarm_rate > 0)) {
     const double percent = 100.0 * (1.0 - static_cast<double>(options.contamination));
-    return static_cast<float>(metrics::percentile(training_scores, percent));
+    const auto threshold = static_cast<float>(metrics::percentile(training_scores, percent));
+    // Many rows may share the score at that place: then only those above it, or more than the share would be flagged.
+    const double share =
+        std::ceil(static_cast<double>(training_scores.size()) * options.contamination * (1 - float_rounding));
+    const auto flagged =
+        std::count_if(training_scores.begin(), training_scores.end(), [&](float score) { return score >= threshold; });
+    return static_cast<double>(flagged) > share ? std::nextafter(threshold, std::numeric_limits<float>::max())
+                                                : threshold;
   }
   std::vector<float> scores(training_scores.begin(), training_scores.end());
   const auto ranked =

@@ -127,6 +127,23 @@ TEST(ScoreCalibration, ConfidenceIsThatOfTheLabel) {
   EXPECT_NEAR(large.confidence(limit, limit, expected_normal(2000, options)), 0.5, 0.1);
 }
 
+/// However many rows share a score, no more than the contamination asks for are flagged.
+TEST(ScoreCalibration, TiesAreNotFlagged) {
+  DetectorOptions options;
+  const auto flagged = [&](const std::vector<float>& scores) {
+    const float threshold = score_threshold(scores, options);
+    return std::count_if(scores.begin(), scores.end(), [&](float score) { return score >= threshold; });
+  };
+  std::vector<float> half = normal_scores(1000, 5);
+  std::fill(half.begin(), half.begin() + 500, 50.0f);
+  for (const float contamination : {0.0f, 0.01f, 0.05f, 0.1f, 0.5f}) {
+    options.contamination = contamination;
+    EXPECT_EQ(flagged(std::vector<float>(100, 3.0f)), 0) << contamination;
+    EXPECT_EQ(flagged(normal_scores(1000, 6)), std::lround(1000 * contamination)) << contamination;
+    EXPECT_EQ(flagged(half), contamination < 0.5f ? 0 : 500) << contamination;
+  }
+}
+
 TEST(ScoreCalibration, ConformalRankIsTheSmallestThatHolds) {
   EXPECT_EQ(conformal_rank(99, 0.01f), 99);
   EXPECT_EQ(conformal_rank(100, 0.01f), 100);
