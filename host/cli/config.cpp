@@ -12,6 +12,7 @@
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -27,13 +28,13 @@ std::optional<std::string> scalar_text(const toml::node& node) {
 std::optional<std::string> value_text(const toml::node& node) {
   const toml::array* list = node.as_array();
   if (list == nullptr) return scalar_text(node);
-  std::string text;
+  std::vector<std::string> parts;
   for (const toml::node& element : *list) {
     const auto part = scalar_text(element);
     if (!part) return std::nullopt;
-    text += (text.empty() ? "" : ",") + *part;
+    parts.push_back(*part);
   }
-  return text;
+  return join_list(parts);
 }
 
 std::string file_contents(const std::string& path) {

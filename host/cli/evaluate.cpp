@@ -15,6 +15,7 @@
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -39,6 +40,12 @@ Labelling read_labelling(const FlagSet& flags, const FittedModel& model, const s
   if (labelling.column.empty() && is_npz(input)) labelling.column = "y";
   if (labelling.column.empty()) labelling.column = model.labels.column;
   if (labelling.column.empty()) throw UsageError("--label-column is required");
+  const bool neither = !flags.given("anomaly") && !flags.given("normal");
+  if (neither && labelling.column == model.labels.column && !model.labels.normal.empty()) {
+    labelling.values = model.labels.normal;
+    labelling.values_are_normal = true;
+    return labelling;
+  }
   if (flags.given("anomaly") == flags.given("normal")) throw UsageError("give either --anomaly or --normal");
   labelling.values_are_normal = flags.given("normal");
   labelling.values = split_list(flags.required_text(labelling.values_are_normal ? "normal" : "anomaly"));
@@ -81,8 +88,9 @@ std::pair<double, double> ranking_on(const Device& device, const ScoredRows& sco
   return {measures[0], measures[1]};
 }
 
-/// By the model's threshold; in a fleet every row has that of its own model, and there is no one number.
+/// By the given or the model's threshold; in a fleet every row has that of its own model, and there is no one number.
 metrics::Decision decide_by_thresholds(const FittedModel& model, const ScoredRows& scored) {
+  if (model.threshold) return metrics::decide(scored.anomaly, scored.score, *model.threshold);
   if (!model.fleet) return metrics::decide(scored.anomaly, scored.score, model.detector.threshold());
   metrics::Decision decision = metrics::decide(scored.anomaly, scored.margin, 0.0);
   decision.threshold = std::nan("");
@@ -91,8 +99,12 @@ metrics::Decision decide_by_thresholds(const FittedModel& model, const ScoredRow
 
 void evaluate(const std::string& input, const FlagSet& flags) {
   if (flags.given("top_percent")) flags.number("top_percent", 0, 100);
+  if (flags.given("top_percent") && flags.given("threshold")) {
+    throw UsageError("--top-percent and --threshold exclude each other");
+  }
   const Device device = flags.open_device();
   FittedModel model = load_model_or_fleet(device, flags.required_text("model"));
+  if (flags.given("threshold")) model.threshold = flags.score_threshold();
   const Labelling labelling = read_labelling(flags, model, input);
   const ScoredRows scored = score_labelled_rows(model, input, labelling, flags.boolean("quiet"));
   const auto rows = static_cast<std::int64_t>(scored.score.size());
@@ -123,7 +135,8 @@ void evaluate(const std::string& input, const FlagSet& flags) {
     for (const auto& [name, value] : result.items()) {
       std::string text =
           value.is_number_integer() ? grouped(value.get<std::int64_t>()) : fmt::format("{:.6g}", value.get<double>());
-      if (name == "threshold" && model.fleet) text = "that of each group";
+      if (name == "threshold" && model.fleet && !model.threshold && !flags.given("top_percent"))
+        text = "that of each group";
       lines.push_back({name, text});
     }
     print(named_values(lines));
@@ -142,8 +155,9 @@ Run add_evaluate(CLI::App& app) {
   flags->add_text("model", "FILE", "Model file");
   flags->add_text("label_column", "C", "Column of the labels [y for .npz, else the one of the training]");
   flags->add_text("anomaly", "VALUE,...", "Labels of anomalies; all other rows are normal");
-  flags->add_text("normal", "VALUE,...", "Labels of normal rows; all other rows are anomalies");
+  flags->add_text("normal", "VALUE,...", "Labels of normal rows; all other rows are anomalies [those of the training]");
   flags->add_text("top_percent", "P", "Flag the P percent with the highest scores [by the model's threshold]");
+  flags->add_text("threshold", "X", "Flag the rows from this score on [the model's threshold]");
   flags->add_boolean("json", "Print one JSON object");
   flags->add_device();
   flags->add_boolean("quiet", "No progress");

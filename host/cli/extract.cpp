@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <memory>
 
 #include "cugad/error.hpp"
@@ -24,6 +25,7 @@ void extract(const FlagSet& flags) {
   const Fleet fleet = Fleet::load(device, path);
   const Detector detector = flags.boolean("pooled") ? fleet.pooled() : fleet.take_out(flags.text("group"));
   check_writable(output);
+  check_no_other_file("output", output, std::array{path});
   const CancelScope scope;  // a signal must not leave the temporary file behind
   detector.save(output);
   print(named_values({{"threshold", fmt::format("{}", detector.threshold())}, {"model", output}}));

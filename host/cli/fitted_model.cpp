@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "cugad/error.hpp"
 #include "host/cli/output.hpp"
@@ -55,6 +56,26 @@ Matrix numeric_matrix(const Table& chunk, std::int64_t columns) {
   return rows;
 }
 
+/// The columns of a table that are no numeric features of the model. None where it lacks a feature: encoding says so.
+std::vector<std::string> other_columns(const TableEncoder& encoder, const std::vector<std::string>& names) {
+  Table table;
+  for (const std::string& name : names) table.columns.emplace_back().name = name;
+  std::vector<bool> is_feature(names.size(), false);
+  const std::vector<std::string>& features = encoder.feature_names();
+  try {
+    for (std::int64_t f = 0; f < encoder.numeric_features(); ++f) {
+      is_feature[table.find(features[static_cast<std::size_t>(f)])] = true;
+    }
+  } catch (const Error&) {
+    return {};
+  }
+  std::vector<std::string> others;
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    if (!is_feature[c]) others.push_back(names[c]);
+  }
+  return others;
+}
+
 ReadOptions read_options(const FittedModel& model, const std::string& label_column) {
   ReadOptions options;
   if (model.encoder) options.text_columns = model.encoder->read_options().text_columns;
@@ -67,7 +88,7 @@ ReadOptions read_options(const FittedModel& model, const std::string& label_colu
 
 /// The model with what its attachments say.
 FittedModel with_table(Detector detector, const std::string& path) {
-  FittedModel model{std::move(detector), std::nullopt, {}, std::nullopt, {}};
+  FittedModel model{std::move(detector), std::nullopt, {}, std::nullopt, {}, std::nullopt};
   if (const std::string* text = model.detector.attachment(encoder_key)) {
     model.encoder = TableEncoder::from_json(*text);
     if (static_cast<std::int64_t>(model.encoder->feature_names().size()) != model.detector.columns()) {
@@ -96,6 +117,7 @@ std::vector<float> FittedModel::score(MatrixView<const float> rows, std::span<co
 }
 
 std::vector<float> FittedModel::thresholds(std::int64_t rows, std::span<const std::string> groups) const {
+  if (threshold) return std::vector<float>(static_cast<std::size_t>(rows), *threshold);
   return fleet ? fleet->thresholds(groups) : std::vector<float>(static_cast<std::size_t>(rows), detector.threshold());
 }
 
@@ -151,13 +173,15 @@ FittedModel load_model(const Device& device, const std::string& path) {
 
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const std::string& label_column)
     : model_(model), reader_(open_table(input, read_options(model, label_column))) {
-  // The label column of the training table is no feature here either: kept as text, its cells can hold anything. (That
-  // it is there is known only once the file is open, and standard input opens only once.)
-  const std::string& trained = model.labels.column;
-  const auto& names = reader_->column_names();
-  if (label_column.empty() && input != "-" && std::find(names.begin(), names.end(), trained) != names.end()) {
-    reader_ = open_table(input, read_options(model, trained));
+  // Columns that are no features are kept as text, so that their cells can hold anything. (What columns there are is
+  // known only once the file is open, and standard input or another pipe opens only once.)
+  std::error_code ignored;
+  if (!model.encoder || !std::filesystem::is_regular_file(input, ignored)) return;
+  ReadOptions options = read_options(model, label_column);
+  for (std::string& name : other_columns(*model.encoder, reader_->column_names())) {
+    options.text_columns.push_back(std::move(name));
   }
+  reader_ = open_table(input, options);
 }
 
 void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +24,8 @@ struct FittedModel {
   std::optional<TableEncoder> encoder;  ///< a detector fitted by a program has none: its columns are all numeric
   LabelNote labels;
   std::optional<Fleet> fleet;
-  std::string group_column;  ///< empty where there is no fleet
+  std::string group_column;        ///< empty where there is no fleet
+  std::optional<float> threshold;  ///< in place of the model's own
 
   Matrix encode(const Table& chunk);
   /// The group of each row; none without a fleet.
@@ -31,7 +33,7 @@ struct FittedModel {
   /// Scores of rows, with the `explained` largest residuals of each where that is not 0.
   std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> groups, int explained,
                            std::vector<Explanation>& explanations);
-  /// For each of `rows` rows the threshold of the model that scores it.
+  /// For each of `rows` rows the threshold that decides on it: the given one, or that of the model that scores it.
   std::vector<float> thresholds(std::int64_t rows, std::span<const std::string> groups) const;
   std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);
   std::vector<float> confidence(std::span<const float> scores, std::span<const std::string> groups);

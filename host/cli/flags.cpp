@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <limits>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -74,6 +75,8 @@ void FlagSet::add_detector_options() {
   }
 }
 
+void FlagSet::describe(const std::string& name, const std::string& help) { flags_.at(name).option->description(help); }
+
 void FlagSet::add_device() {
   add_text("device", "auto|cpu|cuda:0", "Where to compute [auto]");
   add_text("precision", "fp32|tf32|bf16", "Compute mode of the matrix products [fp32]");
@@ -116,6 +119,11 @@ std::int64_t FlagSet::integer(const std::string& name, std::int64_t fallback, st
 
 double FlagSet::number(const std::string& name, double lowest, double highest) const {
   return parse_number(name, text(name), lowest, highest);
+}
+
+float FlagSet::score_threshold() const {
+  constexpr double largest = std::numeric_limits<float>::max();
+  return static_cast<float>(number("threshold", -largest, largest));
 }
 
 void FlagSet::settle_duration(DetectorOptions& options) const {

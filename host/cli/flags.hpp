@@ -23,6 +23,8 @@ class FlagSet {
   void add_boolean(const std::string& name, const std::string& help, bool usually = false);
   /// One flag for each of cugad::option_list().
   void add_detector_options();
+  /// Another help for a flag that means more in this sub-command.
+  void describe(const std::string& name, const std::string& help);
   /// `--device`, `--precision` and `--threads`.
   void add_device();
 
@@ -38,6 +40,8 @@ class FlagSet {
   /// The number, or `fallback` where it was not given; UsageError unless it lies in [lowest, highest].
   std::int64_t integer(const std::string& name, std::int64_t fallback, std::int64_t lowest, std::int64_t highest) const;
   double number(const std::string& name, double lowest, double highest) const;
+  /// The value of --threshold.
+  float score_threshold() const;
 
   /// Defaults, then the preset (if not empty), then the method (if not empty), then the given flags. Whatever is wrong
   /// with them is a UsageError.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "host/cli/text.hpp"
@@ -17,7 +18,9 @@ constexpr std::size_t counted_values = 10000;
 }  // namespace
 
 bool is_npz(const std::string& input) {
-  if (input == "-") return false;
+  // A pipe is never an .npz, and looking at its first bytes would take them away.
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(input, ignored)) return false;
   char start[2] = {};
   std::ifstream(input, std::ios::binary).read(start, sizeof start);
   return start[0] == 'P' && start[1] == 'K';

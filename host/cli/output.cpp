@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "cugad/error.hpp"
+#include "host/cli/command.hpp"
 #include "host/cli/signals.hpp"
 #include "host/model_file/atomic_file.hpp"
 
@@ -53,17 +54,6 @@ void write_result(const std::string& path, const std::function<void(const Append
   }
 }
 
-std::string csv_cell(std::string_view text) {
-  const bool blank_end = !text.empty() && (text.front() == ' ' || text.back() == ' ');
-  if (!blank_end && text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-  std::string cell = "\"";
-  for (const char character : text) {
-    if (character == '"') cell += '"';
-    cell += character;
-  }
-  return cell + '"';
-}
-
 void check_writable(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
@@ -76,6 +66,27 @@ void check_writable(const std::string& path) {
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
     throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, std::strerror(errno)));
+  }
+}
+
+void check_no_other_file(const std::string& flag, const std::string& output, std::span<const std::string> others) {
+  std::error_code ignored;
+  for (const std::string& other : others) {
+    if (output.empty() || other.empty()) continue;
+    const bool same =
+        std::filesystem::equivalent(output, other, ignored) ||
+        std::filesystem::weakly_canonical(output, ignored) == std::filesystem::weakly_canonical(other, ignored);
+    if (same && !std::filesystem::is_character_file(output, ignored)) {
+      throw UsageError(fmt::format("--{} {} would overwrite {}, which this command also needs", flag, output, other));
+    }
+  }
+}
+
+void check_csv_name(const std::string& output, std::initializer_list<std::string_view> more) {
+  std::vector<std::string_view> others = {".npy", ".npz", ".parquet", ".json", ".xlsx", ".safetensors"};
+  others.insert(others.end(), more);
+  for (const std::string_view ending : others) {
+    if (output.ends_with(ending)) throw UsageError(fmt::format("--output is a csv table, not '{}'", output));
   }
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +22,15 @@ void print_note(std::string_view line);
 /// Calls `write` with a function that appends to the file at `path`, or to standard output where `path` is empty.
 void write_result(const std::string& path, const std::function<void(const Append&)>& write);
 
-/// A csv cell after RFC 4180: quoted where it holds a comma, a quote, a line break, or blanks at an end.
-std::string csv_cell(std::string_view text);
-
 /// Throws Error{input_output} unless a file can be made at `path`: better before an hour of work than after it.
 void check_writable(const std::string& path);
+
+/// UsageError where `output`, the value of `flag`, is a file that the command also reads or writes as `others`. Empty
+/// names are none.
+void check_no_other_file(const std::string& flag, const std::string& output, std::span<const std::string> others);
+
+/// UsageError where a name promises another kind of file than csv, `more` being endings of such.
+void check_csv_name(const std::string& output, std::initializer_list<std::string_view> more = {});
 
 /// Lines of a name and its value, both to the left.
 std::string named_values(const std::vector<std::vector<std::string>>& lines);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cugad/error.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/signals.hpp"
@@ -60,7 +61,12 @@ class ProtocolRun {
     const auto settings = static_cast<std::int64_t>(report_.settings.size());
     total_ = static_cast<std::int64_t>(cases.size()) * choices_.seeds * settings;
     for (Case& one : cases) {
-      for (std::int64_t seed = 0; seed < choices_.seeds; ++seed) run_seed(one, seed);
+      try {
+        for (std::int64_t seed = 0; seed < choices_.seeds; ++seed) run_seed(one, seed);
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::cancelled) throw;
+        throw Error(error.code(), fmt::format("{}: {}", one.name, error.what()));
+      }
       const std::optional<CaseSize> kept = state_.size(one.name);
       report_.cases.push_back({one.name, one.published_split, loaded_ ? size_of(*loaded_) : kept.value_or(CaseSize{})});
       loaded_.reset();
@@ -139,7 +145,8 @@ Reproduction run_protocol(const Device& device, const Protocol& protocol, const 
   report.device = device.name();
   report.settings = settings;
   for (const Baseline& baseline : protocol.baselines) {
-    report.baselines.push_back({.key = baseline.key, .name = baseline.name, .options = {}, .results = {}});
+    report.baselines.push_back(
+        {.key = baseline.key, .name = baseline.name, .options = {}, .changes = {}, .results = {}});
   }
   state.enter(protocol.name, conditions_of(device, protocol, choices));
   for (const Contestant& setting : settings) {

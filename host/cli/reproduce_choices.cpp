@@ -8,6 +8,7 @@
 #include "host/cli/command.hpp"
 #include "host/cli/comparison.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -87,6 +88,16 @@ std::vector<std::string> chosen_of(const FlagSet& flags, const std::string& name
   return chosen;
 }
 
+/// "steps = 100, batch = 64": the options that flags set, whatever the setting has.
+std::string changes_by_flags(const FlagSet& flags, const DetectorOptions& options) {
+  std::string changes;
+  for (const OptionInfo& info : option_list()) {
+    if (info.name == "seed" || info.name == "method" || !flags.given(info.name)) continue;
+    changes += fmt::format("{}{} = {}", changes.empty() ? "" : ", ", info.name, get_option(options, info.name));
+  }
+  return changes;
+}
+
 }  // namespace
 
 void add_reproduce_flags(FlagSet& flags) {
@@ -113,6 +124,7 @@ void add_reproduce_flags(FlagSet& flags) {
   flags.add_device();
   flags.add_boolean("quiet", "No progress");
   flags.add_detector_options();
+  flags.describe("seed", "First seed; those of --seeds follow at distances of 1,000 [0]");
 }
 
 std::vector<Contestant> chosen_settings(const FlagSet& flags, const Protocol& protocol) {
@@ -129,7 +141,8 @@ std::vector<Contestant> chosen_settings(const FlagSet& flags, const Protocol& pr
     const bool is_default = name == "default";
     const DetectorOptions options = flags.detector_options(is_default ? "" : protocol.name + "-" + name);
     const std::string shown = is_default ? get_option(options, "method") + " default" : name;
-    settings.push_back({.key = name, .name = shown, .options = options, .results = {}});
+    settings.push_back(
+        {.key = name, .name = shown, .options = options, .changes = changes_by_flags(flags, options), .results = {}});
   }
   return settings;
 }
@@ -153,7 +166,12 @@ void check_comparison_flags(const FlagSet& flags) {
 std::vector<Contestant> chosen_methods(const FlagSet& flags) {
   std::vector<Contestant> methods;
   for (const std::string& method : chosen_of(flags, "methods", known_methods())) {
-    methods.push_back({.key = method, .name = method, .options = flags.detector_options("", method), .results = {}});
+    const DetectorOptions options = flags.detector_options("", method);
+    methods.push_back({.key = method,
+                       .name = method,
+                       .options = options,
+                       .changes = changes_by_flags(flags, options),
+                       .results = {}});
   }
   return methods;
 }

@@ -30,6 +30,7 @@ struct Measurement {
 struct Contestant {
   std::string key, name;
   DetectorOptions options;  ///< of a setting
+  std::string changes;      ///< "steps = 100": what flags changed in it; empty: nothing
   std::vector<Measurement> results;
 };
 

@@ -29,6 +29,7 @@ ordered_json timed_json(const Protocol& protocol, const Measurement& result) {
 /// All results of a setting, and their mean on the published split, or else over the cases.
 ordered_json setting_json(const Reproduction& report, const Contestant& setting) {
   ordered_json object = {{"name", setting.name}, {"options", ordered_json::parse(options_to_json(setting.options))}};
+  object["options"].erase("seed");  // every result has its own
   object["seeds"] = ordered_json::array();
   for (const Measurement& result : setting.results) {
     ordered_json seed = {{"case", result.case_name}, {"seed", result.seed}, {"split", result.split}};

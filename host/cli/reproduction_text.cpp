@@ -175,6 +175,8 @@ std::string told(const Reproduction& report, std::string (*table)(const Sheet&),
                         report.protocol->has_splits ? "the splits" : "the seeds");
     text += table(grid_sheet(report)) + '\n' + bullet + lost_cases(report) + '\n';
   }
+  const std::string& changes = report.settings.front().changes;
+  if (!changes.empty()) text += bullet + "Changed by flags: " + changes + '\n';
   for (const std::string& note : report.protocol->notes) text += bullet + note + '\n';
   return text;
 }

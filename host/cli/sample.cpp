@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <memory>
 
@@ -9,6 +10,7 @@
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
+#include "host/table/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -70,6 +72,8 @@ void write_rows(const FittedModel& model, const Matrix& rows, const Append& appe
 void sample(const FlagSet& flags) {
   flags.required_text("count");
   const std::string& output = flags.text("output");
+  check_csv_name(output, {".gz"});
+  check_no_other_file("output", output, std::array{flags.text("model")});
   FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
   const std::int64_t columns = model.detector.columns();
   const std::int64_t count = flags.integer("count", 0, 1, std::max<std::int64_t>(1, largest_cells / columns));
@@ -87,7 +91,7 @@ Run add_sample(CLI::App& app) {
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file");
   flags->add_text("count", "N", "Number of rows");
-  flags->add_text("output", "FILE", "File to write [standard output]");
+  flags->add_text("output", "FILE", "File to write, .csv [standard output]");
   flags->add_text("seed", "N", "Seed of the draw [42]");
   flags->add_device();
   return [flags] { sample(*flags); };

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/signals.hpp"
+#include "host/table/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -134,7 +136,7 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
 }
 
 CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
-  for (const char* name : {"explain", "probability", "confidence", "label", "per_method"}) {
+  for (const char* name : {"explain", "probability", "confidence", "label", "per_method", "threshold"}) {
     if (npy && flags.given(name)) throw UsageError(fmt::format("--{} needs csv output, not .npy", name));
   }
   CsvColumns columns;
@@ -172,12 +174,17 @@ void score(const std::string& input, const FlagSet& flags) {
   }
   CsvColumns columns = chosen_columns(flags, npy);
   FittedModel model = load_model_or_fleet(flags.open_device(), flags.required_text("model"));
+  if (flags.given("threshold")) {
+    if (columns.confidence) throw UsageError("--confidence is that of the model's own threshold: not with --threshold");
+    model.threshold = flags.score_threshold();
+  }
   columns.reasons = static_cast<int>(flags.integer("explain", 0, 1, model.detector.columns()));
   if (flags.boolean("per_method")) columns.methods = methods_of(model);
   // A model that cannot give them says so before the first row.
   if (columns.probability) model.detector.probability({}, *columns.probability);
   if (columns.confidence) model.detector.confidence({});
   if (!output.empty()) check_writable(output);
+  check_no_other_file("output", output, std::array{input, flags.text("model")});
   ModelInput rows(model, input, "");
   // Results on a terminal and a status line would write over each other.
   RowStatus status(flags.boolean("quiet") || output.empty());
@@ -210,6 +217,7 @@ Run add_score(CLI::App& app) {
   flags->add_boolean("confidence", "Add how sure the decision at the threshold is, from 0 to 1");
   flags->add_boolean("per_method", "Add the score of each method of an ensemble");
   flags->add_boolean("label", "Add the decision at the threshold: 1 is anomalous");
+  flags->add_text("threshold", "X", "Take rows from this score on for anomalous [the model's threshold]");
   flags->add_device();
   flags->add_boolean("quiet", "No progress");
   return [input, flags] { score(*input, *flags); };

@@ -16,6 +16,7 @@ constexpr std::int64_t largest_groups = 1'000'000;  // each is kept in memory
 
 void synthesize(const FlagSet& flags) {
   const std::string& output = flags.required_text("output");
+  check_csv_name(output);
   if (flags.given("rows") && flags.given("rows_per_group")) {
     throw UsageError("--rows and --rows-per-group exclude each other");
   }

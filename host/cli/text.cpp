@@ -12,26 +12,6 @@
 #include "host/table/nearest_name.hpp"
 
 namespace cugad::cli {
-namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-}  // namespace
-
-std::vector<std::string> split_list(std::string_view text) {
-  std::vector<std::string> parts;
-  if (trimmed(text).empty()) return parts;
-  while (true) {
-    const auto comma = text.find(',');
-    parts.emplace_back(trimmed(text.substr(0, comma)));
-    if (comma == std::string_view::npos) return parts;
-    text.remove_prefix(comma + 1);
-  }
-}
 
 std::string file_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

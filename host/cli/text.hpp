@@ -9,9 +9,6 @@
 /// Small helpers on texts that the sub-commands share.
 namespace cugad::cli {
 
-/// "a,b" -> {"a", "b"}, blanks around the parts dropped; an empty text gives no part.
-std::vector<std::string> split_list(std::string_view text);
-
 /// "learning_rate" -> "learning-rate", and back.
 std::string with_dashes(std::string name);
 std::string with_underscores(std::string name);

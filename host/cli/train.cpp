@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <limits>
 #include <memory>
 
 #include "cugad/error.hpp"
+#include "host/cli/column_notes.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
@@ -17,6 +19,7 @@
 #include "host/cli/text.hpp"
 #include "host/cli/training_log.hpp"
 #include "host/table/group_column.hpp"
+#include "host/table/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -38,6 +41,7 @@ void declare_flags(FlagSet& flags) {
   flags.add_text("label_column", "C", "Column that tells normal rows, by name or position; never a feature");
   flags.add_text("normal", "VALUE,...", "Labels of the rows to train on");
   flags.add_text("categorical", "C,...", "Numeric columns to take as categories, besides the text columns");
+  flags.add_text("exclude", "C,...", "Columns that are no features");
   flags.add_text("group_by", "C", "One model per value of this column, which is no feature: a fleet");
   flags.add_text("fleet_minimum_rows", "N", "With --group-by: groups with fewer rows share the pooled model [50]");
   flags.add_device();
@@ -54,7 +58,11 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   label = flags.text("label_column");
   training.encoding.categorical = split_list(flags.text("categorical"));
   ReadOptions options;
+  training.encoding.excluded = split_list(flags.text("exclude"));
   options.text_columns = training.encoding.categorical;
+  // Nobody looks at their cells.
+  const std::vector<std::string>& excluded = training.encoding.excluded;
+  options.text_columns.insert(options.text_columns.end(), excluded.begin(), excluded.end());
   if (!label.empty()) options.text_columns.push_back(label);
   training.group_column = flags.text("group_by");
   if (!training.group_column.empty()) options.text_columns.push_back(training.group_column);
@@ -71,6 +79,10 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
     training.group_column = names[training.rows.find(training.group_column)];
     training.encoding.excluded.push_back(training.group_column);
   }
+  std::vector<std::string> settled = training.encoding.excluded;
+  settled.insert(settled.end(), training.encoding.categorical.begin(), training.encoding.categorical.end());
+  if (!label.empty()) settled.push_back(label);
+  warn_of_doubtful_columns(training.rows, settled);
   training.labels.normal = split_list(flags.text("normal"));
   if (label.empty()) {
     if (!training.labels.normal.empty()) throw UsageError("--normal needs --label-column");
@@ -90,6 +102,11 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{}: no row has --normal {} in column '{}', which has {}", input,
                             fmt::join(training.labels.normal, ","), label, values.describe()));
+  }
+  for (const std::string& value : training.labels.normal) {
+    if (!kept_rows(rows_with_value(training.rows, label, std::array{value})).empty()) continue;
+    print_note(
+        fmt::format("cugad: warning: no row has --normal '{}' in column '{}'", one_line(value), one_line(label)));
   }
   training.rows = take_rows(training.rows, kept);
   return training;
@@ -112,7 +129,7 @@ void make_folder(const std::string& path) {
   if (error) throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, error.message()));
 }
 
-/// Fits until it is done or cancelled; returns the number of steps.
+/// Fits until it is done or cancelled; returns the number of steps taken.
 std::int64_t fit(const FlagSet& flags, const std::string& output, const std::function<void(const FitControl&)>& run) {
   const CheckpointFolder folder = checkpoint_folder(flags, output);
   if (folder.only_when_stopped && flags.boolean("resume") && !std::filesystem::exists(folder.path)) {
@@ -120,6 +137,9 @@ std::int64_t fit(const FlagSet& flags, const std::string& output, const std::fun
         fmt::format("--resume: there is no checkpoint in {}; name its folder with --checkpoint", folder.path));
   }
   if (!folder.only_when_stopped) make_folder(folder.path);  // now rather than after the first 100 steps
+  if (flags.boolean("resume") && std::filesystem::is_empty(folder.path)) {
+    print_note(fmt::format("cugad: note: there is no checkpoint in {}: the training begins anew", folder.path));
+  }
   std::unique_ptr<TrainingLog> log;
   if (flags.given("log")) log = std::make_unique<TrainingLog>(flags.required_text("log"), flags.boolean("resume"));
   FitStatus status(flags.boolean("quiet"));
@@ -143,7 +163,7 @@ std::int64_t fit(const FlagSet& flags, const std::string& output, const std::fun
     throw Error(ErrorCode::cancelled, fmt::format("{}; the same command with --resume continues it", error.what()));
   }
   status.clear();
-  return last.steps;
+  return last.step;
 }
 
 using Summary = std::vector<std::vector<std::string>>;
@@ -163,6 +183,8 @@ void train(const std::string& input, FlagSet& flags) {
     throw UsageError("--group-by: groups of different sizes are trained together, give --steps, not --epochs");
   }
   check_writable(output);
+  check_no_other_file("output", output, std::array{input, flags.text("config")});
+  check_no_other_file("log", flags.text("log"), std::array{input, flags.text("config"), output});
 
   TrainingTable training = read_training_table(input, flags);
   if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);

@@ -10,6 +10,7 @@
 #include "host/methods/presets.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/json.hpp"
+#include "host/table/list_text.hpp"
 #include "host/table/nearest_name.hpp"
 
 namespace cugad {
@@ -47,17 +48,6 @@ T parse_number(const std::string& name, const std::string& text, double low, dou
   return value;
 }
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  std::size_t begin = 0;
-  while (begin <= text.size() && !text.empty()) {
-    const std::size_t comma = std::min(text.find(',', begin), text.size());
-    parts.push_back(text.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  return parts;
-}
-
 template <class T>
 Option number(const std::string& name, T DetectorOptions::*field, double low, double high, const std::string& help) {
   return {{name, std::is_integral_v<T> ? "integer" : "number", "", help},
@@ -76,7 +66,7 @@ Option numbers(const std::string& name, std::vector<T> DetectorOptions::*field, 
           },
           [=](DetectorOptions& o, const std::string& text) {
             std::vector<T> values;
-            for (const std::string& part : split(text)) values.push_back(parse_number<T>(name, part, low, high));
+            for (const std::string& part : split_list(text)) values.push_back(parse_number<T>(name, part, low, high));
             if (values.size() > most) refuse(name, text, "at most " + std::to_string(most) + " values");
             o.*field = values;
           }};
@@ -139,12 +129,8 @@ Method method_named(const std::string& text) {
 /// A list of column names; empty where there are none.
 Option names(const std::string& name, std::vector<std::string> DetectorOptions::*field, const std::string& help) {
   return {{name, "list", "", help},
-          [=](const DetectorOptions& o) {
-            std::string text;
-            for (const std::string& part : o.*field) text += (text.empty() ? "" : ",") + part;
-            return text;
-          },
-          [=](DetectorOptions& o, const std::string& text) { o.*field = split(text); }};
+          [=](const DetectorOptions& o) { return join_list(o.*field); },
+          [=](DetectorOptions& o, const std::string& text) { o.*field = split_list(text); }};
 }
 
 std::vector<Option> make_options() {
@@ -160,7 +146,7 @@ std::vector<Option> make_options() {
                   },
                   [](O& o, const std::string& text) {
                     std::vector<Method> methods;
-                    for (const std::string& part : split(text)) methods.push_back(method_named(part));
+                    for (const std::string& part : split_list(text)) methods.push_back(method_named(part));
                     if (methods.empty()) refuse("method", text, "a method");
                     o.method = methods.front();
                     o.ensemble.assign(methods.begin() + 1, methods.end());
@@ -169,14 +155,10 @@ std::vector<Option> make_options() {
   list.push_back(number("seed", &O::seed, 0, seed_limit, "seed of everything random"));
   list.push_back(
       {{"log1p", "list", "", "columns to take log1p of: auto (minimum >= 0 and skewness > 2), none, numeric, or names"},
-       [](const O& o) {
-         std::string text;
-         for (const std::string& part : o.log1p) text += (text.empty() ? "" : ",") + part;
-         return text;
-       },
+       [](const O& o) { return join_list(o.log1p); },
        [](O& o, const std::string& text) {
          if (text.empty()) refuse("log1p", text, "auto, none, numeric or column names");
-         o.log1p = split(text);
+         o.log1p = split_list(text);
        }});
   list.push_back(choice<Scale>(
       "scale", &O::scale,
@@ -358,17 +340,17 @@ std::string flat_text(const OptionInfo& info, const nlohmann::json& value) {
   if (info.kind == "integer") require(value.is_number_integer(), "an integer");
   if (info.kind == "number") require(value.is_number(), "a number");
   if (info.kind == "boolean") require(value.is_boolean(), "true or false");
-  std::string text;
   if (!value.is_array()) {
     if (info.kind == "text") require(value.is_string(), "a text");
     if (info.kind == "list") require(value.is_string() || value.is_number(), "a list");
     return plain(value);
   }
+  std::vector<std::string> parts;
   for (const auto& part : value) {
     require(part.is_string() || (part.is_number() && info.kind == "list"), "a list of texts or numbers");
-    text += (text.empty() ? "" : ",") + plain(part);
+    parts.push_back(plain(part));
   }
-  return text;
+  return join_list(parts);
 }
 
 }  // namespace
@@ -415,7 +397,7 @@ std::string options_to_json(const DetectorOptions& options) {
       // What is not finite stays null.
       parse_json(text, json[option.info.name]);
     } else if (option.info.kind == "list") {
-      put_list(json[option.info.name], split(text));
+      put_list(json[option.info.name], split_list(text));
     } else {
       json[option.info.name] = text;
     }

@@ -295,13 +295,14 @@ void GanTraining::begin_second_phase(const FitControl& control) {
 void GanTraining::run(const FitControl& control) {
   const bool keeps = !control.checkpoint_directory.empty();
   const Checkpoint checkpoint(control.checkpoint_directory);
-  if (keeps && control.resume && checkpoint.load(*this) && control.on_message) {
-    control.on_message("resumed from step " + std::to_string(step_));
-  }
   const std::int64_t every = std::max<std::int64_t>(1, (control.checkpoint_every + interval - 1) / interval) * interval;
   const auto tell = [&] {
     if (control.on_progress) control.on_progress({.step = step_, .steps = steps(), .models = telemetry_});
   };
+  if (keeps && control.resume && checkpoint.load(*this) && control.on_message) {
+    control.on_message("resumed from step " + std::to_string(step_));
+  }
+  const std::int64_t first = step_;
   while (step_ < steps()) {
     const bool all_rest = std::all_of(health_.begin(), health_.end(), [](const ModelHealth& h) { return h.resting; });
     const bool before_second_phase = has_second_phase() && step_ < options_.steps;
@@ -321,6 +322,7 @@ void GanTraining::run(const FitControl& control) {
     tell();
     if (keeps && (step_ % every == 0 || step_ == steps())) checkpoint.save(*this);
   }
+  if (step_ == first) tell();  // the checkpoint left nothing to do
 }
 
 }  // namespace cugad

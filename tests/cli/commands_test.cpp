@@ -161,7 +161,42 @@ TEST_F(Commands, EvaluateHasTheKeysAndAgreesWithItself) {
   EXPECT_LT(top["flagged"], 310);
   EXPECT_EQ(top["auroc"], result["auroc"]);
   // For people: one line per figure. The label column is known from the training.
-  EXPECT_EQ(lines_of(run_well({"evaluate", table, "--model", model, "--normal", "normal"})).size(), result.size());
+  const std::string known = run_well({"evaluate", table, "--model", model, "--normal", "normal"});
+  EXPECT_EQ(lines_of(known).size(), result.size());
+  // So are the labels of normal rows.
+  EXPECT_EQ(run_well({"evaluate", table, "--model", model}), known);
+}
+
+TEST_F(Commands, AnotherThresholdDecides) {
+  const auto scores = lines_of(run_well({"score", table, "--model", model}));
+  std::vector<double> sorted;
+  for (std::size_t row = 1; row < scores.size(); ++row) sorted.push_back(std::stod(scores[row]));
+  std::sort(sorted.begin(), sorted.end());
+  const std::string threshold = std::to_string((sorted[1000] + sorted[1001]) / 2);
+  const auto expected =
+      std::count_if(sorted.begin(), sorted.end(), [&](double s) { return s >= std::stod(threshold); });
+  std::int64_t labels = 0;
+  for (const std::string& line :
+       lines_of(run_well({"score", table, "--model", model, "--label", "--threshold", threshold}))) {
+    labels += line.ends_with(",1");
+  }
+  EXPECT_EQ(labels, expected);
+  const auto result =
+      nlohmann::json::parse(run_well({"evaluate", table, "--model", model, "--json", "--threshold", threshold}));
+  EXPECT_EQ(result.at("flagged"), expected);
+  EXPECT_NEAR(result.at("threshold").get<double>(), std::stod(threshold), 1e-6);
+}
+
+TEST_F(Commands, ExcludedColumnsAreNoFeatures) {
+  const std::string out = run_well(train(at("m.safetensors"), {"--exclude", "machine,service,0"}));
+  EXPECT_EQ(run_well({"info", "--model", at("m.safetensors")}).find("machine"), std::string::npos);
+  // Their cells may hold anything, in the training and later.
+  std::string odd = read_file(table);
+  const std::size_t last = odd.rfind('\n', odd.size() - 2) + 1;
+  odd.replace(last, odd.find(',', last) - last, "no number");
+  write_file(at("odd.csv"), odd);
+  EXPECT_EQ(run_well({"score", at("odd.csv"), "--model", at("m.safetensors")}),
+            run_well({"score", table, "--model", at("m.safetensors")}));
 }
 
 TEST_F(Commands, SampledRowsAreATableOfTheModel) {

@@ -28,6 +28,9 @@ class Config : public CommandTest {
 TEST_F(Config, FileIsTaken) { EXPECT_EQ(trained_value(small + "beta1 = 0.25\n", {}, "beta1"), "0.25"); }
 TEST_F(Config, ListsAreTaken) {
   EXPECT_EQ(trained_value(small + "log1p = ['load', 'memory']\n", {}, "log1p"), "load,memory");
+  const std::string two = small.substr(0, small.find("normal = ")) + "normal = ['a, b', 'normal']\n" +
+                          small.substr(small.find("bank_rows"));
+  EXPECT_EQ(trained_value(two, {}, "population"), "1");
 }
 TEST_F(Config, BooleansAreTaken) {
   EXPECT_EQ(trained_value(small + "deduplicate = true\n", {}, "deduplicate"), "true");

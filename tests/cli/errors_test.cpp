@@ -75,6 +75,7 @@ TEST_F(Errors, WrongTrainingFlags) {
           wrong_training({"--group-by", "machne"}, 1, "machine"),
           wrong_training({"--log1p", "nowhere"}, 1, "nowhere"),
           wrong_training({"--categorical", "servise"}, 1, "service"),
+          wrong_training({"--exclude", "servise"}, 1, "service"),
           wrong_training({"--resume"}, 2, "--checkpoint"),
           wrong_training({"--config", at("none.toml")}, 1, "none.toml"),
           wrong_training({"--config", at(".")}, 1, "directory"),
@@ -98,13 +99,15 @@ TEST_F(Errors, WrongLabels) {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   };
-  expect({{evaluation({}), 2, "either --anomaly or --normal"},
+  expect({{evaluation({"--label-column", "service"}), 2, "either --anomaly or --normal"},
           {evaluation({"--anomaly", "overload", "--normal", "normal"}), 2, "either --anomaly or --normal"},
           {evaluation({"--anomaly", "typhoon"}), 1, "'normal'"},
           {evaluation({"--normal", "typhoon"}), 1, "both kinds"},
           {evaluation({"--normal", "normal", "--label-column", "lable"}), 1, "'label'"},
           {evaluation({"--normal", "normal", "--top-percent", "200"}), 2, "--top-percent"},
-          {evaluation({"--normal", "normal", "--top-percent", "few"}), 2, "few"}});
+          {evaluation({"--normal", "normal", "--top-percent", "few"}), 2, "few"},
+          {evaluation({"--threshold", "high"}), 2, "high"},
+          {evaluation({"--threshold", "1", "--top-percent", "1"}), 2, "exclude"}});
 }
 
 TEST_F(Errors, WrongTables) {
@@ -149,6 +152,10 @@ TEST_F(Errors, WrongScoring) {
           {{"score", table, "--model", model, "--explain", "1000"}, 2, "--explain"},
           {{"score", table, "--model", model, "--output", at("no/s.csv")}, 1, "no/s.csv"},
           {{"score", at("none.csv"), "--model", model}, 1, "none.csv"},
+          {{"score", table, "--model", model, "--threshold", "nan"}, 2, "--threshold"},
+          {{"score", table, "--model", model, "--threshold", "1", "--confidence"}, 2, "--confidence"},
+          {{"sample", "--model", model, "--count", "5", "--output", at("x.npy")}, 2, "csv table"},
+          {{"synthesize", "telemetry", "--rows", "5", "--output", at("x.npy")}, 2, "csv table"},
           {{"sample", "--model", model, "--count", "0"}, 2, "--count"},
           {{"sample", "--model", model, "--count", "99999999999999"}, 2, "--count"},
           {{"synthesize", "telemetry", "--rows", "0", "--output", at("x.csv")}, 2, "--rows"},
@@ -170,6 +177,22 @@ TEST_F(Errors, WrongReproduction) {
           {{"reproduce", "kdd99-anogan", "--data", table, "--rows", "some"}, 2, "some"},
           {{"reproduce", "kdd99-anogan", "--data", table, "--seeds", "0"}, 2, "--seeds"},
           {{"reproduce", "kdd99-anogan", "--data", table, "--batch", "0"}, 2, "batch"}});
+}
+
+/// What a command reads is never what it writes.
+TEST_F(Errors, InputsAreNotOverwritten) {
+  const std::string rows = file("rows.csv", read_file(table)), kept = file("kept.csv", read_file(model));
+  std::filesystem::create_symlink(rows, at("link.csv"));
+  const std::string before = read_file(rows);
+  expect({{{"train", rows, "--output", rows}, 2, "would overwrite"},
+          {{"train", rows, "--output", at("link.csv")}, 2, "would overwrite"},
+          {{"train", rows, "--output", at("m"), "--log", rows}, 2, "--log"},
+          {{"train", rows, "--output", at("m"), "--log", at("./m")}, 2, "--log"},
+          {{"score", rows, "--model", model, "--output", rows}, 2, "would overwrite"},
+          {{"score", rows, "--model", kept, "--output", kept}, 2, "would overwrite"},
+          {{"sample", "--model", kept, "--count", "5", "--output", kept}, 2, "would overwrite"}});
+  EXPECT_EQ(read_file(rows), before);
+  EXPECT_EQ(read_file(kept), read_file(model));
 }
 
 TEST_F(Errors, FullAndClosedOutput) {

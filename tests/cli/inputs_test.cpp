@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zip.h>
 
 #include <cmath>
@@ -5,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "cli/command.hpp"
 
@@ -123,6 +127,45 @@ TEST_F(Inputs, OneRowAndMissingCellsAreAnswered) {
   run_well(quick(at("one.csv"), at("m")));
   write_file(at("missing.csv"), "a,b\n,2\n1,NA\n,\n");
   EXPECT_EQ(lines_of(run_well({"score", at("missing.csv"), "--model", at("m")})).size(), 4u);
+}
+
+/// A pipe can be read only once.
+TEST_F(Inputs, PipesGiveWhatFilesGive) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"score"}, {"evaluate", "--normal", "normal"}}) {
+    const auto command = [&](const std::string& input) {
+      std::vector<std::string> whole = {arguments[0], input, "--model", model};
+      whole.insert(whole.end(), arguments.begin() + 1, arguments.end());
+      return whole;
+    };
+    const std::string pipe = at("pipe-" + arguments[0]);
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    std::thread writer([&] { write_file(pipe, read_file(table)); });
+    const Outcome outcome = run(command(pipe));
+    close(open(pipe.c_str(), O_RDONLY | O_NONBLOCK));  // lets the writer go where nobody has read
+    writer.join();
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, run_well(command(table)));
+  }
+}
+
+TEST_F(Inputs, DoubtfulColumnsAreNamed) {
+  std::string text = "amount,time,id\n";
+  for (int row = 0; row < 300; ++row) {
+    text += (row % 100 == 99 ? std::string("unknown") : std::to_string(row % 7)) + "," +
+            std::to_string(1700000000 + row) + ",a" + std::to_string(row % 3) + "\n";
+  }
+  write_file(at("t.csv"), text);
+  const Outcome outcome = run(quick(at("t.csv"), at("m")));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const auto lines = lines_of(outcome.err);
+  ASSERT_EQ(lines.size(), 2u) << outcome.err;
+  EXPECT_NE(lines[0].find("column 'amount' is taken as categories"), std::string::npos) << lines[0];
+  EXPECT_NE(lines[0].find("'unknown'; 297 are"), std::string::npos) << lines[0];
+  EXPECT_NE(lines[1].find("column 'time'"), std::string::npos) << lines[1];
+  std::vector<std::string> settled = quick(at("t.csv"), at("m"));
+  settled.insert(settled.end(), {"--categorical", "amount", "--exclude", "time"});
+  EXPECT_EQ(run(settled).err, "");
 }
 
 TEST_F(Inputs, HeaderAloneGivesNoScores) {

@@ -63,6 +63,19 @@ TEST_F(Interrupts, MoreStepsContinueAFinishedTraining) {
   EXPECT_EQ(read_file(at("m.safetensors")), whole_model());
 }
 
+TEST_F(Interrupts, AFinishedTrainingSaysItsSteps) {
+  const auto steps_line = [](const std::string& summary) {
+    for (const std::string& line : lines_of(summary)) {
+      if (line.starts_with("steps ")) return line;
+    }
+    return std::string();
+  };
+  const std::string first = run_well(train(at("m.safetensors"), {"--checkpoint", at("checkpoints")}));
+  EXPECT_NE(steps_line(first).find("200"), std::string::npos) << first;
+  const std::string again = run_well(train(at("m.safetensors"), {"--checkpoint", at("checkpoints"), "--resume"}));
+  EXPECT_EQ(steps_line(again), steps_line(first));
+}
+
 TEST_F(Interrupts, CtrlCLeavesACheckpointThatResumes) {
   for (const int signal : {SIGINT, SIGTERM}) {
     const std::string output = at("m" + std::to_string(signal));
