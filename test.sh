@@ -11,7 +11,7 @@ cmake --build --preset cpu
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-ctest --test-dir build/cpu --output-on-failure --no-tests=error --label-exclude slow 2>&1 | tee "$log" || status=$?
+ctest --test-dir build/cpu --parallel "$(nproc)" --output-on-failure --no-tests=error --label-exclude slow 2>&1 | tee "$log" || status=$?
 
 # One line per test: "1/9 Test #1: cli ....   Passed    3.14 sec". Everything else that a test can end with, but for a skip
 # that its own exit code asked for, is a failure.
