@@ -195,8 +195,8 @@ FAULTS = [
     Fault("training: replay begins one step late", "host/training/recorded_steps.cpp",
           "const auto counter = static_cast<std::uint32_t>(from);",
           "const auto counter = static_cast<std::uint32_t>(from + 1);", "*raining*", (), BACKEND),
-    Fault("training: recorded noise never changes", "host/training/gan_step.cpp",
+    Fault("training: recorded noise never changes", "host/training/training_step.cpp",
           "    key.step_counter = step_counter_.data;\n", "", "*raining*", (), BACKEND),
-    Fault("training: recorded Adam keeps its first step", "host/training/gan_step.cpp",
-          "    args.step_counter = step_counter_.data;\n", "", "*raining*", (), BACKEND),
+    Fault("training: recorded Adam keeps its first step", "host/training/training_step.cpp",
+          "    args.step_counter = step_counter_.data;\n    args.step_stride = stride;\n    if (decays)", "    if (decays)", "*raining*", (), BACKEND),
 ]

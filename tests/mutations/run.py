@@ -2,10 +2,12 @@
 """Plants faults into copies of the sources and checks that the tests notice each of them.
 
   tests/mutations/run.py --build build/cpu [--host] [--only TEXT] [--write]
+  tests/mutations/run.py --check
 
 The build folder must hold the test programs, up to date (Ninja); --host plants only the faults of host_faults.py, for
 which a build without the emulator is enough. Nothing in it is changed: each fault is
 compiled with the build's own command line and linked into a test program of its own.
+--check only looks whether the text that each fault changes is still there, once; it needs no build.
 --write puts the table into README.md instead of comparing with it; --only plants the faults whose name has TEXT.
 """
 
@@ -128,12 +130,19 @@ def table_of(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", required=True)
+    parser.add_argument("--build")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--host", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
+    if options.check:
+        stale = [fault.name for fault in FAULTS + HOST_FAULTS if (ROOT / fault.file).read_text().count(fault.old) != 1]
+        print("\n".join(stale or ["every fault can be planted"]))
+        return 1 if stale else 0
+    if not options.build:
+        parser.error("--build or --check is needed")
     build = Build(options.build)
     all_faults = FAULTS + HOST_FAULTS
     faults = [fault for fault in (HOST_FAULTS if options.host else all_faults)
