@@ -117,6 +117,9 @@ std::uint64_t read_header_bytes(const Source& source) {
     throw Error(ErrorCode::format, fmt::format("{} bytes, too short for a safetensors file", source.size()));
   std::uint64_t header_bytes = 0;
   source.read(0, &header_bytes, length_bytes);
+  char brace = 0;
+  if (source.size() > length_bytes) source.read(length_bytes, &brace, 1);
+  if (brace != '{') throw Error(ErrorCode::format, "not a safetensors file, which models and checkpoints are");
   if (header_bytes > max_header_bytes || header_bytes > source.size() - length_bytes)
     throw Error(ErrorCode::format, fmt::format("a header of {} bytes, but the file has {} and at most {} are allowed",
                                                header_bytes, source.size(), max_header_bytes));
