@@ -3,7 +3,7 @@
 //   embed [MODEL.safetensors]
 //
 // Everything that decides the result is in DetectorOptions, named; all other fields keep their defaults. The steps are
-// few here, so that the example ends at once; the default of 4,000 gives better models.
+// few here, so that the example ends at once; the default of 8,000 gives better models.
 
 #include <cstdio>
 #include <cugad/cugad.hpp>

@@ -121,7 +121,7 @@ struct DetectorOptions {
   std::vector<std::string> target = {};  ///< translation: columns to predict, named like these; all others: the source
 
   // Training
-  std::int64_t steps = 4000;
+  std::int64_t steps = 8000;
   std::int64_t epochs = 0;  ///< when > 0, steps = epochs * (rows / batch)
   int batch = 64;
   float learning_rate = 5e-4f;
