@@ -70,8 +70,8 @@ class CUGAD_API TableReader {
 /// semicolons or tabs that it has. It has a header if any cell of its first line is not a number while the cell below
 /// it is, or if all its cells are distinct non-numeric texts; without one the columns are named "0", "1", ... Cells:
 /// numbers as C writes them, surrounding blanks dropped, double quotes after RFC 4180; empty, "NA", "N/A", "n/a",
-/// "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "null", "NULL", "None", "?" are missing; an infinite number is an error (Error{format}). CRLF and a final line without
-/// newline are fine.
+/// "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "null", "NULL", "None", "?" are missing; an infinite number is
+/// an error (Error{format}). CRLF and a final line without newline are fine.
 CUGAD_API std::unique_ptr<TableReader> open_table(const std::string& path, const ReadOptions& options = {});
 
 /// The whole file in memory.
