@@ -135,8 +135,7 @@ void evaluate(const std::string& input, const FlagSet& flags) {
     for (const auto& [name, value] : result.items()) {
       std::string text =
           value.is_number_integer() ? grouped(value.get<std::int64_t>()) : fmt::format("{:.6g}", value.get<double>());
-      if (name == "threshold" && model.fleet && !model.threshold && !flags.given("top_percent"))
-        text = "that of each group";
+      if (name == "threshold" && std::isnan(decision.threshold)) text = "that of each group";
       lines.push_back({name, text});
     }
     print(named_values(lines));

@@ -9,6 +9,7 @@
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/column_names.hpp"
 #include "host/table/group_column.hpp"
 #include "host/table/json.hpp"
 
@@ -58,13 +59,11 @@ Matrix numeric_matrix(const Table& chunk, std::int64_t columns) {
 
 /// The columns of a table that are no numeric features of the model. None where it lacks a feature: encoding says so.
 std::vector<std::string> other_columns(const TableEncoder& encoder, const std::vector<std::string>& names) {
-  Table table;
-  for (const std::string& name : names) table.columns.emplace_back().name = name;
   std::vector<bool> is_feature(names.size(), false);
   const std::vector<std::string>& features = encoder.feature_names();
   try {
     for (std::int64_t f = 0; f < encoder.numeric_features(); ++f) {
-      is_feature[table.find(features[static_cast<std::size_t>(f)])] = true;
+      is_feature[find_column(names, features[static_cast<std::size_t>(f)])] = true;
     }
   } catch (const Error&) {
     return {};

@@ -94,6 +94,12 @@ TEST_F(Fleets, UnseenAndSmallGroupsAreCounted) {
   EXPECT_TRUE(is_one_line(run({"score", table, "--model", at("fleet")}).err, "cugad: ", "group"));
 }
 
+TEST_F(Fleets, TheFleetIsNotOverwrittenByAModelOfIt) {
+  const std::string before = read_file(at("fleet"));
+  EXPECT_EQ(run({"extract", "--model", at("fleet"), "--pooled", "--output", at("fleet")}).code, 2);
+  EXPECT_EQ(read_file(at("fleet")), before);
+}
+
 TEST_F(Fleets, FlagsThatDoNotGoTogether) {
   EXPECT_EQ(run(train_fleet(at("x"), {"--fleet-minimum-rows", "0"})).code, 2);
   std::vector<std::string> epochs = train_fleet(at("x"), {"--epochs", "2"});
