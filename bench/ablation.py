@@ -38,7 +38,8 @@ CHANGES = {
     "steps 2000": ["--steps", "2000"],
     "population 2": ["--population", "2"],
     "population 4": ["--population", "4"],
-    "steps 8000": ["--steps", "8000"],
+    "steps 4000": ["--steps", "4000"],
+    "steps 16000": ["--steps", "16000"],
     "steps 2000, decay_steps 2000": ["--steps", "2000", "--decay-steps", "2000"],
     "discriminator_weight 0": ["--discriminator-weight", "0"],
 }
