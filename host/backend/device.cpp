@@ -67,6 +67,15 @@ Device Device::with_precision(Precision precision) const {
   return device;
 }
 
+Device Device::with_threads(int threads) const {
+  if (threads < 1) {
+    throw Error(ErrorCode::invalid_argument, "threads is " + std::to_string(threads) + ", expected 1 or more");
+  }
+  Device device = *this;
+  device.threads_ = threads;
+  return device;
+}
+
 const char* name_of(Precision precision) {
   return precision == Precision::fp32 ? "fp32" : precision == Precision::tf32 ? "tf32" : "bf16";
 }

@@ -21,8 +21,8 @@ using nlohmann::json;
 constexpr const char* encoder_key = "encoder";
 constexpr const char* labels_key = "labels";
 constexpr const char* group_key = "group_column";
-/// With a fleet, each of its models is brought in once for the rows of a chunk.
-constexpr std::int64_t chunk_rows = 8192, fleet_chunk_rows = 65536;
+/// With a fleet, each of its models is brought in once for the rows of a chunk: the larger, the fewer times.
+constexpr std::int64_t chunk_rows = 8192, fleet_chunk_cells = std::int64_t{8} << 20;
 
 LabelNote labels_from_json(const std::string& text, const std::string& path) {
   json parsed;
@@ -158,6 +158,7 @@ FittedModel load_model_or_fleet(const Device& device, const std::string& path) {
                 fmt::format("{}: it does not say which column holds the groups: a program has to score with it", path));
   }
   model.group_column = *column;
+  fleet.cancel_by(&cancel_flag());
   model.fleet = std::move(fleet);
   return model;
 }
@@ -184,8 +185,10 @@ ModelInput::ModelInput(FittedModel& model, const std::string& input, const std::
 }
 
 void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit) {
+  std::int64_t most = chunk_rows;
+  if (model_.fleet) most = std::max(most, fleet_chunk_cells / static_cast<std::int64_t>(column_names().size()));
   Table chunk;
-  while (reader_->read(chunk, model_.fleet ? fleet_chunk_rows : chunk_rows)) {
+  while (reader_->read(chunk, most)) {
     stop_if_cancelled();
     visit(chunk, model_.encode(chunk));
   }

@@ -6,6 +6,7 @@
 #include "cugad/error.hpp"
 #include "host/methods/fitting.hpp"
 #include "host/methods/fleet_impl.hpp"
+#include "kernels/cpu/parallel.hpp"
 
 namespace cugad {
 namespace {
@@ -31,54 +32,71 @@ std::int64_t Fleet::Impl::model_of(const std::string& group) const {
   return found == group_number.end() ? pooled_model : model_number[static_cast<std::size_t>(found->second)];
 }
 
-Detector Fleet::Impl::make(std::int64_t model, std::int64_t chunk_limit) const {
+Detector Fleet::Impl::make(std::int64_t model) const {
   require_fitted();
   Detector detector(device);
-  detector.impl_->chunk_limit = chunk_limit;
   detector.impl_->from_file(model == pooled_model ? pooled : stack->get(model, path), path);
   detector.impl_->attachments = attachments;
   return detector;
 }
 
-Detector& Fleet::Impl::ready(std::int64_t model) {
-  if (const auto found = ready_index.find(model); found != ready_index.end()) {
-    ready_models.splice(ready_models.begin(), ready_models, found->second);
-    return ready_models.front().detector;
-  }
-  const auto total = [&] {
-    std::size_t sum = 0;
-    for (const Ready& one : ready_models) sum += one.bytes;
-    return sum;
-  };
-  // The next is about as large as the last.
-  while (!ready_models.empty() && total() + ready_models.front().bytes > ready_bytes) {
-    ready_index.erase(ready_models.back().model);
-    ready_models.pop_back();
-  }
-  const std::size_t before = device.memory().bytes;
-  Detector detector = make(model, model == pooled_model ? 0 : chunk_rows);
-  const std::vector<float> any(static_cast<std::size_t>(detector.columns()), 0.0f);
-  detector.score({any.data(), 1, detector.columns()});  // takes the rest of its memory
-  ready_models.push_front({model, std::move(detector), device.memory().bytes - before});
-  ready_index[model] = ready_models.begin();
-  return ready_models.front().detector;
-}
-
-void Fleet::Impl::for_each_model(
-    std::span<const std::string> of_rows,
-    const std::function<void(std::int64_t model, std::span<const std::int64_t> rows)>& visit) const {
-  std::map<std::int64_t, std::vector<std::int64_t>> rows;
+Fleet::Impl::RowsOfModels Fleet::Impl::rows_of_models(std::span<const std::string> of_rows) const {
+  RowsOfModels rows;
   for (std::size_t r = 0; r < of_rows.size(); ++r) {
     rows[model_of(of_rows[r])].push_back(static_cast<std::int64_t>(r));
   }
-  // Those that are ready go first: the others may push them out.
-  for (const bool ready_ones : {true, false}) {
-    for (auto& [model, numbers] : rows) {
-      if (numbers.empty() || (ready_ones && !ready_index.contains(model))) continue;
-      visit(model, numbers);
-      numbers.clear();
-    }
+  return rows;
+}
+
+Detector Fleet::Impl::make_ready(std::int64_t model) const {
+  Detector detector(device.with_threads(1));
+  detector.impl_->chunk_limit = chunk_rows;
+  detector.impl_->from_file(stack->get(model, path), path);
+  const std::vector<float> any(static_cast<std::size_t>(detector.columns()), 0.0f);
+  detector.score({any.data(), 1, detector.columns()});  // takes the rest of its memory
+  return detector;
+}
+
+void Fleet::Impl::make_scorers() {
+  if (!scorers.empty() || stack->count() == 0) return;
+  const auto threads = static_cast<std::size_t>(models_at_a_time(device));
+  const std::size_t before = device.memory().bytes;
+  const Detector first = make_ready(0);
+  const std::size_t each = std::max<std::size_t>(1, device.memory().bytes - before);
+  const std::size_t most = std::max<std::size_t>(1, ready_bytes / each / threads);
+  for (std::size_t t = 0; t < threads; ++t) scorers.emplace_back(most);
+}
+
+void Fleet::Impl::score_with_each(
+    const RowsOfModels& rows,
+    const std::function<void(Detector& detector, std::span<const std::int64_t> rows)>& visit) {
+  if (const auto of_pooled = rows.find(pooled_model); of_pooled != rows.end()) {
+    if (!ready_pooled) ready_pooled = make(pooled_model);
+    visit(*ready_pooled, of_pooled->second);
   }
+  make_scorers();
+  const auto threads = static_cast<std::int64_t>(scorers.size());
+  const auto score = [&](std::int64_t thread) {
+    ReadyModels& models = scorers[static_cast<std::size_t>(thread)];
+    std::vector<std::pair<std::int64_t, std::span<const std::int64_t>>> later;
+    const auto with_model = [&](std::int64_t model, std::span<const std::int64_t> numbers) {
+      if (cancel != nullptr && cancel->load()) throw Error(ErrorCode::cancelled, "scoring was stopped");
+      visit(models.get(model, [&](std::int64_t missing) { return make_ready(missing); }), numbers);
+    };
+    // Those that are ready go first: the others may push them out.
+    for (const auto& [model, numbers] : rows) {
+      if (model == pooled_model || model % threads != thread) continue;
+      if (models.contains(model)) {
+        with_model(model, numbers);
+      } else {
+        later.emplace_back(model, numbers);
+      }
+    }
+    for (const auto& [model, numbers] : later) with_model(model, numbers);
+  };
+  cpu::parallel_ranges(static_cast<int>(threads), threads, [&](int, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t thread = begin; thread < end; ++thread) score(thread);
+  });
 }
 
 void Fleet::Impl::count(std::span<const std::string> of_rows) {
@@ -116,8 +134,7 @@ std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const 
   check_rows("score", rows, columns());
   std::vector<float> scores(groups.size());
   if (count > 0) explanations.assign(groups.size(), {});
-  d.for_each_model(groups, [&](std::int64_t model, std::span<const std::int64_t> numbers) {
-    Detector& detector = d.ready(model);
+  d.score_with_each(d.rows_of_models(groups), [&](Detector& detector, std::span<const std::int64_t> numbers) {
     for (std::size_t first = 0; first < numbers.size(); first += rows_at_a_time) {
       const auto part = numbers.subspan(first, std::min<std::size_t>(rows_at_a_time, numbers.size() - first));
       Matrix own(static_cast<std::int64_t>(part.size()), rows.columns);
@@ -137,6 +154,8 @@ std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const 
   return scores;
 }
 
+void Fleet::cancel_by(const std::atomic<bool>* cancel) { impl_->cancel = cancel; }
+
 std::vector<float> Fleet::thresholds(std::span<const std::string> groups) const {
   impl_->require_fitted();
   const float pooled = impl_->pooled_threshold;
@@ -154,14 +173,14 @@ std::vector<float> Fleet::Impl::by_calibration(std::span<const float> scores, st
                                                const Convert& convert) const {
   check_scored("a calibration", static_cast<std::int64_t>(scores.size()), of_rows);
   std::vector<float> all(scores.size());
-  for_each_model(of_rows, [&](std::int64_t model, std::span<const std::int64_t> numbers) {
+  for (const auto& [model, numbers] : rows_of_models(of_rows)) {
     Detector::Impl settings(device, {});
     settings.read_settings(model == pooled_model ? pooled : stack->get(model, path, false), path);
     std::vector<float> own;
     for (const std::int64_t r : numbers) own.push_back(scores[static_cast<std::size_t>(r)]);
     const std::vector<float> found = convert(settings, own);
     for (std::size_t i = 0; i < numbers.size(); ++i) all[static_cast<std::size_t>(numbers[i])] = found[i];
-  });
+  }
   return all;
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "host/methods/fleet_checkpoint.hpp"
 #include "host/methods/fleet_impl.hpp"
 #include "host/table/cell.hpp"
+#include "kernels/cpu/parallel.hpp"
 
 namespace cugad {
 namespace {
@@ -262,15 +264,20 @@ std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
 }
 
 std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
-  std::vector<PreparedRows> prepared;
-  for (std::int64_t g = block.first; g < block.first + block.count; ++g) {
-    try {
-      const Matrix own = gather(rows_.rows, rows_of(g));
-      prepared.push_back(prepare_rows(context_, own.view(), options_of(g), rows_.names, rows_.numeric_columns, {}));
-    } catch (const Error& error) {
-      throw Error(error.code(), "group '" + own_[static_cast<std::size_t>(g)] + "': " + error.what());
+  std::vector<PreparedRows> prepared(static_cast<std::size_t>(block.count));
+  cpu::parallel_ranges(device_.threads(), block.count, [&](int, std::int64_t begin, std::int64_t end) {
+    Context context = Device::open("cpu", 1).make_context();
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t g = block.first + i;
+      try {
+        const Matrix own = gather(rows_.rows, rows_of(g));
+        prepared[static_cast<std::size_t>(i)] =
+            prepare_rows(context, own.view(), options_of(g), rows_.names, rows_.numeric_columns, {});
+      } catch (const Error& error) {
+        throw Error(error.code(), "group '" + own_[static_cast<std::size_t>(g)] + "': " + error.what());
+      }
     }
-  }
+  });
   return prepared;
 }
 
@@ -309,23 +316,28 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       DetectorOptions own = options;
       own.population = options_.population;
       own.seed = options_of(block.first + i).seed;
-      members[i].push_back(make_model(device_, own, joined.rows.columns, condition));
+      members[i].push_back(make_model(device_.with_threads(1), own, joined.rows.columns, condition));
       members[i].back()->take_weights(training, first);
       const auto told = training.telemetry().begin() + first;
       telemetry[i].insert(telemetry[i].end(), told, told + options_.population);
     }
   }
   ModelStack stack = stack_of(block);
-  for (std::int64_t i = 0; i < block.count; ++i) {
-    for (const ModelTelemetry& told : telemetry[i]) restored_ += told.restorations > 0;
-    Detector::Impl detector(device_, options_of(block.first + i));
-    DetectorOptions resolved = resolve(detector.options, 0, judged);
-    detector.chunk_limit = chunk_rows;
-    detector.finish(resolved, std::move(members[i]), std::move(prepared[i]));
-    detector.telemetry = std::move(telemetry[i]);
-    detector.names = rows_.names;
-    stack.put(i, detector.to_file());
-  }
+  std::mutex mutex;
+  cpu::parallel_ranges(models_at_a_time(device_), block.count, [&](int, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      Detector::Impl detector(device_.with_threads(1), options_of(block.first + i));
+      DetectorOptions resolved = resolve(detector.options, 0, judged);
+      detector.chunk_limit = chunk_rows;
+      detector.finish(resolved, std::move(members[i]), std::move(prepared[i]));
+      detector.telemetry = std::move(telemetry[i]);
+      detector.names = rows_.names;
+      const safetensors::File file = detector.to_file();
+      const std::lock_guard lock(mutex);
+      for (const ModelTelemetry& told : detector.telemetry) restored_ += told.restorations > 0;
+      stack.put(i, file);
+    }
+  });
   return stack;
 }
 
@@ -362,8 +374,8 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   try {
     safetensors::File pooled = fit.fit_pooled();
     std::unique_ptr<ModelStack> stack = fit.fit_groups();
-    d.ready_index.clear();
-    d.ready_models.clear();
+    d.scorers.clear();
+    d.ready_pooled.reset();
     d.pooled = std::move(pooled);
     d.stack = std::move(stack);
   } catch (const Error& error) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "cugad/table.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/model_stack.hpp"
+#include "host/methods/ready_models.hpp"
 
 namespace cugad {
 
@@ -30,13 +33,23 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   // fleet.cpp: scoring
   /// Which model scores a group.
   std::int64_t model_of(const std::string& group) const;
-  /// Ready to score; only the last one asked for is sure to be there.
-  Detector& ready(std::int64_t model);
   /// A new one from the file's contents.
-  Detector make(std::int64_t model, std::int64_t chunk_limit = 0) const;
-  /// Calls `visit` with each model and the numbers of its rows.
-  void for_each_model(std::span<const std::string> of_rows,
-                      const std::function<void(std::int64_t model, std::span<const std::int64_t> rows)>& visit) const;
+  Detector make(std::int64_t model) const;
+  /// The same for one thread, with the memory that scoring takes.
+  Detector make_ready(std::int64_t model) const;
+  /// How many models are worked on at a time, each on a thread of its own. A GPU takes one after another.
+  static int models_at_a_time(const Device& device) {
+    return device.backend().runs_models_together() ? 1 : std::max(1, device.threads());
+  }
+  /// The numbers of the rows that each model scores.
+  using RowsOfModels = std::map<std::int64_t, std::vector<std::int64_t>>;
+  RowsOfModels rows_of_models(std::span<const std::string> of_rows) const;
+  /// Calls `visit` with each model, ready to score, and its rows: the pooled model, then those of groups, on all
+  /// threads.
+  void score_with_each(const RowsOfModels& rows,
+                       const std::function<void(Detector& detector, std::span<const std::int64_t> rows)>& visit);
+  /// Whose models are ready: one set for each thread that scores, none before the first score.
+  void make_scorers();
   using Convert = std::function<std::vector<float>(const Detector::Impl&, std::span<const float>)>;
   /// Converts scores by the settings of the model of each.
   std::vector<float> by_calibration(std::span<const float> scores, std::span<const std::string> of_rows,
@@ -65,14 +78,10 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   std::map<std::string, std::string> attachments;
   float pooled_threshold = 0.0f;
   FleetScored scored;
+  const std::atomic<bool>* cancel = nullptr;  ///< see Fleet::cancel_by
 
-  struct Ready {
-    std::int64_t model;
-    Detector detector;
-    std::size_t bytes;
-  };
-  std::list<Ready> ready_models;  ///< the last used first
-  std::map<std::int64_t, std::list<Ready>::iterator> ready_index;
+  std::vector<ReadyModels> scorers;      ///< of thread t: models t, t + threads, ...
+  std::optional<Detector> ready_pooled;  ///< once a row asked for it
 };
 
 }  // namespace cugad

@@ -116,6 +116,8 @@ class CUGAD_API Device {
   /// The same device with contexts that compute in `precision`. Throws Error{unsupported} where it cannot.
   Device with_precision(Precision precision) const;
   Precision precision() const { return precision_; }
+  /// The same device with contexts whose CPU ops use up to `threads` threads, at least 1.
+  Device with_threads(int threads) const;
   /// Memory that this library holds on the device, over all contexts.
   MemoryUse memory() const;
   /// A new context whose CPU ops use up to `threads` threads (0: all of this device).

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -59,6 +60,9 @@ class CUGAD_API Fleet {
   /// As Detector::explain.
   std::vector<float> explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
                              std::vector<Explanation>& explanations);
+  /// score() and explain() look at *cancel between two models, and throw Error{cancelled} where it is true. Null (the
+  /// default): they do not. The flag must outlive the calls.
+  void cancel_by(const std::atomic<bool>* cancel);
   /// For each row the threshold of the model that scores it.
   std::vector<float> thresholds(std::span<const std::string> groups) const;
   /// As Detector::probability and Detector::confidence, by the model of each score's group.

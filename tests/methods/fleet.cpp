@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/fleet_rows.hpp"
@@ -123,6 +124,39 @@ TEST(Fleet, ScoresDoNotDependOnTheOtherRows) {
           std::span(queries.groups).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)));
       for (std::int64_t i = 0; i < count; ++i) EXPECT_EQ(part[i], scores[static_cast<std::size_t>(first + i)]);
     }
+  }
+}
+
+TEST(Fleet, ScoresDoNotDependOnTheThreads) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  const FleetRows queries = fleet_rows(fleet_sizes, 2);
+  Fleet one = fitted_fleet(training);
+  const std::vector<float> scores = one.score(queries.rows.view(), queries.groups);
+  for (const int threads : {2, 3, 16}) {
+    SCOPED_TRACE(threads);
+    Fleet many = fitted_fleet(training, quick_options(), threads);
+    EXPECT_EQ(saved(many, directory.file("many")), saved(one, directory.file("one")));
+    for (int again = 0; again < 2; ++again) {
+      EXPECT_TRUE(same_bits(many.score(queries.rows.view(), queries.groups), scores));
+    }
+  }
+}
+
+TEST(Fleet, ScoringStopsWhenAskedTo) {
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  for (const int threads : {1, 3}) {
+    Fleet fleet = fitted_fleet(training, quick_options(), threads);
+    std::atomic<bool> cancel{false};
+    fleet.cancel_by(&cancel);
+    const std::vector<float> scores = fleet.score(training.rows.view(), training.groups);
+    cancel = true;
+    expect_error(ErrorCode::cancelled, {"stopped"}, [&] { fleet.score(training.rows.view(), training.groups); });
+    cancel = false;
+    EXPECT_TRUE(same_bits(fleet.score(training.rows.view(), training.groups), scores));
+    cancel = true;
+    fleet.cancel_by(nullptr);
+    EXPECT_TRUE(same_bits(fleet.score(training.rows.view(), training.groups), scores));
   }
 }
 
