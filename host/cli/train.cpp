@@ -166,6 +166,16 @@ std::int64_t fit(const FlagSet& flags, const std::string& output, const std::fun
   return last.step;
 }
 
+/// Options that were given in vain.
+void warn_of_idle_options(const FlagSet& flags, const DetectorOptions& options) {
+  for (std::string name : options_without_effect(options)) {
+    if (!flags.given(name)) continue;
+    std::replace(name.begin(), name.end(), '_', '-');
+    print_note(fmt::format("cugad: warning: --{} has no effect with method {} and the other settings", name,
+                           get_option(options, "method")));
+  }
+}
+
 using Summary = std::vector<std::vector<std::string>>;
 
 void train(const std::string& input, FlagSet& flags) {
@@ -182,6 +192,7 @@ void train(const std::string& input, FlagSet& flags) {
   if (flags.given("group_by") && options.epochs > 0) {
     throw UsageError("--group-by: groups of different sizes are trained together, give --steps, not --epochs");
   }
+  warn_of_idle_options(flags, options);
   check_writable(output);
   check_no_other_file("output", output, std::array{input, flags.text("config")});
   check_no_other_file("log", flags.text("log"), std::array{input, flags.text("config"), output});

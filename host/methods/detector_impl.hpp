@@ -23,6 +23,8 @@ void check_options(const DetectorOptions& options);
 /// The options of each method of an ensemble (of one: its own), with the method's usual score where none is named.
 std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved);
 
+bool has_encoder(Method method);
+
 /// Throws Error{invalid_argument} unless both are UTF-8, as the model file needs them.
 void check_attachment(const std::string& name, const std::string& text);
 

@@ -5,6 +5,12 @@
 
 /// Which options go together, and what they mean for each method.
 namespace cugad {
+
+bool has_encoder(Method method) {
+  return method == Method::bigan || method == Method::ali || method == Method::egbad || method == Method::ganomaly ||
+         method == Method::fanogan || method == Method::alad;
+}
+
 namespace {
 
 ScoreRule usual_score(Method method) {
@@ -20,11 +26,6 @@ ScoreRule usual_score(Method method) {
     default:
       return ScoreRule::reconstruction;
   }
-}
-
-bool has_encoder(Method method) {
-  return method == Method::bigan || method == Method::ali || method == Method::egbad || method == Method::ganomaly ||
-         method == Method::fanogan || method == Method::alad;
 }
 
 bool can_score(Method method, ScoreRule rule) {

@@ -192,6 +192,9 @@ CUGAD_API const std::vector<OptionInfo>& option_list();
 /// known one.
 CUGAD_API void set_option(DetectorOptions& options, const std::string& name, const std::string& value);
 CUGAD_API std::string get_option(const DetectorOptions& options, const std::string& name);
+/// Names of the options that change nothing about a detector with these options: they are of other methods or another
+/// score, or switched off by another option.
+CUGAD_API std::vector<std::string> options_without_effect(const DetectorOptions& options);
 /// Named settings that reproduce a paper or protocol; apply_preset throws Error{invalid_argument} for an unknown name.
 CUGAD_API std::vector<std::string> presets();
 CUGAD_API void apply_preset(DetectorOptions& options, const std::string& name);

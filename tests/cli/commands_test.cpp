@@ -32,6 +32,12 @@ TEST_F(Commands, TrainSummarisesAndLogs) {
 
 TEST_F(Commands, TrainIsQuietWhenAsked) { EXPECT_EQ(run(train(at("m.safetensors"), {"--quiet"})).err, ""); }
 
+TEST_F(Commands, OptionsWithoutEffectAreNamed) {
+  const Outcome idle = run(train(at("m.safetensors"), {"--quiet", "--cycle-hidden", "8", "--batch", "16"}));
+  EXPECT_EQ(idle.code, 0);
+  EXPECT_TRUE(is_one_line(idle.err, "cugad: warning: --cycle-hidden has no effect", "method anogan")) << idle.err;
+}
+
 TEST_F(Commands, TwoRunsGiveTheSameBytes) {
   run_well(train(at("a.safetensors"), {"--threads", "1"}));
   run_well(train(at("b.safetensors"), {"--threads", "2"}));
