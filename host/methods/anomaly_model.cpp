@@ -12,6 +12,8 @@ namespace {
 
 /// Rows x models scored at a time: what fits the caches of a processor, or fills a GPU.
 constexpr std::int64_t chunk_model_rows = 16384, device_chunk_model_rows = 131072;
+/// Rows scored at a time by a single thread: its second-level cache holds their activations.
+constexpr std::int64_t single_thread_rows = 256;
 constexpr std::int64_t generate_rows = 1024;  ///< rows generated at a time
 /// With networks so wide, or so many restarts, that a row needs more values than this, chunks are smaller: 512 MiB on a
 /// CPU are enough for all.
@@ -91,7 +93,8 @@ std::unique_ptr<AnomalyModel> AnomalyModel::share() {
 std::int64_t AnomalyModel::chunk_rows() const {
   const bool together = device_.backend().runs_models_together();
   const std::int64_t model_rows = together ? device_chunk_model_rows : chunk_model_rows;
-  const std::int64_t wanted = std::max<std::int64_t>(64, std::min(chunk_limit_, model_rows / population()));
+  const std::int64_t usual = !together && context_.threads() == 1 ? single_thread_rows : model_rows / population();
+  const std::int64_t wanted = std::max<std::int64_t>(64, std::min(chunk_limit_, usual));
   const std::int64_t most = model_rows * usual_values_per_row / (values_per_row(networks_, options_) * population());
   return std::max<std::int64_t>(1, std::min(wanted, most));
 }

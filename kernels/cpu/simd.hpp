@@ -38,7 +38,8 @@ inline Vec select_less(Vec x, Vec y, Vec a, Vec b) {
 inline Vec select_number(Vec x, Vec a, Vec b) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_EQ_OQ), b, a);
 }
-inline bool any_less(Vec x, Vec y) { return _mm512_cmp_ps_mask(x, y, _CMP_LT_OQ) != 0; }
+/// Bit i is set where x < y in lane i.
+inline std::uint32_t less_lanes(Vec x, Vec y) { return _mm512_cmp_ps_mask(x, y, _CMP_LT_OQ); }
 inline bool any_nonzero(Vec x) { return _mm512_cmp_ps_mask(x, set(0.0f), _CMP_NEQ_UQ) != 0; }
 /// destination[j][i] = source[i][j] for i < 16 and j < columns <= 16; source rows from `rows` on count as 0.
 inline void transpose_16x16(const float* source, std::int64_t source_stride, int rows, int columns, float* destination,
@@ -97,7 +98,9 @@ inline Vec absolute(Vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); 
 inline Vec square_root(Vec a) { return _mm256_sqrt_ps(a); }
 inline Vec select_less(Vec x, Vec y, Vec a, Vec b) { return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_LT_OQ)); }
 inline Vec select_number(Vec x, Vec a, Vec b) { return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, x, _CMP_EQ_OQ)); }
-inline bool any_less(Vec x, Vec y) { return _mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_LT_OQ)) != 0; }
+inline std::uint32_t less_lanes(Vec x, Vec y) {
+  return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_LT_OQ)));
+}
 inline bool any_nonzero(Vec x) { return _mm256_movemask_ps(_mm256_cmp_ps(x, set(0.0f), _CMP_NEQ_UQ)) != 0; }
 
 #else
@@ -141,7 +144,10 @@ inline Vec absolute(Vec a) {
 }
 inline Vec square_root(Vec a) { return Vec{std::sqrt(a[0]), std::sqrt(a[1]), std::sqrt(a[2]), std::sqrt(a[3])}; }
 inline bool any(VecInt mask) { return (mask[0] | mask[1] | mask[2] | mask[3]) != 0; }
-inline bool any_less(Vec x, Vec y) { return any(x < y); }
+inline std::uint32_t less_lanes(Vec x, Vec y) {
+  const VecInt bits = (x < y) & VecInt{1, 2, 4, 8};
+  return static_cast<std::uint32_t>(bits[0] | bits[1] | bits[2] | bits[3]);
+}
 inline bool any_nonzero(Vec x) { return any(x != set(0.0f)); }
 
 #endif

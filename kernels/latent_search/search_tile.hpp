@@ -177,7 +177,7 @@ class SearchTile {
       const float* query = args_.x.data + model_ * args_.x.model_stride + (begin_ + r) / restarts * args_.x.row_stride;
       for_vectors(columns(), [&](std::int64_t c, int n) {
         const Vec cell = load_some(query + c, n), weight = select_number(cell, set(1.0f), set(0.0f));
-        has_missing_ |= any_less(weight, set(1.0f));
+        has_missing_ |= less_lanes(weight, set(1.0f)) != 0;
         store_some(x_ + r * stride + c, select_number(cell, cell, set(0.0f)), n);
         store_some(weight_ + r * stride + c, weight, n);
       });

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -138,14 +139,20 @@ void search_block(const NearestRows& args, std::int64_t m, const float* packed, 
       for (int i = 0; i < rows; ++i) {
         Best& mine = best[r - begin + i];
         const float* row = distances + i * vectors * width;
-        for (std::int64_t v = 0; v < vectors; ++v) {
-          const bool full = mine.index[k - 1] >= 0;
-          if (full && !any_less(load(row + v * width), set(mine.distance[k - 1]))) continue;
-          const std::int64_t stop = std::min<std::int64_t>(lanes, (v + 1) * width);
-          for (std::int64_t lane = v * width; lane < stop; ++lane) {
-            mine.offer(k, row[lane], static_cast<std::int32_t>(first + lane));
-          }
+        const auto offer = [&](std::int64_t lane) {
+          mine.offer(k, row[lane], static_cast<std::int32_t>(first + lane));
+        };
+        if (mine.index[k - 1] < 0) {
+          for (std::int64_t lane = 0; lane < lanes; ++lane) offer(lane);
+          continue;
         }
+        const Vec limit = set(mine.distance[k - 1]);
+        std::uint64_t closer = 0;
+        for (std::int64_t v = 0; v < vectors; ++v) {
+          closer |= std::uint64_t{less_lanes(load(row + v * width), limit)} << (v * width);
+        }
+        if (lanes < panel_width) closer &= (std::uint64_t{1} << lanes) - 1;
+        for (; closer != 0; closer &= closer - 1) offer(std::countr_zero(closer));
       }
     }
   }
