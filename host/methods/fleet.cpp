@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t ready_bytes = std::size_t{256} << 20;  ///< of models that are kept ready to score
 constexpr std::int64_t rows_at_a_time = 8192;
+constexpr std::size_t few_rows = 256;  ///< sooner scored than threads are started
 constexpr std::size_t most_examples = 5;
 
 }  // namespace
@@ -70,32 +71,47 @@ void Fleet::Impl::make_scorers() {
 void Fleet::Impl::score_with_each(
     const RowsOfModels& rows,
     const std::function<void(Detector& detector, std::span<const std::int64_t> rows)>& visit) {
-  if (const auto of_pooled = rows.find(pooled_model); of_pooled != rows.end()) {
+  const auto stop_if_asked = [&] {
+    if (cancel != nullptr && cancel->load()) throw Error(ErrorCode::cancelled, "scoring was stopped");
+  };
+  stop_if_asked();
+  const auto of_pooled = rows.find(pooled_model);
+  if (of_pooled != rows.end()) {
     if (!ready_pooled) ready_pooled = make(pooled_model);
     visit(*ready_pooled, of_pooled->second);
   }
+  if (rows.size() == (of_pooled != rows.end() ? 1 : 0)) return;
   make_scorers();
-  const auto threads = static_cast<std::int64_t>(scorers.size());
-  const auto score = [&](std::int64_t thread) {
-    ReadyModels& models = scorers[static_cast<std::size_t>(thread)];
-    std::vector<std::pair<std::int64_t, std::span<const std::int64_t>>> later;
-    const auto with_model = [&](std::int64_t model, std::span<const std::int64_t> numbers) {
-      if (cancel != nullptr && cancel->load()) throw Error(ErrorCode::cancelled, "scoring was stopped");
-      visit(models.get(model, [&](std::int64_t missing) { return make_ready(missing); }), numbers);
-    };
-    // Those that are ready go first: the others may push them out.
-    for (const auto& [model, numbers] : rows) {
-      if (model == pooled_model || model % threads != thread) continue;
-      if (models.contains(model)) {
-        with_model(model, numbers);
-      } else {
-        later.emplace_back(model, numbers);
+  // What each scorer has to do. Models that are ready go first: the others may push them out.
+  struct Work {
+    ReadyModels* models;
+    std::vector<std::pair<std::int64_t, std::span<const std::int64_t>>> ready, missing;
+  };
+  std::vector<Work> all(scorers.size());
+  std::size_t count = 0;
+  bool all_ready = true;
+  for (const auto& [model, numbers] : rows) {
+    if (model == pooled_model) continue;
+    const std::size_t scorer = static_cast<std::size_t>(model) % scorers.size();
+    all[scorer].models = &scorers[scorer];
+    const bool is_ready = scorers[scorer].contains(model);
+    (is_ready ? all[scorer].ready : all[scorer].missing).emplace_back(model, numbers);
+    all_ready = all_ready && is_ready;
+    count += numbers.size();
+  }
+  std::erase_if(all, [](const Work& work) { return work.ready.empty() && work.missing.empty(); });
+  const auto works = static_cast<std::int64_t>(all.size());
+  const int threads = all_ready && count < few_rows ? 1 : static_cast<int>(works);
+  cpu::parallel_ranges(threads, works, [&](int, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t w = begin; w < end; ++w) {
+      const Work& work = all[static_cast<std::size_t>(w)];
+      for (const auto* part : {&work.ready, &work.missing}) {
+        for (const auto& [model, numbers] : *part) {
+          stop_if_asked();
+          visit(work.models->get(model, [&](std::int64_t missing) { return make_ready(missing); }), numbers);
+        }
       }
     }
-    for (const auto& [model, numbers] : later) with_model(model, numbers);
-  };
-  cpu::parallel_ranges(static_cast<int>(threads), threads, [&](int, std::int64_t begin, std::int64_t end) {
-    for (std::int64_t thread = begin; thread < end; ++thread) score(thread);
   });
 }
 

@@ -140,6 +140,13 @@ TEST(Fleet, ScoresDoNotDependOnTheThreads) {
     for (int again = 0; again < 2; ++again) {
       EXPECT_TRUE(same_bits(many.score(queries.rows.view(), queries.groups), scores));
     }
+    // Few rows, whose models may be ready or not, or are the pooled one alone.
+    Fleet fresh = fitted_fleet(training, quick_options(), threads);
+    for (std::int64_t first = 0; first + 3 <= queries.rows.rows; first += 3) {
+      const std::vector<float> part = fresh.score(
+          {queries.rows.row(first), 3, 6}, std::span(queries.groups).subspan(static_cast<std::size_t>(first), 3));
+      for (std::int64_t i = 0; i < 3; ++i) EXPECT_EQ(part[i], scores[static_cast<std::size_t>(first + i)]);
+    }
   }
 }
 
