@@ -24,6 +24,8 @@ void check_options(const DetectorOptions& options);
 std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved);
 
 bool has_encoder(Method method);
+/// Whether its discriminator judges pairs (x, z).
+bool judges_pairs(Method method);
 
 /// Throws Error{invalid_argument} unless both are UTF-8, as the model file needs them.
 void check_attachment(const std::string& name, const std::string& text);

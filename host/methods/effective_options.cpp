@@ -14,9 +14,7 @@ struct Rule {
   bool (*matters)(const DetectorOptions& o);
 };
 
-bool judges_pairs(const DetectorOptions& o) {
-  return o.method == Method::bigan || o.method == Method::ali || o.method == Method::egbad || o.method == Method::alad;
-}
+bool judges_pairs(const DetectorOptions& o) { return judges_pairs(o.method); }
 bool is_joint_fanogan(const DetectorOptions& o) {
   return o.method == Method::fanogan && o.encoder_training == EncoderTraining::joint;
 }

@@ -6,9 +6,12 @@
 /// Which options go together, and what they mean for each method.
 namespace cugad {
 
+bool judges_pairs(Method method) {
+  return method == Method::bigan || method == Method::ali || method == Method::egbad || method == Method::alad;
+}
+
 bool has_encoder(Method method) {
-  return method == Method::bigan || method == Method::ali || method == Method::egbad || method == Method::ganomaly ||
-         method == Method::fanogan || method == Method::alad;
+  return judges_pairs(method) || method == Method::ganomaly || method == Method::fanogan;
 }
 
 namespace {
@@ -97,9 +100,7 @@ void check_method(const DetectorOptions& options) {
   if (options.score == ScoreRule::cycle_features && options.cycle_hidden.empty()) {
     refuse("scores features of D(x, x'), which needs a hidden layer: set cycle_hidden, or score = cycle_logits");
   }
-  const bool judges_pairs = options.method == Method::bigan || options.method == Method::ali ||
-                            options.method == Method::egbad || options.method == Method::alad;
-  if (!judges_pairs) return;
+  if (!judges_pairs(options.method)) return;
   if (options.data_branch.empty() || options.latent_branch.empty()) {
     refuse("has a discriminator of pairs: data_branch and latent_branch need a layer each");
   }
