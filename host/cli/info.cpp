@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "host/backend/op_table.hpp"
 #include "host/cli/command.hpp"
@@ -14,6 +15,7 @@ namespace cugad::cli {
 namespace {
 
 using Lines = std::vector<std::vector<std::string>>;
+using nlohmann::ordered_json;
 
 /// Options that differ from the defaults come first.
 std::string describe_options(const DetectorOptions& options) {
@@ -93,6 +95,62 @@ void describe_model(const Device& device, const std::string& path) {
   }
 }
 
+ordered_json telemetry_as_json(const std::vector<ModelTelemetry>& models) {
+  ordered_json list = ordered_json::array();
+  for (const ModelTelemetry& model : models) {
+    list.push_back({{"discriminator_loss", model.discriminator_loss},
+                    {"generator_loss", model.generator_loss},
+                    {"real_probability", model.real_probability},
+                    {"fake_probability", model.fake_probability},
+                    {"discriminator_gradient", model.discriminator_gradient},
+                    {"generator_gradient", model.generator_gradient},
+                    {"restorations", model.restorations}});
+  }
+  return list;
+}
+
+ordered_json fleet_as_json(const Fleet& fleet, const std::string& group_column) {
+  ordered_json groups = ordered_json::array();
+  for (const FleetGroup& group : fleet.groups()) {
+    groups.push_back({{"group", group.name},
+                      {"rows", group.rows},
+                      {"threshold", group.threshold},
+                      {"model", group.own_model ? "own" : "pooled"}});
+  }
+  return {{"column", group_column}, {"groups", groups}};
+}
+
+/// What describe_model() prints; all groups of a fleet, and numbers in full.
+ordered_json model_as_json(const Device& device, const std::string& path) {
+  const FittedModel model = load_model_or_fleet(device, path);
+  const Detector& detector = model.detector;
+  ordered_json object = {{"path", path},
+                         {"bytes", std::filesystem::file_size(path)},
+                         {"method", get_option(detector.options(), "method")},
+                         {"threshold", detector.threshold()},
+                         {"columns", detector.column_names()},
+                         {"numeric_columns", model.encoder ? model.encoder->numeric_features() : detector.columns()}};
+  if (model.fleet) object["fleet"] = fleet_as_json(*model.fleet, model.group_column);
+  if (!model.labels.column.empty()) {
+    object["trained_on"] = {{"label_column", model.labels.column}, {"normal", model.labels.normal}};
+  }
+  if (const std::string search = detector.search_path(); !search.empty()) object["latent_search"] = search;
+  object["device_memory"] = {{"bytes", device.memory().bytes}, {"peak_bytes", device.memory().peak_bytes}};
+  object["options"] = ordered_json::parse(options_to_json(detector.options()));
+  if (!model.fleet) object["telemetry"] = telemetry_as_json(detector.telemetry());
+  return object;
+}
+
+/// Names of columns and groups need not be UTF-8: what is not becomes U+FFFD.
+void print_json(const FlagSet& flags, const Device& device) {
+  ordered_json object = {{"version", CUGAD_VERSION},
+                         {"device", device.name()},
+                         {"description", device.description()},
+                         {"threads", device.threads()}};
+  if (flags.given("model")) object["model"] = model_as_json(device, flags.required_text("model"));
+  print(object.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n');
+}
+
 /// As docs/options.md has them: one row of a Markdown table each.
 std::string option_table() {
   const auto cell = [](std::string text) {
@@ -109,8 +167,13 @@ std::string option_table() {
 }
 
 void info(const FlagSet& flags) {
+  const bool json = flags.boolean("json");
+  if (json && (flags.boolean("options") || flags.boolean("ops"))) {
+    throw UsageError("--json describes the device and a --model; --options and --ops have tables of their own");
+  }
   if (flags.boolean("options")) return print(option_table());
   const Device device = flags.open_device();
+  if (json) return print_json(flags, device);
   print(named_values({{"version", CUGAD_VERSION},
                       {"device", device.name()},
                       {"description", device.description()},
@@ -127,6 +190,7 @@ Run add_info(CLI::App& app) {
   flags->add_text("model", "FILE", "Model file to describe");
   flags->add_boolean("options", "Print every detector option with its default, as a Markdown table");
   flags->add_boolean("ops", "List the ops and the backends that have them");
+  flags->add_boolean("json", "Print one JSON object");
   flags->add_device();
   return [flags] { info(*flags); };
 }

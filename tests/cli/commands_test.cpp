@@ -230,6 +230,29 @@ TEST_F(Commands, InfoTells) {
   EXPECT_GT(text.find("learning_rate"), text.find("options at their defaults"));
 }
 
+TEST_F(Commands, InfoTellsTheSameAsJson) {
+  const nlohmann::json build = nlohmann::json::parse(run_well({"info", "--json", "--device", "cpu"}));
+  EXPECT_EQ(build["device"], "cpu");
+  EXPECT_FALSE(build.contains("model"));
+  const auto told = nlohmann::json::parse(run_well({"info", "--json", "--model", model, "--device", "cpu"}))["model"];
+  EXPECT_EQ(told["bytes"], std::filesystem::file_size(model));
+  EXPECT_EQ(told["columns"].size(), 16u);
+  EXPECT_EQ(told["columns"][0], "load");
+  EXPECT_EQ(told["trained_on"]["label_column"], "label");
+  EXPECT_EQ(told["trained_on"]["normal"], nlohmann::json::array({"normal"}));
+  EXPECT_EQ(told["telemetry"].size(), told["options"]["population"].get<std::size_t>());
+  EXPECT_TRUE(told["telemetry"][0]["discriminator_loss"].is_number());
+  const std::string text = run_well({"info", "--model", model, "--device", "cpu"});
+  const std::size_t at_threshold = text.find("threshold ");
+  ASSERT_NE(at_threshold, std::string::npos);
+  EXPECT_EQ(told["threshold"].get<float>(), std::stof(text.substr(at_threshold + 10)));
+  for (const char* table : {"--ops", "--options"}) {
+    const Outcome outcome = run({"info", "--json", table});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: ", "--json")) << outcome.err;
+  }
+}
+
 TEST_F(Commands, HelpNamesEveryFlag) {
   const std::string help = run_well({"train", "--help"});
   EXPECT_NE(help.find("--discriminator-learning-rate"), std::string::npos);
