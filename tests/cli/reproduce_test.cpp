@@ -86,6 +86,22 @@ TEST_F(Reproductions, DigitsAgainstTheRest) {
   EXPECT_EQ(result["mean"]["cugad"].size(), 2u);
 }
 
+TEST_F(Reproductions, RecommendedDigitsLeavePixelsAsTheyAre) {
+  make_digits();
+  std::vector<std::string> arguments = {"reproduce", "mnist-dense", "--data",  at("."), "--json",           "--quiet",
+                                        "--digits",  "9",           "--seeds", "1",     "--encoder-hidden", "8"};
+  make_quick(arguments);
+  const json result = run_json(arguments);
+  ASSERT_EQ(result["settings"].size(), 1u);
+  EXPECT_EQ(result["settings"][0]["name"], "recommended");
+  const json& options = result["settings"][0]["options"];
+  EXPECT_EQ(options["method"], "ganomaly");
+  EXPECT_EQ(options["scale"], "none");
+  EXPECT_EQ(options["latent"], 32);
+  EXPECT_EQ(options["steps"], 10);  // the flags hold on top of it
+  EXPECT_TRUE(result["settings"][0]["seeds"][0]["auroc"].is_number());
+}
+
 TEST_F(Reproductions, RowsCutTheDigits) {
   make_digits();
   const json result = run_json(digits_run({"--digits", "1", "--seeds", "1", "--rows", "100"}));
