@@ -10,6 +10,7 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
+#include "host/cli/training_log.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -93,20 +94,6 @@ void describe_model(const Device& device, const std::string& path) {
   } else {
     print(describe_telemetry(model.detector.telemetry()));
   }
-}
-
-ordered_json telemetry_as_json(const std::vector<ModelTelemetry>& models) {
-  ordered_json list = ordered_json::array();
-  for (const ModelTelemetry& model : models) {
-    list.push_back({{"discriminator_loss", model.discriminator_loss},
-                    {"generator_loss", model.generator_loss},
-                    {"real_probability", model.real_probability},
-                    {"fake_probability", model.fake_probability},
-                    {"discriminator_gradient", model.discriminator_gradient},
-                    {"generator_gradient", model.generator_gradient},
-                    {"restorations", model.restorations}});
-  }
-  return list;
 }
 
 ordered_json fleet_as_json(const Fleet& fleet, const std::string& group_column) {

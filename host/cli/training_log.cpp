@@ -9,22 +9,23 @@
 #include "cugad/error.hpp"
 
 namespace cugad::cli {
-namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json model_line(const ModelTelemetry& model) {
-  return {{"discriminator_loss", model.discriminator_loss},
-          {"generator_loss", model.generator_loss},
-          {"real_probability", model.real_probability},
-          {"fake_probability", model.fake_probability},
-          {"discriminator_gradient", model.discriminator_gradient},
-          {"generator_gradient", model.generator_gradient},
-          {"restorations", model.restorations},
-          {"resting", model.resting}};
+ordered_json telemetry_as_json(const std::vector<ModelTelemetry>& models) {
+  ordered_json list = ordered_json::array();
+  for (const ModelTelemetry& model : models) {
+    list.push_back({{"discriminator_loss", model.discriminator_loss},
+                    {"generator_loss", model.generator_loss},
+                    {"real_probability", model.real_probability},
+                    {"fake_probability", model.fake_probability},
+                    {"discriminator_gradient", model.discriminator_gradient},
+                    {"generator_gradient", model.generator_gradient},
+                    {"restorations", model.restorations},
+                    {"resting", model.resting}});
+  }
+  return list;
 }
-
-}  // namespace
 
 TrainingLog::TrainingLog(const std::string& path, bool append)
     : path_(path), file_(path, append ? std::ios::app : std::ios::trunc) {
@@ -33,8 +34,7 @@ TrainingLog::TrainingLog(const std::string& path, bool append)
 
 void TrainingLog::write(const FitProgress& progress) {
   ordered_json line = {{"step", progress.step}, {"steps", progress.steps}, {"seconds", watch_.seconds()}};
-  line["models"] = ordered_json::array();
-  for (const ModelTelemetry& model : progress.models) line["models"].push_back(model_line(model));
+  line["models"] = telemetry_as_json(progress.models);
   file_ << line.dump() << std::endl;
   if (!file_) throw Error(ErrorCode::input_output, fmt::format("{}: {}", path_, std::strerror(errno)));
 }

@@ -242,6 +242,7 @@ TEST_F(Commands, InfoTellsTheSameAsJson) {
   EXPECT_EQ(told["trained_on"]["normal"], nlohmann::json::array({"normal"}));
   EXPECT_EQ(told["telemetry"].size(), told["options"]["population"].get<std::size_t>());
   EXPECT_TRUE(told["telemetry"][0]["discriminator_loss"].is_number());
+  EXPECT_TRUE(told["telemetry"][0]["resting"].is_boolean());
   const std::string text = run_well({"info", "--model", model, "--device", "cpu"});
   const std::size_t at_threshold = text.find("threshold ");
   ASSERT_NE(at_threshold, std::string::npos);
