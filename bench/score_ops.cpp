@@ -38,6 +38,33 @@ void content_index(benchmark::State& state) {
   count(state, "rows/s", static_cast<double>(rows), 4.0 * static_cast<double>(rows * width), 0);
 }
 
+/// Numeric columns, all there: what nearly every row costs.
+void cell_surprise(benchmark::State& state) {
+  const std::int64_t rows = state.range(0);
+  Context context = make_context();
+  Arena arena(context);
+  const StackView<float> x = uniform(context, arena, 1, rows, width, 0);
+  std::vector<std::int32_t> sources;
+  for (std::int32_t c = 0; c < width; ++c) sources.insert(sources.end(), {c, 1, 0});
+  const StackView<std::int32_t> source = arena.stack<std::int32_t>("sources", 1, width, 3);
+  context.backend().copy(source.data, sources.data(), sizeof(std::int32_t) * sources.size(), context.stream());
+  const StackView<float> table = uniform(context, arena, 1, width, 2, 1),
+                         surprise = arena.stack("surprise", 1, rows, 1);
+  const CellSurprise op = {.x = x,
+                           .source = source,
+                           .constant = table.slice_columns(0, 1),
+                           .weight = table,
+                           .expected = table,
+                           .surprise = surprise,
+                           .residual = {}};
+  run(context, op);
+  for (const float found : download(context, surprise.data, rows)) {
+    if (found != 0.0f) return state.SkipWithError("a complete row is surprising");
+  }
+  measure(state, context, [&](std::int64_t) { run(context, op); });
+  count(state, "rows/s", static_cast<double>(rows), 4.0 * static_cast<double>(rows * width), 0);
+}
+
 /// A population of 8.
 void combine_scores(benchmark::State& state) {
   const std::int64_t rows = state.range(0), models = 8;
@@ -111,6 +138,7 @@ void add_score_ops() {
   };
   sizes(add("fill_missing", fill_missing));
   sizes(add("content_index", content_index));
+  sizes(add("cell_surprise", cell_surprise));
   sizes(add("combine_scores", combine_scores));
   sizes(add("fence_rows", fence_rows));
   add("advance_step", advance_step)->Unit(benchmark::kMicrosecond);

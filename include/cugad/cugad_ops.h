@@ -650,8 +650,10 @@ CUGAD_API cugad_status cugad_interpolate_rows_workspace(cugad_device* device,
 /// where permutation_e shuffles the n rows anew each epoch (a four-round Feistel network on Philox words with cycle
 /// walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
 /// kernels/random/permutation.hpp). The step is that of the key.
-///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) where these are given ([1, 1] per
-///   model), else [0, source_rows). Exact.
+///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) if these are given ([1, 1] per
+///   model), else [0, source_rows). left_out_first and left_out_count (optional, [1, 1] per model, only beside
+///   first_row): rows [left_out_first[m], left_out_first[m] + left_out_count[m]) are skipped, so that the model's
+///   row_count[m] rows are those around them (cross-fitting). Exact.
 typedef struct cugad_sample_rows_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_int32_stack index;
@@ -659,6 +661,8 @@ typedef struct cugad_sample_rows_args {
   cugad_const_int32_stack first_row;
   cugad_const_int32_stack row_count;
   cugad_random_key key;
+  cugad_const_int32_stack left_out_first;
+  cugad_const_int32_stack left_out_count;
 } cugad_sample_rows_args;
 /// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_sample_rows_args).
 CUGAD_API cugad_status cugad_sample_rows_init(cugad_sample_rows_args* args, size_t struct_size);
@@ -750,8 +754,8 @@ CUGAD_API cugad_status cugad_column_statistics_workspace(cugad_device* device,
                                                          const cugad_column_statistics_args* args,
                                                          size_t* bytes);
 
-/// y = (f(x) - shift) * scale per column, f = log1p where log1p is non-zero (negative inputs of log1p count as 0), else
-/// identity. NaN stays NaN.
+/// y = (f(x) - shift) * scale per column, f(x) = sign(x) log1p(|x|) if log1p is non-zero (log1p, continued to negative
+/// numbers without a jump or a turn), else identity. NaN stays NaN.
 ///   x, y [rows, columns] (y may be x); shift, scale [1, columns]; log1p [1, columns] (optional).
 ///   The subtraction and log1p are done in double, so that large columns keep their digits. Bound: 2 eps |y|.
 typedef struct cugad_scale_columns_args {
@@ -866,12 +870,43 @@ CUGAD_API cugad_status cugad_content_index_workspace(cugad_device* device,
                                                      const cugad_content_index_args* args,
                                                      size_t* bytes);
 
-/// The score of a population. Model m's residual and -logit are standardised, u = (value - median) / spread, and where
+/// What cells of a row are absent or new: its surprise, and the residual that the cells stand for.
+/// Source s is `source` row s = {first column c, columns n, kind} of x, and its state in a row is
+///   kind 0, a number (n = 1):             missing if x[c] is NaN, else usual;
+///   kind 1, one number only (n = 1):      missing if x[c] is NaN, unseen if x[c] differs from constant[s], else usual;
+///   kind 2, 0/1 columns of one category:  missing if one of x[c..c+n) is NaN, unseen if all are 0, else usual.
+/// surprise[r] = sum over s of weight[s, 0] if missing, weight[s, 1] if unseen; NaN if every source is missing.
+/// residual[r] = the same sum with `expected` in the place of `weight`.
+///   x [rows, columns]; source [sources, 3], constant [sources, 1], weight, expected [sources, 2]; surprise, residual
+///   (optional) [rows, 1]. Sources in ascending order, in double, rounded once. Bound: eps |sum|.
+typedef struct cugad_cell_surprise_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_const_stack x;
+  cugad_const_int32_stack source;
+  cugad_const_stack constant;
+  cugad_const_stack weight;
+  cugad_const_stack expected;
+  cugad_stack surprise;
+  cugad_stack residual;
+} cugad_cell_surprise_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_cell_surprise_args).
+CUGAD_API cugad_status cugad_cell_surprise_init(cugad_cell_surprise_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_cell_surprise(cugad_device* device, const cugad_cell_surprise_args* args);
+/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+CUGAD_API cugad_status cugad_cell_surprise_workspace(cugad_device* device,
+                                                     const cugad_cell_surprise_args* args,
+                                                     size_t* bytes);
+
+/// The score of a population. Model m's residual and -logit are standardised, u = (value - median) / spread, and if
 /// `compress` is set become sign(u) log1p(|u|);
 ///   score[r] = mean_m u_residual + discriminator_weight * max(mean_m u_discriminator, 0); NaN becomes +infinity.
 ///   residual, logit (optional: no second term) [rows, 1] per model; statistics [1, 4] per model: median and spread (>
-///   0) of the residual, median and spread of -logit; score [rows, 1] of one model. In double, models in ascending
-///   order, rounded once. Bound: 2 eps |score|.
+///   0) of the residual, median and spread of -logit; score [rows, 1] of one model.
+/// Cells that the residual leaves out (optional): absent [rows, 1] of one model is what they stand for in it, added as
+///   residual + absent_weight absent or, if absent_squared, sqrt(residual^2 + absent_weight absent).
+/// surprise [rows, 1] of one model (optional) is added to the score; if it is NaN, so is the score.
+/// In double, models in ascending order, rounded once. Bound: 2 eps (|score| + |surprise|).
 typedef struct cugad_combine_scores_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack residual;
@@ -880,6 +915,10 @@ typedef struct cugad_combine_scores_args {
   int32_t compress;  ///< 0 or 1
   float discriminator_weight;
   cugad_stack score;
+  cugad_const_stack absent;
+  cugad_const_stack surprise;
+  float absent_weight;
+  int32_t absent_squared;  ///< 0 or 1
 } cugad_combine_scores_args;
 /// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_combine_scores_args).
 CUGAD_API cugad_status cugad_combine_scores_init(cugad_combine_scores_args* args, size_t struct_size);

@@ -366,13 +366,16 @@ struct InterpolateRows {
 /// where permutation_e shuffles the n rows anew each epoch (a four-round Feistel network on Philox words with cycle
 /// walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
 /// kernels/random/permutation.hpp). The step is that of the key.
-///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) where these are given ([1, 1] per
-///   model), else [0, source_rows). Exact.
+///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) if these are given ([1, 1] per
+///   model), else [0, source_rows). left_out_first and left_out_count (optional, [1, 1] per model, only beside
+///   first_row): rows [left_out_first[m], left_out_first[m] + left_out_count[m]) are skipped, so that the model's
+///   row_count[m] rows are those around them (cross-fitting). Exact.
 struct SampleRows {
   StackView<std::int32_t> index;
   std::int32_t source_rows = 0;
   StackView<const std::int32_t> first_row, row_count;
   RandomKey key;
+  StackView<const std::int32_t> left_out_first = {}, left_out_count = {};
 };
 
 /// Normal numbers mean + deviation * N(0, 1): element e = r * columns + c of each model takes words 2 (e / 2) and
@@ -418,8 +421,8 @@ struct ColumnStatistics {
   StackView<double> out;
 };
 
-/// y = (f(x) - shift) * scale per column, f = log1p where log1p is non-zero (negative inputs of log1p count as 0), else
-/// identity. NaN stays NaN.
+/// y = (f(x) - shift) * scale per column, f(x) = sign(x) log1p(|x|) if log1p is non-zero (log1p, continued to negative
+/// numbers without a jump or a turn), else identity. NaN stays NaN.
 ///   x, y [rows, columns] (y may be x); shift, scale [1, columns]; log1p [1, columns] (optional).
 ///   The subtraction and log1p are done in double, so that large columns keep their digits. Bound: 2 eps |y|.
 struct ScaleColumns {
@@ -478,17 +481,39 @@ struct ContentIndex {
   StackView<std::int32_t> index;
 };
 
-/// The score of a population. Model m's residual and -logit are standardised, u = (value - median) / spread, and where
+/// What cells of a row are absent or new: its surprise, and the residual that the cells stand for.
+/// Source s is `source` row s = {first column c, columns n, kind} of x, and its state in a row is
+///   kind 0, a number (n = 1):             missing if x[c] is NaN, else usual;
+///   kind 1, one number only (n = 1):      missing if x[c] is NaN, unseen if x[c] differs from constant[s], else usual;
+///   kind 2, 0/1 columns of one category:  missing if one of x[c..c+n) is NaN, unseen if all are 0, else usual.
+/// surprise[r] = sum over s of weight[s, 0] if missing, weight[s, 1] if unseen; NaN if every source is missing.
+/// residual[r] = the same sum with `expected` in the place of `weight`.
+///   x [rows, columns]; source [sources, 3], constant [sources, 1], weight, expected [sources, 2]; surprise, residual
+///   (optional) [rows, 1]. Sources in ascending order, in double, rounded once. Bound: eps |sum|.
+struct CellSurprise {
+  StackView<const float> x;
+  StackView<const std::int32_t> source;
+  StackView<const float> constant, weight, expected;
+  StackView<float> surprise, residual;
+};
+
+/// The score of a population. Model m's residual and -logit are standardised, u = (value - median) / spread, and if
 /// `compress` is set become sign(u) log1p(|u|);
 ///   score[r] = mean_m u_residual + discriminator_weight * max(mean_m u_discriminator, 0); NaN becomes +infinity.
 ///   residual, logit (optional: no second term) [rows, 1] per model; statistics [1, 4] per model: median and spread (>
-///   0) of the residual, median and spread of -logit; score [rows, 1] of one model. In double, models in ascending
-///   order, rounded once. Bound: 2 eps |score|.
+///   0) of the residual, median and spread of -logit; score [rows, 1] of one model.
+/// Cells that the residual leaves out (optional): absent [rows, 1] of one model is what they stand for in it, added as
+///   residual + absent_weight absent or, if absent_squared, sqrt(residual^2 + absent_weight absent).
+/// surprise [rows, 1] of one model (optional) is added to the score; if it is NaN, so is the score.
+/// In double, models in ascending order, rounded once. Bound: 2 eps (|score| + |surprise|).
 struct CombineScores {
   StackView<const float> residual, logit, statistics;
   bool compress = false;
   float discriminator_weight = 0.0f;
   StackView<float> score;
+  StackView<const float> absent = {}, surprise = {};
+  float absent_weight = 1.0f;
+  bool absent_squared = false;
 };
 
 /// How well scores rank anomalies above normal rows, one pair of measures per row of scores:
@@ -630,6 +655,7 @@ struct MinibatchDiscriminationBackward {
   X(fence_rows, FenceRows)                             \
   X(fill_missing, FillMissing)                         \
   X(content_index, ContentIndex)                       \
+  X(cell_surprise, CellSurprise)                       \
   X(combine_scores, CombineScores)                     \
   X(ranking_metrics, RankingMetrics)                   \
   X(batch_norm, BatchNorm)                             \

@@ -26,7 +26,7 @@ void run_rows(const ScaleColumns& args, std::int64_t model, std::int64_t begin, 
       for (int c = 0; c < count; ++c) value[c] = static_cast<double>(x[c]);
       if (log1p != nullptr) {
         for (int c = 0; c < count; ++c) {
-          if (log1p[first + c] != 0) value[c] = std::log1p(value[c] < 0.0 ? 0.0 : value[c]);
+          if (log1p[first + c] != 0) value[c] = std::copysign(std::log1p(std::abs(value[c])), value[c]);
         }
       }
       for (int c = 0; c < count; ++c) y[c] = static_cast<float>((value[c] - shift[first + c]) * scale[first + c]);

@@ -21,7 +21,7 @@ struct Scale {
 
 __device__ float scaled(float x, double shift, double scale, bool log1p) {
   double value = static_cast<double>(x);
-  if (log1p) value = std::log1p(value < 0.0 ? 0.0 : value);
+  if (log1p) value = std::copysign(std::log1p(std::abs(value)), value);
   return static_cast<float>((value - shift) * scale);
 }
 

@@ -18,6 +18,11 @@ std::string check_contract(const CombineScores& args) {
            ", expected a finite value of at least 0";
   });
   check.output("score", args.score, 1, rows, 1);
+  check.optional("absent", args.absent, 1, rows, 1);
+  check.optional("surprise", args.surprise, 1, rows, 1);
+  check.require(args.absent_weight >= 0.0f && std::isfinite(args.absent_weight), [&] {
+    return "absent_weight is " + std::to_string(args.absent_weight) + ", expected a finite value of at least 0";
+  });
   return check.result();
 }
 

@@ -31,6 +31,11 @@ std::string check_contract(const SampleRows& args) {
                 "first_row and row_count must be given together");
   check.optional("first_row", args.first_row, models, 1, 1);
   check.optional("row_count", args.row_count, models, 1, 1);
+  check.require(static_cast<bool>(args.left_out_first) == static_cast<bool>(args.left_out_count),
+                "left_out_first and left_out_count must be given together");
+  check.require(!args.left_out_first || args.first_row, "left_out_first is given without first_row");
+  check.optional("left_out_first", args.left_out_first, models, 1, 1);
+  check.optional("left_out_count", args.left_out_count, models, 1, 1);
   check.require(args.row_count || args.source_rows >= 1 || models * args.index.rows == 0,
                 "source_rows is " + std::to_string(args.source_rows) + ", expected at least 1");
   return check.result();

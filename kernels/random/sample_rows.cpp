@@ -1,5 +1,6 @@
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/philox.hpp"
+#include "kernels/random/left_out.hpp"
 #include "kernels/random/permutation.hpp"
 
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
@@ -26,7 +27,7 @@ void run_model(const SampleRows& args, std::int64_t model) {
   for (std::int64_t i = 0; i < index.rows; ++i, ++position) {
     if (position - epoch * rows >= rows) permutation = epoch_permutation(args.key, model, rows, ++epoch);
     const auto place = static_cast<std::uint32_t>(position - epoch * rows);
-    *index.row(i) = first + static_cast<std::int32_t>(permuted(permutation, place));
+    *index.row(i) = skip_left_out(args, model, first + static_cast<std::int32_t>(permuted(permutation, place)));
   }
 }
 

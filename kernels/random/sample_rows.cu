@@ -1,6 +1,7 @@
 #include "kernels/device/entries.hpp"
 #include "kernels/device/philox.cuh"
 #include "kernels/device/runtime.cuh"
+#include "kernels/random/left_out.hpp"
 #include "kernels/random/permutation.hpp"
 
 /// One thread per drawn row: the permutation is stateless, so each finds its own epoch, keys and place.
@@ -30,7 +31,7 @@ __global__ void __launch_bounds__(threads) sample_rows_kernel(SampleRows args) {
     const std::uint64_t epoch = position / rows;
     const auto place = static_cast<std::uint32_t>(position - epoch * rows);
     const std::uint32_t drawn = permuted(epoch_permutation(args.key, model, rows, epoch), place);
-    *args.index.model(model).row(i) = first + static_cast<std::int32_t>(drawn);
+    *args.index.model(model).row(i) = skip_left_out(args, model, first + static_cast<std::int32_t>(drawn));
   }
 }
 

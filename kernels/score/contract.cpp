@@ -25,4 +25,19 @@ std::string check_contract(const ReconstructionScore& args) {
   return check.result();
 }
 
+/// Values of the tables lie in device memory: that sources lie inside the row is the caller's to see to.
+std::string check_contract(const CellSurprise& args) {
+  ContractCheck check("cell_surprise");
+  const std::int64_t models = args.x.models, rows = args.x.rows, sources = args.source.rows;
+  check.require(sources >= 1, "source needs at least one row");
+  check.view("x", args.x, models, rows, args.x.columns);
+  check.view("source", args.source, models, sources, 3);
+  check.view("constant", args.constant, models, sources, 1);
+  check.view("weight", args.weight, models, sources, 2);
+  check.view("expected", args.expected, models, sources, 2);
+  check.output("surprise", args.surprise, models, rows, 1);
+  check.optional_output("residual", args.residual, models, rows, 1);
+  return check.result();
+}
+
 }  // namespace cugad

@@ -324,7 +324,25 @@ TEST(contract, scoring_rows) {
                                   {"logit", [](auto& a) { a.logit = matrix<const float>(numbers, 4, 1); }},
                                   {"statistics", [](auto& a) { a.statistics.columns = 2; }},
                                   {"discriminator_weight", [](auto& a) { a.discriminator_weight = not_a_number; }},
+                                  {"absent", [](auto& a) { a.absent = matrix<const float>(numbers, 4, 1); }},
+                                  {"surprise", [](auto& a) { a.surprise = matrix<const float>(numbers, 5, 2); }},
+                                  {"absent_weight", [](auto& a) { a.absent_weight = -1.0f; }},
                                   {"score", [](auto& a) { a.score.data = nullptr; }}});
+  CellSurprise surprise;
+  surprise.x = matrix<const float>(numbers, 5, 3);
+  surprise.source = matrix<const std::int32_t>(indices, 2, 3);
+  surprise.constant = matrix<const float>(numbers, 2, 1);
+  surprise.weight = surprise.expected = matrix<const float>(numbers, 2, 2);
+  surprise.surprise = matrix(numbers + 20, 5, 1);
+  expect_refusals<CellSurprise>("cell_surprise", surprise,
+                                {{"x", [](auto& a) { a.x.data = nullptr; }},
+                                 {"source", [](auto& a) { a.source.columns = 2; }},
+                                 {"source", [](auto& a) { a.source.rows = 0; }},
+                                 {"constant", [](auto& a) { a.constant.rows = 1; }},
+                                 {"weight", [](auto& a) { a.weight.columns = 1; }},
+                                 {"expected", [](auto& a) { a.expected.rows = 3; }},
+                                 {"surprise", [](auto& a) { a.surprise.data = nullptr; }},
+                                 {"residual", [](auto& a) { a.residual = matrix(numbers + 30, 4, 1); }}});
 }
 
 }  // namespace

@@ -11,8 +11,9 @@ namespace {
 /// and a batch is a window on that sequence. One case draws whole epochs, batch after batch.
 struct Shape {
   std::int64_t models = 1, source_rows = 1, batch = 1, steps = 1;
-  bool ranges = false;   ///< each model owns rows of its own
-  bool counter = false;  ///< the step comes from device memory
+  bool ranges = false;    ///< each model owns rows of its own
+  bool left_out = false;  ///< of them it leaves some out: at the start, in the middle, at the end, none
+  bool counter = false;   ///< the step comes from device memory
   /// Of the counter: it then counts groups of this many batches, as where the discriminator steps several times.
   std::uint32_t stride = 1;
   bool perf = false;
@@ -24,21 +25,32 @@ void build(Problem& problem, const Shape& shape) {
   auto& index = problem.output<std::int32_t>("index", models, batch * steps, 1);
   auto& first_row = problem.input<std::int32_t>("first_row", models, 1, 1);
   auto& row_count = problem.input<std::int32_t>("row_count", models, 1, 1);
+  auto& left_out_first = problem.input<std::int32_t>("left_out_first", models, 1, 1);
+  auto& left_out_count = problem.input<std::int32_t>("left_out_count", models, 1, 1);
   auto& counter = problem.input<std::uint32_t>("step_counter", models, steps, 1, true);
   for (std::int64_t m = 0; m < models; ++m) {
     first_row.set(m, 0, 0, shape.ranges ? static_cast<std::int32_t>(100 + 1000 * m) : 0);
-    row_count.set(m, 0, 0, static_cast<std::int32_t>(shape.source_rows + (shape.ranges ? 3 * m : 0)));
+    const auto count = static_cast<std::int32_t>(shape.source_rows + (shape.ranges ? 3 * m : 0));
+    row_count.set(m, 0, 0, count);
+    const std::int32_t before[] = {0, count / 3, count, 1};
+    left_out_first.set(m, 0, 0, first_row.get(m, 0, 0) + before[m % 4]);
+    left_out_count.set(m, 0, 0, m % 4 == 3 ? 0 : static_cast<std::int32_t>(5 + m));
   }
   for (std::int64_t s = 0; s < steps; ++s) counter.set(0, s, 0, static_cast<std::uint32_t>(s) / shape.stride);
   index.expect_checked_elsewhere();
-  problem.check = [&, at = problem.index_of(index)](const Results& results) -> std::string {
+  problem.check = [&, shape, at = problem.index_of(index)](const Results& results) -> std::string {
     for (std::int64_t m = 0; m < index.models; ++m) {
       const std::int64_t n = row_count.get(m, 0, 0);
       std::set<std::int64_t> seen;
       for (std::int64_t p = 0; p < index.rows; ++p) {
         if (p % n == 0) seen.clear();
-        const std::int64_t row = index.get(results[at], m, p, 0) - first_row.get(m, 0, 0);
         const std::string place = "position " + std::to_string(p) + " of model " + std::to_string(m) + ": ";
+        const std::int64_t drawn = index.get(results[at], m, p, 0);
+        std::int64_t row = drawn - first_row.get(m, 0, 0);
+        if (shape.left_out && drawn >= left_out_first.get(m, 0, 0)) {
+          row -= left_out_count.get(m, 0, 0);
+          if (drawn < left_out_first.get(m, 0, 0) + left_out_count.get(m, 0, 0)) return place + "a row left out";
+        }
         if (row < 0 || row >= n) return place + "row " + std::to_string(row) + " of " + std::to_string(n);
         if (!seen.insert(row).second) return place + "row " + std::to_string(row) + " twice in an epoch";
       }
@@ -56,6 +68,10 @@ void build(Problem& problem, const Shape& shape) {
         args.first_row = first_row.view(call.slice);
         args.row_count = row_count.view(call.slice);
       }
+      if (shape.left_out) {
+        args.left_out_first = left_out_first.view(call.slice);
+        args.left_out_count = left_out_count.view(call.slice);
+      }
       args.key = key;
       args.key.seed += static_cast<std::uint64_t>(call.slice.first_model);
       if (shape.counter) {
@@ -72,9 +88,9 @@ void build(Problem& problem, const Shape& shape) {
 
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters =
-      parameters("models", s.models, "source_rows", s.source_rows, "batch", s.batch, "steps", s.steps, "ranges",
-                 s.ranges, "counter", s.counter, "stride", s.stride, "layout", name_of(s.layout));
+  one.parameters = parameters("models", s.models, "source_rows", s.source_rows, "batch", s.batch, "steps", s.steps,
+                              "ranges", s.ranges, "left_out", s.left_out, "counter", s.counter, "stride", s.stride,
+                              "layout", name_of(s.layout));
   one.layout = s.layout;
   one.exact = true;
   one.perf = s.perf;
@@ -97,6 +113,8 @@ std::vector<Case> sample_rows_cases() {
          .ranges = true,
          .counter = counter,
          .layout = Layout::strided});
+  for (const std::int64_t n : {1, 2, 41})
+    add({.models = 5, .source_rows = n, .batch = 7, .steps = 3 * n, .ranges = true, .left_out = true});
   add({.source_rows = 41, .batch = 16, .steps = 12, .counter = true, .stride = 3});
   add({.source_rows = 65543, .batch = 65543, .steps = 2});
   add({.source_rows = 1000003, .batch = 4096, .steps = 2, .perf = true});
