@@ -61,10 +61,15 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
     std::vector<Explanation> none;
     const std::vector<float> scores = model.score(rows.view(), groups, 0, none);
     const std::vector<float> thresholds = model.thresholds(rows.rows, groups);
-    scored.score.insert(scored.score.end(), scores.begin(), scores.end());
-    for (std::size_t r = 0; r < scores.size(); ++r) scored.margin.push_back(scores[r] - thresholds[r]);
-    for (const std::uint8_t found : rows_with_value(chunk, labelling.column, labelling.values)) {
-      scored.anomaly.push_back((found != 0) != labelling.values_are_normal ? 1 : 0);
+    const std::vector<std::uint8_t> listed = rows_with_value(chunk, labelling.column, labelling.values);
+    for (std::size_t r = 0; r < scores.size(); ++r) {
+      if (std::isnan(scores[r])) {
+        ++model.rows_without_value;
+        continue;
+      }
+      scored.score.push_back(scores[r]);
+      scored.margin.push_back(scores[r] - thresholds[r]);
+      scored.anomaly.push_back((listed[r] != 0) != labelling.values_are_normal ? 1 : 0);
     }
     scored.values.add(chunk, labelling.column);
     status.update(chunk.first_row + chunk.rows);
@@ -99,12 +104,13 @@ metrics::Decision decide_by_thresholds(const FittedModel& model, const ScoredRow
 
 void evaluate(const std::string& input, const FlagSet& flags) {
   if (flags.given("top_percent")) flags.number("top_percent", 0, 100);
-  if (flags.given("top_percent") && flags.given("threshold")) {
-    throw UsageError("--top-percent and --threshold exclude each other");
+  for (const char* name : {"threshold", "contamination", "false_alarm_rate"}) {
+    if (!flags.given("top_percent") || !flags.given(name)) continue;
+    throw UsageError(fmt::format("--top-percent and --{} exclude each other", with_dashes(name)));
   }
   const Device device = flags.open_device();
   FittedModel model = load_model_or_fleet(device, flags.required_text("model"));
-  if (flags.given("threshold")) model.threshold = flags.score_threshold();
+  set_threshold(model, flags);
   const Labelling labelling = read_labelling(flags, model, input);
   const ScoredRows scored = score_labelled_rows(model, input, labelling, flags.boolean("quiet"));
   const auto rows = static_cast<std::int64_t>(scored.score.size());
@@ -142,6 +148,7 @@ void evaluate(const std::string& input, const FlagSet& flags) {
   }
   warn_of_unseen_values(model);
   note_pooled_rows(model);
+  note_rows_without_value(model);
 }
 
 }  // namespace
@@ -156,7 +163,7 @@ Run add_evaluate(CLI::App& app) {
   flags->add_text("anomaly", "VALUE,...", "Labels of anomalies; all other rows are normal");
   flags->add_text("normal", "VALUE,...", "Labels of normal rows; all other rows are anomalies [those of the training]");
   flags->add_text("top_percent", "P", "Flag the P percent with the highest scores [by the model's threshold]");
-  flags->add_text("threshold", "X", "Flag the rows from this score on [the model's threshold]");
+  add_threshold_flags(*flags, "Flag the rows");
   flags->add_boolean("json", "Print one JSON object");
   flags->add_device();
   flags->add_boolean("quiet", "No progress");

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "cugad/error.hpp"
+#include "host/cli/command.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
@@ -220,6 +221,40 @@ void note_pooled_rows(const FittedModel& model) {
                         fmt::join(examples, ", "));
   }
   print_note(text);
+}
+
+void add_threshold_flags(FlagSet& flags, const std::string& what) {
+  flags.add_text("threshold", "X", what + " from this score on [the model's threshold]");
+  flags.add_text("contamination", "C", what + " by the threshold that about this share of new normal rows passes");
+  flags.add_text("false_alarm_rate", "R", what + " by the conformal threshold of this rate");
+}
+
+void set_threshold(FittedModel& model, const FlagSet& flags) {
+  const auto given = [&](const char* name) { return flags.given(name) ? 1 : 0; };
+  if (given("threshold") + given("contamination") + given("false_alarm_rate") > 1) {
+    throw UsageError("--threshold, --contamination and --false-alarm-rate exclude each other");
+  }
+  if (flags.given("threshold")) model.threshold = flags.score_threshold();
+  const auto set = [&](const auto& to) {
+    if (model.fleet) to(*model.fleet);
+    to(model.detector);
+  };
+  if (flags.given("contamination")) {
+    set([&, share = static_cast<float>(flags.number("contamination", 0, 0.5))](auto& one) {
+      one.set_contamination(share);
+    });
+  }
+  if (flags.given("false_alarm_rate")) {
+    set([&, rate = static_cast<float>(flags.number("false_alarm_rate", 1e-9, 0.5))](auto& one) {
+      one.set_false_alarm_rate(rate);
+    });
+  }
+}
+
+void note_rows_without_value(const FittedModel& model) {
+  if (model.rows_without_value == 0) return;
+  print_note(
+      fmt::format("cugad: note: {} rows hold no value at all and have no score", grouped(model.rows_without_value)));
 }
 
 void warn_of_unseen_values(const FittedModel& model) {

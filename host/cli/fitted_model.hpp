@@ -9,6 +9,7 @@
 #include "cugad/detector.hpp"
 #include "cugad/fleet.hpp"
 #include "cugad/table.hpp"
+#include "host/cli/flags.hpp"
 
 /// A model file as the command uses it: the detector, or the fleet of them, with the encoder of its tables.
 namespace cugad::cli {
@@ -24,8 +25,9 @@ struct FittedModel {
   std::optional<TableEncoder> encoder;  ///< a detector fitted by a program has none: its columns are all numeric
   LabelNote labels;
   std::optional<Fleet> fleet;
-  std::string group_column;        ///< empty where there is no fleet
-  std::optional<float> threshold;  ///< in place of the model's own
+  std::string group_column;             ///< empty where there is no fleet
+  std::optional<float> threshold;       ///< in place of the model's own
+  std::int64_t rows_without_value = 0;  ///< scored so far: they have no score
 
   Matrix encode(const Table& chunk);
   /// The group of each row; none without a fleet.
@@ -59,6 +61,11 @@ class ModelInput {
   std::unique_ptr<TableReader> reader_;
 };
 
+/// Sets the thresholds by --threshold, --contamination or --false-alarm-rate, of which one may be given.
+void set_threshold(FittedModel& model, const FlagSet& flags);
+/// Declares these flags.
+void add_threshold_flags(FlagSet& flags, const std::string& what);
+
 /// "12 with models of their own, 3 (40 rows) with the pooled one".
 std::string describe_groups(const Fleet& fleet);
 
@@ -66,5 +73,7 @@ std::string describe_groups(const Fleet& fleet);
 void warn_of_unseen_values(const FittedModel& model);
 /// One line on standard error about rows of a fleet that the pooled model scored; none if there were none.
 void note_pooled_rows(const FittedModel& model);
+/// One line on standard error about rows without any value; none if there were none.
+void note_rows_without_value(const FittedModel& model);
 
 }  // namespace cugad::cli

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <memory>
 #include <optional>
 
@@ -70,18 +71,34 @@ std::string header(const CsvColumns& columns) {
   return line + '\n';
 }
 
-std::string reasons(const Explanation& explanation, const std::vector<std::string>& names) {
-  std::string cells;
-  for (std::size_t index = 0; index < explanation.column.size(); ++index) {
-    const std::string& name = names[static_cast<std::size_t>(explanation.column[index])];
-    cells += ',' + csv_cell(fmt::format("{}={}", name, explanation.residual[index]));
+/// What a cell of the table holds, by its feature: a category's is named "column=value".
+std::string cell_text(const Table& chunk, std::size_t row, const std::string& feature) {
+  for (const std::string& name : {feature, feature.substr(0, feature.find('='))}) {
+    const auto column =
+        std::find_if(chunk.columns.begin(), chunk.columns.end(), [&](const Column& one) { return one.name == name; });
+    if (column == chunk.columns.end()) continue;
+    return fmt::format("{}={}", name, column->is_text ? column->texts[row] : fmt::format("{}", column->numbers[row]));
   }
-  return cells;
+  return feature;
+}
+
+std::string reason(const Explanation& explanation, std::size_t index, const std::string& name, const Table& chunk,
+                   std::size_t row, const Matrix& rows) {
+  const bool is_value = rows.row(static_cast<std::int64_t>(row))[explanation.column[index]] == 1.0f;
+  switch (explanation.finding[index]) {
+    case Finding::missing:
+      return cell_text(chunk, row, name).substr(0, name.find('=')) + ", no value";
+    case Finding::unseen:
+      return (is_value ? name : cell_text(chunk, row, name)) + ", not seen in training";
+    case Finding::residual:
+      break;
+  }
+  return fmt::format("{}={}", name, explanation.residual[index]);
 }
 
 /// One line per row of a chunk.
 std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Scores& scores,
-                      const std::vector<std::string>& groups, std::int64_t first_row) {
+                      const std::vector<std::string>& groups, const Table& chunk, const Matrix& rows) {
   std::vector<float> probability, confidence;
   if (columns.probability) probability = model.probability(scores.score, groups, *columns.probability);
   if (columns.confidence) confidence = model.confidence(scores.score, groups);
@@ -90,8 +107,10 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
   const auto end = std::back_inserter(lines);
   for (std::size_t row = 0; row < scores.score.size(); ++row) {
     const float score = scores.score[row];
-    const int anomalous = score >= thresholds[row] ? 1 : 0;
-    if (columns.row) fmt::format_to(end, "{},", first_row + static_cast<std::int64_t>(row));
+    // A row without any value has no score, and no decision.
+    const char* anomalous = std::isnan(score) ? "" : score >= thresholds[row] ? "1" : "0";
+    if (std::isnan(score)) ++model.rows_without_value;
+    if (columns.row) fmt::format_to(end, "{},", chunk.first_row + static_cast<std::int64_t>(row));
     fmt::format_to(end, "{}", score);
     if (columns.anomaly) fmt::format_to(end, ",{}", anomalous);
     if (columns.label) fmt::format_to(end, ",{}", anomalous);
@@ -99,7 +118,11 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
     if (columns.confidence) fmt::format_to(end, ",{}", confidence[row]);
     const std::size_t methods = columns.methods.size();
     for (std::size_t i = 0; i < methods; ++i) fmt::format_to(end, ",{}", scores.of_methods[row * methods + i]);
-    if (columns.reasons > 0) lines += reasons(scores.explanations[row], model.detector.column_names());
+    for (std::size_t i = 0; columns.reasons > 0 && i < scores.explanations[row].column.size(); ++i) {
+      const Explanation& explanation = scores.explanations[row];
+      const std::string& name = model.detector.column_names()[static_cast<std::size_t>(explanation.column[i])];
+      lines += ',' + csv_cell(reason(explanation, i, name, chunk, row, rows));
+    }
     lines += '\n';
   }
   return lines;
@@ -111,7 +134,7 @@ void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& colum
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const std::vector<std::string> groups = model.groups(chunk);
     const Scores scores = score_rows(model, rows, groups, columns.reasons, !columns.methods.empty());
-    append(csv_lines(model, columns, scores, groups, chunk.first_row));
+    append(csv_lines(model, columns, scores, groups, chunk, rows));
     status.update(chunk.first_row + chunk.rows);
   });
 }
@@ -122,6 +145,8 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
   std::vector<float> all;
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const Scores scores = score_rows(model, rows, model.groups(chunk), 0);
+    model.rows_without_value +=
+        std::count_if(scores.score.begin(), scores.score.end(), [](float s) { return std::isnan(s); });
     all.insert(all.end(), scores.score.begin(), scores.score.end());
     status.update(chunk.first_row + chunk.rows);
   });
@@ -174,10 +199,10 @@ void score(const std::string& input, const FlagSet& flags) {
   }
   CsvColumns columns = chosen_columns(flags, npy);
   FittedModel model = load_model_or_fleet(flags.open_device(), flags.required_text("model"));
-  if (flags.given("threshold")) {
-    if (columns.confidence) throw UsageError("--confidence is that of the model's own threshold: not with --threshold");
-    model.threshold = flags.score_threshold();
+  if (flags.given("threshold") && columns.confidence) {
+    throw UsageError("--confidence is that of the model's own threshold: not with --threshold");
   }
+  set_threshold(model, flags);
   columns.reasons = static_cast<int>(flags.integer("explain", 0, 1, model.detector.columns()));
   if (flags.boolean("per_method")) columns.methods = methods_of(model);
   // A model that cannot give them says so before the first row.
@@ -199,6 +224,7 @@ void score(const std::string& input, const FlagSet& flags) {
   status.clear();
   warn_of_unseen_values(model);
   note_pooled_rows(model);
+  note_rows_without_value(model);
 }
 
 }  // namespace
@@ -217,7 +243,7 @@ Run add_score(CLI::App& app) {
   flags->add_boolean("confidence", "Add how sure the decision at the threshold is, from 0 to 1");
   flags->add_boolean("per_method", "Add the score of each method of an ensemble");
   flags->add_boolean("label", "Add the decision at the threshold: 1 is anomalous");
-  flags->add_text("threshold", "X", "Take rows from this score on for anomalous [the model's threshold]");
+  add_threshold_flags(*flags, "Take rows for anomalous");
   flags->add_device();
   flags->add_boolean("quiet", "No progress");
   return [input, flags] { score(*input, *flags); };

@@ -302,6 +302,19 @@ AnomalyModel::RawScores AnoGan::raw_scores(MatrixView<const float> rows, bool wi
   return raw;
 }
 
+AnomalyModel::AbsentForm AnoGan::absent_form() const {
+  if (options_.score == ScoreRule::bank) return {.weight = 1.0f, .squared = true, .root = true};
+  if (options_.score != ScoreRule::search) return {};
+  const bool is_judged = networks_.has(Role::discriminator) && !networks_.discriminator().is_joint();
+  return sum_over_columns(is_judged ? 1.0f - options_.lambda : 1.0f);
+}
+
+AnomalyModel::AbsentForm AnoGan::sum_over_columns(float weight) const {
+  if (options_.residual != Distance::l2) return {.weight = weight, .squared = options_.residual == Distance::squared};
+  // Under a root that other terms are added to, what a column adds depends on the row.
+  return {.weight = weight == 1.0f ? 1.0f : 0.0f, .squared = true, .root = true};
+}
+
 /// The distance to the bank is no residual per column: a search gives one.
 void AnoGan::explain(MatrixView<const float> rows) {
   if (options_.score != ScoreRule::bank) return;

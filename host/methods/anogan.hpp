@@ -11,6 +11,7 @@ class AnoGan : public AnomalyModel {
  public:
   using AnomalyModel::AnomalyModel;
   std::string search_path() const override;
+  AbsentForm absent_form() const override;
 
  protected:
   std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<AnoGan>(*this); }
@@ -37,6 +38,9 @@ class AnoGan : public AnomalyModel {
     view.layer[view.layers - 1].out = outputs;
     return view;
   }
+
+  /// The form of a residual that enters the score with that weight.
+  AbsentForm sum_over_columns(float weight) const;
 
   /// A network that gives `outputs` of the network's outputs and then the condition, and its weights in device memory.
   Mlp carry_condition(const char* name, const Mlp& network, StackView<const float> weights, int outputs,

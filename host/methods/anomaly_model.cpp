@@ -6,6 +6,7 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
+#include "kernels/combine_scores/combine.hpp"
 
 namespace cugad {
 namespace {
@@ -18,6 +19,10 @@ constexpr std::int64_t generate_rows = 1024;  ///< rows generated at a time
 /// With networks so wide, or so many restarts, that a row needs more values than this, chunks are smaller: 512 MiB on a
 /// CPU are enough for all.
 constexpr std::int64_t usual_values_per_row = 8192;
+/// So many scores give a median and a spread of one model that are good to a tenth of the spread.
+constexpr std::size_t enough_rows_of_one_model = 200;
+/// Rows that the mean residual of each column is taken of.
+constexpr std::int64_t rows_of_column_residuals = 1000;
 
 /// Kept for a row and model while it is scored, about.
 std::int64_t values_per_row(const MethodNetworks& networks, const DetectorOptions& options) {
@@ -169,22 +174,116 @@ void AnomalyModel::add_feature_residual(MatrixView<const float> rows, float* fea
   }
 }
 
-void AnomalyModel::combine(const RawScores& raw, StackView<float> scores) {
+void AnomalyModel::combine(const RawScores& raw, StackView<const float> statistics, const Beside& beside,
+                           StackView<float> scores) {
+  const AbsentForm form = absent_form();
   run(context_, CombineScores{.residual = raw.residual,
                               .logit = raw.logit,
-                              .statistics = statistics_,
+                              .statistics = statistics,
                               .compress = options_.compress && options_.standardise,
                               .discriminator_weight = options_.discriminator_weight,
-                              .score = scores});
+                              .score = scores,
+                              .absent = form.weight > 0.0f ? beside.absent : StackView<const float>(),
+                              .surprise = beside.surprise,
+                              .absent_weight = form.weight,
+                              .absent_squared = form.root});
 }
 
-std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows) {
+AnomalyModel::RowRange AnomalyModel::new_rows(std::int64_t model, const std::vector<std::int64_t>& fold_begin) const {
+  const auto folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
+  const std::int64_t fold = (options_.fold + model) % folds;
+  return {fold_begin[fold], fold_begin[fold + 1]};
+}
+
+/// Location and spread per model of the values of rows that are new to it. Models of one population are alike: if few
+/// rows are new to each, they share the statistics of all.
+std::vector<ScoreStatistics> AnomalyModel::statistics_of_new_rows(StackView<const float> values, float sign,
+                                                                  const std::vector<float>& absent,
+                                                                  const std::vector<std::int64_t>& fold_begin) {
+  std::vector<std::vector<float>> of_model(population());
+  std::size_t fewest = std::numeric_limits<std::size_t>::max();
+  for (std::int64_t m = 0; m < population(); ++m) {
+    const auto [begin, end] = new_rows(m, fold_begin);
+    of_model[m] = download(context_, values.model(m).row(begin), end - begin);
+    for (float& value : of_model[m]) value = sign * value + 0.0f;
+    for (std::int64_t r = begin; r < end && !absent.empty(); ++r) {
+      float& value = of_model[m][r - begin];
+      value = with_absent(value, absent[r], absent_form().weight, absent_form().root);
+    }
+    fewest = std::min(fewest, of_model[m].size());
+  }
+  std::vector<ScoreStatistics> statistics;
+  if (fewest >= enough_rows_of_one_model || fold_begin.size() == 2) {
+    for (const auto& own : of_model) statistics.push_back(statistics_of(context_, own));
+    return statistics;
+  }
+  std::vector<float> all;
+  for (const auto& own : of_model) all.insert(all.end(), own.begin(), own.end());
+  statistics.assign(of_model.size(), statistics_of(context_, all));
+  return statistics;
+}
+
+std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
+                                                   const std::vector<std::int64_t>& fold_begin) {
+  const AbsentForm form = absent_form();
+  if (form.weight == 0.0f) return {};
+  const std::int64_t columns = rows.columns, folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
+  std::vector<double> sum(columns), count(columns);
+  double total = 0, complete_rows = 0, whole = 0;  // of rows without missing cells
+  std::vector<float> scale(columns, 1.0f);
+  for (std::int64_t fold = 0; fold < folds; ++fold) {
+    const std::int64_t end = std::min(fold_begin[fold + 1], fold_begin[fold] + rows_of_column_residuals / folds);
+    for (std::int64_t first = fold_begin[fold]; first < end; first += chunk_rows()) {
+      const MatrixView<const float> part(rows.row(first), std::min(chunk_rows(), end - first), columns,
+                                         rows.row_stride);
+      const RawScores raw = raw_scores(part, true);
+      std::vector<std::vector<float>> residual;
+      for (std::int64_t m = 0; m < population(); ++m)
+        residual.push_back(download_rows(context_, raw.residual.model(m)));
+      explain(part);
+      const std::vector<float> x = download_rows(context_, part);
+      for (std::int64_t m = 0; m < population(); ++m) {
+        if (!new_rows(m, fold_begin).contains(first)) continue;
+        if (column_scale_) scale = download(context_, column_scale_.model(m).data, columns);
+        const std::vector<float> off = download_rows(context_, feature_residual_.slice_rows(0, part.rows).model(m));
+        for (std::int64_t r = 0; r < part.rows; ++r) {
+          double own = 0;
+          bool is_complete = true;
+          for (std::int64_t c = 0; c < columns; ++c) {
+            if (std::isnan(x[r * columns + c])) {
+              is_complete = false;
+              continue;
+            }
+            const double cell = std::min(off[r * columns + c] * scale[c], largest_scaled_residual());
+            const double share = form.squared ? cell * cell : cell;
+            sum[c] += share;
+            count[c] += 1;
+            own += share;
+          }
+          if (!is_complete) continue;
+          complete_rows += 1;
+          total += own;
+          whole += std::pow(double{residual[m][r]}, 2);
+        }
+      }
+    }
+  }
+  // The residual under a root may be that of another generated row than the nearest, which explains.
+  const double factor = form.root && total > 0 && std::isfinite(whole) ? whole / total : 1.0;
+  for (std::int64_t c = 0; c < columns; ++c) sum[c] = factor * sum[c] / std::max(1.0, count[c]);
+  return sum;
+}
+
+std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
+                                           const std::vector<float>& absent) {
   const std::int64_t models = population();
-  learn_scales(rows);
+  learn_scales(rows, fold_begin);
   Arena arena(context_);
   const auto residual = arena.stack("residuals of the training rows", models, rows.rows, 1);
   const auto logit = arena.stack("logits of the training rows", models, needs_discriminator() ? rows.rows : 0, 1);
   const auto scores = arena.stack("scores of the training rows", 1, rows.rows, 1);
+  const auto given = arena.stack("absent cells of the training rows", 1, static_cast<std::int64_t>(absent.size()), 1);
+  context_.backend().copy(given.data, absent.data(), sizeof(float) * absent.size(), context_.stream());
   for (std::int64_t first = 0; first < rows.rows; first += chunk_rows()) {
     const std::int64_t count = std::min(chunk_rows(), rows.rows - first);
     const RawScores raw = raw_scores({rows.row(first), count, rows.columns, rows.row_stride}, false);
@@ -194,26 +293,37 @@ std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows) {
     }
   }
   std::vector<ScoreStatistics> of_residual(models), of_discriminator(models);
-  for (std::int64_t m = 0; m < models && options_.standardise; ++m) {
-    std::vector<float> values = download(context_, residual.model(m).data, rows.rows);
-    of_residual[m] = statistics_of(context_, values);
-    std::fill(values.begin(), values.end(), 0.0f);
-    if (needs_discriminator()) values = download(context_, logit.model(m).data, rows.rows);
-    for (float& value : values) value = 0.0f - value;
-    of_discriminator[m] = statistics_of(context_, values);
+  if (options_.standardise) {
+    of_residual = statistics_of_new_rows(residual, 1.0f, absent, fold_begin);
+    if (needs_discriminator()) of_discriminator = statistics_of_new_rows(logit, -1.0f, {}, fold_begin);
   }
   set_statistics(std::move(of_residual), std::move(of_discriminator));
-  RawScores raw;
-  raw.residual = residual;
-  if (needs_discriminator()) raw.logit = logit;
-  combine(raw, scores);
+  // The models that left a fold out stand as many apart as there are folds.
+  const auto folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
+  for (std::int64_t first = 0; first < std::min(folds, models); ++first) {
+    const std::int64_t step = folds == 1 ? 1 : folds;
+    const auto [begin, end] = new_rows(first, fold_begin);
+    const auto of_fold = [&, count = end - begin](StackView<const float> all) {
+      return StackView<const float>(all.model(first).row(begin), (models - 1 - first) / step + 1, count, all.columns,
+                                    step * all.model_stride, all.row_stride);
+    };
+    RawScores raw;
+    raw.residual = of_fold(residual);
+    if (needs_discriminator()) raw.logit = of_fold(logit);
+    const StackView<const float> statistics(statistics_.model(first).data, raw.residual.models, 1, statistics_.columns,
+                                            step * statistics_.model_stride, statistics_.row_stride);
+    Beside beside;
+    if (!absent.empty()) beside.absent = given.slice_rows(begin, end - begin);
+    combine(raw, statistics, beside, scores.slice_rows(begin, end - begin));
+  }
   return download(context_, scores.data, rows.rows);
 }
 
-void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, float* feature_residual) {
+void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, const Beside& beside,
+                         float* feature_residual) {
   if (rows.rows == 0) return;
   context_.freeze_weights();
-  combine(raw_scores(rows, feature_residual != nullptr), scores);
+  combine(raw_scores(rows, feature_residual != nullptr), statistics_, beside, scores);
   if (feature_residual == nullptr) return;
   // Last, for it may leave other reconstructions: an explanation changes no score.
   explain(rows);

@@ -41,8 +41,21 @@ class AnomalyModel {
   /// Another model, prepared as this one is, on the same weights.
   std::unique_ptr<AnomalyModel> share();
 
-  /// Learns the score statistics on rows that stand for training, and returns their scores.
-  std::vector<float> calibrate(MatrixView<const float> rows);
+  /// What missing cells stand for in the method's residual: the share of each column in it, and how it is added.
+  struct AbsentForm {
+    float weight = 0.0f;   ///< 0: the residual is not a sum over columns
+    bool squared = false;  ///< the columns' squares are added, under a root if `root`
+    bool root = false;
+  };
+  virtual AbsentForm absent_form() const { return {}; }
+  /// Of each column, on average over calibration rows that are new to the models; empty if there is none.
+  std::vector<double> column_residuals(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin);
+
+  /// Learns the score statistics on rows that stand for new ones, and returns their scores. The rows come fold after
+  /// fold, which begin at `fold_begin`, and each is scored by the models that left its fold out; in a single fold, all
+  /// models score all rows. `absent`: per row, what its missing cells stand for; empty if no row has any.
+  std::vector<float> calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
+                               const std::vector<float>& absent = {});
   const std::vector<ScoreStatistics>& residual_statistics() const { return residual_statistics_; }
   const std::vector<ScoreStatistics>& discriminator_statistics() const { return discriminator_statistics_; }
   void set_statistics(std::vector<ScoreStatistics> residual, std::vector<ScoreStatistics> discriminator);
@@ -57,8 +70,12 @@ class AnomalyModel {
   std::int64_t chunk_rows() const;
   /// Final scores [rows, 1] of at most chunk_rows() rows, both in device memory. Asynchronous on context(), and
   /// allocates nothing after the first call. feature_residual (optional, rows x columns on the host) receives the mean
-  /// |x - G(z)| per column; then it waits.
-  void score(MatrixView<const float> rows, StackView<float> scores, float* feature_residual = nullptr);
+  /// |x - G(z)| per column; then it waits. `beside`: of the rows' cells that are absent or new.
+  struct Beside {
+    StackView<const float> absent, surprise;  ///< as CombineScores
+  };
+  void score(MatrixView<const float> rows, StackView<float> scores, const Beside& beside = {},
+             float* feature_residual = nullptr);
   Context& context() { return context_; }
   /// How the latent search of a full chunk runs on this device; empty where there is one way, or no search.
   virtual std::string search_path() const { return ""; }
@@ -81,10 +98,18 @@ class AnomalyModel {
   };
   /// Scores of one chunk. with_residuals: feature_residual_ must be filled then or by explain().
   virtual RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) = 0;
+  /// No column of a scaled residual counts for more.
+  virtual float largest_scaled_residual() const { return std::numeric_limits<float>::infinity(); }
   /// Fills feature_residual_ where raw_scores has not.
   virtual void explain(MatrixView<const float>) {}
-  /// Learns on training rows what raw scores need, before their statistics are taken.
-  virtual void learn_scales(MatrixView<const float>) {}
+  struct RowRange {
+    std::int64_t begin, end;
+    bool contains(std::int64_t row) const { return row >= begin && row < end; }
+  };
+  /// The calibration rows that are new to a model.
+  RowRange new_rows(std::int64_t model, const std::vector<std::int64_t>& fold_begin) const;
+  /// Learns on calibration rows what raw scores need, before their statistics are taken.
+  virtual void learn_scales(MatrixView<const float>, const std::vector<std::int64_t>&) {}
 
   std::int64_t population() const { return options_.population; }
   bool needs_discriminator() const { return options_.discriminator_weight > 0.0f; }
@@ -106,7 +131,10 @@ class AnomalyModel {
  private:
   void add_feature_residual(MatrixView<const float> rows, float* feature_residual);
   void fold_weights(const Network& network, StackView<const float> from, StackView<float> to);
-  void combine(const RawScores& raw, StackView<float> scores);
+  void combine(const RawScores& raw, StackView<const float> statistics, const Beside& beside, StackView<float> scores);
+  std::vector<ScoreStatistics> statistics_of_new_rows(StackView<const float> values, float sign,
+                                                      const std::vector<float>& absent,
+                                                      const std::vector<std::int64_t>& fold_begin);
 
   std::array<StackView<float>, role_count> weights_;
   std::vector<ScoreStatistics> residual_statistics_, discriminator_statistics_;

@@ -11,9 +11,27 @@
 #include "host/methods/anogan.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/fitting.hpp"
+#include "host/methods/model_rows.hpp"
 #include "host/table/cell.hpp"
 
 namespace cugad {
+namespace {
+
+/// Per row the sum of its missing cells' columns; empty if it is 0 for all rows.
+std::vector<float> absent_cells(const Matrix& rows, const std::vector<double>& of_column) {
+  std::vector<float> absent(static_cast<std::size_t>(rows.rows));
+  bool is_any = false;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    double sum = 0;
+    for (std::int64_t c = 0; c < rows.columns; ++c) sum += std::isnan(rows.row(r)[c]) ? of_column[c] : 0.0;
+    absent[r] = static_cast<float>(sum);
+    is_any = is_any || sum > 0;
+  }
+  if (!is_any) absent.clear();
+  return absent;
+}
+
+}  // namespace
 
 Detector::Detector(const Device& device, DetectorOptions options)
     : impl_(std::make_unique<Impl>(device, std::move(options))) {}
@@ -38,6 +56,13 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   const std::int64_t condition = prepared.roles.condition;
   const DetectorOptions resolved = resolve(d.options, prepared.training.rows, rows.columns - condition);
   const ResidentRows resident(on_device, std::as_const(prepared.training).view());
+  Arena ranges(d.device.backend());
+  TrainingRows training_rows(resident.view());
+  if (prepared.training_begin.size() > 2) {
+    ModelRows models;
+    models.add(0, prepared.training_begin, resolved.population, resolved.fold);
+    training_rows = models.of(resident.view(), on_device, ranges);
+  }
   if (resident.is_pinned() && control.on_message) {
     control.on_message("the rows exceed the memory of " + d.device.name() + ": they are read over the bus");
   }
@@ -49,7 +74,7 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
     check_memory(options, definition_of(options.method).networks(options, rows.columns, condition));
   }
   for (const DetectorOptions& options : of_methods) {
-    GanTraining training(d.device, options, {resident.view()}, condition);
+    GanTraining training(d.device, options, training_rows, condition);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
     telemetry.insert(telemetry.end(), training.telemetry().begin(), training.telemetry().end());
@@ -57,6 +82,15 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
     members.back()->take_weights(training);
   }
   d.finish(resolved, std::move(members), std::move(prepared));
+  if (control.on_message) {
+    if (d.calibration->folds() == 1) {
+      control.on_message(
+          "the scores are calibrated on the training rows themselves: new normal rows score higher, and more of them "
+          "pass the threshold");
+    }
+    if (const std::string note = threshold_note(d.calibration->count(), resolved); !note.empty())
+      control.on_message(note);
+  }
   d.telemetry = std::move(telemetry);
   d.names = std::move(column_names);
 }
@@ -68,17 +102,41 @@ void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector
     member->prepare();
   }
   auto trained = std::make_unique<Ensemble>(device, std::move(members));
-  Context context = device.make_context();
-  const ResidentRows resident(context, std::as_const(prepared.calibration).view());
-  const std::vector<float> scores = trained->calibrate(resident.view());
-  ScoreCalibration learnt(scores);
-  threshold = score_threshold(scores, resolved_options);
-  calibration = std::move(learnt);
   resolved = resolved_options;
+  calibrate(*trained, prepared);
+  threshold = calibration->threshold(resolved);
   transform = std::move(prepared.transform);
+  novelty = std::move(prepared.novelty);
   roles = std::move(prepared.roles);
   stream.reset();
   model = std::move(trained);
+}
+
+void Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
+  Context context = device.make_context();
+  const Matrix& rows = prepared.calibration;
+  const ResidentRows resident(context, rows.view());
+  std::vector<std::vector<float>> absent(trained.methods());
+  for (std::size_t i = 0; i < trained.methods() && prepared.novelty; ++i) {
+    AnomalyModel& member = trained.member(i);
+    std::vector<double> of_networks = member.column_residuals(resident.view(), prepared.calibration_begin);
+    of_networks.resize(static_cast<std::size_t>(rows.columns));
+    std::vector<double> of_caller(of_networks.size());
+    for (std::size_t c = 0; c < of_caller.size(); ++c) of_caller[prepared.roles.order[c]] = of_networks[c];
+    prepared.novelty.add_method(of_caller, member.absent_form().weight > 0.0f ? 1.0 : 0.0);
+    absent[i] = absent_cells(rows, of_networks);
+  }
+  std::vector<float> scores = trained.calibrate(resident.view(), prepared.calibration_begin, absent);
+  if (prepared.novelty) {
+    // A nat counts half of what lies between the 5th and the 95th percentile: an event that one of 200 rows shows lifts
+    // a row of the former over the latter.
+    const double unit = double{resolved.novelty} * 1.645 * double{statistics_of(context, scores).spread};
+    prepared.novelty.scale_by(unit);
+    for (std::size_t r = 0; r < scores.size(); ++r) {
+      scores[r] = static_cast<float>(double{scores[r]} + unit * double{prepared.surprise[r]});
+    }
+  }
+  calibration = ScoreCalibration(scores, static_cast<std::int64_t>(prepared.calibration_begin.size()) - 1);
 }
 
 void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
@@ -90,17 +148,42 @@ void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vec
                 "score: the first call makes the buffers, which cannot be while the stream is captured: score as many "
                 "rows once before");
   }
-  if (!stream) stream = std::make_unique<ScoreStream>(device, transform, *model);
+  if (!stream) stream = std::make_unique<ScoreStream>(device, transform, novelty, *model);
   if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
   stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores);
-  if (residuals == nullptr || roles.condition == 0) return;
+  if (residuals == nullptr) return;
   // From the networks' order back to the caller's.
   const std::int64_t columns = rows.columns;
   std::vector<float> row(columns);
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
+  for (std::int64_t r = 0; r < rows.rows && roles.condition > 0; ++r) {
     float* residual = residuals->data() + r * columns;
     for (std::int64_t c = 0; c < columns; ++c) row[roles.order[c]] = c < columns - roles.condition ? residual[c] : 0.0f;
     std::copy(row.begin(), row.end(), residual);
+  }
+}
+
+void Detector::Impl::explain_novelty(MatrixView<const float> rows, std::vector<float>& residuals,
+                                     std::vector<Finding>& findings) const {
+  findings.assign(residuals.size(), Finding::residual);
+  if (!novelty) return;
+  std::vector<float> brought;
+  if (!device.backend().is_host_memory() && device.backend().is_device_pointer(rows.data)) {
+    Context context = device.make_context();
+    brought = download_rows(context, rows);
+    rows = {brought.data(), rows.rows, rows.columns};
+  }
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    float* residual = residuals.data() + r * rows.columns;
+    for (const Novelty::Source& source : novelty.sources()) {
+      const CellState state = source.state(rows.row(r));
+      const float rise = state == CellState::usual     ? 0.0f
+                         : state == CellState::missing ? source.missing
+                                                       : source.unseen;
+      if (rise == 0.0f) continue;
+      std::fill_n(residual + source.first, source.columns, 0.0f);
+      residual[source.first] = rise;
+      findings[r * rows.columns + source.first] = state == CellState::missing ? Finding::missing : Finding::unseen;
+    }
   }
 }
 
@@ -109,6 +192,7 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
   other->resolved = resolved;
   other->names = names;
   other->transform = transform;
+  other->novelty = novelty;
   other->roles = roles;
   other->model = model->share(device);
   other->telemetry = telemetry;
@@ -152,6 +236,8 @@ std::vector<float> Detector::explain(MatrixView<const float> rows, int count, st
                 "explain was asked for " + std::to_string(count) + " columns, expected at least 1");
   std::vector<float> scores(std::max<std::int64_t>(0, rows.rows)), residuals;
   impl_->score(rows, scores.data(), &residuals);
+  std::vector<Finding> findings;
+  impl_->explain_novelty(rows, residuals, findings);
   const auto kept = static_cast<std::size_t>(std::min<std::int64_t>(count, rows.columns));
   explanations.assign(scores.size(), {});
   std::vector<int> order(rows.columns);
@@ -162,6 +248,7 @@ std::vector<float> Detector::explain(MatrixView<const float> rows, int count, st
     for (std::size_t k = 0; k < kept; ++k) {
       explanations[r].column.push_back(order[k]);
       explanations[r].residual.push_back(residual[order[k]]);
+      explanations[r].finding.push_back(findings[static_cast<std::int64_t>(r) * rows.columns + order[k]]);
     }
   }
   return scores;
@@ -198,13 +285,37 @@ std::vector<float> Detector::Impl::probability(std::span<const float> scores, Pr
 
 std::vector<float> Detector::Impl::confidence(std::span<const float> scores) const {
   const ScoreCalibration& kept = calibrated();
-  const std::int64_t normal = expected_normal(kept.count(), resolved);
   std::vector<float> confidences;
   confidences.reserve(scores.size());
   for (const float score : scores) {
-    confidences.push_back(static_cast<float>(kept.confidence(score, threshold, normal)));
+    confidences.push_back(static_cast<float>(kept.confidence(score, threshold, resolved)));
   }
   return confidences;
+}
+
+void Detector::Impl::rethreshold(float contamination, float false_alarm_rate) {
+  DetectorOptions asked = resolved;
+  if (false_alarm_rate == 0.0f) asked.contamination = contamination;
+  asked.false_alarm_rate = false_alarm_rate;
+  check_options(asked);
+  threshold = calibrated().threshold(asked);
+  resolved = asked;
+}
+
+void Detector::set_contamination(float contamination) {
+  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  impl_->rethreshold(contamination, 0.0f);
+}
+
+void Detector::set_false_alarm_rate(float rate) {
+  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  if (rate == 0.0f) throw Error(ErrorCode::invalid_argument, "false_alarm_rate is 0, expected more than that");
+  impl_->rethreshold(0.0f, rate);
+}
+
+Detector::Calibration Detector::calibration() const {
+  if (!fitted() || !impl_->calibration) return {};
+  return {impl_->calibration->count(), impl_->calibration->folds()};
 }
 
 std::vector<float> Detector::probability(std::span<const float> scores, Probability kind) const {

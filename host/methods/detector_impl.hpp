@@ -10,6 +10,7 @@
 #include "cugad/table.hpp"
 #include "host/methods/column_roles.hpp"
 #include "host/methods/fitting.hpp"
+#include "host/methods/novelty.hpp"
 #include "host/methods/score_calibration.hpp"
 #include "host/methods/score_stream.hpp"
 #include "host/model_file/safetensors.hpp"
@@ -43,10 +44,18 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   /// Makes the detector of trained members: prepares and calibrates them. (All but telemetry and names.)
   void finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
               PreparedRows prepared);
+  /// Learns what missing cells stand for, and the calibration with them.
+  void calibrate(Ensemble& trained, PreparedRows& prepared);
+  /// Replaces the residuals of absent and new cells by what the score rises by for them; `findings` is of each
+  /// residual.
+  void explain_novelty(MatrixView<const float> rows, std::vector<float>& residuals,
+                       std::vector<Finding>& findings) const;
   /// Throws Error{unsupported} for a model without calibration.
   const ScoreCalibration& calibrated() const;
   std::vector<float> probability(std::span<const float> scores, Probability kind) const;
   std::vector<float> confidence(std::span<const float> scores) const;
+  /// Sets the threshold by one of the two; the other is 0.
+  void rethreshold(float contamination, float false_alarm_rate);
   /// As a model file, and back (host/methods/model_file.cpp). from_file checks every value; Error{format} names the
   /// path and the field.
   safetensors::File to_file() const;
@@ -59,6 +68,7 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   DetectorOptions resolved;  ///< with latent size, steps and decay decided by the rows
   std::vector<std::string> names;
   FeatureTransform transform;
+  Novelty novelty;
   ColumnRoles roles;
   std::unique_ptr<Ensemble> model;
   std::unique_ptr<ScoreStream> stream;  ///< made for the first score

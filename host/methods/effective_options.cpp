@@ -99,6 +99,7 @@ constexpr Rule rules[] = {
     {"column_spread", rebuilds},
     {"compress", [](const DetectorOptions& o) { return o.standardise; }},
     {"contamination", [](const DetectorOptions& o) { return !(o.false_alarm_rate > 0.0f); }},
+    {"fold", [](const DetectorOptions& o) { return o.folds != 1; }},
 };
 
 }  // namespace

@@ -236,13 +236,23 @@ StackView<const float> EncoderModel::judge(StackView<const float> filled) {
   return buffers.result();
 }
 
+AnomalyModel::AbsentForm EncoderModel::absent_form() const {
+  if (!reconstructs()) return AnoGan::absent_form();
+  if (options_.score != ScoreRule::reconstruction) return {};
+  return sum_over_columns(discriminates() ? score_weights().residual : 1.0f);
+}
+
+float EncoderModel::largest_scaled_residual() const {
+  return column_scale_ ? most_spreads : AnoGan::largest_scaled_residual();
+}
+
 /// raw_scores has filled the residuals of a reconstruction.
 void EncoderModel::explain(MatrixView<const float> rows) {
   if (!reconstructs()) AnoGan::explain(rows);
 }
 
-/// The standard deviation of x - G(E(x)) per column on training rows.
-void EncoderModel::learn_scales(MatrixView<const float> rows) {
+/// The standard deviation of x - G(E(x)) per column on rows that are new to the model.
+void EncoderModel::learn_scales(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin) {
   if (!column_scale_) return;
   const std::int64_t models = population(), columns = rows.columns;
   std::vector<float> ones(static_cast<std::size_t>(models * columns), 1.0f);
@@ -254,8 +264,10 @@ void EncoderModel::learn_scales(MatrixView<const float> rows) {
     reconstruct(part, false);
     const std::vector<float> x = download_rows(context_, part);
     for (std::int64_t m = 0; m < models; ++m) {
+      const RowRange unseen = new_rows(m, fold_begin);
       const std::vector<float> rebuilt = download_rows(context_, reconstruction_.slice_rows(0, some).model(m));
       for (std::int64_t i = 0; i < some * columns; ++i) {
+        if (!unseen.contains(first + i / columns)) continue;
         const auto at = static_cast<std::size_t>(m * columns + i % columns);
         const double residual = double{x[i]} - rebuilt[i];
         if (std::isnan(residual)) continue;

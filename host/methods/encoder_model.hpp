@@ -10,13 +10,16 @@ class EncoderModel : public AnoGan {
  public:
   EncoderModel(const Device& device, const DetectorOptions& resolved_options, const MethodNetworks& networks);
 
+  AbsentForm absent_form() const override;
+
  protected:
+  float largest_scaled_residual() const override;
   std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<EncoderModel>(*this); }
   void draw() override;
   void take_memory() override;
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override;
   void explain(MatrixView<const float> rows) override;
-  void learn_scales(MatrixView<const float> rows) override;
+  void learn_scales(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin) override;
   StackView<const float> encode(MatrixView<const float> rows) override;
   StackView<const float> judge(StackView<const float> filled) override;
   /// What the reconstruction score multiplies its two parts with, which are sums over columns and features.

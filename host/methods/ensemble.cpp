@@ -42,12 +42,13 @@ void Ensemble::use_stream(void* stream) {
   for (std::size_t i = 1; i < methods(); ++i) member(i).context().use_stream(context().stream());
 }
 
-std::vector<float> Ensemble::calibrate(MatrixView<const float> rows) {
-  if (methods() == 1) return member(0).calibrate(rows);
+std::vector<float> Ensemble::calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
+                                       const std::vector<std::vector<float>>& absent) {
+  if (methods() == 1) return member(0).calibrate(rows, fold_begin, absent[0]);
   std::vector<ScoreStatistics> statistics;
   std::vector<std::vector<float>> scores;
-  for (const auto& member : members_) {
-    scores.push_back(member->calibrate(rows));
+  for (std::size_t i = 0; i < methods(); ++i) {
+    scores.push_back(member(i).calibrate(rows, fold_begin, absent[i]));
     statistics.push_back(statistics_of(context(), scores.back()));
   }
   set_statistics(statistics);
@@ -62,7 +63,7 @@ std::vector<float> Ensemble::calibrate(MatrixView<const float> rows) {
   return total;
 }
 
-void Ensemble::score_members(MatrixView<const float> rows, float* feature_residual) {
+void Ensemble::score_members(MatrixView<const float> rows, StackView<const float> absent, float* feature_residual) {
   const std::int64_t cells = rows.rows * rows.columns;
   std::vector<float> residual;
   if (feature_residual != nullptr) {
@@ -71,25 +72,28 @@ void Ensemble::score_members(MatrixView<const float> rows, float* feature_residu
   }
   for (std::size_t i = 0; i < methods(); ++i) {
     const StackView<float> scores(member_scores_.model(static_cast<std::int64_t>(i)).data, 1, rows.rows, 1);
-    member(i).score(rows, scores, feature_residual == nullptr ? nullptr : residual.data());
+    AnomalyModel::Beside beside;
+    if (absent) beside.absent = absent.slice_models(static_cast<std::int64_t>(i), 1);
+    member(i).score(rows, scores, beside, feature_residual == nullptr ? nullptr : residual.data());
     if (feature_residual == nullptr) continue;
     for (std::int64_t c = 0; c < cells; ++c) feature_residual[c] += residual[c] / static_cast<float>(methods());
   }
 }
 
-void Ensemble::score(MatrixView<const float> rows, StackView<float> scores, float* feature_residual,
-                     float* method_scores) {
+void Ensemble::score(MatrixView<const float> rows, StackView<float> scores, const AnomalyModel::Beside& beside,
+                     float* feature_residual, float* method_scores) {
   if (rows.rows == 0) return;
   if (methods() == 1) {
-    member(0).score(rows, scores, feature_residual);
+    member(0).score(rows, scores, beside, feature_residual);
   } else {
-    score_members(rows, feature_residual);
+    score_members(rows, beside.absent, feature_residual);
     run(context(), CombineScores{.residual = member_scores_.slice_rows(0, rows.rows),
                                  .logit = {},
                                  .statistics = constants_,
                                  .compress = false,
                                  .discriminator_weight = 0.0f,
-                                 .score = scores});
+                                 .score = scores,
+                                 .surprise = beside.surprise});
   }
   if (method_scores == nullptr) return;
   const auto count = static_cast<std::int64_t>(methods());

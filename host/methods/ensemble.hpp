@@ -22,18 +22,22 @@ class Ensemble {
   /// Standardises the members' scores: one per method; with one method they are not used.
   void set_statistics(const std::vector<ScoreStatistics>& statistics);
   const std::vector<ScoreStatistics>& statistics() const { return statistics_; }
-  /// Calibrates each member, then the average; returns the final scores of the rows.
-  std::vector<float> calibrate(MatrixView<const float> rows);
+  /// Calibrates each member, then the average; returns the final scores of the rows. `absent`: of each method, as
+  /// AnomalyModel::calibrate takes it.
+  std::vector<float> calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
+                               const std::vector<std::vector<float>>& absent);
 
   std::int64_t chunk_rows() const;
   Context& context() const { return members_.front()->context(); }
   void use_stream(void* stream);
   /// Final scores of at most chunk_rows() rows, as AnomalyModel::score. feature_residual: mean over the methods that
   /// have residuals; method_scores (optional, rows x methods() on the host): each method's own score, then it waits.
-  void score(MatrixView<const float> rows, StackView<float> scores, float* feature_residual, float* method_scores);
+  /// `beside.absent` has one model per method.
+  void score(MatrixView<const float> rows, StackView<float> scores, const AnomalyModel::Beside& beside,
+             float* feature_residual, float* method_scores);
 
  private:
-  void score_members(MatrixView<const float> rows, float* feature_residual);
+  void score_members(MatrixView<const float> rows, StackView<const float> absent, float* feature_residual);
 
   std::vector<std::unique_ptr<AnomalyModel>> members_;
   std::vector<ScoreStatistics> statistics_;

@@ -6,6 +6,7 @@
 
 #include "cugad/error.hpp"
 #include "host/methods/detector_impl.hpp"
+#include "host/methods/folds.hpp"
 #include "host/table/cell.hpp"
 
 namespace cugad {
@@ -13,6 +14,7 @@ namespace {
 
 /// Training rows whose scores stand for all: enough for a 0.1 % quantile, few enough for a latent search.
 constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_search = 2000;
+constexpr int usual_folds = 5;
 
 void fill_missing_with_means(MatrixView<float> rows) {
   std::vector<double> sum(rows.columns, 0.0);
@@ -31,6 +33,28 @@ void fill_missing_with_means(MatrixView<float> rows) {
         cell = static_cast<float>(sum[c] / static_cast<double>(std::max<std::int64_t>(1, present[c])));
     }
   }
+}
+
+/// Positions of the rows in folds that some model of the population leaves out; all rows if there is one fold.
+std::vector<std::int64_t> left_out_by_a_model(const Folds& folds, const DetectorOptions& options) {
+  std::vector<bool> is_left_out(static_cast<std::size_t>(folds.count()), folds.count() == 1);
+  for (std::int64_t m = 0; m < options.population; ++m) is_left_out[folds.of_model(m, options.fold)] = true;
+  std::vector<std::int64_t> rows;
+  for (std::int64_t k = 0; k < folds.count(); ++k) {
+    for (std::int64_t r = folds.begin[k]; is_left_out[k] && r < folds.begin[k + 1]; ++r) rows.push_back(r);
+  }
+  return rows;
+}
+
+/// Where each fold begins among rows whose positions, ascending, are given.
+std::vector<std::int64_t> folds_of_rows(const std::vector<std::int64_t>& positions,
+                                        const std::vector<std::int64_t>& fold_begin) {
+  if (fold_begin.size() == 2) return {0, static_cast<std::int64_t>(positions.size())};
+  std::vector<std::int64_t> begin;
+  for (const std::int64_t first : fold_begin) {
+    begin.push_back(std::lower_bound(positions.begin(), positions.end(), first) - positions.begin());
+  }
+  return begin;
 }
 
 }  // namespace
@@ -74,10 +98,14 @@ void check_fit_arguments(MatrixView<const float> rows, std::vector<std::string>&
   }
 }
 
+int folds_of(const DetectorOptions& options) { return options.folds == 0 ? usual_folds : options.folds; }
+
 DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns) {
+  options.folds = folds_of(options);
   if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
   if (options.ensemble.empty()) options = options_of_methods(options).front();
   if (options.epochs > 0) {
+    rows -= options.folds > 1 ? rows / options.folds : 0;  // those that a model leaves out
     options.steps = options.epochs * std::max<std::int64_t>(1, rows / options.batch);
   }
   // A decay that does not depend on shorter runs lets a stopped run be continued to the same bits.
@@ -103,19 +131,14 @@ FitControl part_of(const FitControl& control, const DetectorOptions& options, st
   return part;
 }
 
-Matrix sample_of(Context& context, MatrixView<const float> rows, std::int64_t most, std::uint64_t seed) {
-  Matrix sample(std::min(most, rows.rows), rows.columns);
-  std::vector<std::int32_t> index(sample.rows);
-  const StackView<std::int32_t> at(index.data(), 1, sample.rows, 1);
-  run(context, SampleRows{.index = at,
-                          .source_rows = static_cast<std::int32_t>(rows.rows),
+std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed) {
+  std::vector<std::int32_t> index(std::min(most, rows));
+  run(context, SampleRows{.index = {index.data(), 1, static_cast<std::int64_t>(index.size()), 1},
+                          .source_rows = static_cast<std::int32_t>(rows),
                           .first_row = {},
                           .row_count = {},
                           .key = {.seed = seed, .purpose = RandomPurpose::calibration}});
-  run(context,
-      GatherRows{
-          .source = shared_by(1, rows), .index = at, .out = {sample.data.data(), 1, sample.rows, sample.columns}});
-  return sample;
+  return {index.begin(), index.end()};
 }
 
 PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
@@ -131,14 +154,29 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   const std::vector<DetectorOptions> asked = options_of_methods(options);
   const bool by_search =
       std::any_of(asked.begin(), asked.end(), [](const auto& one) { return one.score == ScoreRule::search; });
-  prepared.calibration = sample_of(context, std::as_const(all).view(),
-                                   by_search ? calibration_rows_search : calibration_rows_bank, options.seed);
-  if (options.false_alarm_rate > 0) conformal_rank(prepared.calibration.rows, options.false_alarm_rate);  // or throws
+  const std::int64_t most = by_search ? calibration_rows_search : calibration_rows_bank;
+  const Folds folds = make_folds(all, folds_of(options));
+  if (folds.count() > 1) all = take_rows(all, folds.order);
+  std::vector<std::int64_t> candidates = left_out_by_a_model(folds, options);
+  std::vector<std::int64_t> sample =
+      sample_of(context, static_cast<std::int64_t>(candidates.size()), most, options.seed);
+  for (std::int64_t& row : sample) row = candidates[row];
+  if (folds.count() > 1) std::sort(sample.begin(), sample.end());
+  if (options.novelty > 0.0f) {
+    std::vector<std::int64_t> positions;
+    for (const std::int64_t row : sample) positions.push_back(folds.order[row]);
+    prepared.surprise = prepared.novelty.fit(rows, names, numeric_columns, folds, positions);
+    prepared.transform.freeze(prepared.novelty.constant_columns());
+  }
+  prepared.calibration = take_rows(all, sample);
+  prepared.calibration_begin = folds_of_rows(sample, folds.begin);
   fill_missing_with_means(all.view());
+  prepared.training_begin = folds.begin;
   if (options.deduplicate) {
     const std::vector<std::int64_t> distinct = distinct_rows(all);
     if (on_message) on_message(std::to_string(distinct.size()) + " distinct rows of " + std::to_string(all.rows));
     all = take_rows(all, distinct);
+    prepared.training_begin = folds_of_rows(distinct, folds.begin);
   }
   return prepared;
 }

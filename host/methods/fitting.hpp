@@ -6,6 +6,7 @@
 
 #include "cugad/table.hpp"
 #include "host/methods/column_roles.hpp"
+#include "host/methods/novelty.hpp"
 #include "host/methods/transform.hpp"
 
 /// The parts of a fit that single detectors and fleets share.
@@ -17,6 +18,8 @@ void check_rows(const char* what, MatrixView<const float> rows, std::int64_t col
 void check_fit_arguments(MatrixView<const float> rows, std::vector<std::string>& column_names,
                          std::int64_t& numeric_columns);
 
+/// Folds that the options ask for.
+int folds_of(const DetectorOptions& options);
 /// Options with everything decided that depends on the rows. `columns`: those that are judged.
 DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns);
 
@@ -25,14 +28,18 @@ DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t
 FitControl part_of(const FitControl& control, const DetectorOptions& options, std::int64_t steps_before,
                    const std::vector<DetectorOptions>& all);
 
-/// A fixed, seeded sample of the rows, at most `most`.
-Matrix sample_of(Context& context, MatrixView<const float> rows, std::int64_t most, std::uint64_t seed);
+/// A fixed, seeded sample of the positions of `rows` rows, at most `most`.
+std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed);
 
-/// The rows of one detector, transformed: complete ones to train on, and those whose scores calibrate it.
+/// The rows of one detector, transformed and sorted by fold: complete ones to train on, and those whose scores
+/// calibrate it. `*_begin`: where each fold begins, and their end; with one fold, all models have seen all rows.
 struct PreparedRows {
   ColumnRoles roles;
   FeatureTransform transform;
+  Novelty novelty;
   Matrix training, calibration;
+  std::vector<std::int64_t> training_begin, calibration_begin;
+  std::vector<float> surprise;  ///< of the calibration rows, in nats; empty without novelty
 };
 /// On a CPU context, rows on the host.
 PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,

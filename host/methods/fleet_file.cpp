@@ -155,6 +155,37 @@ void Fleet::Impl::read_settings(const std::string& file_path) {
   }
 }
 
+void Fleet::Impl::rethreshold(float contamination, float false_alarm_rate) {
+  require_fitted();
+  const auto change = [&](safetensors::File& file) {
+    Detector::Impl settings(device, {});
+    settings.read_settings(file, path);
+    settings.rethreshold(contamination, false_alarm_rate);
+    file.metadata["threshold"] = Json(settings.threshold).dump();
+    file.metadata["options"] = options_to_json(settings.resolved);
+  };
+  safetensors::File changed_pooled = pooled;
+  change(changed_pooled);
+  auto changed =
+      std::make_unique<ModelStack>(stack->count(), options.seed, static_cast<std::uint64_t>(options.population));
+  for (std::int64_t i = 0; i < stack->count(); ++i) {
+    safetensors::File file = stack->get(i, path);
+    change(file);
+    changed->put(i, file);
+  }
+  pooled = std::move(changed_pooled);
+  stack = std::move(changed);
+  scorers.clear();
+  ready_pooled.reset();
+  read_settings(path);
+}
+
+void Fleet::set_contamination(float contamination) { impl_->rethreshold(contamination, 0.0f); }
+void Fleet::set_false_alarm_rate(float rate) {
+  if (rate == 0.0f) throw Error(ErrorCode::invalid_argument, "false_alarm_rate is 0, expected more than that");
+  impl_->rethreshold(0.0f, rate);
+}
+
 void Fleet::save(const std::string& path) const {
   impl_->require_fitted();
   safetensors::write(path, impl_->to_file());

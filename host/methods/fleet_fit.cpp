@@ -9,6 +9,7 @@
 #include "host/methods/fitting.hpp"
 #include "host/methods/fleet_checkpoint.hpp"
 #include "host/methods/fleet_impl.hpp"
+#include "host/methods/model_rows.hpp"
 #include "host/table/cell.hpp"
 #include "kernels/cpu/parallel.hpp"
 
@@ -109,13 +110,13 @@ std::string fingerprint_of(const FleetRows& rows, const DetectorOptions& options
   return fingerprint.text();
 }
 
-/// The rows of a block's models in device memory.
+/// The rows of a block's models.
 struct BlockRows {
   Matrix rows;
-  std::vector<std::int32_t> first, count;  ///< of each model
+  ModelRows models;
 };
 
-BlockRows join(const std::vector<PreparedRows>& prepared, int population) {
+BlockRows join(const std::vector<PreparedRows>& prepared, const DetectorOptions& options) {
   BlockRows block;
   std::int64_t total = 0;
   for (const PreparedRows& one : prepared) total += one.training.rows;
@@ -123,9 +124,7 @@ BlockRows join(const std::vector<PreparedRows>& prepared, int population) {
   std::int64_t next = 0;
   for (const PreparedRows& one : prepared) {
     std::copy(one.training.data.begin(), one.training.data.end(), block.rows.row(next));
-    block.first.insert(block.first.end(), static_cast<std::size_t>(population), static_cast<std::int32_t>(next));
-    block.count.insert(block.count.end(), static_cast<std::size_t>(population),
-                       static_cast<std::int32_t>(one.training.rows));
+    block.models.add(next, one.training_begin, options.population, options.fold);
     next += one.training.rows;
   }
   return block;
@@ -171,6 +170,7 @@ class Fleet::Impl::Fit {
   std::int64_t steps_ = 0;         ///< of one model
   std::int64_t steps_before_ = 0;  ///< of all models that are finished
   std::int64_t restored_ = 0;      ///< models that diverged on the way
+  std::int64_t unpromised_ = 0;    ///< groups with too few rows for the threshold asked for
   Context context_;
 };
 
@@ -209,7 +209,7 @@ safetensors::File Fleet::Impl::Fit::fit_pooled() {
     Matrix sample;
     MatrixView<const float> rows = rows_.rows;
     if (rows.rows > pooled_rows_) {
-      sample = sample_of(context_, rows, pooled_rows_, options_.seed + Fleet::pooled_seed_distance);
+      sample = gather(rows, sample_of(context_, rows.rows, pooled_rows_, options_.seed + Fleet::pooled_seed_distance));
       rows = std::as_const(sample).view();
     }
     detector.fit(rows, control_of(part, options_.population), rows_.names, rows_.numeric_columns);
@@ -260,6 +260,12 @@ std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
     say(std::to_string(restored_) + " of " + std::to_string(all->count() * options_.population) +
         " models diverged or collapsed on the way and went back to their last good state");
   }
+  if (unpromised_ > 0) {
+    say(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
+        " groups have too few rows for the threshold asked for: theirs is put beyond the largest score of rows that "
+        "are "
+        "new to their models");
+  }
   return all;
 }
 
@@ -284,25 +290,16 @@ std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
 /// All groups of a block as one population, then each group's detector of its models.
 ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
   std::vector<PreparedRows> prepared = prepare(block);
-  BlockRows joined = join(prepared, options_.population);
+  const BlockRows joined = join(prepared, options_);
   for (PreparedRows& one : prepared) one.training = {};
   Context context = device_.make_context();
-  const ResidentRows resident(context, std::as_const(joined.rows).view());
+  const ResidentRows resident(context, joined.rows.view());
   Arena arena(device_.backend());
-  const auto models = static_cast<std::int64_t>(joined.first.size());
-  TrainingRows rows(resident.view());
-  const auto upload = [&](const char* name, const std::vector<std::int32_t>& values) {
-    const auto view = arena.stack<std::int32_t>(name, models, 1, 1);
-    context.backend().copy(view.data, values.data(), sizeof(std::int32_t) * values.size(), context.stream());
-    return view;
-  };
-  rows.first = upload("first row of each model", joined.first);
-  rows.count = upload("rows of each model", joined.count);
-  context.synchronize();
+  const TrainingRows rows = joined.models.of(resident.view(), context, arena);
 
   const std::int64_t condition = prepared.front().roles.condition, judged = joined.rows.columns - condition;
   DetectorOptions together = resolve(options_of(block.first), joined.rows.rows, judged);
-  together.population = static_cast<int>(models);
+  together.population = static_cast<int>(joined.models.models());
   const std::vector<DetectorOptions> of_methods = options_of_methods(together);
   std::vector<std::vector<std::unique_ptr<AnomalyModel>>> members(prepared.size());
   std::vector<std::vector<ModelTelemetry>> telemetry(prepared.size());
@@ -335,6 +332,7 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       const safetensors::File file = detector.to_file();
       const std::lock_guard lock(mutex);
       for (const ModelTelemetry& told : detector.telemetry) restored_ += told.restorations > 0;
+      unpromised_ += !threshold_note(detector.calibration->count(), resolved).empty();
       stack.put(i, file);
     }
   });

@@ -61,6 +61,8 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   // fleet_file.cpp
   safetensors::File to_file() const;
   void from_file(safetensors::File file, const std::string& path);
+  /// Sets the thresholds of all models, as Detector::Impl::rethreshold.
+  void rethreshold(float contamination, float false_alarm_rate);
   /// Reads the settings of all models, checks them, and keeps what scoring needs: thresholds, the groups' models.
   void read_settings(const std::string& path);
 

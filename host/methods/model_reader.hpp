@@ -27,6 +27,7 @@ class Reader {
     throw Error(ErrorCode::format, path_ + ": " + one_line(what, 1000));
   }
 
+  bool has(const std::string& key) const { return file_.metadata.contains(key); }
   const std::string& text(const std::string& key) const {
     const auto found = file_.metadata.find(key);
     if (found == file_.metadata.end()) refuse("no '" + key + "' in its metadata: not a cugad model");

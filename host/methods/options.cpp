@@ -297,15 +297,22 @@ std::vector<Option> make_options() {
       "the pair that a joint discriminator judges in the score: (G(E(x)), E(x)) or (x, E(x))"));
   list.push_back(flag("column_spread", &O::column_spread,
                       "reconstruction: residuals in units of their spread on the training rows, at most 20 each"));
-  list.push_back(flag("standardise", &O::standardise, "scores in units of the training rows' spread"));
+  list.push_back(flag("standardise", &O::standardise, "scores in units of the spread of normal rows"));
   list.push_back(
       number("neighbours", &O::neighbours, 1, NearestRows::max_neighbours, "which nearest generated row counts"));
   list.push_back(number("discriminator_weight", &O::discriminator_weight, 0, 1e6,
                         "weight of the discriminator's positive part in the score"));
+  list.push_back(number("novelty", &O::novelty, 0, 1e6,
+                        "weight of cells without a value and of values that training did not have; 0: none"));
   list.push_back(flag("compress", &O::compress, "standardised scores u become sign(u) log(1 + |u|)"));
-  list.push_back(number("contamination", &O::contamination, 0, 0.5, "share of training rows above the threshold"));
+  list.push_back(number("contamination", &O::contamination, 0, 0.5, "share of new normal rows above the threshold"));
   list.push_back(number("false_alarm_rate", &O::false_alarm_rate, 0, 0.5,
                         "threshold that a new normal row passes with at most this probability; 0: by contamination"));
+  list.push_back(
+      number("folds", &O::folds, 0, 100,
+             "cross-fitting: each model leaves out one of so many folds of the rows, which calibrate it; 0: 5; "
+             "1: none"));
+  list.push_back(number("fold", &O::fold, 0, 99, "the fold that the first model leaves out"));
   return list;
 }
 

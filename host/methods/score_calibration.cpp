@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "cugad/error.hpp"
-#include "cugad/metrics.hpp"
 #include "host/table/json.hpp"
 
 namespace cugad {
@@ -21,6 +20,12 @@ constexpr std::int64_t largest_count = std::numeric_limits<std::int32_t>::max();
 /// Rates are kept as float: 0.01f is a little less than a hundredth, which must not cost a rank.
 constexpr double float_rounding = 1e-7;
 
+/// The place among `count` scores, and one more, that a new score passes with that probability.
+double place_of_rate(std::int64_t count, double rate) {
+  const double places = static_cast<double>(count) + 1;
+  return places * (1 - rate) - places * rate * float_rounding;
+}
+
 [[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCode::format, "'score_calibration' " + what); }
 
 double finite_number(const Json& object, const char* field, double lowest, double highest) {
@@ -30,14 +35,46 @@ double finite_number(const Json& object, const char* field, double lowest, doubl
   return value;
 }
 
+/// A list of finite numbers, ascending, of the given size.
+template <std::size_t size>
+void read_ascending(const Json& json, const char* field, std::array<float, size>& values) {
+  const auto kept = json.find(field);
+  if (kept == json.end() || !kept->is_array() || kept->size() != size) {
+    refuse(fmt::format("has no list of {} numbers '{}'", size, field));
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    const Json& value = (*kept)[i];
+    const double number = value.is_number() ? value.get<double>() : std::nan("");
+    if (!(std::abs(number) <= std::numeric_limits<float>::max())) {
+      refuse(fmt::format("has a value in '{}' that is no finite number", field));
+    }
+    values[i] = static_cast<float>(number);
+    if (i > 0 && values[i] < values[i - 1]) refuse(fmt::format("has values in '{}' that fall", field));
+  }
+}
+
 }  // namespace
 
-ScoreCalibration::ScoreCalibration(std::span<const float> training_scores)
-    : count_(static_cast<std::int64_t>(training_scores.size())) {
-  if (training_scores.empty()) throw Error(ErrorCode::invalid_argument, "there is no training score to calibrate with");
-  std::vector<float> sorted(training_scores.begin(), training_scores.end());
+double asked_rate(const DetectorOptions& options) {
+  return options.false_alarm_rate > 0 ? options.false_alarm_rate : options.contamination;
+}
+
+std::string threshold_note(std::int64_t count, const DetectorOptions& options) {
+  const double rate = asked_rate(options);
+  if (rate == 0 || place_of_rate(count, rate) <= static_cast<double>(count)) return "";
+  const double needed = std::ceil((1 - rate) / rate * (1 - float_rounding));
+  return fmt::format(
+      "a threshold that {} % of new normal rows pass cannot be promised: it needs the scores of at least {:.0f} rows "
+      "that are new to the models, there are {}; it is put beyond the largest of them",
+      static_cast<float>(100 * rate), needed, count);
+}
+
+ScoreCalibration::ScoreCalibration(std::span<const float> scores, std::int64_t folds)
+    : count_(static_cast<std::int64_t>(scores.size())), folds_(folds) {
+  if (scores.empty()) throw Error(ErrorCode::invalid_argument, "there is no score to calibrate with");
+  std::vector<float> sorted(scores.begin(), scores.end());
   for (float& score : sorted) {
-    if (std::isnan(score)) throw Error(ErrorCode::invalid_argument, "a training score is NaN");
+    if (std::isnan(score)) throw Error(ErrorCode::invalid_argument, "a calibrating score is NaN");
     // An infinite score is the largest; its rank is all that matters.
     score = std::clamp(score, std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max());
     mean_ += score;
@@ -52,6 +89,39 @@ ScoreCalibration::ScoreCalibration(std::span<const float> training_scores)
     const double low = sorted[below], high = sorted[std::min(below + 1, count_ - 1)];
     quantile_[q] = static_cast<float>(low + (high - low) * (static_cast<double>(rest) / (quantiles - 1)));
   }
+  tail_.fill(sorted.front());
+  std::copy(sorted.end() - tail_size(), sorted.end(), tail_.end() - tail_size());
+}
+
+double ScoreCalibration::score_at(double place) const {
+  const auto first_of_tail = static_cast<double>(count_ - tail_size() + 1);
+  const auto between = [&](auto begin, double index, std::ptrdiff_t last) {
+    const auto low = static_cast<std::ptrdiff_t>(index);
+    const double from = begin[low], to = begin[std::min(low + 1, last)];
+    return from + (to - from) * (index - static_cast<double>(low));
+  };
+  if (place >= first_of_tail) return between(tail_.end() - tail_size(), place - first_of_tail, tail_size() - 1);
+  const double index = count_ == 1 ? 0 : (place - 1) / static_cast<double>(count_ - 1) * (quantiles - 1);
+  const double score = between(quantile_.begin(), index, quantiles - 1);
+  return has_tail_ ? std::min<double>(score, *(tail_.end() - tail_size())) : score;
+}
+
+double ScoreCalibration::at_most(double score) const {
+  const auto tail = tail_.end() - tail_size();
+  if (tail_size() > 0 && score >= *tail) {
+    return static_cast<double>(count_ - (tail_.end() - std::upper_bound(tail, tail_.end(), score)));
+  }
+  const auto above = std::upper_bound(quantile_.begin(), quantile_.end(), score);
+  if (above == quantile_.begin()) return 0;
+  if (above == quantile_.end()) return static_cast<double>(count_ - tail_size());
+  const double low = *(above - 1), high = *above;
+  const double place = static_cast<double>(above - 1 - quantile_.begin()) + (score - low) / (high - low);
+  return std::min(1 + static_cast<double>(count_ - 1) * place / (quantiles - 1),
+                  static_cast<double>(count_ - tail_size()));
+}
+
+double ScoreCalibration::below(double score) const {
+  return at_most(std::nextafter(static_cast<float>(score), -std::numeric_limits<float>::infinity()));
 }
 
 double ScoreCalibration::probability(double score, Probability kind) const {
@@ -61,31 +131,46 @@ double ScoreCalibration::probability(double score, Probability kind) const {
     if (!(deviation_ > 0)) return distance > 0 ? 1 : 0;
     return std::max(0.0, std::erf(distance / deviation_ / std::sqrt(2.0)));
   }
-  double at_most = 0;  // how many training scores are <= score
-  const auto above = std::upper_bound(quantile_.begin(), quantile_.end(), score);
-  if (above == quantile_.end()) {
-    at_most = static_cast<double>(count_);
-  } else if (above != quantile_.begin()) {
-    const double low = *(above - 1), high = *above;
-    const double place = static_cast<double>(above - 1 - quantile_.begin()) + (score - low) / (high - low);
-    at_most = 1 + static_cast<double>(count_ - 1) * place / (quantiles - 1);
-  }
-  return (1 + at_most) / (2 + static_cast<double>(count_));
+  return (1 + at_most(score)) / (2 + static_cast<double>(count_));
 }
 
-double ScoreCalibration::confidence(double score, double threshold, std::int64_t normal_count) const {
+float ScoreCalibration::threshold(const DetectorOptions& options) const {
+  const double rate = asked_rate(options), place = place_of_rate(count_, rate);
+  const auto count = static_cast<double>(count_);
+  const auto above = [](double score) {
+    return std::nextafter(static_cast<float>(score), std::numeric_limits<float>::max());
+  };
+  if (rate == 0) return above(score_at(count));
+  if (place > count) {
+    // A new score passes the largest with probability 1 / (count + 1), and one by t more with exp(-t / (largest -
+    // median)) of that: scores of normal rows fall off faster.
+    const double most = score_at(count), median = score_at((count + 1) / 2);
+    return above(most + (most - median) * std::log(1 / ((count + 1) * rate)));
+  }
+  if (options.false_alarm_rate > 0) return above(score_at(std::max(1.0, std::ceil(place))));
+  const auto threshold = static_cast<float>(score_at(std::max(1.0, place)));
+  return count - below(threshold) > std::ceil(count * rate * (1 - float_rounding)) ? above(threshold) : threshold;
+}
+
+double ScoreCalibration::confidence(double score, double threshold, const DetectorOptions& options) const {
   if (std::isnan(score)) return score;
-  const double below = binomial_cdf(normal_count, count_, probability(score, Probability::rank));
-  return score >= threshold ? 1 - below : below;
+  const auto count = static_cast<double>(count_);
+  const double normal = options.false_alarm_rate > 0
+                            ? std::min(count, std::ceil(place_of_rate(count_, options.false_alarm_rate)))
+                            : count - std::floor(count * options.contamination * (1 + float_rounding));
+  const double same = binomial_cdf(static_cast<std::int64_t>(normal), count_, probability(score, Probability::rank));
+  return score >= threshold ? 1 - same : same;
 }
 
 std::string ScoreCalibration::to_json() const {
   Json json = Json::object();
   const TakenApart parts(json);
   json["count"] = count_;
+  json["folds"] = folds_;
   json["mean"] = mean_;
   json["standard_deviation"] = deviation_;
   put_list(json["quantiles"], quantile_);
+  put_list(json["largest"], tail_);
   return json.dump();
 }
 
@@ -93,60 +178,21 @@ ScoreCalibration ScoreCalibration::from_json(const std::string& text) {
   Json json;
   const TakenApart parts(json);
   if (!parse_json(text, json) || !json.is_object()) refuse("is not a JSON object");
-  constexpr double largest = std::numeric_limits<float>::max();
+  constexpr double largest_float = std::numeric_limits<float>::max();
+  const auto whole = [&](const char* field, std::int64_t usual) {
+    if (usual > 0 && !json.contains(field)) return usual;
+    if (!json.contains(field) || !json[field].is_number_integer()) refuse(fmt::format("has no '{}'", field));
+    return static_cast<std::int64_t>(finite_number(json, field, 1, static_cast<double>(largest_count)));
+  };
   ScoreCalibration calibration;
-  if (!json.contains("count") || !json["count"].is_number_integer()) refuse("has no 'count'");
-  calibration.count_ = static_cast<std::int64_t>(finite_number(json, "count", 1, static_cast<double>(largest_count)));
-  calibration.mean_ = finite_number(json, "mean", -2 * largest, 2 * largest);
-  calibration.deviation_ = finite_number(json, "standard_deviation", 0, 2 * largest);
-  const auto kept = json.find("quantiles");
-  if (kept == json.end() || !kept->is_array() || kept->size() != quantiles) {
-    refuse("has no list of " + std::to_string(quantiles) + " 'quantiles'");
-  }
-  for (std::size_t q = 0; q < quantiles; ++q) {
-    const Json& value = (*kept)[q];
-    const double number = value.is_number() ? value.get<double>() : std::nan("");
-    if (!(std::abs(number) <= largest)) refuse("has a quantile that is no finite number");
-    calibration.quantile_[q] = static_cast<float>(number);
-    if (q > 0 && calibration.quantile_[q] < calibration.quantile_[q - 1]) refuse("has quantiles that fall");
-  }
+  calibration.count_ = whole("count", 0);
+  calibration.folds_ = whole("folds", 1);
+  calibration.mean_ = finite_number(json, "mean", -2 * largest_float, 2 * largest_float);
+  calibration.deviation_ = finite_number(json, "standard_deviation", 0, 2 * largest_float);
+  read_ascending(json, "quantiles", calibration.quantile_);
+  calibration.has_tail_ = json.contains("largest");
+  if (calibration.has_tail_) read_ascending(json, "largest", calibration.tail_);
   return calibration;
-}
-
-std::int64_t conformal_rank(std::int64_t count, double false_alarm_rate) {
-  const double places = static_cast<double>(count) + 1;
-  const double rank = std::ceil(places * (1 - false_alarm_rate) - places * false_alarm_rate * float_rounding);
-  if (rank > static_cast<double>(count)) {
-    const double needed = std::ceil((1 - false_alarm_rate) / false_alarm_rate * (1 - float_rounding));
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("false_alarm_rate {} needs at least {:.0f} training scores, there are {}",
-                            static_cast<float>(false_alarm_rate), needed, count));
-  }
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(rank));
-}
-
-float score_threshold(std::span<const float> training_scores, const DetectorOptions& options) {
-  if (!(options.false_alarm_rate > 0)) {
-    const double percent = 100.0 * (1.0 - static_cast<double>(options.contamination));
-    const auto threshold = static_cast<float>(metrics::percentile(training_scores, percent));
-    // Many rows may share the score at that place: then only those above it, or more than the share would be flagged.
-    const double share =
-        std::ceil(static_cast<double>(training_scores.size()) * options.contamination * (1 - float_rounding));
-    const auto flagged =
-        std::count_if(training_scores.begin(), training_scores.end(), [&](float score) { return score >= threshold; });
-    return static_cast<double>(flagged) > share ? std::nextafter(threshold, std::numeric_limits<float>::max())
-                                                : threshold;
-  }
-  std::vector<float> scores(training_scores.begin(), training_scores.end());
-  const auto ranked =
-      scores.begin() + conformal_rank(static_cast<std::int64_t>(scores.size()), options.false_alarm_rate) - 1;
-  std::nth_element(scores.begin(), ranked, scores.end());
-  return std::nextafter(*ranked, std::numeric_limits<float>::max());
-}
-
-std::int64_t expected_normal(std::int64_t count, const DetectorOptions& options) {
-  if (options.false_alarm_rate > 0) return conformal_rank(count, options.false_alarm_rate);
-  return count - static_cast<std::int64_t>(static_cast<double>(count) * options.contamination * (1 + float_rounding));
 }
 
 }  // namespace cugad

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -9,26 +10,32 @@
 
 namespace cugad {
 
-/// What the scores of the training rows were like: turns a score into a probability, and a false alarm rate into a
+/// The scores that stand for those of new normal rows: turns a score into a probability, and a false alarm rate into a
 /// threshold. All of it depends on the one score and these statistics alone, so it is the same in any batch.
 class ScoreCalibration {
  public:
-  static constexpr int quantiles = 1001;
+  static constexpr int quantiles = 1001, largest = 200;
 
-  /// Throws Error{invalid_argument} where there is no score, or one is NaN.
-  explicit ScoreCalibration(std::span<const float> training_scores);
+  /// `folds`: of the cross-fitting that made the scores; 1: they are scores of rows that the models have seen. Throws
+  /// Error{invalid_argument} if there is no score, or one is NaN.
+  explicit ScoreCalibration(std::span<const float> scores, std::int64_t folds = 1);
 
   std::int64_t count() const { return count_; }
+  std::int64_t folds() const { return folds_; }
   double mean() const { return mean_; }
   double deviation() const { return deviation_; }
 
-  /// rank: (1 + training scores <= score) / (2 + count), linear between the quantiles that are kept.
-  /// gaussian: erf((score - mean) / (deviation sqrt 2)), at least 0. Both never fall as the score rises; NaN stays NaN.
+  /// rank: (1 + scores <= score) / (2 + count). gaussian: erf((score - mean) / (deviation sqrt 2)), at least 0. Both
+  /// never fall as the score rises; NaN stays NaN.
   double probability(double score, Probability kind) const;
+  /// The threshold that the options ask for: a row is anomalous from there on. By false_alarm_rate, if that is set, the
+  /// next number above the split-conformal rank's score; else the (count + 1)(1 - contamination)-th smallest score,
+  /// linear between two, or the next number above it if so many share it that more would be flagged. Beyond the largest
+  /// score, if there are too few to promise the rate, by an exponential tail (threshold_note() says so).
+  float threshold(const DetectorOptions& options) const;
   /// How likely the decision at the threshold (score >= threshold: anomalous) would be the same, had other rows of the
-  /// same distribution been trained on (Perini, Vercruyssen, Davis 2020). `normal_count`: how many of the training rows
-  /// the threshold leaves below.
-  double confidence(double score, double threshold, std::int64_t normal_count) const;
+  /// same distribution been trained on (Perini, Vercruyssen, Davis 2020).
+  double confidence(double score, double threshold, const DetectorOptions& options) const;
 
   /// JSON; from_json throws Error{format} for anything but what to_json can have written.
   std::string to_json() const;
@@ -36,22 +43,24 @@ class ScoreCalibration {
 
  private:
   ScoreCalibration() = default;
+  /// The score at a place from 1 to count, in ascending order.
+  double score_at(double place) const;
+  /// How many scores are at most, or below, a value.
+  double at_most(double score) const;
+  double below(double score) const;
+  std::int64_t tail_size() const { return std::min<std::int64_t>(has_tail_ ? largest : 0, count_); }
 
-  std::int64_t count_ = 0;
+  std::int64_t count_ = 0, folds_ = 1;
   double mean_ = 0, deviation_ = 0;
   std::array<float, quantiles> quantile_{};  ///< ascending, from the least score to the largest
+  std::array<float, largest> tail_{};        ///< the largest scores, ascending; the least fills what is left in front
+  bool has_tail_ = true;                     ///< files of version 0.1 have none
 };
 
-/// Split-conformal rank: the ceil((count + 1) (1 - rate))-th smallest of `count` scores is exceeded by one more score
-/// of the same distribution with probability at most `rate`. Throws Error{invalid_argument} where even the largest is
-/// not enough (the threshold would be infinite).
-std::int64_t conformal_rank(std::int64_t count, double false_alarm_rate);
-
-/// The threshold that the options ask for: by false_alarm_rate where it is set, else by contamination. A row is
-/// anomalous from the threshold on, hence the conformal one is the next number above the score of that rank.
-float score_threshold(std::span<const float> training_scores, const DetectorOptions& options);
-/// How many of `count` training rows that threshold counts as normal.
-std::int64_t expected_normal(std::int64_t count, const DetectorOptions& options);
+/// The share of new normal rows that the options ask to have above the threshold.
+double asked_rate(const DetectorOptions& options);
+/// One line if `count` scores of new rows are too few for the threshold that the options ask for; else empty.
+std::string threshold_note(std::int64_t count, const DetectorOptions& options);
 
 /// P(X <= successes) of X binomial with `trials` and `probability`.
 double binomial_cdf(std::int64_t successes, std::int64_t trials, double probability);

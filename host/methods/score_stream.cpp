@@ -8,7 +8,8 @@
 
 namespace cugad {
 
-ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform, Ensemble& model)
+ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform, const Novelty& novelty,
+                         Ensemble& model)
     : transform_(transform),
       model_(model),
       backend_(device.backend()),
@@ -19,6 +20,11 @@ ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform
   const std::int64_t columns = transform.columns();
   transformed_ = {arena_.take<float>("transformed rows", chunk_ * columns), chunk_, columns};
   scores_ = arena_.stack("scores", 1, chunk_, 1);
+  if (novelty) {
+    novelty_ = novelty.upload(upload_, arena_);
+    absent_ = arena_.stack("residual of absent cells", novelty_.expected.models, chunk_, 1);
+    surprise_ = arena_.stack("surprise of cells", novelty_.expected.models, chunk_, 1);
+  }
   if (backend_.is_host_memory()) return;
   for (Stage& stage : stages_) {
     stage.device = arena_.take<float>("rows on their way", chunk_ * columns);
@@ -39,6 +45,19 @@ void ScoreStream::stage(const Stage& stage, MatrixView<const float> rows) {
   }
   backend_.copy(stage.device, stage.pinned, sizeof(float) * static_cast<std::size_t>(rows.rows * rows.columns),
                 upload_.stream());
+}
+
+AnomalyModel::Beside ScoreStream::look_at_cells(Context& context, MatrixView<const float> rows) {
+  if (!novelty_.source) return {};
+  const StackView<float> absent = absent_.slice_rows(0, rows.rows), surprise = surprise_.slice_rows(0, rows.rows);
+  run(context, CellSurprise{.x = shared_by(absent.models, rows),
+                            .source = novelty_.source,
+                            .constant = novelty_.constant,
+                            .weight = novelty_.weight,
+                            .expected = novelty_.expected,
+                            .surprise = surprise,
+                            .residual = absent});
+  return {absent, surprise.slice_models(0, 1)};
 }
 
 void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores) {
@@ -63,10 +82,11 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
       chunk = {stages_[now].device, count, columns};
     }
     const MatrixView<float> transformed(transformed_.data, count, columns);
+    const AnomalyModel::Beside beside = look_at_cells(context, chunk);
     FeatureTransform::apply(context, constants_, chunk, transformed);
     const StackView<float> target(fetched ? scores_.data : scores + first, 1, count, 1);
     model_.score(
-        transformed, target, residuals == nullptr ? nullptr : residuals + first * columns,
+        transformed, target, beside, residuals == nullptr ? nullptr : residuals + first * columns,
         method_scores == nullptr ? nullptr : method_scores + first * static_cast<std::int64_t>(model_.methods()));
     // The next chunk travels while this one is scored.
     if (staged && first + chunk_ < rows.rows) stage(stages_[1 - now], part(first + chunk_));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "host/methods/ensemble.hpp"
+#include "host/methods/novelty.hpp"
 #include "host/methods/transform.hpp"
 
 namespace cugad {
@@ -10,7 +11,7 @@ namespace cugad {
 /// its way. All memory is taken on construction.
 class ScoreStream {
  public:
-  ScoreStream(const Device& device, const FeatureTransform& transform, Ensemble& model);
+  ScoreStream(const Device& device, const FeatureTransform& transform, const Novelty& novelty, Ensemble& model);
   ~ScoreStream();
   ScoreStream(const ScoreStream&) = delete;
   ScoreStream& operator=(const ScoreStream&) = delete;
@@ -28,6 +29,7 @@ class ScoreStream {
     float* device = nullptr;
   };
   void stage(const Stage& stage, MatrixView<const float> rows);
+  AnomalyModel::Beside look_at_cells(Context& context, MatrixView<const float> rows);
 
   const FeatureTransform& transform_;
   Ensemble& model_;
@@ -36,6 +38,8 @@ class ScoreStream {
   Arena arena_;
   std::int64_t chunk_;
   FeatureTransform::Constants constants_;
+  Novelty::Tables novelty_;             ///< null without
+  StackView<float> absent_, surprise_;  ///< of a chunk, one model per method
   MatrixView<float> transformed_;
   StackView<float> scores_;
   Stage stages_[2];

@@ -183,8 +183,8 @@ void FeatureTransform::apply(Context& context, MatrixView<const float> rows, Mat
 void FeatureTransform::invert(MatrixView<float> rows) const {
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     for (std::int64_t c = 0; c < rows.columns; ++c) {
-      const double value = rows.row(r)[c] / scale[c] + shift[c];
-      rows.row(r)[c] = static_cast<float>(log1p[c] != 0 ? std::expm1(value) : value);
+      const double value = (scale[c] > 0.0 ? rows.row(r)[c] / scale[c] : 0.0) + shift[c];
+      rows.row(r)[c] = static_cast<float>(log1p[c] != 0 ? std::copysign(std::expm1(std::abs(value)), value) : value);
     }
   }
 }

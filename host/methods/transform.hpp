@@ -27,6 +27,10 @@ struct FeatureTransform {
   void fit(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
            const std::vector<std::string>& names, std::int64_t numeric_columns,
            const std::function<void(const std::string&)>& on_message);
+  /// Gives columns one transformed value, whatever theirs: their scale becomes 0.
+  void freeze(const std::vector<std::int64_t>& columns) {
+    for (const std::int64_t column : columns) scale[column] = 0.0;
+  }
   /// Transformed rows get their columns in this order of the caller's columns; the fitted numbers keep the caller's.
   void reorder(const std::vector<std::int64_t>& order);
   /// The fitted numbers where a context's ops can read them.

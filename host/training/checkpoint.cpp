@@ -29,7 +29,7 @@ std::string fingerprint(const TrainingRows& rows, Context& context) {
                                        data.row_stride);
     for (const float value : download_rows(context, part)) add(std::bit_cast<std::uint32_t>(value));
   }
-  for (const auto& range : {rows.first, rows.count}) {
+  for (const auto& range : {rows.first, rows.count, rows.left_out_first, rows.left_out_count}) {
     if (!range) continue;
     for (const std::int32_t value : download(context, range.data, range.models)) add(static_cast<std::uint32_t>(value));
   }

@@ -37,11 +37,11 @@ std::vector<float> coverage_criterion(Context& context, const MethodNetworks& ne
   for (std::int64_t first = 0; first < generator.models; first += group) {
     const std::int64_t count = std::min(group, generator.models - first);
     RandomKey key{.seed = seed + static_cast<std::uint64_t>(first), .purpose = RandomPurpose::evaluation};
-    run(context, SampleRows{.index = index.slice_models(0, count),
-                            .source_rows = static_cast<std::int32_t>(data.rows.rows),
-                            .first_row = data.first ? data.first.slice_models(first, count) : data.first,
-                            .row_count = data.first ? data.count.slice_models(first, count) : data.count,
-                            .key = key});
+    SampleRows draw;
+    draw.index = index.slice_models(0, count);
+    draw.key = key;
+    data.give_to(draw, first, count);
+    run(context, draw);
     run(context, GatherRows{.source = shared_by<const float>(count, data.rows),
                             .index = index.slice_models(0, count),
                             .out = real.slice_models(0, count)});

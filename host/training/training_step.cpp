@@ -43,10 +43,7 @@ void TrainingStep::bind(std::uint64_t seed, const NetworkStates& states, StackVi
   model_scale_ = model_scale;
   telemetry_ = telemetry;
   models_ = states[Role::generator].parameter.models;
-  if (rows_.first) {
-    first_row_ = rows_.first.slice_models(first, models_);
-    row_count_ = rows_.count.slice_models(first, models_);
-  }
+  first_model_ = first;
   for (const auto& renew : renew_) renew(models_);
   connect();
   recorded_.clear();  // they work on the models bound before
@@ -74,11 +71,11 @@ float TrainingStep::rate_scale(std::int64_t t) const {
 
 void TrainingStep::sample_rows(StackView<std::int32_t> index, std::uint32_t lane, std::int64_t t, std::uint32_t stride,
                                std::uint32_t offset) {
-  run(context_, SampleRows{.index = index,
-                           .source_rows = static_cast<std::int32_t>(rows_.rows.rows),
-                           .first_row = first_row_,
-                           .row_count = row_count_,
-                           .key = key(RandomPurpose::minibatch, lane, t, stride, offset)});
+  SampleRows draw;
+  draw.index = index;
+  draw.key = key(RandomPurpose::minibatch, lane, t, stride, offset);
+  rows_.give_to(draw, first_model_, models_);
+  run(context_, draw);
 }
 
 void TrainingStep::gather(StackView<const std::int32_t> index, std::int64_t first_column, StackView<float> out) {

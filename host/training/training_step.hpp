@@ -12,11 +12,24 @@
 
 namespace cugad {
 
-/// The rows that models train on, in device memory: all of them, or a range for each model of the population.
+/// The rows that models train on, in device memory: all of them, or a range for each model of the population, without
+/// the fold that it leaves out.
 struct TrainingRows {
   MatrixView<const float> rows;
-  StackView<const std::int32_t> first, count;  ///< [models, 1, 1]; null: every model has all rows
+  StackView<const std::int32_t> first, count;                    ///< [models, 1, 1]; null: every model has all rows
+  StackView<const std::int32_t> left_out_first, left_out_count;  ///< as SampleRows; null: no model leaves rows out
   TrainingRows() = default;
+  /// Sets the source of an op's draws for `models` models from `first_model` on.
+  void give_to(SampleRows& draw, std::int64_t first_model, std::int64_t models) const {
+    const auto some = [&](StackView<const std::int32_t> all) {
+      return all ? all.slice_models(first_model, models) : all;
+    };
+    draw.source_rows = static_cast<std::int32_t>(rows.rows);
+    draw.first_row = some(first);
+    draw.row_count = some(count);
+    draw.left_out_first = some(left_out_first);
+    draw.left_out_count = some(left_out_count);
+  }
   TrainingRows(MatrixView<const float> rows_) : rows(rows_) {}
   TrainingRows(MatrixView<float> rows_) : rows(rows_) {}
 };
@@ -119,7 +132,7 @@ class TrainingStep {
   std::int64_t models_;  ///< bound; as many as there is room for before the first bind
   std::int64_t room_;
   std::uint64_t seed_ = 0;
-  StackView<const std::int32_t> first_row_, row_count_;
+  std::int64_t first_model_ = 0;
   std::vector<std::function<void(std::int64_t)>> renew_;
   bool recording_ = false;
   StackView<std::uint32_t> step_counter_;

@@ -74,8 +74,8 @@ enum class Scale { none, minmax, standard, robust };
 
 /// How a score becomes a number in [0, 1] that never falls as the score rises.
 enum class Probability {
-  rank,      ///< share of the training rows' scores that are no larger (smoothed): about uniform for new normal rows
-  gaussian,  ///< clip(erf((score - mean) / (deviation sqrt 2)), 0, 1) of the training rows' scores: PyOD's "unify"
+  rank,      ///< share of the calibrating scores that are no larger (smoothed): about uniform for new normal rows
+  gaussian,  ///< clip(erf((score - mean) / (deviation sqrt 2)), 0, 1) of the calibrating scores: PyOD's "unify"
 };
 
 /// Everything that decides a detector's result. Defaults are the label-free recipe for tables; presets() reproduce
@@ -172,12 +172,19 @@ struct DetectorOptions {
   bool standardise = true;     ///< scores in units of the training rows' spread; false: the papers' raw sums
   int neighbours = 5;
   float discriminator_weight = 0.5f;  ///< weight of max(standardised -D(x), 0) in the score
+  float novelty = 1.0f;               ///< weight of missing and never seen cells in the score; 0: none, as in papers
   bool compress = true;               ///< standardised scores u become sign(u) log(1 + |u|)
-  float contamination = 0.05f;        ///< share of training rows above the threshold
-  /// > 0: in place of contamination, the split-conformal threshold, from which on a new row like the training rows lies
-  /// with at most this probability. (As far as training rows score like new ones: a model that learnt them by heart
-  /// gives them lower scores.)
+  float contamination = 0.05f;        ///< about this share of new normal rows lies above the threshold
+  /// > 0: in place of contamination, the conformal threshold, from which on a new row like the training rows lies with
+  /// at most this probability (docs/calibration.md: what is guaranteed, and what is only measured).
   float false_alarm_rate = 0.0f;
+
+  // Calibration
+  /// Cross-fitting: the training rows are dealt out to this many folds, model m trains without fold (fold + m) mod
+  /// folds and scores it for the calibration, so that no model is calibrated on rows that it has seen. 0: 5, which
+  /// needs a population of 5 to use all rows; 1: none is left out, and the calibration is that of training rows.
+  int folds = 0;
+  int fold = 0;  ///< the fold that the first model leaves out
 };
 
 /// One settable field of DetectorOptions.
@@ -228,10 +235,18 @@ struct FitControl {
   bool resume = false;                  ///< continue from the directory's checkpoint if there is one
 };
 
-/// The k largest per-column residuals |x - G(z)| of one row, mean over the population, in units of the scaled columns.
+/// What makes a column a reason.
+enum class Finding {
+  residual,  ///< |x - G(z)|, mean over the population, in units of the scaled column
+  missing,   ///< a cell without a value; the number is what the score rises by for it
+  unseen,    ///< a category, or another value of a constant column, that training did not have; likewise
+};
+/// The k columns of one row that speak most against it, the largest number first. Of a category that is missing or not
+/// known, the first of its 0/1 columns stands for all.
 struct Explanation {
   std::vector<int> column;
   std::vector<float> residual;
+  std::vector<Finding> finding;
 };
 
 class CUGAD_API Detector {
@@ -247,7 +262,8 @@ class CUGAD_API Detector {
   void fit(MatrixView<const float> rows, const FitControl& control = {}, std::vector<std::string> column_names = {},
            std::int64_t numeric_columns = -1);
 
-  /// Scores, one per row. Batch-invariant: a row's score does not depend on the rows beside it.
+  /// Scores, one per row. Batch-invariant: a row's score does not depend on the rows beside it. A row without any value
+  /// has no score: NaN.
   std::vector<float> score(MatrixView<const float> rows);
   void score(MatrixView<const float> rows, float* scores);
   /// Scores together with those of each method of an ensemble: method_scores becomes rows x methods, in the order of
@@ -259,15 +275,29 @@ class CUGAD_API Detector {
   /// ensemble's first method). Throws Error{unsupported} for a method without a prior, and for conditional models.
   /// Deterministic in (model, seed); writes count x columns() floats.
   void sample(std::int64_t count, std::uint64_t seed, float* rows);
-  /// Scores as probabilities, calibrated on the training rows' scores. Throws Error{invalid_argument} before fit or
-  /// load, Error{unsupported} for a model file of a version that kept no calibration; so does confidence().
+  /// Scores as probabilities, by the scores of rows that are new to the models. Throws Error{invalid_argument} before
+  /// fit or load, Error{unsupported} for a model file of a version that kept no calibration; so does confidence().
   std::vector<float> probability(std::span<const float> scores, Probability kind) const;
   /// For each score how sure its label at the threshold is, in [0, 1]: the probability that the label would be the
   /// same, had other rows of the same distribution been trained on (Perini, Vercruyssen, Davis 2020).
   std::vector<float> confidence(std::span<const float> scores) const;
-  /// Rows are anomalous from this score on: the 1 - contamination quantile of the training rows' scores, or the
-  /// threshold that false_alarm_rate asks for.
+  /// Rows are anomalous from this score on: what contamination, or else false_alarm_rate, asks for of the scores of
+  /// rows that are new to the models.
   float threshold() const;
+  /// Sets the threshold anew, as a fit with this contamination, in [0, 0.5], would have set it. Throws
+  /// Error{invalid_argument} before fit or load, or for another number; Error{unsupported} for a model file of a
+  /// version that kept no calibration.
+  void set_contamination(float contamination);
+  /// The same with a false alarm rate in (0, 0.5].
+  void set_false_alarm_rate(float rate);
+  /// What the calibration rests on: scores of so many rows, each by the models that left out its fold; of 1 fold, or if
+  /// the model file is of version 0.1, they are scores of rows that all models were trained on, and new normal rows
+  /// pass the threshold more often than asked.
+  struct Calibration {
+    std::int64_t rows = 0, folds = 1;
+  };
+  /// No rows before fit or load, and for a model file that kept no calibration.
+  Calibration calibration() const;
 
   bool fitted() const;
   std::int64_t columns() const;

@@ -65,6 +65,9 @@ class CUGAD_API Fleet {
   void cancel_by(const std::atomic<bool>* cancel);
   /// For each row the threshold of the model that scores it.
   std::vector<float> thresholds(std::span<const std::string> groups) const;
+  /// As Detector::set_contamination and Detector::set_false_alarm_rate, for all models.
+  void set_contamination(float contamination);
+  void set_false_alarm_rate(float rate);
   /// As Detector::probability and Detector::confidence, by the model of each score's group.
   std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);
   std::vector<float> confidence(std::span<const float> scores, std::span<const std::string> groups);

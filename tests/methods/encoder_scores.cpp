@@ -212,7 +212,7 @@ TEST(EncoderScores, ColumnSpreadIsThatOfTheTrainingRows) {
   options.contamination = 0.0f;
   Scored s(options);
   Matrix training = query_rows(300);
-  s.model.calibrate(training.view());
+  s.model.calibrate(training.view(), {0, training.rows});
   std::vector<double> sum(columns), squares(columns), count(columns);
   for (std::int64_t r = 0; r < training.rows; ++r) {
     const Scored::Pair pair = s.pair_of(training, r);

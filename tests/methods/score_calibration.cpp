@@ -79,12 +79,11 @@ TEST(ScoreCalibration, GaussianIsTheErrorFunction) {
 TEST(ScoreCalibration, NothingFallsAsTheScoreRises) {
   for (const std::size_t count : {1u, 2u, 7u, 1000u, 5000u}) {
     const ScoreCalibration calibration(normal_scores(count, count));
-    const auto normal = static_cast<std::int64_t>(count - count / 20);
     double last_rank = 0, last_gaussian = 0;
     for (double score = -9; score < 15; score += 0.01) {
       const double rank = calibration.probability(score, Probability::rank);
       const double gaussian = calibration.probability(score, Probability::gaussian);
-      const double confidence = calibration.confidence(score, 5.0, normal);
+      const double confidence = calibration.confidence(score, 5.0, {});
       EXPECT_TRUE(rank >= last_rank && rank > 0 && rank < 1) << score;
       EXPECT_TRUE(gaussian >= last_gaussian && gaussian <= 1) << score;
       EXPECT_TRUE(confidence >= 0 && confidence <= 1) << score;
@@ -111,68 +110,122 @@ TEST(ScoreCalibration, ConfidenceIsThatOfTheLabel) {
   const ScoreCalibration calibration(scores);
   DetectorOptions options;
   options.contamination = 0.1f;
-  const std::int64_t normal = expected_normal(41, options);
-  EXPECT_EQ(normal, 37);  // 41 - int(4.1)
-  const float threshold = score_threshold(scores, options);
+  const std::int64_t normal = 37;  // 41 - int(4.1)
+  const float threshold = calibration.threshold(options);
   for (const float score : scores) {
     const auto at_most = std::count_if(scores.begin(), scores.end(), [&](float other) { return other <= score; });
     const double below = exact_binomial_cdf(normal, 41, (1.0 + static_cast<double>(at_most)) / 43);
-    EXPECT_NEAR(calibration.confidence(score, threshold, normal), score >= threshold ? 1 - below : below, 1e-9);
+    EXPECT_NEAR(calibration.confidence(score, threshold, options), score >= threshold ? 1 - below : below, 1e-9);
   }
-  const std::vector<float> many = normal_scores(2000, 4);
-  const float limit = score_threshold(many, options);
-  const ScoreCalibration large(many);
-  EXPECT_GT(large.confidence(limit + 5, limit, expected_normal(2000, options)), 0.999);
-  EXPECT_GT(large.confidence(limit - 5, limit, expected_normal(2000, options)), 0.999);
-  EXPECT_NEAR(large.confidence(limit, limit, expected_normal(2000, options)), 0.5, 0.1);
+  const ScoreCalibration large(normal_scores(2000, 4));
+  const float limit = large.threshold(options);
+  EXPECT_GT(large.confidence(limit + 5, limit, options), 0.999);
+  EXPECT_GT(large.confidence(limit - 5, limit, options), 0.999);
+  EXPECT_NEAR(large.confidence(limit, limit, options), 0.5, 0.1);
+}
+
+std::int64_t flagged(const std::vector<float>& scores, float threshold) {
+  return std::count_if(scores.begin(), scores.end(), [&](float score) { return score >= threshold; });
 }
 
 /// However many rows share a score, no more than the contamination asks for are flagged.
 TEST(ScoreCalibration, TiesAreNotFlagged) {
   DetectorOptions options;
-  const auto flagged = [&](const std::vector<float>& scores) {
-    const float threshold = score_threshold(scores, options);
-    return std::count_if(scores.begin(), scores.end(), [&](float score) { return score >= threshold; });
+  const auto flagged_of_its_own = [&](const std::vector<float>& scores) {
+    return flagged(scores, ScoreCalibration(scores).threshold(options));
   };
   std::vector<float> half = normal_scores(1000, 5);
   std::fill(half.begin(), half.begin() + 500, 50.0f);
   for (const float contamination : {0.0f, 0.01f, 0.05f, 0.1f, 0.5f}) {
     options.contamination = contamination;
-    EXPECT_EQ(flagged(std::vector<float>(100, 3.0f)), 0) << contamination;
-    EXPECT_EQ(flagged(normal_scores(1000, 6)), std::lround(1000 * contamination)) << contamination;
-    EXPECT_EQ(flagged(half), contamination < 0.5f ? 0 : 500) << contamination;
+    EXPECT_EQ(flagged_of_its_own(std::vector<float>(100, 3.0f)), 0) << contamination;
+    // Of n scores (n + 1) c lie above the threshold: one more than n c at a place that is whole.
+    EXPECT_NEAR(flagged_of_its_own(normal_scores(1000, 6)), 1000 * contamination, 1.0) << contamination;
+    EXPECT_EQ(flagged_of_its_own(half), contamination < 0.5f ? 0 : 500) << contamination;
   }
 }
 
-TEST(ScoreCalibration, ConformalRankIsTheSmallestThatHolds) {
-  EXPECT_EQ(conformal_rank(99, 0.01f), 99);
-  EXPECT_EQ(conformal_rank(100, 0.01f), 100);
-  EXPECT_EQ(conformal_rank(999, 0.05f), 950);
-  EXPECT_EQ(conformal_rank(1000, 0.05f), 951);
-  EXPECT_EQ(conformal_rank(1, 0.5f), 1);
-  expect_error(ErrorCode::invalid_argument, {"false_alarm_rate 0.01", "99", "98"}, [] { conformal_rank(98, 0.01f); });
-  expect_error(ErrorCode::invalid_argument, {"false_alarm_rate", "1"}, [] { conformal_rank(1, 1e-38f); });
+/// The conformal threshold is the next number above the score of the smallest rank that holds.
+TEST(ScoreCalibration, ConformalThresholdStandsAboveItsRank) {
+  DetectorOptions options;
+  const auto rank = [&](std::size_t count, float rate) {
+    options.false_alarm_rate = rate;
+    std::vector<float> scores(count);
+    for (std::size_t i = 0; i < count; ++i) scores[i] = static_cast<float>(i + 1);
+    const float threshold = ScoreCalibration(scores).threshold(options);
+    return static_cast<double>(std::nextafter(threshold, 0.0f));
+  };
+  EXPECT_EQ(rank(99, 0.01f), 99);
+  EXPECT_EQ(rank(100, 0.01f), 100);
+  EXPECT_EQ(rank(999, 0.05f), 950);
+  EXPECT_EQ(rank(1000, 0.05f), 951);
+  EXPECT_EQ(rank(1, 0.5f), 1);
+  EXPECT_EQ(rank(20000, 0.0001f), 19999);
 }
 
-/// Over many draws of training scores, a new score reaches the threshold at the rate asked for; not more.
-TEST(ScoreCalibration, FalseAlarmRateHolds) {
-  for (const float rate : {0.01f, 0.05f, 0.2f}) {
-    DetectorOptions options;
-    options.false_alarm_rate = rate;
-    int alarms = 0, rows = 0;
-    for (std::uint64_t draw = 0; draw < 400; ++draw) {
-      const float threshold = score_threshold(normal_scores(150, 2 * draw + 1), options);
-      for (const float score : normal_scores(100, 2 * draw + 2)) alarms += score >= threshold;
-      rows += 100;
+/// Over many draws of calibrating scores, a new score reaches the threshold at the rate asked for.
+TEST(ScoreCalibration, RatesHold) {
+  for (const bool conformal : {false, true}) {
+    for (const float rate : {0.01f, 0.05f, 0.2f}) {
+      DetectorOptions options;
+      (conformal ? options.false_alarm_rate : options.contamination) = rate;
+      std::int64_t alarms = 0, rows = 0;
+      for (std::uint64_t draw = 0; draw < 400; ++draw) {
+        const float threshold = ScoreCalibration(normal_scores(150, 2 * draw + 1)).threshold(options);
+        alarms += flagged(normal_scores(100, 2 * draw + 2), threshold);
+        rows += 100;
+      }
+      const double measured = static_cast<double>(alarms) / static_cast<double>(rows);
+      // Four deviations of the mean over 400 draws: that of one is about sqrt(rate (1 - rate) (1 / 100 + 1 / 150)).
+      const double error = 4 * std::sqrt(rate * (1 - rate) * (1.0 / 100 + 1.0 / 150) / 400);
+      EXPECT_LT(measured, rate + error) << conformal << " " << rate;
+      EXPECT_GT(measured, (conformal ? rate - 1.0 / 151 : rate) - error) << conformal << " " << rate;
     }
-    const double measured = static_cast<double>(alarms) / rows;
-    EXPECT_LT(measured, rate + 0.006) << rate;
-    EXPECT_GT(measured, 0.5 * rate) << rate;
   }
   // Rows at the score of that rank do not count as alarms: ties do not raise the rate.
   DetectorOptions options;
   options.false_alarm_rate = 0.1f;
-  EXPECT_GT(score_threshold(std::vector<float>(50, 2.0f), options), 2.0f);
+  EXPECT_GT(ScoreCalibration(std::vector<float>(50, 2.0f)).threshold(options), 2.0f);
+}
+
+/// Too few scores for the rate: the threshold lies beyond all of them, and a note says how many it takes.
+TEST(ScoreCalibration, FewScoresGiveAConservativeThreshold) {
+  for (const bool conformal : {false, true}) {
+    for (const float rate : {0.01f, 0.05f}) {
+      DetectorOptions options;
+      (conformal ? options.false_alarm_rate : options.contamination) = rate;
+      const auto needed = static_cast<std::size_t>(std::lround((1 - rate) / rate));
+      EXPECT_EQ(threshold_note(static_cast<std::int64_t>(needed), options), "");
+      const std::string note = threshold_note(static_cast<std::int64_t>(needed) - 1, options);
+      EXPECT_NE(note.find(std::to_string(needed)), std::string::npos) << note;
+      for (const std::size_t count : {std::size_t{1}, std::size_t{2}, std::size_t{7}, needed - 1}) {
+        const std::vector<float> scores = normal_scores(count, count);
+        const float most = *std::max_element(scores.begin(), scores.end());
+        EXPECT_GT(ScoreCalibration(scores).threshold(options), most) << count;
+      }
+      // New scores of a normal distribution pass it less often than asked.
+      std::int64_t alarms = 0;
+      for (std::uint64_t draw = 0; draw < 400; ++draw) {
+        const float threshold = ScoreCalibration(normal_scores(10, 2 * draw + 1)).threshold(options);
+        alarms += flagged(normal_scores(100, 2 * draw + 2), threshold);
+      }
+      EXPECT_LT(static_cast<double>(alarms) / 40000, rate);
+    }
+  }
+}
+
+/// The upper tail is kept exactly, whatever the count.
+TEST(ScoreCalibration, TailIsExact) {
+  for (const std::size_t count : {5u, 199u, 200u, 201u, 1500u, 20000u}) {
+    std::vector<float> scores = normal_scores(count, count);
+    const ScoreCalibration calibration(scores);
+    std::sort(scores.begin(), scores.end());
+    const std::size_t kept = std::min<std::size_t>(count, ScoreCalibration::largest);
+    for (std::size_t i = count - kept; i < count; ++i) {
+      EXPECT_DOUBLE_EQ(calibration.probability(scores[i], Probability::rank),
+                       (2.0 + static_cast<double>(i)) / (2.0 + static_cast<double>(count)));
+    }
+  }
 }
 
 TEST(ScoreCalibration, DetectorKeepsItInItsFile) {
@@ -198,12 +251,19 @@ TEST(ScoreCalibration, DetectorKeepsItInItsFile) {
   EXPECT_TRUE(detector.confidence({}).empty());
 }
 
-TEST(ScoreCalibration, RefusesBeforeTraining) {
+/// What cannot be promised is said, and the training goes on.
+TEST(ScoreCalibration, SaysWhatCannotBePromised) {
   DetectorOptions options = quick_options();
   options.false_alarm_rate = 0.001f;
-  options.steps = 1'000'000'000;  // would not come back
-  expect_error(ErrorCode::invalid_argument, {"false_alarm_rate 0.001", "999", "300"},
-               [&] { fitted(options, normal_rows(300, 1)); });
+  std::string messages;
+  FitControl control;
+  control.on_message = [&](const std::string& text) { messages += text + "\n"; };
+  Detector detector(test_device(1), options);
+  const Matrix rows = normal_rows(300, 1);
+  detector.fit(rows.view(), control);
+  EXPECT_NE(messages.find("0.1 % of new normal rows"), std::string::npos) << messages;
+  EXPECT_NE(messages.find("at least 999 rows"), std::string::npos) << messages;
+  EXPECT_EQ(flagged(detector.score(rows.view()), detector.threshold()), 0);
   const Detector unfitted(test_device(1), quick_options());
   expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { unfitted.confidence({}); });
 }
@@ -239,6 +299,11 @@ TEST(ScoreCalibration, FilesWithoutItLoadAndHostileOnesDoNot) {
       [](Json& c) { c["quantiles"][1000] = 1e300; },
       [](Json& c) { c["quantiles"][500] = "x"; },
       [](Json& c) { c["quantiles"][500] = nullptr; },
+      [](Json& c) { c["largest"].erase(3); },
+      [](Json& c) { c["largest"][199] = -1e30; },
+      [](Json& c) { c["largest"][0] = "x"; },
+      [](Json& c) { c["folds"] = 0; },
+      [](Json& c) { c["folds"] = "5"; },
   };
   for (std::size_t d = 0; d < damages.size(); ++d) {
     safetensors::File file = good;
