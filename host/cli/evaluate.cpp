@@ -149,6 +149,7 @@ void evaluate(const std::string& input, const FlagSet& flags) {
   warn_of_unseen_values(model);
   note_pooled_rows(model);
   note_rows_without_value(model);
+  if (!model.threshold && !flags.given("top_percent")) note_calibration(model);
 }
 
 }  // namespace

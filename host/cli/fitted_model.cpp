@@ -257,6 +257,14 @@ void note_rows_without_value(const FittedModel& model) {
       fmt::format("cugad: note: {} rows hold no value at all and have no score", grouped(model.rows_without_value)));
 }
 
+void note_calibration(const FittedModel& model) {
+  const Detector::Calibration calibration = model.detector.calibration();
+  if (calibration.folds > 1 || calibration.rows <= 1) return;
+  print_note(
+      "cugad: note: the model is calibrated on the rows that it was trained on, as older models and those of --folds 1 "
+      "are: new normal rows pass its threshold more often than asked; train it again with --folds 5");
+}
+
 void warn_of_unseen_values(const FittedModel& model) {
   if (!model.encoder || model.encoder->unseen().empty()) return;
   std::int64_t total = 0;

@@ -75,5 +75,7 @@ void warn_of_unseen_values(const FittedModel& model);
 void note_pooled_rows(const FittedModel& model);
 /// One line on standard error about rows without any value; none if there were none.
 void note_rows_without_value(const FittedModel& model);
+/// One line on standard error if thresholds and probabilities rest on rows that the models were trained on.
+void note_calibration(const FittedModel& model);
 
 }  // namespace cugad::cli

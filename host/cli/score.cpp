@@ -14,6 +14,7 @@
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/signals.hpp"
+#include "host/cli/text.hpp"
 #include "host/table/list_text.hpp"
 
 namespace cugad::cli {
@@ -161,8 +162,9 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
 }
 
 CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
-  for (const char* name : {"explain", "probability", "confidence", "label", "per_method", "threshold"}) {
-    if (npy && flags.given(name)) throw UsageError(fmt::format("--{} needs csv output, not .npy", name));
+  for (const char* name : {"explain", "probability", "confidence", "label", "per_method", "threshold", "contamination",
+                           "false_alarm_rate"}) {
+    if (npy && flags.given(name)) throw UsageError(fmt::format("--{} needs csv output, not .npy", with_dashes(name)));
   }
   CsvColumns columns;
   columns.row = columns.anomaly = !flags.text("output").empty();
@@ -225,6 +227,9 @@ void score(const std::string& input, const FlagSet& flags) {
   warn_of_unseen_values(model);
   note_pooled_rows(model);
   note_rows_without_value(model);
+  if (columns.probability || columns.confidence || ((columns.label || columns.anomaly) && !model.threshold)) {
+    note_calibration(model);
+  }
 }
 
 }  // namespace

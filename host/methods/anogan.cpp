@@ -315,6 +315,21 @@ AnomalyModel::AbsentForm AnoGan::sum_over_columns(float weight) const {
   return {.weight = weight == 1.0f ? 1.0f : 0.0f, .squared = true, .root = true};
 }
 
+/// That of the nearest generated row, without a search.
+void AnoGan::find_column_residuals(MatrixView<const float> rows) {
+  if (options_.score != ScoreRule::bank) return;
+  const std::int64_t models = population();
+  find_nearest(shared_by(models, rows), 1);
+  const StackView<float> latents(latent_.data, models, rows.rows, search_inputs());
+  run(context_, GatherRows{.source = bank_latent_, .index = {nearest_.data, models, rows.rows, 1}, .out = latents});
+  if (networks_.condition > 0) give_condition(rows, latents);
+  LatentSearch args = search_arguments(shared_by(models, rows), true);
+  args.z = latents;
+  args.restarts = 1;
+  args.steps = 0;
+  run(context_, args);
+}
+
 /// The distance to the bank is no residual per column: a search gives one.
 void AnoGan::explain(MatrixView<const float> rows) {
   if (options_.score != ScoreRule::bank) return;

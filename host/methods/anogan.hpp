@@ -19,6 +19,7 @@ class AnoGan : public AnomalyModel {
   void take_memory() override;
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override;
   void explain(MatrixView<const float> rows) override;
+  void find_column_residuals(MatrixView<const float> rows) override;
   /// E(x) per model [models, rows, latent]; only methods with an encoder have it.
   virtual StackView<const float> encode(MatrixView<const float> rows);
   /// D's logit per model for rows whose missing cells are filled.

@@ -240,11 +240,11 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
       std::vector<std::vector<float>> residual;
       for (std::int64_t m = 0; m < population(); ++m)
         residual.push_back(download_rows(context_, raw.residual.model(m)));
-      explain(part);
+      find_column_residuals(part);
       const std::vector<float> x = download_rows(context_, part);
       for (std::int64_t m = 0; m < population(); ++m) {
         if (!new_rows(m, fold_begin).contains(first)) continue;
-        if (column_scale_) scale = download(context_, column_scale_.model(m).data, columns);
+        if (scores_in_column_scales()) scale = download(context_, column_scale_.model(m).data, columns);
         const std::vector<float> off = download_rows(context_, feature_residual_.slice_rows(0, part.rows).model(m));
         for (std::int64_t r = 0; r < part.rows; ++r) {
           double own = 0;

@@ -98,10 +98,16 @@ class AnomalyModel {
   };
   /// Scores of one chunk. with_residuals: feature_residual_ must be filled then or by explain().
   virtual RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) = 0;
+  /// Whether residuals count in units of their columns' spread: in reconstructions alone.
+  bool scores_in_column_scales() const {
+    return static_cast<bool>(column_scale_) && options_.score == ScoreRule::reconstruction;
+  }
   /// No column of a scaled residual counts for more.
   virtual float largest_scaled_residual() const { return std::numeric_limits<float>::infinity(); }
   /// Fills feature_residual_ where raw_scores has not.
   virtual void explain(MatrixView<const float>) {}
+  /// The same with what the score itself rests on, whatever explanations do beyond it.
+  virtual void find_column_residuals(MatrixView<const float> rows) { explain(rows); }
   struct RowRange {
     std::int64_t begin, end;
     bool contains(std::int64_t row) const { return row >= begin && row < end; }

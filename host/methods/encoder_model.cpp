@@ -243,7 +243,7 @@ AnomalyModel::AbsentForm EncoderModel::absent_form() const {
 }
 
 float EncoderModel::largest_scaled_residual() const {
-  return column_scale_ ? most_spreads : AnoGan::largest_scaled_residual();
+  return scores_in_column_scales() ? most_spreads : AnoGan::largest_scaled_residual();
 }
 
 /// raw_scores has filled the residuals of a reconstruction.

@@ -148,7 +148,7 @@ std::string novelty_to_json(const Novelty& novelty) {
   return json.dump();
 }
 
-/// One source of each column, then those of categories; none in files of version 0.1, and of detectors without novelty.
+/// One source of each column, then those of categories; none in older files, and of detectors without novelty.
 Novelty read_novelty(const Reader& reader, std::int64_t columns, std::size_t methods) {
   if (!reader.has("novelty")) return {};
   Json json;
@@ -338,7 +338,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
   threshold = limit.get<float>();
   if (!std::isfinite(threshold)) reader.refuse("'threshold' is out of range");
   calibration.reset();
-  if (file.metadata.contains("score_calibration")) {  // version 0.1 wrote none
+  if (file.metadata.contains("score_calibration")) {  // older versions wrote none
     try {
       calibration = ScoreCalibration::from_json(reader.text("score_calibration"));
     } catch (const Error& error) {

@@ -54,7 +54,7 @@ class ScoreCalibration {
   double mean_ = 0, deviation_ = 0;
   std::array<float, quantiles> quantile_{};  ///< ascending, from the least score to the largest
   std::array<float, largest> tail_{};        ///< the largest scores, ascending; the least fills what is left in front
-  bool has_tail_ = true;                     ///< files of version 0.1 have none
+  bool has_tail_ = true;                     ///< older files have none
 };
 
 /// The share of new normal rows that the options ask to have above the threshold.

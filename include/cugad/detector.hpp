@@ -291,7 +291,7 @@ class CUGAD_API Detector {
   /// The same with a false alarm rate in (0, 0.5].
   void set_false_alarm_rate(float rate);
   /// What the calibration rests on: scores of so many rows, each by the models that left out its fold; of 1 fold, or if
-  /// the model file is of version 0.1, they are scores of rows that all models were trained on, and new normal rows
+  /// the model file is of an older version, they are scores of rows that all models were trained on, and new normal rows
   /// pass the threshold more often than asked.
   struct Calibration {
     std::int64_t rows = 0, folds = 1;

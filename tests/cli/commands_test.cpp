@@ -193,6 +193,41 @@ TEST_F(Commands, AnotherThresholdDecides) {
   EXPECT_NEAR(result.at("threshold").get<double>(), std::stod(threshold), 1e-6);
 }
 
+TEST_F(Commands, AnotherRateDecides) {
+  const auto flagged = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> command = {"evaluate", table, "--model", model, "--json"};
+    command.insert(command.end(), more.begin(), more.end());
+    return nlohmann::json::parse(run_well(command)).at("flagged").get<int>();
+  };
+  const int usual = flagged({});
+  EXPECT_EQ(flagged({"--contamination", "0.05"}), usual);
+  EXPECT_GT(flagged({"--contamination", "0.3"}), usual + 300);
+  EXPECT_LT(flagged({"--false-alarm-rate", "0.002"}), usual);
+  int labels = 0;
+  for (const std::string& line :
+       lines_of(run_well({"score", table, "--model", model, "--label", "--contamination", "0.3"}))) {
+    labels += line.ends_with(",1");
+  }
+  EXPECT_EQ(labels, flagged({"--contamination", "0.3"}));
+  for (const char* flag : {"--contamination", "--false-alarm-rate"}) {
+    EXPECT_TRUE(is_one_line(run({"score", table, "--model", model, "--label", flag, "0.7"}).err, "cugad: ", flag));
+    EXPECT_TRUE(is_one_line(run({"score", table, "--model", model, "--threshold", "1", flag, "0.1"}).err,
+                            "cugad: ", "exclude"));
+    EXPECT_TRUE(is_one_line(run({"score", table, "--model", model, "--output", at("s.npy"), flag, "0.1"}).err,
+                            "cugad: ", flag));
+  }
+}
+
+/// Models of older versions, and those of --folds 1, say so where a decision is asked for.
+TEST_F(Commands, CalibrationOnTrainingRowsIsTold) {
+  const Outcome trained = run(train(at("m.safetensors"), {"--folds", "1"}));
+  EXPECT_NE(trained.err.find("training rows themselves"), std::string::npos) << trained.err;
+  EXPECT_EQ(run({"score", table, "--model", at("m.safetensors")}).err, "");
+  EXPECT_TRUE(
+      is_one_line(run({"score", table, "--model", at("m.safetensors"), "--label"}).err, "cugad: note: ", "--folds 5"));
+  EXPECT_TRUE(is_one_line(run({"evaluate", table, "--model", at("m.safetensors")}).err, "cugad: note: ", "--folds 5"));
+}
+
 TEST_F(Commands, ExcludedColumnsAreNoFeatures) {
   const std::string out = run_well(train(at("m.safetensors"), {"--exclude", "machine,service,0"}));
   EXPECT_EQ(run_well({"info", "--model", at("m.safetensors")}).find("machine"), std::string::npos);

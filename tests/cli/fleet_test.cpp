@@ -66,6 +66,9 @@ TEST_F(Fleets, OtherCommandsUnderstandThem) {
   EXPECT_EQ(result.at("rows"), 600);
   EXPECT_TRUE(result.at("threshold").is_null());
   EXPECT_GT(result.at("flagged"), 0);
+  const auto wider = nlohmann::json::parse(
+      run_well({"evaluate", at("t.csv"), "--model", at("fleet"), "--json", "--contamination", "0.4"}));
+  EXPECT_GT(wider.at("flagged"), result.at("flagged"));
   const std::string text = run_well({"info", "--model", at("fleet")});
   for (const char* part : {"5 with models of their own", "by column group", "machine-0004"}) {
     EXPECT_NE(text.find(part), std::string::npos) << text;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -55,6 +56,15 @@ inline Matrix mixed_rows(std::int64_t rows, std::uint64_t seed) {
     if (r % 100 == 50) std::fill_n(matrix.row(r), matrix.columns, missing);
   }
   return matrix;
+}
+
+/// Every row with some value has a finite score, and a row without any has none.
+inline void expect_scores(MatrixView<const float> rows, const std::vector<float>& scores) {
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    const bool is_empty = std::all_of(rows.row(r), rows.row(r) + rows.columns, [](float x) { return std::isnan(x); });
+    const float score = scores[static_cast<std::size_t>(r)];
+    ASSERT_TRUE(is_empty ? std::isnan(score) : std::isfinite(score)) << "row " << r << " has score " << score;
+  }
 }
 
 /// Small networks and few steps.

@@ -227,7 +227,7 @@ TEST(Conditional, ScoresDependOnNoOtherRowAndSurviveTheFile) {
     std::vector<float> single(90);
     for (std::int64_t r = 0; r < 90; ++r) detector.score({rows.row(r), 1, 5}, single.data() + r);
     EXPECT_TRUE(same_bits(single, expected));
-    for (const float score : expected) ASSERT_TRUE(std::isfinite(score));
+    expect_scores(rows.view(), expected);
     detector.save(directory.file("model"));
     Detector loaded = Detector::load(test_device(1), directory.file("model"));
     EXPECT_TRUE(same_bits(loaded.score(rows.view()), expected));
@@ -283,7 +283,9 @@ TEST(SearchFromEncoder, WithoutStepsIsTheReconstruction) {
   options.search_rate = {0.02f};
   const std::vector<float> searched = fitted(options, training).score(rows.view());
   double before = 0.0, after = 0.0;
-  for (std::size_t r = 0; r < 90; ++r) before += rebuilt[r], after += searched[r];
+  for (std::size_t r = 0; r < 90; ++r) {
+    if (!std::isnan(rebuilt[r])) before += rebuilt[r], after += searched[r];  // all but the row without any value
+  }
   EXPECT_LT(after, before);
 }
 

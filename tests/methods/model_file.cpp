@@ -107,6 +107,7 @@ TEST(ModelFile, PopulationHoldsTheModelsOfItsSeeds) {
   options.population = 1;
   for (std::size_t m = 0; m < 4; ++m) {
     options.seed = quick_options().seed + m;
+    options.fold = static_cast<int>(m);
     fitted(options, training).save(directory.file("one"));
     const File one = safetensors::read(directory.file("one"));
     ASSERT_EQ(one.tensors.size(), all.tensors.size());
@@ -174,7 +175,6 @@ std::vector<Damage> damages() {
       {"'shift'", edit("transform", [](Json& t) { t["shift"][0] = "x"; })},
       {"'shift'", edit("transform", [](Json& t) { t["shift"][0] = nullptr; })},
       {"'scale'", edit("transform", [](Json& t) { t["scale"].push_back(1.0); })},
-      {"'scale'", edit("transform", [](Json& t) { t["scale"][1] = 0.0; })},
       {"'scale'", edit("transform", [](Json& t) { t["scale"][1] = -1.0; })},
       {"'log1p'", edit("transform", [](Json& t) { t["log1p"][2] = 1e300; })},
       {"'log1p'", edit("transform", [](Json& t) { t["log1p"][2] = -1; })},

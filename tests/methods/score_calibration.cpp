@@ -251,6 +251,42 @@ TEST(ScoreCalibration, DetectorKeepsItInItsFile) {
   EXPECT_TRUE(detector.confidence({}).empty());
 }
 
+/// A threshold that is set anew is the one that a training with that rate would have set, and it is saved.
+TEST(ScoreCalibration, ThresholdsCanBeSetAnew) {
+  const TemporaryDirectory directory;
+  const Matrix rows = normal_rows(400, 1);
+  Detector detector = fitted(quick_options(), rows);
+  const float usual = detector.threshold();
+  DetectorOptions other = quick_options();
+  other.contamination = 0.2f;
+  const float wider = fitted(other, rows).threshold();
+  EXPECT_LT(wider, usual);
+  detector.set_contamination(0.2f);
+  EXPECT_EQ(detector.threshold(), wider);
+  detector.save(directory.file("model"));
+  Detector loaded = Detector::load(test_device(1), directory.file("model"));
+  EXPECT_EQ(loaded.threshold(), wider);
+  EXPECT_EQ(loaded.calibration().rows, 160) << "two of five folds: those that two models leave out";
+  EXPECT_EQ(loaded.calibration().folds, 5);
+  other = quick_options();
+  other.false_alarm_rate = 0.02f;
+  loaded.set_false_alarm_rate(0.02f);
+  EXPECT_EQ(loaded.threshold(), fitted(other, rows).threshold());
+  loaded.set_contamination(0.05f);
+  EXPECT_EQ(loaded.threshold(), usual);
+  const std::vector<float> scores = detector.score(rows.view());
+  EXPECT_FALSE(same_bits(loaded.confidence(scores), detector.confidence(scores)));  // of labels at other thresholds
+  for (const float wrong : {-0.1f, 0.6f, missing}) {
+    expect_error(ErrorCode::invalid_argument, {"contamination"}, [&] { loaded.set_contamination(wrong); });
+    expect_error(ErrorCode::invalid_argument, {"false_alarm_rate"}, [&] { loaded.set_false_alarm_rate(wrong); });
+  }
+  expect_error(ErrorCode::invalid_argument, {"false_alarm_rate"}, [&] { loaded.set_false_alarm_rate(0); });
+  EXPECT_EQ(loaded.threshold(), usual);
+  Detector unfitted(test_device(1), quick_options());
+  expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { unfitted.set_contamination(0.1f); });
+  EXPECT_EQ(unfitted.calibration().rows, 0);
+}
+
 /// What cannot be promised is said, and the training goes on.
 TEST(ScoreCalibration, SaysWhatCannotBePromised) {
   DetectorOptions options = quick_options();
@@ -277,7 +313,9 @@ TEST(ScoreCalibration, FilesWithoutItLoadAndHostileOnesDoNot) {
   safetensors::File older = good;
   older.metadata.erase("score_calibration");
   safetensors::write(path, older);
-  const Detector loaded = Detector::load(test_device(1), path);
+  Detector loaded = Detector::load(test_device(1), path);
+  EXPECT_EQ(loaded.calibration().rows, 0);
+  expect_error(ErrorCode::unsupported, {"score_calibration"}, [&] { loaded.set_contamination(0.1f); });
   expect_error(ErrorCode::unsupported, {"score_calibration"}, [&] { loaded.probability({}, Probability::rank); });
   expect_error(ErrorCode::unsupported, {"score_calibration"}, [&] { loaded.confidence({}); });
 

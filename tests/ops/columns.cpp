@@ -104,7 +104,7 @@ void build_scale(Problem& problem, const Shape& shape) {
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = 0; c < columns; ++c) {
         double value = x.get(m, r, c);
-        if (shape.log1p && log1p.get(m, 0, c) != 0 && !std::isnan(value)) value = std::log1p(std::max(value, 0.0));
+        if (shape.log1p && log1p.get(m, 0, c) != 0) value = std::copysign(std::log1p(std::abs(value)), value);
         const double difference = value - shift.get(m, 0, c), result = difference * scale.get(m, 0, c);
         // The last term: the subtraction is in double and loses what cancels there.
         const double bound = 2.0 * eps * std::abs(result) +

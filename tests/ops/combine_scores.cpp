@@ -31,7 +31,7 @@ void build(Problem& problem, const Shape& shape) {
     return random.chance(0.1) ? std::numeric_limits<double>::quiet_NaN() : random.uniform(0.0, 4.0);
   });
   auto& score = problem.output("score", 1, shape.rows, 1).by_item();
-  const double absent_weight = 0.75;
+  constexpr double absent_weight = 0.75;
   for (std::int64_t r = 0; r < shape.rows; ++r) {
     double far = 0.0, doubted = 0.0;
     for (std::int64_t m = 0; m < shape.models; ++m) {
@@ -52,7 +52,7 @@ void build(Problem& problem, const Shape& shape) {
       value += static_cast<double>(surprise.get(0, r, 0));
       bound += 2.0 * eps * static_cast<double>(surprise.get(0, r, 0));
     }
-    score.expect(0, r, 0, value, std::isinf(value) ? 0.0 : bound);
+    score.expect(0, r, 0, value, std::isfinite(value) ? bound : 0.0);
   }
   problem.models_are_independent = false;
   problem.call = [&, shape](Call& call) {
