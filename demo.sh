@@ -62,3 +62,11 @@ job_started=$SECONDS
 run "$cugad" train "$work/train.csv" --label-column "$label" --normal "$normal" --output "$work/model.safetensors"
 run "$cugad" evaluate "$work/test.csv" --model "$work/model.safetensors" --label-column "$label" --normal "$normal"
 printf '\nThe two commands took %d s, the whole demo %d s.\n' $((SECONDS - job_started)) $((SECONDS - started))
+cat <<END
+
+Where to look next:
+  $cugad score $work/test.csv --model $work/model.safetensors --label --explain 3 | head    # which rows, and why
+  $cugad evaluate $work/test.csv --model $work/model.safetensors --false-alarm-rate 0.01    # fewer false alarms
+  $cugad train YOUR.csv --output model.safetensors                                          # normal rows of your own
+README.md goes on from here; docs/calibration.md says what a threshold promises.
+END

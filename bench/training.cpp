@@ -50,6 +50,8 @@ void train_step_default(benchmark::State& state) {
   DetectorOptions options;
   options.population = 1;
   options.latent = 16;
+  options.coverage = 1.0f;
+  options.coverage_rows = 256;
   options.decay_steps = 4000;
   GanTraining training(device, options, MatrixView<const float>(data.data(), 20000, 32));
   GanStep step(device.make_context(1), options, training.networks(), MatrixView<const float>(data.data(), 20000, 32),

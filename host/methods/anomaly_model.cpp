@@ -19,8 +19,6 @@ constexpr std::int64_t generate_rows = 1024;  ///< rows generated at a time
 /// With networks so wide, or so many restarts, that a row needs more values than this, chunks are smaller: 512 MiB on a
 /// CPU are enough for all.
 constexpr std::int64_t usual_values_per_row = 8192;
-/// So many scores give a median and a spread of one model that are good to a tenth of the spread.
-constexpr std::size_t enough_rows_of_one_model = 200;
 /// Rows that the mean residual of each column is taken of.
 constexpr std::int64_t rows_of_column_residuals = 1000;
 
@@ -195,31 +193,25 @@ AnomalyModel::RowRange AnomalyModel::new_rows(std::int64_t model, const std::vec
   return {fold_begin[fold], fold_begin[fold + 1]};
 }
 
-/// Location and spread per model of the values of rows that are new to it. Models of one population are alike: if few
-/// rows are new to each, they share the statistics of all.
+/// Location and spread of the values of rows that are new to the models. The models of one population are alike, but
+/// their folds need not be (copies of a row are in one): they share the statistics of all. With one fold, each has its
+/// own of all rows.
 std::vector<ScoreStatistics> AnomalyModel::statistics_of_new_rows(StackView<const float> values, float sign,
                                                                   const std::vector<float>& absent,
                                                                   const std::vector<std::int64_t>& fold_begin) {
-  std::vector<std::vector<float>> of_model(population());
-  std::size_t fewest = std::numeric_limits<std::size_t>::max();
+  std::vector<ScoreStatistics> statistics;
+  std::vector<float> of_all;
   for (std::int64_t m = 0; m < population(); ++m) {
     const auto [begin, end] = new_rows(m, fold_begin);
-    of_model[m] = download(context_, values.model(m).row(begin), end - begin);
-    for (float& value : of_model[m]) value = sign * value + 0.0f;
+    std::vector<float> own = download(context_, values.model(m).row(begin), end - begin);
+    for (float& value : own) value = sign * value + 0.0f;
     for (std::int64_t r = begin; r < end && !absent.empty(); ++r) {
-      float& value = of_model[m][r - begin];
-      value = with_absent(value, absent[r], absent_form().weight, absent_form().root);
+      own[r - begin] = with_absent(own[r - begin], absent[r], absent_form().weight, absent_form().root);
     }
-    fewest = std::min(fewest, of_model[m].size());
+    if (fold_begin.size() == 2) statistics.push_back(statistics_of(context_, own));
+    of_all.insert(of_all.end(), own.begin(), own.end());
   }
-  std::vector<ScoreStatistics> statistics;
-  if (fewest >= enough_rows_of_one_model || fold_begin.size() == 2) {
-    for (const auto& own : of_model) statistics.push_back(statistics_of(context_, own));
-    return statistics;
-  }
-  std::vector<float> all;
-  for (const auto& own : of_model) all.insert(all.end(), own.begin(), own.end());
-  statistics.assign(of_model.size(), statistics_of(context_, all));
+  if (fold_begin.size() > 2) statistics.assign(population(), statistics_of(context_, of_all));
   return statistics;
 }
 

@@ -47,14 +47,11 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   // The rows are prepared on the host, once, by the same code on every device.
   Context context = Device::open("cpu", d.device.threads()).make_context();
   Context on_device = d.device.make_context();
-  std::vector<float> brought;
-  if (!d.device.backend().is_host_memory() && d.device.backend().is_device_pointer(rows.data)) {
-    brought = download_rows(on_device, rows);
-    rows = {brought.data(), rows.rows, rows.columns};
-  }
+  const RowsToFit to_fit = rows_to_fit(d.device, rows, control.on_message);
+  rows = to_fit.rows;
   PreparedRows prepared = prepare_rows(context, rows, d.options, column_names, numeric_columns, control.on_message);
   const std::int64_t condition = prepared.roles.condition;
-  const DetectorOptions resolved = resolve(d.options, prepared.training.rows, rows.columns - condition);
+  const DetectorOptions resolved = resolve(d.options, prepared.training.rows, rows.columns - condition, prepared.distinct_rows);
   const ResidentRows resident(on_device, std::as_const(prepared.training).view());
   Arena ranges(d.device.backend());
   TrainingRows training_rows(resident.view());

@@ -54,7 +54,7 @@ constexpr Rule rules[] = {
     {"r1_every", [](const DetectorOptions& o) { return is_regularised(o) && o.r1 > 0.0f; }},
     {"gradient_penalty", [](const DetectorOptions& o) { return is_critic(o) && o.method != Method::ganomaly; }},
     {"coverage", covers},
-    {"coverage_rows", [](const DetectorOptions& o) { return covers(o) && o.coverage > 0.0f; }},
+    {"coverage_rows", [](const DetectorOptions& o) { return covers(o) && o.coverage != 0.0f; }},
     {"fence", [](const DetectorOptions& o) { return o.method != Method::ganomaly && !is_alad(o); }},
     {"reconstruction", [](const DetectorOptions& o) { return judges_pairs(o) || is_joint_fanogan(o); }},
     {"latent_cycle",

@@ -1,10 +1,13 @@
 #include "host/methods/fitting.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/backend/transfer.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/folds.hpp"
 #include "host/table/cell.hpp"
@@ -15,6 +18,8 @@ namespace {
 /// Training rows whose scores stand for all: enough for a 0.1 % quantile, few enough for a latent search.
 constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_search = 2000;
 constexpr int usual_folds = 5;
+/// Above it a minibatch, and a bank of the usual size, show too little of the rare kinds of rows.
+constexpr std::int64_t many_distinct_rows = 20000;
 
 void fill_missing_with_means(MatrixView<float> rows) {
   std::vector<double> sum(rows.columns, 0.0);
@@ -98,10 +103,45 @@ void check_fit_arguments(MatrixView<const float> rows, std::vector<std::string>&
   }
 }
 
+RowsToFit rows_to_fit(const Device& device, MatrixView<const float> rows,
+                      const std::function<void(const std::string&)>& on_message) {
+  RowsToFit fit;
+  if (!device.backend().is_host_memory() && device.backend().is_device_pointer(rows.data)) {
+    Context context = device.make_context();
+    fit.kept = download_rows(context, rows);
+    rows = {fit.kept.data(), rows.rows, rows.columns};
+  }
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    if (!std::all_of(rows.row(r), rows.row(r) + rows.columns, [](float x) { return std::isnan(x); })) {
+      fit.positions.push_back(r);
+    }
+  }
+  const auto kept = static_cast<std::int64_t>(fit.positions.size());
+  if (kept == 0) throw Error(ErrorCode::invalid_argument, "fit was given no row that holds a value");
+  if (kept == rows.rows) {
+    fit.positions.clear();
+    fit.rows = rows;
+    return fit;
+  }
+  std::vector<float> with_values;
+  for (const std::int64_t r : fit.positions)
+    with_values.insert(with_values.end(), rows.row(r), rows.row(r) + rows.columns);
+  fit.kept = std::move(with_values);
+  fit.rows = {fit.kept.data(), kept, rows.columns};
+  if (on_message) {
+    on_message(fmt::format("{} of {} rows hold no value at all and are left out", rows.rows - kept, rows.rows));
+  }
+  return fit;
+}
+
 int folds_of(const DetectorOptions& options) { return options.folds == 0 ? usual_folds : options.folds; }
 
-DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns) {
+DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns, std::int64_t distinct_rows) {
   options.folds = folds_of(options);
+  const bool is_large = distinct_rows > many_distinct_rows;
+  if (options.coverage < 0.0f) options.coverage = is_large ? 30.0f : 1.0f;
+  if (options.coverage_rows == 0) options.coverage_rows = is_large ? 1024 : 256;
+  if (options.bank_rows == 0) options.bank_rows = is_large ? 12000 : 3000;
   if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
   if (options.ensemble.empty()) options = options_of_methods(options).front();
   if (options.epochs > 0) {
@@ -172,8 +212,9 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   prepared.calibration_begin = folds_of_rows(sample, folds.begin);
   fill_missing_with_means(all.view());
   prepared.training_begin = folds.begin;
+  const std::vector<std::int64_t> distinct = distinct_rows(all);
+  prepared.distinct_rows = static_cast<std::int64_t>(distinct.size());
   if (options.deduplicate) {
-    const std::vector<std::int64_t> distinct = distinct_rows(all);
     if (on_message) on_message(std::to_string(distinct.size()) + " distinct rows of " + std::to_string(all.rows));
     all = take_rows(all, distinct);
     prepared.training_begin = folds_of_rows(distinct, folds.begin);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cugad/device.hpp"
 #include "cugad/table.hpp"
 #include "host/methods/column_roles.hpp"
 #include "host/methods/novelty.hpp"
@@ -18,10 +19,21 @@ void check_rows(const char* what, MatrixView<const float> rows, std::int64_t col
 void check_fit_arguments(MatrixView<const float> rows, std::vector<std::string>& column_names,
                          std::int64_t& numeric_columns);
 
+/// The rows to fit to, on the host: those that hold some value. The others would teach that nothing is normal.
+struct RowsToFit {
+  std::vector<float> kept;  ///< what `rows` shows, where it is not the caller's memory
+  MatrixView<const float> rows;
+  std::vector<std::int64_t> positions;  ///< in the caller's rows; empty: all of them
+};
+RowsToFit rows_to_fit(const Device& device, MatrixView<const float> rows,
+                      const std::function<void(const std::string&)>& on_message);
+
 /// Folds that the options ask for.
 int folds_of(const DetectorOptions& options);
-/// Options with everything decided that depends on the rows. `columns`: those that are judged.
-DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns);
+/// Options with everything decided that depends on the rows. `columns`: those that are judged. `distinct_rows`: 0 where
+/// models of several tables train together.
+DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns,
+                        std::int64_t distinct_rows = 0);
 
 /// How the training of one method of an ensemble is watched: its progress is a part of all methods' steps, its
 /// checkpoint has a directory of its own.
@@ -38,6 +50,7 @@ struct PreparedRows {
   FeatureTransform transform;
   Novelty novelty;
   Matrix training, calibration;
+  std::int64_t distinct_rows = 0;
   std::vector<std::int64_t> training_begin, calibration_begin;
   std::vector<float> surprise;  ///< of the calibration rows, in nats; empty without novelty
 };

@@ -355,13 +355,11 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   if (d.fleet_options.minimum_rows < 1 || d.fleet_options.pooled_rows < 1) {
     throw Error(ErrorCode::invalid_argument, "minimum_rows and pooled_rows of a fleet must be at least 1");
   }
-  std::vector<float> brought;
-  if (!d.device.backend().is_host_memory() && d.device.backend().is_device_pointer(rows.data)) {
-    Context context = d.device.make_context();
-    brought = download_rows(context, rows);
-    rows = {brought.data(), rows.rows, rows.columns};
-  }
-  FleetRows all{.rows = rows, .names = column_names, .numeric_columns = numeric_columns, .of_group = {}};
+  const RowsToFit to_fit = rows_to_fit(d.device, rows, control.on_message);
+  std::vector<std::string> groups_to_fit;
+  for (const std::int64_t r : to_fit.positions) groups_to_fit.push_back(groups[static_cast<std::size_t>(r)]);
+  if (!groups_to_fit.empty()) groups = groups_to_fit;
+  FleetRows all{.rows = to_fit.rows, .names = column_names, .numeric_columns = numeric_columns, .of_group = {}};
   all.of_group = rows_of_groups(groups);
   std::vector<FleetGroup> known = choose_groups(all, d.fleet_options.minimum_rows, control);
   std::vector<std::string> own;

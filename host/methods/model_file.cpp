@@ -328,6 +328,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     if (one.latent < 1 && one.method != Method::translation) {
       reader.refuse("option 'latent' is 0, expected the latent size");
     }
+    if (one.bank_rows < 1) reader.refuse("option 'bank_rows' is 0, expected their number");
     check_shapes(reader, prefix_of(one, methods.size()), one, count, roles.condition);
   }
   novelty = read_novelty(reader, count, methods.size());

@@ -137,8 +137,10 @@ struct DetectorOptions {
   float label_smoothing = 0.0f;  ///< one-sided (Salimans 2016): real target 1 - label_smoothing
   float r1 = 0.3f;               ///< gamma of the R1 penalty gamma/2 |grad_x D(x)|^2 (Mescheder 2018)
   int r1_every = 4;              ///< applied every so many steps, times that many
-  float coverage = 1.0f;
-  int coverage_rows = 256;            ///< generated rows for the coverage term
+  /// Weight of the coverage term; 0: none; -1: 1, or 30 if there are more than 20,000 distinct training rows, whose
+  /// rare kinds a minibatch seldom shows.
+  float coverage = -1.0f;
+  int coverage_rows = 0;              ///< generated rows for the coverage term; 0: 256, or 1,024 likewise
   float fence = 0.3f;                 ///< weight of negatives made from real rows
   float historical_averaging = 0.0f;  ///< weight of |theta - mean of its past|^2 (Salimans 2016, 3.3)
   float adversarial = 1.0f;           ///< weight of D's view in the losses of G and E
@@ -159,7 +161,7 @@ struct DetectorOptions {
   std::vector<int> search_until = {};        ///< where each piece but the last ends
   SearchStart search_from = SearchStart::bank;
   int restarts = 1;
-  int bank_rows = 3000;
+  int bank_rows = 0;  ///< generated rows kept per model; 0: 3,000, or 12,000 if there are so many distinct rows
   Discrimination discrimination = Discrimination::feature_l1;
   float lambda = 0.1f;
   Distance residual = Distance::l1;
@@ -291,8 +293,8 @@ class CUGAD_API Detector {
   /// The same with a false alarm rate in (0, 0.5].
   void set_false_alarm_rate(float rate);
   /// What the calibration rests on: scores of so many rows, each by the models that left out its fold; of 1 fold, or if
-  /// the model file is of an older version, they are scores of rows that all models were trained on, and new normal rows
-  /// pass the threshold more often than asked.
+  /// the model file is of an older version, they are scores of rows that all models were trained on, and new normal
+  /// rows pass the threshold more often than asked.
   struct Calibration {
     std::int64_t rows = 0, folds = 1;
   };

@@ -203,6 +203,36 @@ TEST(Detector, DeduplicationTrainsOnDistinctRows) {
   EXPECT_EQ(messages, (std::vector<std::string>{"100 distinct rows of 200"}));
 }
 
+/// What the rows decide: many distinct ones need more generated ones, copies do not count, and what is asked for stays.
+TEST(Detector, LargeTablesGetMoreGeneratedRows) {
+  DetectorOptions options = quick_options();
+  options.population = 1;
+  options.steps = 0;
+  options.coverage_rows = options.bank_rows = 0;
+  const auto resolved = [&](std::int64_t rows, std::int64_t distinct) {
+    Matrix matrix(rows, 2);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      matrix.row(r)[0] = static_cast<float>(r % distinct);
+      matrix.row(r)[1] = static_cast<float>(r % distinct % 7);
+    }
+    return fitted(options, matrix).options();
+  };
+  const DetectorOptions usual = resolved(25000, 20000), large = resolved(20001, 20001);
+  EXPECT_EQ(usual.coverage, 1.0f);
+  EXPECT_EQ(usual.coverage_rows, 256);
+  EXPECT_EQ(usual.bank_rows, 3000);
+  EXPECT_EQ(large.coverage, 30.0f);
+  EXPECT_EQ(large.coverage_rows, 1024);
+  EXPECT_EQ(large.bank_rows, 12000);
+  options.coverage = 0.5f;
+  options.coverage_rows = 70;
+  options.bank_rows = 90;
+  const DetectorOptions asked = resolved(20001, 20001);
+  EXPECT_EQ(asked.coverage, 0.5f);
+  EXPECT_EQ(asked.coverage_rows, 70);
+  EXPECT_EQ(asked.bank_rows, 90);
+}
+
 TEST(Detector, AttachmentsAreKept) {
   Detector detector(test_device(1));
   EXPECT_EQ(detector.attachment("encoder"), nullptr);
@@ -263,7 +293,7 @@ TEST(Detector, RefusesOptionsThatCannotBe) {
   refused({"learning_rate"}, [](DetectorOptions& o) { o.learning_rate = missing; });
   refused({"hidden"}, [](DetectorOptions& o) { o.hidden = std::vector<int>(20, 4); });
   refused({"log1p"}, [](DetectorOptions& o) { o.log1p = {}; });
-  refused({"bank_rows"}, [](DetectorOptions& o) { o.bank_rows = 0; });
+  refused({"bank_rows"}, [](DetectorOptions& o) { o.bank_rows = -1; });
 }
 
 }  // namespace

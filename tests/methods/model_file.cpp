@@ -163,6 +163,7 @@ std::vector<Damage> damages() {
       {"shape", edit("options", [](Json& o) { o["population"] = 60000; })},
       {"shape", edit("options", [](Json& o) { o["latent"] = 4000; })},
       {"'latent'", edit("options", [](Json& o) { o["latent"] = 0; })},
+      {"'bank_rows'", edit("options", [](Json& o) { o["bank_rows"] = 0; })},
       {"shape", edit("options",
                      [](Json& o) {
                        o["hidden"] = {65536, 65536};

@@ -182,6 +182,44 @@ TEST_P(NoveltyOfMethods, RowsWithoutAnyValueHaveNoScore) {
   EXPECT_TRUE(std::isnan(detector.probability(scores, Probability::rank)[1]));
 }
 
+/// Nor do they teach anything: without them the same bytes come of the same training.
+TEST(Novelty, RowsWithoutAnyValueDoNotTrain) {
+  const TemporaryDirectory directory;
+  const Matrix rows = normal_rows(200, 30);
+  std::vector<std::string> groups(200, "a"), more_groups;
+  Matrix more(240, rows.columns);
+  for (std::int64_t r = 0; r < more.rows; ++r) {
+    if (r % 6 == 5) {
+      std::fill_n(more.row(r), more.columns, missing);
+    } else {
+      std::copy_n(rows.row(r - r / 6), rows.columns, more.row(r));
+    }
+    more_groups.push_back(r % 6 == 5 ? "empty" : "a");
+  }
+  const DetectorOptions options = quick_options();
+  fitted(options, rows).save(directory.file("one"));
+  std::string messages;
+  FitControl control;
+  control.on_message = [&](const std::string& text) { messages += text + "\n"; };
+  Detector detector(test_device(1), options);
+  detector.fit(more.view(), control);
+  detector.save(directory.file("other"));
+  EXPECT_EQ(read_text(directory.file("other")), read_text(directory.file("one")));
+  EXPECT_NE(messages.find("40 of 240 rows hold no value"), std::string::npos) << messages;
+
+  const auto save_fleet = [&](const Matrix& all, const std::vector<std::string>& names, const char* file) {
+    Fleet fleet(test_device(1), options, {.minimum_rows = 20});
+    fleet.fit(all.view(), names);
+    fleet.save(directory.file(file));
+    return read_text(directory.file(file));
+  };
+  EXPECT_EQ(save_fleet(rows, groups, "fleet"), save_fleet(more, more_groups, "other fleet"));
+
+  Matrix nothing(5, 3);
+  std::fill(nothing.data.begin(), nothing.data.end(), missing);
+  expect_error(ErrorCode::invalid_argument, {"no row that holds a value"}, [&] { detector.fit(nothing.view()); });
+}
+
 INSTANTIATE_TEST_SUITE_P(All, NoveltyOfMethods,
                          testing::Values(Method::anogan, Method::gan, Method::bigan, Method::egbad, Method::ganomaly,
                                          Method::fanogan, Method::alad),

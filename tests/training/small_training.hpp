@@ -38,6 +38,7 @@ inline DetectorOptions small_options() {
   options.steps = options.decay_steps = 400;
   options.batch = 16;
   options.learning_rate = options.discriminator_learning_rate = 2e-3f;
+  options.coverage = 1.0f;
   options.coverage_rows = 24;
   options.patience = 0;
   return options;
