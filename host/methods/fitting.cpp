@@ -19,7 +19,7 @@ namespace {
 constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_search = 2000;
 constexpr int usual_folds = 5;
 /// Above it a minibatch, and a bank of the usual size, show too little of the rare kinds of rows.
-constexpr std::int64_t many_distinct_rows = 20000;
+constexpr std::int64_t many_distinct_rows = 30000;
 
 void fill_missing_with_means(MatrixView<float> rows) {
   std::vector<double> sum(rows.columns, 0.0);

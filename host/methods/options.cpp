@@ -227,14 +227,14 @@ std::vector<Option> make_options() {
   list.push_back(
       number("r1_every", &O::r1_every, 1, 1024, "steps between gradient penalties (each weighted so many times)"));
   Option coverage = number("coverage", &O::coverage, -1, 1e6,
-                           "weight of the coverage term; 0: none; -1: 1, or 30 with more than 20,000 distinct rows");
+                           "weight of the coverage term; 0: none; -1: 1, or 30 with more than 30,000 distinct rows");
   coverage.set = [set = coverage.set](O& o, const std::string& text) {
     if (text.starts_with("-") && text != "-1") refuse("coverage", text, "a number from 0 to 1e+06, or -1");
     set(o, text);
   };
   list.push_back(coverage);
   list.push_back(number("coverage_rows", &O::coverage_rows, 0, 1 << 20,
-                        "generated rows of the coverage term; 0: 256, or 1,024 with more than 20,000 distinct rows"));
+                        "generated rows of the coverage term; 0: 256, or 1,024 with more than 30,000 distinct rows"));
   list.push_back(number("fence", &O::fence, 0, 1e6, "weight of negatives made from real rows; 0: none"));
   list.push_back(number("historical_averaging", &O::historical_averaging, 0, 1e6,
                         "weight of the parameters' distance to their mean over time"));
@@ -275,7 +275,7 @@ std::vector<Option> make_options() {
   list.push_back(
       number("restarts", &O::restarts, 1, NearestRows::max_neighbours, "searches per query, the best counts"));
   list.push_back(number("bank_rows", &O::bank_rows, 0, 1 << 20,
-                        "generated rows kept per model; 0: 3,000, or 12,000 with more than 20,000 distinct rows"));
+                        "generated rows kept per model; 0: 3,000, or 12,000 with more than 30,000 distinct rows"));
   list.push_back(choice<Discrimination>("discrimination", &O::discrimination,
                                         {{"none", Discrimination::none},
                                          {"cross_entropy", Discrimination::cross_entropy},

@@ -137,7 +137,7 @@ struct DetectorOptions {
   float label_smoothing = 0.0f;  ///< one-sided (Salimans 2016): real target 1 - label_smoothing
   float r1 = 0.3f;               ///< gamma of the R1 penalty gamma/2 |grad_x D(x)|^2 (Mescheder 2018)
   int r1_every = 4;              ///< applied every so many steps, times that many
-  /// Weight of the coverage term; 0: none; -1: 1, or 30 if there are more than 20,000 distinct training rows, whose
+  /// Weight of the coverage term; 0: none; -1: 1, or 30 if there are more than 30,000 distinct training rows, whose
   /// rare kinds a minibatch seldom shows.
   float coverage = -1.0f;
   int coverage_rows = 0;              ///< generated rows for the coverage term; 0: 256, or 1,024 likewise

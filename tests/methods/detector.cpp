@@ -217,7 +217,7 @@ TEST(Detector, LargeTablesGetMoreGeneratedRows) {
     }
     return fitted(options, matrix).options();
   };
-  const DetectorOptions usual = resolved(25000, 20000), large = resolved(20001, 20001);
+  const DetectorOptions usual = resolved(35000, 30000), large = resolved(30001, 30001);
   EXPECT_EQ(usual.coverage, 1.0f);
   EXPECT_EQ(usual.coverage_rows, 256);
   EXPECT_EQ(usual.bank_rows, 3000);
@@ -227,7 +227,7 @@ TEST(Detector, LargeTablesGetMoreGeneratedRows) {
   options.coverage = 0.5f;
   options.coverage_rows = 70;
   options.bank_rows = 90;
-  const DetectorOptions asked = resolved(20001, 20001);
+  const DetectorOptions asked = resolved(30001, 30001);
   EXPECT_EQ(asked.coverage, 0.5f);
   EXPECT_EQ(asked.coverage_rows, 70);
   EXPECT_EQ(asked.bank_rows, 90);
