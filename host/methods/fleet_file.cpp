@@ -4,6 +4,7 @@
 
 #include "cugad/error.hpp"
 #include "host/methods/fleet_impl.hpp"
+#include "host/methods/held.hpp"
 #include "host/methods/model_reader.hpp"
 
 namespace cugad {
@@ -180,15 +181,17 @@ void Fleet::Impl::rethreshold(float contamination, float false_alarm_rate) {
   read_settings(path);
 }
 
-void Fleet::set_contamination(float contamination) { impl_->rethreshold(contamination, 0.0f); }
+void Fleet::set_contamination(float contamination) {
+  held(impl_).rethreshold(contamination, 0.0f);
+}
 void Fleet::set_false_alarm_rate(float rate) {
   if (rate == 0.0f) throw Error(ErrorCode::invalid_argument, "false_alarm_rate is 0, expected more than that");
-  impl_->rethreshold(0.0f, rate);
+  held(impl_).rethreshold(0.0f, rate);
 }
 
 void Fleet::save(const std::string& path) const {
-  impl_->require_fitted();
-  safetensors::write(path, impl_->to_file());
+  held(impl_).require_fitted();
+  safetensors::write(path, held(impl_).to_file());
 }
 
 Fleet Fleet::load(const Device& device, const std::string& path) {

@@ -100,9 +100,11 @@ class CUGAD_API Context {
   std::map<KeptKey, void*> kept_;
 };
 
-/// A device that answered. Cheap to copy; copies share the device.
+/// A device that answered. Cheap to copy; copies share the device, and so does one that was moved from.
 class CUGAD_API Device {
  public:
+  Device(const Device&) = default;
+  Device& operator=(const Device&) = default;
   /// `name` is "auto", "cpu", "cuda" or "cuda:N". "auto" takes CUDA if a device answers, else the CPU.
   /// Throws Error{unsupported} that names the reason when a named device is not there: never a silent fallback.
   /// `threads` bounds the host threads of the CPU backend; 0 takes all processors that this process may use.
