@@ -8,6 +8,7 @@
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/floating_point.hpp"
 #include "host/methods/anogan.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/fitting.hpp"
@@ -42,6 +43,7 @@ Detector& Detector::operator=(Detector&&) noexcept = default;
 
 void Detector::fit(MatrixView<const float> rows, const FitControl& control, std::vector<std::string> column_names,
                    std::int64_t numeric_columns) {
+  const FloatingPointEnvironment environment;
   check_fit_arguments(rows, column_names, numeric_columns);
   Impl& d = held(impl_);
   check_options(d.options);
@@ -202,6 +204,7 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
 }
 
 Detector Detector::share() {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   Detector other(held(impl_).device);
   other.impl_ = held(impl_).share();
@@ -213,16 +216,19 @@ void Detector::synchronize() {
 }
 
 std::vector<float> Detector::score(MatrixView<const float> rows) {
+  const FloatingPointEnvironment environment;
   std::vector<float> scores(std::max<std::int64_t>(0, rows.rows));
   held(impl_).score(rows, scores.data(), nullptr);
   return scores;
 }
 
 void Detector::score(MatrixView<const float> rows, float* scores) {
+  const FloatingPointEnvironment environment;
   held(impl_).score(rows, scores, nullptr);
 }
 
 std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::vector<float>& method_scores) {
+  const FloatingPointEnvironment environment;
   const std::size_t count = static_cast<std::size_t>(std::max<std::int64_t>(0, rows.rows));
   std::vector<float> scores(count);
   method_scores.assign(count * (1 + options().ensemble.size()), 0.0f);
@@ -231,6 +237,7 @@ std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::ve
 }
 
 std::vector<float> Detector::explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations) {
+  const FloatingPointEnvironment environment;
   if (count < 1)
     throw Error(ErrorCode::invalid_argument,
                 "explain was asked for " + std::to_string(count) + " columns, expected at least 1");
@@ -255,6 +262,7 @@ std::vector<float> Detector::explain(MatrixView<const float> rows, int count, st
 }
 
 void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   if (count < 0) throw Error(ErrorCode::invalid_argument, "sample was asked for " + std::to_string(count) + " rows");
   held(impl_).model->member(0).sample(count, seed, rows);
@@ -303,11 +311,13 @@ void Detector::Impl::rethreshold(float contamination, float false_alarm_rate) {
 }
 
 void Detector::set_contamination(float contamination) {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   held(impl_).rethreshold(contamination, 0.0f);
 }
 
 void Detector::set_false_alarm_rate(float rate) {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   if (rate == 0.0f) throw Error(ErrorCode::invalid_argument, "false_alarm_rate is 0, expected more than that");
   held(impl_).rethreshold(0.0f, rate);
@@ -320,11 +330,13 @@ Detector::Calibration Detector::Impl::rests_on() const {
 Detector::Calibration Detector::calibration() const { return held(impl_).rests_on(); }
 
 std::vector<float> Detector::probability(std::span<const float> scores, Probability kind) const {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   return held(impl_).probability(scores, kind);
 }
 
 std::vector<float> Detector::confidence(std::span<const float> scores) const {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   return held(impl_).confidence(scores);
 }
@@ -354,11 +366,13 @@ const std::string* Detector::attachment(const std::string& name) const {
 }
 
 void Detector::save(const std::string& path) const {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: there is nothing to save");
   safetensors::write(path, held(impl_).to_file());
 }
 
 Detector Detector::load(const Device& device, const std::string& path) {
+  const FloatingPointEnvironment environment;
   Detector detector(device);
   detector.impl_->from_file(safetensors::read(path), path);
   return detector;

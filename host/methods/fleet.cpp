@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/floating_point.hpp"
 #include "host/methods/fitting.hpp"
 #include "host/methods/fleet_impl.hpp"
 #include "host/methods/held.hpp"
@@ -146,6 +147,7 @@ std::vector<float> Fleet::score(MatrixView<const float> rows, std::span<const st
 
 std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
                                   std::vector<Explanation>& explanations) {
+  const FloatingPointEnvironment environment;
   Impl& d = held(impl_);
   d.check_scored("score", rows.rows, groups);
   check_rows("score", rows, columns());
@@ -209,12 +211,14 @@ std::vector<float> Fleet::Impl::by_calibration(std::span<const float> scores, st
 
 std::vector<float> Fleet::probability(std::span<const float> scores, std::span<const std::string> groups,
                                       Probability kind) {
+  const FloatingPointEnvironment environment;
   return held(impl_).by_calibration(scores, groups, [&](const Detector::Impl& settings, std::span<const float> own) {
     return settings.probability(own, kind);
   });
 }
 
 std::vector<float> Fleet::confidence(std::span<const float> scores, std::span<const std::string> groups) {
+  const FloatingPointEnvironment environment;
   return held(impl_).by_calibration(scores, groups, [](const Detector::Impl& settings, std::span<const float> own) {
     return settings.confidence(own);
   });
@@ -232,10 +236,12 @@ const std::vector<std::string>& Fleet::column_names() const { return held(impl_)
 const DetectorOptions& Fleet::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
 const std::vector<FleetGroup>& Fleet::groups() const { return held(impl_).groups; }
 Detector Fleet::pooled() const {
+  const FloatingPointEnvironment environment;
   return held(impl_).make(Impl::pooled_model);
 }
 
 Detector Fleet::take_out(const std::string& group) const {
+  const FloatingPointEnvironment environment;
   held(impl_).require_fitted();
   const std::int64_t model = held(impl_).model_of(group);
   if (model != Impl::pooled_model) return held(impl_).make(model);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/floating_point.hpp"
 #include "host/methods/fleet_impl.hpp"
 #include "host/methods/held.hpp"
 #include "host/methods/model_reader.hpp"
@@ -182,19 +183,23 @@ void Fleet::Impl::rethreshold(float contamination, float false_alarm_rate) {
 }
 
 void Fleet::set_contamination(float contamination) {
+  const FloatingPointEnvironment environment;
   held(impl_).rethreshold(contamination, 0.0f);
 }
 void Fleet::set_false_alarm_rate(float rate) {
+  const FloatingPointEnvironment environment;
   if (rate == 0.0f) throw Error(ErrorCode::invalid_argument, "false_alarm_rate is 0, expected more than that");
   held(impl_).rethreshold(0.0f, rate);
 }
 
 void Fleet::save(const std::string& path) const {
+  const FloatingPointEnvironment environment;
   held(impl_).require_fitted();
   safetensors::write(path, held(impl_).to_file());
 }
 
 Fleet Fleet::load(const Device& device, const std::string& path) {
+  const FloatingPointEnvironment environment;
   Fleet fleet(device);
   fleet.impl_->from_file(safetensors::read(path), path);
   return fleet;
