@@ -56,7 +56,8 @@ Detector Fleet::Impl::make_ready(std::int64_t model) const {
   detector.impl_->chunk_limit = chunk_rows;
   detector.impl_->from_file(stack->get(model, path), path);
   const std::vector<float> any(static_cast<std::size_t>(detector.columns()), 0.0f);
-  detector.score({any.data(), 1, detector.columns()});  // takes the rest of its memory
+  detector.score({any.data(), 1, detector.columns()});  // packs its weights
+  detector.impl_->stream->reserve(chunk_rows);          // all that it will ever hold: it is counted
   return detector;
 }
 
