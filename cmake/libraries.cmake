@@ -1,4 +1,5 @@
-# libcugad.so and libcugad.a, both from the same objects; both export what include/cugad marks with CUGAD_API.
+# libcugad.so and libcugad.a, both from the same objects; both offer what include/cugad marks with CUGAD_API. Neither asks a
+# standard of C++ of what links it: the C interface needs none, and the headers for C++ say themselves that they need C++20.
 if(BUILD_SHARED_LIBS)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/exports.map.in ${PROJECT_BINARY_DIR}/exports.map @ONLY)
   add_library(cugad SHARED ${CUGAD_OBJECTS})
@@ -7,7 +8,6 @@ if(BUILD_SHARED_LIBS)
                                          LINK_DEPENDS ${PROJECT_BINARY_DIR}/exports.map)
   target_link_libraries(cugad PRIVATE ${CUGAD_DEPENDENCIES} ${CUGAD_LINK_DEPENDENCIES})
   target_include_directories(cugad PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
-  target_compile_features(cugad PUBLIC cxx_std_20)
   add_library(cugad::cugad ALIAS cugad)
 endif()
 
@@ -17,10 +17,12 @@ if(CUGAD_STATIC OR NOT BUILD_SHARED_LIBS)
   # By name: with Clang, CMake's own are those of LLVM.
   find_program(CUGAD_LD NAMES ld.bfd ld)
   find_program(CUGAD_OBJCOPY objcopy)
-  mark_as_advanced(CUGAD_LD CUGAD_OBJCOPY)
+  find_program(CUGAD_NM nm)
+  find_program(CUGAD_AS as)
+  mark_as_advanced(CUGAD_LD CUGAD_OBJCOPY CUGAD_NM CUGAD_AS)
   execute_process(COMMAND ${CUGAD_LD} --help OUTPUT_VARIABLE linker_help ERROR_QUIET)
-  if(NOT linker_help MATCHES "force-group-allocation" OR NOT CUGAD_OBJCOPY)
-    message(FATAL_ERROR "The static library needs GNU ld and objcopy (binutils 2.29 or later); -DCUGAD_STATIC=OFF goes without it")
+  if(NOT linker_help MATCHES "force-group-allocation" OR NOT CUGAD_OBJCOPY OR NOT CUGAD_NM OR NOT CUGAD_AS)
+    message(FATAL_ERROR "The static library needs GNU ld, objcopy, nm and as (binutils 2.29 or later); -DCUGAD_STATIC=OFF goes without it")
   endif()
   if(CMAKE_INTERPROCEDURAL_OPTIMIZATION OR (CMAKE_CXX_FLAGS MATCHES "-flto" AND NOT CMAKE_CXX_FLAGS MATCHES "-ffat-lto-objects"))
     message(FATAL_ERROR "The static library needs machine code: link-time optimisation with -ffat-lto-objects, or -DCUGAD_STATIC=OFF")
@@ -30,15 +32,13 @@ if(CUGAD_STATIC OR NOT BUILD_SHARED_LIBS)
   file(GENERATE OUTPUT ${objects} CONTENT "\"$<JOIN:${CUGAD_OBJECTS},\"\n\">\"\n")
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${CUGAD_LD} -r --force-group-allocation -o ${object} @${objects}
-    COMMAND ${CUGAD_OBJCOPY} --localize-hidden --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_* ${object}
-    DEPENDS ${CUGAD_OBJECTS} ${objects}
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/join_objects.sh ${object} ${objects} ${CUGAD_LD} ${CUGAD_OBJCOPY} ${CUGAD_NM} ${CUGAD_AS}
+    DEPENDS ${CUGAD_OBJECTS} ${objects} ${CMAKE_CURRENT_LIST_DIR}/join_objects.sh
     COMMENT "Joining the objects of libcugad.a" VERBATIM)
   add_library(cugad_static STATIC ${object})
   set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
   set_target_properties(cugad_static PROPERTIES OUTPUT_NAME cugad LINKER_LANGUAGE CXX)
   target_include_directories(cugad_static PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
-  target_compile_features(cugad_static PUBLIC cxx_std_20)
   # With the C++ library by name: the program may be written in C.
   target_link_libraries(cugad_static INTERFACE Threads::Threads ZLIB::ZLIB PkgConfig::LIBZIP fmt::fmt
                                                ${CUGAD_LINK_DEPENDENCIES} stdc++ m)

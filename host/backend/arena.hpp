@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -8,6 +10,12 @@
 #include "host/backend/backend.hpp"
 
 namespace cugad {
+
+/// For how many rows to take working memory anew when that for `held` is too little: at least twice as many, and at
+/// most `most`, so that it is taken a few times only.
+inline std::int64_t rows_to_reserve(std::int64_t rows, std::int64_t held, std::int64_t most) {
+  return std::min(most, std::max(rows, 2 * held));
+}
 
 /// Device memory of one lifetime: named buffers, all released together. Everything is taken before a loop starts.
 class Arena {

@@ -82,24 +82,23 @@ class CpuBackend final : public Backend {
   void synchronize(void*) override {}
 
 #if defined(__SSE2__)
-  /// Denormal numbers count as 0 while an op runs: Intel's cores take a hundred cycles and more for each, and the
-  /// gradients of a discriminator that is sure of its rows consist of them. Threads that an op starts inherit the mode.
+  /// No traps, to the nearest, whatever the caller has set: see FloatingPointEnvironment. And denormal numbers count as
+  /// 0 while an op runs: Intel's cores take a hundred cycles and more for each, and the gradients of a discriminator
+  /// that is sure of its rows consist of them. Threads that an op starts inherit the mode.
   int enter() override {
     const unsigned before = _mm_getcsr();
-    if ((before & flush_denormals) != flush_denormals) _mm_setcsr(before | flush_denormals);
-    return static_cast<int>(before & flush_denormals);
+    if ((before & ~exception_flags) != op_mode) _mm_setcsr(op_mode | (before & exception_flags));
+    return static_cast<int>(before);
   }
   void leave(int before) noexcept override {
-    const unsigned now = _mm_getcsr();
-    if ((now & flush_denormals) != static_cast<unsigned>(before)) {
-      _mm_setcsr((now & ~flush_denormals) | static_cast<unsigned>(before));
-    }
+    if (_mm_getcsr() != static_cast<unsigned>(before)) _mm_setcsr(static_cast<unsigned>(before));
   }
 #endif
 
  private:
-  static constexpr unsigned flush_denormals = 0x8040;  ///< of results to 0, and denormal operands are 0
-  static constexpr std::size_t header_bytes = 64;      ///< before each allocation: its size
+  static constexpr unsigned op_mode = 0x9fc0;  ///< all traps off, to the nearest, denormal results and operands are 0
+  static constexpr unsigned exception_flags = 0x3f;
+  static constexpr std::size_t header_bytes = 64;  ///< before each allocation: its size
 
   std::string name_ = "cpu";
   std::string set_;

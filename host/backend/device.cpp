@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -89,13 +90,44 @@ Precision precision_from(std::string_view name) {
 
 MemoryUse Device::memory() const { return backend_->memory(); }
 
+/// Made once for all contexts on the same weights.
+struct Context::KeptMemory {
+  explicit KeptMemory(std::shared_ptr<Backend> backend_) : backend(std::move(backend_)) {}
+  ~KeptMemory() {
+    for (const auto& [key, memory] : all) backend->release(memory);
+  }
+  KeptMemory(const KeptMemory&) = delete;
+  KeptMemory& operator=(const KeptMemory&) = delete;
+
+  const void* get(const KeptKey& key, std::size_t bytes, const std::function<void(void*)>& fill) {
+    const std::lock_guard lock(mutex);
+    const auto [found, is_new] = all.try_emplace(key, nullptr);
+    if (!is_new) return found->second;
+    try {
+      found->second = backend->allocate(bytes);
+    } catch (...) {
+      all.erase(found);
+      throw;
+    }
+    fill(found->second);
+    return found->second;
+  }
+
+  std::shared_ptr<Backend> backend;
+  std::mutex mutex;
+  std::map<KeptKey, void*> all;
+};
+
 Context::Context(std::shared_ptr<Backend> backend, int threads)
-    : backend_(std::move(backend)), threads_(threads), stream_(backend_->make_stream()), own_stream_(stream_) {}
+    : backend_(std::move(backend)),
+      threads_(threads),
+      stream_(backend_->make_stream()),
+      own_stream_(stream_),
+      kept_(std::make_shared<KeptMemory>(backend_)) {}
 
 Context::~Context() {
   if (!backend_) return;
   if (scratch_ != nullptr) backend_->release(scratch_);
-  for (const auto& [key, memory] : kept_) backend_->release(memory);
   backend_->release_stream(own_stream_);
 }
 
@@ -109,7 +141,8 @@ Context::Context(Context&& other) noexcept
       scratch_bytes_(std::exchange(other.scratch_bytes_, 0)),
       scratch_allocations_(other.scratch_allocations_),
       frozen_(other.frozen_),
-      kept_(std::exchange(other.kept_, {})) {}
+      kept_(std::move(other.kept_)),
+      known_(std::move(other.known_)) {}
 
 Context& Context::operator=(Context&& other) noexcept {
   std::swap(backend_, other.backend_);
@@ -122,6 +155,7 @@ Context& Context::operator=(Context&& other) noexcept {
   std::swap(scratch_allocations_, other.scratch_allocations_);
   std::swap(frozen_, other.frozen_);
   std::swap(kept_, other.kept_);
+  std::swap(known_, other.known_);
   return *this;
 }
 
@@ -143,16 +177,15 @@ void* Context::scratch(std::size_t bytes) {
   return scratch_;
 }
 
-Context::Kept Context::keep(const KeptKey& key, std::size_t bytes) {
-  const auto [found, is_new] = kept_.try_emplace(key, nullptr);
-  if (!is_new) return {found->second, false};
-  try {
-    found->second = backend_->allocate(bytes);
-  } catch (...) {
-    kept_.erase(found);
-    throw;
-  }
-  return {found->second, true};
+const void* Context::keep(const KeptKey& key, std::size_t bytes, const std::function<void(void*)>& fill) {
+  const auto found = known_.find(key);
+  if (found != known_.end()) return found->second;
+  return known_[key] = kept_->get(key, bytes, fill);
+}
+
+void Context::share_kept(const Context& other) {
+  kept_ = other.kept_;
+  known_.clear();
 }
 
 void Context::synchronize() { backend_->synchronize(stream_); }

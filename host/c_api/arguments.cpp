@@ -10,10 +10,8 @@ namespace {
 
 std::uintptr_t address(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
 
-/// From the first element of a matrix to behind its last.
-std::uintptr_t bytes_of(MatrixView<const float> x) {
-  return x.rows == 0 ? 0 : sizeof(float) * static_cast<std::uintptr_t>((x.rows - 1) * x.row_stride + x.columns);
-}
+/// No header of any version has a larger struct: a larger size was never set.
+constexpr std::size_t largest_struct = 4096;
 
 void require_usable(const Device& device, const void* memory, const char* name) {
   if (memory == nullptr || device.backend().memory_kind(memory) != MemoryKind::foreign) return;
@@ -29,6 +27,21 @@ void require(const void* pointer, const char* name) {
 std::string text_of(const char* text, const char* name) {
   require(text, name);
   return text;
+}
+
+void check_struct(const void* given, std::size_t known, const char* name) {
+  std::size_t size = 0;
+  std::memcpy(&size, given, sizeof size);
+  if (size < known || size > largest_struct) {
+    refuse(std::string(name) + " has struct_size " + std::to_string(size) + ", expected the sizeof of its type, here " +
+           std::to_string(known));
+  }
+  const auto* bytes = static_cast<const unsigned char*>(given);
+  for (std::size_t i = known; i < size; ++i) {
+    if (bytes[i] == 0) continue;
+    throw Error(ErrorCode::unsupported,
+                std::string(name) + " sets a member that version " CUGAD_VERSION " does not know");
+  }
 }
 
 void require_extent(const void* array, std::int64_t count, std::int64_t element_bytes, const char* name) {
@@ -72,10 +85,15 @@ void require_host(const Device& device, const void* array, const char* name) {
   }
 }
 
-void require_apart(MatrixView<const float> x, const void* array, std::int64_t bytes, const char* name) {
-  if (array == nullptr || bytes == 0 || x.rows == 0) return;
-  const std::uintptr_t first = address(x.data), begin = address(array);
-  if (begin < first + bytes_of(x) && first < begin + static_cast<std::uintptr_t>(bytes)) {
+Extent extent_of(MatrixView<const float> x) {
+  if (x.rows == 0) return {};
+  return {x.data, sizeof(float) * static_cast<std::uintptr_t>((x.rows - 1) * x.row_stride + x.columns)};
+}
+
+void require_apart(const Extent& x, const void* array, std::int64_t bytes, const char* name) {
+  if (array == nullptr || bytes == 0 || x.bytes == 0) return;
+  const std::uintptr_t first = address(x.begin), begin = address(array);
+  if (begin < first + x.bytes && first < begin + static_cast<std::uintptr_t>(bytes)) {
     refuse(std::string(name) + " overlaps x");
   }
 }

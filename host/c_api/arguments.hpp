@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "cugad/device.hpp"
@@ -13,6 +15,10 @@ void require(const void* pointer, const char* name);
 /// A text that is not NULL.
 std::string text_of(const char* text, const char* name);
 
+/// The caller's struct, which begins with its size, as this version knows it. A later version's members may stay 0.
+template <class Struct>
+Struct known_struct(const Struct* given, const char* name);
+
 /// A matrix of float32 whose size can exist, in host memory or in memory of the device; NULL only where it has no rows.
 void require_matrix(const Device& device, MatrixView<const float> x, const char* name = "x");
 /// `count` elements that the host can reach; NULL only where there are none.
@@ -20,15 +26,32 @@ template <class T>
 void require_host_array(const Device& device, const T* array, std::int64_t count, const char* name);
 /// The same, or in memory of the device.
 void require_array(const Device& device, const float* array, std::int64_t count, const char* name);
-/// Refuses an array of so many elements that shares memory with the matrix.
+/// So many bytes from a place on.
+struct Extent {
+  const void* begin = nullptr;
+  std::uintptr_t bytes = 0;
+};
+/// From the first element of a matrix to behind its last.
+Extent extent_of(MatrixView<const float> x);
+/// Refuses an array of so many elements that shares memory with x.
 template <class T>
-void require_apart(MatrixView<const float> x, const T* array, std::int64_t count, const char* name);
+void require_apart(const Extent& x, const T* array, std::int64_t count, const char* name);
 
 // ---- What the templates are made of
 
 void require_extent(const void* array, std::int64_t count, std::int64_t element_bytes, const char* name);
 void require_host(const Device& device, const void* array, const char* name);
-void require_apart(MatrixView<const float> x, const void* array, std::int64_t bytes, const char* name);
+void require_apart(const Extent& x, const void* array, std::int64_t bytes, const char* name);
+void check_struct(const void* given, std::size_t known, const char* name);
+
+template <class Struct>
+Struct known_struct(const Struct* given, const char* name) {
+  require(given, name);
+  check_struct(given, sizeof(Struct), name);
+  Struct known;
+  std::memcpy(&known, given, sizeof known);
+  return known;
+}
 
 template <class T>
 void require_host_array(const Device& device, const T* array, std::int64_t count, const char* name) {
@@ -37,7 +60,7 @@ void require_host_array(const Device& device, const T* array, std::int64_t count
 }
 
 template <class T>
-void require_apart(MatrixView<const float> x, const T* array, std::int64_t count, const char* name) {
+void require_apart(const Extent& x, const T* array, std::int64_t count, const char* name) {
   require_apart(x, static_cast<const void*>(array), count * static_cast<std::int64_t>(sizeof(T)), name);
 }
 

@@ -1,7 +1,10 @@
+#include <sstream>
+
 #include "cugad/error.hpp"
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
+#include "host/methods/telemetry_json.hpp"
 #include "host/table/json.hpp"
 
 /// What a detector is, and what there is to choose.
@@ -17,6 +20,14 @@ const Detector& fitted(const cugad_detector* detector) {
   throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
 }
 
+/// "a|b" as ["a", "b"].
+std::vector<std::string> choices_of(const OptionInfo& option) {
+  std::vector<std::string> choices;
+  std::istringstream text(option.choices);
+  for (std::string choice; std::getline(text, choice, '|');) choices.push_back(choice);
+  return choices;
+}
+
 std::string all_options() {
   const DetectorOptions defaults;
   OrderedJson values;
@@ -29,7 +40,7 @@ std::string all_options() {
     OrderedJson& entry = list.back();
     entry["name"] = option.name;
     entry["kind"] = option.kind;
-    put_list(entry["choices"], option.choices);
+    put_list(entry["choices"], choices_of(option));
     entry["help"] = option.help;
     entry["default"].swap(values[option.name]);
   }
@@ -56,6 +67,10 @@ std::string description(const cugad_detector& handle) {
   put_list(told["columns"], detector.column_names());
   if (detector.fitted()) {
     told["threshold"] = detector.threshold();
+    const Detector::Calibration calibration = detector.calibration();
+    OrderedJson& rests_on = told["calibration"] = OrderedJson::object();
+    rests_on["rows"] = calibration.rows;
+    rests_on["folds"] = calibration.folds;
     told["search_path"] = detector.search_path();
   }
   return told.dump();
@@ -98,6 +113,29 @@ cugad_status cugad_detector_threshold(cugad_detector* detector, float* threshold
   });
 }
 
+cugad_status cugad_detector_set_contamination(cugad_detector* detector, float contamination) {
+  return guard(__func__, [&] {
+    fitted(detector);
+    detector->detector.set_contamination(contamination);
+  });
+}
+
+cugad_status cugad_detector_set_false_alarm_rate(cugad_detector* detector, float rate) {
+  return guard(__func__, [&] {
+    fitted(detector);
+    detector->detector.set_false_alarm_rate(rate);
+  });
+}
+
+cugad_status cugad_detector_calibration(cugad_detector* detector, int64_t* rows, int64_t* folds) {
+  return guard(__func__, [&] {
+    require(detector, "detector");
+    const Detector::Calibration calibration = detector->detector.calibration();
+    if (rows != nullptr) *rows = calibration.rows;
+    if (folds != nullptr) *folds = calibration.folds;
+  });
+}
+
 cugad_status cugad_detector_columns(cugad_detector* detector, int64_t* columns) {
   return guard(__func__, [&] {
     require(columns, "columns");
@@ -134,6 +172,16 @@ cugad_status cugad_detector_describe(cugad_detector* detector, const char** json
     require(detector, "detector");
     detector->description = description(*detector);
     *json = detector->description.c_str();
+  });
+}
+
+cugad_status cugad_detector_telemetry(cugad_detector* detector, const char** json) {
+  return guard(__func__, [&] {
+    require(json, "json");
+    *json = nullptr;
+    require(detector, "detector");
+    detector->telemetry = telemetry_to_json(detector->detector.telemetry());
+    *json = detector->telemetry.c_str();
   });
 }
 

@@ -1,4 +1,3 @@
-#include <cstring>
 #include <vector>
 
 #include "cugad/error.hpp"
@@ -6,34 +5,12 @@
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
+#include "host/c_api/rows.hpp"
 
 using namespace cugad;
 using namespace cugad::c_api;
 
 namespace {
-
-/// No header of any version has a larger struct: a larger size was never set.
-constexpr std::size_t largest_controls = 4096;
-
-/// The caller's controls as this version knows them.
-cugad_fit_controls controls_of(const cugad_fit_controls* given) {
-  cugad_fit_controls controls = {};
-  if (given == nullptr) return controls;
-  const std::size_t size = given->struct_size;
-  if (size < sizeof controls || size > largest_controls) {
-    throw Error(ErrorCode::invalid_argument, "controls has struct_size " + std::to_string(size) +
-                                                 ", expected sizeof(cugad_fit_controls), here " +
-                                                 std::to_string(sizeof controls));
-  }
-  // A later version's members may stay 0.
-  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
-  for (std::size_t i = sizeof controls; i < size; ++i) {
-    if (bytes[i] == 0) continue;
-    throw Error(ErrorCode::unsupported, "controls sets a member that version " CUGAD_VERSION " does not know");
-  }
-  std::memcpy(&controls, given, sizeof controls);
-  return controls;
-}
 
 std::vector<std::string> names_of(const cugad_fit_controls& controls, std::int64_t columns) {
   std::vector<std::string> names;
@@ -78,6 +55,12 @@ FitControl control_of(cugad_detector& detector, const cugad_fit_controls& contro
     control.on_message = [&detector, &controls](const std::string& message) {
       if (!call([&] { controls.on_message(message.c_str(), controls.user); })) detector.cancel = true;
     };
+    // A host whose interrupts wait for a callback (Python's do) must not wait for the whole fit.
+    if (controls.on_progress == nullptr) {
+      control.on_progress = [tell = control.on_message](const FitProgress& progress) {
+        tell("step " + std::to_string(progress.step) + " of " + std::to_string(progress.steps));
+      };
+    }
   }
   if (controls.checkpoint_directory != nullptr) control.checkpoint_directory = controls.checkpoint_directory;
   if (controls.checkpoint_every < 0) {
@@ -95,20 +78,22 @@ struct CancelOnce {
   std::atomic<bool>& flag;
 };
 
-void fit(cugad_detector* detector, MatrixView<const float> x, const cugad_fit_controls* given) {
+/// `source`: what Rows are made of.
+template <class Source>
+void fit(cugad_detector* detector, const Source& source, const cugad_fit_controls* given) {
   require(detector, "detector");
-  require_matrix(detector->device, x);
-  const cugad_fit_controls controls = controls_of(given);
-  if (controls.binary_columns < 0 || controls.binary_columns > x.columns) {
+  Rows x(detector->device, source);
+  const cugad_fit_controls controls = given == nullptr ? cugad_fit_controls{} : known_struct(given, "controls");
+  if (controls.binary_columns < 0 || controls.binary_columns > x.columns()) {
     throw Error(ErrorCode::invalid_argument, "binary_columns is " + std::to_string(controls.binary_columns) +
-                                                 ", but there are " + std::to_string(x.columns) + " columns");
+                                                 ", but there are " + std::to_string(x.columns()) + " columns");
   }
-  std::vector<std::string> names = names_of(controls, x.columns);
+  std::vector<std::string> names = names_of(controls, x.columns());
   const FitControl control = control_of(*detector, controls);
   const CancelOnce once{detector->cancel};
   // The rows may be what the caller's stream is still writing.
   if (detector->stream() != nullptr) detector->device.backend().synchronize(detector->stream());
-  detector->detector.fit(x, control, std::move(names), x.columns - controls.binary_columns);
+  detector->detector.fit(x.bring(*detector), control, std::move(names), x.columns() - controls.binary_columns);
 }
 
 }  // namespace
@@ -117,12 +102,17 @@ extern "C" {
 
 cugad_status cugad_detector_fit(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                 int64_t row_stride) {
-  return guard(__func__, [&] { fit(detector, {x, rows, columns, row_stride}, nullptr); });
+  return guard(__func__, [&] { fit(detector, MatrixView<const float>(x, rows, columns, row_stride), nullptr); });
 }
 
 cugad_status cugad_detector_fit_with(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                      int64_t row_stride, const cugad_fit_controls* controls) {
-  return guard(__func__, [&] { fit(detector, {x, rows, columns, row_stride}, controls); });
+  return guard(__func__, [&] { fit(detector, MatrixView<const float>(x, rows, columns, row_stride), controls); });
+}
+
+cugad_status cugad_detector_fit_matrix(cugad_detector* detector, const cugad_matrix* x,
+                                       const cugad_fit_controls* controls) {
+  return guard(__func__, [&] { fit(detector, x, controls); });
 }
 
 cugad_status cugad_detector_cancel(cugad_detector* detector) {

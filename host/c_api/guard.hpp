@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cugad/cugad.h"
+#include "host/floating_point.hpp"
 
 /// Where exceptions become status codes: no exception leaves the C interface.
 namespace cugad::c_api {
@@ -12,9 +13,10 @@ void set_last_error(const char* function, const char* message) noexcept;
 /// Within a catch block: keeps what the exception says and returns its status.
 cugad_status status_of_exception(const char* function) noexcept;
 
-/// Runs the body of the C function of that name.
+/// Runs the body of the C function of that name, in the default floating-point environment.
 template <class Body>
 cugad_status guard(const char* function, Body&& body) noexcept {
+  const FloatingPointEnvironment environment;
   try {
     std::forward<Body>(body)();
     return CUGAD_OK;

@@ -40,5 +40,5 @@ struct cugad_detector {
   void* own_stream = nullptr;
   cugad::Detector detector;
   std::atomic<bool> cancel = false;
-  std::string description;
+  std::string description, telemetry;
 };

@@ -5,6 +5,7 @@
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
+#include "host/c_api/rows.hpp"
 
 using namespace cugad;
 using namespace cugad::c_api;
@@ -16,19 +17,20 @@ void require_fitted(const cugad_detector& detector) {
   throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
 }
 
-/// The rows to score, when they are such as this detector scores; work from now on goes to the caller's stream.
-MatrixView<const float> rows_for(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
-                                 int64_t row_stride) {
+/// The rows to score, if they are such as this detector scores; work from now on goes to the caller's stream.
+/// `source`: what Rows are made of.
+template <class Source>
+Rows rows_for(cugad_detector* detector, const Source& source) {
   require(detector, "detector");
   require_fitted(*detector);
-  const MatrixView<const float> matrix(x, rows, columns, row_stride);
-  if (columns != detector->detector.columns()) {
-    throw Error(ErrorCode::invalid_argument, "x has " + std::to_string(columns) + " columns, expected the detector's " +
+  Rows x(detector->device, source);
+  if (x.columns() != detector->detector.columns()) {
+    throw Error(ErrorCode::invalid_argument, "x has " + std::to_string(x.columns()) +
+                                                 " columns, expected the detector's " +
                                                  std::to_string(detector->detector.columns()));
   }
-  require_matrix(detector->device, matrix);
   detector->detector.use_stream(detector->stream());
-  return matrix;
+  return x;
 }
 
 void copy_to(const std::vector<float>& values, float* target) {
@@ -42,67 +44,99 @@ std::int64_t product(std::int64_t rows, std::int64_t each, const char* name) {
                                                std::to_string(each) + " elements, expected what memory can hold");
 }
 
+template <class Source>
+void score(cugad_detector* detector, const Source& source, float* scores) {
+  Rows x = rows_for(detector, source);
+  require_array(detector->device, scores, x.rows(), "scores");
+  require_apart(x.extent(), scores, x.rows(), "scores");
+  detector->detector.score(x.bring(*detector), scores);
+  if (detector->stream() == nullptr) detector->detector.synchronize();
+}
+
+/// Scores that may not be asked for.
+void require_optional(const cugad_detector& detector, const Rows& x, const float* scores) {
+  if (scores != nullptr) require_host_array(detector.device, scores, x.rows(), "scores");
+  require_apart(x.extent(), scores, x.rows(), "scores");
+}
+
+template <class Source>
+void score_methods(cugad_detector* detector, const Source& source, float* scores, float* method_scores) {
+  Rows x = rows_for(detector, source);
+  const auto methods = static_cast<std::int64_t>(1 + detector->detector.options().ensemble.size());
+  const std::int64_t count = product(x.rows(), methods, "method_scores");
+  require_host_array(detector->device, method_scores, count, "method_scores");
+  require_apart(x.extent(), method_scores, count, "method_scores");
+  require_optional(*detector, x, scores);
+  std::vector<float> of_methods;
+  copy_to(detector->detector.score_methods(x.bring(*detector), of_methods), scores);
+  copy_to(of_methods, method_scores);
+}
+
+template <class Source>
+void explain(cugad_detector* detector, const Source& source, std::int32_t count, float* scores,
+             std::int32_t* column_indices, float* residuals) {
+  Rows x = rows_for(detector, source);
+  if (count < 1) {
+    throw Error(ErrorCode::invalid_argument, "count is " + std::to_string(count) + ", expected at least 1");
+  }
+  const std::int64_t cells = product(x.rows(), count, "residuals");
+  require_host_array(detector->device, column_indices, cells, "column_indices");
+  require_apart(x.extent(), column_indices, cells, "column_indices");
+  require_host_array(detector->device, residuals, cells, "residuals");
+  require_apart(x.extent(), residuals, cells, "residuals");
+  require_optional(*detector, x, scores);
+  std::vector<Explanation> explanations;
+  copy_to(detector->detector.explain(x.bring(*detector), count, explanations), scores);
+  for (const Explanation& row : explanations) {
+    std::fill(std::copy(row.column.begin(), row.column.end(), column_indices), column_indices + count, -1);
+    std::fill(std::copy(row.residual.begin(), row.residual.end(), residuals), residuals + count, 0.0f);
+    column_indices += count;
+    residuals += count;
+  }
+}
+
 }  // namespace
 
 extern "C" {
 
 cugad_status cugad_detector_score(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                   int64_t row_stride, float* scores) {
-  return guard(__func__, [&] {
-    const MatrixView<const float> matrix = rows_for(detector, x, rows, columns, row_stride);
-    require_array(detector->device, scores, rows, "scores");
-    require_apart(matrix, scores, rows, "scores");
-    detector->detector.score(matrix, scores);
-    if (detector->stream() == nullptr) detector->detector.synchronize();
-  });
+  return guard(__func__, [&] { score(detector, MatrixView<const float>(x, rows, columns, row_stride), scores); });
+}
+
+cugad_status cugad_detector_score_matrix(cugad_detector* detector, const cugad_matrix* x, float* scores) {
+  return guard(__func__, [&] { score(detector, x, scores); });
 }
 
 cugad_status cugad_detector_score_methods(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                           int64_t row_stride, float* scores, float* method_scores) {
   return guard(__func__, [&] {
-    const MatrixView<const float> matrix = rows_for(detector, x, rows, columns, row_stride);
-    const auto methods = static_cast<std::int64_t>(1 + detector->detector.options().ensemble.size());
-    const std::int64_t count = product(rows, methods, "method_scores");
-    require_host_array(detector->device, method_scores, count, "method_scores");
-    require_apart(matrix, method_scores, count, "method_scores");
-    if (scores != nullptr) require_host_array(detector->device, scores, rows, "scores");
-    require_apart(matrix, scores, rows, "scores");
-    std::vector<float> of_methods;
-    copy_to(detector->detector.score_methods(matrix, of_methods), scores);
-    copy_to(of_methods, method_scores);
+    score_methods(detector, MatrixView<const float>(x, rows, columns, row_stride), scores, method_scores);
   });
+}
+
+cugad_status cugad_detector_score_methods_matrix(cugad_detector* detector, const cugad_matrix* x, float* scores,
+                                                 float* method_scores) {
+  return guard(__func__, [&] { score_methods(detector, x, scores, method_scores); });
 }
 
 cugad_status cugad_detector_explain(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                     int64_t row_stride, int32_t count, float* scores, int32_t* column_indices,
                                     float* residuals) {
   return guard(__func__, [&] {
-    const MatrixView<const float> matrix = rows_for(detector, x, rows, columns, row_stride);
-    if (count < 1) {
-      throw Error(ErrorCode::invalid_argument, "count is " + std::to_string(count) + ", expected at least 1");
-    }
-    const std::int64_t cells = product(rows, count, "residuals");
-    require_host_array(detector->device, column_indices, cells, "column_indices");
-    require_apart(matrix, column_indices, cells, "column_indices");
-    require_host_array(detector->device, residuals, cells, "residuals");
-    require_apart(matrix, residuals, cells, "residuals");
-    if (scores != nullptr) require_host_array(detector->device, scores, rows, "scores");
-    require_apart(matrix, scores, rows, "scores");
-    std::vector<Explanation> explanations;
-    copy_to(detector->detector.explain(matrix, count, explanations), scores);
-    for (const Explanation& row : explanations) {
-      std::fill(std::copy(row.column.begin(), row.column.end(), column_indices), column_indices + count, -1);
-      std::fill(std::copy(row.residual.begin(), row.residual.end(), residuals), residuals + count, 0.0f);
-      column_indices += count;
-      residuals += count;
-    }
+    explain(detector, MatrixView<const float>(x, rows, columns, row_stride), count, scores, column_indices, residuals);
   });
+}
+
+cugad_status cugad_detector_explain_matrix(cugad_detector* detector, const cugad_matrix* x, int32_t count,
+                                           float* scores, int32_t* column_indices, float* residuals) {
+  return guard(__func__, [&] { explain(detector, x, count, scores, column_indices, residuals); });
 }
 
 cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, float* x, int64_t rows, int64_t columns,
                                    int64_t row_stride) {
   return guard(__func__, [&] {
-    rows_for(detector, x, rows, columns, row_stride);
+    rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
     require_host_array(detector->device, x, rows == 0 ? 0 : (rows - 1) * row_stride + columns, "x");
     std::vector<float> sampled(static_cast<std::size_t>(rows * columns));
     detector->detector.sample(rows, seed, sampled.data());

@@ -10,7 +10,7 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
-#include "host/cli/training_log.hpp"
+#include "host/methods/telemetry_json.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -60,6 +60,18 @@ std::string describe_fleet(const Fleet& fleet) {
   return text;
 }
 
+/// What threshold, probabilities and confidences rest on.
+std::string describe_calibration(const FittedModel& model) {
+  const auto [rows, folds] = model.detector.calibration();
+  const std::string whose = model.fleet ? " of the pooled model; each group has its own" : "";
+  if (rows == 0) return "none: the model file is of a version that kept none" + whose;
+  if (folds == 1) {
+    return fmt::format("{} training rows{}: new normal rows pass the threshold more often than asked", grouped(rows),
+                       whose);
+  }
+  return fmt::format("{} rows of {} folds, each scored by models that had not seen it{}", grouped(rows), folds, whose);
+}
+
 std::string describe_columns(const FittedModel& model) {
   const std::vector<std::string>& names = model.detector.column_names();
   const std::int64_t numeric = model.encoder ? model.encoder->numeric_features() : model.detector.columns();
@@ -72,6 +84,7 @@ void describe_model(const Device& device, const std::string& path) {
                  {"bytes", grouped(static_cast<std::int64_t>(std::filesystem::file_size(path)))},
                  {"method", get_option(model.detector.options(), "method")},
                  {"threshold", fmt::format("{}", model.detector.threshold())},
+                 {"calibration", describe_calibration(model)},
                  {"columns", describe_columns(model)}};
   if (model.fleet) {
     lines[3] = {"threshold", fmt::format("{} of the pooled model; each group has its own", model.detector.threshold())};
@@ -111,12 +124,14 @@ ordered_json fleet_as_json(const Fleet& fleet, const std::string& group_column) 
 ordered_json model_as_json(const Device& device, const std::string& path) {
   const FittedModel model = load_model_or_fleet(device, path);
   const Detector& detector = model.detector;
-  ordered_json object = {{"path", path},
-                         {"bytes", std::filesystem::file_size(path)},
-                         {"method", get_option(detector.options(), "method")},
-                         {"threshold", detector.threshold()},
-                         {"columns", detector.column_names()},
-                         {"numeric_columns", model.encoder ? model.encoder->numeric_features() : detector.columns()}};
+  ordered_json object = {
+      {"path", path},
+      {"bytes", std::filesystem::file_size(path)},
+      {"method", get_option(detector.options(), "method")},
+      {"threshold", detector.threshold()},
+      {"calibration", {{"rows", detector.calibration().rows}, {"folds", detector.calibration().folds}}},
+      {"columns", detector.column_names()},
+      {"numeric_columns", model.encoder ? model.encoder->numeric_features() : detector.columns()}};
   if (model.fleet) object["fleet"] = fleet_as_json(*model.fleet, model.group_column);
   if (!model.labels.column.empty()) {
     object["trained_on"] = {{"label_column", model.labels.column}, {"normal", model.labels.normal}};
@@ -124,7 +139,7 @@ ordered_json model_as_json(const Device& device, const std::string& path) {
   if (const std::string search = detector.search_path(); !search.empty()) object["latent_search"] = search;
   object["device_memory"] = {{"bytes", device.memory().bytes}, {"peak_bytes", device.memory().peak_bytes}};
   object["options"] = ordered_json::parse(options_to_json(detector.options()));
-  if (!model.fleet) object["telemetry"] = telemetry_as_json(detector.telemetry());
+  if (!model.fleet) object["telemetry"] = ordered_json::parse(telemetry_to_json(detector.telemetry()));
   return object;
 }
 

@@ -7,25 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
+#include "host/methods/telemetry_json.hpp"
 
 namespace cugad::cli {
 
 using nlohmann::ordered_json;
-
-ordered_json telemetry_as_json(const std::vector<ModelTelemetry>& models) {
-  ordered_json list = ordered_json::array();
-  for (const ModelTelemetry& model : models) {
-    list.push_back({{"discriminator_loss", model.discriminator_loss},
-                    {"generator_loss", model.generator_loss},
-                    {"real_probability", model.real_probability},
-                    {"fake_probability", model.fake_probability},
-                    {"discriminator_gradient", model.discriminator_gradient},
-                    {"generator_gradient", model.generator_gradient},
-                    {"restorations", model.restorations},
-                    {"resting", model.resting}});
-  }
-  return list;
-}
 
 TrainingLog::TrainingLog(const std::string& path, bool append)
     : path_(path), file_(path, append ? std::ios::app : std::ios::trunc) {
@@ -34,7 +20,7 @@ TrainingLog::TrainingLog(const std::string& path, bool append)
 
 void TrainingLog::write(const FitProgress& progress) {
   ordered_json line = {{"step", progress.step}, {"steps", progress.steps}, {"seconds", watch_.seconds()}};
-  line["models"] = telemetry_as_json(progress.models);
+  line["models"] = ordered_json::parse(telemetry_to_json(progress.models));
   file_ << line.dump() << std::endl;
   if (!file_) throw Error(ErrorCode::input_output, fmt::format("{}: {}", path_, std::strerror(errno)));
 }

@@ -1,17 +1,12 @@
 #pragma once
 
 #include <fstream>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <vector>
 
 #include "cugad/detector.hpp"
 #include "host/cli/progress.hpp"
 
 namespace cugad::cli {
-
-/// A list, an object per model.
-nlohmann::ordered_json telemetry_as_json(const std::vector<ModelTelemetry>& models);
 
 /// The telemetry of a fit as JSON lines, each written through at once so that it can be followed.
 class TrainingLog {

@@ -125,9 +125,9 @@ void AnoGan::draw() {
   generate(bank_latent_, bank_);
 }
 
-void AnoGan::take_memory() {
-  AnomalyModel::take_memory();
-  const std::int64_t models = population(), rows = chunk_rows(), columns = networks_.row_columns();
+void AnoGan::take_memory(std::int64_t rows) {
+  AnomalyModel::take_memory(rows);
+  const std::int64_t models = population(), columns = networks_.row_columns();
   loss_ = arena_.stack("search losses", models, rows, 1);
   filled_ = arena_.stack("rows without missing cells", models, rows, columns);
   reconstruction_ = arena_.stack("reconstructions", models, rows, columns);
@@ -262,7 +262,7 @@ LatentSearch AnoGan::search_arguments(StackView<const float> query, bool with_re
 }
 
 std::string AnoGan::search_path() const {
-  if (!searches()) return "";
+  if (!searches() || !device_.backend().runs_models_together()) return "";  // the CPU has one way
   const MatrixView<const float> any(reconstruction_.data, chunk_rows(), networks_.row_columns());
   return path(context_, search_arguments(shared_by(population(), any), false));
 }

@@ -16,7 +16,7 @@ class AnoGan : public AnomalyModel {
  protected:
   std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<AnoGan>(*this); }
   void draw() override;
-  void take_memory() override;
+  void take_memory(std::int64_t rows) override;
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override;
   void explain(MatrixView<const float> rows) override;
   void find_column_residuals(MatrixView<const float> rows) override;

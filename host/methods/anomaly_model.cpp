@@ -89,8 +89,23 @@ AnomalyModel::~AnomalyModel() = default;
 std::unique_ptr<AnomalyModel> AnomalyModel::share() {
   context_.synchronize();  // the copy's stream does not wait for this one
   std::unique_ptr<AnomalyModel> other = copy();
-  other->take_memory();
+  other->context_.share_kept(context_);
+  if (device_.backend().runs_models_together()) other->reserve(chunk_rows());
   return other;
+}
+
+void AnomalyModel::prepare() {
+  draw();
+  if (device_.backend().runs_models_together()) reserve(chunk_rows());
+}
+
+void AnomalyModel::reserve(std::int64_t rows) {
+  if (rows <= working_rows_) return;
+  const std::int64_t wanted = rows_to_reserve(rows, working_rows_, chunk_rows());
+  working_rows_ = 0;  // if memory ends
+  arena_ = Arena(device_.backend());
+  take_memory(wanted);
+  working_rows_ = wanted;
 }
 
 std::int64_t AnomalyModel::chunk_rows() const {
@@ -136,8 +151,8 @@ void AnomalyModel::fold_weights(const Network& network, StackView<const float> f
   }
 }
 
-void AnomalyModel::take_memory() {
-  feature_residual_ = arena_.stack("residuals per column", population(), chunk_rows(), networks_.row_columns());
+void AnomalyModel::take_memory(std::int64_t rows) {
+  feature_residual_ = arena_.stack("residuals per column", population(), rows, networks_.row_columns());
 }
 
 Network::Buffers AnomalyModel::carve(const char* name, const Network& network, std::int64_t rows) {
@@ -219,6 +234,7 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
                                                    const std::vector<std::int64_t>& fold_begin) {
   const AbsentForm form = absent_form();
   if (form.weight == 0.0f) return {};
+  reserve(std::min(chunk_rows(), rows.rows));
   const std::int64_t columns = rows.columns, folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
   std::vector<double> sum(columns), count(columns);
   double total = 0, complete_rows = 0, whole = 0;  // of rows without missing cells
@@ -269,6 +285,7 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
 std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
                                            const std::vector<float>& absent) {
   const std::int64_t models = population();
+  reserve(std::min(chunk_rows(), rows.rows));
   learn_scales(rows, fold_begin);
   Arena arena(context_);
   const auto residual = arena.stack("residuals of the training rows", models, rows.rows, 1);
@@ -314,6 +331,7 @@ std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const s
 void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, const Beside& beside,
                          float* feature_residual) {
   if (rows.rows == 0) return;
+  reserve(rows.rows);
   context_.freeze_weights();
   combine(raw_scores(rows, feature_residual != nullptr), statistics_, beside, scores);
   if (feature_residual == nullptr) return;

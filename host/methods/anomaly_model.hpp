@@ -21,7 +21,9 @@ ScoreStatistics statistics_of(Context& context, const std::vector<float>& values
 /// (data columns, then condition columns) in device memory.
 ///
 /// What scoring reads (weights, bank, statistics) is written before the first score and never after; copies for other
-/// threads share it. What scoring writes (activations, distances, a stream) each of them has for itself.
+/// threads share it, and what the CPU's ops keep of it. What scoring writes (activations, distances, a stream) each of
+/// them has for itself: on the CPU for as many rows as it has scored at a time, so that many handles on few rows cost
+/// little; on a device for a whole chunk, so that captured scores stay where they are.
 class AnomalyModel {
  public:
   AnomalyModel(const Device& device, const DetectorOptions& resolved_options, const MethodNetworks& networks);
@@ -33,11 +35,8 @@ class AnomalyModel {
   void take_weights(const GanTraining& training, std::int64_t first = 0);
   const MethodNetworks& networks() const { return networks_; }
   StackView<float> weights(Role role) const { return weights_[static_cast<std::size_t>(role)]; }
-  /// Must be called once the weights are in place: draws what scoring needs and takes the working memory.
-  void prepare() {
-    draw();
-    take_memory();
-  }
+  /// Must be called once the weights are in place: draws what scoring needs.
+  void prepare();
   /// Another model, prepared as this one is, on the same weights.
   std::unique_ptr<AnomalyModel> share();
 
@@ -69,13 +68,16 @@ class AnomalyModel {
   /// The most rows that score() takes at a time.
   std::int64_t chunk_rows() const;
   /// Final scores [rows, 1] of at most chunk_rows() rows, both in device memory. Asynchronous on context(), and
-  /// allocates nothing after the first call. feature_residual (optional, rows x columns on the host) receives the mean
-  /// |x - G(z)| per column; then it waits. `beside`: of the rows' cells that are absent or new.
+  /// allocates nothing after a first call with as many rows. feature_residual (optional, rows x columns on the host)
+  /// receives the mean |x - G(z)| per column; then it waits. `beside`: of the rows' cells that are absent or new.
   struct Beside {
     StackView<const float> absent, surprise;  ///< as CombineScores
   };
   void score(MatrixView<const float> rows, StackView<float> scores, const Beside& beside = {},
              float* feature_residual = nullptr);
+  /// Takes the working memory for so many rows at a time, at most chunk_rows(), which score() does where it is too
+  /// small.
+  void reserve(std::int64_t rows);
   Context& context() { return context_; }
   /// How the latent search of a full chunk runs on this device; empty where there is one way, or no search.
   virtual std::string search_path() const { return ""; }
@@ -89,8 +91,8 @@ class AnomalyModel {
   virtual std::unique_ptr<AnomalyModel> copy() const = 0;
   /// Makes what scoring reads besides the weights, in `*kept_`.
   virtual void draw() {}
-  /// Takes the memory that scoring writes, in `arena_`.
-  virtual void take_memory();
+  /// Takes the memory that scoring so many rows at a time writes, in `arena_`.
+  virtual void take_memory(std::int64_t rows);
 
   /// Per model and row: the method's score, and D's logit where it is needed. Device memory, until the next call.
   struct RawScores {
@@ -132,7 +134,7 @@ class AnomalyModel {
   std::shared_ptr<Arena> kept_;  ///< what copies share
   Arena arena_;
   StackView<float> column_scale_;
-  StackView<float> feature_residual_;  ///< [models, chunk rows, columns]
+  StackView<float> feature_residual_;  ///< [models, rows at a time, columns]
 
  private:
   void add_feature_residual(MatrixView<const float> rows, float* feature_residual);
@@ -145,7 +147,8 @@ class AnomalyModel {
   std::array<StackView<float>, role_count> weights_;
   std::vector<ScoreStatistics> residual_statistics_, discriminator_statistics_;
   std::int64_t chunk_limit_ = std::numeric_limits<std::int64_t>::max();
-  StackView<float> statistics_;  ///< [models, 1, 4], as combine_scores takes them
+  std::int64_t working_rows_ = 0;  ///< that the memory of take_memory() holds
+  StackView<float> statistics_;    ///< [models, 1, 4], as combine_scores takes them
 };
 
 /// The model of the options' method, for rows of `columns` columns of which the last `condition` are conditions.

@@ -8,9 +8,11 @@
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/floating_point.hpp"
 #include "host/methods/anogan.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/fitting.hpp"
+#include "host/methods/held.hpp"
 #include "host/methods/model_rows.hpp"
 #include "host/table/cell.hpp"
 
@@ -41,8 +43,9 @@ Detector& Detector::operator=(Detector&&) noexcept = default;
 
 void Detector::fit(MatrixView<const float> rows, const FitControl& control, std::vector<std::string> column_names,
                    std::int64_t numeric_columns) {
+  const FloatingPointEnvironment environment;
   check_fit_arguments(rows, column_names, numeric_columns);
-  Impl& d = *impl_;
+  Impl& d = held(impl_);
   check_options(d.options);
   // The rows are prepared on the host, once, by the same code on every device.
   Context context = Device::open("cpu", d.device.threads()).make_context();
@@ -201,40 +204,47 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
 }
 
 Detector Detector::share() {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
-  Detector other(impl_->device);
-  other.impl_ = impl_->share();
+  Detector other(held(impl_).device);
+  other.impl_ = held(impl_).share();
   return other;
 }
 
 void Detector::synchronize() {
-  if (fitted()) impl_->model->context().synchronize();
+  if (fitted()) held(impl_).model->context().synchronize();
 }
 
 std::vector<float> Detector::score(MatrixView<const float> rows) {
+  const FloatingPointEnvironment environment;
   std::vector<float> scores(std::max<std::int64_t>(0, rows.rows));
-  impl_->score(rows, scores.data(), nullptr);
+  held(impl_).score(rows, scores.data(), nullptr);
   return scores;
 }
 
-void Detector::score(MatrixView<const float> rows, float* scores) { impl_->score(rows, scores, nullptr); }
+void Detector::score(MatrixView<const float> rows, float* scores) {
+  const FloatingPointEnvironment environment;
+  held(impl_).score(rows, scores, nullptr);
+}
 
 std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::vector<float>& method_scores) {
+  const FloatingPointEnvironment environment;
   const std::size_t count = static_cast<std::size_t>(std::max<std::int64_t>(0, rows.rows));
   std::vector<float> scores(count);
   method_scores.assign(count * (1 + options().ensemble.size()), 0.0f);
-  impl_->score(rows, scores.data(), nullptr, method_scores.data());
+  held(impl_).score(rows, scores.data(), nullptr, method_scores.data());
   return scores;
 }
 
 std::vector<float> Detector::explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations) {
+  const FloatingPointEnvironment environment;
   if (count < 1)
     throw Error(ErrorCode::invalid_argument,
                 "explain was asked for " + std::to_string(count) + " columns, expected at least 1");
   std::vector<float> scores(std::max<std::int64_t>(0, rows.rows)), residuals;
-  impl_->score(rows, scores.data(), &residuals);
+  held(impl_).score(rows, scores.data(), &residuals);
   std::vector<Finding> findings;
-  impl_->explain_novelty(rows, residuals, findings);
+  held(impl_).explain_novelty(rows, residuals, findings);
   const auto kept = static_cast<std::size_t>(std::min<std::int64_t>(count, rows.columns));
   explanations.assign(scores.size(), {});
   std::vector<int> order(rows.columns);
@@ -252,15 +262,16 @@ std::vector<float> Detector::explain(MatrixView<const float> rows, int count, st
 }
 
 void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   if (count < 0) throw Error(ErrorCode::invalid_argument, "sample was asked for " + std::to_string(count) + " rows");
-  impl_->model->member(0).sample(count, seed, rows);
-  impl_->transform.invert({rows, count, columns()});
+  held(impl_).model->member(0).sample(count, seed, rows);
+  held(impl_).transform.invert({rows, count, columns()});
 }
 
 void Detector::use_stream(void* stream) {
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
-  impl_->model->use_stream(stream);
+  held(impl_).model->use_stream(stream);
 }
 
 const ScoreCalibration& Detector::Impl::calibrated() const {
@@ -300,38 +311,45 @@ void Detector::Impl::rethreshold(float contamination, float false_alarm_rate) {
 }
 
 void Detector::set_contamination(float contamination) {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
-  impl_->rethreshold(contamination, 0.0f);
+  held(impl_).rethreshold(contamination, 0.0f);
 }
 
 void Detector::set_false_alarm_rate(float rate) {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   if (rate == 0.0f) throw Error(ErrorCode::invalid_argument, "false_alarm_rate is 0, expected more than that");
-  impl_->rethreshold(0.0f, rate);
+  held(impl_).rethreshold(0.0f, rate);
 }
 
-Detector::Calibration Detector::calibration() const {
-  if (!fitted() || !impl_->calibration) return {};
-  return {impl_->calibration->count(), impl_->calibration->folds()};
+Detector::Calibration Detector::Impl::rests_on() const {
+  return calibration ? Calibration{calibration->count(), calibration->folds()} : Calibration{};
 }
+
+Detector::Calibration Detector::calibration() const { return held(impl_).rests_on(); }
 
 std::vector<float> Detector::probability(std::span<const float> scores, Probability kind) const {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
-  return impl_->probability(scores, kind);
+  return held(impl_).probability(scores, kind);
 }
 
 std::vector<float> Detector::confidence(std::span<const float> scores) const {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
-  return impl_->confidence(scores);
+  return held(impl_).confidence(scores);
 }
 
-float Detector::threshold() const { return impl_->threshold; }
-bool Detector::fitted() const { return impl_->model != nullptr; }
-std::int64_t Detector::columns() const { return impl_->transform.columns(); }
-const std::vector<std::string>& Detector::column_names() const { return impl_->names; }
-const DetectorOptions& Detector::options() const { return fitted() ? impl_->resolved : impl_->options; }
-std::string Detector::search_path() const { return fitted() ? impl_->model->member(0).search_path() : std::string(); }
-const std::vector<ModelTelemetry>& Detector::telemetry() const { return impl_->telemetry; }
+float Detector::threshold() const { return held(impl_).threshold; }
+bool Detector::fitted() const { return held(impl_).model != nullptr; }
+std::int64_t Detector::columns() const { return held(impl_).transform.columns(); }
+const std::vector<std::string>& Detector::column_names() const { return held(impl_).names; }
+const DetectorOptions& Detector::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
+std::string Detector::search_path() const {
+  return fitted() ? held(impl_).model->member(0).search_path() : std::string();
+}
+const std::vector<ModelTelemetry>& Detector::telemetry() const { return held(impl_).telemetry; }
 
 void check_attachment(const std::string& name, const std::string& text) {
   if (!is_utf8(name)) throw Error(ErrorCode::invalid_argument, "the name of an attachment is not valid UTF-8");
@@ -340,19 +358,21 @@ void check_attachment(const std::string& name, const std::string& text) {
 }
 void Detector::attach(const std::string& name, const std::string& text) {
   check_attachment(name, text);
-  impl_->attachments[name] = text;
+  held(impl_).attachments[name] = text;
 }
 const std::string* Detector::attachment(const std::string& name) const {
-  const auto found = impl_->attachments.find(name);
-  return found == impl_->attachments.end() ? nullptr : &found->second;
+  const auto found = held(impl_).attachments.find(name);
+  return found == held(impl_).attachments.end() ? nullptr : &found->second;
 }
 
 void Detector::save(const std::string& path) const {
+  const FloatingPointEnvironment environment;
   if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: there is nothing to save");
-  safetensors::write(path, impl_->to_file());
+  safetensors::write(path, held(impl_).to_file());
 }
 
 Detector Detector::load(const Device& device, const std::string& path) {
+  const FloatingPointEnvironment environment;
   Detector detector(device);
   detector.impl_->from_file(safetensors::read(path), path);
   return detector;

@@ -52,6 +52,7 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
                        std::vector<Finding>& findings) const;
   /// Throws Error{unsupported} for a model without calibration.
   const ScoreCalibration& calibrated() const;
+  Calibration rests_on() const;
   std::vector<float> probability(std::span<const float> scores, Probability kind) const;
   std::vector<float> confidence(std::span<const float> scores) const;
   /// Sets the threshold by one of the two; the other is 0.

@@ -39,9 +39,9 @@ void EncoderModel::draw() {
   carry_conditions();
 }
 
-void EncoderModel::take_memory() {
-  AnoGan::take_memory();
-  const std::int64_t models = population(), rows = chunk_rows(), columns = networks_.row_columns();
+void EncoderModel::take_memory(std::int64_t rows) {
+  AnoGan::take_memory(rows);
+  const std::int64_t models = population(), columns = networks_.row_columns();
   encoded_ = arena_.stack("latents of the rows", models, rows, search_inputs());
   total_ = arena_.stack("scores", models, rows, 1);
   pair_distance_ = arena_.stack("distances of pairs", models, rows, 1);

@@ -16,7 +16,7 @@ class EncoderModel : public AnoGan {
   float largest_scaled_residual() const override;
   std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<EncoderModel>(*this); }
   void draw() override;
-  void take_memory() override;
+  void take_memory(std::int64_t rows) override;
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override;
   void explain(MatrixView<const float> rows) override;
   void learn_scales(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin) override;

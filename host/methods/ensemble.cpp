@@ -8,11 +8,21 @@
 namespace cugad {
 
 Ensemble::Ensemble(const Device& device, std::vector<std::unique_ptr<AnomalyModel>> members)
-    : members_(std::move(members)), statistics_(members_.size()), arena_(device.backend()) {
+    : members_(std::move(members)), statistics_(members_.size()), arena_(device.backend()), working_(device.backend()) {
   for (std::size_t i = 1; i < methods(); ++i) member(i).context().use_stream(context().stream());
   const auto count = static_cast<std::int64_t>(methods());
-  member_scores_ = arena_.stack("scores of the methods", count, chunk_rows(), 1);
   constants_ = arena_.stack("score statistics of the methods", count, 1, 4);
+  if (device.backend().runs_models_together()) reserve(chunk_rows());
+}
+
+void Ensemble::reserve(std::int64_t rows) {
+  for (const auto& member : members_) member->reserve(rows);
+  if (rows <= working_rows_) return;
+  const std::int64_t wanted = rows_to_reserve(rows, working_rows_, chunk_rows());
+  working_rows_ = 0;  // if memory ends
+  working_ = Arena(context().backend());
+  member_scores_ = working_.stack("scores of the methods", static_cast<std::int64_t>(methods()), wanted, 1);
+  working_rows_ = wanted;
 }
 
 std::unique_ptr<Ensemble> Ensemble::share(const Device& device) {
@@ -86,6 +96,7 @@ void Ensemble::score(MatrixView<const float> rows, StackView<float> scores, cons
   if (methods() == 1) {
     member(0).score(rows, scores, beside, feature_residual);
   } else {
+    reserve(rows.rows);
     score_members(rows, beside.absent, feature_residual);
     run(context(), CombineScores{.residual = member_scores_.slice_rows(0, rows.rows),
                                  .logit = {},

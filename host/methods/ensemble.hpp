@@ -28,6 +28,8 @@ class Ensemble {
                                const std::vector<std::vector<float>>& absent);
 
   std::int64_t chunk_rows() const;
+  /// As AnomalyModel::reserve, for all members.
+  void reserve(std::int64_t rows);
   Context& context() const { return members_.front()->context(); }
   void use_stream(void* stream);
   /// Final scores of at most chunk_rows() rows, as AnomalyModel::score. feature_residual: mean over the methods that
@@ -41,7 +43,8 @@ class Ensemble {
 
   std::vector<std::unique_ptr<AnomalyModel>> members_;
   std::vector<ScoreStatistics> statistics_;
-  Arena arena_;
+  Arena arena_, working_;
+  std::int64_t working_rows_ = 0;
   StackView<float> member_scores_, constants_;
 };
 

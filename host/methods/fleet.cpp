@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/floating_point.hpp"
 #include "host/methods/fitting.hpp"
 #include "host/methods/fleet_impl.hpp"
+#include "host/methods/held.hpp"
 #include "kernels/cpu/parallel.hpp"
 
 namespace cugad {
@@ -54,7 +56,8 @@ Detector Fleet::Impl::make_ready(std::int64_t model) const {
   detector.impl_->chunk_limit = chunk_rows;
   detector.impl_->from_file(stack->get(model, path), path);
   const std::vector<float> any(static_cast<std::size_t>(detector.columns()), 0.0f);
-  detector.score({any.data(), 1, detector.columns()});  // takes the rest of its memory
+  detector.score({any.data(), 1, detector.columns()});  // packs its weights
+  detector.impl_->stream->reserve(chunk_rows);          // all that it will ever hold: it is counted
   return detector;
 }
 
@@ -145,7 +148,8 @@ std::vector<float> Fleet::score(MatrixView<const float> rows, std::span<const st
 
 std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
                                   std::vector<Explanation>& explanations) {
-  Impl& d = *impl_;
+  const FloatingPointEnvironment environment;
+  Impl& d = held(impl_);
   d.check_scored("score", rows.rows, groups);
   check_rows("score", rows, columns());
   std::vector<float> scores(groups.size());
@@ -170,19 +174,26 @@ std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const 
   return scores;
 }
 
-void Fleet::cancel_by(const std::atomic<bool>* cancel) { impl_->cancel = cancel; }
+void Fleet::cancel_by(const std::atomic<bool>* cancel) { held(impl_).cancel = cancel; }
 
 std::vector<float> Fleet::thresholds(std::span<const std::string> groups) const {
-  impl_->require_fitted();
-  const float pooled = impl_->pooled_threshold;
+  held(impl_).require_fitted();
+  const float pooled = held(impl_).pooled_threshold;
   std::vector<float> thresholds;
   thresholds.reserve(groups.size());
   for (const std::string& group : groups) {
-    const auto found = impl_->group_number.find(group);
-    thresholds.push_back(
-        found == impl_->group_number.end() ? pooled : impl_->groups[static_cast<std::size_t>(found->second)].threshold);
+    const auto found = held(impl_).group_number.find(group);
+    thresholds.push_back(found == held(impl_).group_number.end()
+                             ? pooled
+                             : held(impl_).groups[static_cast<std::size_t>(found->second)].threshold);
   }
   return thresholds;
+}
+
+Detector::Impl Fleet::Impl::settings_of(std::int64_t model) const {
+  Detector::Impl settings(device, {});
+  settings.read_settings(model == pooled_model ? pooled : stack->get(model, path, false), path);
+  return settings;
 }
 
 std::vector<float> Fleet::Impl::by_calibration(std::span<const float> scores, std::span<const std::string> of_rows,
@@ -190,8 +201,7 @@ std::vector<float> Fleet::Impl::by_calibration(std::span<const float> scores, st
   check_scored("a calibration", static_cast<std::int64_t>(scores.size()), of_rows);
   std::vector<float> all(scores.size());
   for (const auto& [model, numbers] : rows_of_models(of_rows)) {
-    Detector::Impl settings(device, {});
-    settings.read_settings(model == pooled_model ? pooled : stack->get(model, path, false), path);
+    const Detector::Impl settings = settings_of(model);
     std::vector<float> own;
     for (const std::int64_t r : numbers) own.push_back(scores[static_cast<std::size_t>(r)]);
     const std::vector<float> found = convert(settings, own);
@@ -202,30 +212,41 @@ std::vector<float> Fleet::Impl::by_calibration(std::span<const float> scores, st
 
 std::vector<float> Fleet::probability(std::span<const float> scores, std::span<const std::string> groups,
                                       Probability kind) {
-  return impl_->by_calibration(scores, groups, [&](const Detector::Impl& settings, std::span<const float> own) {
+  const FloatingPointEnvironment environment;
+  return held(impl_).by_calibration(scores, groups, [&](const Detector::Impl& settings, std::span<const float> own) {
     return settings.probability(own, kind);
   });
 }
 
 std::vector<float> Fleet::confidence(std::span<const float> scores, std::span<const std::string> groups) {
-  return impl_->by_calibration(scores, groups, [](const Detector::Impl& settings, std::span<const float> own) {
+  const FloatingPointEnvironment environment;
+  return held(impl_).by_calibration(scores, groups, [](const Detector::Impl& settings, std::span<const float> own) {
     return settings.confidence(own);
   });
 }
 
-const FleetScored& Fleet::scored() const { return impl_->scored; }
-bool Fleet::fitted() const { return impl_->stack != nullptr; }
-std::int64_t Fleet::columns() const { return static_cast<std::int64_t>(impl_->names.size()); }
-const std::vector<std::string>& Fleet::column_names() const { return impl_->names; }
-const DetectorOptions& Fleet::options() const { return fitted() ? impl_->resolved : impl_->options; }
-const std::vector<FleetGroup>& Fleet::groups() const { return impl_->groups; }
-Detector Fleet::pooled() const { return impl_->make(Impl::pooled_model); }
+Detector::Calibration Fleet::calibration(const std::string& group) const {
+  const Impl& d = held(impl_);
+  return d.stack ? d.settings_of(d.model_of(group)).rests_on() : Detector::Calibration{};
+}
+
+const FleetScored& Fleet::scored() const { return held(impl_).scored; }
+bool Fleet::fitted() const { return held(impl_).stack != nullptr; }
+std::int64_t Fleet::columns() const { return static_cast<std::int64_t>(held(impl_).names.size()); }
+const std::vector<std::string>& Fleet::column_names() const { return held(impl_).names; }
+const DetectorOptions& Fleet::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
+const std::vector<FleetGroup>& Fleet::groups() const { return held(impl_).groups; }
+Detector Fleet::pooled() const {
+  const FloatingPointEnvironment environment;
+  return held(impl_).make(Impl::pooled_model);
+}
 
 Detector Fleet::take_out(const std::string& group) const {
-  impl_->require_fitted();
-  const std::int64_t model = impl_->model_of(group);
-  if (model != Impl::pooled_model) return impl_->make(model);
-  const bool known = impl_->group_number.contains(group);
+  const FloatingPointEnvironment environment;
+  held(impl_).require_fitted();
+  const std::int64_t model = held(impl_).model_of(group);
+  if (model != Impl::pooled_model) return held(impl_).make(model);
+  const bool known = held(impl_).group_number.contains(group);
   throw Error(ErrorCode::invalid_argument,
               "group '" + group + "' has no model of its own: " +
                   (known ? "it had too few rows to train on" : "the training rows had no such group"));
@@ -233,11 +254,11 @@ Detector Fleet::take_out(const std::string& group) const {
 
 void Fleet::attach(const std::string& name, const std::string& text) {
   check_attachment(name, text);
-  impl_->attachments[name] = text;
+  held(impl_).attachments[name] = text;
 }
 const std::string* Fleet::attachment(const std::string& name) const {
-  const auto found = impl_->attachments.find(name);
-  return found == impl_->attachments.end() ? nullptr : &found->second;
+  const auto found = held(impl_).attachments.find(name);
+  return found == held(impl_).attachments.end() ? nullptr : &found->second;
 }
 
 }  // namespace cugad

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/floating_point.hpp"
 #include "host/methods/fleet_impl.hpp"
+#include "host/methods/held.hpp"
 #include "host/methods/model_reader.hpp"
 
 namespace cugad {
@@ -180,18 +182,24 @@ void Fleet::Impl::rethreshold(float contamination, float false_alarm_rate) {
   read_settings(path);
 }
 
-void Fleet::set_contamination(float contamination) { impl_->rethreshold(contamination, 0.0f); }
+void Fleet::set_contamination(float contamination) {
+  const FloatingPointEnvironment environment;
+  held(impl_).rethreshold(contamination, 0.0f);
+}
 void Fleet::set_false_alarm_rate(float rate) {
+  const FloatingPointEnvironment environment;
   if (rate == 0.0f) throw Error(ErrorCode::invalid_argument, "false_alarm_rate is 0, expected more than that");
-  impl_->rethreshold(0.0f, rate);
+  held(impl_).rethreshold(0.0f, rate);
 }
 
 void Fleet::save(const std::string& path) const {
-  impl_->require_fitted();
-  safetensors::write(path, impl_->to_file());
+  const FloatingPointEnvironment environment;
+  held(impl_).require_fitted();
+  safetensors::write(path, held(impl_).to_file());
 }
 
 Fleet Fleet::load(const Device& device, const std::string& path) {
+  const FloatingPointEnvironment environment;
   Fleet fleet(device);
   fleet.impl_->from_file(safetensors::read(path), path);
   return fleet;

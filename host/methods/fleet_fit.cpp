@@ -6,9 +6,11 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/floating_point.hpp"
 #include "host/methods/fitting.hpp"
 #include "host/methods/fleet_checkpoint.hpp"
 #include "host/methods/fleet_impl.hpp"
+#include "host/methods/held.hpp"
 #include "host/methods/model_rows.hpp"
 #include "host/table/cell.hpp"
 #include "kernels/cpu/parallel.hpp"
@@ -341,7 +343,8 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
 
 void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> groups, const FitControl& control,
                 std::vector<std::string> column_names, std::int64_t numeric_columns) {
-  Impl& d = *impl_;
+  const FloatingPointEnvironment environment;
+  Impl& d = held(impl_);
   check_fit_arguments(rows, column_names, numeric_columns);
   check_options(d.options);
   if (static_cast<std::int64_t>(groups.size()) != rows.rows) {

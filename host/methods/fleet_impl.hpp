@@ -54,6 +54,8 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   /// Converts scores by the settings of the model of each.
   std::vector<float> by_calibration(std::span<const float> scores, std::span<const std::string> of_rows,
                                     const Convert& convert) const;
+  /// All of a model but its networks.
+  Detector::Impl settings_of(std::int64_t model) const;
   void count(std::span<const std::string> of_rows);
   void check_scored(const char* what, std::int64_t rows, std::span<const std::string> of_rows) const;
   void require_fitted() const;

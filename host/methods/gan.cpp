@@ -12,10 +12,10 @@ extern const MethodDefinition gan_definition{.method = Method::gan,
                                              .has_prior = true,
                                              .stops_by_coverage = true};
 
-void Gan::take_memory() {
-  AnoGan::take_memory();
+void Gan::take_memory(std::int64_t rows) {
+  AnoGan::take_memory(rows);
   if (options_.score != ScoreRule::discriminator) return;
-  if (!needs_discriminator()) judge_buffers_ = carve("activations", networks_.discriminator(), chunk_rows());
+  if (!needs_discriminator()) judge_buffers_ = carve("activations", networks_.discriminator(), rows);
   // There is nothing to fill missing cells from: they count as 0, the training mean of a centred column.
   run(context_, FillUniform{.out = reconstruction_, .key = {}, .low = 0.0f, .high = 0.0f});
   context_.synchronize();  // scoring may be on another stream

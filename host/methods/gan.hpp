@@ -12,7 +12,7 @@ class Gan : public AnoGan {
 
  protected:
   std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<Gan>(*this); }
-  void take_memory() override;
+  void take_memory(std::int64_t rows) override;
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override;
   void explain(MatrixView<const float> rows) override;
 };

@@ -7,6 +7,7 @@
 
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
+#include "host/floating_point.hpp"
 #include "host/methods/presets.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/json.hpp"
@@ -380,10 +381,12 @@ const std::vector<OptionInfo>& option_list() {
 }
 
 void set_option(DetectorOptions& options, const std::string& name, const std::string& value) {
+  const FloatingPointEnvironment environment;
   find_option(name).set(options, value);
 }
 
 std::string get_option(const DetectorOptions& options, const std::string& name) {
+  const FloatingPointEnvironment environment;
   return find_option(name).get(options);
 }
 
@@ -406,6 +409,7 @@ void apply_preset(DetectorOptions& options, const std::string& name) {
 }
 
 std::string options_to_json(const DetectorOptions& options) {
+  const FloatingPointEnvironment environment;
   OrderedJson json = OrderedJson::object();
   const TakenApart parts(json);
   for (const Option& option : options_table()) {
@@ -423,6 +427,7 @@ std::string options_to_json(const DetectorOptions& options) {
 }
 
 DetectorOptions options_from_json(const std::string& text, DetectorOptions base) {
+  const FloatingPointEnvironment environment;
   nlohmann::json json;
   const TakenApart parts(json);
   if (!parse_json(text, json, refuse_repeated) || !json.is_object())

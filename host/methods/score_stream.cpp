@@ -15,17 +15,13 @@ ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform
       backend_(device.backend()),
       upload_(device.make_context()),
       arena_(device.backend()),
+      working_(device.backend()),
       chunk_(model.chunk_rows()),
       constants_(transform.upload(upload_, arena_)) {
-  const std::int64_t columns = transform.columns();
-  transformed_ = {arena_.take<float>("transformed rows", chunk_ * columns), chunk_, columns};
-  scores_ = arena_.stack("scores", 1, chunk_, 1);
-  if (novelty) {
-    novelty_ = novelty.upload(upload_, arena_);
-    absent_ = arena_.stack("residual of absent cells", novelty_.expected.models, chunk_, 1);
-    surprise_ = arena_.stack("surprise of cells", novelty_.expected.models, chunk_, 1);
-  }
+  if (novelty) novelty_ = novelty.upload(upload_, arena_);
   if (backend_.is_host_memory()) return;
+  reserve(chunk_);
+  const std::int64_t columns = transform.columns();
   for (Stage& stage : stages_) {
     stage.device = arena_.take<float>("rows on their way", chunk_ * columns);
     stage.pinned =
@@ -37,6 +33,22 @@ ScoreStream::~ScoreStream() {
   for (const Stage& stage : stages_) {
     if (stage.pinned != nullptr) backend_.release_pinned(stage.pinned);
   }
+}
+
+void ScoreStream::reserve(std::int64_t rows) {
+  rows = std::min(rows, chunk_);
+  model_.reserve(rows);
+  if (rows <= working_rows_) return;
+  const std::int64_t wanted = rows_to_reserve(rows, working_rows_, chunk_), columns = transform_.columns();
+  working_rows_ = 0;  // if memory ends
+  working_ = Arena(backend_);
+  transformed_ = {working_.take<float>("transformed rows", wanted * columns), wanted, columns};
+  scores_ = working_.stack("scores", 1, wanted, 1);
+  if (novelty_.source) {
+    absent_ = working_.stack("residual of absent cells", novelty_.expected.models, wanted, 1);
+    surprise_ = working_.stack("surprise of cells", novelty_.expected.models, wanted, 1);
+  }
+  working_rows_ = wanted;
 }
 
 void ScoreStream::stage(const Stage& stage, MatrixView<const float> rows) {
@@ -72,6 +84,7 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
   const auto part = [&](std::int64_t first) {
     return MatrixView<const float>(rows.row(first), std::min(chunk_, rows.rows - first), columns, rows.row_stride);
   };
+  reserve(rows.rows);
   if (staged && rows.rows > 0) stage(stages_[0], part(0));
   int now = 0;
   for (std::int64_t first = 0; first < rows.rows; first += chunk_, now = 1 - now) {

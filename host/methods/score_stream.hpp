@@ -8,7 +8,7 @@ namespace cugad {
 
 /// Scores any number of rows in the units of the training data, chunk by chunk. Rows and scores may each be host or
 /// device memory. Rows on the host of a GPU go through two pinned buffers: while one chunk is scored, the next is on
-/// its way. All memory is taken on construction.
+/// its way. On a device all memory is taken on construction; on the CPU, for as many rows as are scored at a time.
 class ScoreStream {
  public:
   ScoreStream(const Device& device, const FeatureTransform& transform, const Novelty& novelty, Ensemble& model);
@@ -16,6 +16,8 @@ class ScoreStream {
   ScoreStream(const ScoreStream&) = delete;
   ScoreStream& operator=(const ScoreStream&) = delete;
 
+  /// Takes the memory, the model's too, for so many rows at a time, which score() does where it is too small.
+  void reserve(std::int64_t rows);
   /// `residuals` (optional): rows x columns on the host, the mean |x - G(z)| of the population in transformed units,
   /// columns in the networks' order.
   /// method_scores (optional): rows x methods on the host, each method's own score. Scores on the host are there on
@@ -35,11 +37,11 @@ class ScoreStream {
   Ensemble& model_;
   Backend& backend_;
   Context upload_;
-  Arena arena_;
-  std::int64_t chunk_;
+  Arena arena_, working_;
+  std::int64_t chunk_, working_rows_ = 0;
   FeatureTransform::Constants constants_;
   Novelty::Tables novelty_;             ///< null without
-  StackView<float> absent_, surprise_;  ///< of a chunk, one model per method
+  StackView<float> absent_, surprise_;  ///< one model per method
   MatrixView<float> transformed_;
   StackView<float> scores_;
   Stage stages_[2];

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cugad/error.hpp"
+#include "host/floating_point.hpp"
 
 namespace cugad::metrics {
 namespace {
@@ -59,6 +60,7 @@ void for_each_tie_group(std::span<const std::uint8_t> label, std::span<const flo
 }  // namespace
 
 double auroc(std::span<const std::uint8_t> label, std::span<const float> score) {
+  const FloatingPointEnvironment environment;
   check("auroc", label, score);
   const std::int64_t anomalies = count_anomalies(label);
   const std::int64_t normals = std::ssize(label) - anomalies;
@@ -76,6 +78,7 @@ double auroc(std::span<const std::uint8_t> label, std::span<const float> score) 
 }
 
 double average_precision(std::span<const std::uint8_t> label, std::span<const float> score) {
+  const FloatingPointEnvironment environment;
   check("average_precision", label, score);
   const std::int64_t anomalies = count_anomalies(label);
   if (anomalies == 0) fail("average_precision", fmt::format("no anomaly in {} rows, expected some", label.size()));
@@ -90,6 +93,7 @@ double average_precision(std::span<const std::uint8_t> label, std::span<const fl
 }
 
 double percentile(std::span<const float> values, double percent) {
+  const FloatingPointEnvironment environment;
   if (values.empty()) fail("percentile", "no values");
   if (!(percent >= 0 && percent <= 100)) fail("percentile", fmt::format("{} percent, expected 0 to 100", percent));
   check_scores("percentile", values);
@@ -108,6 +112,7 @@ double percentile(std::span<const float> values, double percent) {
 }
 
 Decision decide(std::span<const std::uint8_t> label, std::span<const float> score, double threshold) {
+  const FloatingPointEnvironment environment;
   check("decide", label, score);
   if (std::isnan(threshold)) fail("decide", "the threshold is NaN");
   Decision decision;
@@ -126,6 +131,7 @@ Decision decide(std::span<const std::uint8_t> label, std::span<const float> scor
 }
 
 Decision decide_top_percent(std::span<const std::uint8_t> label, std::span<const float> score, double percent) {
+  const FloatingPointEnvironment environment;
   check("decide_top_percent", label, score);
   return decide(label, score, percentile(score, 100 - percent));
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cugad/error.hpp"
+#include "host/floating_point.hpp"
 #include "host/table/array_elements.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
@@ -66,6 +67,7 @@ void ArrayReader::name_columns(std::vector<std::string> names, std::vector<bool>
 }
 
 bool ArrayReader::read(Table& chunk, std::int64_t max_rows) {
+  const FloatingPointEnvironment environment;
   check_chunk_size(max_rows);
   prepare_columns(chunk, names_, is_text_);
   chunk.first_row = rows_read_;

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "cugad/error.hpp"
+#include "host/floating_point.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/csv_records.hpp"
@@ -48,6 +49,7 @@ class CsvReader : public TableReader {
   const std::vector<std::string>& column_names() const override { return names_; }
 
   bool read(Table& chunk, std::int64_t max_rows) override {
+    const FloatingPointEnvironment environment;
     check_chunk_size(max_rows);
     prepare_columns(chunk, names_, is_text_);
     chunk.first_row = rows_read_;

@@ -9,6 +9,7 @@
 
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
+#include "host/floating_point.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/feature_names.hpp"
 
@@ -127,6 +128,7 @@ std::vector<bool> listed(const Table& table, const std::vector<std::string>& nam
 }  // namespace
 
 void TableEncoder::fit(const Table& table, const Options& options) {
+  const FloatingPointEnvironment environment;
   const std::vector<bool> categorical = listed(table, options.categorical);
   const std::vector<bool> excluded = listed(table, options.excluded);
   if (table.rows < 1) {
@@ -151,6 +153,7 @@ void TableEncoder::fit(const Table& table, const Options& options) {
 }
 
 Matrix TableEncoder::encode(const Table& chunk) {
+  const FloatingPointEnvironment environment;
   std::vector<const Column*> numeric;
   for (const std::string& name : numeric_) numeric.push_back(&numeric_column(chunk, name));
   std::vector<std::vector<std::int64_t>> categories;

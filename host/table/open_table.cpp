@@ -6,6 +6,7 @@
 
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
+#include "host/floating_point.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/readers.hpp"
 
@@ -55,6 +56,7 @@ const char* kind_name(FileKind kind) {
 }  // namespace
 
 std::unique_ptr<TableReader> open_table(const std::string& path, const ReadOptions& options) {
+  const FloatingPointEnvironment environment;
   const std::string file = path == "-" ? "standard input" : one_line(path, 4096);
   std::unique_ptr<PeekableSource> source = open_bytes(path, file);
   if (path == "-") return open_csv(std::move(source), file, options);

@@ -7,6 +7,7 @@
 
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
+#include "host/floating_point.hpp"
 #include "host/table/cell.hpp"
 
 namespace cugad {
@@ -35,6 +36,7 @@ struct Comparable {
 
 std::vector<std::uint8_t> rows_with_value(const Table& table, const std::string& column,
                                           std::span<const std::string> values) {
+  const FloatingPointEnvironment environment;
   const std::vector<Comparable> wanted(values.begin(), values.end());
   const auto is_wanted = [&](const Comparable& cell) {
     return std::find(wanted.begin(), wanted.end(), cell) != wanted.end();

@@ -13,6 +13,7 @@
 #include "cugad/error.hpp"
 #include "cugad/rng.hpp"
 #include "cugad/table.hpp"
+#include "host/floating_point.hpp"
 #include "host/model_file/atomic_file.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/group_order.hpp"
@@ -268,6 +269,7 @@ void write_telemetry(const std::function<void(std::string_view)>& append, bool c
 
 void synthesize_telemetry(const std::string& path, std::int64_t rows, std::uint64_t seed, std::int64_t groups,
                           bool uneven) {
+  const FloatingPointEnvironment environment;
   write_file_atomically(path, [&](const std::function<void(std::string_view)>& append) {
     write_telemetry(append, path.ends_with(".gz"), rows, seed, groups, uneven);
   });

@@ -13,7 +13,7 @@
  * Matrices are row-major float32: element (r, c) is x[r * row_stride + c], row_stride >= columns, counted in elements.
  * NaN is a missing cell. x may be NULL where rows == 0. The x that a function reads, and the scores of
  * cugad_detector_score, may each be host memory, pinned host memory or memory of the detector's device; all other
- * arrays are host memory.
+ * arrays are host memory. Rows in another order or in float64 are given as a cugad_matrix.
  *
  * Order: work given to a handle with a stream runs after what was issued on that stream before the call, and what is
  * issued there after the call sees its results. Without a stream, a call returns when its results are there.
@@ -57,6 +57,22 @@ enum {
 typedef struct cugad_device cugad_device;
 typedef struct cugad_detector cugad_detector;
 
+/* Types of the elements of a cugad_matrix. */
+enum { CUGAD_FLOAT32 = 1, CUGAD_FLOAT64 = 2 };
+
+/* Rows of any order and type: element (r, c) is data[r * row_stride + c * column_stride]. Strides count elements and
+ * are at least 1; no two elements may share a place. Row-major: row_stride >= columns, column_stride 1. Column-major:
+ * row_stride 1, column_stride >= rows. The stride of a single row, or of a single column, does not matter. All but
+ * row-major float32 is host memory, and is copied. A finite float64 that float32 cannot hold is
+ * CUGAD_ERROR_INVALID_ARGUMENT; others are rounded. Set struct_size to sizeof(cugad_matrix). */
+typedef struct cugad_matrix {
+  size_t struct_size;
+  const void* data; /* NULL only where there are no rows */
+  int32_t dtype;    /* CUGAD_FLOAT32 or CUGAD_FLOAT64; any other number is an error */
+  int64_t rows, columns;
+  int64_t row_stride, column_stride;
+} cugad_matrix;
+
 /* ---- The library ---- */
 
 /* One line about the last failed call of this thread; never NULL, "" while there was none. It lasts until this thread's
@@ -67,8 +83,9 @@ CUGAD_API const char* cugad_status_name(cugad_status status);
 /* The library's version, "0.1.0", and its CUGAD_ABI_VERSION. */
 CUGAD_API const char* cugad_version(void);
 CUGAD_API int32_t cugad_abi_version(void);
-/* All options as a JSON list of {"name", "kind", "choices", "help", "default"}; all presets as a JSON list of names.
- * The texts last as long as the library is loaded. */
+/* All options as a JSON list of {"name", "kind", "choices", "help", "default"}, where "choices" lists the texts that
+ * may be given and is empty where others may; all presets as a JSON list of names. The texts last as long as the
+ * library is loaded. */
 CUGAD_API cugad_status cugad_option_list(const char** json);
 CUGAD_API cugad_status cugad_preset_list(const char** json);
 
@@ -148,7 +165,8 @@ typedef struct cugad_fit_controls {
   size_t struct_size;
   /* Every 100 steps and at the end. A result other than 0 cancels the fit. */
   int (*on_progress)(const cugad_progress* progress, void* user);
-  /* One line: a model was restored, a column is constant, ... */
+  /* One line: a model was restored, a column is constant, ... Where there is no on_progress, also the step, every 100
+   * steps and at the end: cugad_detector_cancel, called here, cancels the fit. */
   void (*on_message)(const char* message, void* user);
   void* user;                       /* given to both */
   const char* checkpoint_directory; /* NULL: no checkpoints; a cancelled fit saves one, too */
@@ -161,8 +179,12 @@ typedef struct cugad_fit_controls {
 /* cugad_detector_fit with controls, which may be NULL. */
 CUGAD_API cugad_status cugad_detector_fit_with(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                                int64_t row_stride, const cugad_fit_controls* controls);
-/* From any thread: the fit that is running, or else the next one, saves its checkpoint (if it was given a directory)
- * and returns CUGAD_ERROR_CANCELLED at its next step. */
+/* As cugad_detector_fit_with, on rows of any order and type. */
+CUGAD_API cugad_status cugad_detector_fit_matrix(cugad_detector* detector, const cugad_matrix* x,
+                                                 const cugad_fit_controls* controls);
+/* From any thread, from a callback of the fit, or from a signal handler: the fit that is running, or else the next one,
+ * saves its checkpoint (if it was given a directory) and returns CUGAD_ERROR_CANCELLED at its next step. After the last
+ * step it comes too late. */
 CUGAD_API cugad_status cugad_detector_cancel(cugad_detector* detector);
 
 /* ---- Scoring ---- */
@@ -181,6 +203,12 @@ CUGAD_API cugad_status cugad_detector_score_methods(cugad_detector* detector, co
 CUGAD_API cugad_status cugad_detector_explain(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                               int64_t row_stride, int32_t count, float* scores, int32_t* column_indices,
                                               float* residuals);
+/* The three calls above on rows of any order and type. */
+CUGAD_API cugad_status cugad_detector_score_matrix(cugad_detector* detector, const cugad_matrix* x, float* scores);
+CUGAD_API cugad_status cugad_detector_score_methods_matrix(cugad_detector* detector, const cugad_matrix* x,
+                                                           float* scores, float* method_scores);
+CUGAD_API cugad_status cugad_detector_explain_matrix(cugad_detector* detector, const cugad_matrix* x, int32_t count,
+                                                     float* scores, int32_t* column_indices, float* residuals);
 /* Writes synthetic rows in the units of the training data. Same model and seed, same rows. CUGAD_ERROR_UNSUPPORTED for
  * a method without a prior, and for a conditional model. */
 CUGAD_API cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, float* x, int64_t rows,
@@ -203,14 +231,26 @@ CUGAD_API cugad_status cugad_detector_confidence(cugad_detector* detector, const
 CUGAD_API cugad_status cugad_detector_is_fitted(cugad_detector* detector, int32_t* fitted);
 /* Rows are anomalous from this score on. */
 CUGAD_API cugad_status cugad_detector_threshold(cugad_detector* detector, float* threshold);
+/* Sets the threshold anew, without training: as a fit with this contamination, in [0, 0.5], or with this false alarm
+ * rate, in (0, 0.5], would have set it. CUGAD_ERROR_UNSUPPORTED for a model file that kept no calibration. */
+CUGAD_API cugad_status cugad_detector_set_contamination(cugad_detector* detector, float contamination);
+CUGAD_API cugad_status cugad_detector_set_false_alarm_rate(cugad_detector* detector, float rate);
+/* What threshold, probabilities and confidences rest on: the scores of `rows` rows, each by the models that left out
+ * its fold, of so many folds. Where there is 1 fold they are scores of rows that all models were trained on, and new
+ * normal rows pass the threshold more often than was asked. 0 rows before fit or load, and for a model file that kept
+ * no calibration. Either may be NULL. */
+CUGAD_API cugad_status cugad_detector_calibration(cugad_detector* detector, int64_t* rows, int64_t* folds);
 /* Columns of the rows; 0 before fit or load. */
 CUGAD_API cugad_status cugad_detector_columns(cugad_detector* detector, int64_t* columns);
 CUGAD_API cugad_status cugad_detector_column_name(cugad_detector* detector, int64_t column, const char** name);
 /* Methods of the ensemble: 1 where there is one. */
 CUGAD_API cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods);
 /* One JSON object: "fitted", "method", "population", "device", "precision", "options" (all of them, as used),
- * "columns" (names) and, after fit or load, "threshold" and "search_path". */
+ * "columns" (names) and, after fit or load, "threshold", "calibration" ("rows", "folds") and "search_path". */
 CUGAD_API cugad_status cugad_detector_describe(cugad_detector* detector, const char** json);
+/* What each model did at the end of its training, as a JSON list with an object for each model of each method, in the
+ * order of training: the members of cugad_model_telemetry. A number that is not finite is null. */
+CUGAD_API cugad_status cugad_detector_telemetry(cugad_detector* detector, const char** json);
 /* Text kept in the model file under a name, both UTF-8; NULL where there is none of that name. */
 CUGAD_API cugad_status cugad_detector_attach(cugad_detector* detector, const char* name, const char* text);
 CUGAD_API cugad_status cugad_detector_attachment(cugad_detector* detector, const char* name, const char** text);

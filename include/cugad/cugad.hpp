@@ -1,5 +1,10 @@
 #pragma once
 
+#if __cplusplus < 202002L
+#error \
+    "cugad's headers for C++ need C++20 (CMake: target_compile_features(NAME PRIVATE cxx_std_20)); cugad/cugad.h does not"
+#endif
+
 /// Everything in one include.
 #include "cugad/detector.hpp"
 #include "cugad/device.hpp"

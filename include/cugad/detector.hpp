@@ -255,6 +255,8 @@ class CUGAD_API Detector {
  public:
   explicit Detector(const Device& device, DetectorOptions options = {});
   ~Detector();
+  /// A detector that was moved from holds nothing: all of its functions throw Error{invalid_argument} until another is
+  /// moved to it.
   Detector(Detector&&) noexcept;
   Detector& operator=(Detector&&) noexcept;
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -54,17 +55,17 @@ class CUGAD_API Context {
   /// How often scratch() had to allocate; stands still inside training and scoring loops.
   std::size_t scratch_allocations() const { return scratch_allocations_; }
   /// The caller's promise that weights given to dense layers on this context (DenseForward, LatentSearch,
-  /// ReconstructionScore) change no more while it lives: a backend may keep what it makes of them between calls. No
-  /// result depends on it.
+  /// ReconstructionScore) and banks given to NearestRows change no more while it lives: a backend may keep what it
+  /// makes of them between calls. No result depends on it.
   void freeze_weights() { frozen_ = true; }
   bool has_frozen_weights() const { return frozen_; }
-  /// Memory that an op keeps under `key` until the context ends, 64-byte aligned; is_new: nobody has written it yet.
-  struct Kept {
-    void* memory = nullptr;
-    bool is_new = false;
-  };
+  /// Memory that an op keeps under `key`, 64-byte aligned, and that `fill` writes when it is asked for the first time:
+  /// until the last of the contexts that share it ends.
   using KeptKey = std::array<std::int64_t, 6>;
-  Kept keep(const KeptKey& key, std::size_t bytes);
+  const void* keep(const KeptKey& key, std::size_t bytes, const std::function<void(void*)>& fill);
+  /// Keeps no memory of its own, but that of `other`, whose frozen weights are the same. Ops may then run on both at
+  /// once, in different threads.
+  void share_kept(const Context& other);
   /// Calls body() with every op on this context only asked for its workspace, then takes the largest: afterwards the
   /// same ops allocate nothing, as recording them as a graph demands.
   template <class Body>
@@ -97,12 +98,16 @@ class CUGAD_API Context {
   bool planning_ = false;
   std::size_t planned_bytes_ = 0;
   bool frozen_ = false;
-  std::map<KeptKey, void*> kept_;
+  struct KeptMemory;
+  std::shared_ptr<KeptMemory> kept_;
+  std::map<KeptKey, const void*> known_;  ///< of what is kept, what this context has used: found without waiting
 };
 
-/// A device that answered. Cheap to copy; copies share the device.
+/// A device that answered. Cheap to copy; copies share the device, and so does one that was moved from.
 class CUGAD_API Device {
  public:
+  Device(const Device&) = default;
+  Device& operator=(const Device&) = default;
   /// `name` is "auto", "cpu", "cuda" or "cuda:N". "auto" takes CUDA if a device answers, else the CPU.
   /// Throws Error{unsupported} that names the reason when a named device is not there: never a silent fallback.
   /// `threads` bounds the host threads of the CPU backend; 0 takes all processors that this process may use.

@@ -45,6 +45,7 @@ class CUGAD_API Fleet {
 
   explicit Fleet(const Device& device, DetectorOptions options = {}, FleetOptions fleet_options = {});
   ~Fleet();
+  /// As of a Detector: a fleet that was moved from throws Error{invalid_argument}.
   Fleet(Fleet&&) noexcept;
   Fleet& operator=(Fleet&&) noexcept;
 
@@ -68,6 +69,9 @@ class CUGAD_API Fleet {
   /// As Detector::set_contamination and Detector::set_false_alarm_rate, for all models.
   void set_contamination(float contamination);
   void set_false_alarm_rate(float rate);
+  /// What the calibration of a group's model rests on, or of the pooled one for a group that has none; 0 rows before
+  /// fit or load.
+  Detector::Calibration calibration(const std::string& group) const;
   /// As Detector::probability and Detector::confidence, by the model of each score's group.
   std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);
   std::vector<float> confidence(std::span<const float> scores, std::span<const std::string> groups);

@@ -4,8 +4,8 @@
 #include "cugad/tensor.hpp"
 #include "kernels/cpu/matrix_multiply.hpp"
 
-/// Weights of dense layers as the matrix product takes them, kept between calls on contexts whose weights are frozen:
-/// at a few rows packing costs as much as the product.
+/// Weights of dense layers, and banks of generated rows, as the matrix product takes them, kept between calls on
+/// contexts whose weights are frozen: at a few rows packing costs as much as the product.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 
 /// Floats of one model's packed weight; models begin on cache lines.
@@ -15,14 +15,14 @@ inline std::int64_t packed_floats(std::int64_t in, std::int64_t out) { return ro
 inline const float* kept_weights(Context& context, const StackView<const float>& weight) {
   if (!context.has_frozen_weights()) return nullptr;
   const std::int64_t in = weight.columns, out = weight.rows, floats = packed_floats(in, out);
-  const Context::Kept kept = context.keep(
+  return static_cast<const float*>(context.keep(
       {reinterpret_cast<std::intptr_t>(weight.data), weight.models, weight.model_stride, weight.row_stride, in, out},
-      sizeof(float) * static_cast<std::size_t>(weight.models * floats));
-  auto* packed = static_cast<float*>(kept.memory);
-  for (std::int64_t m = 0; kept.is_new && m < weight.models; ++m) {
-    pack_columns(weight.data + m * weight.model_stride, weight.row_stride, in, out, packed + m * floats);
-  }
-  return packed;
+      sizeof(float) * static_cast<std::size_t>(weight.models * floats), [&](void* memory) {
+        for (std::int64_t m = 0; m < weight.models; ++m) {
+          pack_columns(weight.data + m * weight.model_stride, weight.row_stride, in, out,
+                       static_cast<float*>(memory) + m * floats);
+        }
+      }));
 }
 
 }  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET

@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/matrix_multiply.hpp"
+#include "kernels/cpu/packed_weights.hpp"
 #include "kernels/cpu/parallel.hpp"
 
 /// k nearest rows: the bank is packed into panels whose lanes are bank rows; tiles of 6 queries x one panel compute
@@ -168,25 +169,29 @@ void search_block(const NearestRows& args, std::int64_t m, const float* packed, 
   }
 }
 
-std::int64_t packed_floats(const NearestRows& args) {
-  return rounded_up(packed_size(args.query.columns, args.bank.rows), 16);
+/// Floats of a model's packed bank in scratch memory: none where it is kept.
+std::int64_t scratch_floats(const Context& context, const NearestRows& args) {
+  return context.has_frozen_weights() ? 0 : packed_floats(args.query.columns, args.bank.rows);
 }
 
 std::size_t workspace_bytes(const Context& context, const NearestRows& args) {
   const std::int64_t block = 2 * query_block * args.query.columns;
-  return sizeof(float) * static_cast<std::size_t>(packed_floats(args) + std::max(1, context.threads()) * block);
+  return sizeof(float) *
+         static_cast<std::size_t>(scratch_floats(context, args) + std::max(1, context.threads()) * block);
 }
 
 void nearest_rows(Context& context, const NearestRows& args) {
   const std::int64_t rows = args.query.rows, columns = args.query.columns;
-  auto* packed = static_cast<float*>(context.scratch(workspace_bytes(context, args)));
-  float* blocks = packed + packed_floats(args);
+  const float* kept = kept_weights(context, args.bank);
+  auto* scratch = static_cast<float*>(context.scratch(workspace_bytes(context, args)));
+  float* blocks = scratch + scratch_floats(context, args);
   const double work = static_cast<double>(rows) * static_cast<double>(args.bank.rows) * static_cast<double>(columns);
   const int threads = worthwhile_threads(context.threads(), work / 60.0);
   for (std::int64_t m = 0; m < args.distance.models; ++m) {
-    if (m == 0 || args.bank.model_stride != 0) {
-      pack_columns(args.bank.data + m * args.bank.model_stride, args.bank.row_stride, columns, args.bank.rows, packed);
+    if (kept == nullptr && (m == 0 || args.bank.model_stride != 0)) {
+      pack_columns(args.bank.data + m * args.bank.model_stride, args.bank.row_stride, columns, args.bank.rows, scratch);
     }
+    const float* packed = kept == nullptr ? scratch : kept + m * packed_floats(columns, args.bank.rows);
     const std::int64_t block_count = (rows + query_block - 1) / query_block;
     parallel_ranges(threads, block_count, [&](int thread, std::int64_t begin, std::int64_t end) {
       float* values = blocks + thread * 2 * query_block * columns;

@@ -195,6 +195,27 @@ TEST_F(BadCalls, SizesAndStrides) {
   });
 }
 
+TEST_F(BadCalls, Rates) {
+  cugad_detector* const f = detector_.get();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  float before = 0, after = 0;
+  ASSERT_OK(cugad_detector_threshold(f, &before));
+  check({
+      {"NULL", [&] { return cugad_detector_set_contamination(nullptr, 0.1f); }, invalid, {"detector is NULL"}},
+      {"NULL's rate", [&] { return cugad_detector_set_false_alarm_rate(nullptr, 0.1f); }, invalid, {"is NULL"}},
+      {"NULL's calibration", [] { return cugad_detector_calibration(nullptr, nullptr, nullptr); }, invalid, {"NULL"}},
+      {"no place", [&] { return cugad_detector_telemetry(f, nullptr); }, invalid, {"json is NULL"}},
+      {"below", [&] { return cugad_detector_set_contamination(f, -0.1f); }, invalid, {"'contamination'", "-0.1"}},
+      {"above", [&] { return cugad_detector_set_contamination(f, 0.6f); }, invalid, {"'contamination'", "0.6"}},
+      {"no number", [&] { return cugad_detector_set_contamination(f, nan); }, invalid, {"'contamination'"}},
+      {"none", [&] { return cugad_detector_set_false_alarm_rate(f, 0.0f); }, invalid, {"false_alarm_rate is 0"}},
+      {"many", [&] { return cugad_detector_set_false_alarm_rate(f, 0.6f); }, invalid, {"'false_alarm_rate'", "0.6"}},
+      {"no rate", [&] { return cugad_detector_set_false_alarm_rate(f, nan); }, invalid, {"'false_alarm_rate'"}},
+  });
+  ASSERT_OK(cugad_detector_threshold(f, &after));
+  EXPECT_EQ(after, before);
+}
+
 TEST_F(BadCalls, MemoryThatOverlapsOrIsOdd) {
   cugad_detector* const f = detector_.get();
   std::vector<float> both(rows * columns + rows, 0.5f);
@@ -248,6 +269,8 @@ TEST_F(BadCalls, BeforeFit) {
       {"explain", [&] { return cugad_detector_explain(f, x_, 1, columns, columns, 1, out, indices_.data(), out); },
        invalid, said},
       {"sample", [&] { return cugad_detector_sample(f, 1, out, 1, columns, columns); }, invalid, said},
+      {"contamination", [&] { return cugad_detector_set_contamination(f, 0.1f); }, invalid, said},
+      {"false alarms", [&] { return cugad_detector_set_false_alarm_rate(f, 0.1f); }, invalid, said},
       {"threshold", [&] { return cugad_detector_threshold(f, out); }, invalid, said},
       {"probability", [&] { return cugad_detector_probability(f, x_, 1, 0, out); }, invalid, said},
       {"confidence", [&] { return cugad_detector_confidence(f, x_, 1, out); }, invalid, said},

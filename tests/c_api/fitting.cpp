@@ -141,6 +141,39 @@ TEST(FitControls, ExceptionsOfCallbacksCancelAndGoNoFurther) {
   EXPECT_EQ(fit_with(detector.get(), rows, controls), CUGAD_ERROR_CANCELLED);
 }
 
+/// As a program whose interrupts wait for a callback: cancels at the message that holds a text.
+struct Interrupt {
+  cugad_detector* detector;
+  std::string at;
+  std::vector<std::string> messages;
+};
+void interrupt(const char* message, void* user) {
+  auto& asked = *static_cast<Interrupt*>(user);
+  asked.messages.emplace_back(message);
+  if (asked.messages.back().find(asked.at) != std::string::npos) {
+    EXPECT_OK(cugad_detector_cancel(asked.detector));
+  }
+}
+
+TEST(FitControls, MessagesAloneTellTheStepsAndCancel) {
+  const DeviceHandle device = open_device();
+  Matrix rows = random_rows(60, columns, 1);
+  for (std::int64_t r = 0; r < rows.rows; ++r) rows.row(r)[1] = 5.0f;
+  for (const char* method : {"gan", "gan,bigan"}) {
+    for (const std::string at : {"constant", "step 200 of "}) {
+      const DetectorHandle detector = create(device.get(), small_config(method, long_training));
+      Interrupt asked = {detector.get(), at, {}};
+      cugad_fit_controls controls = {};
+      controls.struct_size = sizeof controls;
+      controls.on_message = interrupt;
+      controls.user = &asked;
+      EXPECT_EQ(fit_with(detector.get(), rows, controls), CUGAD_ERROR_CANCELLED);
+      EXPECT_NE(asked.messages.back().find(at), std::string::npos) << asked.messages.back();
+      EXPECT_FALSE(is_fitted(detector.get()));
+    }
+  }
+}
+
 TEST(FitControls, AnotherThreadCancels) {
   const DeviceHandle device = open_device();
   const DetectorHandle detector = create(device.get(), small_config("gan", long_training));

@@ -97,6 +97,73 @@ TEST_P(Results, ThresholdProbabilityAndConfidence) {
   EXPECT_TRUE(same_bits(found, by_cpp_->probability(scores, Probability::gaussian)));
 }
 
+TEST_P(Results, ThresholdsSetAnew) {
+  const DetectorHandle other = share(by_c_.get());
+  const auto threshold = [&] {
+    float found = 0;
+    EXPECT_OK(cugad_detector_threshold(other.get(), &found));
+    return found;
+  };
+  ASSERT_OK(cugad_detector_set_contamination(other.get(), 0.2f));
+  by_cpp_->set_contamination(0.2f);
+  EXPECT_EQ(threshold(), by_cpp_->threshold());
+  ASSERT_OK(cugad_detector_set_false_alarm_rate(other.get(), 0.1f));
+  by_cpp_->set_false_alarm_rate(0.1f);
+  EXPECT_EQ(threshold(), by_cpp_->threshold());
+  // What a fit with that setting would have given, and what the file keeps.
+  const DetectorHandle fitted = create(device_.get(), small_config(GetParam(), R"(, "false_alarm_rate": 0.1)"));
+  fit(fitted.get(), train_);
+  float expected = 0;
+  ASSERT_OK(cugad_detector_threshold(fitted.get(), &expected));
+  EXPECT_EQ(threshold(), expected);
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("model");
+  ASSERT_OK(cugad_detector_save(other.get(), path.c_str()));
+  cugad_detector* loaded = nullptr;
+  ASSERT_OK(cugad_detector_load(device_.get(), path.c_str(), &loaded));
+  const DetectorHandle owner(loaded);
+  float kept = 0;
+  ASSERT_OK(cugad_detector_threshold(loaded, &kept));
+  EXPECT_EQ(kept, expected);
+}
+
+TEST_P(Results, Calibration) {
+  std::int64_t rows = 0, folds = 0;
+  ASSERT_OK(cugad_detector_calibration(by_c_.get(), &rows, &folds));
+  EXPECT_EQ(rows, by_cpp_->calibration().rows);
+  EXPECT_EQ(folds, by_cpp_->calibration().folds);
+  EXPECT_GT(folds, 1);
+  const DetectorHandle whole = create(device_.get(), small_config(GetParam(), R"(, "folds": 1)"));
+  ASSERT_OK(cugad_detector_calibration(whole.get(), &rows, nullptr));
+  EXPECT_EQ(rows, 0) << "before fit";
+  fit(whole.get(), train_);
+  ASSERT_OK(cugad_detector_calibration(whole.get(), &rows, nullptr));
+  ASSERT_OK(cugad_detector_calibration(whole.get(), nullptr, &folds));
+  EXPECT_EQ(rows, train_.rows);
+  EXPECT_EQ(folds, 1);
+}
+
+TEST_P(Results, Telemetry) {
+  const char* text = nullptr;
+  ASSERT_OK(cugad_detector_telemetry(by_c_.get(), &text));
+  const nlohmann::json told = nlohmann::json::parse(text);
+  const std::vector<ModelTelemetry>& expected = by_cpp_->telemetry();
+  ASSERT_EQ(told.size(), expected.size());
+  for (std::size_t m = 0; m < expected.size(); ++m) {
+    EXPECT_EQ(told[m]["discriminator_loss"].get<float>(), expected[m].discriminator_loss);
+    EXPECT_EQ(told[m]["generator_loss"].get<float>(), expected[m].generator_loss);
+    EXPECT_EQ(told[m]["real_probability"].get<float>(), expected[m].real_probability);
+    EXPECT_EQ(told[m]["fake_probability"].get<float>(), expected[m].fake_probability);
+    EXPECT_EQ(told[m]["discriminator_gradient"].get<float>(), expected[m].discriminator_gradient);
+    EXPECT_EQ(told[m]["generator_gradient"].get<float>(), expected[m].generator_gradient);
+    EXPECT_EQ(told[m]["restorations"], expected[m].restorations);
+    EXPECT_EQ(told[m]["resting"], expected[m].resting);
+  }
+  const DetectorHandle fresh = create(device_.get(), small_config(GetParam()));
+  ASSERT_OK(cugad_detector_telemetry(fresh.get(), &text));
+  EXPECT_STREQ(text, "[]");
+}
+
 TEST_P(Results, Samples) {
   std::vector<float> expected(static_cast<std::size_t>(10 * columns)), found(10 * (columns + 1), -7.0f);
   by_cpp_->sample(10, 5, expected.data());
@@ -156,6 +223,8 @@ TEST(Describe, SaysWhatADetectorIs) {
   EXPECT_EQ(told["fitted"], true);
   EXPECT_EQ(told["threshold"].get<float>(), threshold);
   EXPECT_EQ(told["columns"], (std::vector<std::string>{"0", "1", "2", "3"}));
+  EXPECT_EQ(told["calibration"]["folds"], 5);
+  EXPECT_GT(told["calibration"]["rows"], 0);
   EXPECT_EQ(told["options"]["latent"], 2) << "as used, not as given";
   EXPECT_TRUE(told.contains("search_path"));
   ASSERT_OK(cugad_detector_is_fitted(detector.get(), &is_fitted));
@@ -177,6 +246,11 @@ TEST(Describe, ListsWhatThereIsToChoose) {
   ASSERT_EQ(options.size(), option_list().size());
   EXPECT_EQ(options[0]["name"], "method");
   EXPECT_EQ(options[0]["default"], "anogan");
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    std::string joined;
+    for (const std::string choice : options[i]["choices"]) joined += (joined.empty() ? "" : "|") + choice;
+    EXPECT_EQ(joined, option_list()[i].choices) << options[i]["name"];
+  }
   ASSERT_OK(cugad_preset_list(&text));
   EXPECT_EQ(nlohmann::json::parse(text), nlohmann::json(presets()));
 }

@@ -56,6 +56,32 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"column_spread", "bigan", R"(, "column_spread": true)"}, Case{"ensemble", "gan,alad,anogan", ""}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
+TEST(SharedModels, AnotherHandleCostsLittle) {
+  if (is_emulated_program()) GTEST_SKIP() << "a device takes memory for a whole chunk";
+  const DeviceHandle device = open_device();
+  const Matrix rows = random_rows(300, 32, 1);
+  for (const char* method : {"anogan", "alad", "gan,bigan"}) {
+    SCOPED_TRACE(method);
+    const DetectorHandle detector =
+        create(device.get(), std::string(R"({"steps": 0, "encoder_steps": 0, "method": ")") + method + "\"}");
+    fit(detector.get(), rows);
+    const std::vector<float> expected = score(detector.get(), rows);
+    std::int64_t before = 0, with = 0;
+    ASSERT_OK(cugad_device_memory(device.get(), &before, nullptr));
+    std::vector<DetectorHandle> others;
+    for (int i = 0; i < 8; ++i) {
+      others.push_back(share(detector.get()));
+      Matrix one(1, rows.columns);
+      std::copy_n(rows.row(i), rows.columns, one.row(0));
+      EXPECT_EQ(score(others.back().get(), one)[0], expected[static_cast<std::size_t>(i)]);
+    }
+    ASSERT_OK(cugad_device_memory(device.get(), &with, nullptr));
+    EXPECT_LT(with - before, 8 * 1'000'000);
+    // Memory grows with the rows, and the bits stay.
+    EXPECT_TRUE(same_bits(score(others[0].get(), rows), expected));
+  }
+}
+
 TEST(SharedModels, CarryAllThatBelongsToThem) {
   const DeviceHandle device = open_device();
   const DetectorHandle detector = create(device.get(), small_config("gan,bigan"));

@@ -265,6 +265,23 @@ TEST_F(Commands, InfoTells) {
   EXPECT_GT(text.find("learning_rate"), text.find("options at their defaults"));
 }
 
+TEST_F(Commands, InfoTellsWhatTheCalibrationRestsOn) {
+  const std::string whole = at("whole.safetensors");
+  run_well({"train", table, "--output", whole, "--label-column", "label", "--normal", "normal", "--population", "1",
+            "--steps", "100", "--folds", "1"});
+  const std::string text = run_well({"info", "--model", whole});
+  EXPECT_NE(text.find(" training rows: new normal rows pass the threshold more often"), std::string::npos) << text;
+  const auto of_whole = nlohmann::json::parse(run_well({"info", "--json", "--model", whole}))["model"]["calibration"];
+  EXPECT_EQ(of_whole["folds"], 1);
+  run_well({"train", table, "--output", whole, "--label-column", "label", "--normal", "normal", "--population", "1",
+            "--steps", "100", "--folds", "4"});
+  const auto told = nlohmann::json::parse(run_well({"info", "--json", "--model", whole}))["model"]["calibration"];
+  EXPECT_EQ(told["folds"], 4);
+  EXPECT_LT(told["rows"], of_whole["rows"]) << "a fold of the training rows";
+  EXPECT_NE(run_well({"info", "--model", whole}).find(" rows of 4 folds, each scored by models that had not seen it\n"),
+            std::string::npos);
+}
+
 TEST_F(Commands, InfoTellsTheSameAsJson) {
   const nlohmann::json build = nlohmann::json::parse(run_well({"info", "--json", "--device", "cpu"}));
   EXPECT_EQ(build["device"], "cpu");

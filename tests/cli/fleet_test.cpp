@@ -70,7 +70,8 @@ TEST_F(Fleets, OtherCommandsUnderstandThem) {
       run_well({"evaluate", at("t.csv"), "--model", at("fleet"), "--json", "--contamination", "0.4"}));
   EXPECT_GT(wider.at("flagged"), result.at("flagged"));
   const std::string text = run_well({"info", "--model", at("fleet")});
-  for (const char* part : {"5 with models of their own", "by column group", "machine-0004"}) {
+  for (const char* part :
+       {"5 with models of their own", "by column group", "machine-0004", " of the pooled model; each"}) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   }
   const auto told = nlohmann::json::parse(run_well({"info", "--json", "--model", at("fleet")}))["model"];

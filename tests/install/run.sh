@@ -43,13 +43,20 @@ step "the command runs by itself" "$prefix/bin/cugad" info --ops
 # ---- CMake. A program built in CMake's tree finds the library by the run path that CMake gives it.
 use_cmake() {
   cmake -S "$here/consumer" -B "$work/$1" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" -DCONSUME="$2" -DCONSUME_COMPONENTS="$3" &&
-    cmake --build "$work/$1" && "$work/$1/consumer_c" && "$work/$1/consumer_cpp"
+    cmake --build "$work/$1" && "$work/$1/consumer_c" && "$work/$1/consumer_cpp" && "$work/$1/consumer_cpp17" &&
+    "$work/$1/consumer_host" "$work/$1/libconsumer_plugin.so"
 }
 step "find_package: C and C++ with the shared library" use_cmake shared cugad::cugad ""
 step "find_package: C and C++ with the static library" use_cmake static cugad::cugad_static static
 needs_library() { readelf -d "$1" | grep 'libcugad'; }
 step "the shared one is needed at run time" needs_library "$work/shared/consumer_c"
 step "the static one is not" fails needs_library "$work/static/consumer_c"
+exports_names() { nm -D --defined-only "$1" | grep cugad; }
+step "a plugin exports nothing of its static library" fails exports_names "$work/static/libconsumer_plugin.so"
+binds_to_library() { LD_DEBUG=bindings "$work/static/consumer_host" "$work/static/libconsumer_plugin.so" 2>&1 | grep 'consumer_plugin.so .*to .*libcugad\.so'; }
+step "and uses its own copy beside the shared library" fails binds_to_library
+no_standard() { ! grep -r cxx_std "$library/cmake/cugad"; }
+step "no standard of C++ is asked for" no_standard
 step "an unknown component is refused" fails cmake -S "$here/consumer" -B "$work/refused" -DCMAKE_PREFIX_PATH="$prefix" \
   -DCONSUME_COMPONENTS=quantum
 
@@ -76,3 +83,12 @@ step "the examples against the installed library" use_examples
 
 # ---- Inside another project (configured only: the objects are the same as ours).
 step "add_subdirectory" cmake -S "$here/subproject" -B "$work/outer" -G Ninja -DCUGAD_SOURCE="$source" -DCUGAD_CUDA=OFF
+commands_of() { ninja -C "$1" -t commands "$2"; }
+optimised() { ! commands_of "$work/outer" cugad | grep ' -c .*/kernels/[^/]*/[^/]*\.cpp$' | grep -v /contract.cpp | grep -v -e ' -O3 '; }
+step "kernels are optimised where the outer project names no build type" optimised
+builds_the_library() { commands_of "$1" cugad | tail -n 1 | grep 'libcugad\.so'; }
+step "the target cugad is the library, inside another project" builds_the_library "$work/outer"
+step "BUILD_TESTING=OFF" cmake -S "$source" -B "$work/untested" -G Ninja -DCUGAD_CUDA=OFF -DBUILD_TESTING=OFF
+has_tests() { ninja -C "$work/untested" -t targets all | grep -E 'cli_test|GTest'; }
+step "builds no tests" fails has_tests
+step "the target cugad is the library, at the top" builds_the_library "$work/untested"

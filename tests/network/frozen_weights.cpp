@@ -5,7 +5,7 @@
 #include "tests/common/device.hpp"
 #include "tests/common/random_words.hpp"
 
-/// What a context may keep of frozen weights changes no bit, takes memory once, and gives it back.
+/// What contexts may keep of frozen weights and banks changes no bit, takes memory once, and is given back.
 namespace cugad::test {
 namespace {
 
@@ -26,6 +26,8 @@ struct Score {
     discriminator = made(Mlp(columns, {hidden, hidden, {1}}));
     x = arena.stack("rows", 1, 9, columns);
     run(context, FillUniform{.out = x, .key = {.seed = 4}, .low = -1.0f, .high = 1.0f});
+    bank = arena.stack("bank", models, 150, columns);
+    run(context, FillUniform{.out = bank, .key = {.seed = 6}, .low = -1.0f, .high = 1.0f});
     loss = arena.stack("loss", models, 9, 1);
     z = arena.stack("latents", models, 9, latent);
   }
@@ -53,6 +55,23 @@ struct Score {
     run(context, args);
     return download(context, loss.data, models * count);
   }
+  std::vector<float> nearest(Context& context, std::int64_t count) const {
+    Arena own(context.backend());
+    const StackView<float> distance = own.stack("distances", models, count, 3);
+    NearestRows args;
+    args.query = rows(count);
+    args.bank = bank;
+    args.neighbours = 3;
+    args.distance = distance;
+    run(context, args);
+    std::vector<float> both = download(context, distance.data, models * count * 3);
+    // The first models' bank for all of them: other memory under the same address.
+    args.bank.model_stride = 0;
+    run(context, args);
+    const std::vector<float> more = download(context, distance.data, models * count * 3);
+    both.insert(both.end(), more.begin(), more.end());
+    return both;
+  }
   std::vector<float> layer(Context& context, std::int64_t count) const {
     const LayerView& first = encoder.layer[0];
     Arena own(context.backend());
@@ -78,14 +97,14 @@ struct Score {
 
   Arena arena;
   NetworkView encoder, generator, discriminator;
-  StackView<float> x, loss, z;
+  StackView<float> x, bank, loss, z;
 };
 
 TEST(FrozenWeights, ChangeNoBitAndTakeMemoryOnce) {
   const Device device = test_device(2);
   Context plain = device.make_context();
   const Score score(plain);
-  for (const auto way : {&Score::layer, &Score::reconstruction, &Score::search}) {
+  for (const auto way : {&Score::layer, &Score::reconstruction, &Score::search, &Score::nearest}) {
     std::vector<std::vector<float>> expected;
     for (const std::int64_t rows : {9, 7, 1}) expected.push_back((score.*way)(plain, rows));
     const std::size_t before = device.memory().bytes;
@@ -99,6 +118,13 @@ TEST(FrozenWeights, ChangeNoBitAndTakeMemoryOnce) {
       EXPECT_TRUE(same_bits((score.*way)(frozen, 7), expected[1]));
       EXPECT_TRUE(same_bits((score.*way)(frozen, 1), expected[2]));
       EXPECT_EQ(device.memory().bytes, taken);
+      // Another context on the same weights takes working memory alone, and may outlive the first.
+      Context other = device.make_context();
+      other.freeze_weights();
+      other.share_kept(frozen);
+      frozen = device.make_context();
+      EXPECT_TRUE(same_bits((score.*way)(other, 9), expected[0]));
+      EXPECT_LE(device.memory().bytes, taken);
     }
     EXPECT_EQ(device.memory().bytes, before);
   }

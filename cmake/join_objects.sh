@@ -1,0 +1,15 @@
+#!/bin/sh
+# Joins the objects of libcugad.a into one in which only the public names are left, each of them hidden: they serve the
+# program or plugin that links the library and are not exported from it, where they would take the place of another copy's.
+#   join_objects.sh OBJECT LIST_OF_OBJECTS LD OBJCOPY NM AS
+set -eu
+object=$1 list=$2 ld=$3 objcopy=$4 nm=$5 as=$6
+"$ld" -r --force-group-allocation -o "$object.all" "@$list"
+"$objcopy" --localize-hidden --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*' "$object.all"
+# A name's visibility is the narrowest that any object gives it.
+{
+  "$nm" -g --defined-only "$object.all" | sed -n 's/.* \([^ ]*cugad[^ ]*\)$/.hidden \1/p'
+  echo '.section .note.GNU-stack, ""'
+} | "$as" -o "$object.hidden"
+"$ld" -r -o "$object" "$object.all" "$object.hidden"
+rm "$object.all" "$object.hidden"

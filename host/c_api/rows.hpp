@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cugad/cugad.h"
+#include "host/c_api/arguments.hpp"
+#include "host/c_api/handles.hpp"
+
+namespace cugad::c_api {
+
+/// The rows that a caller gives, as the library takes them: row-major float32. What is such already is looked at where
+/// it lies; all else is copied. The constructors throw Error{invalid_argument} for rows that cannot be, and read none.
+class Rows {
+ public:
+  Rows(const Device& device, MatrixView<const float> x);
+  Rows(const Device& device, const cugad_matrix* given);
+
+  std::int64_t columns() const { return given_.columns; }
+  std::int64_t rows() const { return given_.rows; }
+  /// Where the caller's rows lie.
+  const Extent& extent() const { return extent_; }
+  /// The rows, after the work on the detector's stream if they are copied. Throws Error{invalid_argument} for a finite
+  /// number that float32 cannot hold, Error{unsupported} for a copy while the stream is captured.
+  MatrixView<const float> bring(const cugad_detector& detector);
+
+ private:
+  bool is_row_major_float32() const { return given_.dtype == CUGAD_FLOAT32 && given_.column_stride == 1; }
+  template <class T>
+  void copy();
+
+  cugad_matrix given_ = {};
+  Extent extent_;
+  std::vector<float> copied_;
+};
+
+}  // namespace cugad::c_api
