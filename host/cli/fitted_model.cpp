@@ -38,6 +38,17 @@ LabelNote labels_from_json(const std::string& text, const std::string& path) {
   throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is damaged", path, labels_key));
 }
 
+/// What `read` gives. A signal closes standard input: the error that this makes is none.
+template <class Read>
+auto unless_cancelled(const Read& read) {
+  try {
+    return read();
+  } catch (const Error&) {
+    stop_if_cancelled();
+    throw;
+  }
+}
+
 /// Rows for a detector without an encoder: the table's columns as they stand.
 Matrix numeric_matrix(const Table& chunk, std::int64_t columns) {
   if (static_cast<std::int64_t>(chunk.columns.size()) != columns) {
@@ -173,7 +184,7 @@ FittedModel load_model(const Device& device, const std::string& path) {
 }
 
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const std::string& label_column)
-    : model_(model), reader_(open_table(input, read_options(model, label_column))) {
+    : model_(model), reader_(unless_cancelled([&] { return open_table(input, read_options(model, label_column)); })) {
   // Columns that are no features are kept as text, so that their cells can hold anything. (What columns there are is
   // known only once the file is open, and standard input or another pipe opens only once.)
   std::error_code ignored;
@@ -189,7 +200,7 @@ void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, con
   std::int64_t most = chunk_rows;
   if (model_.fleet) most = std::max(most, fleet_chunk_cells / static_cast<std::int64_t>(column_names().size()));
   Table chunk;
-  while (reader_->read(chunk, most)) {
+  while (unless_cancelled([&] { return reader_->read(chunk, most); })) {
     stop_if_cancelled();
     visit(chunk, model_.encode(chunk));
   }

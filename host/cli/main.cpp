@@ -73,8 +73,7 @@ int guarded(const Run& run) {
       print_note(fmt::format("cugad: {}", one_line(error.what())));
       return interrupted_exit_code;
     }
-    // A read that a signal broke off also lands here.
-    return cancel_flag().load() ? interrupted_exit_code : report(run_time_error_code, error.what());
+    return report(run_time_error_code, error.what());
   } catch (const std::bad_alloc&) {
     return report(run_time_error_code, "out of memory");
   } catch (const std::length_error&) {
@@ -118,6 +117,7 @@ int run_command(int count, char** values) {
 }  // namespace cugad::cli
 
 int main(int count, char** values) {
+  cugad::cli::open_standard_descriptors();
   cugad::cli::install_signal_handlers();
   try {
     return cugad::cli::run_command(count, values);

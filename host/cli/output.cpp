@@ -1,5 +1,6 @@
 #include "host/cli/output.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -24,6 +25,13 @@ namespace {
 }
 
 }  // namespace
+
+void open_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) >= 0) continue;
+    if (open("/dev/null", O_RDWR) != descriptor) _exit(1);  // it takes the lowest number that is free
+  }
+}
 
 void print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_output();
@@ -56,17 +64,12 @@ void write_result(const std::string& path, const std::function<void(const Append
 
 void check_writable(const std::string& path) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw Error(ErrorCode::input_output, fmt::format("{}: is a directory, expected a file name", path));
-  }
   std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (folder.empty()) folder = ".";
   if (!std::filesystem::is_directory(folder, ignored)) {
     throw Error(ErrorCode::input_output, fmt::format("{}: the folder {} does not exist", path, folder.string()));
   }
-  if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, std::strerror(errno)));
-  }
+  check_can_be_written(path);
 }
 
 void check_no_other_file(const std::string& flag, const std::string& output, std::span<const std::string> others) {

@@ -12,6 +12,10 @@ namespace cugad::cli {
 
 using Append = std::function<void(std::string_view)>;
 
+/// Opens /dev/null in place of standard input, output and error where they are closed: the next file to be opened would
+/// take their numbers, and lines for people would be written into it. To be called first of all.
+void open_standard_descriptors();
+
 /// Writes to standard output; throws Error{input_output} when it is full or was closed by its reader.
 void print(std::string_view text);
 /// Hands all that print() took to the system; the same errors.
