@@ -10,6 +10,7 @@
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/group_column.hpp"
 #include "host/table/json.hpp"
@@ -142,6 +143,12 @@ std::vector<float> FittedModel::confidence(std::span<const float> scores, std::s
 }
 
 std::string labels_to_json(const LabelNote& labels) {
+  std::vector<std::string> texts = labels.normal;
+  texts.push_back(labels.column);
+  for (const std::string& text : texts) {
+    if (is_utf8(text)) continue;  // as the model file needs it
+    throw Error(ErrorCode::format, fmt::format("the label '{}' is not UTF-8 text; convert the file first", text));
+  }
   json written = json::object();
   const TakenApart parts(written);
   written["column"] = labels.column;

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <fstream>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cugad/detector.hpp"
 #include "host/cli/progress.hpp"
+#include "host/model_file/file_descriptor.hpp"
 
 namespace cugad::cli {
 
@@ -16,13 +17,16 @@ nlohmann::ordered_json telemetry_as_json(const std::vector<ModelTelemetry>& mode
 /// The telemetry of a fit as JSON lines, each written through at once so that it can be followed.
 class TrainingLog {
  public:
-  /// A resumed fit continues the file.
+  /// A resumed fit continues the file. Throws Error{input_output} where it cannot be written, as write() does.
   TrainingLog(const std::string& path, bool append);
   void write(const FitProgress& progress);
 
  private:
+  void write(std::string_view text);
+  [[noreturn]] void fail() const;
+
   std::string path_;
-  std::ofstream file_;
+  FileDescriptor file_;
   Stopwatch watch_;
 };
 

@@ -25,6 +25,11 @@ bool wait_until(const std::function<bool()>& condition) {
 
 class Interrupts : public CommandTest {
  protected:
+  void SetUp() override {
+    CommandTest::SetUp();
+    for (const int number : {SIGINT, SIGHUP})
+      signal(number, SIG_DFL);  // a shell ignores them for jobs in the background
+  }
   std::vector<std::string> long_training(const std::string& output, const std::vector<std::string>& more = {}) const {
     std::vector<std::string> arguments = train(output, {"--quiet", "--log", output + ".jsonl"});
     for (std::size_t index = 0; index + 1 < arguments.size(); ++index) {
