@@ -324,8 +324,9 @@ std::vector<Option> make_options() {
   return list;
 }
 
+/// Never freed, as all tables that calls read: the library may be called while the process ends (atexit).
 const std::vector<Option>& options_table() {
-  static const std::vector<Option> table = make_options();
+  static const auto& table = *new std::vector<Option>(make_options());
   return table;
 }
 
@@ -371,11 +372,11 @@ std::string flat_text(const OptionInfo& info, const nlohmann::json& value) {
 }  // namespace
 
 const std::vector<OptionInfo>& option_list() {
-  static const std::vector<OptionInfo> list = [] {
+  static const auto& list = *new std::vector<OptionInfo>([] {
     std::vector<OptionInfo> infos;
     for (const Option& option : options_table()) infos.push_back(option.info);
     return infos;
-  }();
+  }());
   return list;
 }
 
