@@ -13,6 +13,7 @@
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/signals.hpp"
+#include "host/cli/text.hpp"
 #include "host/model_file/atomic_file.hpp"
 
 namespace cugad::cli {
@@ -42,7 +43,7 @@ void flush_output() {
 }
 
 void print_note(std::string_view line) {
-  const std::string text = fmt::format("{}\n", line);
+  const std::string text = one_line(line) + '\n';  // names from files may hold anything
   // Nothing sensible is left to do when standard error cannot be written.
   [[maybe_unused]] const auto written = std::fwrite(text.data(), 1, text.size(), stderr);
 }
@@ -93,7 +94,10 @@ void check_csv_name(const std::string& output, std::initializer_list<std::string
   }
 }
 
-std::string named_values(const std::vector<std::vector<std::string>>& lines) {
+std::string named_values(std::vector<std::vector<std::string>> lines) {
+  for (auto& line : lines) {
+    for (std::string& cell : line) cell = one_line(cell);
+  }
   std::size_t width = 0;
   for (const auto& line : lines) width = std::max(width, line[0].size());
   std::string text;

@@ -36,8 +36,8 @@ void check_no_other_file(const std::string& flag, const std::string& output, std
 /// UsageError where a name promises another kind of file than csv, `more` being endings of such.
 void check_csv_name(const std::string& output, std::initializer_list<std::string_view> more = {});
 
-/// Lines of a name and its value, both to the left.
-std::string named_values(const std::vector<std::vector<std::string>>& lines);
+/// Lines of a name and its value, both to the left; control characters escaped.
+std::string named_values(std::vector<std::vector<std::string>> lines);
 /// An aligned table: the first column to the left, the others to the right. An empty row is a rule.
 std::string aligned_table(const std::vector<std::vector<std::string>>& rows);
 

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "cugad/error.hpp"
+#include "host/table/cell.hpp"
 #include "host/table/nearest_name.hpp"
 
 namespace cugad::cli {
@@ -45,7 +46,7 @@ std::string one_line(std::string_view text) {
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::replace(line.begin(), line.end(), '\r', ' ');
-  return line;
+  return escaped(line);
 }
 
 std::string grouped(std::int64_t number) {

@@ -19,7 +19,7 @@ std::string did_you_mean(const std::string& given, std::span<const std::string> 
 /// All of a file; throws Error{input_output} where that cannot be had.
 std::string file_text(const std::string& path);
 
-/// The text on one line: line breaks become blanks.
+/// The text on one line: line breaks become blanks, other control characters escaped.
 std::string one_line(std::string_view text);
 
 /// 1234567 -> "1,234,567".

@@ -321,5 +321,33 @@ TEST_F(Commands, TrainsOnAllRowsWithoutNormalAndSaysSo) {
   EXPECT_EQ(run_well({"info", "--model", at("m.safetensors")}).find("label="), std::string::npos);
 }
 
+/// Names that a file gives must not steer the terminal that they are shown on.
+TEST_F(Commands, ControlCharactersOfNamesAreEscaped) {
+  const std::string escape = "\x1b]0;x\x07\x1b[2J", high = "\xc2\x9b[2J";
+  // A file that begins with such characters is no table.
+  std::string rows = std::string(70, 'a') + escape + ",b" + high + ",g" + escape + ",label" + escape + "\n";
+  for (int row = 0; row < 60; ++row) {
+    rows += std::to_string(row) + "," + std::to_string(row * row % 7) + ",u" + escape + ",ok" + escape + "\n";
+  }
+  write_file(at("t.csv"), rows);
+  const std::vector<std::string> small = {"--population", "1", "--steps", "20", "--hidden", "8", "--bank-rows", "20"};
+  const std::vector<std::string> single = {"train", at("t.csv"), "--output",    at("m"),       "--label-column",
+                                           "-1",    "--normal",  "ok" + escape, "--condition", "b" + high};
+  const std::vector<std::string> fleet = {
+      "train", at("t.csv"), "--output", at("m"), "--exclude", "-1", "--group-by", "2", "--fleet-minimum-rows", "70"};
+  for (std::vector<std::string> arguments : {single, fleet}) {
+    arguments.insert(arguments.end(), small.begin(), small.end());
+    const Outcome trained = run(arguments);
+    EXPECT_EQ(trained.code, 0) << trained.err;
+    const Outcome scored = run({"score", at("t.csv"), "--model", at("m"), "--output", at("s.csv")});
+    const std::string shown =
+        trained.out + trained.err + run_well({"info", "--model", at("m")}) + scored.out + scored.err;
+    EXPECT_NE(shown.find("\\x1b[2J"), std::string::npos) << shown;
+    EXPECT_NE(shown.find("\\xc2\\x9b[2J"), std::string::npos) << shown;
+    EXPECT_EQ(shown.find('\x1b'), std::string::npos) << shown;
+    EXPECT_EQ(shown.find("\xc2\x9b"), std::string::npos) << shown;
+  }
+}
+
 }  // namespace
 }  // namespace cugad::cli_test
