@@ -10,7 +10,6 @@
 
 #include "cugad/error.hpp"
 #include "host/table/cell.hpp"
-#include "host/table/nearest_name.hpp"
 
 namespace cugad::cli {
 
@@ -32,13 +31,6 @@ std::string with_dashes(std::string name) {
 std::string with_underscores(std::string name) {
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
-}
-
-std::string did_you_mean(const std::string& given, std::span<const std::string> known) {
-  const std::string nearest = nearest_name(given, known);
-  // A name that shares next to nothing with the given one would only puzzle.
-  if (nearest.empty() || edit_distance(given, nearest) > std::max<std::size_t>(2, given.size() / 2)) return "";
-  return fmt::format(", did you mean '{}'?", nearest);
 }
 
 std::string one_line(std::string_view text) {

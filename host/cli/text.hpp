@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,9 +11,6 @@ namespace cugad::cli {
 /// "learning_rate" -> "learning-rate", and back.
 std::string with_dashes(std::string name);
 std::string with_underscores(std::string name);
-
-/// ", did you mean 'seed'?", or nothing when no known name is near.
-std::string did_you_mean(const std::string& given, std::span<const std::string> known);
 
 /// All of a file; throws Error{input_output} where that cannot be had.
 std::string file_text(const std::string& path);

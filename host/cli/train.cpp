@@ -12,6 +12,7 @@
 #include "host/cli/command.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/idle_options.hpp"
 #include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
@@ -110,16 +111,6 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   }
   training.rows = take_rows(training.rows, kept);
   return training;
-}
-
-/// Options that were given in vain.
-void warn_of_idle_options(const FlagSet& flags, const DetectorOptions& options) {
-  for (std::string name : options_without_effect(options)) {
-    if (!flags.given(name)) continue;
-    std::replace(name.begin(), name.end(), '_', '-');
-    print_note(fmt::format("cugad: warning: --{} has no effect with method {} and the other settings", name,
-                           get_option(options, "method")));
-  }
 }
 
 using Summary = std::vector<std::vector<std::string>>;

@@ -336,8 +336,7 @@ const Option& find_option(const std::string& name, std::vector<std::string> besi
     if (option.info.name == name) return option;
     besides.push_back(option.info.name);
   }
-  throw Error(ErrorCode::invalid_argument,
-              "unknown option '" + one_line(name) + "', did you mean '" + nearest_name(name, besides) + "'?");
+  throw Error(ErrorCode::invalid_argument, "unknown option '" + one_line(name) + "'" + did_you_mean(name, besides));
 }
 
 constexpr const char* preset_key = "preset";
@@ -402,8 +401,10 @@ void apply_preset(DetectorOptions& options, const std::string& name) {
     }
     return;
   }
+  std::string known;
+  for (const std::string& preset : presets()) known += (known.empty() ? "" : ", ") + preset;
   throw Error(ErrorCode::invalid_argument,
-              "unknown preset '" + one_line(name) + "', did you mean '" + nearest_name(name, presets()) + "'?");
+              "unknown preset '" + one_line(name) + "'" + did_you_mean(name, presets()) + ", expected one of " + known);
 }
 
 std::string options_to_json(const DetectorOptions& options) {

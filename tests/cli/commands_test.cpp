@@ -36,6 +36,19 @@ TEST_F(Commands, OptionsWithoutEffectAreNamed) {
   const Outcome idle = run(train(at("m.safetensors"), {"--quiet", "--cycle-hidden", "8", "--batch", "16"}));
   EXPECT_EQ(idle.code, 0);
   EXPECT_TRUE(is_one_line(idle.err, "cugad: warning: --cycle-hidden has no effect", "method anogan")) << idle.err;
+  const std::vector<std::pair<std::vector<std::string>, std::string>> reasons = {
+      {{"--contamination", "0.1", "--false-alarm-rate", "0.02"},
+       "--contamination has no effect with method anogan beside --false-alarm-rate 0.02"},
+      {{"--restarts", "4"}, "--restarts has no effect with method anogan without --score search"},
+      {{"--kappa", "2"}, "--kappa has no effect with method anogan without --method fanogan"},
+      {{"--minibatch-dimensions", "2"},
+       "--minibatch-dimensions has no effect with method anogan without --minibatch-kernels"},
+      {{"--coverage-rows", "50", "--coverage", "0"},
+       "--coverage-rows has no effect with method anogan beside --coverage 0"}};
+  for (const auto& [flags, reason] : reasons) {
+    const Outcome outcome = run(train(at("m"), flags));
+    EXPECT_NE(outcome.err.find("cugad: warning: " + reason + "\n"), std::string::npos) << outcome.err;
+  }
 }
 
 TEST_F(Commands, TwoRunsGiveTheSameBytes) {

@@ -124,5 +124,18 @@ TEST_F(Config, DotsOfNumbersAndTextsAreNoKeys) {
       "0.1,0.01,0.001");
 }
 
+TEST_F(Config, KeysThatAreWrongAreNamed) {
+  const auto message = [&](const std::string& toml) {
+    write_file(at("c.toml"), toml);
+    const Outcome outcome = run(train(at("m"), {"--config", at("c.toml")}));
+    EXPECT_EQ(outcome.code, 2);
+    return outcome.err;
+  };
+  EXPECT_TRUE(is_one_line(message("config = 'other.toml'"), "cugad: error: ", "cannot name another"));
+  EXPECT_TRUE(is_one_line(message("poplation = 2"), "cugad: error: ", "did you mean 'population'?"));
+  EXPECT_EQ(message("zzz = 2").find("did you mean"), std::string::npos);
+  EXPECT_TRUE(is_one_line(message("learning_rate = 0.1\nlearning-rate = 0.2"), "cugad: error: ", "given twice"));
+}
+
 }  // namespace
 }  // namespace cugad::cli_test

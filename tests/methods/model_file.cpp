@@ -159,7 +159,7 @@ std::vector<Damage> damages() {
       {"format_version", [](File& f) { f.metadata["format_version"] = "one"; }},
       {"'options'", [](File& f) { f.metadata.erase("options"); }},
       {"options", [](File& f) { f.metadata["options"] = "{"; }},
-      {"did you mean", edit("options", [](Json& o) { o["colour"] = 1; })},
+      {"did you mean", edit("options", [](Json& o) { o["scroe"] = 1; })},
       {"'population'", edit("options", [](Json& o) { o["population"] = 0; })},
       {"shape", edit("options", [](Json& o) { o["population"] = 60000; })},
       {"shape", edit("options", [](Json& o) { o["latent"] = 4000; })},
