@@ -84,7 +84,7 @@ cugad_status cugad_option_list(const char** json) {
   return guard(__func__, [&] {
     require(json, "json");
     *json = nullptr;
-    static const std::string text = all_options();
+    static const auto& text = *new std::string(all_options());  // never freed: see cugad.h
     *json = text.c_str();
   });
 }
@@ -93,7 +93,7 @@ cugad_status cugad_preset_list(const char** json) {
   return guard(__func__, [&] {
     require(json, "json");
     *json = nullptr;
-    static const std::string text = all_presets();
+    static const auto& text = *new std::string(all_presets());
     *json = text.c_str();
   });
 }

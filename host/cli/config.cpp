@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -55,12 +57,53 @@ std::string file_contents(const std::string& path) {
   return contents;
 }
 
+/// The text behind a TOML text that begins with a quote at `at`. One of several lines may end in up to five quotes.
+std::size_t end_of_text(std::string_view contents, std::size_t at) {
+  const char quote = contents[at];
+  const std::string fence(3, quote);
+  const bool is_long = contents.substr(at, 3) == fence;
+  for (at += is_long ? 3 : 1; at < contents.size(); ++at) {
+    if (contents[at] == '\\' && quote == '"') {
+      ++at;
+    } else if (!is_long && (contents[at] == quote || contents[at] == '\n')) {
+      return at + 1;
+    } else if (is_long && contents.substr(at, 3) == fence) {
+      return std::min(contents.find_first_not_of(quote, at), at + 5);
+    }
+  }
+  return contents.size();
+}
+
+/// Keys are flat, and the parser calls itself for every part of a dotted one: refuses more dots in one key or number
+/// than any needs, before they can exhaust the stack.
+void refuse_dotted_keys(std::string_view contents, const std::string& path) {
+  constexpr int most = 16;
+  int dots = 0;
+  std::int64_t line = 1;
+  for (std::size_t at = 0; at < contents.size();) {
+    const char letter = contents[at];
+    const std::size_t begin = at;
+    if (letter == '#') {
+      at = std::min(contents.find('\n', at), contents.size());
+    } else {
+      at = letter == '"' || letter == '\'' ? end_of_text(contents, at) : at + 1;
+    }
+    line += std::count(contents.begin() + begin, contents.begin() + at, '\n');
+    if (letter == '.' && ++dots > most) {
+      throw UsageError(fmt::format("{}:{}: a key of many dotted parts, expected flat keys", path, line));
+    }
+    if (std::string_view("\n=,[]{}").find(letter) != std::string_view::npos) dots = 0;
+  }
+}
+
 }  // namespace
 
 std::vector<ConfigEntry> read_config(const std::string& path) {
   toml::table table;
+  const std::string contents = file_contents(path);
+  refuse_dotted_keys(contents, path);
   try {
-    table = toml::parse(file_contents(path), path);
+    table = toml::parse(contents, path);
   } catch (const toml::parse_error& error) {
     throw UsageError(fmt::format("{}:{}: {}", path, error.source().begin.line, one_line(error.description())));
   }

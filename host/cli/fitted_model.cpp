@@ -10,6 +10,7 @@
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/group_column.hpp"
 #include "host/table/json.hpp"
@@ -36,6 +37,17 @@ LabelNote labels_from_json(const std::string& text, const std::string& path) {
     // said below
   }
   throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is damaged", path, labels_key));
+}
+
+/// What `read` gives. A signal closes standard input: the error that this makes is none.
+template <class Read>
+auto unless_cancelled(const Read& read) {
+  try {
+    return read();
+  } catch (const Error&) {
+    stop_if_cancelled();
+    throw;
+  }
 }
 
 /// Rows for a detector without an encoder: the table's columns as they stand.
@@ -131,6 +143,12 @@ std::vector<float> FittedModel::confidence(std::span<const float> scores, std::s
 }
 
 std::string labels_to_json(const LabelNote& labels) {
+  std::vector<std::string> texts = labels.normal;
+  texts.push_back(labels.column);
+  for (const std::string& text : texts) {
+    if (is_utf8(text)) continue;  // as the model file needs it
+    throw Error(ErrorCode::format, fmt::format("the label '{}' is not UTF-8 text; convert the file first", text));
+  }
   json written = json::object();
   const TakenApart parts(written);
   written["column"] = labels.column;
@@ -173,7 +191,7 @@ FittedModel load_model(const Device& device, const std::string& path) {
 }
 
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const std::string& label_column)
-    : model_(model), reader_(open_table(input, read_options(model, label_column))) {
+    : model_(model), reader_(unless_cancelled([&] { return open_table(input, read_options(model, label_column)); })) {
   // Columns that are no features are kept as text, so that their cells can hold anything. (What columns there are is
   // known only once the file is open, and standard input or another pipe opens only once.)
   std::error_code ignored;
@@ -189,7 +207,7 @@ void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, con
   std::int64_t most = chunk_rows;
   if (model_.fleet) most = std::max(most, fleet_chunk_cells / static_cast<std::int64_t>(column_names().size()));
   Table chunk;
-  while (reader_->read(chunk, most)) {
+  while (unless_cancelled([&] { return reader_->read(chunk, most); })) {
     stop_if_cancelled();
     visit(chunk, model_.encode(chunk));
   }

@@ -9,6 +9,7 @@
 #include "host/cli/command.hpp"
 #include "host/cli/config.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/nearest_name.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -85,13 +86,19 @@ void FlagSet::add_device() {
 
 void FlagSet::apply_config(const std::string& path) {
   for (const ConfigEntry& entry : read_config(path)) {
+    if (entry.name == "config") {
+      throw UsageError(fmt::format("{}: unknown key 'config': a file of settings cannot name another", entry.where));
+    }
     const auto found = flags_.find(entry.name);
-    if (found == flags_.end() || entry.name == "config") {
+    if (found == flags_.end()) {
       std::vector<std::string> known;
-      for (const auto& [name, flag] : flags_) known.push_back(name);
+      for (const auto& [name, flag] : flags_) {
+        if (name != "config") known.push_back(name);
+      }
       throw UsageError(fmt::format("{}: unknown key '{}'{}", entry.where, entry.name, did_you_mean(entry.name, known)));
     }
     Flag& flag = found->second;
+    if (flag.in_config) throw UsageError(fmt::format("{}: {} is given twice", entry.where, entry.name));
     if (flag.is_boolean && entry.text != "true" && entry.text != "false") {
       throw UsageError(fmt::format("{}: {} must be true or false, not '{}'", entry.where, entry.name, entry.text));
     }

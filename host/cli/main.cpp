@@ -12,6 +12,7 @@
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/nearest_name.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -49,15 +50,18 @@ std::string unexpected_argument(const CLI::App& app) {
   if (unexpected.empty()) unexpected = app.remaining(true);
   const std::string argument = unexpected.empty() ? "" : unexpected.front();
   std::vector<std::string> known;
-  if (chosen.empty()) {
+  const std::string dashes = argument.starts_with("--") ? "--" : "";  // no part of a name that was meant
+  if (dashes.empty() && chosen.empty()) {
     for (const CLI::App* sub_command : app.get_subcommands({})) known.push_back(sub_command->get_name());
   }
   for (const CLI::Option* option : command.get_options()) {
-    if (option->get_group().empty()) continue;
-    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    if (dashes.empty() || option->get_group().empty()) continue;
+    for (const std::string& name : option->get_lnames()) known.push_back(name);
   }
+  const std::string name = argument.substr(dashes.size(), argument.find('=') - dashes.size());
+  const std::string nearest = nearest_name(name, known);
   return fmt::format("unexpected argument '{}'{}", argument,
-                     did_you_mean(argument.substr(0, argument.find('=')), known));
+                     nearest.empty() ? "" : fmt::format(", did you mean '{}{}'?", dashes, nearest));
 }
 
 /// Runs what was chosen and turns whatever it throws into one line and an exit code.
@@ -73,8 +77,7 @@ int guarded(const Run& run) {
       print_note(fmt::format("cugad: {}", one_line(error.what())));
       return interrupted_exit_code;
     }
-    // A read that a signal broke off also lands here.
-    return cancel_flag().load() ? interrupted_exit_code : report(run_time_error_code, error.what());
+    return report(run_time_error_code, error.what());
   } catch (const std::bad_alloc&) {
     return report(run_time_error_code, "out of memory");
   } catch (const std::length_error&) {
@@ -118,6 +121,7 @@ int run_command(int count, char** values) {
 }  // namespace cugad::cli
 
 int main(int count, char** values) {
+  cugad::cli::open_standard_descriptors();
   cugad::cli::install_signal_handlers();
   try {
     return cugad::cli::run_command(count, values);

@@ -1,5 +1,6 @@
 #include "host/cli/output.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/signals.hpp"
+#include "host/cli/text.hpp"
 #include "host/model_file/atomic_file.hpp"
 
 namespace cugad::cli {
@@ -25,6 +27,13 @@ namespace {
 
 }  // namespace
 
+void open_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) >= 0) continue;
+    if (open("/dev/null", O_RDWR) != descriptor) _exit(1);  // it takes the lowest number that is free
+  }
+}
+
 void print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_output();
 }
@@ -34,7 +43,7 @@ void flush_output() {
 }
 
 void print_note(std::string_view line) {
-  const std::string text = fmt::format("{}\n", line);
+  const std::string text = one_line(line) + '\n';  // names from files may hold anything
   // Nothing sensible is left to do when standard error cannot be written.
   [[maybe_unused]] const auto written = std::fwrite(text.data(), 1, text.size(), stderr);
 }
@@ -56,17 +65,12 @@ void write_result(const std::string& path, const std::function<void(const Append
 
 void check_writable(const std::string& path) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw Error(ErrorCode::input_output, fmt::format("{}: is a directory, expected a file name", path));
-  }
   std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (folder.empty()) folder = ".";
   if (!std::filesystem::is_directory(folder, ignored)) {
     throw Error(ErrorCode::input_output, fmt::format("{}: the folder {} does not exist", path, folder.string()));
   }
-  if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, std::strerror(errno)));
-  }
+  check_can_be_written(path);
 }
 
 void check_no_other_file(const std::string& flag, const std::string& output, std::span<const std::string> others) {
@@ -90,7 +94,10 @@ void check_csv_name(const std::string& output, std::initializer_list<std::string
   }
 }
 
-std::string named_values(const std::vector<std::vector<std::string>>& lines) {
+std::string named_values(std::vector<std::vector<std::string>> lines) {
+  for (auto& line : lines) {
+    for (std::string& cell : line) cell = one_line(cell);
+  }
   std::size_t width = 0;
   for (const auto& line : lines) width = std::max(width, line[0].size());
   std::string text;

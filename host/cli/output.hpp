@@ -12,6 +12,10 @@ namespace cugad::cli {
 
 using Append = std::function<void(std::string_view)>;
 
+/// Opens /dev/null in place of standard input, output and error where they are closed: the next file to be opened would
+/// take their numbers, and lines for people would be written into it. To be called first of all.
+void open_standard_descriptors();
+
 /// Writes to standard output; throws Error{input_output} when it is full or was closed by its reader.
 void print(std::string_view text);
 /// Hands all that print() took to the system; the same errors.
@@ -32,8 +36,8 @@ void check_no_other_file(const std::string& flag, const std::string& output, std
 /// UsageError where a name promises another kind of file than csv, `more` being endings of such.
 void check_csv_name(const std::string& output, std::initializer_list<std::string_view> more = {});
 
-/// Lines of a name and its value, both to the left.
-std::string named_values(const std::vector<std::vector<std::string>>& lines);
+/// Lines of a name and its value, both to the left; control characters escaped.
+std::string named_values(std::vector<std::vector<std::string>> lines);
 /// An aligned table: the first column to the left, the others to the right. An empty row is a rule.
 std::string aligned_table(const std::vector<std::vector<std::string>>& rows);
 

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "cugad/error.hpp"
@@ -51,6 +52,7 @@ void reproduce(const std::string& name, const FlagSet& flags) {
   for (const char* file : {"markdown", "state"}) {
     if (flags.given(file)) check_writable(flags.required_text(file));
   }
+  check_no_other_file("markdown", flags.text("markdown"), std::array{flags.text("state")});
   ProtocolState state(flags.text("state"));
   const CancelScope scope;
   try {

@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "cugad/error.hpp"
+#include "host/model_file/atomic_file.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -14,11 +15,14 @@ std::atomic<int> open_scopes{0};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
               "a signal handler may only touch lock-free atomics");
 
-extern "C" void on_signal(int) {
-  if (open_scopes.load() > 0 && !cancel_requested.exchange(true)) {
-    close(STDIN_FILENO);  // a read that waits for standard input fails now, instead of waiting on
-    return;
+extern "C" void on_signal(int number) {
+  if (open_scopes.load() > 0) {
+    const bool is_first = !cancel_requested.exchange(true);
+    if (is_first) close(STDIN_FILENO);  // a read that waits for standard input fails now, instead of waiting on
+    // One closing terminal sends SIGHUP several times, and past a limit of processor time SIGXCPU comes every second.
+    if (is_first || number == SIGHUP || number == SIGXCPU) return;
   }
+  remove_temporary_files();
   _exit(interrupted_exit_code);
 }
 
@@ -29,8 +33,11 @@ void install_signal_handlers() {
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
   action.sa_flags = 0;  // no SA_RESTART: see on_signal
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGXCPU}) {
+    struct sigaction earlier = {};
+    const bool is_ignored = sigaction(number, nullptr, &earlier) == 0 && earlier.sa_handler == SIG_IGN;
+    if (!is_ignored) sigaction(number, &action, nullptr);
+  }
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
 }
@@ -39,6 +46,7 @@ CancelScope::CancelScope() { ++open_scopes; }
 CancelScope::~CancelScope() { --open_scopes; }
 
 const std::atomic<bool>& cancel_flag() { return cancel_requested; }
+void cancel() { cancel_requested.store(true); }
 
 void stop_if_cancelled() {
   if (cancel_requested.load()) throw Error(ErrorCode::cancelled, "stopped");

@@ -2,18 +2,20 @@
 
 #include <atomic>
 
-/// Ctrl-C (SIGINT) and SIGTERM: the command ends with exit code 130.
+/// Ctrl-C (SIGINT), SIGTERM, a terminal that closes (SIGHUP), a limit of processor time (SIGXCPU): the command ends
+/// with exit code 130.
 namespace cugad::cli {
 
 /// Exit code of a command that was interrupted.
 inline constexpr int interrupted_exit_code = 130;
 
-/// Outside of a CancelScope a signal ends the process at once. A pipe closed by its reader and a file that
-/// may not grow further (ulimit -f) become write errors.
+/// Outside of a CancelScope a signal ends the process at once. A signal that whoever started the command ignores
+/// (nohup, a job of a script) stays ignored. A pipe closed by its reader and a file that may not grow further (ulimit
+/// -f) become write errors.
 void install_signal_handlers();
 
-/// While one lives, the first signal only raises cancel_flag(), so that work can end tidily; a second one still ends
-/// the process at once.
+/// While one lives, the first signal only raises cancel_flag(), so that work can end tidily; a second SIGINT or SIGTERM
+/// ends the process at once, without its temporary files.
 class CancelScope {
  public:
   CancelScope();
@@ -23,6 +25,8 @@ class CancelScope {
 };
 
 const std::atomic<bool>& cancel_flag();
+/// Raises it without a signal.
+void cancel();
 /// Throws Error{cancelled} when a signal arrived.
 void stop_if_cancelled();
 

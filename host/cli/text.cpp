@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "cugad/error.hpp"
-#include "host/table/nearest_name.hpp"
+#include "host/table/cell.hpp"
 
 namespace cugad::cli {
 
@@ -33,19 +33,12 @@ std::string with_underscores(std::string name) {
   return name;
 }
 
-std::string did_you_mean(const std::string& given, std::span<const std::string> known) {
-  const std::string nearest = nearest_name(given, known);
-  // A name that shares next to nothing with the given one would only puzzle.
-  if (nearest.empty() || edit_distance(given, nearest) > std::max<std::size_t>(2, given.size() / 2)) return "";
-  return fmt::format(", did you mean '{}'?", nearest);
-}
-
 std::string one_line(std::string_view text) {
   std::string line(text);
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::replace(line.begin(), line.end(), '\r', ' ');
-  return line;
+  return escaped(line);
 }
 
 std::string grouped(std::int64_t number) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,13 +12,10 @@ namespace cugad::cli {
 std::string with_dashes(std::string name);
 std::string with_underscores(std::string name);
 
-/// ", did you mean 'seed'?", or nothing when no known name is near.
-std::string did_you_mean(const std::string& given, std::span<const std::string> known);
-
 /// All of a file; throws Error{input_output} where that cannot be had.
 std::string file_text(const std::string& path);
 
-/// The text on one line: line breaks become blanks.
+/// The text on one line: line breaks become blanks, other control characters escaped.
 std::string one_line(std::string_view text);
 
 /// 1234567 -> "1,234,567".

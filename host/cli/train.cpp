@@ -12,12 +12,13 @@
 #include "host/cli/command.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/idle_options.hpp"
 #include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
-#include "host/cli/training_log.hpp"
+#include "host/cli/watched_fit.hpp"
 #include "host/table/group_column.hpp"
 #include "host/table/list_text.hpp"
 
@@ -112,70 +113,6 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   return training;
 }
 
-/// Where checkpoints go. Without --checkpoint there is one only when the training is stopped.
-struct CheckpointFolder {
-  std::string path;
-  bool only_when_stopped = false;
-};
-
-CheckpointFolder checkpoint_folder(const FlagSet& flags, const std::string& output) {
-  if (flags.given("checkpoint")) return {flags.required_text("checkpoint"), false};
-  return {output + ".checkpoint", true};
-}
-
-void make_folder(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) throw Error(ErrorCode::input_output, fmt::format("{}: {}", path, error.message()));
-}
-
-/// Fits until it is done or cancelled; returns the number of steps taken.
-std::int64_t fit(const FlagSet& flags, const std::string& output, const std::function<void(const FitControl&)>& run) {
-  const CheckpointFolder folder = checkpoint_folder(flags, output);
-  if (folder.only_when_stopped && flags.boolean("resume") && !std::filesystem::exists(folder.path)) {
-    throw UsageError(
-        fmt::format("--resume: there is no checkpoint in {}; name its folder with --checkpoint", folder.path));
-  }
-  if (!folder.only_when_stopped) make_folder(folder.path);  // now rather than after the first 100 steps
-  if (flags.boolean("resume") && std::filesystem::is_empty(folder.path)) {
-    print_note(fmt::format("cugad: note: there is no checkpoint in {}: the training begins anew", folder.path));
-  }
-  std::unique_ptr<TrainingLog> log;
-  if (flags.given("log")) log = std::make_unique<TrainingLog>(flags.required_text("log"), flags.boolean("resume"));
-  FitStatus status(flags.boolean("quiet"));
-  FitProgress last;
-  FitControl control;
-  control.on_progress = [&](const FitProgress& progress) {
-    last = progress;
-    status.update(progress);
-    if (log) log->write(progress);
-  };
-  control.on_message = [&](const std::string& text) { status.message(text); };
-  control.cancel = &cancel_flag();
-  control.checkpoint_directory = folder.path;
-  if (folder.only_when_stopped) control.checkpoint_every = std::numeric_limits<std::int64_t>::max() / 2;
-  control.resume = flags.boolean("resume");
-  try {
-    run(control);
-  } catch (const Error& error) {
-    status.clear();
-    if (error.code() != ErrorCode::cancelled) throw;
-    throw Error(ErrorCode::cancelled, fmt::format("{}; the same command with --resume continues it", error.what()));
-  }
-  status.clear();
-  return last.step;
-}
-
-/// Options that were given in vain.
-void warn_of_idle_options(const FlagSet& flags, const DetectorOptions& options) {
-  for (std::string name : options_without_effect(options)) {
-    if (!flags.given(name)) continue;
-    std::replace(name.begin(), name.end(), '_', '-');
-    print_note(fmt::format("cugad: warning: --{} has no effect with method {} and the other settings", name,
-                           get_option(options, "method")));
-  }
-}
-
 using Summary = std::vector<std::vector<std::string>>;
 
 void train(const std::string& input, FlagSet& flags) {
@@ -196,6 +133,7 @@ void train(const std::string& input, FlagSet& flags) {
   check_writable(output);
   check_no_other_file("output", output, std::array{input, flags.text("config")});
   check_no_other_file("log", flags.text("log"), std::array{input, flags.text("config"), output});
+  WatchedFit fit(flags, output);
 
   TrainingTable training = read_training_table(input, flags);
   if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);
@@ -207,29 +145,28 @@ void train(const std::string& input, FlagSet& flags) {
   Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
                      {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())}};
   if (training.group_column.empty()) {
-    const std::int64_t steps = fit(flags, output, [&](const FitControl& control) {
-      detector.fit(rows.view(), control, encoder.feature_names(), encoder.numeric_features());
-    });
     attach_table(detector, encoder, training.labels);
-    detector.save(output);
+    const std::int64_t steps = fit.run(
+        [&](const FitControl& control) {
+          detector.fit(rows.view(), control, encoder.feature_names(), encoder.numeric_features());
+        },
+        [&] { detector.save(output); });
     summary.insert(summary.end(), {{"models", fmt::format("{}", detector.options().population)},
                                    {"steps", grouped(steps)},
                                    {"threshold", fmt::format("{}", detector.threshold())}});
   } else {
     Fleet fleet(device, options, fleet_options);
-    const std::int64_t steps = fit(flags, output, [&](const FitControl& control) {
-      fleet.fit(rows.view(), training.groups, control, encoder.feature_names(), encoder.numeric_features());
-    });
     attach_table(fleet, encoder, training.labels, training.group_column);
-    fleet.save(output);
+    const std::int64_t steps = fit.run(
+        [&](const FitControl& control) {
+          fleet.fit(rows.view(), training.groups, control, encoder.feature_names(), encoder.numeric_features());
+        },
+        [&] { fleet.save(output); });
     summary.insert(summary.end(),
                    {{"groups", describe_groups(fleet)},
                     {"models", fmt::format("{} per group, and as many pooled ones", fleet.options().population)},
                     {"steps", fmt::format("{} of all models", grouped(steps))}});
   }
-  const CheckpointFolder folder = checkpoint_folder(flags, output);
-  std::error_code ignored;
-  if (folder.only_when_stopped) std::filesystem::remove_all(folder.path, ignored);  // ours alone, and done with
   summary.insert(summary.end(), {{"seconds", fmt::format("{:.1f}", watch.seconds())},
                                  {"device", fmt::format("{}, {} MiB of memory at most", device.name(),
                                                         (device.memory().peak_bytes + (1u << 20) - 1) >> 20)},

@@ -20,9 +20,10 @@ std::vector<bool> named(const char* option, const std::vector<std::string>& want
       marked[c] = found = true;
     }
     if (!found) {
+      const std::string nearest = nearest_name(name, names);
       throw Error(ErrorCode::invalid_argument, std::string(option) + " names the column '" + name +
-                                                   "', which is no feature; nearest: '" + nearest_name(name, names) +
-                                                   "'");
+                                                   "', which is no feature" +
+                                                   (nearest.empty() ? "" : "; nearest: '" + nearest + "'"));
     }
   }
   return marked;

@@ -47,6 +47,7 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   check_fit_arguments(rows, column_names, numeric_columns);
   Impl& d = held(impl_);
   check_options(d.options);
+  check_texts(column_names, {}, d.attachments);
   // The rows are prepared on the host, once, by the same code on every device.
   Context context = Device::open("cpu", d.device.threads()).make_context();
   Context on_device = d.device.make_context();

@@ -31,6 +31,10 @@ bool judges_pairs(Method method);
 /// Throws Error{invalid_argument} unless both are UTF-8, as the model file needs them.
 void check_attachment(const std::string& name, const std::string& text);
 
+/// Throws Error{invalid_argument}, before a step is trained, where the texts of the model leave no room in its file.
+void check_texts(const std::vector<std::string>& column_names, const std::vector<std::string>& groups,
+                 const std::map<std::string, std::string>& attachments);
+
 /// What a detector holds.
 struct __attribute__((visibility("hidden"))) Detector::Impl {
   Impl(const Device& device_, DetectorOptions options_) : device(device_), options(std::move(options_)) {}

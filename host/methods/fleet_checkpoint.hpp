@@ -8,7 +8,9 @@
 
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
+#include "host/methods/checkpoint_files.hpp"
 #include "host/model_file/safetensors.hpp"
+#include "host/training/checkpoint.hpp"
 
 namespace cugad {
 
@@ -35,11 +37,11 @@ class Fingerprint {
 class Parts {
  public:
   Parts(const FitControl& control, std::string fingerprint)
-      : directory_(control.checkpoint_directory), resume_(control.resume), fingerprint_(std::move(fingerprint)) {}
+      : control_(control), directory_(control.checkpoint_directory), fingerprint_(std::move(fingerprint)) {}
 
   std::string running(const std::string& part) const { return directory_.empty() ? "" : directory_ + "/" + part; }
   std::optional<safetensors::File> load(const std::string& part) const {
-    if (directory_.empty() || !resume_ || !std::filesystem::exists(path(part))) return std::nullopt;
+    if (directory_.empty() || !control_.resume || !std::filesystem::exists(path(part))) return std::nullopt;
     safetensors::File file = safetensors::read(path(part));
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end() || found->second != fingerprint_) {
@@ -52,18 +54,22 @@ class Parts {
   }
   void save(const std::string& part, safetensors::File file) const {
     if (directory_.empty()) return;
-    std::error_code error;
-    std::filesystem::create_directories(directory_, error);  // if it fails, so does the writing
     file.metadata[key] = fingerprint_;
-    safetensors::write(path(part), file);
-    std::filesystem::remove_all(running(part), error);
+    const auto write = [&] {
+      std::error_code error;
+      std::filesystem::create_directories(directory_, error);  // if it fails, so does the writing
+      if (!control_.resume) keep_aside(path(part));
+      safetensors::write(path(part), file);
+      remove_checkpoint_files(running(part), checkpoint_files(running(part)));
+    };
+    is_regular_checkpoint(control_) ? write() : keep_unasked(control_, write);
   }
 
  private:
   static constexpr const char* key = "fleet_fingerprint";
   std::string path(const std::string& part) const { return directory_ + "/" + part + ".safetensors"; }
+  const FitControl& control_;
   std::string directory_;
-  bool resume_;
   std::string fingerprint_;
 };
 

@@ -365,10 +365,12 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   FleetRows all{.rows = to_fit.rows, .names = column_names, .numeric_columns = numeric_columns, .of_group = {}};
   all.of_group = rows_of_groups(groups);
   std::vector<FleetGroup> known = choose_groups(all, d.fleet_options.minimum_rows, control);
-  std::vector<std::string> own;
+  std::vector<std::string> own, names;
   for (const FleetGroup& group : known) {
+    names.push_back(group.name);
     if (group.own_model) own.push_back(group.name);
   }
+  check_texts(column_names, names, d.attachments);
   Impl::Fit fit(d, control, std::move(all), std::move(own));
   try {
     safetensors::File pooled = fit.fit_pooled();

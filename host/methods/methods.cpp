@@ -32,6 +32,8 @@ const MethodDefinition& definition_of(Method method) {
   throw Error(ErrorCode::unsupported, "this method is not there");
 }
 
+std::span<const MethodDefinition* const> method_definitions() { return definitions; }
+
 std::unique_ptr<AnomalyModel> make_model(const Device& device, const DetectorOptions& resolved_options,
                                          std::int64_t columns, std::int64_t condition) {
   MethodNetworks networks = definition_of(resolved_options.method).networks(resolved_options, columns, condition);

@@ -325,8 +325,9 @@ std::vector<Option> make_options() {
   return list;
 }
 
+/// Never freed, as all tables that calls read: the library may be called while the process ends (atexit).
 const std::vector<Option>& options_table() {
-  static const std::vector<Option> table = make_options();
+  static const auto& table = *new std::vector<Option>(make_options());
   return table;
 }
 
@@ -336,8 +337,7 @@ const Option& find_option(const std::string& name, std::vector<std::string> besi
     if (option.info.name == name) return option;
     besides.push_back(option.info.name);
   }
-  throw Error(ErrorCode::invalid_argument,
-              "unknown option '" + one_line(name) + "', did you mean '" + nearest_name(name, besides) + "'?");
+  throw Error(ErrorCode::invalid_argument, "unknown option '" + one_line(name) + "'" + did_you_mean(name, besides));
 }
 
 constexpr const char* preset_key = "preset";
@@ -372,11 +372,11 @@ std::string flat_text(const OptionInfo& info, const nlohmann::json& value) {
 }  // namespace
 
 const std::vector<OptionInfo>& option_list() {
-  static const std::vector<OptionInfo> list = [] {
+  static const auto& list = *new std::vector<OptionInfo>([] {
     std::vector<OptionInfo> infos;
     for (const Option& option : options_table()) infos.push_back(option.info);
     return infos;
-  }();
+  }());
   return list;
 }
 
@@ -404,8 +404,10 @@ void apply_preset(DetectorOptions& options, const std::string& name) {
     }
     return;
   }
+  std::string known;
+  for (const std::string& preset : presets()) known += (known.empty() ? "" : ", ") + preset;
   throw Error(ErrorCode::invalid_argument,
-              "unknown preset '" + one_line(name) + "', did you mean '" + nearest_name(name, presets()) + "'?");
+              "unknown preset '" + one_line(name) + "'" + did_you_mean(name, presets()) + ", expected one of " + known);
 }
 
 std::string options_to_json(const DetectorOptions& options) {

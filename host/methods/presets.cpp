@@ -9,7 +9,7 @@ const std::vector<std::pair<std::string, std::string>>& values_of_all_presets() 
 }
 
 const std::vector<Preset>& preset_table() {
-  static const std::vector<Preset> table = {
+  static const auto& table = *new std::vector<Preset>{
       // The AnoGAN of the EGBAD repository (gan/kdd_utilities.py, gan/run_kdd.py at 15568ab): raw features, G
       // 32-64-128-121,
       // D 121-256-128-128-1, Adam 1e-5, 50 epochs, 500 search steps, D scores with its raw weights. Feature matching.

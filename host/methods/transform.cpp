@@ -44,9 +44,9 @@ std::vector<std::uint8_t> choose_log1p(const DetectorOptions& options, const std
   for (const std::string& name : options.log1p) {
     const auto at = std::find(names.begin(), names.begin() + numeric_columns, name);
     if (at == names.begin() + numeric_columns) {
-      throw Error(ErrorCode::invalid_argument, "log1p names the column '" + name +
-                                                   "', which is no numeric feature; nearest: '" +
-                                                   nearest_name(name, names) + "'");
+      const std::string nearest = nearest_name(name, names);
+      throw Error(ErrorCode::invalid_argument, "log1p names the column '" + name + "', which is no numeric feature" +
+                                                   (nearest.empty() ? "" : "; nearest: '" + nearest + "'"));
     }
     if (value(minimum, at - names.begin()) < 0.0) {
       throw Error(ErrorCode::invalid_argument, "log1p names the column '" + name + "', whose smallest value is " +

@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <climits>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -59,14 +61,88 @@ std::optional<mode_t> check_target(const std::string& path, const std::string& t
   return status.st_mode & 0777;
 }
 
+/// What keeps a file from being replaced though its directory may be written.
+void check_replaceable(const std::string& path, const std::string& target, const std::string& directory) {
+  struct statx file, folder;
+  if (::statx(AT_FDCWD, target.c_str(), 0, STATX_UID, &file) != 0) return;
+  if (::statx(AT_FDCWD, directory.c_str(), 0, STATX_UID | STATX_MODE, &folder) != 0) return;
+  if ((file.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) fail(path, "a file that is mounted cannot be replaced");
+  if ((file.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0) {
+    fail(path, "the file is set to be immutable or append-only (chattr)");
+  }
+  const uid_t user = ::geteuid();
+  const bool is_foreign = user != file.stx_uid && user != folder.stx_uid && user != 0;
+  if ((folder.stx_mode & S_ISVTX) != 0 && is_foreign) {
+    fail(path, "the file belongs to another user, and its directory lets nobody else replace it");
+  }
+}
+
+struct Target {
+  std::string path, directory;
+  std::optional<mode_t> permissions;  ///< of the file that is there
+};
+
+/// Where a write to `path` goes, once it is known that it can.
+Target find_target(const std::string& path) {
+  if (path.empty()) fail(path, "the path is empty");
+  if (path.find('\0') != std::string::npos) fail(path.c_str(), "the path holds a zero byte");
+  Target target{.path = follow_link(path), .directory = {}, .permissions = {}};
+  target.permissions = check_target(path, target.path);
+  target.directory = directory_of(target.path);
+  check_replaceable(path, target.path, target.directory);
+  return target;
+}
+
+/// The name of a temporary file, where a signal handler finds it. Neither moved nor freed while a handler may read it.
+struct KnownName {
+  std::atomic<bool> is_taken{false}, is_set{false};
+  char text[PATH_MAX];
+};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+KnownName known_names[16];
+
+/// Keeps a file's name among the known ones while it lives; one of many files at once may stay unknown.
+class KnownFile {
+ public:
+  explicit KnownFile(const std::string& name) {
+    if (name.size() >= sizeof known_names->text) return;
+    for (KnownName& one : known_names) {
+      if (one.is_taken.exchange(true)) continue;
+      name.copy(one.text, name.size());
+      one.text[name.size()] = '\0';
+      one.is_set.store(true);
+      known_ = &one;
+      return;
+    }
+  }
+  KnownFile(const KnownFile&) = delete;
+  KnownFile& operator=(const KnownFile&) = delete;
+  ~KnownFile() {
+    if (known_ == nullptr) return;
+    known_->is_set.store(false);
+    known_->is_taken.store(false);
+  }
+
+ private:
+  KnownName* known_ = nullptr;
+};
+
+/// Numbers that earlier runs hardly had: what killed ones left behind must not stand in the way of a process that has
+/// the same number, as in a container.
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> number(
+      static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()));
+  return number++;
+}
+
 /// A new file beside the target that removes itself unless it was renamed.
 class TemporaryFile {
  public:
   TemporaryFile(const std::string& path, const std::string& directory) : path_(path) {
-    static std::atomic<std::uint64_t> counter = 0;
     for (int attempt = 0; attempt < name_attempts; ++attempt) {
       // The name does not contain the target's: a target whose name is as long as the system allows must work too.
-      name_ = fmt::format("{}.cugad-{}-{}.tmp", directory, ::getpid(), counter++);
+      name_ = fmt::format("{}.cugad-{}-{}.tmp", directory, ::getpid(), next_number());
+      known_.emplace(name_);
       descriptor_ = FileDescriptor(retry_interrupted([&] {
         return ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);  // the umask applies
       }));
@@ -123,6 +199,7 @@ class TemporaryFile {
 
   const std::string& path_;  ///< as the caller gave it, for messages
   std::string name_;
+  std::optional<KnownFile> known_;
   FileDescriptor descriptor_;
   std::string buffer_;
   int failed_error_ = 0;
@@ -146,16 +223,23 @@ void sync_directory(const std::string& path, const std::string& directory) {
 
 void write_file_atomically(const std::string& path,
                            const std::function<void(const std::function<void(std::string_view)>& append)>& write) {
-  if (path.empty()) fail(path, "the path is empty");
-  if (path.find('\0') != std::string::npos) fail(path.c_str(), "the path holds a zero byte");
-  const std::string target = follow_link(path);
-  const std::optional<mode_t> permissions = check_target(path, target);
-  const std::string directory = directory_of(target);
-  TemporaryFile file(path, directory);
-  if (permissions) file.set_permissions(*permissions);
+  const Target target = find_target(path);
+  TemporaryFile file(path, target.directory);
+  if (target.permissions) file.set_permissions(*target.permissions);
   write([&](std::string_view bytes) { file.append(bytes); });
-  file.rename_to(target);
-  sync_directory(path, directory);
+  file.rename_to(target.path);
+  sync_directory(path, target.directory);
+}
+
+void check_can_be_written(const std::string& path) {
+  const Target target = find_target(path);
+  const TemporaryFile file(path, target.directory);
+}
+
+void remove_temporary_files() noexcept {
+  for (const KnownName& one : known_names) {
+    if (one.is_set.load()) ::unlink(one.text);
+  }
 }
 
 }  // namespace cugad

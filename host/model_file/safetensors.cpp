@@ -175,6 +175,10 @@ void write(const std::string& path, const File& file) {
   });
 }
 
+void check_metadata(const std::map<std::string, std::string>& metadata) {
+  format_header({.metadata = metadata, .tensors = {}});
+}
+
 namespace {
 
 /// What `read` makes of the file; errors name the path.

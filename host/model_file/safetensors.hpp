@@ -23,6 +23,9 @@ struct File {
 /// Atomic; see write_file_atomically.
 void write(const std::string& path, const File& file);
 
+/// Error{invalid_argument} where no file could hold this metadata: text that is not UTF-8, a header over the limit.
+void check_metadata(const std::map<std::string, std::string>& metadata);
+
 /// Checks header length, JSON, dtypes, shape products, offsets, overlaps and gaps against the file size before
 /// allocating; Error{format} with path and reason for anything damaged, Error{input_output} if it cannot be read.
 File read(const std::string& path);

@@ -73,16 +73,24 @@ std::string number_text(double number) {
   return std::string(buffer, result.ptr);
 }
 
-std::string one_line(std::string_view text, std::size_t longest) {
+std::string escaped(std::string_view text) {
   std::string shown;
-  for (const char letter : text.substr(0, longest)) {
-    const auto byte = static_cast<unsigned char>(letter);
-    if (byte < 0x20 || byte == 0x7f) {
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    // U+0080 to U+009F: a terminal takes them for the escape sequences that they abbreviate.
+    const bool is_high = byte == 0xc2 && at + 1 < text.size() && (static_cast<unsigned char>(text[at + 1]) >> 5) == 4;
+    if (byte < 0x20 || byte == 0x7f || is_high) {
       fmt::format_to(std::back_inserter(shown), "\\x{:02x}", byte);
+      if (is_high) fmt::format_to(std::back_inserter(shown), "\\x{:02x}", static_cast<unsigned char>(text[++at]));
     } else {
-      shown += letter;
+      shown += text[at];
     }
   }
+  return shown;
+}
+
+std::string one_line(std::string_view text, std::size_t longest) {
+  std::string shown = escaped(text.substr(0, longest));
   if (text.size() > longest) shown += "...";
   return shown;
 }

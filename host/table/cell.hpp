@@ -22,6 +22,9 @@ CellKind parse_cell(std::string_view text, double& number);
 /// The text form by which a number is matched with a category: 1 is "1", 0.5 is "0.5", NaN (missing) is empty.
 std::string number_text(double number);
 
+/// The text with its control characters as "\x1b".
+std::string escaped(std::string_view text);
+
 /// The text on one line: control characters escaped, long texts cut.
 std::string one_line(std::string_view text, std::size_t longest = 60);
 

@@ -39,8 +39,19 @@ std::size_t find_column(std::span<const std::string> names, const std::string& n
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{}no column '{}': there are no columns", place, one_line(name)));
   }
-  throw Error(ErrorCode::invalid_argument, fmt::format("{}no column '{}'; the nearest name is '{}'", place,
-                                                       one_line(name), one_line(nearest_name(name, names))));
+  const std::string nearest = nearest_name(name, names);
+  if (!nearest.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}no column '{}'; the nearest name is '{}'", place, one_line(name), one_line(nearest)));
+  }
+  constexpr std::size_t shown = 8;
+  std::string known;
+  for (const std::string& one : names.first(std::min(shown, names.size()))) {
+    known += fmt::format("{}'{}'", known.empty() ? "" : ", ", one_line(one));
+  }
+  if (names.size() > shown) known += fmt::format(" and {} more", names.size() - shown);
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}no column '{}', expected one of {}", place, one_line(name), known));
 }
 
 std::vector<bool> listed_as_text(std::span<const std::string> names, const ReadOptions& options,

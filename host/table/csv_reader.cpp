@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <unordered_set>
 
@@ -147,6 +148,7 @@ class CsvReader : public TableReader {
     }
     switch (parse_cell(cell, number)) {
       case CellKind::number:
+        refuse_too_large(column, cell, number);
         column.numbers.push_back(number);
         return;
       case CellKind::missing:
@@ -157,6 +159,14 @@ class CsvReader : public TableReader {
         throw Error(ErrorCode::format, fmt::format("{}, line {}, column '{}': found '{}', expected a finite number",
                                                    file_, records_.line(), one_line(column.name), one_line(cell)));
     }
+  }
+
+  /// Models take single precision. Here the line is known, later only the row.
+  void refuse_too_large(const Column& column, std::string_view cell, double number) const {
+    constexpr float largest = std::numeric_limits<float>::max();
+    if (std::isfinite(static_cast<float>(number))) return;
+    throw Error(ErrorCode::format, fmt::format("{}, line {}, column '{}': found '{}', expected a number of at most {}",
+                                               file_, records_.line(), one_line(column.name), one_line(cell), largest));
   }
 
   std::string file_;

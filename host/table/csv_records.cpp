@@ -55,16 +55,11 @@ char CsvRecords::first_line_separator() {
   return semicolons >= tabs ? ';' : '\t';
 }
 
-void CsvRecords::keep() {
-  keeping_ = true;
-  mark_ = begin_;
-  mark_next_line_ = next_line_;
-}
+void CsvRecords::keep() { keeping_ = true; }
 
 void CsvRecords::rewind() {
   keeping_ = false;
-  begin_ = mark_;
-  next_line_ = mark_next_line_;
+  kept_read_ = 0;
 }
 
 /// Appends bytes to the buffer; false at the end of the stream.
@@ -74,12 +69,10 @@ bool CsvRecords::fill() {
     throw Error(ErrorCode::format, fmt::format("{}, line {}: longer than {} MiB (a quote that is never closed?)", file_,
                                                next_line_, longest_record >> 20));
   }
-  const std::size_t needed_from = keeping_ ? mark_ : begin_;
-  if (needed_from > 0) {
-    std::memmove(buffer_.data(), buffer_.data() + needed_from, end_ - needed_from);
-    begin_ -= needed_from;
-    end_ -= needed_from;
-    mark_ = 0;
+  if (begin_ > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
   }
   if (end_ == buffer_.size()) buffer_.resize(2 * buffer_.size());
   const std::size_t count = source_->read(buffer_.data() + end_, buffer_.size() - end_);
@@ -129,11 +122,25 @@ std::size_t CsvRecords::quoted_record_size() {
   }
 }
 
-bool CsvRecords::next(std::vector<std::string_view>& cells) {
+/// The next one, from those that are kept or else from the buffer. Sets its line.
+bool CsvRecords::next_record(std::string_view& record) {
+  if (kept_read_ < kept_.size()) {
+    if (keeping_) {
+      record = kept_[kept_read_].record;
+      line_ = kept_[kept_read_++].line;
+      return true;
+    }
+    current_ = std::move(kept_.front());
+    kept_.pop_front();
+    kept_bytes_ -= current_.record.size();
+    record = current_.record;
+    line_ = current_.line;
+    return true;
+  }
   if (begin_ == end_ && !fill()) return false;
   const std::size_t size = record_size();
   line_ = next_line_;
-  std::string_view record(buffer_.data() + begin_, size);
+  record = std::string_view(buffer_.data() + begin_, size);
   begin_ = std::min(begin_ + size + 1, end_);
   next_line_ += 1 + std::count(record.begin(), record.end(), '\n');
   if (record.ends_with('\r')) record.remove_suffix(1);
@@ -141,6 +148,17 @@ bool CsvRecords::next(std::vector<std::string_view>& cells) {
     throw Error(ErrorCode::format,
                 fmt::format("{}, line {}: holds a NUL byte, expected text (is the file binary?)", file_, line_));
   }
+  if (keeping_ && !is_empty(record)) {
+    kept_.push_back({std::string(record), line_});
+    kept_read_ = kept_.size();
+    kept_bytes_ += record.size();
+  }
+  return true;
+}
+
+bool CsvRecords::next(std::vector<std::string_view>& cells) {
+  std::string_view record;
+  if (!next_record(record)) return false;
   split(record, cells);
   return true;
 }
@@ -148,7 +166,7 @@ bool CsvRecords::next(std::vector<std::string_view>& cells) {
 void CsvRecords::split(std::string_view record, std::vector<std::string_view>& cells) {
   cells.clear();
   unescaped_.clear();
-  if (without_blanks(record).empty() && separator_ != '\t') return;
+  if (is_empty(record)) return;
   const char* position = record.data();
   const char* const end = position + record.size();
   for (;;) {

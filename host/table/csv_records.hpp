@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/table/byte_source.hpp"
+#include "host/table/cell.hpp"
 
 namespace cugad {
 
@@ -24,15 +25,22 @@ class CsvRecords {
   /// The line, from 1, on which the record that `next` gave begins.
   std::int64_t line() const { return line_; }
 
-  /// From here on everything read is kept, until `rewind` goes back to this place.
+  /// From here on all records but empty lines are kept, until `rewind` goes back to this place.
   void keep();
   void rewind();
-  std::size_t kept_bytes() const { return begin_ - mark_; }
+  std::size_t kept_bytes() const { return kept_bytes_; }
 
  private:
+  /// A record that was read and will be once more: its bytes and its line.
+  struct Kept {
+    std::string record;
+    std::int64_t line;
+  };
+  bool next_record(std::string_view& record);
   bool fill();
   char first_line_separator();
   bool is_blank(char letter) const { return letter == ' ' || (letter == '\t' && separator_ != '\t'); }
+  bool is_empty(std::string_view record) const { return separator_ != '\t' && without_blanks(record).empty(); }
   std::size_t record_size();
   std::size_t quoted_record_size();
   void split(std::string_view record, std::vector<std::string_view>& cells);
@@ -46,8 +54,10 @@ class CsvRecords {
   std::size_t end_ = 0;    ///< where the bytes in the buffer end
   bool ended_ = false;
   bool keeping_ = false;
-  std::size_t mark_ = 0;
-  std::int64_t mark_next_line_ = 1;
+  std::deque<Kept> kept_;
+  std::size_t kept_read_ = 0;  ///< of `kept_`, while keeping; else those read are no longer there
+  std::size_t kept_bytes_ = 0;
+  Kept current_;  ///< the last record that came out of `kept_`
   std::int64_t line_ = 0;
   std::int64_t next_line_ = 1;
   std::deque<std::string> unescaped_;  ///< quoted cells of this record that hold doubled quotes

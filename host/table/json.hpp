@@ -121,6 +121,7 @@ class JsonBuilder final : public nlohmann::json_sax<Json> {
   bool key(std::string& name) override {
     Json& object = *open_.back();
     const bool is_repeated = object.contains(name);
+    if (!is_repeated && object.size() == most_keys) return false;
     if (is_repeated && on_repeated_) on_repeated_(name);
     member_ = &object[name];
     if (is_repeated) const TakenApart earlier(*member_);
@@ -129,6 +130,9 @@ class JsonBuilder final : public nlohmann::json_sax<Json> {
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
 
  private:
+  /// Objects are searched key by key, and none that this library writes comes near so many.
+  static constexpr std::size_t most_keys = 256;
+
   bool put(Json value) {
     place() = std::move(value);
     return true;
@@ -155,8 +159,9 @@ class JsonBuilder final : public nlohmann::json_sax<Json> {
 };
 
 /// Parses a text from outside into `value`, which is null and stands beside a TakenApart. False where the text is not
-/// JSON or nested so deeply that copying or printing the value, which calls itself for every level, could exhaust the
-/// stack. `on_repeated` (optional) is told a key that its object had before; the last of them counts.
+/// JSON, nested so deeply that copying or printing the value, which calls itself for every level, could exhaust the
+/// stack, or has an object of more keys than any of ours. `on_repeated` (optional) is told a key that its object had
+/// before; the last of them counts.
 template <class Json>
 bool parse_json(std::string_view text, Json& value,
                 const typename JsonBuilder<Json>::OnRepeated& on_repeated = nullptr) {

@@ -26,25 +26,35 @@ inline std::size_t edit_distance(std::string_view first, std::string_view second
   return row.back();
 }
 
-/// The known name nearest to the given one (the first of several), for "did you mean" messages; empty if none is known.
-/// Of long names the beginnings are compared: names may come from a file that wants to cost time.
+/// The known name nearest to the given one (the first of several), for "did you mean" messages; empty where none is
+/// near, as a name that shares next to nothing with the given one would only puzzle. Near is also the first that begins
+/// with it. Of long names the beginnings are compared: names may come from a file that wants to cost time.
 inline std::string nearest_name(std::string_view given, std::span<const std::string> known) {
-  constexpr std::size_t longest = 100;
+  constexpr std::size_t longest = 100, fewest_letters = 3;
   given = given.substr(0, longest);
   const std::string* nearest = nullptr;
-  std::size_t least = 0;
+  std::size_t least = std::max<std::size_t>(2, given.size() / 3) + 1;
   for (const std::string& name : known) {
     const std::string_view start = std::string_view(name).substr(0, longest);
     const std::size_t longer = std::max(start.size(), given.size());
     const std::size_t shorter = std::min(start.size(), given.size());
-    if (nearest != nullptr && longer - shorter >= least) continue;  // the lengths alone make it no nearer
+    if (longer - shorter >= least) continue;  // the lengths alone make it no nearer
     const std::size_t distance = edit_distance(given, start);
-    if (nearest == nullptr || distance < least) {
-      nearest = &name;
-      least = distance;
-    }
+    if (distance >= least || distance == longer) continue;  // the latter has no letter in common
+    nearest = &name;
+    least = distance;
   }
-  return nearest == nullptr ? std::string() : *nearest;
+  if (nearest != nullptr) return *nearest;
+  const auto begun = std::find_if(known.begin(), known.end(), [&](const std::string& name) {
+    return given.size() >= fewest_letters && name.starts_with(given);
+  });
+  return begun == known.end() ? std::string() : *begun;
+}
+
+/// ", did you mean 'seed'?", or nothing where no known name is near.
+inline std::string did_you_mean(std::string_view given, std::span<const std::string> known) {
+  const std::string nearest = nearest_name(given, known);
+  return nearest.empty() ? "" : ", did you mean '" + nearest + "'?";
 }
 
 }  // namespace cugad

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -52,9 +53,36 @@ std::string fixed_options(DetectorOptions options) {
 
 }  // namespace
 
-std::string Checkpoint::path() const { return (std::filesystem::path(directory_) / "checkpoint.safetensors").string(); }
+void keep_aside(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return;
+  const std::filesystem::path whole = path;
+  std::filesystem::path aside;
+  int number = 1;
+  do {
+    aside = whole;
+    aside.replace_filename(whole.stem().string() + "." + std::to_string(number++) + whole.extension().string());
+  } while (std::filesystem::exists(std::filesystem::symlink_status(aside, error)));
+  std::filesystem::rename(whole, aside, error);
+  if (!error) return;
+  throw Error(ErrorCode::input_output, "cannot rename '" + path + "' to '" + aside.string() + "': " + error.message());
+}
 
-void Checkpoint::save(const GanTraining& training) const {
+bool is_regular_checkpoint(const FitControl& control) {
+  return control.checkpoint_every < std::numeric_limits<std::int64_t>::max();
+}
+
+void keep_unasked(const FitControl& control, const std::function<void()>& save) {
+  try {
+    save();
+  } catch (const Error& error) {
+    if (control.on_message) control.on_message(std::string("no checkpoint is kept: ") + error.what());
+  }
+}
+
+std::string Checkpoint::path() const { return (std::filesystem::path(directory_) / file_name).string(); }
+
+void Checkpoint::save(const GanTraining& training) {
   std::error_code error;
   std::filesystem::create_directories(directory_, error);
   if (error) {
@@ -94,10 +122,12 @@ void Checkpoint::save(const GanTraining& training) const {
   file.metadata["step"] = std::to_string(training.step_);
   file.metadata["options"] = fixed_options(training.options_);
   file.metadata["rows"] = fingerprint(training.rows_, context);
+  if (!is_ours_) keep_aside(path());
   safetensors::write(path(), file);
+  is_ours_ = true;
 }
 
-bool Checkpoint::load(GanTraining& training) const {
+bool Checkpoint::load(GanTraining& training) {
   if (!std::filesystem::exists(path())) return false;
   const safetensors::File file = safetensors::read(path());
   const auto damaged = [&](const std::string& what) {
@@ -193,6 +223,7 @@ bool Checkpoint::load(GanTraining& training) const {
     training.write_scale(m);
   }
   training.step_ = step;
+  is_ours_ = true;
   context.synchronize();
   return true;
 }

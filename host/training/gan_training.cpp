@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -294,8 +295,11 @@ void GanTraining::begin_second_phase(const FitControl& control) {
 
 void GanTraining::run(const FitControl& control) {
   const bool keeps = !control.checkpoint_directory.empty();
-  const Checkpoint checkpoint(control.checkpoint_directory);
-  const std::int64_t every = std::max<std::int64_t>(1, (control.checkpoint_every + interval - 1) / interval) * interval;
+  Checkpoint checkpoint(control.checkpoint_directory);
+  const bool is_regular = keeps && is_regular_checkpoint(control);
+  const std::int64_t latest = std::numeric_limits<std::int64_t>::max() - interval;
+  const std::int64_t every =
+      std::max<std::int64_t>(1, (std::min(control.checkpoint_every, latest) + interval - 1) / interval) * interval;
   const auto tell = [&] {
     if (control.on_progress) control.on_progress({.step = step_, .steps = steps(), .models = telemetry_});
   };
@@ -310,9 +314,14 @@ void GanTraining::run(const FitControl& control) {
     std::int64_t to = std::min(steps(), (step_ / interval + 1) * interval);
     if (before_second_phase) to = all_rest ? options_.steps : std::min(to, options_.steps);
     if (!all_rest && !advance(to, control)) {
-      if (keeps) checkpoint.save(*this);
-      throw Error(ErrorCode::cancelled, "training was stopped after step " + std::to_string(step_) +
-                                            (keeps ? "; its checkpoint is in " + control.checkpoint_directory : ""));
+      const std::string stopped = "training was stopped after step " + std::to_string(step_);
+      try {
+        if (keeps) checkpoint.save(*this);
+      } catch (const Error& error) {
+        throw Error(error.code(), error.what() + ("; " + stopped) + ", which is not saved");
+      }
+      throw Error(ErrorCode::cancelled,
+                  stopped + (keeps ? "; its checkpoint is in " + control.checkpoint_directory : ""));
     }
     step_ = to;
     guard(control);
@@ -320,9 +329,10 @@ void GanTraining::run(const FitControl& control) {
     if (has_second_phase() && step_ == options_.steps) begin_second_phase(control);
     context_.synchronize();  // a checkpoint reads on a stream of its own
     tell();
-    if (keeps && (step_ % every == 0 || step_ == steps())) checkpoint.save(*this);
+    if (is_regular && (step_ % every == 0 || step_ == steps())) checkpoint.save(*this);
   }
-  if (step_ == first) tell();  // the checkpoint left nothing to do
+  if (step_ == first) return tell();  // the checkpoint left nothing to do
+  if (keeps && !is_regular) keep_unasked(control, [&] { checkpoint.save(*this); });
 }
 
 }  // namespace cugad

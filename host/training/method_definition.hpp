@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "host/training/training_step.hpp"
 
@@ -20,6 +21,7 @@ struct MethodDefinition {
   bool stops_by_coverage = false;  ///< label-free stopping looks at how well generated rows cover the training rows
 };
 const MethodDefinition& definition_of(Method method);
+std::span<const MethodDefinition* const> method_definitions();
 
 template <class Step>
 std::unique_ptr<TrainingStep> make_step(Context context, const DetectorOptions& options, const MethodNetworks& networks,

@@ -170,7 +170,7 @@ typedef struct cugad_fit_controls {
   void (*on_message)(const char* message, void* user);
   void* user;                       /* given to both */
   const char* checkpoint_directory; /* NULL: no checkpoints; a cancelled fit saves one, too */
-  int64_t checkpoint_every;         /* steps; 0: 100 */
+  int64_t checkpoint_every;         /* steps; 0: 100; INT64_MAX: only when cancelled */
   int32_t resume;                   /* 1: go on from the directory's checkpoint, if there is one */
   int32_t binary_columns;           /* so many last columns are 0/1: centred, neither scaled nor logged */
   const char* const* column_names;  /* `columns` names; NULL: "0", "1", ... */

@@ -232,8 +232,8 @@ struct FitControl {
   std::function<void(const std::string&)> on_message;   ///< one line: a model was restored, a column is constant, ...
   const std::atomic<bool>* cancel =
       nullptr;                          ///< when it becomes true, fit saves a checkpoint and throws Error{cancelled}
-  std::string checkpoint_directory;     ///< empty: none
-  std::int64_t checkpoint_every = 100;  ///< steps, rounded up to a multiple of 100
+  std::string checkpoint_directory;     ///< empty: none; what another fit left there is renamed, not overwritten
+  std::int64_t checkpoint_every = 100;  ///< steps, rounded up to a multiple of 100; the largest: only when cancelled
   bool resume = false;                  ///< continue from the directory's checkpoint if there is one
 };
 

@@ -31,7 +31,7 @@ void check(cublasStatus_t status, const char* call) {
 /// One handle per device, made at its first use and kept: making one allocates.
 cublasLtHandle_t handle_of_current_device() {
   static std::mutex mutex;
-  static std::map<int, cublasLtHandle_t> handles;
+  static auto& handles = *new std::map<int, cublasLtHandle_t>;  // never freed: calls may come while the process ends
   int device = 0;
   device::check(cudaGetDevice(&device), "cudaGetDevice");
   const std::lock_guard<std::mutex> lock(mutex);

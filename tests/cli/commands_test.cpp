@@ -36,6 +36,19 @@ TEST_F(Commands, OptionsWithoutEffectAreNamed) {
   const Outcome idle = run(train(at("m.safetensors"), {"--quiet", "--cycle-hidden", "8", "--batch", "16"}));
   EXPECT_EQ(idle.code, 0);
   EXPECT_TRUE(is_one_line(idle.err, "cugad: warning: --cycle-hidden has no effect", "method anogan")) << idle.err;
+  const std::vector<std::pair<std::vector<std::string>, std::string>> reasons = {
+      {{"--contamination", "0.1", "--false-alarm-rate", "0.02"},
+       "--contamination has no effect with method anogan beside --false-alarm-rate 0.02"},
+      {{"--restarts", "4"}, "--restarts has no effect with method anogan without --score search"},
+      {{"--kappa", "2"}, "--kappa has no effect with method anogan without --method fanogan"},
+      {{"--minibatch-dimensions", "2"},
+       "--minibatch-dimensions has no effect with method anogan without --minibatch-kernels"},
+      {{"--coverage-rows", "50", "--coverage", "0"},
+       "--coverage-rows has no effect with method anogan beside --coverage 0"}};
+  for (const auto& [flags, reason] : reasons) {
+    const Outcome outcome = run(train(at("m"), flags));
+    EXPECT_NE(outcome.err.find("cugad: warning: " + reason + "\n"), std::string::npos) << outcome.err;
+  }
 }
 
 TEST_F(Commands, TwoRunsGiveTheSameBytes) {
@@ -336,6 +349,34 @@ TEST_F(Commands, TrainsOnAllRowsWithoutNormalAndSaysSo) {
   EXPECT_NE(outcome.out.find("3,000 of 3,000"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.err.find("note: trains on all 3,000 rows"), std::string::npos) << outcome.err;
   EXPECT_EQ(run_well({"info", "--model", at("m.safetensors")}).find("label="), std::string::npos);
+}
+
+/// Names that a file gives must not steer the terminal that they are shown on.
+TEST_F(Commands, ControlCharactersOfNamesAreEscaped) {
+  const std::string escape = "\x1b]0;x\x07\x1b[2J", high = "\xc2\x9b[2J";
+  // A file that begins with such characters is no table.
+  std::string rows = std::string(70, 'a') + escape + ",b" + high + ",g" + escape + ",label" + escape + "\n";
+  for (int row = 0; row < 60; ++row) {
+    rows += std::to_string(row) + "," + std::to_string(row * row % 7) + ",u" + escape + ",ok" + escape + "\n";
+  }
+  write_file(at("t.csv"), rows);
+  const std::vector<std::string> small = {"--population", "1", "--steps", "20", "--hidden", "8", "--bank-rows", "20"};
+  const std::vector<std::string> single = {"train", at("t.csv"), "--output",    at("m"),       "--label-column",
+                                           "-1",    "--normal",  "ok" + escape, "--condition", "b" + high};
+  const std::vector<std::string> fleet = {
+      "train", at("t.csv"), "--output", at("m"), "--exclude", "-1", "--group-by", "2", "--fleet-minimum-rows", "70"};
+  for (std::vector<std::string> arguments : {single, fleet}) {
+    arguments.insert(arguments.end(), small.begin(), small.end());
+    const Outcome trained = run(arguments);
+    EXPECT_EQ(trained.code, 0) << trained.err;
+    const Outcome scored = run({"score", at("t.csv"), "--model", at("m"), "--output", at("s.csv")});
+    const std::string shown =
+        trained.out + trained.err + run_well({"info", "--model", at("m")}) + scored.out + scored.err;
+    EXPECT_NE(shown.find("\\x1b[2J"), std::string::npos) << shown;
+    EXPECT_NE(shown.find("\\xc2\\x9b[2J"), std::string::npos) << shown;
+    EXPECT_EQ(shown.find('\x1b'), std::string::npos) << shown;
+    EXPECT_EQ(shown.find("\xc2\x9b"), std::string::npos) << shown;
+  }
 }
 
 }  // namespace

@@ -97,5 +97,45 @@ TEST_F(Config, EmptyFileIsFine) {
   EXPECT_EQ(run(train(at("m"), {"--config", at("settings.toml"), "--quiet"})).code, 0);
 }
 
+/// The parser calls itself for every part of a dotted key.
+TEST_F(Config, KeysOfManyPartsAreRefused) {
+  std::string parts = "a", spaced = "a", in_quotes = "\"a\"";
+  for (int part = 0; part < 60'000; ++part) {
+    parts += ".a";
+    spaced += " . a";
+    in_quotes += ".'a.b'";
+  }
+  for (const std::string& toml :
+       {parts + " = 1", "[" + parts + "]", "[[" + parts + "]]", spaced + " = 1", in_quotes + " = 1",
+        "hidden = {" + parts + " = 1}", "a = [\"\"\"b\"\"\"\", {" + parts + " = 1}]", "a = '''b''''\n" + parts + " = 1",
+        "a = \"\\\"\" # \"\n" + parts + " = 1"}) {
+    write_file(at("c.toml"), toml);
+    const Outcome outcome = run(train(at("m"), {"--config", at("c.toml")}));
+    EXPECT_EQ(outcome.code, 2) << toml.substr(0, 40);
+    EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: " + at("c.toml") + ":", "flat keys")) << outcome.err;
+  }
+}
+
+TEST_F(Config, DotsOfNumbersAndTextsAreNoKeys) {
+  EXPECT_EQ(
+      trained_value(small + "search_until = [10, 20]\nsearch_rate = [0.1, 0.01, # 1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6\n" +
+                        " 0.001]\nlog = '" + at("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v") + "'\n",
+                    {}, "search_rate"),
+      "0.1,0.01,0.001");
+}
+
+TEST_F(Config, KeysThatAreWrongAreNamed) {
+  const auto message = [&](const std::string& toml) {
+    write_file(at("c.toml"), toml);
+    const Outcome outcome = run(train(at("m"), {"--config", at("c.toml")}));
+    EXPECT_EQ(outcome.code, 2);
+    return outcome.err;
+  };
+  EXPECT_TRUE(is_one_line(message("config = 'other.toml'"), "cugad: error: ", "cannot name another"));
+  EXPECT_TRUE(is_one_line(message("poplation = 2"), "cugad: error: ", "did you mean 'population'?"));
+  EXPECT_EQ(message("zzz = 2").find("did you mean"), std::string::npos);
+  EXPECT_TRUE(is_one_line(message("learning_rate = 0.1\nlearning-rate = 0.2"), "cugad: error: ", "given twice"));
+}
+
 }  // namespace
 }  // namespace cugad::cli_test

@@ -25,6 +25,11 @@ bool wait_until(const std::function<bool()>& condition) {
 
 class Interrupts : public CommandTest {
  protected:
+  void SetUp() override {
+    CommandTest::SetUp();
+    for (const int number : {SIGINT, SIGHUP})
+      signal(number, SIG_DFL);  // a shell ignores them for jobs in the background
+  }
   std::vector<std::string> long_training(const std::string& output, const std::vector<std::string>& more = {}) const {
     std::vector<std::string> arguments = train(output, {"--quiet", "--log", output + ".jsonl"});
     for (std::size_t index = 0; index + 1 < arguments.size(); ++index) {
@@ -77,7 +82,7 @@ TEST_F(Interrupts, AFinishedTrainingSaysItsSteps) {
 }
 
 TEST_F(Interrupts, CtrlCLeavesACheckpointThatResumes) {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGXCPU}) {
     const std::string output = at("m" + std::to_string(signal));
     Process process(long_training(output), at("."));
     ASSERT_TRUE(has_begun(output));
@@ -92,6 +97,47 @@ TEST_F(Interrupts, CtrlCLeavesACheckpointThatResumes) {
     EXPECT_EQ(read_file(output), whole_model());
     EXPECT_FALSE(std::filesystem::exists(output + ".checkpoint"));
   }
+}
+
+/// As `nohup` does it, and a shell to the jobs of a script.
+TEST_F(Interrupts, ASignalThatWasIgnoredStaysSo) {
+  for (const int number : {SIGINT, SIGHUP}) {
+    const std::string output = at("m" + std::to_string(number));
+    const auto earlier = signal(number, SIG_IGN);
+    Process process(long_training(output), at("."));
+    signal(number, earlier);
+    ASSERT_TRUE(has_begun(output));
+    process.send(number);
+    EXPECT_EQ(process.wait().code, 0);
+    EXPECT_TRUE(std::filesystem::exists(output));
+  }
+}
+
+/// A terminal that closes sends SIGHUP more than once, a limit of processor time SIGXCPU every second.
+TEST_F(Interrupts, RepeatedHangUpsStillLeaveACheckpoint) {
+  for (const int number : {SIGHUP, SIGXCPU}) {
+    const std::string output = at("m" + std::to_string(number));
+    Process process(long_training(output), at("."));
+    ASSERT_TRUE(has_begun(output));
+    for (int times = 0; times < 3; ++times) process.send(number);
+    EXPECT_EQ(process.wait().code, 130);
+    EXPECT_TRUE(std::filesystem::exists(output + ".checkpoint/checkpoint.safetensors"));
+  }
+}
+
+TEST_F(Interrupts, ASecondCtrlCLeavesNoTemporaryFile) {
+  const std::string rows = read_file(table);
+  std::string many = rows;
+  for (int times = 0; times < 20; ++times) many += rows.substr(rows.find('\n') + 1);
+  write_file(at("many.csv"), many);
+  std::filesystem::create_directory(at("results"));
+  Process process({"score", at("many.csv"), "--model", model, "--output", at("results/s.csv"), "--threads", "1"},
+                  at("."));
+  ASSERT_TRUE(wait_until([&] { return !std::filesystem::is_empty(at("results")); }));
+  process.send(SIGINT);
+  process.send(SIGINT);
+  EXPECT_EQ(process.wait().code, 130);
+  EXPECT_TRUE(std::filesystem::is_empty(at("results")));
 }
 
 TEST_F(Interrupts, CheckpointOfOtherOptionsIsRefused) {

@@ -9,6 +9,7 @@ file's size; and, for what goes to standard output, /dev/full. Where the script 
 and it says so. After each case the space comes back and the same command must make the same file as if nothing had been.
 """
 
+import itertools
 import os
 import pathlib
 import resource
@@ -130,6 +131,7 @@ def below_size_limit(writer, place):
 
 def writers(base):
     """All that the command writes to files."""
+    number = itertools.count()
     train = ["train", base / "table.csv", *training("64"), "--steps"]
     fleet = ["train", base / "fleet.csv", *training(), "--group-by", "group", "--fleet-minimum-rows", 20, "--steps"]
     command.well(*train, 100, "--output", base / "model")
@@ -148,13 +150,14 @@ def writers(base):
         return lambda place: [*arguments, 300, "--output", base / "resumed", "--checkpoint", place / "kept", "--resume"]
 
     return [
-        # Their last checkpoint goes elsewhere, so that only the model meets the fault.
-        Writer("model", lambda place: [*train, 100, "--checkpoint", base / "elsewhere", "--output", place / "file"],
-               "file"),
-        Writer("model of a fleet", lambda place: [*fleet, 100, "--checkpoint", base / "elsewhere_too", "--output",
-                                                  place / "file"], "file"),
+        # Their checkpoint is elsewhere, so that only the model meets the fault.
+        Writer("model", lambda place: [*train, 100, "--checkpoint", base / "elsewhere", "--resume", "--output",
+                                       place / "file"], "file"),
+        Writer("model of a fleet", lambda place: [*fleet, 100, "--checkpoint", base / "elsewhere_too", "--resume",
+                                                  "--output", place / "file"], "file"),
         Writer("checkpoint", continued(train), "kept/checkpoint.safetensors", earlier_checkpoint(train)),
-        Writer("log", lambda place: [*train, 2000, "--patience", 0, "--output", base / "unused", "--log",
+        # Each stops with a checkpoint, which a second one would not touch but tell of.
+        Writer("log", lambda place: [*train, 2000, "--patience", 0, "--output", base / f"unused-{next(number)}", "--log",
                                      place / "log"], "log", earlier=lambda place: None, timed=True, appended=True),
         Writer("scores .csv", lambda place: [*score, place / "file.csv"], "file.csv"),
         Writer("scores .npy", lambda place: [*score, place / "file.npy"], "file.npy"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SIGINT, SIGTERM and SIGPIPE at random moments of every command that takes a while.
+"""SIGINT, SIGTERM, SIGHUP, SIGXCPU and SIGPIPE at random moments of every command that takes a while.
 
   tests/faults/signals.py --command build/cpu/cugad [--times 6] [--seed N]
 
@@ -102,6 +102,8 @@ def leave_early(command, base):
 def main():
     chosen = options(__doc__, times=6)
     command, randomness = Command(chosen.command), random.Random(chosen.seed)
+    for number in (signal.SIGINT, signal.SIGHUP):  # a shell ignores them for jobs in the background
+        signal.signal(number, signal.SIG_DFL)
     rows = []
     try:
         with folder() as made:
@@ -116,7 +118,8 @@ def main():
                     whole = contents(place / result) if result else None
                 codes = [interrupt(command, name, arguments, result, resumes, number, randomness.uniform(0.05, 0.9),
                                    whole, seconds)
-                         for number in (signal.SIGINT, signal.SIGTERM) for _ in range(chosen.times)]
+                         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
+                         for _ in range(chosen.times)]
                 rows.append((name, len(codes), codes.count(INTERRUPTED), codes.count(0)))
                 print(f"{name}: {len(codes)} signals, {codes.count(INTERRUPTED)} interrupted it", flush=True)
             noticed = leave_early(command, base)

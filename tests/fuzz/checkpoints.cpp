@@ -43,7 +43,7 @@ struct Base {
 bool checkpoint(std::string_view input) {
   static const Base base;
   const auto training = test::make_training(tiny_options(), base.rows);
-  const Checkpoint kept(base.directory.path());
+  Checkpoint kept(base.directory.path());
   try {
     cugad::safetensors::write(base.path(), edited(base.file, input));
     require(kept.load(*training), "a checkpoint is not seen");

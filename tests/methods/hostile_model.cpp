@@ -75,6 +75,22 @@ TEST(HostileModel, DeepNestingIsRefused) {
   }
 }
 
+/// Objects are searched key by key: 80,000 of them would take a minute, those of a header of 100 MB days.
+TEST(HostileModel, ManyKeysAreRefused) {
+  nlohmann::json many = nlohmann::json::object();
+  for (int key = 0; key < 200'000; ++key) many[std::to_string(key)] = 1;
+  const File good = file_of(brief_options());
+  for (const char* key : {"columns", "transform", "score_statistics", "telemetry", "novelty", "score_calibration",
+                          "options", "format_version"}) {
+    SCOPED_TRACE(key);
+    File file = good;
+    file.metadata[key] = many.dump();
+    expect_refused<Detector>(file, {});
+    file.metadata[key] = "{\"residual\": [" + many.dump() + "]}";
+    expect_refused<Detector>(file, {});
+  }
+}
+
 /// What lies in brackets inside a text is no nesting.
 TEST(HostileModel, BracketsInNamesAreNoNesting) {
   const TemporaryDirectory directory;

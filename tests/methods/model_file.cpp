@@ -4,6 +4,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "cugad/fleet.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "tests/common/device.hpp"
 #include "tests/common/temporary_directory.hpp"
@@ -158,7 +159,7 @@ std::vector<Damage> damages() {
       {"format_version", [](File& f) { f.metadata["format_version"] = "one"; }},
       {"'options'", [](File& f) { f.metadata.erase("options"); }},
       {"options", [](File& f) { f.metadata["options"] = "{"; }},
-      {"did you mean", edit("options", [](Json& o) { o["colour"] = 1; })},
+      {"did you mean", edit("options", [](Json& o) { o["scroe"] = 1; })},
       {"'population'", edit("options", [](Json& o) { o["population"] = 0; })},
       {"shape", edit("options", [](Json& o) { o["population"] = 60000; })},
       {"shape", edit("options", [](Json& o) { o["latent"] = 4000; })},
@@ -263,6 +264,24 @@ TEST(ModelFile, NamesMustBeText) {
   expect_error(ErrorCode::invalid_argument, {"column 1", "UTF-8"}, [&] {
     detector.fit(normal_rows(20, 1).view(), {}, {"a", "caf\xe9", "c", "d", "e", "f"});
   });
+}
+
+/// Nor texts that leave no room in the header of one.
+TEST(ModelFile, TextsMustFit) {
+  const Matrix rows = normal_rows(60, 1);
+  FitControl control;
+  control.on_progress = [](const FitProgress&) { ADD_FAILURE() << "was trained"; };
+  Detector detector(test_device(1), quick_options());
+  detector.attach("encoder", std::string(50'000'000, 'x'));
+  const std::string long_name(50'000'000, 'y');
+  expect_error(ErrorCode::invalid_argument, {"too long for a model file", "at most 100000000"},
+               [&] { detector.fit(rows.view(), control, {"a", "b", "c", "d", "e", long_name}); });
+  Fleet fleet(test_device(1), quick_options());
+  std::vector<std::string> groups(60, "a");
+  groups.front() = long_name;
+  fleet.attach("encoder", std::string(50'000'000, 'x'));
+  expect_error(ErrorCode::invalid_argument, {"too long for a model file", "at most 100000000"},
+               [&] { fleet.fit(rows.view(), groups, control); });
 }
 
 }  // namespace

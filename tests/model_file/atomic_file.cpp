@@ -258,6 +258,60 @@ TEST(AtomicFile, RefusesPathsThatLeadNowhere) {
   EXPECT_EQ(directory.names(), Names{"file"});
 }
 
+/// What writing would refuse, the check refuses, and makes nothing.
+TEST(AtomicFile, ACheckTellsWhatWritingWould) {
+  const TemporaryDirectory directory;
+  write_text(directory.file("old"), "old");
+  ASSERT_EQ(mkfifo(directory.file("pipe").c_str(), 0600), 0);
+  std::filesystem::create_symlink("nowhere", directory.file("dangling"));
+  for (const std::string name : {"pipe", "dangling", "missing/a", "old/a", "."}) {
+    EXPECT_THROW(check_can_be_written(directory.file(name)), Error) << name;
+  }
+  EXPECT_NO_THROW(check_can_be_written(directory.file("old")));
+  EXPECT_NO_THROW(check_can_be_written(directory.file("new")));
+  EXPECT_EQ(read_text(directory.file("old")), "old");
+  EXPECT_EQ(directory.names().size(), 3u);
+}
+
+/// As in /tmp: who may write there may still not replace what others wrote.
+TEST(AtomicFile, RefusesAFileThatOnlyItsOwnerMayReplace) {
+  const TemporaryDirectory directory;
+  write_text(directory.file("a"), "old");
+  chmod(directory.path().c_str(), 01777);
+  const WithoutRoot without_root;
+  if (geteuid() == getuid()) GTEST_SKIP() << "does not run as root and cannot act as another user";
+  EXPECT_THROW(check_can_be_written(directory.file("a")), Error);
+  EXPECT_NE(failure_of(directory.file("a")).find("belongs to another user"), std::string::npos);
+  EXPECT_NO_THROW(check_can_be_written(directory.file("b")));
+}
+
+/// For a signal handler that ends the process.
+TEST(AtomicFile, FilesUnderWayCanBeRemovedAtOnce) {
+  const TemporaryDirectory directory;
+  EXPECT_THROW(write_file_atomically(directory.file("a"),
+                                     [&](const auto& append) {
+                                       append("new");
+                                       EXPECT_EQ(directory.names().size(), 1u);
+                                       remove_temporary_files();
+                                       EXPECT_TRUE(directory.names().empty());
+                                     }),
+               Error);
+  write_whole(directory.file("b"), "new");
+  remove_temporary_files();
+  EXPECT_EQ(read_text(directory.file("b")), "new");
+}
+
+/// In a container every run may have the same number of its process.
+TEST(AtomicFile, WhatKilledRunsLeftDoesNotStandInTheWay) {
+  const TemporaryDirectory directory;
+  for (int number = 0; number < 2000; ++number) {
+    write_text(directory.file(".cugad-" + std::to_string(getpid()) + "-" + std::to_string(number) + ".tmp"), "left");
+  }
+  write_whole(directory.file("a"), "new");
+  EXPECT_EQ(read_text(directory.file("a")), "new");
+  EXPECT_EQ(directory.names().size(), 2001u);
+}
+
 TEST(AtomicFile, WritersOfOneTargetDoNotMix) {
   const TemporaryDirectory directory;
   std::vector<std::thread> writers;

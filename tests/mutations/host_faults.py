@@ -139,4 +139,8 @@ HOST_FAULTS = [
          "Checkpoint.*", TRAINING),
     host("checkpoint: resumed at its first step", CHECKPOINT, "  training.step_ = step;\n",
          "  training.step_ = step - step;\n", "Checkpoint.*", TRAINING),
+    host("checkpoint: one of another training is overwritten", CHECKPOINT, "  if (!is_ours_) keep_aside(path());\n", "",
+         "Checkpoint.*", TRAINING),
+    host("checkpoint: unasked ones must succeed", CHECKPOINT, "  } catch (const Error& error) {\n    if (control.on_message)",
+         "  } catch (const std::bad_alloc& error) {\n    if (control.on_message)", "Checkpoint.*", TRAINING),
 ]

@@ -58,7 +58,7 @@ TEST_F(EncoderTest, MissingColumnsAndWrongKindsAreNamed) {
   mentions(text, "column 'load': found 'high' in row 1");
   const Error large = error_of([&] { encoder.encode(read("b.csv", "bytes,service,load,state\n1e39,x,2,up\n")); });
   EXPECT_EQ(large.code(), ErrorCode::format);
-  mentions(large, "row 0, column 'bytes'");
+  mentions(large, "b.csv, line 2, column 'bytes'");
   EXPECT_TRUE(encoder.unseen().empty());
 }
 

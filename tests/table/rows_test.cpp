@@ -94,9 +94,15 @@ TEST(NearestName, PrefersTheFewestEdits) {
   EXPECT_EQ(nearest_name("servcie", known), "service");
   EXPECT_EQ(nearest_name("bytes_ou", known), "bytes_out");
   EXPECT_EQ(nearest_name("bytesin", known), "bytes_in");
-  EXPECT_EQ(nearest_name("", known), "load");
+  EXPECT_EQ(nearest_name("serv", known), "service");
   EXPECT_EQ(nearest_name("service", known), "service");
   EXPECT_EQ(nearest_name("x", {}), "");
+  // Names that share next to nothing would only puzzle.
+  for (const char* far : {"", "a", "xyz", "out", "contamination", "bytes_per_second"}) {
+    EXPECT_EQ(nearest_name(far, known), "") << far;
+  }
+  EXPECT_EQ(did_you_mean("laod", known), ", did you mean 'load'?");
+  EXPECT_EQ(did_you_mean("temperature", known), "");
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
   EXPECT_EQ(edit_distance("", "abc"), 3u);
 }

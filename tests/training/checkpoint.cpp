@@ -185,6 +185,52 @@ TEST(Checkpoint, IsWrittenAsOftenAsAsked) {
   EXPECT_EQ(safetensors::read(file_in(directory)).metadata.at("step"), "400");
 }
 
+/// Without `resume`, what is there belongs to somebody else.
+TEST(Checkpoint, ThatOfAnotherTrainingIsKeptAside) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  DetectorOptions other = two_models();
+  other.seed = 77;
+  stop_at(other, rows, directory, 100);
+  const std::string kept = read_text(file_in(directory));
+  stop_at(two_models(), rows, directory, 200);
+  stop_at(two_models(), rows, directory, 300);
+  EXPECT_EQ(read_text(directory.file("checkpoints/deep/checkpoint.1.safetensors")), kept);
+  EXPECT_EQ(safetensors::read(directory.file("checkpoints/deep/checkpoint.2.safetensors")).metadata.at("step"), "200");
+  const auto resumed = trained(two_models(), rows, 1, in_directory(directory, true));
+  expect_same_model(*trained(two_models(), rows), 0, *resumed, 0);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory.file("checkpoints/deep")), {}), 3);
+}
+
+/// Nothing that was not asked for may cost a fit; what would lose one is an error.
+TEST(Checkpoint, OnlyOneThatIsNeededCanFail) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  write_text(directory.file("checkpoints"), "a file where a directory should be");
+  FitControl control = in_directory(directory, false);
+  control.checkpoint_every = std::numeric_limits<std::int64_t>::max();
+  std::string told;
+  control.on_message = [&](const std::string& text) { told += text; };
+  expect_same_model(*trained(two_models(), rows), 0, *trained(two_models(), rows, 1, control), 0);
+  EXPECT_NE(told.find("no checkpoint is kept: cannot create"), std::string::npos) << told;
+  const std::atomic<bool> cancel = true;
+  control.cancel = &cancel;
+  const auto failure = [&]() -> std::string {
+    try {
+      trained(two_models(), rows, 1, control);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input_output);
+      return error.what();
+    }
+    return "none";
+  };
+  EXPECT_EQ(failure().find("cannot create the checkpoint directory"), 0u);
+  EXPECT_NE(failure().find("stopped after step 0, which is not saved"), std::string::npos);
+  control.cancel = nullptr;
+  control.checkpoint_every = 100;
+  EXPECT_EQ(failure().find("cannot create the checkpoint directory"), 0u);
+}
+
 TEST(Checkpoint, WithoutOneResumeStartsFromTheBeginning) {
   const Matrix rows = training_rows();
   const TemporaryDirectory directory;

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+/// The files that trainings leave in a checkpoint directory (docs/file_formats.md), told by their names: nothing else
+/// in it is ours to touch.
+namespace cugad {
+
+/// `<directory>/checkpoint.safetensors`, those of an ensemble's methods, and the parts of a fleet; none where there is
+/// no directory.
+std::vector<std::filesystem::path> checkpoint_files(const std::filesystem::path& directory);
+
+/// Whether `file`, which need not be there, is the directory itself or would be one of its checkpoints.
+bool is_checkpoint(const std::filesystem::path& directory, const std::filesystem::path& file);
+
+/// Removes these files of the directory, then its folders and itself where that leaves them empty. What cannot be
+/// removed stays.
+void remove_checkpoint_files(const std::filesystem::path& directory, const std::vector<std::filesystem::path>& files);
+
+}  // namespace cugad
