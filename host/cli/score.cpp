@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -158,14 +159,16 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
 /// Hands on what is scored chunk by chunk: a reader of a stream waits for it.
 void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& columns, RowStatus& status,
                   const Append& append) {
-  append(header(columns));
+  std::string begin = header(columns);  // written with the first row: a table that does not fit the model has none
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const std::vector<std::string> groups = model.groups(chunk);
     const Scores scores = score_rows(model, rows, groups, columns.reasons, !columns.methods.empty());
+    append(std::exchange(begin, ""));
     append(csv_lines(model, columns, scores, groups, chunk, rows));
     if (!columns.row) flush_output();
     status.update(chunk.first_row + chunk.rows);
   });
+  append(begin);
 }
 
 /// The file's header holds the number of rows, so the scores (4 bytes a row) wait in memory until it is known.

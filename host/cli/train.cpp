@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -109,6 +110,17 @@ void warn_of_idle_options(const FlagSet& flags, const DetectorOptions& options) 
   }
 }
 
+/// The most memory that the process had, and of a GPU also what lies there.
+std::string memory_text(const Device& device) {
+  const auto mebibytes = [](std::size_t bytes) { return (bytes + (1u << 20) - 1) >> 20; };
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  const std::string text =
+      fmt::format("{} MiB of memory at most", mebibytes(static_cast<std::size_t>(usage.ru_maxrss) << 10));
+  if (device.name() == "cpu") return text;
+  return fmt::format("{}, {} MiB of the device's", text, mebibytes(device.memory().peak_bytes));
+}
+
 using Summary = std::vector<std::vector<std::string>>;
 
 void train(const std::string& input, FlagSet& flags) {
@@ -166,8 +178,7 @@ void train(const std::string& input, FlagSet& flags) {
   std::error_code ignored;
   if (folder.only_when_stopped) std::filesystem::remove_all(folder.path, ignored);  // ours alone, and done with
   summary.insert(summary.end(), {{"seconds", fmt::format("{:.1f}", watch.seconds())},
-                                 {"device", fmt::format("{}, {} MiB of memory at most", device.name(),
-                                                        (device.memory().peak_bytes + (1u << 20) - 1) >> 20)},
+                                 {"device", fmt::format("{}, {}", device.name(), memory_text(device))},
                                  {"model", output}});
   print(named_values(summary));
 }

@@ -86,6 +86,8 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   std::vector<std::string>& excluded = training.encoding.excluded;
   excluded = split_list(flags.text("exclude"));
   training.labels.normal = split_list(flags.text("normal"));
+  const bool has_label = !label.empty() || is_npz(input);
+  if (!training.labels.normal.empty() && !has_label) throw UsageError("--normal needs --label-column");
   ReadOptions reading;
   reading.format = table_format(flags);
   reading.text_columns = training.encoding.categorical;
@@ -112,6 +114,8 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   } else if (!training.labels.normal.empty()) {
     throw UsageError("--normal needs --label-column");
   }
+  if (training.rows.rows == 0)
+    throw Error(ErrorCode::invalid_argument, input + ": the table has no rows, expected at least 1");
   add(excluded, columns_without_value(training.rows, excluded));
   const ColumnIndex index(names);
   std::vector<bool> is_feature(names.size(), true);

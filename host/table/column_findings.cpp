@@ -47,6 +47,20 @@ bool is_named_like_a_label(std::string_view name) {
   return std::find(words.begin(), words.end(), text) != words.end();
 }
 
+/// Labels have few values.
+bool has_few_values(const Column& column) {
+  constexpr std::size_t most_labels = 50;
+  std::unordered_set<std::string_view> texts;
+  std::unordered_set<double> numbers;
+  for (const std::string& text : column.texts) {
+    if (texts.insert(text).second && texts.size() > most_labels) return false;
+  }
+  for (const double number : column.numbers) {
+    if (numbers.insert(number).second && numbers.size() > most_labels) return false;
+  }
+  return true;
+}
+
 /// How the numbers of a column go from row to row.
 struct Course {
   bool is_complete = true, are_integers = true, are_distinct = true;
@@ -146,7 +160,7 @@ std::optional<ColumnFinding> examine_text(const Column& column) {
     return ColumnFinding{column.name, Advice::leave_out,
                          fmt::format("column '{}' is left out: it holds dates or times ('{}'), which come only once "
                                      "(--include {} takes them as categories, --exclude {} says that this is meant)",
-                                     name, one_line(column.texts.front()), flag, flag)};
+                                     name, one_line(frequent_words(cells).front()), flag, flag)};
   }
   const std::int64_t others = cells.values - cells.numbers;
   if (cells.numbers > others) {
@@ -207,7 +221,7 @@ std::vector<ColumnFinding> examine_columns(const Table& table, std::span<const s
     const Column& column = table.columns[c];
     const bool is_unnamed = table.named && names[c] == std::to_string(c);
     auto finding = column.is_text ? examine_text(column) : examine_numbers(column, is_unnamed);
-    if (!finding && is_named_like_a_label(names[c])) {
+    if (!finding && is_named_like_a_label(names[c]) && has_few_values(column)) {
       finding = ColumnFinding{names[c], Advice::note,
                               fmt::format("column '{}' is used as a feature; --label-column {} takes it as the label",
                                           one_line(names[c]), one_line(csv_cell(names[c])))};

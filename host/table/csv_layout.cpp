@@ -57,7 +57,8 @@ Division divide(const std::vector<std::string_view>& lines, char separator) {
   for (std::size_t r = title + 1; r < rows.size(); ++r) {
     for (const std::string_view cell : rows[r]) {
       ++cells;
-      numbers += looks_like_number(cell);
+      const bool is_quoted = cell.size() > 1 && cell.starts_with('"') && cell.ends_with('"');
+      numbers += looks_like_number(is_quoted ? cell.substr(1, cell.size() - 2) : cell);
     }
   }
   division.cells = width;

@@ -392,10 +392,16 @@ class CsvReader : public TableReader {
     if (format.decimal == ',') expected += " with a decimal comma";
     if (!format.prefix.empty()) expected += fmt::format(" behind '{}'", one_line(format.prefix));
     if (!format.suffix.empty()) expected += fmt::format(" in front of '{}'", one_line(format.suffix));
-    const bool is_header = rows_read_ == 0 && header_.empty() && records_.line() <= 1;
-    const char* hint = is_header                 ? " (--header yes if the first line is the header)"
-                       : looks_like_number(cell) ? " (--decimal says how numbers are written)"
-                                                 : " (--missing lists cells without a value)";
+    double number = 0;
+    const CellKind kind = parse_cell(cell, number);
+    const char* hint = " (--missing lists cells without a value)";
+    if (kind == CellKind::infinite || (kind == CellKind::number && format == NumberFormat{})) {
+      hint = "";
+    } else if (rows_read_ == 0 && header_.empty() && records_.line() <= 1) {
+      hint = " (--header yes if the first line is the header)";
+    } else if (looks_like_number(cell)) {
+      hint = " (--decimal says how numbers are written)";
+    }
     complain(fmt::format("{}, column '{}': found '{}', expected {}{}", place(), one_line(column.name), one_line(cell),
                          expected, hint));
   }

@@ -29,7 +29,6 @@ CsvRecords::CsvRecords(std::unique_ptr<ByteSource> source, std::string file, con
     separator_is_known_ = true;
   }
   skip_marks();
-  find_comment();
   find_layout(options);
 }
 
@@ -68,12 +67,8 @@ void CsvRecords::skip_marks() {
   skip_line();
 }
 
-/// Where nobody said what begins a comment, a '#' in front of the first line does.
-void CsvRecords::find_comment() {
-  if (comment_.empty() && without_blanks(line_at(0)).starts_with('#')) comment_ = "#";
-}
-
-/// Finds the separator and passes the lines in front of the table.
+/// Finds what begins a comment and the separator, and passes the lines in front of the table. Where nobody said what
+/// begins a comment, a '#' in front of the first line does.
 void CsvRecords::find_layout(const ReadOptions& options) {
   constexpr std::size_t most_bytes = std::size_t{64} << 10, most_lines = 200;
   constexpr std::int64_t most_title_lines = 20;
@@ -84,7 +79,9 @@ void CsvRecords::find_layout(const ReadOptions& options) {
   for (std::size_t l = 0; l < most_lines && position < most_bytes && (looks_further || begins.empty()); ++l) {
     const std::string_view line = line_at(position);
     const std::string_view text = without_blanks(line.ends_with('\r') ? line.substr(0, line.size() - 1) : line);
-    if (!text.empty() && (comment_.empty() || !text.starts_with(comment_))) begins.push_back(position);
+    if (begins.empty() && comment_.empty() && line.starts_with('#')) comment_ = "#";
+    const bool is_comment = !comment_.empty() && line.starts_with(comment_);
+    if (!text.empty() && !is_comment) begins.push_back(position);
     if (begin_ + position + line.size() >= end_) break;
     position += line.size() + 1;
   }
@@ -96,30 +93,30 @@ void CsvRecords::find_layout(const ReadOptions& options) {
   }
   if (lines.empty()) return;
   if (!looks_further) {
-    std::int64_t skipped = 0;
-    while (options.format.has_title && skipped < most_title_lines && begin_ != end_ &&
-           rough_cells(line_at(0), separator_).size() < 2) {
+    const bool lacks_separator = rough_cells(lines.front(), separator_).size() < 2;
+    const char own_separator = first_line_separator(lines.front());
+    while (options.format.has_title && title_lines_ < most_title_lines && !table_line().empty() &&
+           rough_cells(table_line(), separator_).size() < 2) {
       skip_line();
-      ++skipped;
+      ++title_lines_;
     }
-    if (adapts && skipped == 0 && rough_cells(lines.front(), separator_).size() < 2) {
-      separator_ = first_line_separator(lines.front());
-    }
-    title_lines_ = skipped;
+    if (adapts && title_lines_ == 0 && lacks_separator) separator_ = own_separator;
     return;
   }
   const CsvLayout layout = tell_layout(lines, separator_is_known_ ? separator_ : '\0');
   separator_ = layout.separator;
   title_lines_ = static_cast<std::int64_t>(layout.title_lines);
-  for (std::size_t l = 0; l < layout.title_lines; ++l) {
-    // Comments and empty lines between them are passed as well.
-    bool is_title = false;
-    while (!is_title && begin_ != end_) {
-      const std::string_view line = line_at(0);
-      const std::string_view text = without_blanks(line.ends_with('\r') ? line.substr(0, line.size() - 1) : line);
-      is_title = !text.empty() && (comment_.empty() || !text.starts_with(comment_));
-      skip_line();
-    }
+  for (std::size_t l = 0; l < layout.title_lines && !table_line().empty(); ++l) skip_line();
+}
+
+/// Passes comments and empty lines; the next line of the table, or nothing at the end.
+std::string_view CsvRecords::table_line() {
+  for (;;) {
+    if (!comment_.empty() && pass_comment()) continue;
+    std::string_view line = line_at(0);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!without_blanks(line).empty() || begin_ == end_) return line;
+    skip_line();
   }
 }
 

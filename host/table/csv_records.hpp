@@ -43,8 +43,8 @@ class CsvRecords {
  private:
   bool fill();
   std::string_view line_at(std::size_t position);
+  std::string_view table_line();
   void skip_marks();
-  void find_comment();
   void find_layout(const ReadOptions& options);
   void skip_line();
   bool is_blank(char letter) const { return letter == ' ' || (letter == '\t' && separator_ != '\t'); }

@@ -206,8 +206,11 @@ std::vector<std::string> TableEncoder::names_by_position(const Table& chunk) con
   if (chunk.columns.size() == features.size()) return features;
   throw Error(ErrorCode::invalid_argument,
               fmt::format("the table has {} columns, which are known by position only, expected {} as in the table of "
-                          "the fit, or {} without those that are no features",
-                          chunk.columns.size(), columns_.size(), features.size()));
+                          "the fit{}",
+                          chunk.columns.size(), columns_.size(),
+                          features.size() == columns_.size()
+                              ? ""
+                              : fmt::format(", or {} without those that are no features", features.size())));
 }
 
 Matrix TableEncoder::encode(const Table& chunk) {
