@@ -177,8 +177,8 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
   std::vector<float> all;
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const Scores scores = score_rows(model, rows, model.groups(chunk), 0);
-    model.rows_without_value +=
-        std::count_if(scores.score.begin(), scores.score.end(), [](float s) { return std::isnan(s); });
+    const auto without = std::count_if(scores.score.begin(), scores.score.end(), [](float s) { return std::isnan(s); });
+    model.rows_without_value += without - static_cast<std::int64_t>(chunk.unreadable.size());
     all.insert(all.end(), scores.score.begin(), scores.score.end());
     status.update(chunk.first_row + chunk.rows);
   });

@@ -27,7 +27,7 @@ class ByteSource {
 class PeekableSource : public ByteSource {
  public:
   explicit PeekableSource(std::unique_ptr<ByteSource> inner) : inner_(std::move(inner)) {}
-  /// The next `size` bytes, fewer where the stream ends before.
+  /// The next `size` bytes, fewer where the stream ends or, its first line being there, pauses before.
   std::string_view peek(std::size_t size);
   std::size_t read(char* buffer, std::size_t size) override;
   std::optional<std::uint64_t> remaining() const override;

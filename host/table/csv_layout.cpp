@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t longest_title = 20;       // lines
 constexpr std::size_t fewest_lines_below = 3;   // that show what is no title
 constexpr double usual_share = 0.8;             // of the lines that must have as many cells as most
-constexpr double numbers_between_blanks = 0.3;  // blanks also separate words
+constexpr double numbers_between_blanks = 0.5;  // more than that: blanks also separate words
 
 bool is_blank(char letter) { return letter == ' ' || letter == '\t'; }
 
@@ -65,7 +65,7 @@ Division divide(const std::vector<std::string_view>& lines, char separator) {
   division.has_title = title > 0;
   division.layout.title_lines = title;
   division.numbers = cells > 0 ? static_cast<double>(numbers) / static_cast<double>(cells) : 0.0;
-  if (separator == ' ' && (division.has_title || division.numbers < numbers_between_blanks)) division.cells = 0;
+  if (separator == ' ' && (division.has_title || division.numbers <= numbers_between_blanks)) division.cells = 0;
   return division;
 }
 
