@@ -36,12 +36,12 @@ CsvRecords::CsvRecords(std::unique_ptr<ByteSource> source, std::string file, con
 /// stream, or where the line is longer than anything that a guess needs.
 std::string_view CsvRecords::line_at(std::size_t position) {
   for (;;) {
-    const char* from = buffer_.data() + begin_ + position;
-    const char* newline = find_byte(from, buffer_.data() + end_, '\n');
-    if (newline == nullptr && end_ - begin_ - position < first_buffer && fill()) continue;
-    const char* end = newline != nullptr ? newline : buffer_.data() + end_;
-    return {from, static_cast<std::size_t>(end - from)};
+    const std::string_view rest(buffer_.data() + begin_ + position, end_ - begin_ - position);
+    const std::size_t newline = rest.find('\n');
+    if (newline != std::string_view::npos) return rest.substr(0, newline);
+    if (rest.size() >= first_buffer || !fill()) break;
   }
+  return {buffer_.data() + begin_ + position, end_ - begin_ - position};  // fill() may have moved it, also in vain
 }
 
 void CsvRecords::skip_line() {
@@ -211,7 +211,8 @@ bool CsvRecords::pass_comment() {
   while (end_ - begin_ < comment_.size() && fill()) {
   }
   if (!std::string_view(buffer_.data() + begin_, end_ - begin_).starts_with(comment_)) return false;
-  const std::string_view line(buffer_.data() + begin_, line_size());
+  const std::size_t size = line_size();
+  const std::string_view line(buffer_.data() + begin_, size);
   last_comment_ = line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
   skip_line();
   return true;
