@@ -10,6 +10,7 @@
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/column_names.hpp"
 #include "host/table/group_column.hpp"
 #include "host/table/json.hpp"
 
@@ -80,6 +81,25 @@ ReadOptions read_options(const FittedModel& model, const FlagSet& flags, const s
   options.mark_errors = marks_errors(flags);
   options.as_it_comes = true;
   return options;
+}
+
+/// Says what to do about a table whose first line was read as the header, as that of the training table was, and names
+/// no column of the model.
+void check_header(const TableEncoder& encoder, const TableReader& reader, const std::string& input) {
+  if (reader.format().header != TableFormat::Header::yes) return;
+  const ReadOptions options = encoder.read_options();
+  if (options.by_position) return;
+  const ColumnIndex index(reader.column_names());
+  for (const auto* names : {&*options.numeric_columns, &options.text_columns}) {
+    for (const std::string& name : *names) {
+      if (index.exact(name)) return;
+    }
+  }
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}: its header ('{}', ...) names no column of the model, expected '{}', ...; --header no if "
+                          "the first line is data",
+                          input == "-" ? "standard input" : input, one_line(reader.column_names().front()),
+                          one_line(encoder.feature_names().front())));
 }
 
 /// The model with what its attachments say.
@@ -175,6 +195,7 @@ FittedModel load_model(const Device& device, const std::string& path) {
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags,
                        const std::string& label_column, const std::vector<std::string>& carried)
     : model_(model), reader_(open_table(input, read_options(model, flags, label_column, carried))) {
+  if (model.encoder) check_header(*model.encoder, *reader_, input);
   for (const std::string& note : reader_->notes()) print_note("cugad: note: " + note);
 }
 
