@@ -6,55 +6,76 @@
 #include <cmath>
 #include <limits>
 
+#include "cugad/error.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
 #include "host/table/cell.hpp"
+#include "host/table/column_names.hpp"
 
 namespace cugad::cli {
 namespace {
 
-void warn_of_text(const Column& column) {
-  std::int64_t numbers = 0, others = 0;
-  std::string example;
-  for (const std::string& text : column.texts) {
-    double number = 0;
-    const CellKind kind = parse_cell(text, number);
-    numbers += kind == CellKind::number;
-    if (kind != CellKind::text) continue;
-    if (others++ == 0) example = text;
-  }
-  if (others == 0 || numbers <= others) return;
-  print_note(fmt::format(
-      "cugad: warning: column '{}' is taken as categories, because {} of its cells are no numbers, the first "
-      "of them '{}'; {} are",
-      cugad::one_line(column.name), grouped(others), cugad::one_line(example), grouped(numbers)));
-}
+constexpr std::size_t shown = 10;  ///< columns that have a line of their own, or a name in a list
 
-void warn_of_precision(const Column& column) {
-  double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
-  for (const double number : column.numbers) {  // a missing cell changes neither
-    if (number < lowest) lowest = number;
-    if (number > highest) highest = number;
-  }
-  const double step = std::max(std::abs(lowest), std::abs(highest)) * std::numeric_limits<float>::epsilon();
-  constexpr double fewest_steps = 1000;
-  if (!(highest > lowest) || highest - lowest >= fewest_steps * step) return;
-  print_note(fmt::format(
-      "cugad: warning: column '{}' goes from {} to {}, which single precision tells in steps of {:.2g} only; "
-      "subtract an offset, or leave it out with --exclude",
-      cugad::one_line(column.name), lowest, highest, step));
+bool has_value(const Column& column) {
+  if (column.is_text)
+    return std::any_of(column.texts.begin(), column.texts.end(), [](auto& text) { return !text.empty(); });
+  return std::any_of(column.numbers.begin(), column.numbers.end(), [](double number) { return !std::isnan(number); });
 }
 
 }  // namespace
 
-void warn_of_doubtful_columns(const Table& table, const std::vector<std::string>& settled) {
-  std::vector<bool> is_settled(table.columns.size(), false);
-  for (const std::string& name : settled) is_settled[table.find(name)] = true;
-  for (std::size_t c = 0; c < table.columns.size(); ++c) {
-    if (is_settled[c]) continue;
-    const Column& column = table.columns[c];
-    column.is_text ? warn_of_text(column) : warn_of_precision(column);
+std::vector<std::string> doubtful_columns(const Table& table, const std::vector<std::string>& settled) {
+  std::vector<std::string> left_out;
+  const std::vector<ColumnFinding> findings = examine_columns(table, settled);
+  for (const ColumnFinding& finding : findings) {
+    if (finding.advice == ColumnFinding::Advice::refuse) throw Error(ErrorCode::format, finding.text);
+    if (finding.advice == ColumnFinding::Advice::leave_out) left_out.push_back(finding.column);
   }
+  for (std::size_t f = 0; f < std::min(findings.size(), shown); ++f) {
+    print_note(fmt::format("cugad: {}: {}", findings[f].advice == ColumnFinding::Advice::note ? "note" : "warning",
+                           findings[f].text));
+  }
+  if (findings.size() > shown) {
+    print_note(fmt::format("cugad: warning: and {} more columns of these kinds; {} are left out in all",
+                           grouped(static_cast<std::int64_t>(findings.size() - shown)), left_out.size()));
+  }
+  return left_out;
+}
+
+std::vector<std::string> columns_without_value(const Table& table, const std::vector<std::string>& excluded) {
+  const std::vector<std::string> names = column_names(table);
+  const ColumnIndex index(names);
+  std::vector<bool> is_excluded(names.size(), false);
+  for (const std::string& name : excluded) is_excluded[index.find(name)] = true;
+  std::vector<std::string> empty;
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    if (is_excluded[c] || has_value(table.columns[c])) continue;
+    empty.push_back(names[c]);
+    if (empty.size() > shown) continue;
+    print_note(fmt::format("cugad: warning: column '{}' is left out: it holds no value in the rows to train on",
+                           cugad::one_line(names[c])));
+  }
+  return empty;
+}
+
+void note_constant_features(const Matrix& rows, const std::vector<std::string>& names) {
+  std::vector<std::string> constants;
+  std::size_t count = 0;
+  for (std::int64_t c = 0; c < rows.columns; ++c) {
+    float least = std::numeric_limits<float>::infinity(), most = -least;
+    for (std::int64_t r = 0; r < rows.rows; ++r) {
+      const float value = rows.row(r)[c];
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
+    if (most > least || ++count > shown) continue;
+    constants.push_back(cugad::one_line(names[static_cast<std::size_t>(c)]));
+  }
+  if (count == 0) return;
+  print_note(fmt::format("cugad: note: {} of {} features are constant in the training rows: {}{}",
+                         grouped(static_cast<std::int64_t>(count)), grouped(rows.columns), fmt::join(constants, ", "),
+                         count > shown ? fmt::format(" and {} more", count - shown) : ""));
 }
 
 }  // namespace cugad::cli

@@ -14,6 +14,7 @@
 #include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
+#include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
 #include "host/table/list_text.hpp"
 
@@ -32,6 +33,7 @@ struct ScoredRows {
   std::vector<float> margin;  ///< score - threshold of the row's model
   std::vector<std::uint8_t> anomaly;
   LabelValues values;
+  std::int64_t without_label = 0;
 };
 
 Labelling read_labelling(const FlagSet& flags, const FittedModel& model, const std::string& input) {
@@ -52,17 +54,24 @@ Labelling read_labelling(const FlagSet& flags, const FittedModel& model, const s
   return labelling;
 }
 
-ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, const Labelling& labelling, bool quiet) {
+ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, const Labelling& labelling,
+                               const FlagSet& flags) {
   ScoredRows scored;
-  ModelInput reader(model, input, labelling.column);
-  RowStatus status(quiet);
+  ModelInput reader(model, input, flags, labelling.column);
+  RowStatus status(flags.boolean("quiet"));
   reader.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const std::vector<std::string> groups = model.groups(chunk);
     std::vector<Explanation> none;
     const std::vector<float> scores = model.score(rows.view(), groups, 0, none);
     const std::vector<float> thresholds = model.thresholds(rows.rows, groups);
     const std::vector<std::uint8_t> listed = rows_with_value(chunk, labelling.column, labelling.values);
+    const std::vector<std::uint8_t> unlabelled = without_label(chunk, labelling.column);
     for (std::size_t r = 0; r < scores.size(); ++r) {
+      if (chunk.unreadable.contains(static_cast<std::int64_t>(r))) continue;
+      if (unlabelled[r] != 0) {
+        ++scored.without_label;
+        continue;
+      }
       if (std::isnan(scores[r])) {
         ++model.rows_without_value;
         continue;
@@ -112,8 +121,9 @@ void evaluate(const std::string& input, const FlagSet& flags) {
   FittedModel model = load_model_or_fleet(device, flags.required_text("model"));
   set_threshold(model, flags);
   const Labelling labelling = read_labelling(flags, model, input);
-  const ScoredRows scored = score_labelled_rows(model, input, labelling, flags.boolean("quiet"));
+  const ScoredRows scored = score_labelled_rows(model, input, labelling, flags);
   const auto rows = static_cast<std::int64_t>(scored.score.size());
+  note_rows_without_label(scored.without_label, labelling.column);
   const auto anomalies = static_cast<std::int64_t>(std::count(scored.anomaly.begin(), scored.anomaly.end(), 1));
   if (anomalies == 0 || anomalies == rows) {
     throw Error(ErrorCode::invalid_argument,
@@ -165,6 +175,8 @@ Run add_evaluate(CLI::App& app) {
   flags->add_text("normal", "VALUE,...", "Labels of normal rows; all other rows are anomalies [those of the training]");
   flags->add_text("top_percent", "P", "Flag the P percent with the highest scores [by the model's threshold]");
   add_threshold_flags(*flags, "Flag the rows");
+  add_table_flags(*flags);
+  add_error_flag(*flags);
   flags->add_boolean("json", "Print one JSON object");
   flags->add_device();
   flags->add_boolean("quiet", "No progress");

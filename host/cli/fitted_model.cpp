@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
+#include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
@@ -23,6 +23,7 @@ using nlohmann::json;
 constexpr const char* encoder_key = "encoder";
 constexpr const char* labels_key = "labels";
 constexpr const char* group_key = "group_column";
+constexpr const char* format_key = "format";
 /// With a fleet, each of its models is brought in once for the rows of a chunk: the larger, the fewer times.
 constexpr std::int64_t chunk_rows = 8192, fleet_chunk_cells = std::int64_t{8} << 20;
 
@@ -70,37 +71,52 @@ Matrix numeric_matrix(const Table& chunk, std::int64_t columns) {
   return rows;
 }
 
-/// The columns of a table that are no numeric features of the model. None where it lacks a feature: encoding says so.
-std::vector<std::string> other_columns(const TableEncoder& encoder, const std::vector<std::string>& names) {
-  std::vector<bool> is_feature(names.size(), false);
-  const std::vector<std::string>& features = encoder.feature_names();
-  try {
-    for (std::int64_t f = 0; f < encoder.numeric_features(); ++f) {
-      is_feature[find_column(names, features[static_cast<std::size_t>(f)])] = true;
+ReadOptions read_options(const FittedModel& model, const FlagSet& flags, const std::string& label_column,
+                         const std::vector<std::string>& carried) {
+  ReadOptions options;
+  if (model.encoder) {
+    // Only features are looked at: other columns may hold anything.
+    options = model.encoder->read_options();
+    // A table without names may lack the label.
+    if (!options.names.empty() && !model.labels.column.empty()) {
+      std::vector<std::string> names = options.names.front();
+      std::erase(names, model.labels.column);
+      options.names.insert(options.names.begin() + 1, std::move(names));
     }
-  } catch (const Error&) {
-    return {};
+  } else {
+    if (!label_column.empty()) options.text_columns.push_back(label_column);
+    if (model.fleet) options.text_columns.push_back(model.group_column);
+    options.text_columns.insert(options.text_columns.end(), carried.begin(), carried.end());
   }
-  std::vector<std::string> others;
-  for (std::size_t c = 0; c < names.size(); ++c) {
-    if (!is_feature[c]) others.push_back(names[c]);
-  }
-  return others;
+  options.format = table_format(flags, model.format);
+  options.adapt_separator = !flags.given("separator");
+  options.mark_errors = marks_errors(flags);
+  options.as_it_comes = true;
+  return options;
 }
 
-ReadOptions read_options(const FittedModel& model, const std::string& label_column) {
-  ReadOptions options;
-  if (model.encoder) options.text_columns = model.encoder->read_options().text_columns;
-  if (!label_column.empty()) options.text_columns.push_back(label_column);
-  if (model.fleet) options.text_columns.push_back(model.group_column);
-  // A table may have text columns that the model never saw: they must not stop the reading.
-  options.infer_text = true;
-  return options;
+/// Says what to do about a table whose first line was read as the header, as that of the training table was, and names
+/// no column of the model.
+void check_header(const TableEncoder& encoder, const TableReader& reader, const std::string& input) {
+  if (reader.format().header != TableFormat::Header::yes) return;
+  const ReadOptions options = encoder.read_options();
+  if (options.by_position) return;
+  const ColumnIndex index(reader.column_names());
+  for (const auto* names : {&*options.numeric_columns, &options.text_columns}) {
+    for (const std::string& name : *names) {
+      if (index.exact(name)) return;
+    }
+  }
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}: its header ('{}', ...) names no column of the model, expected '{}', ...; --header no if "
+                          "the first line is data",
+                          input == "-" ? "standard input" : input, one_line(reader.column_names().front()),
+                          one_line(encoder.feature_names().front())));
 }
 
 /// The model with what its attachments say.
 FittedModel with_table(Detector detector, const std::string& path) {
-  FittedModel model{std::move(detector), std::nullopt, {}, std::nullopt, {}, std::nullopt};
+  FittedModel model{.detector = std::move(detector)};
   if (const std::string* text = model.detector.attachment(encoder_key)) {
     model.encoder = TableEncoder::from_json(*text);
     if (static_cast<std::int64_t>(model.encoder->feature_names().size()) != model.detector.columns()) {
@@ -108,6 +124,7 @@ FittedModel with_table(Detector detector, const std::string& path) {
                                                  model.encoder->feature_names().size(), model.detector.columns()));
     }
   }
+  if (const std::string* text = model.detector.attachment(format_key)) model.format = TableFormat::from_json(*text);
   if (const std::string* text = model.detector.attachment(labels_key)) model.labels = labels_from_json(*text, path);
   return model;
 }
@@ -156,13 +173,16 @@ std::string labels_to_json(const LabelNote& labels) {
   return written.dump();
 }
 
-void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels) {
+void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format) {
   detector.attach(encoder_key, encoder.to_json());
+  detector.attach(format_key, format.to_json());
   detector.attach(labels_key, labels_to_json(labels));
 }
 
-void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const std::string& group_column) {
+void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format,
+                  const std::string& group_column) {
   fleet.attach(encoder_key, encoder.to_json());
+  fleet.attach(format_key, format.to_json());
   fleet.attach(labels_key, labels_to_json(labels));
   fleet.attach(group_key, group_column);
 }
@@ -190,17 +210,12 @@ FittedModel load_model(const Device& device, const std::string& path) {
   return with_table(Detector::load(device, path), path);
 }
 
-ModelInput::ModelInput(FittedModel& model, const std::string& input, const std::string& label_column)
-    : model_(model), reader_(unless_cancelled([&] { return open_table(input, read_options(model, label_column)); })) {
-  // Columns that are no features are kept as text, so that their cells can hold anything. (What columns there are is
-  // known only once the file is open, and standard input or another pipe opens only once.)
-  std::error_code ignored;
-  if (!model.encoder || !std::filesystem::is_regular_file(input, ignored)) return;
-  ReadOptions options = read_options(model, label_column);
-  for (std::string& name : other_columns(*model.encoder, reader_->column_names())) {
-    options.text_columns.push_back(std::move(name));
-  }
-  reader_ = open_table(input, options);
+ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags,
+                       const std::string& label_column, const std::vector<std::string>& carried)
+    : model_(model),
+      reader_(unless_cancelled([&] { return open_table(input, read_options(model, flags, label_column, carried)); })) {
+  if (model.encoder) check_header(*model.encoder, *reader_, input);
+  for (const std::string& note : reader_->notes()) print_note("cugad: note: " + note);
 }
 
 void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit) {
@@ -209,7 +224,12 @@ void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, con
   Table chunk;
   while (unless_cancelled([&] { return reader_->read(chunk, most); })) {
     stop_if_cancelled();
+    if (!chunk.unreadable.empty() && model_.unreadable_rows == 0) {
+      model_.unreadable_example = chunk.unreadable.begin()->second;
+    }
+    model_.unreadable_rows += static_cast<std::int64_t>(chunk.unreadable.size());
     visit(chunk, model_.encode(chunk));
+    rows_read_ += chunk.rows;
   }
 }
 
@@ -270,6 +290,10 @@ void set_threshold(FittedModel& model, const FlagSet& flags) {
 }
 
 void note_rows_without_value(const FittedModel& model) {
+  if (model.unreadable_rows > 0) {
+    print_note(fmt::format("cugad: warning: {} rows could not be read and have no score: {}",
+                           grouped(model.unreadable_rows), model.unreadable_example));
+  }
   if (model.rows_without_value == 0) return;
   print_note(
       fmt::format("cugad: note: {} rows hold no value at all and have no score", grouped(model.rows_without_value)));

@@ -21,13 +21,16 @@ struct LabelNote {
 };
 
 struct FittedModel {
-  Detector detector;                    ///< of a fleet: its pooled model
-  std::optional<TableEncoder> encoder;  ///< a detector fitted by a program has none: its columns are all numeric
-  LabelNote labels;
-  std::optional<Fleet> fleet;
-  std::string group_column;             ///< empty where there is no fleet
-  std::optional<float> threshold;       ///< in place of the model's own
+  Detector detector;                         ///< of a fleet: its pooled model
+  std::optional<TableEncoder> encoder = {};  ///< a detector fitted by a program has none: its columns are all numeric
+  LabelNote labels = {};
+  TableFormat format = {};  ///< of the training table
+  std::optional<Fleet> fleet = {};
+  std::string group_column = {};        ///< empty where there is no fleet
+  std::optional<float> threshold = {};  ///< in place of the model's own
   std::int64_t rows_without_value = 0;  ///< scored so far: they have no score
+  std::int64_t unreadable_rows = 0;     ///< read so far with --on-error mark
+  std::string unreadable_example = {};  ///< why the first of them could not be read
 
   Matrix encode(const Table& chunk);
   /// The group of each row; none without a fleet.
@@ -42,23 +45,29 @@ struct FittedModel {
 };
 
 /// Keeps what load_model() needs in the detector or fleet.
-void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels);
-void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const std::string& group_column);
+void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format);
+void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format,
+                  const std::string& group_column);
 FittedModel load_model(const Device& device, const std::string& path);
 /// The same, of a file that may hold a fleet.
 FittedModel load_model_or_fleet(const Device& device, const std::string& path);
 
-/// Reads `input` in chunks with bounded memory. `label_column` (empty: none) is kept as text.
+/// Reads `input` in chunks with bounded memory, as the training table was read unless the flags of add_table_flags()
+/// say otherwise. A chunk ends early where the input pauses.
 class ModelInput {
  public:
-  ModelInput(FittedModel& model, const std::string& input, const std::string& label_column);
+  /// `label_column` (empty: none) and `carried` are kept as text where they are no features.
+  ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags, const std::string& label_column,
+             const std::vector<std::string>& carried = {});
   const std::vector<std::string>& column_names() const { return reader_->column_names(); }
+  std::int64_t rows_read() const { return rows_read_; }
   /// Calls `visit` for each chunk with its rows as the detector takes them.
   void for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit);
 
  private:
   FittedModel& model_;
   std::unique_ptr<TableReader> reader_;
+  std::int64_t rows_read_ = 0;
 };
 
 /// Sets the thresholds by --threshold, --contamination or --false-alarm-rate, of which one may be given.
@@ -73,7 +82,8 @@ std::string describe_groups(const Fleet& fleet);
 void warn_of_unseen_values(const FittedModel& model);
 /// One line on standard error about rows of a fleet that the pooled model scored; none if there were none.
 void note_pooled_rows(const FittedModel& model);
-/// One line on standard error about rows without any value; none if there were none.
+/// One line on standard error about rows without any value, and one about those that could not be read; none if there
+/// were none.
 void note_rows_without_value(const FittedModel& model);
 /// One line on standard error if thresholds and probabilities rest on rows that the models were trained on.
 void note_calibration(const FittedModel& model);

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
+#include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
 
 namespace cugad::cli {
@@ -24,6 +26,26 @@ bool is_npz(const std::string& input) {
   char start[2] = {};
   std::ifstream(input, std::ios::binary).read(start, sizeof start);
   return start[0] == 'P' && start[1] == 'K';
+}
+
+std::vector<std::uint8_t> without_label(const Table& table, const std::string& name) {
+  const Column& column = table.columns[table.find(name)];
+  std::vector<std::uint8_t> missing(static_cast<std::size_t>(table.rows));
+  for (std::size_t row = 0; row < missing.size(); ++row) {
+    missing[row] = column.is_text ? column.texts[row].empty() : std::isnan(column.numbers[row]);
+  }
+  return missing;
+}
+
+std::int64_t count_without_label(const Table& table, const std::string& column) {
+  const auto missing = without_label(table, column);
+  return std::count(missing.begin(), missing.end(), 1);
+}
+
+void note_rows_without_label(std::int64_t rows, const std::string& column) {
+  if (rows == 0) return;
+  print_note(fmt::format("cugad: note: {} rows have no label in column '{}' and are left out", grouped(rows),
+                         one_line(column)));
 }
 
 void LabelValues::add(const Table& table, const std::string& name) {

@@ -12,6 +12,12 @@ namespace cugad::cli {
 /// Whether the file is an .npz, whose array y is a label column by itself (told by its content, as open_table does).
 bool is_npz(const std::string& input);
 
+/// For each row whether its label is missing: such a row is neither normal nor an anomaly.
+std::vector<std::uint8_t> without_label(const Table& table, const std::string& column);
+std::int64_t count_without_label(const Table& table, const std::string& column);
+/// One line on standard error about so many rows; none if there are none.
+void note_rows_without_label(std::int64_t rows, const std::string& column);
+
 /// Counts the distinct values of a label column, for messages.
 class LabelValues {
  public:

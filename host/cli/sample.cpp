@@ -63,7 +63,11 @@ void write_rows(const FittedModel& model, const Matrix& rows, const Append& appe
   append(line + '\n');
   for (std::int64_t row = 0; row < rows.rows; ++row) {
     line.clear();
-    for (std::int64_t column = 0; column < numeric; ++column) add_cell(fmt::format("{}", rows.row(row)[column]));
+    for (std::int64_t column = 0; column < numeric; ++column) {
+      const float value = rows.row(row)[column];
+      const double offset = model.encoder ? model.encoder->offsets()[static_cast<std::size_t>(column)] : 0.0;
+      add_cell(offset == 0 ? fmt::format("{}", value) : fmt::format("{}", offset + value));
+    }
     for (const Category& category : decoding) add_cell(csv_cell(decoded(category, rows.row(row))));
     append(line + '\n');
   }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -14,7 +15,10 @@
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/signals.hpp"
+#include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
+#include "host/table/cell.hpp"
+#include "host/table/column_names.hpp"
 #include "host/table/list_text.hpp"
 
 namespace cugad::cli {
@@ -29,8 +33,10 @@ struct CsvColumns {
   bool label = false;
   std::optional<Probability> probability;
   bool confidence = false;
+  std::vector<std::string> ids;      ///< columns of the table that are carried over
   std::vector<std::string> methods;  ///< of an ensemble, each with its own score; empty unless asked for
   int reasons = 0;
+  bool error = false;  ///< why a row could not be read
 };
 
 struct Scores {
@@ -62,14 +68,23 @@ Scores score_rows(FittedModel& model, const Matrix& rows, const std::vector<std:
 }
 
 std::string header(const CsvColumns& columns) {
-  std::string line = columns.row ? "row,score" : "score";
+  std::string line = columns.row ? "row," : "";
+  for (const std::string& name : columns.ids) line += csv_cell(name) + ',';
+  line += "score";
   if (columns.anomaly) line += ",anomaly";
   if (columns.label) line += ",label";
   if (columns.probability) line += ",probability";
   if (columns.confidence) line += ",confidence";
   for (const std::string& method : columns.methods) line += ",score_" + method;
   for (int reason = 1; reason <= columns.reasons; ++reason) line += fmt::format(",reason_{}", reason);
+  if (columns.error) line += ",error";
   return line + '\n';
+}
+
+/// How many columns follow the score.
+std::size_t columns_behind_score(const CsvColumns& columns) {
+  return static_cast<std::size_t>(columns.anomaly + columns.label + columns.confidence + columns.error) +
+         columns.probability.has_value() + columns.methods.size() + static_cast<std::size_t>(columns.reasons);
 }
 
 /// What a cell of the table holds, by its feature: a category's is named "column=value".
@@ -104,14 +119,25 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
   if (columns.probability) probability = model.probability(scores.score, groups, *columns.probability);
   if (columns.confidence) confidence = model.confidence(scores.score, groups);
   const std::vector<float> thresholds = model.thresholds(static_cast<std::int64_t>(scores.score.size()), groups);
+  std::vector<const Column*> ids;
+  for (const std::string& name : columns.ids) ids.push_back(&chunk.columns[chunk.find(name)]);
   std::string lines;
   const auto end = std::back_inserter(lines);
   for (std::size_t row = 0; row < scores.score.size(); ++row) {
     const float score = scores.score[row];
-    // A row without any value has no score, and no decision.
+    // A row without any value has no score, and no decision. Of one that could not be read nothing is said but why.
+    const auto unreadable = chunk.unreadable.find(static_cast<std::int64_t>(row));
+    const bool is_readable = unreadable == chunk.unreadable.end();
     const char* anomalous = std::isnan(score) ? "" : score >= thresholds[row] ? "1" : "0";
-    if (std::isnan(score)) ++model.rows_without_value;
+    if (std::isnan(score) && is_readable) ++model.rows_without_value;
     if (columns.row) fmt::format_to(end, "{},", chunk.first_row + static_cast<std::int64_t>(row));
+    for (const Column* id : ids) {
+      lines += csv_cell(id->is_text ? id->texts[row] : number_text(id->numbers[row])) + ',';
+    }
+    if (!is_readable) {
+      lines += std::string(columns_behind_score(columns), ',') + csv_cell(unreadable->second) + '\n';
+      continue;
+    }
     fmt::format_to(end, "{}", score);
     if (columns.anomaly) fmt::format_to(end, ",{}", anomalous);
     if (columns.label) fmt::format_to(end, ",{}", anomalous);
@@ -124,20 +150,25 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
       const std::string& name = model.detector.column_names()[static_cast<std::size_t>(explanation.column[i])];
       lines += ',' + csv_cell(reason(explanation, i, name, chunk, row, rows));
     }
+    if (columns.error) lines += ',';
     lines += '\n';
   }
   return lines;
 }
 
+/// Hands on what is scored chunk by chunk: a reader of a stream waits for it.
 void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& columns, RowStatus& status,
                   const Append& append) {
-  append(header(columns));
+  std::string begin = header(columns);  // written with the first row: a table that does not fit the model has none
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const std::vector<std::string> groups = model.groups(chunk);
     const Scores scores = score_rows(model, rows, groups, columns.reasons, !columns.methods.empty());
+    append(std::exchange(begin, ""));
     append(csv_lines(model, columns, scores, groups, chunk, rows));
+    if (!columns.row) flush_output();
     status.update(chunk.first_row + chunk.rows);
   });
+  append(begin);
 }
 
 /// The file's header holds the number of rows, so the scores (4 bytes a row) wait in memory until it is known.
@@ -146,8 +177,8 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
   std::vector<float> all;
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const Scores scores = score_rows(model, rows, model.groups(chunk), 0);
-    model.rows_without_value +=
-        std::count_if(scores.score.begin(), scores.score.end(), [](float s) { return std::isnan(s); });
+    const auto without = std::count_if(scores.score.begin(), scores.score.end(), [](float s) { return std::isnan(s); });
+    model.rows_without_value += without - static_cast<std::int64_t>(chunk.unreadable.size());
     all.insert(all.end(), scores.score.begin(), scores.score.end());
     status.update(chunk.first_row + chunk.rows);
   });
@@ -163,13 +194,15 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
 
 CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
   for (const char* name : {"explain", "probability", "confidence", "label", "per_method", "threshold", "contamination",
-                           "false_alarm_rate"}) {
+                           "false_alarm_rate", "id"}) {
     if (npy && flags.given(name)) throw UsageError(fmt::format("--{} needs csv output, not .npy", with_dashes(name)));
   }
   CsvColumns columns;
   columns.row = columns.anomaly = !flags.text("output").empty();
   columns.label = flags.boolean("label");
   columns.confidence = flags.boolean("confidence");
+  columns.ids = split_list(flags.text("id"));
+  columns.error = marks_errors(flags);
   if (flags.given("probability")) {
     const std::string& kind = flags.text("probability");
     if (kind != "rank" && kind != "gaussian") {
@@ -212,18 +245,25 @@ void score(const std::string& input, const FlagSet& flags) {
   if (columns.confidence) model.detector.confidence({});
   if (!output.empty()) check_writable(output);
   check_no_other_file("output", output, std::array{input, flags.text("model")});
-  ModelInput rows(model, input, "");
+  ModelInput rows(model, input, flags, "", columns.ids);
+  const ColumnIndex index(rows.column_names());
+  for (std::string& name : columns.ids) name = rows.column_names()[index.find(name, "--id: ")];
   // Results on a terminal and a status line would write over each other.
   RowStatus status(flags.boolean("quiet") || output.empty());
-  const auto write = [&](const Append& append) {
-    if (npy) {
-      score_to_npy(model, rows, status, append);
-    } else {
+  std::string failure;
+  write_result(output, [&](const Append& append) {
+    if (npy) return score_to_npy(model, rows, status, append);
+    try {
       score_to_csv(model, rows, columns, status, append);
+    } catch (const Error& error) {
+      // A row that cannot be read does not take away the scores of those before it.
+      if (error.code() != ErrorCode::format || rows.rows_read() == 0) throw;
+      failure = fmt::format("{}; the scores of the {} rows before it are {}; --on-error mark goes on", error.what(),
+                            grouped(rows.rows_read()), output.empty() ? "written" : "in " + output);
     }
-  };
-  write_result(output, write);
+  });
   status.clear();
+  if (!failure.empty()) throw Error(ErrorCode::format, failure);
   warn_of_unseen_values(model);
   note_pooled_rows(model);
   note_rows_without_value(model);
@@ -248,7 +288,10 @@ Run add_score(CLI::App& app) {
   flags->add_boolean("confidence", "Add how sure the decision at the threshold is, from 0 to 1");
   flags->add_boolean("per_method", "Add the score of each method of an ensemble");
   flags->add_boolean("label", "Add the decision at the threshold: 1 is anomalous");
+  flags->add_text("id", "C,...", "Carry these columns of the table over, in front of the score");
   add_threshold_flags(*flags, "Take rows for anomalous");
+  add_table_flags(*flags);
+  add_error_flag(*flags);
   flags->add_device();
   flags->add_boolean("quiet", "No progress");
   return [input, flags] { score(*input, *flags); };

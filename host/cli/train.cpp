@@ -1,10 +1,8 @@
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <functional>
-#include <limits>
 #include <memory>
 
 #include "cugad/error.hpp"
@@ -13,27 +11,17 @@
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/idle_options.hpp"
-#include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/signals.hpp"
+#include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
+#include "host/cli/training_table.hpp"
 #include "host/cli/watched_fit.hpp"
 #include "host/table/group_column.hpp"
-#include "host/table/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
-
-/// The rows to train on, and what is known of the table they came from.
-struct TrainingTable {
-  Table rows;
-  TableEncoder::Options encoding;
-  LabelNote labels;
-  std::int64_t rows_in_file = 0;
-  std::string group_column;         ///< empty: one model for all rows
-  std::vector<std::string> groups;  ///< of each row
-};
 
 void declare_flags(FlagSet& flags) {
   flags.add_text("output", "FILE", "Model file to write (safetensors)");
@@ -43,6 +31,9 @@ void declare_flags(FlagSet& flags) {
   flags.add_text("normal", "VALUE,...", "Labels of the rows to train on");
   flags.add_text("categorical", "C,...", "Numeric columns to take as categories, besides the text columns");
   flags.add_text("exclude", "C,...", "Columns that are no features");
+  flags.add_text("include", "C,...", "Columns that are features, though they look like ids, row numbers or dates");
+  flags.add_text("max_categories", "N", "Most distinct values of a column of categories [1000]");
+  add_table_flags(flags);
   flags.add_text("group_by", "C", "One model per value of this column, which is no feature: a fleet");
   flags.add_text("fleet_minimum_rows", "N", "With --group-by: groups with fewer rows share the pooled model [50]");
   flags.add_device();
@@ -53,64 +44,15 @@ void declare_flags(FlagSet& flags) {
   flags.add_detector_options();
 }
 
-TrainingTable read_training_table(const std::string& input, const FlagSet& flags) {
-  TrainingTable training;
-  std::string& label = training.labels.column;
-  label = flags.text("label_column");
-  training.encoding.categorical = split_list(flags.text("categorical"));
-  ReadOptions options;
-  training.encoding.excluded = split_list(flags.text("exclude"));
-  options.text_columns = training.encoding.categorical;
-  // Nobody looks at their cells.
-  const std::vector<std::string>& excluded = training.encoding.excluded;
-  options.text_columns.insert(options.text_columns.end(), excluded.begin(), excluded.end());
-  if (!label.empty()) options.text_columns.push_back(label);
-  training.group_column = flags.text("group_by");
-  if (!training.group_column.empty()) options.text_columns.push_back(training.group_column);
-  training.rows = read_table(input, options);
-  training.rows_in_file = training.rows.rows;
-
-  std::vector<std::string> names;
-  for (const Column& column : training.rows.columns) names.push_back(column.name);
-  if (is_npz(input) && std::find(names.begin(), names.end(), "y") != names.end()) {
-    training.encoding.excluded.push_back("y");
-    if (label.empty()) label = "y";
-  }
-  if (!training.group_column.empty()) {
-    training.group_column = names[training.rows.find(training.group_column)];
-    training.encoding.excluded.push_back(training.group_column);
-  }
-  std::vector<std::string> settled = training.encoding.excluded;
-  settled.insert(settled.end(), training.encoding.categorical.begin(), training.encoding.categorical.end());
-  if (!label.empty()) settled.push_back(label);
-  warn_of_doubtful_columns(training.rows, settled);
-  training.labels.normal = split_list(flags.text("normal"));
-  if (label.empty()) {
-    if (!training.labels.normal.empty()) throw UsageError("--normal needs --label-column");
-    return training;
-  }
-  label = names[training.rows.find(label)];
-  training.encoding.excluded.push_back(label);
-  if (training.labels.normal.empty()) {
-    print_note(fmt::format("cugad: note: trains on all {} rows; --normal VALUE would choose rows by column '{}'",
-                           grouped(training.rows.rows), label));
-    return training;
-  }
-  const auto kept = kept_rows(rows_with_value(training.rows, label, training.labels.normal));
-  if (kept.empty()) {
-    LabelValues values;
-    values.add(training.rows, label);
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("{}: no row has --normal {} in column '{}', which has {}", input,
-                            fmt::join(training.labels.normal, ","), label, values.describe()));
-  }
-  for (const std::string& value : training.labels.normal) {
-    if (!kept_rows(rows_with_value(training.rows, label, std::array{value})).empty()) continue;
-    print_note(
-        fmt::format("cugad: warning: no row has --normal '{}' in column '{}'", one_line(value), one_line(label)));
-  }
-  training.rows = take_rows(training.rows, kept);
-  return training;
+/// The most memory that the process had, and of a GPU also what lies there.
+std::string memory_text(const Device& device) {
+  const auto mebibytes = [](std::size_t bytes) { return (bytes + (1u << 20) - 1) >> 20; };
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  const std::string text =
+      fmt::format("{} MiB of memory at most", mebibytes(static_cast<std::size_t>(usage.ru_maxrss) << 10));
+  if (device.name() == "cpu") return text;
+  return fmt::format("{}, {} MiB of the device's", text, mebibytes(device.memory().peak_bytes));
 }
 
 using Summary = std::vector<std::vector<std::string>>;
@@ -135,17 +77,19 @@ void train(const std::string& input, FlagSet& flags) {
   check_no_other_file("log", flags.text("log"), std::array{input, flags.text("config"), output});
   WatchedFit fit(flags, output);
 
-  TrainingTable training = read_training_table(input, flags);
+  TrainingTable training = read_training_table(input, flags, options);
   if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);
   TableEncoder encoder;
   encoder.fit(training.rows, training.encoding);
   const Matrix rows = encoder.encode(training.rows);
   training.rows = {};
+  // The library names them, too, where it trains one model and somebody listens.
+  if (flags.boolean("quiet") || flags.given("group_by")) note_constant_features(rows, encoder.feature_names());
   const CancelScope scope;
   Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
                      {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())}};
   if (training.group_column.empty()) {
-    attach_table(detector, encoder, training.labels);
+    attach_table(detector, encoder, training.labels, training.format);
     const std::int64_t steps = fit.run(
         [&](const FitControl& control) {
           detector.fit(rows.view(), control, encoder.feature_names(), encoder.numeric_features());
@@ -156,7 +100,7 @@ void train(const std::string& input, FlagSet& flags) {
                                    {"threshold", fmt::format("{}", detector.threshold())}});
   } else {
     Fleet fleet(device, options, fleet_options);
-    attach_table(fleet, encoder, training.labels, training.group_column);
+    attach_table(fleet, encoder, training.labels, training.format, training.group_column);
     const std::int64_t steps = fit.run(
         [&](const FitControl& control) {
           fleet.fit(rows.view(), training.groups, control, encoder.feature_names(), encoder.numeric_features());
@@ -168,8 +112,7 @@ void train(const std::string& input, FlagSet& flags) {
                     {"steps", fmt::format("{} of all models", grouped(steps))}});
   }
   summary.insert(summary.end(), {{"seconds", fmt::format("{:.1f}", watch.seconds())},
-                                 {"device", fmt::format("{}, {} MiB of memory at most", device.name(),
-                                                        (device.memory().peak_bytes + (1u << 20) - 1) >> 20)},
+                                 {"device", fmt::format("{}, {}", device.name(), memory_text(device))},
                                  {"model", output}});
   print(named_values(summary));
 }

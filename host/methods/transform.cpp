@@ -1,7 +1,10 @@
 #include "host/methods/transform.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cugad/error.hpp"
 #include "host/backend/arena.hpp"
@@ -71,6 +74,33 @@ std::pair<double, double> median_and_range(Context& context, MatrixView<const fl
   return {out.data[1], static_cast<double>(out.data[2]) - out.data[0]};
 }
 
+/// Tells of a column whose differences single precision has hidden before the rows came here.
+void warn_of_precision(MatrixView<const float> rows, std::int64_t column, const std::string& name, double lowest,
+                       double highest, const std::function<void(const std::string&)>& on_message) {
+  constexpr double fewest_steps = 1000, largest_exact_integer = 1 << 24;
+  const double size = std::max(std::abs(lowest), std::abs(highest));
+  const double step = size * std::numeric_limits<float>::epsilon();
+  if (!(highest > lowest) || highest - lowest >= fewest_steps * step) return;
+  bool are_integers = size <= largest_exact_integer;
+  for (std::int64_t r = 0; are_integers && r < rows.rows; ++r) {
+    const float value = rows.row(r)[column];
+    are_integers = std::isnan(value) || value == std::trunc(value);
+  }
+  if (are_integers) return;
+  on_message(
+      fmt::format("column '{}' goes from {} to {}, which single precision tells in steps of {:.2g} only: subtract "
+                  "an offset in double before",
+                  name, lowest, highest, step));
+}
+
+/// "a, b, c and 4 more".
+std::string listed(const std::vector<std::string>& names) {
+  constexpr std::size_t shown = 10;
+  std::string text;
+  for (std::size_t n = 0; n < std::min(names.size(), shown); ++n) text += (n == 0 ? "" : ", ") + names[n];
+  return names.size() > shown ? fmt::format("{} and {} more", text, names.size() - shown) : text;
+}
+
 }  // namespace
 
 void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
@@ -97,12 +127,12 @@ void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const
   const MatrixView<float> view(logged.data(), rows.rows, columns);
   apply(context, rows, view);
   const std::vector<double> found = column_statistics(context, view);
-  std::int64_t constants = 0;
+  std::vector<std::string> constants;
   for (std::int64_t c = 0; c < columns; ++c) {
     const auto value = [&](Statistic s) { return found[s * columns + c]; };
     const bool is_numeric = c < numeric_columns;
     const bool is_constant = !(value(maximum) > value(minimum));
-    constants += is_constant;
+    if (is_constant) constants.push_back(names[c]);
     double range = 1.0;
     switch (options.scale) {
       case Scale::none:
@@ -130,9 +160,13 @@ void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const
     }
     scale[c] = is_numeric && !is_constant && range > 0.0 && std::isfinite(1.0 / range) ? 1.0 / range : 1.0;
   }
-  if (constants > 0 && on_message) {
-    on_message(std::to_string(constants) + " of " + std::to_string(columns) +
-               " columns are constant in the training rows");
+  if (!on_message) return;
+  for (std::int64_t c = 0; c < numeric_columns; ++c) {
+    warn_of_precision(rows, c, names[c], raw[minimum * columns + c], raw[maximum * columns + c], on_message);
+  }
+  if (!constants.empty()) {
+    on_message(fmt::format("{} of {} columns are constant in the training rows: {}", constants.size(), columns,
+                           listed(constants)));
   }
 }
 

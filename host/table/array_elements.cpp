@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace cugad {
 namespace {
@@ -15,6 +17,21 @@ double load(const unsigned char* bytes) {
   T value;
   std::memcpy(&value, ordered, sizeof(T));
   return static_cast<double>(value);
+}
+
+/// An IEEE half: 1 sign, 5 exponent and 10 fraction bits.
+template <bool swapped>
+double load_half(const unsigned char* bytes) {
+  std::uint16_t bits = 0;
+  std::memcpy(&bits, bytes, sizeof bits);
+  if constexpr (swapped) bits = static_cast<std::uint16_t>(bits << 8 | bits >> 8);
+  const int exponent = static_cast<int>(bits >> 10 & 31);
+  const double fraction = bits & 1023;
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const double size = exponent == 31  ? (fraction == 0 ? infinity : std::numeric_limits<double>::quiet_NaN())
+                      : exponent == 0 ? std::ldexp(fraction, -24)
+                                      : std::ldexp(1024 + fraction, exponent - 25);
+  return (bits & 0x8000) != 0 ? -size : size;
 }
 
 double load_boolean(const unsigned char* bytes) { return *bytes != 0 ? 1 : 0; }
@@ -37,7 +54,10 @@ NumberLoader choose(ElementKind kind, std::int64_t size) {
              : size == 8 ? load<std::uint64_t, swapped>
                          : nullptr;
     case ElementKind::floating:
-      return size == 4 ? load<float, swapped> : size == 8 ? load<double, swapped> : nullptr;
+      return size == 2   ? load_half<swapped>
+             : size == 4 ? load<float, swapped>
+             : size == 8 ? load<double, swapped>
+                         : nullptr;
     case ElementKind::byte_text:
     case ElementKind::unicode_text:
       break;

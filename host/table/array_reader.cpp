@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cugad/error.hpp"
 #include "host/floating_point.hpp"
@@ -60,6 +61,20 @@ ArrayReader::ArrayReader(std::unique_ptr<ByteSource> source, const ArrayLayout& 
   }
 }
 
+void ArrayReader::choose_columns(const ReadOptions& options) {
+  marks_errors_ = options.mark_errors;
+  named_ = has_given_names(layout_.columns, options);
+  std::vector<std::string> names = given_names(layout_.columns, options);
+  std::vector<bool> is_text(names.size(), false);
+  if (!options.numeric_columns) {
+    is_text = listed_as_text(names, options, file_);
+  } else {
+    const ColumnIndex numeric(*options.numeric_columns);
+    for (std::size_t c = 0; c < names.size(); ++c) is_text[c] = !numeric.exact(names[c]);
+  }
+  name_columns(std::move(names), std::move(is_text));
+}
+
 void ArrayReader::name_columns(std::vector<std::string> names, std::vector<bool> is_text) {
   names_ = std::move(names);
   is_text_ = std::move(is_text);
@@ -70,6 +85,7 @@ bool ArrayReader::read(Table& chunk, std::int64_t max_rows) {
   const FloatingPointEnvironment environment;
   check_chunk_size(max_rows);
   prepare_columns(chunk, names_, is_text_);
+  chunk.named = named_;
   chunk.first_row = rows_read_;
   const std::int64_t rows = std::min(max_rows, layout_.rows - rows_read_);
   if (layout_.fortran_order) {
@@ -78,6 +94,7 @@ bool ArrayReader::read(Table& chunk, std::int64_t max_rows) {
     read_row_major(chunk, rows);
     if (rows_read_ + rows == layout_.rows) expect_end();
   }
+  for (const auto& [row, reason] : chunk.unreadable) clear_row(chunk, row);
   rows_read_ += rows;
   chunk.rows = rows;
   return rows > 0;
@@ -91,8 +108,8 @@ void ArrayReader::read_row_major(Table& chunk, std::int64_t rows) {
     bytes_.clear();
     read_bytes(static_cast<std::size_t>(count * row_bytes));
     for (std::int64_t c = 0; c < layout_.columns; ++c) {
-      append(chunk.columns[c], static_cast<std::size_t>(c * layout_.element_size), static_cast<std::size_t>(row_bytes),
-             count, rows_read_ + done);
+      append(chunk, c, static_cast<std::size_t>(c * layout_.element_size), static_cast<std::size_t>(row_bytes), count,
+             rows_read_ + done);
     }
     done += count;
   }
@@ -104,7 +121,7 @@ void ArrayReader::read_column_major(Table& chunk, std::int64_t rows) {
   for (std::int64_t c = 0; c < layout_.columns; ++c) {
     std::int64_t first_byte = (c * layout_.rows + rows_read_) * size;
     if (all_in_memory_) {
-      append(chunk.columns[c], static_cast<std::size_t>(first_byte), static_cast<std::size_t>(size), rows, rows_read_);
+      append(chunk, c, static_cast<std::size_t>(first_byte), static_cast<std::size_t>(size), rows, rows_read_);
       continue;
     }
     if (!source_->seek(layout_.data_position + static_cast<std::uint64_t>(first_byte))) {
@@ -115,7 +132,7 @@ void ArrayReader::read_column_major(Table& chunk, std::int64_t rows) {
       const std::int64_t count = std::min(block_rows, rows - done);
       bytes_.clear();
       read_bytes(static_cast<std::size_t>(count * size));
-      append(chunk.columns[c], 0, static_cast<std::size_t>(size), count, rows_read_ + done);
+      append(chunk, c, 0, static_cast<std::size_t>(size), count, rows_read_ + done);
       done += count;
     }
   }
@@ -131,8 +148,9 @@ void ArrayReader::read_bytes(std::size_t size) {
 }
 
 /// Appends `count` elements, `stride` bytes apart, to a column.
-void ArrayReader::append(Column& column, std::size_t first_byte, std::size_t stride, std::int64_t count,
+void ArrayReader::append(Table& chunk, std::int64_t c, std::size_t first_byte, std::size_t stride, std::int64_t count,
                          std::int64_t first_row) {
+  Column& column = chunk.columns[static_cast<std::size_t>(c)];
   const unsigned char* element = bytes_.data() + first_byte;
   if (is_text_kind(layout_.kind)) {
     for (std::int64_t r = 0; r < count; ++r, element += stride) {
@@ -145,11 +163,13 @@ void ArrayReader::append(Column& column, std::size_t first_byte, std::size_t str
   }
   const NumberLoader load = number_loader(layout_);
   for (std::int64_t r = 0; r < count; ++r, element += stride) {
-    const double number = load(element);
-    if (std::isinf(number)) {
-      throw Error(ErrorCode::format,
-                  fmt::format("{}, row {}, column '{}': found an infinite number, expected a finite one", file_,
-                              first_row + r, column.name));
+    double number = load(element);
+    if (std::isinf(number) || (marks_errors_ && std::abs(number) > std::numeric_limits<float>::max())) {
+      const std::string reason = fmt::format("{}, row {}, column '{}': found {}, expected a finite number", file_,
+                                             first_row + r, column.name, number);
+      if (!marks_errors_) throw Error(ErrorCode::format, reason);
+      chunk.unreadable.emplace(first_row + r - rows_read_, reason);
+      number = std::numeric_limits<double>::quiet_NaN();
     }
     if (column.is_text) {
       column.texts.push_back(number_text(number));

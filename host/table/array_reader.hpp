@@ -28,7 +28,9 @@ class ArrayReader : public TableReader {
   /// The source stands at the data. Throws Error{format} where the layout is impossible or does not fit the stream.
   ArrayReader(std::unique_ptr<ByteSource> source, const ArrayLayout& layout, std::string file);
 
-  /// Arrays do not name their columns: they are "0", "1", ... unless this gives others.
+  /// Arrays do not name their columns: they are "0", "1", ... unless the options have names for as many, or this gives
+  /// others.
+  void choose_columns(const ReadOptions& options);
   void name_columns(std::vector<std::string> names, std::vector<bool> is_text);
 
   std::int64_t rows() const { return layout_.rows; }
@@ -39,7 +41,8 @@ class ArrayReader : public TableReader {
   void read_row_major(Table& chunk, std::int64_t rows);
   void read_column_major(Table& chunk, std::int64_t rows);
   void read_bytes(std::size_t size);
-  void append(Column& column, std::size_t first_byte, std::size_t stride, std::int64_t count, std::int64_t first_row);
+  void append(Table& chunk, std::int64_t c, std::size_t first_byte, std::size_t stride, std::int64_t count,
+              std::int64_t first_row);
   void expect_end();
 
   std::unique_ptr<ByteSource> source_;
@@ -47,6 +50,7 @@ class ArrayReader : public TableReader {
   std::string file_;
   std::vector<std::string> names_;
   std::vector<bool> is_text_;
+  bool named_ = false, marks_errors_ = false;
   std::vector<unsigned char> bytes_;  ///< of the block at hand; all of the data where columns cannot be sought
   bool all_in_memory_ = false;
   std::int64_t rows_read_ = 0;

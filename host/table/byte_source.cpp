@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -33,7 +34,8 @@ class FileSource : public ByteSource {
       close();
       throw Error(ErrorCode::input_output, fmt::format("{}: is a directory, expected a file", file_));
     }
-    if (owned_ && S_ISREG(status.st_mode)) size_ = static_cast<std::uint64_t>(status.st_size);
+    is_regular_ = S_ISREG(status.st_mode);
+    if (owned_ && is_regular_) size_ = static_cast<std::uint64_t>(status.st_size);
   }
   ~FileSource() override { close(); }
   FileSource(const FileSource&) = delete;
@@ -55,6 +57,11 @@ class FileSource : public ByteSource {
     if (!size_) return std::nullopt;
     return *size_ - std::min(*size_, position_);
   }
+  bool is_ready() override {
+    if (is_regular_) return true;
+    pollfd waiting{descriptor_, POLLIN, 0};
+    return ::poll(&waiting, 1, 0) != 0;  // an end or an error is an answer, too
+  }
   bool seek(std::uint64_t position) override {
     if (!size_ || ::lseek(descriptor_, static_cast<off_t>(position), SEEK_SET) < 0) return false;
     position_ = position;
@@ -70,6 +77,7 @@ class FileSource : public ByteSource {
   std::string file_;
   bool owned_;
   int descriptor_ = -1;
+  bool is_regular_ = false;
   std::optional<std::uint64_t> size_;
   std::uint64_t position_ = 0;
 };
@@ -109,6 +117,7 @@ class GzipSource : public ByteSource {
     }
     return wanted - stream_.avail_out;
   }
+  bool is_ready() override { return stream_.avail_in > 0 || ended_ || inner_->is_ready(); }
 
  private:
   bool refill() {
@@ -131,7 +140,11 @@ class GzipSource : public ByteSource {
 }  // namespace
 
 std::string_view PeekableSource::peek(std::size_t size) {
+  constexpr std::size_t longest_magic = 8;
   while (front_.size() < size) {
+    // A stream that pauses after its first line has shown what it is.
+    const bool shows_its_kind = front_.size() >= longest_magic || front_.find('\n') != std::string::npos;
+    if (shows_its_kind && !inner_->is_ready()) break;
     const std::size_t before = front_.size();
     front_.resize(size);
     const std::size_t count = inner_->read(front_.data() + before, size - before);

@@ -17,6 +17,8 @@ class ByteSource {
   virtual std::size_t read(char* buffer, std::size_t size) = 0;
   /// How many bytes are left, where that is known without reading them.
   virtual std::optional<std::uint64_t> remaining() const { return std::nullopt; }
+  /// Whether `read` would answer at once; a pipe whose writer pauses would not.
+  virtual bool is_ready() { return true; }
   /// Continues at the given byte of the stream; false (and nothing changes) where the stream cannot do that.
   virtual bool seek(std::uint64_t /*position*/) { return false; }
 };
@@ -25,10 +27,11 @@ class ByteSource {
 class PeekableSource : public ByteSource {
  public:
   explicit PeekableSource(std::unique_ptr<ByteSource> inner) : inner_(std::move(inner)) {}
-  /// The next `size` bytes, fewer where the stream ends before.
+  /// The next `size` bytes, fewer where the stream ends or, its first line being there, pauses before.
   std::string_view peek(std::size_t size);
   std::size_t read(char* buffer, std::size_t size) override;
   std::optional<std::uint64_t> remaining() const override;
+  bool is_ready() override { return !front_.empty() || inner_->is_ready(); }
   bool seek(std::uint64_t position) override;
 
  private:

@@ -14,10 +14,12 @@ namespace {
 
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
-/// The words that pandas reads as missing, and "?" of the older data sets. ("-nan" is what C prints for some NaN.)
+/// The words that pandas reads as missing, "?" of the older data sets, and what MySQL and spreadsheets write. ("-nan"
+/// is what C prints for some NaN.)
 bool is_missing(std::string_view text) {
-  constexpr std::string_view words[] = {"NA",  "N/A",  "n/a",  "#N/A", "<NA>", "#NA",  "NaN",
-                                        "nan", "-nan", "-NaN", "null", "NULL", "None", "?"};
+  constexpr std::string_view words[] = {"NA",  "N/A", "n/a",     "n.a.",  "N.A.",    "#N/A",  "<NA>",   "#NA",
+                                        "NaN", "nan", "-nan",    "-NaN",  "NaT",     "null",  "NULL",   "None",
+                                        "?",   "\\N", "#DIV/0!", "#NUM!", "#VALUE!", "#REF!", "#NAME?", "#NULL!"};
   return std::find(std::begin(words), std::end(words), text) != std::end(words);
 }
 
@@ -47,18 +49,25 @@ CellKind parse_cell(std::string_view text, double& number) {
   if (text.empty()) return CellKind::missing;
   if (parse_short_integer(text, number)) return CellKind::number;
 
-  const bool has_sign = text.front() == '-' || text.front() == '+';
-  const std::string_view unsigned_text = text.substr(has_sign ? 1 : 0);
+  constexpr std::string_view minus_sign = "\xe2\x88\x92";  // U+2212
+  const bool is_negative = text.front() == '-' || text.starts_with(minus_sign);
+  const std::size_t sign = text.front() == '-' || text.front() == '+' ? 1 : is_negative ? minus_sign.size() : 0;
+  const std::string_view unsigned_text = text.substr(sign);
   if (!unsigned_text.empty() && (is_digit(unsigned_text.front()) || unsigned_text.front() == '.')) {
     const char* end = unsigned_text.data() + unsigned_text.size();
     const auto result = fast_float::from_chars(unsigned_text.data(), end, number);
     // Out of range leaves 0 or infinity, as C does.
     if (result.ptr != end || result.ec == std::errc::invalid_argument) return CellKind::text;
-    if (text.front() == '-') number = -number;
+    if (is_negative) number = -number;
     return std::isfinite(number) ? CellKind::number : CellKind::infinite;
   }
   if (is_missing(text)) return CellKind::missing;
   return is_infinity(unsigned_text) ? CellKind::infinite : CellKind::text;
+}
+
+bool is_dash(std::string_view text) {
+  text = without_blanks(text);
+  return text == "-" || text == "--" || text == "\xe2\x80\x93" || text == "\xe2\x80\x94";
 }
 
 std::string number_text(double number) {

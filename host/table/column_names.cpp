@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "cugad/error.hpp"
 #include "host/table/cell.hpp"
@@ -16,6 +17,41 @@ std::vector<std::string> numbered_names(std::int64_t count) {
   names.reserve(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
   return names;
+}
+
+namespace {
+
+const std::vector<std::string>* fitting_names(std::int64_t count, const ReadOptions& options) {
+  for (const std::vector<std::string>& names : options.names) {
+    if (static_cast<std::int64_t>(names.size()) == count) return &names;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<std::string> given_names(std::int64_t count, const ReadOptions& options) {
+  const std::vector<std::string>* names = fitting_names(count, options);
+  return names != nullptr ? *names : numbered_names(count);
+}
+
+bool has_given_names(std::int64_t count, const ReadOptions& options) {
+  return fitting_names(count, options) != nullptr;
+}
+
+ColumnIndex::ColumnIndex(std::span<const std::string> names) : names_(names) {
+  positions_.reserve(names.size());
+  for (std::size_t c = 0; c < names.size(); ++c) positions_.emplace(names[c], c);  // of several the first
+}
+
+std::optional<std::size_t> ColumnIndex::exact(const std::string& name) const {
+  const auto found = positions_.find(name);
+  return found != positions_.end() ? std::optional(found->second) : std::nullopt;
+}
+
+std::size_t ColumnIndex::find(const std::string& name, const std::string& place) const {
+  const auto found = exact(name);
+  return found ? *found : find_column(names_, name, place);
 }
 
 std::size_t find_column(std::span<const std::string> names, const std::string& name, const std::string& place) {
@@ -57,7 +93,8 @@ std::size_t find_column(std::span<const std::string> names, const std::string& n
 std::vector<bool> listed_as_text(std::span<const std::string> names, const ReadOptions& options,
                                  const std::string& file) {
   std::vector<bool> is_text(names.size(), false);
-  for (const std::string& name : options.text_columns) is_text[find_column(names, name, file + ": ")] = true;
+  const ColumnIndex index(names);
+  for (const std::string& name : options.text_columns) is_text[index.find(name, file + ": ")] = true;
   return is_text;
 }
 
@@ -69,6 +106,7 @@ void check_chunk_size(std::int64_t max_rows) {
 
 void prepare_columns(Table& chunk, std::span<const std::string> names, const std::vector<bool>& is_text) {
   chunk.rows = 0;
+  chunk.unreadable.clear();
   chunk.columns.resize(names.size());
   for (std::size_t c = 0; c < names.size(); ++c) {
     Column& column = chunk.columns[c];
@@ -79,11 +117,24 @@ void prepare_columns(Table& chunk, std::span<const std::string> names, const std
   }
 }
 
-std::size_t Table::find(const std::string& name) const {
+std::vector<std::string> column_names(const Table& table) {
   std::vector<std::string> names;
-  names.reserve(columns.size());
-  for (const Column& column : columns) names.push_back(column.name);
-  return find_column(names, name);
+  names.reserve(table.columns.size());
+  for (const Column& column : table.columns) names.push_back(column.name);
+  return names;
 }
+
+void clear_row(Table& chunk, std::int64_t row) {
+  const auto at = static_cast<std::size_t>(row);
+  for (Column& column : chunk.columns) {
+    if (column.is_text) {
+      column.texts[at].clear();
+    } else {
+      column.numbers[at] = std::numeric_limits<double>::quiet_NaN();
+    }
+  }
+}
+
+std::size_t Table::find(const std::string& name) const { return find_column(column_names(*this), name); }
 
 }  // namespace cugad

@@ -8,6 +8,7 @@
 #include "cugad/error.hpp"
 #include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
+#include "host/table/csv_layout.hpp"
 
 namespace cugad {
 namespace {
@@ -21,38 +22,113 @@ const char* find_byte(const char* begin, const char* end, char byte) {
 
 }  // namespace
 
-CsvRecords::CsvRecords(std::unique_ptr<ByteSource> source, std::string file)
-    : source_(std::move(source)), file_(std::move(file)), buffer_(first_buffer) {
+CsvRecords::CsvRecords(std::unique_ptr<ByteSource> source, std::string file, const ReadOptions& options)
+    : source_(std::move(source)), file_(std::move(file)), buffer_(first_buffer), comment_(options.format.comment) {
+  if (options.format.separator != 0) {
+    separator_ = options.format.separator;
+    separator_is_known_ = true;
+  }
+  skip_marks();
+  find_layout(options);
+}
+
+/// The line, without its end, that begins so many bytes behind `begin_`; as much of it as is there at the end of the
+/// stream, or where the line is longer than anything that a guess needs.
+std::string_view CsvRecords::line_at(std::size_t position) {
+  for (;;) {
+    const std::string_view rest(buffer_.data() + begin_ + position, end_ - begin_ - position);
+    const std::size_t newline = rest.find('\n');
+    if (newline != std::string_view::npos) return rest.substr(0, newline);
+    if (rest.size() >= first_buffer || !fill()) break;
+  }
+  return {buffer_.data() + begin_ + position, end_ - begin_ - position};  // fill() may have moved it, also in vain
+}
+
+void CsvRecords::skip_line() {
+  const std::size_t size = line_size();
+  begin_ = std::min(begin_ + size + 1, end_);
+  ++next_line_;
+}
+
+/// Passes the byte order mark of UTF-8, which says nothing, and the line "sep=;" that spreadsheets write and read.
+void CsvRecords::skip_marks() {
   while (end_ < 3 && fill()) {
   }
   const std::string_view start(buffer_.data(), std::min<std::size_t>(end_, 3));
-  if (start == "\xef\xbb\xbf") begin_ = 3;  // the byte order mark of UTF-8, which says nothing
+  if (start == "\xef\xbb\xbf") begin_ = 3;
   if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) {
     throw Error(ErrorCode::format, fmt::format("{}: is UTF-16 text, expected UTF-8", file_));
   }
-  separator_ = first_line_separator();
+  const std::string_view line = line_at(0);
+  const std::string_view text = line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+  if (text.size() != 5 || (!text.starts_with("sep=") && !text.starts_with("SEP="))) return;
+  if (!separator_is_known_) separator_ = text[4];
+  separator_is_known_ = true;
+  skip_line();
 }
 
-/// The separator that the first line with anything in it tells, as far as the first buffer shows it.
-char CsvRecords::first_line_separator() {
-  std::int64_t semicolons = 0, tabs = 0;
-  bool quoted = false;
-  char before = '\n';  // the last letter that is no space; a line break until the line has any other
-  for (std::size_t size = 0; size < first_buffer; ++size) {
-    if (begin_ + size == end_ && !fill()) break;
-    const char letter = buffer_[begin_ + size];
-    const bool may_open = before == '\n' || before == ';' || before == '\t' || before == '"';
-    if (letter == '"' && (quoted || may_open)) quoted = !quoted;
-    if (!quoted) {
-      if (letter == ',') return ',';
-      if (letter == '\n' && before != '\n') break;
-      semicolons += letter == ';';
-      tabs += letter == '\t';
-    }
-    if (letter != ' ' && letter != '\r') before = letter;
+/// Finds what begins a comment and the separator, and passes the lines in front of the table. Where nobody said what
+/// begins a comment, a '#' in front of the first line does.
+void CsvRecords::find_layout(const ReadOptions& options) {
+  constexpr std::size_t most_bytes = std::size_t{64} << 10, most_lines = 200;
+  constexpr std::int64_t most_title_lines = 20;
+  const bool adapts = !separator_is_known_ || options.adapt_separator;
+  const bool looks_further = !options.numeric_columns;
+  std::vector<std::size_t> begins;  // of the lines, behind begin_, which moves when the buffer is filled
+  std::size_t position = 0;
+  for (std::size_t l = 0; l < most_lines && position < most_bytes && (looks_further || begins.empty()); ++l) {
+    const std::string_view line = line_at(position);
+    const std::string_view text = without_blanks(line.ends_with('\r') ? line.substr(0, line.size() - 1) : line);
+    if (begins.empty() && comment_.empty() && line.starts_with('#')) comment_ = "#";
+    const bool is_comment = !comment_.empty() && line.starts_with(comment_);
+    if (!text.empty() && !is_comment) begins.push_back(position);
+    if (begin_ + position + line.size() >= end_) break;
+    position += line.size() + 1;
   }
-  if (semicolons == 0 && tabs == 0) return ',';
-  return semicolons >= tabs ? ';' : '\t';
+  std::vector<std::string_view> lines;
+  for (const std::size_t begin : begins) {
+    std::string_view line = line_at(begin);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.push_back(line.substr(0, most_bytes));
+  }
+  if (lines.empty()) return;
+  if (!looks_further) {
+    const bool lacks_separator = rough_cells(lines.front(), separator_).size() < 2;
+    const char own_separator = first_line_separator(lines.front());
+    while (options.format.has_title && title_lines_ < most_title_lines && !table_line().empty() &&
+           rough_cells(table_line(), separator_).size() < 2) {
+      skip_line();
+      ++title_lines_;
+    }
+    if (adapts && title_lines_ == 0 && lacks_separator) separator_ = own_separator;
+    return;
+  }
+  const CsvLayout layout = tell_layout(lines, separator_is_known_ ? separator_ : '\0');
+  separator_ = layout.separator;
+  title_lines_ = static_cast<std::int64_t>(layout.title_lines);
+  for (std::size_t l = 0; l < layout.title_lines && !table_line().empty(); ++l) skip_line();
+}
+
+/// Passes comments and empty lines; the next line of the table, or nothing at the end.
+std::string_view CsvRecords::table_line() {
+  for (;;) {
+    if (!comment_.empty() && pass_comment()) continue;
+    std::string_view line = line_at(0);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!without_blanks(line).empty() || begin_ == end_) return line;
+    skip_line();
+  }
+}
+
+bool CsvRecords::is_ready() const {
+  return kept_read_ < kept_.size() || ended_ ||
+         find_byte(buffer_.data() + begin_, buffer_.data() + end_, '\n') != nullptr || source_->is_ready();
+}
+
+std::vector<std::string_view> CsvRecords::comment_cells() {
+  std::vector<std::string_view> cells;
+  split(without_blanks(std::string_view(last_comment_).substr(comment_.size())), cells);
+  return cells;
 }
 
 void CsvRecords::keep() { keeping_ = true; }
@@ -81,19 +157,21 @@ bool CsvRecords::fill() {
   return !ended_;
 }
 
-/// How many bytes the record at `begin_` has, without the newline that ends it.
-std::size_t CsvRecords::record_size() {
+/// How many bytes the line at `begin_` has, without the newline that ends it.
+std::size_t CsvRecords::line_size() {
   std::size_t size = 0;
   for (;;) {
     const char* from = buffer_.data() + begin_ + size;
     const char* newline = find_byte(from, buffer_.data() + end_, '\n');
-    if (newline != nullptr) {
-      size += static_cast<std::size_t>(newline - from);
-      break;
-    }
+    if (newline != nullptr) return size + static_cast<std::size_t>(newline - from);
     size = end_ - begin_;
-    if (!fill()) break;
+    if (!fill()) return size;
   }
+}
+
+/// The same of the record, which goes on behind newlines between quotes.
+std::size_t CsvRecords::record_size() {
+  const std::size_t size = line_size();
   const char* record = buffer_.data() + begin_;
   return find_byte(record, record + size, '"') == nullptr ? size : quoted_record_size();
 }
@@ -112,7 +190,7 @@ std::size_t CsvRecords::quoted_record_size() {
       if (letter == '"') state = State::after_quote;
     } else if (letter == '\n') {
       return size;
-    } else if (letter == separator_) {
+    } else if (separates(letter)) {
       state = State::cell_start;
     } else if (letter == '"' && state != State::unquoted) {
       state = State::quoted;
@@ -120,6 +198,18 @@ std::size_t CsvRecords::quoted_record_size() {
       state = State::unquoted;
     }
   }
+}
+
+/// Passes a comment line, whatever quotes it has; false where there is none.
+bool CsvRecords::pass_comment() {
+  while (end_ - begin_ < comment_.size() && fill()) {
+  }
+  if (!std::string_view(buffer_.data() + begin_, end_ - begin_).starts_with(comment_)) return false;
+  const std::size_t size = line_size();
+  const std::string_view line(buffer_.data() + begin_, size);
+  last_comment_ = line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+  skip_line();
+  return true;
 }
 
 /// The next one, from those that are kept or else from the buffer. Sets its line.
@@ -138,6 +228,9 @@ bool CsvRecords::next_record(std::string_view& record) {
     return true;
   }
   if (begin_ == end_ && !fill()) return false;
+  while (!comment_.empty() && pass_comment()) {
+    if (begin_ == end_ && !fill()) return false;
+  }
   const std::size_t size = record_size();
   line_ = next_line_;
   record = std::string_view(buffer_.data() + begin_, size);
@@ -167,6 +260,7 @@ void CsvRecords::split(std::string_view record, std::vector<std::string_view>& c
   cells.clear();
   unescaped_.clear();
   if (is_empty(record)) return;
+  if (separator_ == ' ') record = without_blanks(record);
   const char* position = record.data();
   const char* const end = position + record.size();
   for (;;) {
@@ -176,7 +270,7 @@ void CsvRecords::split(std::string_view record, std::vector<std::string_view>& c
       position = split_quoted(start + 1, end, cells);
     } else {
       position = start;
-      while (position != end && *position != separator_) ++position;
+      while (position != end && !separates(*position)) ++position;
       cells.push_back(without_blanks({start, static_cast<std::size_t>(position - start)}));
     }
     if (cells.size() > largest_column_count) {
@@ -184,7 +278,7 @@ void CsvRecords::split(std::string_view record, std::vector<std::string_view>& c
                   fmt::format("{}, line {}: has more than {} cells", file_, line_, largest_column_count));
     }
     if (position == end) return;
-    ++position;  // the separator
+    ++position;  // the separator; of a run of blanks the rest is dropped in front of the next cell
   }
 }
 
@@ -208,11 +302,10 @@ const char* CsvRecords::split_quoted(const char* position, const char* end, std:
   cells.push_back(unescaped != nullptr ? std::string_view(*unescaped)
                                        : std::string_view(text, static_cast<std::size_t>(quote - text)));
   const char* after = quote + 1;
-  while (after != end && is_blank(*after)) ++after;
-  if (after != end && *after != separator_) {
-    const char* expected = separator_ == ',' ? "comma" : separator_ == ';' ? "semicolon" : "tab";
+  while (after != end && is_blank(*after) && separator_ != ' ') ++after;
+  if (after != end && !separates(*after)) {
     throw Error(ErrorCode::format, fmt::format("{}, line {}: found '{}' after a closing quote, expected a {}", file_,
-                                               line_, one_line({after, 1}), expected));
+                                               line_, one_line({after, 1}), separator_name(separator_)));
   }
   return after;
 }

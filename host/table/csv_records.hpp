@@ -8,20 +8,31 @@
 #include <string_view>
 #include <vector>
 
+#include "cugad/table.hpp"
 #include "host/table/byte_source.hpp"
 #include "host/table/cell.hpp"
 
 namespace cugad {
 
-/// Splits a stream of bytes into csv records and cells. Holds one record and a buffer, never the whole file. Cells are
-/// separated by commas or, where the first line has none outside quotes, by the semicolons or tabs that it has.
+/// Splits a stream of bytes into csv records and cells. Holds one record and a buffer, never the whole file.
 class CsvRecords {
  public:
-  CsvRecords(std::unique_ptr<ByteSource> source, std::string file);
+  /// What `options.format` leaves open is told by the first lines; by the first alone where the columns' kinds are
+  /// known, so that a stream need not wait for more. Comments and title lines are skipped.
+  CsvRecords(std::unique_ptr<ByteSource> source, std::string file, const ReadOptions& options);
 
   /// The cells of the next record: quotes resolved, blanks around unquoted cells dropped; none for an empty line. The
   /// views are valid until the next call. False at the end.
   bool next(std::vector<std::string_view>& cells);
+  /// Whether `next` would answer without waiting for a writer.
+  bool is_ready() const;
+  char separator() const { return separator_; }
+  const std::string& comment() const { return comment_; }
+  /// The latest comment line; empty if there was none.
+  const std::string& last_comment() const { return last_comment_; }
+  /// The cells of the latest comment line, without its mark; valid until the next call.
+  std::vector<std::string_view> comment_cells();
+  std::int64_t title_lines() const { return title_lines_; }
   /// The line, from 1, on which the record that `next` gave begins.
   std::int64_t line() const { return line_; }
 
@@ -38,10 +49,17 @@ class CsvRecords {
   };
   bool next_record(std::string_view& record);
   bool fill();
-  char first_line_separator();
+  std::string_view line_at(std::size_t position);
+  std::string_view table_line();
+  void skip_marks();
+  void find_layout(const ReadOptions& options);
+  void skip_line();
   bool is_blank(char letter) const { return letter == ' ' || (letter == '\t' && separator_ != '\t'); }
   bool is_empty(std::string_view record) const { return separator_ != '\t' && without_blanks(record).empty(); }
+  bool separates(char letter) const { return letter == separator_ || (separator_ == ' ' && letter == '\t'); }
+  std::size_t line_size();
   std::size_t record_size();
+  bool pass_comment();
   std::size_t quoted_record_size();
   void split(std::string_view record, std::vector<std::string_view>& cells);
   const char* split_quoted(const char* position, const char* end, std::vector<std::string_view>& cells);
@@ -50,6 +68,9 @@ class CsvRecords {
   std::string file_;
   std::vector<char> buffer_;
   char separator_ = ',';
+  bool separator_is_known_ = false;
+  std::string comment_, last_comment_;
+  std::int64_t title_lines_ = 0;
   std::size_t begin_ = 0;  ///< where the next record begins in the buffer
   std::size_t end_ = 0;    ///< where the bytes in the buffer end
   bool ended_ = false;

@@ -11,7 +11,9 @@
 #include "cugad/table.hpp"
 #include "host/floating_point.hpp"
 #include "host/table/cell.hpp"
+#include "host/table/column_names.hpp"
 #include "host/table/feature_names.hpp"
+#include "host/table/nearest_name.hpp"
 
 namespace cugad {
 namespace {
@@ -28,7 +30,8 @@ std::vector<std::string> distinct_values(const Column& column, std::int64_t most
     if (value.empty() || !distinct.insert(value).second) return;
     if (static_cast<std::int64_t>(distinct.size()) > most) {
       throw Error(ErrorCode::invalid_argument,
-                  fmt::format("column '{}' has more than {} categories; exclude it or raise the limit",
+                  fmt::format("column '{}' has more than {} categories; leave it out (--exclude) or raise the limit "
+                              "(--max-categories)",
                               one_line(column.name), most));
     }
     require_utf8(value, fmt::format("column '{}': the value '{}'", one_line(column.name), one_line(value)));
@@ -91,29 +94,58 @@ std::vector<std::int64_t> categories_of(const Column& column, std::int64_t rows,
   return found;
 }
 
-const Column& column_of(const Table& chunk, const std::string& name) {
-  try {
-    return chunk.columns[chunk.find(name)];
-  } catch (const Error& error) {
-    throw Error(ErrorCode::invalid_argument, fmt::format("the table lacks a column of the model: {}", error.what()));
+/// Finds the columns of the fit in a chunk.
+class ChunkColumns {
+ public:
+  /// `by_position`: what the chunk's columns are called in the table of the fit; empty where its own names count.
+  ChunkColumns(const Table& chunk, std::vector<std::string> by_position)
+      : chunk_(chunk), names_(by_position.empty() ? column_names(chunk) : std::move(by_position)), index_(names_) {}
+
+  const Column& find(const std::string& name) const {
+    if (const auto found = index_.exact(name)) return chunk_.columns[*found];
+    const std::string nearest = nearest_name(name, names_);
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("the table lacks a column of the model: no column '{}'{}", one_line(name),
+                            nearest.empty() ? "" : fmt::format("; the nearest name is '{}'", one_line(nearest))));
   }
+
+  const Column& find_numeric(const std::string& name) const {
+    const Column& column = find(name);
+    if (!column.is_text) return column;
+    double number = 0;
+    const auto is_no_number = [&](const std::string& text) { return parse_cell(text, number) != CellKind::number; };
+    const auto text = std::find_if(column.texts.begin(), column.texts.end(), is_no_number);
+    const std::string found =
+        text == column.texts.end()
+            ? std::string("text")
+            : fmt::format("'{}' in row {}", one_line(*text), chunk_.first_row + (text - column.texts.begin()));
+    throw Error(ErrorCode::format, fmt::format("column '{}': found {}, expected numbers as in the table of the fit",
+                                               one_line(name), found));
+  }
+
+ private:
+  const Table& chunk_;
+  std::vector<std::string> names_;
+  ColumnIndex index_;
+};
+
+/// What to subtract from a column so that single precision keeps its differences: nothing where it does so anyway.
+double offset_of(const Column& column) {
+  double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
+  bool is_exact = true;
+  for (const double number : column.numbers) {  // a missing cell changes nothing
+    if (number < lowest) lowest = number;
+    if (number > highest) highest = number;
+    is_exact = is_exact && !(static_cast<double>(static_cast<float>(number)) != number && !std::isnan(number));
+  }
+  if (is_exact || !std::isfinite(highest - lowest)) return 0;
+  constexpr double enough_steps = 65536;
+  const double step = std::max(std::abs(lowest), std::abs(highest)) * std::numeric_limits<float>::epsilon();
+  return highest - lowest >= enough_steps * step ? 0 : lowest + (highest - lowest) / 2;
 }
 
-const Column& numeric_column(const Table& chunk, const std::string& name) {
-  const Column& column = column_of(chunk, name);
-  if (!column.is_text) return column;
-  double number = 0;
-  const auto is_no_number = [&](const std::string& text) { return parse_cell(text, number) != CellKind::number; };
-  const auto text = std::find_if(column.texts.begin(), column.texts.end(), is_no_number);
-  const std::string found = text == column.texts.end() ? std::string("text")
-                                                       : fmt::format("'{}' in row {}", one_line(*text),
-                                                                     chunk.first_row + (text - column.texts.begin()));
-  throw Error(ErrorCode::format,
-              fmt::format("column '{}': found {}, expected numbers as in the table of the fit", one_line(name), found));
-}
-
-float feature_value(double number, const Column& column, std::int64_t row) {
-  const float value = static_cast<float>(number);
+float feature_value(double number, double offset, const Column& column, std::int64_t row) {
+  const float value = static_cast<float>(number - offset);
   if (!std::isinf(value)) return value;
   throw Error(ErrorCode::format, fmt::format("row {}, column '{}': found {}, expected a number of at most {}", row,
                                              one_line(column.name), number, std::numeric_limits<float>::max()));
@@ -121,7 +153,9 @@ float feature_value(double number, const Column& column, std::int64_t row) {
 
 std::vector<bool> listed(const Table& table, const std::vector<std::string>& names) {
   std::vector<bool> is_listed(table.columns.size(), false);
-  for (const std::string& name : names) is_listed[table.find(name)] = true;
+  const std::vector<std::string> all = column_names(table);
+  const ColumnIndex index(all);
+  for (const std::string& name : names) is_listed[index.find(name)] = true;
   return is_listed;
 }
 
@@ -143,8 +177,11 @@ void TableEncoder::fit(const Table& table, const Options& options) {
       fitted.categorical_.push_back({column.name, distinct_values(column, options.max_categories)});
     } else {
       fitted.numeric_.push_back(column.name);
+      fitted.offsets_.push_back(offset_of(column));
     }
   }
+  fitted.named_ = table.named;
+  fitted.columns_ = column_names(table);
   fitted.feature_names_ = name_features(fitted.numeric_, fitted.categorical_);
   if (fitted.feature_names_.empty()) {
     throw Error(ErrorCode::invalid_argument, "no feature is left: every column is excluded or empty");
@@ -152,13 +189,40 @@ void TableEncoder::fit(const Table& table, const Options& options) {
   *this = std::move(fitted);
 }
 
+/// The columns of the fit's table that are features, in that table's order.
+std::vector<std::string> TableEncoder::feature_columns() const {
+  std::unordered_set<std::string_view> known(numeric_.begin(), numeric_.end());
+  for (const Categorical& column : categorical_) known.insert(column.name);
+  std::vector<std::string> features;
+  for (const std::string& name : columns_) {
+    if (known.contains(name)) features.push_back(name);
+  }
+  return features;
+}
+
+/// What the columns of a chunk are called in the table of the fit; empty where the chunk's own names count.
+std::vector<std::string> TableEncoder::names_by_position(const Table& chunk) const {
+  if ((chunk.named && named_) || columns_.empty()) return {};
+  std::vector<std::string> features = feature_columns();
+  if (chunk.columns.size() == columns_.size()) return columns_;
+  if (chunk.columns.size() == features.size()) return features;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("the table has {} columns, which are known by position only, expected {} as in the table of "
+                          "the fit{}",
+                          chunk.columns.size(), columns_.size(),
+                          features.size() == columns_.size()
+                              ? ""
+                              : fmt::format(", or {} without those that are no features", features.size())));
+}
+
 Matrix TableEncoder::encode(const Table& chunk) {
   const FloatingPointEnvironment environment;
+  const ChunkColumns columns(chunk, names_by_position(chunk));
   std::vector<const Column*> numeric;
-  for (const std::string& name : numeric_) numeric.push_back(&numeric_column(chunk, name));
+  for (const std::string& name : numeric_) numeric.push_back(&columns.find_numeric(name));
   std::vector<std::vector<std::int64_t>> categories;
   for (const Categorical& column : categorical_) {
-    categories.push_back(categories_of(column_of(chunk, column.name), chunk.rows, column.values));
+    categories.push_back(categories_of(columns.find(column.name), chunk.rows, column.values));
   }
 
   Matrix matrix(chunk.rows, static_cast<std::int64_t>(feature_names_.size()));
@@ -167,15 +231,20 @@ Matrix TableEncoder::encode(const Table& chunk) {
     const std::int64_t end = std::min(first + block, chunk.rows);
     for (std::size_t c = 0; c < numeric.size(); ++c) {
       for (std::int64_t r = first; r < end; ++r) {
-        matrix.row(r)[c] = feature_value(numeric[c]->numbers[r], *numeric[c], chunk.first_row + r);
+        matrix.row(r)[c] = feature_value(numeric[c]->numbers[r], offsets_[c], *numeric[c], chunk.first_row + r);
       }
     }
     std::int64_t first_feature = numeric_features();
     for (std::size_t c = 0; c < categorical_.size(); ++c) {
+      const auto values = static_cast<std::int64_t>(categorical_[c].values.size());
       for (std::int64_t r = first; r < end; ++r) {
-        if (categories[c][r] >= 0) matrix.row(r)[first_feature + categories[c][r]] = 1;
+        float* const features = matrix.row(r) + first_feature;
+        if (categories[c][r] >= 0) features[categories[c][r]] = 1;
+        if (categories[c][r] == Categories::missing) {
+          std::fill_n(features, values, std::numeric_limits<float>::quiet_NaN());
+        }
       }
-      first_feature += static_cast<std::int64_t>(categorical_[c].values.size());
+      first_feature += values;
     }
   }
   // Counted last: a chunk that could not be encoded counts nothing.
@@ -187,9 +256,11 @@ Matrix TableEncoder::encode(const Table& chunk) {
 }
 
 ReadOptions TableEncoder::read_options() const {
-  // Columns of no interest may hold text, so kinds are still inferred; encode refuses text where it needs numbers.
   ReadOptions options;
   for (const Categorical& column : categorical_) options.text_columns.push_back(column.name);
+  options.numeric_columns = numeric_;
+  options.by_position = !named_;
+  if (!columns_.empty()) options.names = {columns_, feature_columns()};
   return options;
 }
 

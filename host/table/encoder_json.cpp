@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -17,6 +19,18 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// Refuses an object that lacks a key or has others.
+void check_keys(const Json& object, std::initializer_list<const char*> needed,
+                std::initializer_list<const char*> more) {
+  std::size_t known = 0;
+  for (const char* key : needed) {
+    if (!object.is_object() || !object.contains(key)) fail(fmt::format("expected an object with '{}'", key));
+    ++known;
+  }
+  for (const char* key : more) known += object.contains(key);
+  if (object.size() != known) fail("it has entries that no encoder has");
+}
+
 /// The entry of an object that has exactly the given number of entries.
 const Json& entry(const Json& object, const char* key, std::size_t entries) {
   if (!object.is_object() || object.size() != entries || !object.contains(key)) {
@@ -28,6 +42,15 @@ const Json& entry(const Json& object, const char* key, std::size_t entries) {
 const Json& list(const Json& value, const char* what) {
   if (!value.is_array()) fail(fmt::format("expected a list of {}", what));
   return value;
+}
+
+bool is_position(const std::string& name) {
+  return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
+}
+
+double finite_number(const Json& value) {
+  if (!value.is_number() || !std::isfinite(value.get<double>())) fail("expected a number where an offset stands");
+  return value.get<double>();
 }
 
 std::string text(const Json& value) {
@@ -47,13 +70,19 @@ std::string TableEncoder::to_json() const {
     put_list(categorical.back()["values"], column.values);
   }
   put_list(json["numeric"], numeric_);
-  return json.dump();
+  const bool has_offsets = std::any_of(offsets_.begin(), offsets_.end(), [](double offset) { return offset != 0; });
+  if (has_offsets) put_list(json["offsets"], offsets_);
+  if (!columns_.empty()) put_list(json["columns"], columns_);
+  if (!named_) json["named"] = false;
+  // Names of columns that are no features need not be UTF-8.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 TableEncoder TableEncoder::from_json(const std::string& json) {
   Json document;
   const TakenApart parts(document);
   if (!parse_json(json, document)) fail("expected JSON");
+  check_keys(document, {"numeric", "categorical"}, {"offsets", "columns", "named"});
   TableEncoder encoder;
   std::unordered_set<std::string> names;
   const auto new_name = [&](const Json& value) {
@@ -61,10 +90,10 @@ TableEncoder TableEncoder::from_json(const std::string& json) {
     if (!names.insert(name).second) fail(fmt::format("column '{}' occurs twice", one_line(name)));
     return name;
   };
-  for (const Json& name : list(entry(document, "numeric", 2), "numeric columns")) {
+  for (const Json& name : list(document["numeric"], "numeric columns")) {
     encoder.numeric_.push_back(new_name(name));
   }
-  for (const Json& column : list(entry(document, "categorical", 2), "categorical columns")) {
+  for (const Json& column : list(document["categorical"], "categorical columns")) {
     Categorical categorical{new_name(entry(column, "name", 2)), {}};
     for (const Json& value : list(entry(column, "values", 2), "categories")) {
       categorical.values.push_back(text(value));
@@ -76,6 +105,25 @@ TableEncoder TableEncoder::from_json(const std::string& json) {
       fail(fmt::format("the categories of column '{}' are not in order", one_line(categorical.name)));
     }
     encoder.categorical_.push_back(std::move(categorical));
+  }
+  encoder.offsets_.assign(encoder.numeric_.size(), 0.0);
+  if (document.contains("offsets")) {
+    const Json& offsets = list(document["offsets"], "offsets");
+    if (offsets.size() != encoder.numeric_.size()) fail("it has another number of offsets than of numeric columns");
+    for (std::size_t c = 0; c < offsets.size(); ++c) encoder.offsets_[c] = finite_number(offsets[c]);
+  }
+  // Older files do not say whether the table had names: numbers are none.
+  encoder.named_ = document.contains("columns") || !std::all_of(names.begin(), names.end(), is_position);
+  if (document.contains("columns")) {
+    for (const Json& name : list(document["columns"], "columns")) encoder.columns_.push_back(text(name));
+    const std::unordered_set<std::string> known(encoder.columns_.begin(), encoder.columns_.end());
+    for (const std::string& name : names) {
+      if (!known.contains(name)) fail(fmt::format("the table of the fit lacks its column '{}'", one_line(name)));
+    }
+  }
+  if (document.contains("named")) {
+    if (!document["named"].is_boolean()) fail("expected true or false where it says whether columns have names");
+    encoder.named_ = document["named"].get<bool>();
   }
   encoder.feature_names_ = name_features(encoder.numeric_, encoder.categorical_);
   if (encoder.feature_names_.empty()) fail("it has no features");

@@ -57,8 +57,7 @@ std::unique_ptr<TableReader> open_idx(std::unique_ptr<ByteSource> source, const 
                                       const ReadOptions& options) {
   const ArrayLayout layout = read_idx_header(*source, file);
   auto reader = std::make_unique<ArrayReader>(std::move(source), layout, file);
-  const std::vector<std::string> names = reader->column_names();
-  reader->name_columns(names, listed_as_text(names, options, file));
+  reader->choose_columns(options);
   return reader;
 }
 

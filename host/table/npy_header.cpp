@@ -135,7 +135,7 @@ class HeaderParser {
       if (is_text || number_loader(layout) != nullptr) return;
     }
     throw Error(ErrorCode::unsupported,
-                fmt::format("{}: its element type is '{}', expected f4, f8, i1 to i8, u1 to u8, b1, S or U", file_,
+                fmt::format("{}: its element type is '{}', expected f2, f4, f8, i1 to i8, u1 to u8, b1, S or U", file_,
                             one_line(type)));
   }
   void set_shape(ArrayLayout& layout, const std::vector<std::int64_t>& shape) const {

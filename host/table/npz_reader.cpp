@@ -100,25 +100,49 @@ std::unique_ptr<ArrayReader> open_array(const ZipArchive& archive, const std::st
   return std::make_unique<ArrayReader>(std::move(source), layout, place);
 }
 
+/// The array of the rows: the one asked for, else X, else the only one besides y.
+std::string feature_array(zip_t* archive, const std::string& asked, const std::string& file) {
+  if (!asked.empty()) return asked.ends_with(".npy") ? asked.substr(0, asked.size() - 4) : asked;
+  if (zip_name_locate(archive, "X.npy", 0) >= 0) return "X";
+  const zip_int64_t count = zip_get_num_entries(archive, 0);
+  std::vector<std::string> others;
+  for (zip_int64_t i = 0; i < count && others.size() < 2; ++i) {
+    const char* entry = zip_get_name(archive, static_cast<zip_uint64_t>(i), ZIP_FL_ENC_RAW);
+    const std::string name = entry == nullptr ? "" : entry;
+    if (name.ends_with(".npy") && name != "y.npy") others.push_back(name.substr(0, name.size() - 4));
+  }
+  if (others.size() == 1) return others.front();
+  throw Error(ErrorCode::format,
+              fmt::format("{}: has no array X; it holds {}; say which with --array", file, member_list(archive)));
+}
+
 class NpzReader : public TableReader {
  public:
-  NpzReader(const std::string& path, const std::string& file, const ReadOptions& options) {
+  NpzReader(const std::string& path, const std::string& file, const ReadOptions& options)
+      : array_(options.format.array) {
     const ZipArchive archive = open_archive(path, file);
-    features_ = open_array(archive, "X", file);
+    const std::string name = feature_array(archive.get(), array_, file);
+    features_ = open_array(archive, name, file);
     if (features_ == nullptr) {
-      throw Error(ErrorCode::format, fmt::format("{}: has no array X; it holds {}", file, member_list(archive.get())));
+      throw Error(ErrorCode::format,
+                  fmt::format("{}: has no array {}; it holds {}", file, one_line(name), member_list(archive.get())));
     }
-    label_ = open_array(archive, "y", file);
+    if (name != "y") label_ = open_array(archive, "y", file);
+    ReadOptions of_features = options;
+    of_features.text_columns.clear();  // they may name y
+    features_->choose_columns(of_features);
     names_ = features_->column_names();
     if (label_ != nullptr) {
       if (label_->column_names().size() != 1 || label_->rows() != features_->rows()) {
-        throw Error(ErrorCode::format,
-                    fmt::format("{}: array y has {} rows and {} columns, expected {} rows, as X has, and 1 column",
-                                file, label_->rows(), label_->column_names().size(), features_->rows()));
+        throw Error(
+            ErrorCode::format,
+            fmt::format("{}: array y has {} rows and {} columns, expected {} rows, as {} has, and 1 column", file,
+                        label_->rows(), label_->column_names().size(), features_->rows(), one_line(name)));
       }
       label_->name_columns({"y"}, {true});
       names_.push_back("y");
     }
+    if (options.numeric_columns) return;
     std::vector<bool> is_text = listed_as_text(names_, options, file);
     is_text.resize(features_->column_names().size());
     features_->name_columns(features_->column_names(), is_text);
@@ -136,8 +160,10 @@ class NpzReader : public TableReader {
     }
     return any;
   }
+  TableFormat format() const override { return {.array = array_}; }
 
  private:
+  std::string array_;
   std::unique_ptr<ArrayReader> features_, label_;
   std::vector<std::string> names_;
   Table label_chunk_;

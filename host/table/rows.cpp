@@ -77,6 +77,7 @@ Table take_rows(const Table& table, std::span<const std::int64_t> rows) {
   for (const std::int64_t row : rows) check_position(row, table.rows);
   Table taken;
   taken.rows = static_cast<std::int64_t>(rows.size());
+  taken.named = table.named;
   for (const Column& column : table.columns) {
     Column& copy = taken.columns.emplace_back();
     copy.name = column.name;

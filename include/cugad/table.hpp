@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,10 +40,43 @@ struct CUGAD_API Table {
   std::int64_t rows = 0;
   std::int64_t first_row = 0;  ///< number of the first row in the file's data, from 0
   std::vector<Column> columns;
+  bool named = true;  ///< false where the file has no names: the columns are called by their positions
+  /// Rows of the chunk (from 0) that could not be read, and why (ReadOptions::mark_errors): their cells are missing.
+  std::map<std::int64_t, std::string> unreadable;
 
   /// The column's position. `name` is a column name, or its position from 0 (negative: from the end) where no column
   /// bears that name. Throws Error{invalid_argument} naming the nearest known name.
   std::size_t find(const std::string& name) const;
+};
+
+/// How the numbers of one csv column are written.
+struct NumberFormat {
+  char decimal = '.';    ///< '.' or ','
+  bool grouped = false;  ///< digits may stand in groups of three: 1,234.5 or 1.234,5 or 1 234.5
+  std::string prefix,
+      suffix;  ///< a currency in front, a unit or % behind: the same in every cell, and not computed with
+
+  bool operator==(const NumberFormat&) const = default;
+};
+
+/// How the text of a csv file, and which array of an npz, is read. What is left open is told by the file; a reader
+/// answers with what it found, so that later files can be read alike.
+struct CUGAD_API TableFormat {
+  /// Whether the first line names the columns; `comment`: the last comment line in front of the data does.
+  enum class Header { automatic, yes, no, comment };
+
+  char separator = 0;  ///< 0: told by the file; ' ' stands for runs of blanks
+  char decimal = 0;    ///< '.' or ',' in all columns; 0: told by each column
+  Header header = Header::automatic;
+  std::string comment = {};  ///< lines that begin so are skipped; empty: those in front of the data that begin with #
+  bool has_title = false;    ///< lines in front of the data that have no separator are skipped
+  std::vector<std::string> missing = {};             ///< cells without a value, besides the usual words
+  std::string array = {};                            ///< of an npz; empty: X, or the only one
+  std::map<std::string, NumberFormat> columns = {};  ///< by name: numeric columns that are not written as in C
+
+  std::string to_json() const;
+  /// Throws Error{format} for anything but what to_json wrote.
+  static TableFormat from_json(const std::string& json);
 };
 
 /// How a file is to be read.
@@ -50,8 +84,21 @@ struct ReadOptions {
   /// Columns to keep as text (names or positions as in Table::find). Other csv columns are text where one of their
   /// first 1,000 cells is not a number, else numeric; a later cell that is not a number is then an error.
   std::vector<std::string> text_columns;
-  /// Force every column that is not listed in text_columns to be numeric (used when scoring with a fitted encoder).
+  /// Force every column that is not listed in text_columns to be numeric.
   bool infer_text = true;
+  TableFormat format = {};
+  /// Where given, exactly the columns of these names are numeric, all others text: nothing is told by the cells.
+  std::optional<std::vector<std::string>> numeric_columns = {};
+  /// Names for the columns of a table without names: the list that has as many as the table has columns, if any.
+  std::vector<std::vector<std::string>> names = {};
+  /// Call columns by position (or by `names`) even where the file names them: whoever reads knows no names.
+  bool by_position = false;
+  /// Where the first line does not have the format's separator, it tells its own.
+  bool adapt_separator = false;
+  /// A row that cannot be read does not end the reading: its cells become missing, Table::unreadable says why.
+  bool mark_errors = false;
+  /// A chunk ends early where the input pauses (a pipe whose writer waits), and in front of a row that cannot be read.
+  bool as_it_comes = false;
 };
 
 /// Reads a table in chunks with bounded memory.
@@ -62,16 +109,20 @@ class CUGAD_API TableReader {
   /// The next chunk of at most `max_rows` rows; false at the end (chunk then has 0 rows). Throws Error{format} with
   /// file, row and column for a damaged file, Error{input_output} when reading fails.
   virtual bool read(Table& chunk, std::int64_t max_rows) = 0;
+  /// How the file is read: what ReadOptions left open is filled in.
+  virtual TableFormat format() const { return {}; }
+  /// What a person should know about how the file was read so far, a line each: guesses, skipped lines.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
 
-/// Opens `.csv`, `.csv.gz` (any gzip is recognised by content), `.npy` (2-D; 1-D is one column), `.npz` (array X, and y
-/// if present as the text column "y"), `.idx*`, `*-ubyte` (both optionally .gz; one row per item, columns flattened).
-/// "-" is csv on standard input. The cells of a csv are separated by commas or, where its first line has none, by the
-/// semicolons or tabs that it has. It has a header if any cell of its first line is not a number while the cell below
-/// it is, or if all its cells are distinct non-numeric texts; without one the columns are named "0", "1", ... Cells:
-/// numbers as C writes them, surrounding blanks dropped, double quotes after RFC 4180; empty, "NA", "N/A", "n/a",
-/// "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "null", "NULL", "None", "?" are missing; an infinite number is
-/// an error (Error{format}). CRLF and a final line without newline are fine.
+/// Opens `.csv`, `.csv.gz` (any gzip is recognised by content), `.npy` (2-D; 1-D is one column), `.npz` (array X or the
+/// only one, and y if present as the text column "y"), `.idx*`, `*-ubyte` (both optionally .gz; one row per item,
+/// columns flattened). "-" is csv on standard input. What ReadOptions::format leaves open is told by the first 1,000
+/// rows of a csv: the separator (comma, semicolon, tab, | or blanks), whether the first line is a header (without one
+/// the columns are named "0", "1", ...), lines in front of it, and how each column writes numbers; docs/file_formats.md
+/// has the rules. Cells: surrounding blanks dropped, double quotes after RFC 4180; empty cells and the words listed
+/// there ("NA", "null", "?", ...) are missing; an infinite number is an error (Error{format}). CRLF and a final line
+/// without newline are fine.
 CUGAD_API std::unique_ptr<TableReader> open_table(const std::string& path, const ReadOptions& options = {});
 
 /// The whole file in memory.
@@ -94,13 +145,18 @@ class CUGAD_API TableEncoder {
   const std::vector<std::string>& feature_names() const { return feature_names_; }
   /// How many of the features, from the first, are numeric; the rest are 0/1.
   std::int64_t numeric_features() const { return static_cast<std::int64_t>(numeric_.size()); }
-  /// Columns are found by name (by position where the chunk has no header); extra columns are ignored, a missing one is
-  /// an error. Unseen categories become all zeros and are counted.
+  /// Columns are found by their exact names; extra columns are ignored, a missing one is an error. Where the chunk or
+  /// the table of the fit has no names they are found by position: the chunk then has as many columns as that table,
+  /// or as that table without the excluded ones. A missing category is NaN in all of its 0/1 columns, one that the
+  /// fit did not see all zeros there, and counted.
   Matrix encode(const Table& chunk);
   /// Unseen values so far, per categorical column (only columns with any).
   const std::map<std::string, std::int64_t>& unseen() const { return unseen_; }
-  /// What ReadOptions a file to be encoded needs.
+  /// What ReadOptions a file to be encoded needs; text_columns are the categorical columns, in their order.
   ReadOptions read_options() const;
+  /// What was subtracted from each numeric feature in double before it became a float: not 0 where single precision
+  /// would hide the differences (seconds since 1970). Models see values less these offsets.
+  const std::vector<double>& offsets() const { return offsets_; }
   std::string to_json() const;
   /// Throws Error{format} for anything but what to_json wrote.
   static TableEncoder from_json(const std::string& json);
@@ -110,11 +166,29 @@ class CUGAD_API TableEncoder {
     std::string name;
     std::vector<std::string> values;
   };
+  std::vector<std::string> feature_columns() const;
+  std::vector<std::string> names_by_position(const Table& chunk) const;
+
   std::vector<std::string> numeric_;
+  std::vector<double> offsets_;  ///< of each numeric column
   std::vector<Categorical> categorical_;
   std::vector<std::string> feature_names_;
+  bool named_ = true;                 ///< whether the table of the fit had names
+  std::vector<std::string> columns_;  ///< its columns; empty where an older file does not say
   std::map<std::string, std::int64_t> unseen_;
 };
+
+/// A column that is hardly meant as a feature as it stands, or that a person should know about.
+struct ColumnFinding {
+  enum class Advice { leave_out, refuse, note };
+  std::string column;
+  Advice advice;
+  std::string text;  ///< one line that names the column, what was found, and the command's flags
+};
+
+/// Looks for columns that count the rows, name each row, hold dates, no value at all, or numbers that a few other cells
+/// turned into text. `settled`: columns (names or positions) whose kind or exclusion was chosen already.
+CUGAD_API std::vector<ColumnFinding> examine_columns(const Table& table, std::span<const std::string> settled);
 
 /// For each row whether the column's cell equals one of `values`: as text, or as numbers where both are numbers.
 CUGAD_API std::vector<std::uint8_t> rows_with_value(const Table& table, const std::string& column,

@@ -30,10 +30,15 @@ TEST_F(Commands, TrainSummarisesAndLogs) {
   EXPECT_FALSE(std::filesystem::exists(at("m.safetensors.checkpoint")));
 }
 
-TEST_F(Commands, TrainIsQuietWhenAsked) { EXPECT_EQ(run(train(at("m.safetensors"), {"--quiet"})).err, ""); }
+/// One machine is one value: that is told, also when nothing else is.
+TEST_F(Commands, TrainIsQuietWhenAsked) {
+  EXPECT_EQ(run(train(at("m.safetensors"), {"--quiet", "--exclude", "machine"})).err, "");
+  EXPECT_TRUE(is_one_line(run(train(at("m.safetensors"), {"--quiet"})).err, "cugad: note: ", "constant"));
+}
 
 TEST_F(Commands, OptionsWithoutEffectAreNamed) {
-  const Outcome idle = run(train(at("m.safetensors"), {"--quiet", "--cycle-hidden", "8", "--batch", "16"}));
+  const Outcome idle =
+      run(train(at("m.safetensors"), {"--quiet", "--cycle-hidden", "8", "--batch", "16", "--exclude", "machine"}));
   EXPECT_EQ(idle.code, 0);
   EXPECT_TRUE(is_one_line(idle.err, "cugad: warning: --cycle-hidden has no effect", "method anogan")) << idle.err;
   const std::vector<std::pair<std::vector<std::string>, std::string>> reasons = {

@@ -166,7 +166,7 @@ TEST_F(Errors, WrongScoring) {
   const Outcome outcome =
       run({"score", file("other.csv", "load,memory\n1,2\n"), "--model", model, "--output", at("s.csv")});
   EXPECT_EQ(outcome.code, 1);
-  EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: ", "machine")) << outcome.err;
+  EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: ", "temperature")) << outcome.err;
   EXPECT_FALSE(std::filesystem::exists(at("s.csv")));
 }
 

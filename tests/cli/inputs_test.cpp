@@ -105,7 +105,10 @@ TEST_F(Inputs, CsvWithoutHeaderIsAddressedByPosition) {
   run_well(arguments);
   EXPECT_EQ(lines_of(run_well({"score", at("plain.csv"), "--model", at("m")})).size(), 3001u);
   // A table with a header, its columns taken by position.
-  EXPECT_EQ(run_well({"score", table, "--model", at("m")}), run_well({"score", at("plain.csv"), "--model", at("m")}));
+  EXPECT_EQ(run_well({"score", table, "--model", at("m"), "--header", "yes"}),
+            run_well({"score", at("plain.csv"), "--model", at("m")}));
+  const Outcome unexpected = run({"score", table, "--model", at("m")});
+  EXPECT_TRUE(is_one_line(unexpected.err, "cugad: error: ", "--header yes")) << unexpected.err;
   run_well({"evaluate", at("plain.csv"), "--model", at("m"), "--label-column", "11", "--normal", "normal"});
 }
 
@@ -161,8 +164,8 @@ TEST_F(Inputs, DoubtfulColumnsAreNamed) {
   const auto lines = lines_of(outcome.err);
   ASSERT_EQ(lines.size(), 2u) << outcome.err;
   EXPECT_NE(lines[0].find("column 'amount' is taken as categories"), std::string::npos) << lines[0];
-  EXPECT_NE(lines[0].find("'unknown'; 297 are"), std::string::npos) << lines[0];
-  EXPECT_NE(lines[1].find("column 'time'"), std::string::npos) << lines[1];
+  EXPECT_NE(lines[0].find("297 of its cells are numbers, 3 are not: 'unknown'"), std::string::npos) << lines[0];
+  EXPECT_NE(lines[1].find("column 'time' is left out"), std::string::npos) << lines[1];
   std::vector<std::string> settled = quick(at("t.csv"), at("m"));
   settled.insert(settled.end(), {"--categorical", "amount", "--exclude", "time"});
   EXPECT_EQ(run(settled).err, "");

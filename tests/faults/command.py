@@ -21,6 +21,11 @@ def training(hidden="32", threads=1):
             "--threads", str(threads), "--quiet"]
 
 
+def said(err):
+    """The lines of standard error but for notes about the table."""
+    return [line for line in err.splitlines() if not line.startswith("cugad: note: ")]
+
+
 def options(description, **more):
     """The command line that all scripts share; `more` are further integers with their defaults."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -91,8 +96,8 @@ class Command:
         code, _, err = self.run(*arguments, **more)
         what = f"cugad {' '.join(map(str, arguments))}: exit {code}: {err}"
         expect(code == ERROR, what)
-        expect(err.startswith("cugad: error: ") and err.count("\n") == 1 and err.endswith("\n"), what)
-        return err.strip()
+        expect(len(said(err)) == 1 and said(err)[0].startswith("cugad: error: ") and err.endswith("\n"), what)
+        return said(err)[0]
 
 
 def kill_after(process, seconds):

@@ -12,7 +12,7 @@ import random
 import resource
 import sys
 
-from command import (ERROR, Command, Failed, contents, expect, expect_one_of, folder, make_tables, options, temporaries,
+from command import (ERROR, Command, Failed, contents, expect, expect_one_of, folder, make_tables, options, said, temporaries,
                      training)
 
 OLD = b"the old file"
@@ -78,7 +78,7 @@ def check(command, title, work, result, starts, limits, randomness):
                 could += 1
                 expect_one_of(place / result, (whole,), case)
             else:
-                expect(code == ERROR and err.startswith("cugad: error: ") and err.count("\n") == 1, case)
+                expect(code == ERROR and len(said(err)) == 1 and said(err)[0].startswith("cugad: error: "), case)
                 # The file may be complete where only the summary afterwards found no memory.
                 expect_one_of(place / result, (OLD, whole), case)
             expect(not temporaries(place), f"{case}, left {temporaries(place)}")

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from command import (ERROR, INTERRUPTED, Command, Failed, contents, expect, expect_one_of, folder, make_digits, make_tables, options,
+from command import (ERROR, INTERRUPTED, Command, Failed, contents, expect, expect_one_of, folder, make_digits, make_tables, options, said,
                      temporaries, training)
 
 OLD = b"the old file"
@@ -59,7 +59,7 @@ def interrupt(command, name, arguments, result, resumes, number, share, whole, s
         case = f"{name}, {number.name} after {share * seconds:.3f} s: exit {process.returncode}: {err}"
         # Before main() has set its handlers a signal ends the process by itself.
         expect(process.returncode in (0, INTERRUPTED, -number), case)
-        expect(err.count("\n") <= 1 and "error" not in err, case)
+        expect(len(said(err)) <= 1 and "error" not in err, case)
         expect(not temporaries(place), f"{case}, left {temporaries(place)}")
         if result:
             found = contents(place / result)

@@ -58,6 +58,19 @@ void check_same(const Table& whole, const Table& chunked) {
   }
 }
 
+/// What a reader found out about a file reads it again without guesses, as when scoring.
+void read_alike(const std::string& path, const Table& whole) {
+  const auto first = open_table(path);
+  ReadOptions options;
+  options.format = TableFormat::from_json(first->format().to_json());
+  options.by_position = !whole.named;
+  options.numeric_columns.emplace();
+  for (const Column& column : whole.columns) {
+    if (!column.is_text) options.numeric_columns->push_back(column.name);
+  }
+  check_same(whole, read_in_chunks(path, options));
+}
+
 void encode(const Table& table) {
   TableEncoder encoder;
   encoder.fit(table, {.categorical = {}, .excluded = {}, .max_categories = 50});
@@ -85,6 +98,11 @@ bool read_every_way(const char* name, std::string_view input) {
     require(cells == static_cast<std::size_t>(whole->rows), "a column of another length than the table");
   }
   check_same(*whole, *chunked);
+  read_alike(path, *whole);
+  unless_refused([&] {
+    for (const ColumnFinding& finding : examine_columns(*whole, {})) check_message(finding.text);
+    return true;
+  });
   unless_refused([&] {
     encode(*whole);
     return true;

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "table_files.hpp"
 
@@ -109,6 +110,36 @@ TEST_F(ArrayTest, HugeNpyHeadersAreRefusedWithoutAllocation) {
   mentions(read_error("a.npy", npy("<f8", "(1000000000, 1)", data)), "64 bytes follow");
 }
 
+TEST_F(ArrayTest, HalfPrecision) {
+  const std::vector<std::uint16_t> bits = {0x3c00, 0xc000, 0x0001, 0x7bff, 0x8000, 0x3555, 0x7e00};
+  for (const bool big_endian : {false, true}) {
+    const Table table = read("a.npy", npy(big_endian ? ">f2" : "<f2", "(7, 1)", array_bytes(bits, big_endian)));
+    const std::vector<double>& numbers = table.columns[0].numbers;
+    EXPECT_EQ(std::vector<double>(numbers.begin(), numbers.begin() + 6),
+              (std::vector<double>{1, -2, std::ldexp(1.0, -24), 65504, -0.0, 1365.0 / 4096}));
+    EXPECT_TRUE(std::isnan(numbers[6]));
+  }
+  const std::vector<std::uint16_t> infinite = {0x7c00};
+  EXPECT_EQ(read_error("a.npy", npy("<f2", "(1, 1)", array_bytes(infinite))).code(), ErrorCode::format);
+}
+
+TEST_F(ArrayTest, ArraysOfAnyName) {
+  const auto array = [](double x) { return npy("<f8", "(1, 1)", array_bytes<double>({x})); };
+  const auto value = [&](const std::map<std::string, std::string>& members, const ReadOptions& options = {}) {
+    write_zip(directory.file("a.npz"), members, false);
+    return read_table(directory.file("a.npz"), options).columns.at(0).numbers.at(0);
+  };
+  EXPECT_EQ(value({{"arr_0.npy", array(1)}}), 1);
+  EXPECT_EQ(value({{"data.npy", array(2)}, {"y.npy", array(0)}}), 2);
+  ReadOptions options;
+  options.format.array = "second";
+  EXPECT_EQ(value({{"first.npy", array(3)}, {"second.npy", array(4)}, {"X.npy", array(5)}}, options), 4);
+  const Error several = error_of([&] { value({{"first.npy", array(3)}, {"third.npy", array(4)}}); });
+  mentions(several, "it holds first.npy, third.npy");
+  mentions(several, "--array");
+  mentions(error_of([&] { value({{"first.npy", array(3)}, {"third.npy", array(4)}}, options); }), "no array second");
+}
+
 TEST_F(ArrayTest, DamagedNpy) {
   const std::string data = array_bytes<float>({1, 2, 3, 4});
   const std::string good = npy("<f4", "(2, 2)", data);
@@ -118,7 +149,7 @@ TEST_F(ArrayTest, DamagedNpy) {
   mentions(read_error("a.npy", good + "x"), "17 bytes follow");
   EXPECT_EQ(read_error("a.npy.gz", gzipped(good + "x")).code(), ErrorCode::format);
   EXPECT_EQ(read_error("a.npy.gz", gzipped(good.substr(0, good.size() - 1))).code(), ErrorCode::format);
-  for (const std::string type : {"<f2", "<c8", "|O", "<M8[ns]", "<f16", "<i3", "", "<", "f4", "<U0", "<U99999999999"}) {
+  for (const std::string type : {"<c8", "|O", "<M8[ns]", "<f16", "<i3", "", "<", "f4", "<U0", "<U99999999999"}) {
     const Error error = read_error("a.npy", npy(type, "(2, 2)", data));
     EXPECT_EQ(error.code(), ErrorCode::unsupported) << type;
     mentions(error, "'" + type + "'");

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "table_files.hpp"
 
@@ -12,6 +13,12 @@ using EncoderTest = TableFiles;
 using Texts = std::vector<std::string>;
 
 const char* const traffic = "bytes,service,load,state,label\n10,http,0.5,up,ok\n20,ftp,0.25,up,ok\n,IRC,1,,bad\n";
+
+ReadOptions with_header() {
+  ReadOptions options;
+  options.format.header = TableFormat::Header::yes;
+  return options;
+}
 
 TableEncoder fitted(const Table& table, const TableEncoder::Options& options = {}) {
   TableEncoder encoder;
@@ -30,9 +37,10 @@ TEST_F(EncoderTest, NumericColumnsThenCategoriesInAsciiOrder) {
   ASSERT_EQ(matrix.columns, 6);
   EXPECT_EQ((std::vector<float>(matrix.row(0), matrix.row(1))), (std::vector<float>{10, 0.5, 0, 0, 1, 1}));
   EXPECT_EQ((std::vector<float>(matrix.row(1), matrix.row(2))), (std::vector<float>{20, 0.25, 0, 1, 0, 1}));
-  // A missing number stays NaN, a missing category is all zeros and not counted as unseen.
+  // A missing number stays NaN; a missing category is NaN in all of its columns, and not counted as unseen.
   EXPECT_TRUE(std::isnan(matrix.row(2)[0]));
-  EXPECT_EQ((std::vector<float>(matrix.row(2) + 1, matrix.row(2) + 6)), (std::vector<float>{1, 1, 0, 0, 0}));
+  EXPECT_EQ((std::vector<float>(matrix.row(2) + 1, matrix.row(2) + 5)), (std::vector<float>{1, 1, 0, 0}));
+  EXPECT_TRUE(std::isnan(matrix.row(2)[5]));
   EXPECT_TRUE(encoder.unseen().empty());
 }
 
@@ -60,6 +68,53 @@ TEST_F(EncoderTest, MissingColumnsAndWrongKindsAreNamed) {
   EXPECT_EQ(large.code(), ErrorCode::format);
   mentions(large, "b.csv, line 2, column 'bytes'");
   EXPECT_TRUE(encoder.unseen().empty());
+}
+
+/// Names and positions never mix.
+TEST_F(EncoderTest, ColumnsAreFoundByNameOrByPosition) {
+  TableEncoder named = fitted(read("a.csv", "2,1,x\n5.5,6.5,7.5\n8.25,9.5,1.5\n", with_header()), {{}, {"x"}});
+  EXPECT_EQ(named.encode(read("b.csv", "1,2\n20.5,10.5\n", with_header())).data, (std::vector<float>{10.5, 20.5}));
+  const Error other = error_of([&] { named.encode(read("b.csv", "0,1\n20.5,10.5\n", with_header())); });
+  mentions(other, "no column '2'");
+  // An array has no names: all columns of the table, or its features.
+  EXPECT_EQ(named.encode(read("c.npy", npy("<f8", "(1, 3)", array_bytes<double>({1, 2, 3})))).data,
+            (std::vector<float>{1, 2}));
+  EXPECT_EQ(named.encode(read("c.npy", npy("<f8", "(1, 2)", array_bytes<double>({1, 2})))).data,
+            (std::vector<float>{1, 2}));
+  const Error width = error_of([&] {
+    named.encode(read("c.npy", npy("<f8", "(1, 4)", array_bytes<double>({1, 2, 3, 4}))));
+  });
+  EXPECT_EQ(width.code(), ErrorCode::invalid_argument);
+  mentions(width, "has 4 columns");
+  // Read as the encoder asks, the same columns have the names of the fit.
+  const Table array = read("c.npy", npy("<f8", "(1, 2)", array_bytes<double>({1, 2})), named.read_options());
+  EXPECT_TRUE(array.named);
+  EXPECT_EQ(array.columns[0].name, "2");
+  TableEncoder unnamed = fitted(read("d.npy", npy("<f8", "(1, 2)", array_bytes<double>({1, 2}))));
+  EXPECT_EQ(unnamed.encode(read("e.csv", "b,a\n3,4\n")).data, (std::vector<float>{3, 4}));
+  EXPECT_EQ(error_of([&] { unnamed.encode(read("e.csv", "b,a,c\n3,4,5\n")); }).code(), ErrorCode::invalid_argument);
+}
+
+/// Seconds since 1970 lie 128 apart in single precision.
+TEST_F(EncoderTest, LargeNumbersKeepTheirDifferences) {
+  std::string bytes = "time,load,constant\n";
+  for (int r = 0; r < 400; ++r) {
+    bytes += std::to_string(1700000000 + 7 * r % 400) + "," + std::to_string(r % 7) + ",1700000001\n";
+  }
+  const Table table = read("a.csv", bytes);
+  TableEncoder encoder = fitted(table);
+  const Matrix rows = encoder.encode(table);
+  std::set<float> times;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    times.insert(rows.row(r)[0]);
+    EXPECT_EQ(rows.row(r)[1], static_cast<float>(r % 7));
+    EXPECT_EQ(rows.row(r)[2], 0.0f);
+  }
+  EXPECT_EQ(times.size(), 400u);
+  EXPECT_EQ(encoder.offsets()[1], 0.0);
+  TableEncoder again = TableEncoder::from_json(encoder.to_json());
+  EXPECT_EQ(again.offsets(), encoder.offsets());
+  EXPECT_EQ(again.encode(table).data, rows.data);
 }
 
 TEST_F(EncoderTest, NumbersAreCategoriesByTheirShortestText) {

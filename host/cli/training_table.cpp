@@ -1,0 +1,134 @@
+#include "host/cli/training_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "cugad/error.hpp"
+#include "host/cli/column_notes.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/labels.hpp"
+#include "host/cli/output.hpp"
+#include "host/cli/table_flags.hpp"
+#include "host/cli/text.hpp"
+#include "host/table/column_names.hpp"
+#include "host/table/list_text.hpp"
+
+namespace cugad::cli {
+namespace {
+
+void add(std::vector<std::string>& names, const std::vector<std::string>& more) {
+  names.insert(names.end(), more.begin(), more.end());
+}
+
+/// The whole table, as the format of `training` says; that is then filled in.
+void read_rows(const std::string& input, const ReadOptions& options, TrainingTable& training) {
+  const auto reader = open_table(input, options);
+  reader->read(training.rows, std::numeric_limits<std::int64_t>::max());
+  training.rows_in_file = training.rows.rows;
+  training.format = reader->format();
+  for (const std::string& note : reader->notes()) print_note("cugad: note: " + note);
+}
+
+/// Keeps the rows with the labels of --normal.
+void choose_rows(const std::string& input, TrainingTable& training) {
+  const std::string& label = training.labels.column;
+  if (training.labels.normal.empty()) {
+    print_note(fmt::format("cugad: note: trains on all {} rows; --normal VALUE would choose rows by column '{}'",
+                           grouped(training.rows.rows), label));
+    return;
+  }
+  const auto kept = kept_rows(rows_with_value(training.rows, label, training.labels.normal));
+  if (kept.empty()) {
+    LabelValues values;
+    values.add(training.rows, label);
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: no row has --normal {} in column '{}', which has {}", input,
+                            fmt::join(training.labels.normal, ","), label, values.describe()));
+  }
+  for (const std::string& value : training.labels.normal) {
+    if (!kept_rows(rows_with_value(training.rows, label, std::array{value})).empty()) continue;
+    print_note(
+        fmt::format("cugad: warning: no row has --normal '{}' in column '{}'", one_line(value), one_line(label)));
+  }
+  note_rows_without_label(count_without_label(training.rows, label), label);
+  training.rows = take_rows(training.rows, kept);
+}
+
+/// Columns that a person named: what they hold was chosen.
+std::vector<std::string> settled_columns(const TrainingTable& training, const FlagSet& flags,
+                                         const DetectorOptions& options) {
+  std::vector<std::string> settled = training.encoding.excluded;
+  add(settled, training.encoding.categorical);
+  add(settled, split_list(flags.text("include")));
+  if (!training.labels.column.empty()) settled.push_back(training.labels.column);
+  const std::vector<std::string> names = column_names(training.rows);
+  const ColumnIndex index(names);
+  for (const auto* named : {&options.condition, &options.target, &options.log1p}) {
+    for (const std::string& name : *named) {
+      if (index.exact(name)) settled.push_back(name);
+    }
+  }
+  return settled;
+}
+
+}  // namespace
+
+TrainingTable read_training_table(const std::string& input, const FlagSet& flags, const DetectorOptions& options) {
+  TrainingTable training;
+  std::string& label = training.labels.column;
+  label = flags.text("label_column");
+  training.encoding.categorical = split_list(flags.text("categorical"));
+  training.encoding.max_categories =
+      flags.integer("max_categories", training.encoding.max_categories, 1, largest_column_count);
+  std::vector<std::string>& excluded = training.encoding.excluded;
+  excluded = split_list(flags.text("exclude"));
+  training.labels.normal = split_list(flags.text("normal"));
+  const bool has_label = !label.empty() || is_npz(input);
+  if (!training.labels.normal.empty() && !has_label) throw UsageError("--normal needs --label-column");
+  ReadOptions reading;
+  reading.format = table_format(flags);
+  reading.text_columns = training.encoding.categorical;
+  add(reading.text_columns, excluded);  // nobody looks at their cells
+  if (!label.empty()) reading.text_columns.push_back(label);
+  training.group_column = flags.text("group_by");
+  if (!training.group_column.empty()) reading.text_columns.push_back(training.group_column);
+  read_rows(input, reading, training);
+
+  const std::vector<std::string> names = column_names(training.rows);
+  if (is_npz(input) && std::find(names.begin(), names.end(), "y") != names.end()) {
+    excluded.push_back("y");
+    if (label.empty()) label = "y";
+  }
+  if (!training.group_column.empty()) {
+    training.group_column = names[training.rows.find(training.group_column)];
+    excluded.push_back(training.group_column);
+  }
+  add(excluded, doubtful_columns(training.rows, settled_columns(training, flags, options)));
+  if (!label.empty()) {
+    label = names[training.rows.find(label)];
+    excluded.push_back(label);
+    choose_rows(input, training);
+  } else if (!training.labels.normal.empty()) {
+    throw UsageError("--normal needs --label-column");
+  }
+  if (training.rows.rows == 0)
+    throw Error(ErrorCode::invalid_argument, input + ": the table has no rows, expected at least 1");
+  add(excluded, columns_without_value(training.rows, excluded));
+  const ColumnIndex index(names);
+  std::vector<bool> is_feature(names.size(), true);
+  for (const std::string& name : excluded) is_feature[index.find(name)] = false;
+  if (std::find(is_feature.begin(), is_feature.end(), true) == is_feature.end()) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("{}: no feature is left of its {} column{}{}", input, names.size(), names.size() == 1 ? "" : "s",
+                    names.size() == 1 && training.rows.columns[0].is_text
+                        ? ": each line is one cell, no known separator was found (--separator)"
+                        : ""));
+  }
+  return training;
+}
+
+}  // namespace cugad::cli

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cugad/detector.hpp"
+#include "cugad/table.hpp"
+#include "host/cli/fitted_model.hpp"
+#include "host/cli/flags.hpp"
+
+namespace cugad::cli {
+
+/// The rows to train on, and what is known of the table they came from.
+struct TrainingTable {
+  Table rows;
+  TableEncoder::Options encoding;
+  LabelNote labels;
+  TableFormat format;
+  std::int64_t rows_in_file = 0;
+  std::string group_column;         ///< empty: one model for all rows
+  std::vector<std::string> groups;  ///< of each row
+};
+
+/// Reads the table, chooses its rows by --label-column and --normal, and its features: columns that are hardly meant so
+/// are left out, and named on standard error. `options` name columns of their own.
+TrainingTable read_training_table(const std::string& input, const FlagSet& flags, const DetectorOptions& options);
+
+}  // namespace cugad::cli

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cugad {
+
+/// How the lines of a text are divided, as its first ones tell.
+struct CsvLayout {
+  char separator = ',';         ///< ' ' stands for runs of blanks
+  std::size_t title_lines = 0;  ///< lines in front of the table that have no separator
+};
+
+/// The cells of one line, as far as a guess needs them: quotes are respected, not resolved.
+std::vector<std::string_view> rough_cells(std::string_view line, char separator);
+
+/// Tells the layout of whole lines (no comments, no empty ones): the separator that divides them into the same number
+/// of cells, at least 2, of which most are numbers; commas where several do, or none. `fixed`: the separator, if it is
+/// known.
+CsvLayout tell_layout(const std::vector<std::string_view>& lines, char fixed);
+
+/// The separator that a first line alone tells: a comma, else the semicolons, tabs or bars that it has, or the blanks
+/// between numbers.
+char first_line_separator(std::string_view line);
+
+/// "comma", "semicolon", ... for messages.
+std::string separator_name(char separator);
+
+}  // namespace cugad
