@@ -99,7 +99,7 @@ cugad_status cugad_preset_list(const char** json) {
 }
 
 cugad_status cugad_detector_is_fitted(cugad_detector* detector, int32_t* is_fitted) {
-  return guard(__func__, [&] {
+  return answer(__func__, [&] {
     require(is_fitted, "fitted");
     require(detector, "detector");
     *is_fitted = detector->detector.fitted() ? 1 : 0;
@@ -107,7 +107,7 @@ cugad_status cugad_detector_is_fitted(cugad_detector* detector, int32_t* is_fitt
 }
 
 cugad_status cugad_detector_threshold(cugad_detector* detector, float* threshold) {
-  return guard(__func__, [&] {
+  return answer(__func__, [&] {
     require(threshold, "threshold");
     *threshold = fitted(detector).threshold();
   });
@@ -128,7 +128,7 @@ cugad_status cugad_detector_set_false_alarm_rate(cugad_detector* detector, float
 }
 
 cugad_status cugad_detector_calibration(cugad_detector* detector, int64_t* rows, int64_t* folds) {
-  return guard(__func__, [&] {
+  return answer(__func__, [&] {
     require(detector, "detector");
     const Detector::Calibration calibration = detector->detector.calibration();
     if (rows != nullptr) *rows = calibration.rows;
@@ -137,7 +137,7 @@ cugad_status cugad_detector_calibration(cugad_detector* detector, int64_t* rows,
 }
 
 cugad_status cugad_detector_columns(cugad_detector* detector, int64_t* columns) {
-  return guard(__func__, [&] {
+  return answer(__func__, [&] {
     require(columns, "columns");
     require(detector, "detector");
     *columns = detector->detector.columns();
@@ -145,7 +145,7 @@ cugad_status cugad_detector_columns(cugad_detector* detector, int64_t* columns) 
 }
 
 cugad_status cugad_detector_column_name(cugad_detector* detector, int64_t column, const char** name) {
-  return guard(__func__, [&] {
+  return answer(__func__, [&] {
     require(name, "name");
     *name = nullptr;
     const std::vector<std::string>& names = fitted(detector).column_names();
@@ -158,7 +158,7 @@ cugad_status cugad_detector_column_name(cugad_detector* detector, int64_t column
 }
 
 cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods) {
-  return guard(__func__, [&] {
+  return answer(__func__, [&] {
     require(methods, "methods");
     require(detector, "detector");
     *methods = static_cast<std::int64_t>(1 + detector->detector.options().ensemble.size());

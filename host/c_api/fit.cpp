@@ -93,7 +93,9 @@ void fit(cugad_detector* detector, const Source& source, const cugad_fit_control
   const CancelOnce once{detector->cancel};
   // The rows may be what the caller's stream is still writing.
   if (detector->stream() != nullptr) detector->device.backend().synchronize(detector->stream());
-  detector->detector.fit(x.bring(*detector), control, std::move(names), x.columns() - controls.binary_columns);
+  const MatrixView<const float> rows = x.bring(*detector);
+  if (control.on_message) x.tell_lost_digits(names, control.on_message);
+  detector->detector.fit(rows, control, std::move(names), x.columns() - controls.binary_columns);
 }
 
 }  // namespace

@@ -23,6 +23,9 @@ std::int64_t element_bytes(const cugad_matrix& x) {
   refuse("x has dtype " + text(x.dtype) + ", expected CUGAD_FLOAT32 (1) or CUGAD_FLOAT64 (2)");
 }
 
+/// Fewer numbers of float32 between the least and the largest value of a column are worth a word.
+constexpr double few_steps = 4096;
+
 /// The elements from the first to the last of a matrix that has some.
 std::int64_t elements_of(const cugad_matrix& x) {
   const auto described = [&] {
@@ -83,6 +86,32 @@ void Rows::copy() {
                            std::numeric_limits<float>::max()));
       }
       copied_[static_cast<std::size_t>(r * given_.columns + c)] = value;
+    }
+  }
+}
+
+void Rows::tell_lost_digits(const std::vector<std::string>& names,
+                            const std::function<void(const std::string&)>& tell) const {
+  if (given_.dtype != CUGAD_FLOAT64) return;
+  const auto* const data = static_cast<const double*>(given_.data);
+  for (std::int64_t c = 0; c < given_.columns; ++c) {
+    double least = std::numeric_limits<double>::infinity(), largest = -least;
+    bool is_rounded = false;
+    for (std::int64_t r = 0; r < given_.rows; ++r) {
+      const double cell = data[r * given_.row_stride + c * given_.column_stride];
+      if (!std::isfinite(cell)) continue;
+      least = std::min(least, cell);
+      largest = std::max(largest, cell);
+      is_rounded = is_rounded || double{static_cast<float>(cell)} != cell;
+    }
+    if (!is_rounded || !(least < largest)) continue;
+    const auto farthest = static_cast<float>(std::max(std::abs(least), std::abs(largest)));
+    const double step = double{std::nextafter(farthest, std::numeric_limits<float>::infinity())} - double{farthest};
+    if (const double steps = (largest - least) / step; steps < few_steps) {
+      tell(
+          fmt::format("column '{}': float32 has about {:.0f} numbers from {} to {}: subtract a constant from it before",
+                      names.empty() ? std::to_string(c) : names[static_cast<std::size_t>(c)], std::max(1.0, steps),
+                      least, largest));
     }
   }
 }

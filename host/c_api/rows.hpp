@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "cugad/cugad.h"
@@ -23,6 +25,10 @@ class Rows {
   /// The rows, after the work on the detector's stream if they are copied. Throws Error{invalid_argument} for a finite
   /// number that float32 cannot hold, Error{unsupported} for a copy while the stream is captured.
   MatrixView<const float> bring(const cugad_detector& detector);
+  /// Tells of each column of float64 whose values are so close together, and so far from 0, that float32 makes few of
+  /// them. `names`: of the columns; empty: their numbers. The rows were brought before.
+  void tell_lost_digits(const std::vector<std::string>& names,
+                        const std::function<void(const std::string&)>& tell) const;
 
  private:
   bool is_row_major_float32() const { return given_.dtype == CUGAD_FLOAT32 && given_.column_stride == 1; }

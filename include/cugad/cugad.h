@@ -179,7 +179,8 @@ typedef struct cugad_fit_controls {
 /* cugad_detector_fit with controls, which may be NULL. */
 CUGAD_API cugad_status cugad_detector_fit_with(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                                int64_t row_stride, const cugad_fit_controls* controls);
-/* As cugad_detector_fit_with, on rows of any order and type. */
+/* As cugad_detector_fit_with, on rows of any order and type. on_message names columns of float64 whose values lie so
+ * far from 0 and so close together that float32 makes few of them. */
 CUGAD_API cugad_status cugad_detector_fit_matrix(cugad_detector* detector, const cugad_matrix* x,
                                                  const cugad_fit_controls* controls);
 /* From any thread, from a callback of the fit, or from a signal handler: the fit that is running, or else the next one,
@@ -199,7 +200,8 @@ CUGAD_API cugad_status cugad_detector_score_methods(cugad_detector* detector, co
                                                     int64_t columns, int64_t row_stride, float* scores,
                                                     float* method_scores);
 /* Scores together with the `count` columns of each row that explain it worst, largest residual first: column_indices
- * and residuals are rows x count. Behind the last of `columns` columns stand -1 and 0. scores may be NULL. */
+ * and residuals are rows x count. For a cell without a value, or with one that training did not have, the residual is
+ * what the score rises by for it. Behind the last of `columns` columns stand -1 and 0. scores may be NULL. */
 CUGAD_API cugad_status cugad_detector_explain(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                               int64_t row_stride, int32_t count, float* scores, int32_t* column_indices,
                                               float* residuals);

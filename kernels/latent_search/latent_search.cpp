@@ -13,11 +13,20 @@ namespace {
 /// Models whose packed weights are held at a time.
 constexpr std::int64_t model_group = 16;
 
-std::int64_t network_floats(const NetworkView& network) {
+/// Which of a network's weights pack_network() packs.
+struct Directions {
+  bool forward, backward;  ///< unless they are kept; for searches that take steps
+};
+Directions directions(const Context& context, const LatentSearch& args) {
+  return {!context.has_frozen_weights(), args.steps > 0};
+}
+
+std::int64_t network_floats(const NetworkView& network, Directions packed) {
   std::int64_t floats = 0;
   for (int l = 0; l < network.layers; ++l) {
     const LayerView& layer = network.layer[l];
-    floats += packed_floats(layer.in, layer.out) + packed_floats(layer.out, layer.in) + padded(layer.out);
+    floats += padded(layer.out) + (packed.forward ? packed_floats(layer.in, layer.out) : 0) +
+              (packed.backward ? packed_floats(layer.out, layer.in) : 0);
   }
   return floats;
 }
@@ -111,17 +120,20 @@ bool uses_discriminator(const LatentSearch& args) {
   return args.discrimination_kind != Discrimination::none || args.prior_weight != 0.0f;
 }
 
-std::int64_t model_floats(const LatentSearch& args) {
-  return network_floats(args.generator) + (uses_discriminator(args) ? network_floats(args.discriminator) : 0);
+std::int64_t model_floats(const LatentSearch& args, Directions packed) {
+  return network_floats(args.generator, packed) +
+         (uses_discriminator(args) ? network_floats(args.discriminator, packed) : 0);
 }
 
 std::size_t workspace_bytes(const Context& context, const LatentSearch& args) {
-  return sizeof(float) * static_cast<std::size_t>(std::min(model_group, args.z.models) * model_floats(args) +
-                                                  std::max(1, context.threads()) * SearchTile::floats(args));
+  return sizeof(float) *
+         static_cast<std::size_t>(std::min(model_group, args.z.models) * model_floats(args, directions(context, args)) +
+                                  std::max(1, context.threads()) * SearchTile::floats(args));
 }
 
 void latent_search(Context& context, const LatentSearch& args) {
-  const std::int64_t z_rows = args.z.rows, models = args.z.models, per_model = model_floats(args);
+  const Directions packed = directions(context, args);
+  const std::int64_t z_rows = args.z.rows, models = args.z.models, per_model = model_floats(args, packed);
   if (z_rows == 0 || models == 0) return;
   auto* packs = static_cast<float*>(context.scratch(workspace_bytes(context, args)));
   float* tiles_memory = packs + std::min(model_group, models) * per_model;
@@ -137,13 +149,14 @@ void latent_search(Context& context, const LatentSearch& args) {
       generator[i] = pack_network(args.generator, of_generator, first + i, args.steps > 0, memory);
       if (uses_discriminator(args)) {
         discriminator[i] = pack_network(args.discriminator, of_discriminator, first + i, args.steps > 0,
-                                        memory + network_floats(args.generator));
+                                        memory + network_floats(args.generator, packed));
       }
     }
     // A unit of work is a run of whole queries of one model.
     const std::int64_t queries_per_unit = std::max<std::int64_t>(1, cut.tile_rows_count / args.restarts);
     const std::int64_t units = (args.x.rows + queries_per_unit - 1) / queries_per_unit;
-    const double work = static_cast<double>(z_rows) * static_cast<double>(count * (args.steps + 1) * per_model);
+    const double work =
+        static_cast<double>(z_rows) * static_cast<double>(count * (args.steps + 1) * model_floats(args, {true, true}));
     parallel_ranges(worthwhile_threads(context.threads(), work / 100.0), count * units,
                     [&](int thread, std::int64_t begin, std::int64_t end) {
                       float* memory = tiles_memory + thread * SearchTile::floats(args);

@@ -89,8 +89,8 @@ class ScoreByLayers {
     return 2 * args.x.models * widest(args) * static_cast<std::int64_t>(sizeof(float));
   }
   std::int64_t chunk_rows(const ReconstructionScore& args) const {
-    return std::clamp<std::int64_t>(chunk_bytes_ / std::max<std::int64_t>(1, row_bytes(args)), 64,
-                                    std::max<std::int64_t>(64, args.x.rows));
+    const std::int64_t rows = chunk_bytes_ / std::max<std::int64_t>(1, row_bytes(args));
+    return std::clamp<std::int64_t>(args.x.rows, 1, std::max<std::int64_t>(64, rows));
   }
   static DenseForward layer_of(const LayerView& layer, const StackView<const float>& x, const StackView<float>& y) {
     DenseForward args;

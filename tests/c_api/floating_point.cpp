@@ -89,6 +89,14 @@ class Environments : public testing::TestWithParam<const char*> {
       }
       EXPECT_OK(cugad_detector_describe(loaded, &options));
       EXPECT_OK(cugad_detector_telemetry(loaded, &telemetry));
+      float threshold = 0;
+      std::int64_t found = 0, folds = 0;
+      const char* name = nullptr;
+      EXPECT_OK(cugad_detector_threshold(loaded, &threshold));
+      EXPECT_OK(cugad_detector_columns(loaded, &found));
+      EXPECT_OK(cugad_detector_column_name(loaded, 0, &name));
+      EXPECT_OK(cugad_detector_calibration(loaded, &found, &folds));
+      EXPECT_NE(cugad_detector_column_name(loaded, columns, &name), CUGAD_OK);
       Fleet fleet(Device::open("cpu", 2), fleet_options, {.minimum_rows = 20});
       fleet.fit(rows_.view(), groups_);
       fleet.set_false_alarm_rate(0.1f);

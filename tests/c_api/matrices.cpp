@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -156,6 +157,34 @@ TEST_F(Matrices, WhatIsNoneIsRefused) {
             CUGAD_ERROR_INVALID_ARGUMENT);
   EXPECT_NE(std::string(cugad_last_error()).find("overlaps"), std::string::npos) << cugad_last_error();
   EXPECT_TRUE(same_bits(score(detector_.get(), test_), expected_)) << "a failed call left its mark";
+}
+
+TEST_F(Matrices, ColumnsThatLoseTheirDigitsAreTold) {
+  std::vector<double> cells = laid_out<double>(test_, columns, 1);
+  for (std::int64_t r = 0; r < rows; ++r) cells[static_cast<std::size_t>(r * columns + 2)] = 1.7e9 + 7.0 * r;
+  const cugad_matrix matrix = matrix_of(cells, columns, 1);
+  std::vector<std::string> messages;
+  cugad_fit_controls controls = {};
+  controls.struct_size = sizeof controls;
+  controls.on_message = [](const char* message, void* user) {
+    static_cast<std::vector<std::string>*>(user)->emplace_back(message);
+  };
+  controls.user = &messages;
+  const DetectorHandle fitted = create(device_.get(), small_config("gan"));
+  ASSERT_OK(cugad_detector_fit_matrix(fitted.get(), &matrix, &controls));
+  const auto told = [&] {
+    return std::count_if(messages.begin(), messages.end(),
+                         [](const std::string& line) { return line.find("float32") != std::string::npos; });
+  };
+  EXPECT_EQ(told(), 1);
+  EXPECT_NE(messages.front().find("column '2': float32 has about 3 numbers from 1700000000 to 1700000413"),
+            std::string::npos)
+      << messages.front();
+  // Numbers that float32 has, and ones that it tells apart, are no matter.
+  messages.clear();
+  for (std::int64_t r = 0; r < rows; ++r) cells[static_cast<std::size_t>(r * columns + 2)] = 1.7e9 + 7e6 * r;
+  ASSERT_OK(cugad_detector_fit_matrix(fitted.get(), &matrix, &controls));
+  EXPECT_EQ(told(), 0);
 }
 
 TEST_F(Matrices, NumbersThatFloat32CannotHoldAreRefusedByName) {
