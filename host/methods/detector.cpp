@@ -55,7 +55,8 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   rows = to_fit.rows;
   PreparedRows prepared = prepare_rows(context, rows, d.options, column_names, numeric_columns, control.on_message);
   const std::int64_t condition = prepared.roles.condition;
-  const DetectorOptions resolved = resolve(d.options, prepared.training.rows, rows.columns - condition, prepared.distinct_rows);
+  const DetectorOptions resolved =
+      resolve(d.options, prepared.training.rows, rows.columns - condition, prepared.distinct_rows);
   const ResidentRows resident(on_device, std::as_const(prepared.training).view());
   Arena ranges(d.device.backend());
   TrainingRows training_rows(resident.view());
