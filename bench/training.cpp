@@ -52,6 +52,7 @@ void train_step_default(benchmark::State& state) {
   options.latent = 16;
   options.coverage = 1.0f;
   options.coverage_rows = 256;
+  options.learning_rate = 5e-4f;
   options.decay_steps = 4000;
   GanTraining training(device, options, MatrixView<const float>(data.data(), 20000, 32));
   GanStep step(device.make_context(1), options, training.networks(), MatrixView<const float>(data.data(), 20000, 32),

@@ -68,8 +68,8 @@ class Backend {
 
   virtual void* make_stream() { return nullptr; }
   virtual void release_stream(void*) noexcept {}
-  /// Makes the device the calling thread's current one, or sets its arithmetic, and back. Throws Error{device} where an earlier failure has
-  /// made the device unusable.
+  /// Makes the device the calling thread's current one, or sets its arithmetic, and back. Throws Error{device} where an
+  /// earlier failure has made the device unusable.
   virtual int enter() { return 0; }
   virtual void leave(int) noexcept {}
   /// Records what is issued on the stream until end_recording instead of running it. Only where runs_models_together().

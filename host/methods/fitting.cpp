@@ -139,6 +139,7 @@ int folds_of(const DetectorOptions& options) { return options.folds == 0 ? usual
 DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns, std::int64_t distinct_rows) {
   options.folds = folds_of(options);
   const bool is_large = distinct_rows > many_distinct_rows;
+  if (options.learning_rate == 0.0f) options.learning_rate = is_large ? 1e-3f : 5e-4f;
   if (options.coverage < 0.0f) options.coverage = is_large ? 30.0f : 1.0f;
   if (options.coverage_rows == 0) options.coverage_rows = is_large ? 1024 : 256;
   if (options.bank_rows == 0) options.bank_rows = is_large ? 12000 : 3000;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <type_traits>
 
@@ -35,25 +36,29 @@ std::string number_text(T value) {
 }
 
 template <class T>
-T parse_number(const std::string& name, const std::string& text, double low, double high) {
+T parse_number(const std::string& name, const std::string& text, double low, double high,
+               std::optional<double> automatic = std::nullopt) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool ok = error == std::errc() && end == text.data() + text.size() &&
-                  std::isfinite(static_cast<double>(value)) && static_cast<double>(value) >= low &&
-                  static_cast<double>(value) <= high;
+  const auto number = static_cast<double>(value);
+  const bool ok = error == std::errc() && end == text.data() + text.size() && std::isfinite(number) &&
+                  ((number >= low && number <= high) || number == automatic);
   if (!ok) {
     refuse(name, text,
            std::string(std::is_integral_v<T> ? "an integer" : "a number") + " from " + number_text(low) + " to " +
-               number_text(high));
+               number_text(high) + (automatic ? ", or " + number_text(*automatic) : ""));
   }
   return value;
 }
 
 template <class T>
-Option number(const std::string& name, T DetectorOptions::*field, double low, double high, const std::string& help) {
+Option number(const std::string& name, T DetectorOptions::*field, double low, double high, const std::string& help,
+              std::optional<double> automatic = std::nullopt) {
   return {{name, std::is_integral_v<T> ? "integer" : "number", "", help},
           [=](const DetectorOptions& o) { return number_text(o.*field); },
-          [=](DetectorOptions& o, const std::string& text) { o.*field = parse_number<T>(name, text, low, high); }};
+          [=](DetectorOptions& o, const std::string& text) {
+            o.*field = parse_number<T>(name, text, low, high, automatic);
+          }};
 }
 
 template <class T>
@@ -198,7 +203,8 @@ std::vector<Option> make_options() {
   list.push_back(number("steps", &O::steps, 0, 1e12, "generator updates"));
   list.push_back(number("epochs", &O::epochs, 0, big, "when > 0, steps = epochs * (rows / batch)"));
   list.push_back(number("batch", &O::batch, 1, 1 << 20, "rows per minibatch"));
-  list.push_back(number("learning_rate", &O::learning_rate, tiny_rate, 1, "Adam step size of the generator"));
+  list.push_back(number("learning_rate", &O::learning_rate, tiny_rate, 1,
+                        "Adam step size of the generator; 0: 5e-4, or 1e-3 with more than 30,000 distinct rows", 0.0));
   list.push_back(number("discriminator_learning_rate", &O::discriminator_learning_rate, tiny_rate, 1,
                         "Adam step size of the discriminator"));
   list.push_back(number("beta1", &O::beta1, 0, 0.999999, "Adam's decay of the first moment"));
@@ -227,13 +233,9 @@ std::vector<Option> make_options() {
   list.push_back(number("r1", &O::r1, 0, 1e6, "R1 gradient penalty; 0: none"));
   list.push_back(
       number("r1_every", &O::r1_every, 1, 1024, "steps between gradient penalties (each weighted so many times)"));
-  Option coverage = number("coverage", &O::coverage, -1, 1e6,
-                           "weight of the coverage term; 0: none; -1: 1, or 30 with more than 30,000 distinct rows");
-  coverage.set = [set = coverage.set](O& o, const std::string& text) {
-    if (text.starts_with("-") && text != "-1") refuse("coverage", text, "a number from 0 to 1e+06, or -1");
-    set(o, text);
-  };
-  list.push_back(coverage);
+  list.push_back(number("coverage", &O::coverage, 0, 1e6,
+                        "weight of the coverage term; 0: none; -1: 1, or 30 with more than 30,000 distinct rows",
+                        -1.0));
   list.push_back(number("coverage_rows", &O::coverage_rows, 0, 1 << 20,
                         "generated rows of the coverage term; 0: 256, or 1,024 with more than 30,000 distinct rows"));
   list.push_back(number("fence", &O::fence, 0, 1e6, "weight of negatives made from real rows; 0: none"));

@@ -4,7 +4,8 @@ namespace cugad {
 
 const std::vector<std::pair<std::string, std::string>>& values_of_all_presets() {
   static const std::vector<std::pair<std::string, std::string>> values = {
-      {"folds", "1"}, {"novelty", "0"}, {"coverage", "1"}, {"coverage_rows", "256"}, {"bank_rows", "3000"}};
+      {"folds", "1"},           {"novelty", "0"},      {"coverage", "1"},
+      {"coverage_rows", "256"}, {"bank_rows", "3000"}, {"learning_rate", "5e-4"}};
   return values;
 }
 

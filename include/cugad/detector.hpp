@@ -124,7 +124,8 @@ struct DetectorOptions {
   std::int64_t steps = 8000;
   std::int64_t epochs = 0;  ///< when > 0, steps = epochs * (rows / batch)
   int batch = 64;
-  float learning_rate = 5e-4f;
+  /// Of G; 0: 5e-4, or 1e-3 if there are more than 30,000 distinct training rows.
+  float learning_rate = 0.0f;
   float discriminator_learning_rate = 5e-4f;
   float beta1 = 0.5f, beta2 = 0.99f;
   AdamForm adam_form = AdamForm::standard;

@@ -280,7 +280,7 @@ TEST_F(Commands, InfoTells) {
   }
   // What was chosen stands before what was left alone.
   EXPECT_LT(text.find("population"), text.find("options at their defaults"));
-  EXPECT_GT(text.find("learning_rate"), text.find("options at their defaults"));
+  EXPECT_GT(text.find("average_decay"), text.find("options at their defaults"));
 }
 
 TEST_F(Commands, InfoTellsWhatTheCalibrationRestsOn) {

@@ -209,6 +209,7 @@ TEST(Detector, LargeTablesGetMoreGeneratedRows) {
   options.population = 1;
   options.steps = 0;
   options.coverage_rows = options.bank_rows = 0;
+  options.learning_rate = 0.0f;
   const auto resolved = [&](std::int64_t rows, std::int64_t distinct) {
     Matrix matrix(rows, 2);
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -222,6 +223,8 @@ TEST(Detector, LargeTablesGetMoreGeneratedRows) {
   EXPECT_EQ(usual.coverage_rows, 256);
   EXPECT_EQ(usual.bank_rows, 3000);
   EXPECT_EQ(large.coverage, 30.0f);
+  EXPECT_EQ(usual.learning_rate, 5e-4f);
+  EXPECT_EQ(large.learning_rate, 1e-3f);
   EXPECT_EQ(large.coverage_rows, 1024);
   EXPECT_EQ(large.bank_rows, 12000);
   options.coverage = 0.5f;

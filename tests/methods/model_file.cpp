@@ -274,8 +274,9 @@ TEST(ModelFile, TextsMustFit) {
   Detector detector(test_device(1), quick_options());
   detector.attach("encoder", std::string(50'000'000, 'x'));
   const std::string long_name(50'000'000, 'y');
-  expect_error(ErrorCode::invalid_argument, {"too long for a model file", "at most 100000000"},
-               [&] { detector.fit(rows.view(), control, {"a", "b", "c", "d", "e", long_name}); });
+  expect_error(ErrorCode::invalid_argument, {"too long for a model file", "at most 100000000"}, [&] {
+    detector.fit(rows.view(), control, {"a", "b", "c", "d", "e", long_name});
+  });
   Fleet fleet(test_device(1), quick_options());
   std::vector<std::string> groups(60, "a");
   groups.front() = long_name;

@@ -25,7 +25,7 @@ class SparseLines : public ByteSource {
 };
 
 CsvRecords records_of(const std::string& text, std::size_t empty_lines) {
-  return {std::make_unique<SparseLines>(text, empty_lines), "t.csv"};
+  return {std::make_unique<SparseLines>(text, empty_lines), "t.csv", ReadOptions{}};
 }
 
 TEST(CsvRecords, EmptyLinesAreNotKept) {
