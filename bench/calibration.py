@@ -51,7 +51,7 @@ def ranking(scores, anomaly):
 
 def shares(folder, model, fresh, arguments):
     """What of the fresh normal rows in `fresh` lies above what the model promises."""
-    scored = os.path.join(folder, "fresh.csv")
+    scored = os.path.join(folder, "scored.csv")
     options = ["--model", model, "--quiet", "--threads", "1", "--output", scored]
     command(arguments, "score", fresh, "--probability", "rank", *options)
     result = {"flagged": column(scored, "anomaly"), "above95": column(scored, "probability") > 0.95,

@@ -237,7 +237,7 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
   reserve(std::min(chunk_rows(), rows.rows));
   const std::int64_t columns = rows.columns, folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
   std::vector<double> sum(columns), count(columns);
-  double total = 0, complete_rows = 0, whole = 0;  // of rows without missing cells
+  double total = 0, whole = 0;  // of rows without missing cells
   std::vector<float> scale(columns, 1.0f);
   for (std::int64_t fold = 0; fold < folds; ++fold) {
     const std::int64_t end = std::min(fold_begin[fold + 1], fold_begin[fold] + rows_of_column_residuals / folds);
@@ -269,7 +269,6 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
             own += share;
           }
           if (!is_complete) continue;
-          complete_rows += 1;
           total += own;
           whole += std::pow(double{residual[m][r]}, 2);
         }
@@ -311,8 +310,9 @@ std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const s
   const auto folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
   for (std::int64_t first = 0; first < std::min(folds, models); ++first) {
     const std::int64_t step = folds == 1 ? 1 : folds;
-    const auto [begin, end] = new_rows(first, fold_begin);
-    const auto of_fold = [&, count = end - begin](StackView<const float> all) {
+    const RowRange fold = new_rows(first, fold_begin);
+    const std::int64_t begin = fold.begin, count = fold.end - fold.begin;
+    const auto of_fold = [&](StackView<const float> all) {
       return StackView<const float>(all.model(first).row(begin), (models - 1 - first) / step + 1, count, all.columns,
                                     step * all.model_stride, all.row_stride);
     };
@@ -322,8 +322,8 @@ std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const s
     const StackView<const float> statistics(statistics_.model(first).data, raw.residual.models, 1, statistics_.columns,
                                             step * statistics_.model_stride, statistics_.row_stride);
     Beside beside;
-    if (!absent.empty()) beside.absent = given.slice_rows(begin, end - begin);
-    combine(raw, statistics, beside, scores.slice_rows(begin, end - begin));
+    if (!absent.empty()) beside.absent = given.slice_rows(begin, count);
+    combine(raw, statistics, beside, scores.slice_rows(begin, count));
   }
   return download(context_, scores.data, rows.rows);
 }
