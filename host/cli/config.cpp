@@ -68,7 +68,7 @@ std::size_t end_of_text(std::string_view contents, std::size_t at) {
     } else if (!is_long && (contents[at] == quote || contents[at] == '\n')) {
       return at + 1;
     } else if (is_long && contents.substr(at, 3) == fence) {
-      return std::min(contents.find_first_not_of(quote, at), at + 5);
+      return std::min({contents.find_first_not_of(quote, at), at + 5, contents.size()});
     }
   }
   return contents.size();

@@ -94,7 +94,7 @@ std::string member_list(zip_t* archive) {
 std::unique_ptr<ArrayReader> open_array(const ZipArchive& archive, const std::string& name, const std::string& file) {
   const zip_int64_t index = zip_name_locate(archive.get(), (name + ".npy").c_str(), 0);
   if (index < 0) return nullptr;
-  const std::string place = fmt::format("{}, array {}", file, name);
+  const std::string place = fmt::format("{}, array {}", file, one_line(name));
   auto source = std::make_unique<MemberSource>(archive, static_cast<zip_uint64_t>(index), place);
   const ArrayLayout layout = read_npy_header(*source, place);
   return std::make_unique<ArrayReader>(std::move(source), layout, place);

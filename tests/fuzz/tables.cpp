@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
+#include "host/table/cell.hpp"
 #include "tests/fuzz/targets.hpp"
 
 /// Tables: read at once and in chunks, which must agree, then encoded by what was learnt from them.
@@ -98,7 +100,10 @@ bool read_every_way(const char* name, std::string_view input) {
     require(cells == static_cast<std::size_t>(whole->rows), "a column of another length than the table");
   }
   check_same(*whole, *chunked);
-  read_alike(path, *whole);
+  // No model keeps names that are not UTF-8.
+  if (std::all_of(whole->columns.begin(), whole->columns.end(), [](const Column& c) { return is_utf8(c.name); })) {
+    read_alike(path, *whole);
+  }
   unless_refused([&] {
     for (const ColumnFinding& finding : examine_columns(*whole, {})) check_message(finding.text);
     return true;
