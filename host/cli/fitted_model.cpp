@@ -215,7 +215,8 @@ ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagS
     : model_(model),
       reader_(unless_cancelled([&] { return open_table(input, read_options(model, flags, label_column, carried)); })) {
   if (model.encoder) check_header(*model.encoder, *reader_, input);
-  for (const std::string& note : reader_->notes()) print_note("cugad: note: " + note);
+  told_ = reader_->notes();
+  for (const std::string& note : told_) print_note("cugad: note: " + note);
 }
 
 void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit) {
@@ -230,6 +231,10 @@ void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, con
     model_.unreadable_rows += static_cast<std::int64_t>(chunk.unreadable.size());
     visit(chunk, model_.encode(chunk));
     rows_read_ += chunk.rows;
+  }
+  // What only the whole file tells, such as headers that come again.
+  for (const std::string& note : reader_->notes()) {
+    if (std::find(told_.begin(), told_.end(), note) == told_.end()) print_note("cugad: note: " + note);
   }
 }
 
@@ -301,7 +306,8 @@ void note_rows_without_value(const FittedModel& model) {
 
 void note_calibration(const FittedModel& model) {
   const Detector::Calibration calibration = model.detector.calibration();
-  if (calibration.folds > 1 || calibration.rows <= 1) return;
+  // With one distinct row there is nothing to leave out, and the training has said so.
+  if (calibration.folds > 1 || calibration.rows <= 1 || model.detector.options().folds > 1) return;
   print_note(
       "cugad: note: the model is calibrated on the rows that it was trained on, as older models and those of --folds 1 "
       "are: new normal rows pass its threshold more often than asked; train it again with --folds 5");

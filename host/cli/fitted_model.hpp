@@ -67,6 +67,7 @@ class ModelInput {
  private:
   FittedModel& model_;
   std::unique_ptr<TableReader> reader_;
+  std::vector<std::string> told_;  ///< the reader's notes so far
   std::int64_t rows_read_ = 0;
 };
 

@@ -102,8 +102,10 @@ std::string reason(const Explanation& explanation, std::size_t index, const std:
                    std::size_t row, const Matrix& rows) {
   const bool is_value = rows.row(static_cast<std::int64_t>(row))[explanation.column[index]] == 1.0f;
   switch (explanation.finding[index]) {
-    case Finding::missing:
-      return cell_text(chunk, row, name).substr(0, name.find('=')) + ", no value";
+    case Finding::missing: {
+      const std::string text = cell_text(chunk, row, name);
+      return text.substr(0, text.rfind('=')) + ", no value";
+    }
     case Finding::unseen:
       return (is_value ? name : cell_text(chunk, row, name)) + ", not seen in training";
     case Finding::residual:

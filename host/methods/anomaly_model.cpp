@@ -48,7 +48,7 @@ ScoreStatistics statistics_of(Context& context, const std::vector<float>& values
   context.synchronize();
   // 3.29: from the 5th to the 95th percentile of a unit normal.
   float spread = (quantile[2] - quantile[0]) / 3.29f;
-  if (!(spread > 0.0f)) spread = std::max(1e-6f, 1e-6f * std::abs(quantile[1]));
+  if (!(spread > 0.0f)) spread = std::max(1e-6f, std::abs(quantile[1]));  // rows that are all alike
   return {quantile[1], spread};
 }
 

@@ -132,7 +132,9 @@ void Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
   if (prepared.novelty) {
     // A nat counts half of what lies between the 5th and the 95th percentile: an event that one of 200 rows shows lifts
     // a row of the former over the latter.
-    const double unit = double{resolved.novelty} * 1.645 * double{statistics_of(context, scores).spread};
+    // Scores of rows that are all alike have no spread; standardised ones have a usual one.
+    const float spread = std::max(statistics_of(context, scores).spread, resolved.standardise ? 0.5f : 0.0f);
+    const double unit = double{resolved.novelty} * 1.645 * double{spread};
     prepared.novelty.scale_by(unit);
     for (std::size_t r = 0; r < scores.size(); ++r) {
       scores[r] = static_cast<float>(double{scores[r]} + unit * double{prepared.surprise[r]});
@@ -181,7 +183,7 @@ void Detector::Impl::explain_novelty(MatrixView<const float> rows, std::vector<f
       const float rise = state == CellState::usual     ? 0.0f
                          : state == CellState::missing ? source.missing
                                                        : source.unseen;
-      if (rise == 0.0f) continue;
+      if (state == CellState::usual || (state == CellState::missing && rise == 0.0f)) continue;
       std::fill_n(residual + source.first, source.columns, 0.0f);
       residual[source.first] = rise;
       findings[r * rows.columns + source.first] = state == CellState::missing ? Finding::missing : Finding::unseen;
@@ -253,11 +255,15 @@ std::vector<float> Detector::explain(MatrixView<const float> rows, int count, st
   for (std::size_t r = 0; r < scores.size(); ++r) {
     const float* residual = residuals.data() + static_cast<std::int64_t>(r) * rows.columns;
     for (int c = 0; c < rows.columns; ++c) order[c] = c;
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return residual[a] > residual[b]; });
+    const Finding* finding = findings.data() + static_cast<std::int64_t>(r) * rows.columns;
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+      const bool first = finding[a] != Finding::residual, second = finding[b] != Finding::residual;
+      return first != second ? first : residual[a] > residual[b];
+    });
     for (std::size_t k = 0; k < kept; ++k) {
       explanations[r].column.push_back(order[k]);
       explanations[r].residual.push_back(residual[order[k]]);
-      explanations[r].finding.push_back(findings[static_cast<std::int64_t>(r) * rows.columns + order[k]]);
+      explanations[r].finding.push_back(finding[order[k]]);
     }
   }
   return scores;

@@ -35,6 +35,9 @@ bool is_named_like_an_id(std::string_view name) {
   constexpr std::array<std::string_view, 12> words = {"id",  "index", "idx",   "row",  "row_id", "rownum",
                                                       "key", "uuid",  "rowid", "guid", "no",     "nr"};
   const std::string text = lower(name);
+  for (const std::string_view end : {"number", "nummer", "_nr", "nr.", "no.", " nr", "_no"}) {
+    if (text.ends_with(end)) return true;
+  }
   return std::find(words.begin(), words.end(), text) != words.end() || text.ends_with("_id") || text.ends_with("-id") ||
          text.ends_with(" id") || name.ends_with("Id") || name.ends_with("ID") || text.starts_with("unnamed: ");
 }
@@ -59,6 +62,23 @@ bool has_few_values(const Column& column) {
     if (numbers.insert(number).second && numbers.size() > most_labels) return false;
   }
   return true;
+}
+
+/// 20240229.
+bool is_numeric_date(double number) {
+  if (!(number >= 19000101 && number <= 21001231) || number != std::trunc(number)) return false;
+  const auto whole = static_cast<std::int64_t>(number);
+  const std::int64_t month = whole / 100 % 100, day = whole % 100;
+  return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+/// Seconds or milliseconds since 1970, of the years 1995 to 2100, in a column that is named so.
+bool is_numeric_time(double number, std::string_view name) {
+  const std::string text = lower(name);
+  const auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };
+  const bool is_named = has("time") || has("date") || has("epoch") || text == "ts" || text.ends_with("_ts");
+  const double seconds = number > 1e11 ? number / 1000 : number;
+  return is_named && seconds >= 788918400 && seconds <= 4102444800;
 }
 
 /// How the numbers of a column go from row to row.
@@ -99,6 +119,11 @@ Course course_of(const std::vector<double>& numbers) {
 std::string why_no_feature(const Column& column, bool is_unnamed) {
   const auto rows = static_cast<std::int64_t>(column.numbers.size());
   if (rows < fewest_rows) return "";
+  const auto all = [&](const auto& is_so) { return std::all_of(column.numbers.begin(), column.numbers.end(), is_so); };
+  if (rows >= 2 * fewest_rows && all(is_numeric_date)) return "its numbers are dates, which come only once";
+  if (rows >= 2 * fewest_rows && all([&](double number) { return is_numeric_time(number, column.name); })) {
+    return "its numbers are seconds or milliseconds since 1970, which come only once";
+  }
   const Course course = course_of(column.numbers);
   if (!course.is_complete) return "";
   if (course.steps_evenly) return "its numbers count the rows";
@@ -183,7 +208,10 @@ std::optional<ColumnFinding> examine_text(const Column& column) {
             "them alike (--decimal), or --categorical {} takes them as categories, --exclude {} leaves them out",
             name, one_line(fmt::format("{}", fmt::join(frequent_words(cells), "', '"))), flag, flag)};
   }
-  if (cells.distinct.size() > fewest_names && 2 * static_cast<std::int64_t>(cells.distinct.size()) > cells.values) {
+  const bool all_differ =
+      cells.values >= fewest_rows && static_cast<std::int64_t>(cells.distinct.size()) == cells.values;
+  if (all_differ ||
+      (cells.distinct.size() > fewest_names && 2 * static_cast<std::int64_t>(cells.distinct.size()) > cells.values)) {
     return ColumnFinding{column.name, Advice::leave_out,
                          fmt::format("column '{}' is left out: {} of its {} texts are distinct, as names of rows are "
                                      "(--include {} takes them as categories, --exclude {} says that this is meant)",

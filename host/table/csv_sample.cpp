@@ -4,6 +4,8 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "host/table/number_format.hpp"
+
 namespace cugad {
 namespace {
 
@@ -57,8 +59,8 @@ void ColumnSample::add(std::string_view cell, CellKind kind, double number) {
     least = numbers == 0 ? number : std::min(least, number);
     most = numbers == 0 ? number : std::max(most, number);
     ++numbers;
-    fractions += cell.find('.') != std::string_view::npos;
   }
+  fractions += looks_like_number(cell) && cell.find_first_of(".,") != std::string_view::npos;
   if (kind != CellKind::infinite) style.add(cell);
 }
 
@@ -66,10 +68,15 @@ HeaderGuess guess_header(const FirstLine& first, const std::vector<ColumnSample>
   const std::unordered_set<std::string_view> distinct(first.cells.begin(), first.cells.end());
   std::int64_t texts = 0, over_numbers = 0, over_others = 0, over_itself = 0;
   std::int64_t fractions = 0, rows = 0;
+  bool is_apart = false;  // numbers unlike those below them
   for (std::size_t c = 0; c < below.size(); ++c) {
     const ColumnSample& column = below[c];
     rows = std::max(rows, column.numbers + column.texts + column.dashes);
-    if (first.kinds[c] == CellKind::number) fractions += 2 * column.fractions > column.numbers;
+    double number = 0;
+    if (first.kinds[c] == CellKind::number && parse_cell(first.cells[c], number) == CellKind::number) {
+      is_apart = is_apart || number < column.least || number > column.most;
+    }
+    if (first.kinds[c] == CellKind::number) fractions += 2 * column.fractions > column.numbers + column.texts;
     if (first.kinds[c] != CellKind::text || is_dash(first.cells[c])) continue;
     ++texts;
     NumberStyle with = column.style;
@@ -95,7 +102,7 @@ HeaderGuess guess_header(const FirstLine& first, const std::vector<ColumnSample>
   if (texts == 0 && are_names && rows >= enough_rows && (fractions > 0 || (count >= 4 && (start == 0 || start == 1)))) {
     return {true, true};
   }
-  return {false, over_others > 0};
+  return {false, over_others > 0 || (texts == 0 && are_names && is_apart)};
 }
 
 }  // namespace cugad

@@ -244,8 +244,9 @@ enum class Finding {
   missing,   ///< a cell without a value; the number is what the score rises by for it
   unseen,    ///< a category, or another value of a constant column, that training did not have; likewise
 };
-/// The k columns of one row that speak most against it, the largest number first. Of a category that is missing or not
-/// known, the first of its 0/1 columns stands for all.
+/// The k columns of one row that speak most against it: first what is missing or unseen, then the residuals, each the
+/// largest number first. A value that is new as often as not raises no score, and is named all the same. Of a category
+/// that is missing or not known, the first of its 0/1 columns stands for all.
 struct Explanation {
   std::vector<int> column;
   std::vector<float> residual;

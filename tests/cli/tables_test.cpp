@@ -239,6 +239,18 @@ TEST_F(Tables, RowsWithoutLabelAreLeftOut) {
   }
 }
 
+TEST_F(Tables, DatesInNumbersAreLeftOut) {
+  const auto left_out = [&](const std::string& name, const std::function<std::string(int)>& cell) {
+    const std::string input = rows("d.csv", name + ",b", [&](int r) { return cell(r) + "," + b(r); });
+    return has(run(quick(input)).err, "column '" + name + "' is left out");
+  };
+  EXPECT_TRUE(left_out("day", [](int r) { return std::to_string(20240101 + r * 7 % 28); }));
+  EXPECT_TRUE(left_out("timestamp", [](int r) { return std::to_string(1700000000 + r * 7 % 50); }));
+  EXPECT_TRUE(left_out("order_number", [](int r) { return std::to_string(5000 + r * 37 % 1009); }));
+  EXPECT_FALSE(left_out("bytes", [](int r) { return std::to_string(20240101 + r * 977 % 1009); }));
+  EXPECT_FALSE(left_out("latency", [](int r) { return std::to_string(1700000000 + r * 7 % 50); }));
+}
+
 TEST_F(Tables, ConstantColumnsAreNamed) {
   const std::string input = rows("t.csv", "a,b,c,d", [](int r) { return a(r) + "," + b(r) + ",7,on"; });
   const Outcome outcome = run(quick(input));
@@ -246,14 +258,14 @@ TEST_F(Tables, ConstantColumnsAreNamed) {
       << outcome.err;
 }
 
-/// Seconds since 1970 keep their differences, from the table to the samples.
+/// Large numbers, such as seconds since 1970, keep their differences, from the table to the samples.
 TEST_F(Tables, LargeNumbersAreNotRounded) {
-  run_well(quick(rows("t.csv", "time,b", [](int r) { return std::to_string(1700000000 + r * 7 % 50) + "," + b(r); })));
-  const auto lines = score(file("n.csv", "time,b\n1700000030,1003\n1700000900,1003\n"), {"--label"});
+  run_well(quick(rows("t.csv", "ticks,b", [](int r) { return std::to_string(1700000000 + r * 7 % 50) + "," + b(r); })));
+  const auto lines = score(file("n.csv", "ticks,b\n1700000030,1003\n1700000900,1003\n"), {"--label"});
   EXPECT_EQ(lines[1].back(), '0') << lines[1];
   EXPECT_EQ(lines[2].back(), '1') << lines[2];
   for (const std::string& line : lines_of(run_well({"sample", "--model", at("m"), "--count", "5"}))) {
-    EXPECT_TRUE(has(line, "time") || has(line, "17000000")) << line;
+    EXPECT_TRUE(has(line, "ticks") || has(line, "17000000")) << line;
   }
 }
 

@@ -229,6 +229,28 @@ INSTANTIATE_TEST_SUITE_P(All, NoveltyOfMethods,
                            return get_option(options, "method");
                          });
 
+/// Rows that are all alike: a missing or another value is never more normal than the rows themselves, and it is named.
+TEST(Novelty, StandsOutAmongEqualRows) {
+  Matrix rows(60, 2), fresh(3, 2);
+  for (std::int64_t r = 0; r < rows.rows; ++r) rows.row(r)[0] = 8.34f, rows.row(r)[1] = -0.5f;
+  for (std::int64_t r = 0; r < fresh.rows; ++r) std::copy_n(rows.row(0), 2, fresh.row(r));
+  fresh.row(1)[0] = missing;
+  fresh.row(2)[0] = 50.0f;
+  DetectorOptions options = quick_options();
+  options.population = 1;
+  Detector detector = fitted(options, rows);
+  std::vector<Explanation> explanations;
+  const std::vector<float> scores = detector.explain(fresh.view(), 1, explanations);
+  EXPECT_LT(scores[0], detector.threshold());
+  EXPECT_GT(scores[1], scores[0] + 0.3f);
+  EXPECT_GE(scores[2], detector.threshold());
+  EXPECT_GT(scores[2], scores[0] + 0.3f);
+  for (const int r : {1, 2}) {
+    EXPECT_EQ(explanations[r].column[0], 0);
+    EXPECT_EQ(explanations[r].finding[0], r == 1 ? Finding::missing : Finding::unseen);
+  }
+}
+
 /// Whatever the unit of the column.
 TEST(Novelty, ChangedConstantsAreFlagged) {
   for (const float unit : {1e-6f, 1.0f, 1e6f}) {
