@@ -68,6 +68,15 @@ class Backend {
 
   virtual void* make_stream() { return nullptr; }
   virtual void release_stream(void*) noexcept {}
+  /// A mark in the order of a stream, for another stream or the host to wait for. Null on the CPU, where nothing waits.
+  virtual void* make_event() { return nullptr; }
+  virtual void release_event(void*) noexcept {}
+  /// Sets the mark behind what the stream was given so far.
+  virtual void mark(void* /*event*/, void* /*stream*/) {}
+  /// Lets the stream's further work run after the mark. A mark that was never set holds nobody up.
+  virtual void wait(void* /*stream*/, void* /*event*/) {}
+  /// Returns when the mark is passed.
+  virtual void synchronize_event(void* /*event*/) {}
   /// Makes the device the calling thread's current one, or sets its arithmetic, and back. Throws Error{device} where an
   /// earlier failure has made the device unusable.
   virtual int enter() { return 0; }

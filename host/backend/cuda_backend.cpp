@@ -219,6 +219,28 @@ class CudaBackend final : public Backend {
   void release_stream(void* stream) noexcept override {
     if (stream != nullptr) cudaStreamDestroy(static_cast<cudaStream_t>(stream));
   }
+  void* make_event() override {
+    const CurrentDevice current(*this);
+    cudaEvent_t event = nullptr;
+    require(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    return event;
+  }
+  void release_event(void* event) noexcept override {
+    if (event != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(event));
+  }
+  void mark(void* event, void* stream) override {
+    const CurrentDevice current(*this);
+    require(cudaEventRecord(static_cast<cudaEvent_t>(event), static_cast<cudaStream_t>(stream)), "cudaEventRecord");
+  }
+  void wait(void* stream, void* event) override {
+    const CurrentDevice current(*this);
+    require(cudaStreamWaitEvent(static_cast<cudaStream_t>(stream), static_cast<cudaEvent_t>(event), 0),
+            "cudaStreamWaitEvent");
+  }
+  void synchronize_event(void* event) override {
+    const CurrentDevice current(*this);
+    require(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "cudaEventSynchronize");
+  }
 
   int enter() override {
     if (broken_.load()) {
