@@ -1,3 +1,6 @@
+#include <functional>
+#include <thread>
+
 #include "kernels/device/shared_memory.cuh"
 #include "tests/emulator/fixture.hpp"
 
@@ -174,8 +177,7 @@ TEST_F(Runtime, WhatACaptureForbidsInvalidatesIt) {
   float* more = nullptr;
   const std::vector<std::function<cudaError_t()>> forbidden = {
       [&] { return cudaMalloc(&more, 4); }, [] { return cudaDeviceSynchronize(); },
-      [&] { return cudaStreamSynchronize(stream_); }, [&] { return cudaMemset(values.data(), 0, 4); },
-      [&] { return cudaMemcpyAsync(values.data(), values.data(), 4, cudaMemcpyDeviceToDevice, nullptr); }};
+      [&] { return cudaStreamSynchronize(stream_); }, [&] { return cudaMemset(values.data(), 0, 4); }};
   for (const auto& call : forbidden) {
     ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeGlobal), cudaSuccess);
     EXPECT_NE(call(), cudaSuccess);
@@ -183,6 +185,41 @@ TEST_F(Runtime, WhatACaptureForbidsInvalidatesIt) {
     EXPECT_EQ(cudaStreamEndCapture(stream_, &graph), cudaErrorStreamCaptureInvalidated);
     EXPECT_EQ(graph, nullptr);
   }
+}
+
+/// The legacy stream waits for blocking streams alone; another thread disturbs a capture only where it waits for the
+/// whole device.
+TEST_F(Runtime, CapturesAreBrokenByWhatConcernsThem) {
+  const OnDevice<float> values(std::vector<float>(4, 0.0f));
+  const auto copy = [&] {
+    return cudaMemcpyAsync(values.data(), values.data(), 4, cudaMemcpyDeviceToDevice, cudaStreamLegacy);
+  };
+  const auto elsewhere = [](const std::function<cudaError_t()>& call) {
+    cudaError_t error = cudaSuccess;
+    std::thread([&] { error = call(); }).join();
+    return error;
+  };
+  const auto outcome = [](cudaStream_t stream, const std::function<cudaError_t()>& call, cudaError_t expected) {
+    EXPECT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+    EXPECT_EQ(call(), expected);
+    cudaGraph_t graph = nullptr;
+    const cudaError_t ended = cudaStreamEndCapture(stream, &graph);
+    cudaGraphDestroy(graph);
+    return ended;
+  };
+  EXPECT_EQ(outcome(stream_, copy, cudaSuccess), cudaSuccess);
+  EXPECT_EQ(outcome(cudaStreamPerThread, copy, cudaErrorStreamCaptureImplicit), cudaErrorStreamCaptureInvalidated);
+  EXPECT_EQ(cudaStreamBeginCapture(cudaStreamLegacy, cudaStreamCaptureModeThreadLocal),
+            cudaErrorStreamCaptureUnsupported);
+  float* more = nullptr;
+  EXPECT_EQ(outcome(
+                stream_, [&] { return elsewhere([&] { return cudaMalloc(&more, 4); }); }, cudaSuccess),
+            cudaSuccess);
+  EXPECT_EQ(outcome(
+                stream_, [&] { return elsewhere([] { return cudaDeviceSynchronize(); }); },
+                cudaErrorStreamCaptureUnsupported),
+            cudaErrorStreamCaptureInvalidated);
+  cudaFree(more);
 }
 
 TEST_F(Runtime, UnjoinedStreamsEndACapture) {
