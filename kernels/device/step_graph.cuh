@@ -45,7 +45,9 @@ void repeat(void* stream, std::int64_t times, const Step& step) {
   constexpr std::int64_t worthwhile = 4;  // recording and instantiating cost a few steps' launches
   auto* const order = static_cast<cudaStream_t>(stream);
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusActive;
-  if (stream != nullptr) check(cudaStreamIsCapturing(order, &status), "cudaStreamIsCapturing");
+  if (stream != nullptr && order != cudaStreamLegacy) {
+    check(cudaStreamIsCapturing(order, &status), "cudaStreamIsCapturing");
+  }
   if (times < worthwhile || status != cudaStreamCaptureStatusNone) {
     for (std::int64_t i = 0; i < times; ++i) step();
     return;

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "kernels/device/shared_memory.cuh"
+#include "kernels/device/step_graph.cuh"
 #include "tests/emulator/fixture.hpp"
 
 /// The runtime: errors, allocation, streams, events, graphs, counters.
@@ -220,6 +221,16 @@ TEST_F(Runtime, CapturesAreBrokenByWhatConcernsThem) {
                 cudaErrorStreamCaptureUnsupported),
             cudaErrorStreamCaptureInvalidated);
   cudaFree(more);
+}
+
+/// The legacy stream has two names, and can be recorded under neither.
+TEST_F(Runtime, RepetitionsRunOnEveryStream) {
+  for (const cudaStream_t stream : {cudaStream_t(nullptr), cudaStreamLegacy, cudaStreamPerThread, stream_}) {
+    const OnDevice<float> values(std::vector<float>(4, 0.0f));
+    cugad::device::repeat(stream, 5, [&] { launch_add(stream, values.data(), 1.0f); });
+    EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    EXPECT_EQ(values.values(), std::vector<float>(4, 5.0f));
+  }
 }
 
 TEST_F(Runtime, UnjoinedStreamsEndACapture) {
