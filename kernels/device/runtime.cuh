@@ -13,9 +13,15 @@
 /// wrapped in this folder, with a twin for the emulator.
 namespace cugad::device {
 
+/// Takes back what a failed call leaves behind: CUDA keeps its error for whoever asks next on this thread.
+inline void forget(cudaError_t status) {
+  if (status != cudaSuccess) cudaGetLastError();
+}
+
 /// Throws Error{device} (or {out_of_memory}) that names the call and CUDA's own words.
 inline void check(cudaError_t status, const std::string& call) {
   if (status == cudaSuccess) return;
+  forget(status);
   const ErrorCode code = status == cudaErrorMemoryAllocation ? ErrorCode::out_of_memory : ErrorCode::device;
   throw Error(code, call + ": " + cudaGetErrorName(status) + " (" + cudaGetErrorString(status) + ")");
 }

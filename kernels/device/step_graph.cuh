@@ -16,7 +16,7 @@ class StepGraph {
     recording_ = true;
   }
   ~StepGraph() {
-    if (recording_) cudaStreamEndCapture(stream_, &graph_);
+    if (recording_) forget(cudaStreamEndCapture(stream_, &graph_));
     if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
     if (graph_ != nullptr) cudaGraphDestroy(graph_);
   }

@@ -233,6 +233,12 @@ TEST_F(Runtime, RepetitionsRunOnEveryStream) {
   }
 }
 
+/// What failed is told once, by the exception: the next call of somebody else on this thread starts afresh.
+TEST_F(Runtime, AFailedLaunchLeavesNoErrorBehind) {
+  EXPECT_THROW(launch(nullptr, "add", {.grid = {1}, .block = {1025}}, &fall, Add{}), cugad::Error);
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);
+}
+
 TEST_F(Runtime, UnjoinedStreamsEndACapture) {
   const OnDevice<float> values(std::vector<float>(4, 0.0f));
   cudaEvent_t fork = nullptr;
