@@ -33,6 +33,18 @@ struct LaunchShape {
   bool cooperative = false;      ///< all blocks resident at once, for grid_synchronize()
 };
 
+/// Lets a kernel ask for as much dynamic shared memory as the device has: always the same value, so that a launch in
+/// another thread never finds less than it needs.
+inline cudaError_t allow_all_shared_memory(const void* kernel) {
+  int index = 0, most = 0;
+  cudaError_t status = cudaGetDevice(&index);
+  if (status == cudaSuccess) {
+    status = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, index);
+  }
+  if (status != cudaSuccess) return status;
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
+}
+
 /// Launches kernel(arguments...) on a stream (cudaStream_t as void*). Throws Error{device} naming the kernel and the
 /// shape. A grid with a zero is a bug of the caller.
 template <class... Parameters, class... Arguments>
@@ -58,10 +70,7 @@ void launch(void* stream, const char* name, const LaunchShape& shape, void (*ker
   }
   config.attrs = attribute;
   cudaError_t status = cudaSuccess;
-  if (shape.shared_bytes > 48 * 1024) {
-    status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shape.shared_bytes));
-  }
+  if (shape.shared_bytes > 48 * 1024) status = allow_all_shared_memory(reinterpret_cast<const void*>(kernel));
   if (status == cudaSuccess) status = cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
   if (status == cudaSuccess) return;
   const auto text = [](dim3 d) {

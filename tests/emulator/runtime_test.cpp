@@ -239,6 +239,18 @@ TEST_F(Runtime, AFailedLaunchLeavesNoErrorBehind) {
   EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);
 }
 
+/// Another thread may be between raising the bound for its own launch and launching.
+TEST_F(Runtime, ALaunchNeverLowersTheSharedMemoryOfItsKernel) {
+  const OnDevice<float> values(std::vector<float>(4, 0.0f));
+  for (const std::size_t kibibytes : {100, 60}) {
+    launch(nullptr, "add", {.grid = {1}, .block = {4}, .shared_bytes = kibibytes * 1024}, &add,
+           Add{values.data(), 1.0f});
+    cudaFuncAttributes attributes;
+    EXPECT_EQ(cudaFuncGetAttributes(&attributes, &add), cudaSuccess);
+    EXPECT_EQ(attributes.maxDynamicSharedSizeBytes, 227 * 1024);
+  }
+}
+
 TEST_F(Runtime, UnjoinedStreamsEndACapture) {
   const OnDevice<float> values(std::vector<float>(4, 0.0f));
   cudaEvent_t fork = nullptr;
