@@ -92,6 +92,7 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
     throw Error(ErrorCode::invalid_argument,
                 "score: the stream is captured, which takes rows and scores in device memory, and no more than scores");
   }
+  const StreamUse use(backend_, context.stream());
   const auto part = [&](std::int64_t first) {
     return MatrixView<const float>(rows.row(first), std::min(chunk_, rows.rows - first), columns, rows.row_stride);
   };

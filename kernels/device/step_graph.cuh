@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <utility>
 
 #include "kernels/device/runtime.cuh"
@@ -8,11 +9,22 @@
 /// The same launches many times over: recorded once as a graph, so that the host pays for one launch per repetition.
 namespace cugad::device {
 
+/// Held while a recording begins, and by who sets events on streams of other threads: those may not become part of one.
+inline std::mutex& beginning_of_recordings() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+inline cudaError_t begin_recording(cudaStream_t stream) {
+  const std::lock_guard lock(beginning_of_recordings());
+  return cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+}
+
 /// Ends a recording and destroys what it made, whatever happens in between.
 class StepGraph {
  public:
   explicit StepGraph(cudaStream_t stream) : stream_(stream) {
-    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    check(begin_recording(stream_), "cudaStreamBeginCapture");
     recording_ = true;
   }
   ~StepGraph() {
