@@ -37,7 +37,8 @@ class Backend {
   /// Memory aligned to 64 bytes, zeroed. With a stream the memory belongs to that stream's order, without one it is
   /// ready for all streams on return. Throws Error{out_of_memory}.
   virtual void* allocate(std::size_t bytes, void* stream = nullptr) = 0;
-  /// Without a stream: waits for whatever may still use the memory.
+  /// Without a stream: the memory is given away again behind all work that was issued before, on streams of
+  /// make_stream() and on those told by mark_use(). The caller does not wait.
   virtual void release(void* memory, void* stream = nullptr) noexcept = 0;
   /// Host memory that copies overlap with and kernels may read (page-locked on CUDA), zeroed.
   virtual void* allocate_pinned(std::size_t bytes) { return allocate(bytes); }
@@ -68,6 +69,17 @@ class Backend {
 
   virtual void* make_stream() { return nullptr; }
   virtual void release_stream(void*) noexcept {}
+  /// Tells of work that was issued on a stream of the caller's, which may use memory of this backend.
+  virtual void mark_use(void* /*stream*/) noexcept {}
+  /// A mark in the order of a stream, for another stream or the host to wait for. Null on the CPU, where nothing waits.
+  virtual void* make_event() { return nullptr; }
+  virtual void release_event(void*) noexcept {}
+  /// Sets the mark behind what the stream was given so far.
+  virtual void mark(void* /*event*/, void* /*stream*/) {}
+  /// Lets the stream's further work run after the mark. A mark that was never set holds nobody up.
+  virtual void wait(void* /*stream*/, void* /*event*/) {}
+  /// Returns when the mark is passed.
+  virtual void synchronize_event(void* /*event*/) {}
   /// Makes the device the calling thread's current one, or sets its arithmetic, and back. Throws Error{device} where an
   /// earlier failure has made the device unusable.
   virtual int enter() { return 0; }
@@ -77,6 +89,19 @@ class Backend {
   virtual std::unique_ptr<RecordedWork> end_recording(void*) { return nullptr; }
   /// Whether work issued on the stream is being recorded, by begin_recording or by the stream's owner.
   virtual bool is_recording(void*) const { return false; }
+};
+
+/// Tells the backend of the work on a stream that was issued while this object lived.
+class StreamUse {
+ public:
+  StreamUse(Backend& backend, void* stream) : backend_(backend), stream_(stream) {}
+  ~StreamUse() { backend_.mark_use(stream_); }
+  StreamUse(const StreamUse&) = delete;
+  StreamUse& operator=(const StreamUse&) = delete;
+
+ private:
+  Backend& backend_;
+  void* stream_;
 };
 
 /// The device is current while this object lives.

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "cugad/error.hpp"
+#include "host/backend/memory_order.hpp"
 #include "host/backend/open_cuda.hpp"
 #include "kernels/device/entries.hpp"
 #include "kernels/device/limits.hpp"
@@ -57,8 +58,8 @@ class CudaGraph final : public RecordedWork {
  public:
   CudaGraph(cudaGraphExec_t executable, cudaGraph_t graph) : executable_(executable), graph_(graph) {}
   ~CudaGraph() override {
-    cudaGraphExecDestroy(executable_);
-    cudaGraphDestroy(graph_);
+    device::forget(cudaGraphExecDestroy(executable_));
+    device::forget(cudaGraphDestroy(graph_));
   }
   void launch(void* stream) override {
     device::check(cudaGraphLaunch(executable_, static_cast<cudaStream_t>(stream)), "cudaGraphLaunch");
@@ -86,6 +87,8 @@ class CudaBackend final : public Backend {
     require(cudaDeviceGetDefaultMemPool(&pool_, index_), "cudaDeviceGetDefaultMemPool");
     std::uint64_t keep = ~std::uint64_t{0};  // freed memory stays with the pool: the next allocation is cheap
     require(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
+    const CurrentDevice current(*this);
+    require(memory_order_.open(), "cudaStreamCreateWithFlags");
   }
 
   const std::string& name() const override { return name_; }
@@ -99,7 +102,7 @@ class CudaBackend final : public Backend {
   void* allocate(std::size_t bytes, void* stream) override {
     const CurrentDevice current(*this);
     const std::size_t size = std::max<std::size_t>(bytes, 1);
-    auto* const order = static_cast<cudaStream_t>(stream);
+    auto* const order = stream != nullptr ? static_cast<cudaStream_t>(stream) : memory_order_.stream();
     void* memory = nullptr;
     const cudaError_t status = cudaMallocAsync(&memory, size, order);
     if (status == cudaErrorMemoryAllocation) {
@@ -115,7 +118,7 @@ class CudaBackend final : public Backend {
       lock = std::unique_lock(mutex_);
       sizes_[memory] = size;
     } catch (...) {  // the device's errors, and a host without memory
-      cudaFreeAsync(memory, order);
+      device::forget(cudaFreeAsync(memory, order));
       throw;
     }
     use_.bytes += size;
@@ -136,8 +139,15 @@ class CudaBackend final : public Backend {
     int before = 0;
     cudaGetDevice(&before);
     cudaSetDevice(index_);
-    if (stream == nullptr) cudaDeviceSynchronize();
-    cudaFreeAsync(memory, static_cast<cudaStream_t>(stream));
+    cudaStream_t order = static_cast<cudaStream_t>(stream);
+    cudaError_t status = cudaSuccess;
+    if (stream == nullptr) {
+      order = memory_order_.stream();
+      status = memory_order_.wait_for_all();
+    }
+    // Memory that may be in use is better lost than given to somebody else.
+    if (status == cudaSuccess) status = cudaFreeAsync(memory, order);
+    device::forget(status);
     cudaSetDevice(before);
   }
 
@@ -156,7 +166,7 @@ class CudaBackend final : public Backend {
     return memory;
   }
   void release_pinned(void* memory) noexcept override {
-    if (memory != nullptr) cudaFreeHost(memory);
+    if (memory != nullptr) device::forget(cudaFreeHost(memory));
   }
 
   std::size_t available_bytes() const override {
@@ -214,10 +224,52 @@ class CudaBackend final : public Backend {
     const CurrentDevice current(*this);
     cudaStream_t stream = nullptr;
     require(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    const cudaError_t status = memory_order_.add(stream);
+    if (status != cudaSuccess) cudaStreamDestroy(stream);
+    require(status, "cudaEventCreateWithFlags");
     return stream;
   }
   void release_stream(void* stream) noexcept override {
-    if (stream != nullptr) cudaStreamDestroy(static_cast<cudaStream_t>(stream));
+    if (stream == nullptr) return;
+    int before = 0;
+    cudaGetDevice(&before);
+    cudaSetDevice(index_);
+    device::forget(memory_order_.remove(static_cast<cudaStream_t>(stream)));
+    device::forget(cudaStreamDestroy(static_cast<cudaStream_t>(stream)));
+    cudaSetDevice(before);
+  }
+  void mark_use(void* stream) noexcept override {
+    int before = 0;
+    cudaGetDevice(&before);
+    cudaSetDevice(index_);
+    try {
+      device::forget(memory_order_.mark(static_cast<cudaStream_t>(stream)));
+    } catch (const std::bad_alloc&) {  // without a mark a release has nothing to wait for: wait here
+      device::forget(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
+    }
+    cudaSetDevice(before);
+  }
+  void* make_event() override {
+    const CurrentDevice current(*this);
+    cudaEvent_t event = nullptr;
+    require(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    return event;
+  }
+  void release_event(void* event) noexcept override {
+    if (event != nullptr) device::forget(cudaEventDestroy(static_cast<cudaEvent_t>(event)));
+  }
+  void mark(void* event, void* stream) override {
+    const CurrentDevice current(*this);
+    require(cudaEventRecord(static_cast<cudaEvent_t>(event), static_cast<cudaStream_t>(stream)), "cudaEventRecord");
+  }
+  void wait(void* stream, void* event) override {
+    const CurrentDevice current(*this);
+    require(cudaStreamWaitEvent(static_cast<cudaStream_t>(stream), static_cast<cudaEvent_t>(event), 0),
+            "cudaStreamWaitEvent");
+  }
+  void synchronize_event(void* event) override {
+    const CurrentDevice current(*this);
+    require(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "cudaEventSynchronize");
   }
 
   int enter() override {
@@ -236,8 +288,7 @@ class CudaBackend final : public Backend {
 
   void begin_recording(void* stream) override {
     const CurrentDevice current(*this);
-    require(cudaStreamBeginCapture(static_cast<cudaStream_t>(stream), cudaStreamCaptureModeThreadLocal),
-            "cudaStreamBeginCapture");
+    require(device::begin_recording(static_cast<cudaStream_t>(stream)), "cudaStreamBeginCapture");
   }
   std::unique_ptr<RecordedWork> end_recording(void* stream) override {
     const CurrentDevice current(*this);
@@ -245,7 +296,7 @@ class CudaBackend final : public Backend {
     require(cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &graph), "cudaStreamEndCapture");
     cudaGraphExec_t executable = nullptr;
     const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
-    if (status != cudaSuccess) cudaGraphDestroy(graph);
+    if (status != cudaSuccess) device::forget(cudaGraphDestroy(graph));
     require(status, "cudaGraphInstantiate");
     return std::make_unique<CudaGraph>(executable, graph);
   }
@@ -265,14 +316,13 @@ class CudaBackend final : public Backend {
     if (is_sticky(status) && !broken_.exchange(true)) {
       const std::lock_guard lock(mutex_);
       failure_ = call + ": " + cudaGetErrorString(status);
-    } else {
-      cudaGetLastError();
     }
     device::check(status, name_ + ": " + call);
   }
 
   int index_;
   cudaMemPool_t pool_ = nullptr;
+  MemoryOrder memory_order_;
   std::string name_, description_, failure_;
   OpTable ops_;
   DeviceLimits limits_;

@@ -26,12 +26,20 @@ ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform
     stage.device = arena_.take<float>("rows on their way", chunk_ * columns);
     stage.pinned =
         static_cast<float*>(backend_.allocate_pinned(sizeof(float) * static_cast<std::size_t>(chunk_ * columns)));
+    stage.copied = backend_.make_event();
+    stage.consumed = backend_.make_event();
   }
 }
 
 ScoreStream::~ScoreStream() {
+  try {
+    upload_.synchronize();  // copies may still read the pinned buffers
+  } catch (const Error&) {  // a device that failed copies no more
+  }
   for (const Stage& stage : stages_) {
     if (stage.pinned != nullptr) backend_.release_pinned(stage.pinned);
+    backend_.release_event(stage.copied);
+    backend_.release_event(stage.consumed);
   }
 }
 
@@ -52,11 +60,14 @@ void ScoreStream::reserve(std::int64_t rows) {
 }
 
 void ScoreStream::stage(const Stage& stage, MatrixView<const float> rows) {
+  backend_.synchronize_event(stage.copied);
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     std::copy_n(rows.row(r), rows.columns, stage.pinned + r * rows.columns);
   }
+  backend_.wait(upload_.stream(), stage.consumed);
   backend_.copy(stage.device, stage.pinned, sizeof(float) * static_cast<std::size_t>(rows.rows * rows.columns),
                 upload_.stream());
+  backend_.mark(stage.copied, upload_.stream());
 }
 
 AnomalyModel::Beside ScoreStream::look_at_cells(Context& context, MatrixView<const float> rows) {
@@ -81,6 +92,7 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
     throw Error(ErrorCode::invalid_argument,
                 "score: the stream is captured, which takes rows and scores in device memory, and no more than scores");
   }
+  const StreamUse use(backend_, context.stream());
   const auto part = [&](std::int64_t first) {
     return MatrixView<const float>(rows.row(first), std::min(chunk_, rows.rows - first), columns, rows.row_stride);
   };
@@ -91,12 +103,13 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
     MatrixView<const float> chunk = part(first);
     const std::int64_t count = chunk.rows;
     if (staged) {
-      upload_.synchronize();
+      backend_.wait(context.stream(), stages_[now].copied);
       chunk = {stages_[now].device, count, columns};
     }
     const MatrixView<float> transformed(transformed_.data, count, columns);
     const AnomalyModel::Beside beside = look_at_cells(context, chunk);
     FeatureTransform::apply(context, constants_, chunk, transformed);
+    if (staged) backend_.mark(stages_[now].consumed, context.stream());
     const StackView<float> target(fetched ? scores_.data : scores + first, 1, count, 1);
     model_.score(
         transformed, target, beside, residuals == nullptr ? nullptr : residuals + first * columns,

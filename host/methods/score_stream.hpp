@@ -29,6 +29,8 @@ class ScoreStream {
   struct Stage {
     float* pinned = nullptr;
     float* device = nullptr;
+    void* copied = nullptr;    ///< the mark behind the copy, on the stream that uploads
+    void* consumed = nullptr;  ///< the mark behind what reads `device`, on the model's stream
   };
   void stage(const Stage& stage, MatrixView<const float> rows);
   AnomalyModel::Beside look_at_cells(Context& context, MatrixView<const float> rows);

@@ -13,9 +13,15 @@
 /// wrapped in this folder, with a twin for the emulator.
 namespace cugad::device {
 
+/// Takes back what a failed call leaves behind: CUDA keeps its error for whoever asks next on this thread.
+inline void forget(cudaError_t status) {
+  if (status != cudaSuccess) cudaGetLastError();
+}
+
 /// Throws Error{device} (or {out_of_memory}) that names the call and CUDA's own words.
 inline void check(cudaError_t status, const std::string& call) {
   if (status == cudaSuccess) return;
+  forget(status);
   const ErrorCode code = status == cudaErrorMemoryAllocation ? ErrorCode::out_of_memory : ErrorCode::device;
   throw Error(code, call + ": " + cudaGetErrorName(status) + " (" + cudaGetErrorString(status) + ")");
 }
@@ -26,6 +32,18 @@ struct LaunchShape {
   int cluster = 1;               ///< blocks per cluster along x; more than one needs compute capability 9.0
   bool cooperative = false;      ///< all blocks resident at once, for grid_synchronize()
 };
+
+/// Lets a kernel ask for as much dynamic shared memory as the device has: always the same value, so that a launch in
+/// another thread never finds less than it needs.
+inline cudaError_t allow_all_shared_memory(const void* kernel) {
+  int index = 0, most = 0;
+  cudaError_t status = cudaGetDevice(&index);
+  if (status == cudaSuccess) {
+    status = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, index);
+  }
+  if (status != cudaSuccess) return status;
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
+}
 
 /// Launches kernel(arguments...) on a stream (cudaStream_t as void*). Throws Error{device} naming the kernel and the
 /// shape. A grid with a zero is a bug of the caller.
@@ -52,10 +70,7 @@ void launch(void* stream, const char* name, const LaunchShape& shape, void (*ker
   }
   config.attrs = attribute;
   cudaError_t status = cudaSuccess;
-  if (shape.shared_bytes > 48 * 1024) {
-    status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shape.shared_bytes));
-  }
+  if (shape.shared_bytes > 48 * 1024) status = allow_all_shared_memory(reinterpret_cast<const void*>(kernel));
   if (status == cudaSuccess) status = cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
   if (status == cudaSuccess) return;
   const auto text = [](dim3 d) {

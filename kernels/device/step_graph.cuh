@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <utility>
 
 #include "kernels/device/runtime.cuh"
@@ -8,15 +9,26 @@
 /// The same launches many times over: recorded once as a graph, so that the host pays for one launch per repetition.
 namespace cugad::device {
 
+/// Held while a recording begins, and by who sets events on streams of other threads: those may not become part of one.
+inline std::mutex& beginning_of_recordings() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+inline cudaError_t begin_recording(cudaStream_t stream) {
+  const std::lock_guard lock(beginning_of_recordings());
+  return cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+}
+
 /// Ends a recording and destroys what it made, whatever happens in between.
 class StepGraph {
  public:
   explicit StepGraph(cudaStream_t stream) : stream_(stream) {
-    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    check(begin_recording(stream_), "cudaStreamBeginCapture");
     recording_ = true;
   }
   ~StepGraph() {
-    if (recording_) cudaStreamEndCapture(stream_, &graph_);
+    if (recording_) forget(cudaStreamEndCapture(stream_, &graph_));
     if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
     if (graph_ != nullptr) cudaGraphDestroy(graph_);
   }
@@ -45,7 +57,9 @@ void repeat(void* stream, std::int64_t times, const Step& step) {
   constexpr std::int64_t worthwhile = 4;  // recording and instantiating cost a few steps' launches
   auto* const order = static_cast<cudaStream_t>(stream);
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusActive;
-  if (stream != nullptr) check(cudaStreamIsCapturing(order, &status), "cudaStreamIsCapturing");
+  if (stream != nullptr && order != cudaStreamLegacy) {
+    check(cudaStreamIsCapturing(order, &status), "cudaStreamIsCapturing");
+  }
   if (times < worthwhile || status != cudaStreamCaptureStatusNone) {
     for (std::int64_t i = 0; i < times; ++i) step();
     return;

@@ -79,6 +79,27 @@ TEST(DeviceScores, DoNotDependOnWhereRowsAndScoresLie) {
   EXPECT_TRUE(same_bits(download(context, scores, rows.rows), expected)) << "host to device";
 }
 
+/// Nothing waits between the calls: rows of the second may not take the place of those that the first has yet to read.
+TEST(DeviceScores, OfRowsOnTheHostAreNotThoseOfTheNextCall) {
+  const Model model(quick_options());
+  Detector detector = model.load(test_device());
+  Context context = test_device().make_context();
+  Arena arena(context.backend());
+  constexpr std::int64_t calls = 5, count = 40;
+  float* const scores = arena.take<float>("scores", calls * count);
+  std::vector<float> expected;
+  for (std::int64_t call = 0; call < calls; ++call) {
+    const std::vector<float> here = detector.score(mixed_rows(count, call + 6).view());
+    expected.insert(expected.end(), here.begin(), here.end());
+  }
+  for (std::int64_t call = 0; call < calls; ++call) {
+    const Matrix rows = mixed_rows(count, call + 6);
+    detector.score(rows.view(), scores + call * count);
+  }
+  detector.synchronize();
+  EXPECT_TRUE(same_bits(download(context, scores, calls * count), expected));
+}
+
 /// So many models that a call is cut into several chunks, which go through two buffers in turn.
 TEST(DeviceScores, OfManyChunksEqualThoseOfSmallCalls) {
   DetectorOptions options = quick_options();
@@ -87,14 +108,20 @@ TEST(DeviceScores, OfManyChunksEqualThoseOfSmallCalls) {
   options.bank_rows = 8;
   options.hidden = options.discriminator_hidden = {4};
   const Model model(options);
-  const Matrix rows = mixed_rows(1200, 6);
+  const Matrix rows = mixed_rows(2500, 6);
   Detector detector = model.load(test_device());
   const std::vector<float> expected = detector.score(rows.view());
-  std::vector<float> scores(1200);
-  for (std::int64_t first = 0; first < 1200; first += 500) {
-    detector.score({rows.row(first), std::min<std::int64_t>(500, 1200 - first), rows.columns}, scores.data() + first);
+  std::vector<float> scores(2500);
+  for (std::int64_t first = 0; first < 2500; first += 1000) {
+    detector.score({rows.row(first), std::min<std::int64_t>(1000, 2500 - first), rows.columns}, scores.data() + first);
   }
   EXPECT_TRUE(same_bits(scores, expected));
+  Context context = test_device().make_context();
+  Arena arena(context.backend());
+  float* const on_device = arena.take<float>("scores", rows.rows);
+  detector.score(rows.view(), on_device);
+  detector.synchronize();
+  EXPECT_TRUE(same_bits(download(context, on_device, rows.rows), expected)) << "host to device";
 }
 
 TEST(DeviceScores, AModelFittedHereIsTheSameAfterSavingAndLoading) {

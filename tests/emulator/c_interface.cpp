@@ -24,6 +24,8 @@ void expect_refused(cugad_status expected, cugad_status status, const std::strin
 std::string calls_that_may_not_be() {
   std::string found;
   for (const auto& [name, count] : emulator::calls()) {
+    // The mark behind the call's work, for memory that is released later; its event is made anew after a release.
+    if (name == "cudaStreamIsCapturing" || name == "cudaEventCreateWithFlags" || name == "cudaEventRecord") continue;
     for (const char* part :
          {"Malloc", "Alloc", "Free", "Synchronize", "Memcpy", "Memset", "Query", "Stream", "Event"}) {
       if (name.find(part) == std::string::npos) continue;

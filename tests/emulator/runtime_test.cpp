@@ -1,4 +1,8 @@
+#include <functional>
+#include <thread>
+
 #include "kernels/device/shared_memory.cuh"
+#include "kernels/device/step_graph.cuh"
 #include "tests/emulator/fixture.hpp"
 
 /// The runtime: errors, allocation, streams, events, graphs, counters.
@@ -174,14 +178,76 @@ TEST_F(Runtime, WhatACaptureForbidsInvalidatesIt) {
   float* more = nullptr;
   const std::vector<std::function<cudaError_t()>> forbidden = {
       [&] { return cudaMalloc(&more, 4); }, [] { return cudaDeviceSynchronize(); },
-      [&] { return cudaStreamSynchronize(stream_); }, [&] { return cudaMemset(values.data(), 0, 4); },
-      [&] { return cudaMemcpyAsync(values.data(), values.data(), 4, cudaMemcpyDeviceToDevice, nullptr); }};
+      [&] { return cudaStreamSynchronize(stream_); }, [&] { return cudaMemset(values.data(), 0, 4); }};
   for (const auto& call : forbidden) {
     ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeGlobal), cudaSuccess);
     EXPECT_NE(call(), cudaSuccess);
     cudaGraph_t graph = nullptr;
     EXPECT_EQ(cudaStreamEndCapture(stream_, &graph), cudaErrorStreamCaptureInvalidated);
     EXPECT_EQ(graph, nullptr);
+  }
+}
+
+/// The legacy stream waits for blocking streams alone; another thread disturbs a capture only where it waits for the
+/// whole device.
+TEST_F(Runtime, CapturesAreBrokenByWhatConcernsThem) {
+  const OnDevice<float> values(std::vector<float>(4, 0.0f));
+  const auto copy = [&] {
+    return cudaMemcpyAsync(values.data(), values.data(), 4, cudaMemcpyDeviceToDevice, cudaStreamLegacy);
+  };
+  const auto elsewhere = [](const std::function<cudaError_t()>& call) {
+    cudaError_t error = cudaSuccess;
+    std::thread([&] { error = call(); }).join();
+    return error;
+  };
+  const auto outcome = [](cudaStream_t stream, const std::function<cudaError_t()>& call, cudaError_t expected) {
+    EXPECT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+    EXPECT_EQ(call(), expected);
+    cudaGraph_t graph = nullptr;
+    const cudaError_t ended = cudaStreamEndCapture(stream, &graph);
+    cudaGraphDestroy(graph);
+    return ended;
+  };
+  EXPECT_EQ(outcome(stream_, copy, cudaSuccess), cudaSuccess);
+  EXPECT_EQ(outcome(cudaStreamPerThread, copy, cudaErrorStreamCaptureImplicit), cudaErrorStreamCaptureInvalidated);
+  EXPECT_EQ(cudaStreamBeginCapture(cudaStreamLegacy, cudaStreamCaptureModeThreadLocal),
+            cudaErrorStreamCaptureUnsupported);
+  float* more = nullptr;
+  EXPECT_EQ(outcome(
+                stream_, [&] { return elsewhere([&] { return cudaMalloc(&more, 4); }); }, cudaSuccess),
+            cudaSuccess);
+  EXPECT_EQ(outcome(
+                stream_, [&] { return elsewhere([] { return cudaDeviceSynchronize(); }); },
+                cudaErrorStreamCaptureUnsupported),
+            cudaErrorStreamCaptureInvalidated);
+  cudaFree(more);
+}
+
+/// The legacy stream has two names, and can be recorded under neither.
+TEST_F(Runtime, RepetitionsRunOnEveryStream) {
+  for (const cudaStream_t stream : {cudaStream_t(nullptr), cudaStreamLegacy, cudaStreamPerThread, stream_}) {
+    const OnDevice<float> values(std::vector<float>(4, 0.0f));
+    cugad::device::repeat(stream, 5, [&] { launch_add(stream, values.data(), 1.0f); });
+    EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    EXPECT_EQ(values.values(), std::vector<float>(4, 5.0f));
+  }
+}
+
+/// What failed is told once, by the exception: the next call of somebody else on this thread starts afresh.
+TEST_F(Runtime, AFailedLaunchLeavesNoErrorBehind) {
+  EXPECT_THROW(launch(nullptr, "add", {.grid = {1}, .block = {1025}}, &fall, Add{}), cugad::Error);
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);
+}
+
+/// Another thread may be between raising the bound for its own launch and launching.
+TEST_F(Runtime, ALaunchNeverLowersTheSharedMemoryOfItsKernel) {
+  const OnDevice<float> values(std::vector<float>(4, 0.0f));
+  for (const std::size_t kibibytes : {100, 60}) {
+    launch(nullptr, "add", {.grid = {1}, .block = {4}, .shared_bytes = kibibytes * 1024}, &add,
+           Add{values.data(), 1.0f});
+    cudaFuncAttributes attributes;
+    EXPECT_EQ(cudaFuncGetAttributes(&attributes, &add), cudaSuccess);
+    EXPECT_EQ(attributes.maxDynamicSharedSizeBytes, 227 * 1024);
   }
 }
 

@@ -134,6 +134,13 @@ cudaError_t Call::done(cudaError_t error) const {
   return error;
 }
 bool Call::breaks_capture() const {
+  bool any = false;
+  for (const auto& capture : state().captures) {
+    if (capture->thread == std::this_thread::get_id()) capture->invalidated = any = true;
+  }
+  return any;
+}
+bool Call::breaks_any_capture() const {
   for (const auto& capture : state().captures) capture->invalidated = true;
   return !state().captures.empty();
 }

@@ -18,18 +18,21 @@ extern "C" {
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   const Call call("cudaStreamBeginCapture");
+  stream = emulator::resolve(stream);
   if (call.pending() != cudaSuccess) return call.pending();
   if (stream == nullptr) return call.done(cudaErrorStreamCaptureUnsupported);
   if (state().streams.count(stream) == 0) return call.done(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr) return call.done(cudaErrorIllegalState);
   stream->capture = std::make_shared<emulator::Capture>();
   stream->capture->origin = stream;
+  stream->capture->blocking = (stream->flags & cudaStreamNonBlocking) == 0;
   state().captures.push_back(stream->capture);
   return call.done(cudaSuccess);
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   const Call call("cudaStreamEndCapture");
+  stream = emulator::resolve(stream);
   *graph = nullptr;
   if (stream == nullptr || stream->capture == nullptr || stream->capture->origin != stream)
     return call.done(cudaErrorIllegalState);
@@ -49,6 +52,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
   const Call call("cudaStreamIsCapturing");
+  stream = emulator::resolve(stream);
   *status = cudaStreamCaptureStatusNone;
   if (stream != nullptr && stream->capture != nullptr) {
     *status = stream->capture->invalidated ? cudaStreamCaptureStatusInvalidated : cudaStreamCaptureStatusActive;

@@ -22,6 +22,7 @@ cudaError_t create(void** pointer, std::size_t bytes, bool on_device) {
   if (bytes == 0) return cudaSuccess;
   if (must_fail()) return cudaErrorMemoryAllocation;
   DeviceState& device = device_state();
+  if (on_device && bytes + device.used > state().policy.chip.memory) drain_all();  // frees that wait in their streams
   if (on_device && bytes > state().policy.chip.memory - std::min(device.used, state().policy.chip.memory)) {
     return cudaErrorMemoryAllocation;
   }
@@ -127,7 +128,11 @@ cudaError_t cudaFreeHost(void* pointer) { return emulator::release(Call("cudaFre
 cudaError_t cudaFreeAsync(void* pointer, cudaStream_t stream) {
   const Call call("cudaFreeAsync");
   if (pointer == nullptr) return call.done(call.pending());
-  if (call.breaks_capture()) return call.done(cudaErrorStreamCaptureUnsupported);
+  cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+  if (cudaStreamIsCapturing(stream, &capturing) != cudaSuccess || capturing != cudaStreamCaptureStatusNone) {
+    call.breaks_capture();
+    return call.done(cudaErrorStreamCaptureUnsupported);
+  }
   const auto address = reinterpret_cast<std::uintptr_t>(pointer);
   if (state().allocations.count(address) == 0) return call.done(cudaErrorInvalidValue);
   return call.done(emulator::submit(stream, [address] { emulator::destroy(address); }));

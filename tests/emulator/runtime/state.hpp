@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "emulator/runtime_api.hpp"
@@ -22,6 +23,8 @@ using Operation = std::function<void()>;
 struct Capture {
   std::vector<Operation> operations;
   bool invalidated = false;
+  std::thread::id thread = std::this_thread::get_id();  ///< that began it
+  bool blocking = false;                                ///< of a stream that the legacy stream waits for
   cudaStream_t origin = nullptr;
   std::vector<cudaStream_t> forked;  ///< streams that joined the capture through an event
 };
@@ -63,13 +66,18 @@ class Call {
   cudaError_t pending() const;
   /// Remembers an error for cudaGetLastError and passes it on.
   cudaError_t done(cudaError_t error) const;
-  /// For what may not happen while a stream is capturing: invalidates the captures. False if none is under way.
+  /// For what may not happen while a stream is capturing: invalidates this thread's captures. False if none is under
+  /// way.
   bool breaks_capture() const;
+  /// For what concerns the whole device: invalidates the captures of all threads.
+  bool breaks_any_capture() const;
 
  private:
   std::lock_guard<std::recursive_mutex> hold_;
 };
 
+/// The stream behind CUDA's special handles: null for the legacy stream, the calling thread's own for the other.
+cudaStream_t resolve(cudaStream_t stream);
 /// Runs, queues or captures an operation, as the stream and the policy have it.
 cudaError_t submit(cudaStream_t stream, Operation operation);
 /// Runs what is queued on one stream, on all streams of the current device.

@@ -18,10 +18,11 @@ void run_until(cudaStream_t stream, std::uint64_t number) {
 }
 
 cudaError_t submit_to_default(const Operation& operation) {
-  if (!state().captures.empty()) {
-    for (const auto& capture : state().captures) capture->invalidated = true;
-    return cudaErrorStreamCaptureImplicit;
+  bool implicit = false;
+  for (const auto& capture : state().captures) {
+    if (capture->blocking) capture->invalidated = implicit = true;
   }
+  if (implicit) return cudaErrorStreamCaptureImplicit;
   for (cudaStream_t other : state().streams) {
     if ((other->flags & cudaStreamNonBlocking) == 0 && other->device == current_device()) drain(other);
   }
@@ -31,7 +32,17 @@ cudaError_t submit_to_default(const Operation& operation) {
 
 }  // namespace
 
+cudaStream_t resolve(cudaStream_t stream) {
+  if (stream == cudaStreamLegacy) return nullptr;
+  if (stream != cudaStreamPerThread) return stream;
+  static thread_local std::map<int, cudaStream_t> own;  // by device
+  cudaStream_t& here = own[current_device()];
+  if (here == nullptr) cudaStreamCreate(&here);
+  return here;
+}
+
 cudaError_t submit(cudaStream_t stream, Operation operation) {
+  stream = resolve(stream);
   if (!is_known(stream)) return cudaErrorInvalidResourceHandle;
   if (stream == nullptr) return submit_to_default(operation);
   if (stream->capture) {
@@ -47,6 +58,7 @@ cudaError_t submit(cudaStream_t stream, Operation operation) {
 }
 
 void drain(cudaStream_t stream) {
+  stream = resolve(stream);
   if (stream != nullptr) run_until(stream, stream->submitted);
 }
 void drain_all() {
@@ -115,9 +127,10 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const Call call("cudaStreamSynchronize");
+  stream = emulator::resolve(stream);
   if (call.pending() != cudaSuccess) return call.pending();
   if (!emulator::is_known(stream)) return call.done(cudaErrorInvalidResourceHandle);
-  if (stream != nullptr ? stream->capture != nullptr : !state().captures.empty()) {
+  if (stream != nullptr && stream->capture != nullptr) {
     call.breaks_capture();
     return call.done(cudaErrorStreamCaptureUnsupported);
   }
@@ -129,6 +142,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   const Call call("cudaStreamQuery");
+  stream = emulator::resolve(stream);
   if (call.pending() != cudaSuccess) return call.pending();
   if (!emulator::is_known(stream)) return call.done(cudaErrorInvalidResourceHandle);
   if (stream != nullptr && stream->capture != nullptr) {
@@ -143,7 +157,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 cudaError_t cudaDeviceSynchronize() {
   const Call call("cudaDeviceSynchronize");
   if (call.pending() != cudaSuccess) return call.pending();
-  if (call.breaks_capture()) return call.done(cudaErrorStreamCaptureUnsupported);
+  if (call.breaks_any_capture()) return call.done(cudaErrorStreamCaptureUnsupported);
   emulator::drain_all();
   emulator::check_allocations();
   return call.done(call.pending());
@@ -156,6 +170,7 @@ cudaError_t cudaDeviceReset() {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   const Call call("cudaStreamWaitEvent");
+  stream = emulator::resolve(stream);
   if (call.pending() != cudaSuccess) return call.pending();
   if (event == nullptr || !emulator::is_known(stream)) return call.done(cudaErrorInvalidResourceHandle);
   if (event->capture != nullptr) return call.done(wait_in_capture(stream, event));
@@ -196,6 +211,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const Call call("cudaEventRecord");
+  stream = emulator::resolve(stream);
   if (call.pending() != cudaSuccess) return call.pending();
   if (event == nullptr || !emulator::is_known(stream)) return call.done(cudaErrorInvalidResourceHandle);
   event->stream = stream;
