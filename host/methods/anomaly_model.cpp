@@ -35,6 +35,33 @@ std::int64_t values_per_row(const MethodNetworks& networks, const DetectorOption
   return values;
 }
 
+/// What each column has in the residuals of rows, on average over the rows in which it has a value.
+class ColumnShares {
+ public:
+  explicit ColumnShares(std::int64_t columns) : sum_(columns), count_(columns) {}
+  /// Adds the shares of one row; returns their sum, NaN if a cell is missing.
+  template <class Share>
+  double add(const float* x, const Share& share) {
+    double row = 0;
+    for (std::size_t c = 0; c < sum_.size(); ++c) {
+      const double own = std::isnan(x[c]) ? std::nan("") : share(static_cast<std::int64_t>(c));
+      row += own;
+      if (std::isnan(x[c])) continue;
+      sum_[c] += own;
+      count_[c] += 1;
+    }
+    return row;
+  }
+  std::vector<double> means(double factor) const {
+    std::vector<double> mean = sum_;
+    for (std::size_t c = 0; c < mean.size(); ++c) mean[c] = factor * sum_[c] / std::max(1.0, count_[c]);
+    return mean;
+  }
+
+ private:
+  std::vector<double> sum_, count_;
+};
+
 }  // namespace
 
 ScoreStatistics statistics_of(Context& context, const std::vector<float>& values) {
@@ -236,7 +263,7 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
   if (form.weight == 0.0f) return {};
   reserve(std::min(chunk_rows(), rows.rows));
   const std::int64_t columns = rows.columns, folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
-  std::vector<double> sum(columns), count(columns);
+  ColumnShares shares(columns);
   double total = 0, whole = 0;  // of rows without missing cells
   std::vector<float> scale(columns, 1.0f);
   for (std::int64_t fold = 0; fold < folds; ++fold) {
@@ -255,20 +282,12 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
         if (scores_in_column_scales()) scale = download(context_, column_scale_.model(m).data, columns);
         const std::vector<float> off = download_rows(context_, feature_residual_.slice_rows(0, part.rows).model(m));
         for (std::int64_t r = 0; r < part.rows; ++r) {
-          double own = 0;
-          bool is_complete = true;
-          for (std::int64_t c = 0; c < columns; ++c) {
-            if (std::isnan(x[r * columns + c])) {
-              is_complete = false;
-              continue;
-            }
+          const auto cell_share = [&](std::int64_t c) {
             const double cell = std::min(off[r * columns + c] * scale[c], largest_scaled_residual());
-            const double share = form.squared ? cell * cell : cell;
-            sum[c] += share;
-            count[c] += 1;
-            own += share;
-          }
-          if (!is_complete) continue;
+            return form.squared ? cell * cell : cell;
+          };
+          const double own = shares.add(&x[r * columns], cell_share);
+          if (std::isnan(own)) continue;
           total += own;
           whole += std::pow(double{residual[m][r]}, 2);
         }
@@ -277,8 +296,7 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
   }
   // The residual under a root may be that of another generated row than the nearest, which explains.
   const double factor = form.root && total > 0 && std::isfinite(whole) ? whole / total : 1.0;
-  for (std::int64_t c = 0; c < columns; ++c) sum[c] = factor * sum[c] / std::max(1.0, count[c]);
-  return sum;
+  return shares.means(factor);
 }
 
 std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,

@@ -33,6 +33,11 @@ std::vector<float> absent_cells(const Matrix& rows, const std::vector<double>& o
   return absent;
 }
 
+void require_fitted(const Detector& detector) {
+  if (detector.fitted()) return;
+  throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+}
+
 }  // namespace
 
 Detector::Detector(const Device& device, DetectorOptions options)
@@ -209,7 +214,7 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
 
 Detector Detector::share() {
   const FloatingPointEnvironment environment;
-  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  require_fitted(*this);
   Detector other(held(impl_).device);
   other.impl_ = held(impl_).share();
   return other;
@@ -271,14 +276,14 @@ std::vector<float> Detector::explain(MatrixView<const float> rows, int count, st
 
 void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
   const FloatingPointEnvironment environment;
-  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  require_fitted(*this);
   if (count < 0) throw Error(ErrorCode::invalid_argument, "sample was asked for " + std::to_string(count) + " rows");
   held(impl_).model->member(0).sample(count, seed, rows);
   held(impl_).transform.invert({rows, count, columns()});
 }
 
 void Detector::use_stream(void* stream) {
-  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  require_fitted(*this);
   held(impl_).model->use_stream(stream);
 }
 
@@ -320,13 +325,13 @@ void Detector::Impl::rethreshold(float contamination, float false_alarm_rate) {
 
 void Detector::set_contamination(float contamination) {
   const FloatingPointEnvironment environment;
-  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  require_fitted(*this);
   held(impl_).rethreshold(contamination, 0.0f);
 }
 
 void Detector::set_false_alarm_rate(float rate) {
   const FloatingPointEnvironment environment;
-  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  require_fitted(*this);
   if (rate == 0.0f) throw Error(ErrorCode::invalid_argument, "false_alarm_rate is 0, expected more than that");
   held(impl_).rethreshold(0.0f, rate);
 }
@@ -339,13 +344,13 @@ Detector::Calibration Detector::calibration() const { return held(impl_).rests_o
 
 std::vector<float> Detector::probability(std::span<const float> scores, Probability kind) const {
   const FloatingPointEnvironment environment;
-  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  require_fitted(*this);
   return held(impl_).probability(scores, kind);
 }
 
 std::vector<float> Detector::confidence(std::span<const float> scores) const {
   const FloatingPointEnvironment environment;
-  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
+  require_fitted(*this);
   return held(impl_).confidence(scores);
 }
 

@@ -94,6 +94,24 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+std::vector<std::string> quick_training(const std::string& input, const std::string& output) {
+  return {"train",
+          input,
+          "--output",
+          output,
+          "--steps",
+          "100",
+          "--bank-rows",
+          "100",
+          "--hidden",
+          "16",
+          "--discriminator-hidden",
+          "16",
+          "--population",
+          "1",
+          "--quiet"};
+}
+
 bool is_one_line(const std::string& text, const std::string& start, const std::string& part) {
   return text.starts_with(start) && text.find(part) != std::string::npos && text.find('\n') == text.size() - 1;
 }

@@ -41,6 +41,8 @@ void write_file(const std::string& path, const std::string& text);
 std::vector<std::string> lines_of(const std::string& text);
 /// Whether `text` is exactly one line, begins with `start` and contains `part`.
 bool is_one_line(const std::string& text, const std::string& start, const std::string& part);
+/// A training that takes a moment.
+std::vector<std::string> quick_training(const std::string& input, const std::string& output);
 
 /// Every test has an empty folder of its own; the suite shares one table (`table`) and a model of it (`model`).
 class CommandTest : public testing::Test {

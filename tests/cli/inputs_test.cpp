@@ -19,21 +19,7 @@ namespace {
 class Inputs : public CommandTest {
  protected:
   static std::vector<std::string> quick(const std::string& input, const std::string& output) {
-    return {"train",
-            input,
-            "--output",
-            output,
-            "--steps",
-            "100",
-            "--bank-rows",
-            "100",
-            "--hidden",
-            "16",
-            "--discriminator-hidden",
-            "16",
-            "--population",
-            "1",
-            "--quiet"};
+    return quick_training(input, output);
   }
 };
 

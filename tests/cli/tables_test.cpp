@@ -17,21 +17,7 @@ class Tables : public CommandTest {
  protected:
   /// A training that takes a moment.
   std::vector<std::string> quick(const std::string& input, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments = {"train",
-                                          input,
-                                          "--output",
-                                          at("m"),
-                                          "--steps",
-                                          "100",
-                                          "--bank-rows",
-                                          "100",
-                                          "--hidden",
-                                          "16",
-                                          "--discriminator-hidden",
-                                          "16",
-                                          "--population",
-                                          "1",
-                                          "--quiet"};
+    std::vector<std::string> arguments = quick_training(input, at("m"));
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
