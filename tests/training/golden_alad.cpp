@@ -1,18 +1,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <numeric>
+#include <map>
+#include <tuple>
 
 #include "host/methods/alad.hpp"
-#include "host/methods/encoder_model.hpp"
-#include "tests/training/golden_values.hpp"
+#include "tests/training/golden_scores.hpp"
 
 /// ALAD's losses, gradients and scores against float64 automatic differentiation of another program
 /// (tests/golden/README.md, h).
 namespace cugad::test {
 namespace {
 
-const LayerNames joint_layers = {{"_x_W", "_x_b"}, {"_z_W", "_z_b"}, {"_y_W", "_y_b"}, {"_o_W", "_o_b"}};
 constexpr int columns = 121, latent = 8, rows = 50;
 
 /// The paper's losses alone, and rates of 0: every gradient is one at the given parameters.
@@ -47,15 +46,14 @@ MethodNetworks golden_networks() {
 }
 
 struct Golden {
-  Golden()
-      : arrays(read_npz(CUGAD_SOURCE_DIR "/tests/golden/alad_121.npz")),
-        networks(golden_networks()),
-        parts{{Role::generator, "G", {networks[Role::generator], numbered_layers(2)}},
-              {Role::encoder, "E", {networks[Role::encoder], numbered_layers(2)}},
-              {Role::discriminator, "Dxz", {networks[Role::discriminator], joint_layers}},
-              {Role::cycle_discriminator, "Dxx", {networks[Role::cycle_discriminator], numbered_layers(2)}},
-              {Role::latent_discriminator, "Dzz", {networks[Role::latent_discriminator], numbered_layers(2)}}} {
-    for (Part& part : parts) part.network.load(arrays, part.prefix);
+  Golden() : arrays(read_npz(CUGAD_SOURCE_DIR "/tests/golden/alad_121.npz")), networks(golden_networks()) {
+    const std::tuple<Role, const char*, LayerNames> all[] = {{Role::generator, "G", numbered_layers(2)},
+                                                             {Role::encoder, "E", numbered_layers(2)},
+                                                             {Role::discriminator, "Dxz", joint_layers},
+                                                             {Role::cycle_discriminator, "Dxx", numbered_layers(2)},
+                                                             {Role::latent_discriminator, "Dzz", numbered_layers(2)}};
+    for (const auto& [role, prefix, names] : all)
+      parts.push_back({role, prefix, GoldenNetwork(networks[role], names, arrays, prefix)});
   }
   double value(const char* name) const { return arrays.at(name).values[0]; }
 
@@ -69,49 +67,81 @@ struct Golden {
   std::vector<Part> parts;
 };
 
-/// The mean of softplus(sign * logit) over a half of the pairs.
-double mean_softplus(const Network::Buffers& buffers, int half, double sign) {
-  double sum = 0.0;
-  for (int r = 0; r < rows; ++r) sum += std::log1p(std::exp(sign * buffers.result().model(0).row(half * rows + r)[0]));
-  return sum / rows;
+/// What rounding may do to the gradients: of each discriminator with respect to its own loss, of G and E to theirs.
+std::map<Role, Bounded> bounded_gradients(const Golden& golden) {
+  std::map<Role, BoundedParameters> bounded;
+  for (const Golden::Part& part : golden.parts) bounded.try_emplace(part.role, part.network.bounded());
+  std::map<Role, Bounded> gradients;
+  BoundedComputation computation;
+  const auto pass = [&](Role role, auto&... rows) -> BoundedRows& {
+    return computation.network(golden.networks[role], bounded.at(role), rows...);
+  };
+  BoundedRows &x = rows_of(computation, golden.arrays.at("x")), &z = rows_of(computation, golden.arrays.at("z"));
+  BoundedRows &encoded = pass(Role::encoder, x), &drawn = pass(Role::generator, z);
+  BoundedRows &rebuilt = pass(Role::generator, encoded), &encoded_again = pass(Role::encoder, drawn);
+  computation.add_cross_entropy(pass(Role::discriminator, x, encoded), 0.0, 1.0);
+  computation.add_cross_entropy(pass(Role::discriminator, drawn, z), 1.0, 1.0);
+  computation.add_cross_entropy(pass(Role::cycle_discriminator, computation.beside(x, rebuilt)), 1.0, 1.0);
+  computation.add_cross_entropy(pass(Role::latent_discriminator, computation.beside(z, encoded_again)), 1.0, 1.0);
+  computation.backward();
+  for (const Role role : {Role::generator, Role::encoder}) gradients.try_emplace(role, bounded.at(role).gradient);
+
+  for (auto& [role, parameters] : bounded) parameters.gradient = Bounded(parameters.gradient.value.size());
+  const auto judge = [&](Role role, double target, auto&... rows) {
+    computation.add_cross_entropy(pass(role, rows...), target, 1.0);
+  };
+  judge(Role::discriminator, 1.0, x, computation.detached(encoded));
+  judge(Role::discriminator, 0.0, computation.detached(drawn), z);
+  judge(Role::cycle_discriminator, 1.0, computation.beside(x, x));
+  judge(Role::cycle_discriminator, 0.0, computation.beside(x, computation.detached(rebuilt)));
+  judge(Role::latent_discriminator, 1.0, computation.beside(z, z));
+  judge(Role::latent_discriminator, 0.0, computation.beside(z, computation.detached(encoded_again)));
+  computation.backward();
+  for (auto& [role, parameters] : bounded) gradients.try_emplace(role, parameters.gradient);
+  return gradients;
 }
 
 TEST(GoldenAlad, StepReproducesLossesAndGradients) {
   Golden golden;
-  float scale = 1.0f, reports[7] = {};
-  const auto one = [](float& value) { return StackView<float>(&value, 1, 1, 1); };
-  const std::vector<float> data(columns);
-  AladStep step(Device::open("cpu", 1).make_context(), paper_options(), golden.networks,
-                MatrixView<const float>(data.data(), 1, columns), 1);
+  const Device device = test_device();
+  Context context = device.make_context();
+  Arena arena(context.backend());
+  AladStep step(device.make_context(), paper_options(), golden.networks, no_rows(arena, columns), 1);
+  GoldenRun run(step);
   NetworkStates states;
-  for (Golden::Part& part : golden.parts) states[part.role] = part.network.state();
-  step.bind(0, states, one(scale),
-            {one(reports[0]), one(reports[1]), one(reports[2]), one(reports[3]), one(reports[4]), one(reports[5]),
-             one(reports[6])});
-  fill(step.real(), golden.arrays.at("x"));
-  fill(step.latent(), golden.arrays.at("z"));
+  for (Golden::Part& part : golden.parts) states[part.role] = part.network.place(run.context(), run.arena);
+  run.bind(states);
+  fill(run.context(), step.real(), golden.arrays.at("x"));
+  fill(run.context(), step.latent(), golden.arrays.at("z"));
   step.update_discriminators(0, 0, true);
   step.update_generator(0, true);
-  for (const Golden::Part& part : golden.parts) {
-    SCOPED_TRACE(part.prefix);
-    // In D(x, x') the real and the fake pair share x, and their terms cancel to a few of their digits: twice the usual.
-    part.network.expect_gradient(step.gradient(part.role).data,
-                                 part.network.flattened(golden.arrays, "grad_" + part.prefix),
-                                 part.role == Role::cycle_discriminator ? 2e-5 : 1e-5);
-  }
+  const std::map<Role, Bounded> expected = bounded_gradients(golden);
+  for (const Golden::Part& part : golden.parts)
+    part.network.expect(run.read(step.gradient(part.role)), expected.at(part.role), golden.arrays,
+                        "grad_" + part.prefix);
 
-  const auto near = [](double found, double expected) { EXPECT_NEAR(found, expected, 1e-5 * std::abs(expected)); };
+  const auto near = [](double found, double value) { EXPECT_NEAR(found, value, 1e-5 * std::abs(value)); };
+  const std::vector<float> reports = run.reports();
   near(reports[0] + reports[1], golden.value("dis_xz") + golden.value("dis_xx") + golden.value("dis_zz"));
-  const auto buffers = [&](Role role) { return step.buffers(role); };
-  const Network::Buffers xz = buffers(Role::discriminator), xx = buffers(Role::cycle_discriminator),
-                         zz = buffers(Role::latent_discriminator);
+  // The mean of softplus(sign * logit) over a half of a discriminator's pairs.
+  const auto mean_softplus = [&](Role role, int half, double sign) {
+    const std::vector<float> logits = run.read(step.buffers(role).result());
+    double sum = 0.0;
+    for (int r = 0; r < rows; ++r)
+      sum += std::log1p(std::exp(sign * logits[static_cast<std::size_t>(half * rows + r)]));
+    return sum / rows;
+  };
+  const Role xz = Role::discriminator, xx = Role::cycle_discriminator, zz = Role::latent_discriminator;
   near(mean_softplus(xz, 0, -1.0) + mean_softplus(xz, 1, 1.0), golden.value("dis_xz"));
   near(mean_softplus(xx, 0, -1.0) + mean_softplus(xx, 1, 1.0), golden.value("dis_xx"));
   near(mean_softplus(zz, 0, -1.0) + mean_softplus(zz, 1, 1.0), golden.value("dis_zz"));
   // The paper counts the real cycle pairs, too, which neither G nor E can change.
-  const double constant = mean_softplus(xx, 0, 1.0) + mean_softplus(zz, 0, 1.0);
-  near(reports[2] + constant, golden.value("loss_gen"));
-  near(mean_softplus(xz, 0, 1.0) + golden.value("cost_x") + golden.value("cost_z"), golden.value("loss_enc"));
+  const double real_x = mean_softplus(xx, 0, 1.0), real_z = mean_softplus(zz, 0, 1.0);
+  const double cost_x = real_x + mean_softplus(xx, 1, -1.0), cost_z = real_z + mean_softplus(zz, 1, -1.0);
+  near(cost_x, golden.value("cost_x"));
+  near(cost_z, golden.value("cost_z"));
+  near(reports[2] + real_x + real_z, golden.value("loss_gen"));
+  near(mean_softplus(xz, 0, 1.0) + cost_x + cost_z, golden.value("loss_enc"));
 }
 
 std::vector<float> scores_of(Golden& golden, ScoreRule rule, Distance residual) {
@@ -120,17 +150,9 @@ std::vector<float> scores_of(Golden& golden, ScoreRule rule, Distance residual) 
   options.residual = residual;
   options.standardise = options.compress = false;
   options.discriminator_weight = options.lambda = 0.0f;
-  EncoderModel model(Device::open("cpu", 1), options, golden.networks);
-  for (const Golden::Part& part : golden.parts)
-    std::copy(part.network.parameter.begin(), part.network.parameter.end(), model.weights(part.role).data);
-  model.set_statistics(std::vector<ScoreStatistics>(1), std::vector<ScoreStatistics>(1));
-  model.prepare();
-  const Array& x = golden.arrays.at("x");
-  const std::vector<float> query(x.values.begin(), x.values.end());
-  std::vector<float> scores(rows);
-  model.score({query.data(), rows, columns}, {scores.data(), 1, rows, 1});
-  model.context().synchronize();
-  return scores;
+  EncoderModel model(test_device(), options, golden.networks);
+  for (const Golden::Part& part : golden.parts) place_weights(model, part.role, part.network.initial);
+  return score_rows(model, golden.arrays.at("x"));
 }
 
 TEST(GoldenAlad, TheFourScores) {
