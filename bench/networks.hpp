@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "bench/device.hpp"
-#include "host/methods/anogan.hpp"
+#include "host/methods/gan_networks.hpp"
 #include "host/training/gan_step.hpp"
 
 /// What the benchmarks share: the networks of the KDD99 AnoGAN (METHODS 1.2 of the plan: G 32-64-128-121,

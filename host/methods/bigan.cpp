@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "host/methods/anogan.hpp"
+#include "host/methods/gan_networks.hpp"
 #include "host/training/method_definition.hpp"
 
 namespace cugad {

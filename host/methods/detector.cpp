@@ -9,7 +9,7 @@
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/floating_point.hpp"
-#include "host/methods/anogan.hpp"
+#include "host/methods/gan_networks.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/fitting.hpp"
 #include "host/methods/held.hpp"

@@ -1,7 +1,7 @@
 #include "host/methods/bigan.hpp"
 #include "host/training/method_definition.hpp"
 
-/// EGBAD (Zenati 2018): a BiGAN, scored by the reconstruction and by what its discriminator says of it (EncoderModel).
+/// EGBAD (Zenati 2018): a BiGAN, scored by the reconstruction and by what its discriminator says of it.
 namespace cugad {
 
 extern const MethodDefinition egbad_definition{.method = Method::egbad,

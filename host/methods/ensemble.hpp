@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "host/methods/anomaly_model.hpp"
+#include "host/scores/anomaly_model.hpp"
 
 namespace cugad {
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "host/methods/gan_networks.hpp"
+
 namespace cugad {
 namespace {
 
@@ -26,13 +28,8 @@ extern const MethodDefinition fanogan_definition{.method = Method::fanogan,
                                                  .step = make_step<FanoganStep>,
                                                  .steps = fanogan_steps,
                                                  .has_prior = true,
-                                                 .stops_by_coverage = true};
-
-EncoderModel::ScoreWeights Fanogan::score_weights() const {
-  const auto mean_of = [](int count) { return 1.0f / static_cast<float>(count); };
-  const Mlp& judge = networks_.discriminator().trunk();
-  return {mean_of(networks_.columns), options_.kappa * mean_of(judge.layer_inputs(judge.layers() - 1))};
-}
+                                                 .stops_by_coverage = true,
+                                                 .scores_means = true};
 
 FanoganStep::FanoganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                          const TrainingRows& rows, std::int64_t models)

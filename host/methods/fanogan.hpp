@@ -1,6 +1,5 @@
 #pragma once
 
-#include "host/methods/encoder_model.hpp"
 #include "host/training/gan_step.hpp"
 
 namespace cugad {
@@ -45,16 +44,6 @@ class FanoganStep : public GanStep {
 
   StackView<float> encoder_gradient_, latent_gradient_, feature_loss_;
   Network::Buffers encoder_buffers_;
-};
-
-/// Scores as the paper does: by means, the residual of the row and kappa times that of D's features.
-class Fanogan : public EncoderModel {
- public:
-  using EncoderModel::EncoderModel;
-
- protected:
-  std::unique_ptr<AnomalyModel> copy() const override { return std::make_unique<Fanogan>(*this); }
-  ScoreWeights score_weights() const override;
 };
 
 }  // namespace cugad

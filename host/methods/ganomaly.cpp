@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "host/methods/anogan.hpp"
+#include "host/methods/gan_networks.hpp"
 #include "host/training/gan_step.hpp"
 
 namespace cugad {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
-#include "host/methods/anogan.hpp"
+#include "host/methods/gan_networks.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/model_reader.hpp"
 

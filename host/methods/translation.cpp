@@ -1,8 +1,8 @@
 #include "host/methods/translation.hpp"
 
-#include "host/methods/anogan.hpp"
+#include "host/methods/gan_networks.hpp"
 
-/// Scored by EncoderModel: source columns in, target columns out, and their residual.
+/// Pix2pix for columns (Isola 2017): source columns in, target columns out, scored by their residual.
 namespace cugad {
 
 void TranslationStep::add_generator_terms(std::int64_t, bool) {

@@ -19,6 +19,7 @@ struct MethodDefinition {
   std::int64_t (*steps)(const DetectorOptions& options);
   bool has_prior = true;           ///< G maps latents of a known distribution to rows: it can be sampled
   bool stops_by_coverage = false;  ///< label-free stopping looks at how well generated rows cover the training rows
+  bool scores_means = false;       ///< reconstruction scores add means, D's with kappa for lambda (Schlegl 2019)
 };
 const MethodDefinition& definition_of(Method method);
 std::span<const MethodDefinition* const> method_definitions();

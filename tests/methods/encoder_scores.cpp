@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "host/methods/encoder_model.hpp"
+#include "host/scores/anomaly_model.hpp"
 #include "host/training/method_definition.hpp"
 #include "tests/methods/clusters.hpp"
 #include "tests/network/joint_twin.hpp"
@@ -95,7 +95,7 @@ struct Scored {
 
   DetectorOptions options;
   MethodNetworks networks;
-  EncoderModel model;
+  AnomalyModel model;
   JointTwin encoder, generator, discriminator;
 };
 

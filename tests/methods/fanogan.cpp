@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cugad/metrics.hpp"
+#include "host/scores/anomaly_model.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// f-AnoGAN as a detector.

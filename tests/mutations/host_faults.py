@@ -5,7 +5,6 @@ from faults import Fault, ops
 OPS, TRAINING, METHODS, TABLE = "ops_test", "training_test", "methods_test", "table_test"
 MODEL_FILE, METRICS, NETWORK = "model_file_test", "metrics_test", "network_test"
 CALIBRATION = "host/methods/score_calibration.cpp"
-ENCODER = "host/methods/encoder_model.cpp"
 BIGAN, GAN_STEP = "host/methods/bigan.cpp", "host/training/gan_step.cpp"
 RECORDS, CELL = "host/table/csv_records.cpp", "host/table/cell.cpp"
 FLEET = "host/methods/fleet_fit.cpp"
@@ -64,10 +63,10 @@ HOST_FAULTS = [
          "*Golden*:*Bigan*", TRAINING),
     host("BiGAN: the cycle forgets the generator's other gradient", BIGAN,
          "{.accumulate = options_.reconstruction > 0.0f}", "{.accumulate = false}", "*Golden*:*Bigan*", TRAINING),
-    host("score: GANomaly's first encoder for its second", ENCODER,
-         "networks_.has(Role::second_encoder) ? Role::second_encoder : Role::encoder;\n  networks_[again].forward",
-         "Role::encoder;\n  networks_[again].forward", "EncoderScores.*", METHODS),
-    host("score: the pair of the other judge", ENCODER, "judges_query() ? filled : rebuilt",
+    host("score: GANomaly's first encoder for its second", "host/scores/latent.cpp",
+         "networks().networks().has(Role::second_encoder) ? Role::second_encoder : Role::encoder", "Role::encoder",
+         "EncoderScores.*", METHODS),
+    host("score: the pair of the other judge", "host/scores/reconstruction.cpp", "judges_query() ? filled : rebuilt",
          "judges_query() ? rebuilt : filled", "EncoderScores.*", METHODS),
     host("ensemble: summed, not averaged", "host/methods/ensemble.cpp",
          "sum / static_cast<double>(methods())", "sum", "Score.*", METHODS),
@@ -81,7 +80,7 @@ HOST_FAULTS = [
          "? above(threshold) : threshold;", "? threshold : threshold;", "ScoreCalibration.*", METHODS),
     host("threshold: too few rows promise all the same", CALIBRATION,
          "if (place > count) {", "if (place > 1e9 * count) {", "ScoreCalibration.*", METHODS),
-    host("cross-fitting: rows that a model was trained on count as new", "host/methods/anomaly_model.cpp",
+    host("cross-fitting: rows that a model was trained on count as new", "host/scores/anomaly_model.cpp",
          "return {fold_begin[fold], fold_begin[fold + 1]};", "return {fold_begin.front(), fold_begin[1]};",
          "CrossFitting.*", METHODS),
     host("options: quotes in lists are letters", "host/table/list_text.cpp",

@@ -150,7 +150,7 @@ std::vector<float> scores_of(Golden& golden, ScoreRule rule, Distance residual) 
   options.residual = residual;
   options.standardise = options.compress = false;
   options.discriminator_weight = options.lambda = 0.0f;
-  EncoderModel model(test_device(), options, golden.networks);
+  AnomalyModel model(test_device(), options, golden.networks);
   for (const Golden::Part& part : golden.parts) place_weights(model, part.role, part.network.initial);
   return score_rows(model, golden.arrays.at("x"));
 }

@@ -136,7 +136,7 @@ TEST(GoldenBigan, EncodesRebuildsAndJudgesTheQueries) {
 
 /// Raw scores of the golden queries with the initial weights.
 std::vector<float> scores_of(Golden& golden, const DetectorOptions& options) {
-  EncoderModel model(test_device(), options, golden.networks);
+  AnomalyModel model(test_device(), options, golden.networks);
   for (const auto& [role, network] : {std::pair(Role::generator, &golden.generator),
                                       {Role::encoder, &golden.encoder},
                                       {Role::discriminator, &golden.discriminator}})

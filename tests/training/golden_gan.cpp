@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "host/methods/anogan.hpp"
+#include "host/methods/gan_networks.hpp"
 #include "host/training/gan_step.hpp"
 #include "tests/training/golden_values.hpp"
 

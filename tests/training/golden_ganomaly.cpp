@@ -120,7 +120,7 @@ TEST(GoldenGanomaly, ScoreIsTheLatentDistance) {
   options.standardise = options.compress = false;
   options.discriminator_weight = 0.0f;
   const MethodNetworks networks = definition_of(Method::ganomaly).networks(options, 121, 0);
-  EncoderModel model(test_device(), options, networks);
+  AnomalyModel model(test_device(), options, networks);
   for (const auto& [role, network] : golden_networks(networks, arrays)) place_weights(model, role, network.initial);
   const std::vector<float> found = score_rows(model, arrays.at("x"));
   const std::vector<double>& expected = arrays.at("score").values;

@@ -1,19 +1,19 @@
 #pragma once
 
-#include "host/methods/encoder_model.hpp"
+#include "host/scores/anomaly_model.hpp"
 #include "tests/training/golden_values.hpp"
 
 /// Scores of golden queries by golden weights.
 namespace cugad::test {
 
-inline void place_weights(EncoderModel& model, Role role, const std::vector<float>& weights) {
+inline void place_weights(AnomalyModel& model, Role role, const std::vector<float>& weights) {
   Context& context = model.context();
   context.backend().copy(model.weights(role).data, weights.data(), sizeof(float) * weights.size(), context.stream());
   context.synchronize();
 }
 
 /// Raw scores, as of `standardise = false`.
-inline std::vector<float> score_rows(EncoderModel& model, const Array& x) {
+inline std::vector<float> score_rows(AnomalyModel& model, const Array& x) {
   model.set_statistics(std::vector<ScoreStatistics>(1), std::vector<ScoreStatistics>(1));
   model.prepare();
   const std::int64_t rows = x.shape[0], columns = x.shape[1];

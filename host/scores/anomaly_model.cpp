@@ -1,4 +1,4 @@
-#include "host/methods/anomaly_model.hpp"
+#include "host/scores/anomaly_model.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +19,8 @@ constexpr std::int64_t generate_rows = 1024;  ///< rows generated at a time
 /// With networks so wide, or so many restarts, that a row needs more values than this, chunks are smaller: 512 MiB on a
 /// CPU are enough for all.
 constexpr std::int64_t usual_values_per_row = 8192;
+/// Residuals in units of their spread: what counts as no spread.
+constexpr double smallest_spread = 1e-3;
 /// Rows that the mean residual of each column is taken of.
 constexpr std::int64_t rows_of_column_residuals = 1000;
 
@@ -81,48 +83,38 @@ ScoreStatistics statistics_of(Context& context, const std::vector<float>& values
 
 AnomalyModel::AnomalyModel(const Device& device, const DetectorOptions& resolved_options,
                            const MethodNetworks& networks)
-    : device_(device),
-      options_(resolved_options),
-      networks_(networks),
-      context_(device.make_context()),
-      kept_(std::make_shared<Arena>(device.backend())),
-      arena_(device.backend()) {
-  for (const Role role : all_roles) {
-    if (!networks_.has(role)) continue;
-    weights_[static_cast<std::size_t>(role)] =
-        kept_->stack(name_of(role), population(), 1, networks_[role].parameters());
-  }
+    : ScoringNetworks(device, resolved_options, networks), rule_(make_rule(*this)) {
   statistics_ = kept_->stack("score statistics", population(), 1, 4);
   residual_statistics_.resize(population());
   discriminator_statistics_.resize(population());
 }
 
 AnomalyModel::AnomalyModel(const AnomalyModel& other)
-    : device_(other.device_),
-      options_(other.options_),
-      networks_(other.networks_),
-      context_(device_.make_context()),
-      kept_(other.kept_),
-      arena_(device_.backend()),
-      column_scale_(other.column_scale_),
-      weights_(other.weights_),
+    : ScoringNetworks(other),
+      rule_(other.rule_->copy(*this)),
       residual_statistics_(other.residual_statistics_),
       discriminator_statistics_(other.discriminator_statistics_),
       chunk_limit_(other.chunk_limit_),
       statistics_(other.statistics_) {}
 
-AnomalyModel::~AnomalyModel() = default;
+std::unique_ptr<AnomalyModel> make_model(const Device& device, const DetectorOptions& resolved_options,
+                                         std::int64_t columns, std::int64_t condition) {
+  MethodNetworks networks = definition_of(resolved_options.method).networks(resolved_options, columns, condition);
+  for (Network& network : networks.networks) network = network.plain();
+  return std::make_unique<AnomalyModel>(device, resolved_options, networks);
+}
 
 std::unique_ptr<AnomalyModel> AnomalyModel::share() {
   context_.synchronize();  // the copy's stream does not wait for this one
-  std::unique_ptr<AnomalyModel> other = copy();
+  std::unique_ptr<AnomalyModel> other(new AnomalyModel(*this));
   other->context_.share_kept(context_);
   if (device_.backend().runs_models_together()) other->reserve(chunk_rows());
   return other;
 }
 
 void AnomalyModel::prepare() {
-  draw();
+  carry_conditions(chunk_rows());
+  rule_->draw();
   if (device_.backend().runs_models_together()) reserve(chunk_rows());
 }
 
@@ -130,8 +122,9 @@ void AnomalyModel::reserve(std::int64_t rows) {
   if (rows <= working_rows_) return;
   const std::int64_t wanted = rows_to_reserve(rows, working_rows_, chunk_rows());
   working_rows_ = 0;  // if memory ends
-  arena_ = Arena(device_.backend());
-  take_memory(wanted);
+  working_ = Arena(device_.backend());
+  ScoringNetworks::take_memory(wanted);
+  rule_->take_memory(wanted);
   working_rows_ = wanted;
 }
 
@@ -178,38 +171,12 @@ void AnomalyModel::fold_weights(const Network& network, StackView<const float> f
   }
 }
 
-void AnomalyModel::take_memory(std::int64_t rows) {
-  feature_residual_ = arena_.stack("residuals per column", population(), rows, networks_.row_columns());
-}
-
-Network::Buffers AnomalyModel::carve(const char* name, const Network& network, std::int64_t rows) {
-  const std::int64_t models = population();
-  return network.carve(arena_.take<float>(name, network.buffer_floats(models, rows)), models, rows);
-}
-
-void AnomalyModel::generate(StackView<const float> latent, StackView<float> out) {
-  const Network& generator = networks_.generator();
-  const std::int64_t part = std::min(generate_rows, latent.rows);
-  Arena scratch(context_);
-  const auto buffers = generator.carve(scratch.take<float>("activations", generator.buffer_floats(latent.models, part)),
-                                       latent.models, part);
-  for (std::int64_t first = 0; first < latent.rows; first += part) {
-    const std::int64_t count = std::min(part, latent.rows - first);
-    Network::Buffers window = buffers.slice_rows(0, count);
-    if (generator.outputs() == out.columns) window.trunk().output.back() = out.slice_rows(first, count);
-    generator.forward(context_, weight(Role::generator), {.x = latent.slice_rows(first, count), .z = {}}, window);
-    if (generator.outputs() == out.columns) continue;
-    const StackView<const float> means = window.result().slice_columns(0, out.columns);
-    run(context_, FillMissing{.x = means, .replacement = means, .out = out.slice_rows(first, count)});
-  }
-}
-
 /// The mean over the models of |x - G(z)|. Waits.
 void AnomalyModel::add_feature_residual(MatrixView<const float> rows, float* feature_residual) {
   const std::int64_t models = population(), cells = rows.rows * rows.columns;
   std::fill_n(feature_residual, cells, 0.0f);
   for (std::int64_t m = 0; m < models; ++m) {
-    const std::vector<float> found = download_rows(context_, feature_residual_.slice_rows(0, rows.rows).model(m));
+    const std::vector<float> found = download_rows(context_, this->feature_residual(rows.rows).model(m));
     for (std::int64_t i = 0; i < cells; ++i) feature_residual[i] += found[i] / static_cast<float>(models);
   }
 }
@@ -266,24 +233,26 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
   ColumnShares shares(columns);
   double total = 0, whole = 0;  // of rows without missing cells
   std::vector<float> scale(columns, 1.0f);
+  const bool in_scales = rule_->scores_in_column_scales();
+  const float largest = in_scales ? most_spreads : std::numeric_limits<float>::infinity();
   for (std::int64_t fold = 0; fold < folds; ++fold) {
     const std::int64_t end = std::min(fold_begin[fold + 1], fold_begin[fold] + rows_of_column_residuals / folds);
     for (std::int64_t first = fold_begin[fold]; first < end; first += chunk_rows()) {
       const MatrixView<const float> part(rows.row(first), std::min(chunk_rows(), end - first), columns,
                                          rows.row_stride);
-      const RawScores raw = raw_scores(part, true);
+      const RawScores raw = rule_->raw_scores(part, true);
       std::vector<std::vector<float>> residual;
       for (std::int64_t m = 0; m < population(); ++m)
         residual.push_back(download_rows(context_, raw.residual.model(m)));
-      find_column_residuals(part);
+      rule_->find_column_residuals(part);
       const std::vector<float> x = download_rows(context_, part);
       for (std::int64_t m = 0; m < population(); ++m) {
         if (!new_rows(m, fold_begin).contains(first)) continue;
-        if (scores_in_column_scales()) scale = download(context_, column_scale_.model(m).data, columns);
-        const std::vector<float> off = download_rows(context_, feature_residual_.slice_rows(0, part.rows).model(m));
+        if (in_scales) scale = download(context_, column_scale().model(m).data, columns);
+        const std::vector<float> off = download_rows(context_, feature_residual(part.rows).model(m));
         for (std::int64_t r = 0; r < part.rows; ++r) {
           const auto cell_share = [&](std::int64_t c) {
-            const double cell = std::min(off[r * columns + c] * scale[c], largest_scaled_residual());
+            const double cell = std::min(off[r * columns + c] * scale[c], largest);
             return form.squared ? cell * cell : cell;
           };
           const double own = shares.add(&x[r * columns], cell_share);
@@ -299,6 +268,45 @@ std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
   return shares.means(factor);
 }
 
+/// The standard deviation of x - G(E(x)) per column on rows that are new to the model.
+void AnomalyModel::learn_scales(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin) {
+  if (!column_scale()) return;
+  const std::int64_t models = population(), columns = rows.columns;
+  std::vector<float> ones(static_cast<std::size_t>(models * columns), 1.0f);
+  context_.backend().copy(column_scale().data, ones.data(), sizeof(float) * ones.size(), context_.stream());
+  std::vector<double> sum(ones.size()), squares(ones.size()), count(ones.size());
+  for (std::int64_t first = 0; first < rows.rows; first += chunk_rows()) {
+    const std::int64_t some = std::min(chunk_rows(), rows.rows - first);
+    const MatrixView<const float> part(rows.row(first), some, columns, rows.row_stride);
+    reconstruct(part, false);
+    const std::vector<float> x = download_rows(context_, part);
+    for (std::int64_t m = 0; m < models; ++m) {
+      const RowRange unseen = new_rows(m, fold_begin);
+      const std::vector<float> rebuilt = download_rows(context_, reconstruction(some).model(m));
+      for (std::int64_t i = 0; i < some * columns; ++i) {
+        if (!unseen.contains(first + i / columns)) continue;
+        const auto at = static_cast<std::size_t>(m * columns + i % columns);
+        const double residual = double{x[i]} - rebuilt[i];
+        if (std::isnan(residual)) continue;
+        sum[at] += residual;
+        squares[at] += residual * residual;
+        count[at] += 1.0;
+      }
+    }
+  }
+  for (std::size_t i = 0; i < ones.size(); ++i) {
+    const double n = std::max(1.0, count[i]), mean = sum[i] / n;
+    ones[i] =
+        static_cast<float>(1.0 / std::max(smallest_spread, std::sqrt(std::max(0.0, squares[i] / n - mean * mean))));
+  }
+  // What is given is not judged.
+  for (std::size_t i = 0; i < ones.size(); ++i) {
+    if (static_cast<std::int64_t>(i) % columns >= networks_.columns) ones[i] = 0.0f;
+  }
+  context_.backend().copy(column_scale().data, ones.data(), sizeof(float) * ones.size(), context_.stream());
+  context_.synchronize();
+}
+
 std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
                                            const std::vector<float>& absent) {
   const std::int64_t models = population();
@@ -312,7 +320,7 @@ std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const s
   context_.backend().copy(given.data, absent.data(), sizeof(float) * absent.size(), context_.stream());
   for (std::int64_t first = 0; first < rows.rows; first += chunk_rows()) {
     const std::int64_t count = std::min(chunk_rows(), rows.rows - first);
-    const RawScores raw = raw_scores({rows.row(first), count, rows.columns, rows.row_stride}, false);
+    const RawScores raw = rule_->raw_scores({rows.row(first), count, rows.columns, rows.row_stride}, false);
     for (std::int64_t m = 0; m < models; ++m) {
       copy_rows(context_, raw.residual.model(m), residual.slice_rows(first, count).model(m));
       if (raw.logit) copy_rows(context_, raw.logit.model(m), logit.slice_rows(first, count).model(m));
@@ -351,10 +359,10 @@ void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, 
   if (rows.rows == 0) return;
   reserve(rows.rows);
   context_.freeze_weights();
-  combine(raw_scores(rows, feature_residual != nullptr), statistics_, beside, scores);
+  combine(rule_->raw_scores(rows, feature_residual != nullptr), statistics_, beside, scores);
   if (feature_residual == nullptr) return;
   // Last, for it may leave other reconstructions: an explanation changes no score.
-  explain(rows);
+  rule_->explain(rows);
   add_feature_residual(rows, feature_residual);
 }
 
@@ -380,7 +388,7 @@ void AnomalyModel::sample(std::int64_t count, std::uint64_t seed, float* rows) {
       key.seed ^= seed * 0x9E3779B97F4A7C15ull;
       key.step = static_cast<std::uint32_t>(first / part);
       run(context_, FillNormal{.out = latent, .key = key});
-      generator.forward(context_, weight(Role::generator).slice_models(m, 1), {.x = latent, .z = {}}, buffers);
+      generator.forward(context_, weights(Role::generator).slice_models(m, 1), {.x = latent, .z = {}}, buffers);
       // This model's rows stand `models` apart.
       const std::int64_t start = first * models + m;
       const std::int64_t wanted = std::min(part, start < count ? (count - start + models - 1) / models : 0);

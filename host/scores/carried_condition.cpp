@@ -1,4 +1,4 @@
-#include "host/methods/carried_condition.hpp"
+#include "host/scores/carried_condition.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "host/training/method_definition.hpp"
+
+namespace cugad {
+
+/// G and D on whole rows, as AnoGAN, GAN and f-AnoGAN have them (f-AnoGAN with an encoder).
+MethodNetworks gan_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition);
+/// An encoder of rows: leaky-ReLU layers, then `outputs` linear (or tanh) units.
+Network encoder_network(const DetectorOptions& options, int inputs, int outputs);
+/// A discriminator of pairs (x, z): a branch for each, then a trunk with one linear output.
+Network joint_discriminator_network(const DetectorOptions& options, int columns, int latent);
+/// What the options ask for in a discriminator of rows or pairs.
+Techniques discriminator_techniques(const DetectorOptions& options);
+/// A generator with `outputs` linear outputs.
+Network generator_network(const DetectorOptions& options, int inputs, int outputs);
+
+}  // namespace cugad

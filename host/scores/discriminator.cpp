@@ -1,0 +1,45 @@
+#include "host/scores/scoring_rule.hpp"
+
+namespace cugad {
+namespace {
+
+/// A row is as anomalous as the discriminator finds it unreal (Goodfellow 2014): -log D(x).
+class DiscriminatorRule final : public ScoringRule {
+ public:
+  explicit DiscriminatorRule(ScoringNetworks& networks) : ScoringRule(networks) {}
+  std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const override { return copy_of(*this, networks); }
+
+  void take_memory(std::int64_t rows) override {
+    total_ = networks().working().stack("scores", networks().population(), rows, 1);
+    if (networks().rebuilds()) return;
+    // There is nothing to fill missing cells from: they count as 0, the training mean of a centred column.
+    run(context(), FillUniform{.out = networks().reconstruction(rows), .key = {}, .low = 0.0f, .high = 0.0f});
+    context().synchronize();  // scoring may be on another stream
+  }
+  RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override {
+    if (networks().rebuilds()) networks().reconstruct(rows, with_residuals);
+    const StackView<const float> logit = networks().judge(networks().fill_missing(rows));
+    const StackView<float> total = total_.slice_rows(0, rows.rows);
+    networks().take_loss(logit, total);
+    RawScores raw;
+    raw.residual = total;
+    if (networks().needs_discriminator()) raw.logit = logit;
+    return raw;
+  }
+  /// D gives no residual per column: all are 0 where there is no reconstruction either.
+  void explain(MatrixView<const float> rows) override {
+    if (networks().rebuilds()) return;
+    run(context(), FillUniform{.out = networks().feature_residual(rows.rows), .key = {}, .low = 0.0f, .high = 0.0f});
+  }
+
+ private:
+  StackView<float> total_;
+};
+
+}  // namespace
+
+std::unique_ptr<ScoringRule> make_discriminator_rule(ScoringNetworks& networks) {
+  return std::make_unique<DiscriminatorRule>(networks);
+}
+
+}  // namespace cugad

@@ -1,0 +1,28 @@
+#include "host/scores/scoring_rule.hpp"
+
+#include "cugad/error.hpp"
+
+namespace cugad {
+
+std::unique_ptr<ScoringRule> make_rule(ScoringNetworks& networks) {
+  switch (networks.options().score) {
+    case ScoreRule::bank:
+      return make_bank_rule(networks);
+    case ScoreRule::search:
+      return make_search_rule(networks);
+    case ScoreRule::discriminator:
+      return make_discriminator_rule(networks);
+    case ScoreRule::reconstruction:
+      return make_reconstruction_rule(networks);
+    case ScoreRule::latent:
+      return make_latent_rule(networks);
+    case ScoreRule::cycle_features:
+    case ScoreRule::cycle_logits:
+      return make_cycle_rule(networks);
+    case ScoreRule::automatic:
+      break;  // resolved options name a rule
+  }
+  throw Error(ErrorCode::invalid_argument, "option 'score' is 'automatic', expected resolved options");
+}
+
+}  // namespace cugad

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "host/scores/scoring_networks.hpp"
+
+namespace cugad {
+
+/// How trained networks score a row: one class for each ScoreRule, in a file of its own. A rule holds the networks by
+/// reference; it is copied with them.
+class ScoringRule {
+ public:
+  virtual ~ScoringRule() = default;
+  /// The same rule on a copy of the networks, with the same kept memory.
+  virtual std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const = 0;
+
+  /// Makes what scoring reads besides the weights, in networks().kept().
+  virtual void draw() {}
+  /// Takes the memory that scoring so many rows at a time writes, in networks().working().
+  virtual void take_memory(std::int64_t /*rows*/) {}
+
+  /// Per model and row: the score, and D's logit where it is needed. Device memory, until the next call.
+  struct RawScores {
+    StackView<const float> residual, logit;
+  };
+  /// Scores of one chunk. with_residuals: the networks' feature_residual() must be filled then or by explain().
+  virtual RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) = 0;
+
+  /// What missing cells stand for in the residual: the share of each column in it, and how it is added.
+  struct AbsentForm {
+    float weight = 0.0f;   ///< 0: the residual is not a sum over columns
+    bool squared = false;  ///< the columns' squares are added, under a root if `root`
+    bool root = false;
+  };
+  virtual AbsentForm absent_form() const { return {}; }
+  /// Whether residuals count in units of their columns' spread.
+  virtual bool scores_in_column_scales() const { return false; }
+  /// Fills the residual per column where raw_scores has not.
+  virtual void explain(MatrixView<const float>) {}
+  /// The same with what the score itself rests on, whatever explanations do beyond it.
+  virtual void find_column_residuals(MatrixView<const float> rows) { explain(rows); }
+  /// How the latent search of so many rows runs on this device; empty if there is one way, or no search.
+  virtual std::string search_path(std::int64_t /*rows*/) const { return ""; }
+
+ protected:
+  explicit ScoringRule(ScoringNetworks& networks) : networks_(&networks) {}
+  ScoringRule(const ScoringRule&) = default;
+  ScoringNetworks& networks() const { return *networks_; }
+  const DetectorOptions& options() const { return networks_->options(); }
+  Context& context() const { return networks_->context(); }
+  /// A copy of a rule with its own type, for copy().
+  template <class Rule>
+  static std::unique_ptr<ScoringRule> copy_of(const Rule& rule, ScoringNetworks& networks) {
+    auto other = std::make_unique<Rule>(rule);
+    other->networks_ = &networks;
+    return other;
+  }
+  /// The form of a residual that enters the score with that weight.
+  AbsentForm sum_over_columns(float weight) const {
+    const Distance residual = options().residual;
+    if (residual != Distance::l2) return {.weight = weight, .squared = residual == Distance::squared};
+    // Under a root that other terms are added to, what a column adds depends on the row.
+    return {.weight = weight == 1.0f ? 1.0f : 0.0f, .squared = true, .root = true};
+  }
+
+ private:
+  ScoringNetworks* networks_;
+};
+
+/// The rule of the options' `score`.
+std::unique_ptr<ScoringRule> make_rule(ScoringNetworks& networks);
+
+// Each rule's own file defines what makes it.
+std::unique_ptr<ScoringRule> make_bank_rule(ScoringNetworks& networks);
+std::unique_ptr<ScoringRule> make_search_rule(ScoringNetworks& networks);
+std::unique_ptr<ScoringRule> make_discriminator_rule(ScoringNetworks& networks);
+std::unique_ptr<ScoringRule> make_reconstruction_rule(ScoringNetworks& networks);
+std::unique_ptr<ScoringRule> make_latent_rule(ScoringNetworks& networks);
+std::unique_ptr<ScoringRule> make_cycle_rule(ScoringNetworks& networks);
+
+}  // namespace cugad

@@ -1,0 +1,39 @@
+#include "host/scores/latent_searcher.hpp"
+#include "host/scores/scoring_rule.hpp"
+
+namespace cugad {
+namespace {
+
+/// The loss of the latent search (Schlegl 2017): (1 - lambda) residual + lambda discrimination.
+class SearchRule final : public ScoringRule {
+ public:
+  explicit SearchRule(ScoringNetworks& networks) : ScoringRule(networks) {}
+  std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const override { return copy_of(*this, networks); }
+  void draw() override { searcher_.draw(networks()); }
+  void take_memory(std::int64_t rows) override { searcher_.take_memory(networks(), rows); }
+
+  RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override {
+    if (networks().needs_discriminator() && networks().has_joint_discriminator()) networks().encode(rows);
+    searcher_.search(networks(), rows, with_residuals);
+    RawScores raw;
+    raw.residual = networks().loss(rows.rows);
+    if (networks().needs_discriminator()) raw.logit = networks().judge(networks().fill_missing(rows));
+    return raw;
+  }
+  AbsentForm absent_form() const override {
+    const bool is_judged = networks().networks().has(Role::discriminator) && !networks().has_joint_discriminator();
+    return sum_over_columns(is_judged ? 1.0f - options().lambda : 1.0f);
+  }
+  std::string search_path(std::int64_t rows) const override { return searcher_.path(networks(), rows); }
+
+ private:
+  LatentSearcher searcher_;
+};
+
+}  // namespace
+
+std::unique_ptr<ScoringRule> make_search_rule(ScoringNetworks& networks) {
+  return std::make_unique<SearchRule>(networks);
+}
+
+}  // namespace cugad
