@@ -93,13 +93,16 @@ MethodNetworks gan_networks(const DetectorOptions& options, std::int64_t columns
   return networks;
 }
 
-extern const MethodDefinition anogan_definition{.method = Method::anogan,
-                                                .name = "anogan",
-                                                .networks = gan_networks,
-                                                .step = make_step<GanStep>,
-                                                .steps = steps_as_given,
-                                                .has_prior = true,
-                                                .stops_by_coverage = true};
+extern constinit const MethodDefinition anogan_definition{
+    .method = Method::anogan,
+    .name = "anogan",
+    .networks = gan_networks,
+    .step = make_step<GanStep>,
+    .model = make_scorer<AnoGan>,
+    .scores = {ScoreRule::bank, ScoreRule::search},
+    .options = gan_options,
+    .stops_by_coverage = true,
+};
 
 std::int64_t AnoGan::latent_rows() const {
   if (needs_bank()) return options_.bank_rows;

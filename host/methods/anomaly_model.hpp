@@ -151,6 +151,13 @@ class AnomalyModel {
   StackView<float> statistics_;    ///< [models, 1, 4], as combine_scores takes them
 };
 
+/// For MethodDefinition::model.
+template <class Model>
+std::unique_ptr<AnomalyModel> make_scorer(const Device& device, const DetectorOptions& options,
+                                          const MethodNetworks& networks) {
+  return std::make_unique<Model>(device, options, networks);
+}
+
 /// The model of the options' method, for rows of `columns` columns of which the last `condition` are conditions.
 std::unique_ptr<AnomalyModel> make_model(const Device& device, const DetectorOptions& resolved_options,
                                          std::int64_t columns, std::int64_t condition);

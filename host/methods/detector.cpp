@@ -318,7 +318,7 @@ void Detector::Impl::rethreshold(float contamination, float false_alarm_rate) {
   DetectorOptions asked = resolved;
   if (false_alarm_rate == 0.0f) asked.contamination = contamination;
   asked.false_alarm_rate = false_alarm_rate;
-  check_options(asked);
+  check_consistency(asked);
   threshold = calibrated().threshold(asked);
   resolved = asked;
 }

@@ -1,13 +1,20 @@
 #include "host/methods/bigan.hpp"
+#include "host/methods/encoder_model.hpp"
 #include "host/training/method_definition.hpp"
 
 /// EGBAD (Zenati 2018): a BiGAN, scored by the reconstruction and by what its discriminator says of it (EncoderModel).
 namespace cugad {
 
-extern const MethodDefinition egbad_definition{.method = Method::egbad,
-                                               .name = "egbad",
-                                               .networks = bigan_networks,
-                                               .step = make_step<BiganStep>,
-                                               .steps = steps_as_given};
+extern constinit const MethodDefinition egbad_definition{
+    .method = Method::egbad,
+    .name = "egbad",
+    .networks = bigan_networks,
+    .step = make_step<BiganStep>,
+    .model = make_scorer<EncoderModel>,
+    .scores = encoder_scores,
+    .options = bidirectional_options,
+    .has_encoder = true,
+    .judges_pairs = true,
+};
 
 }  // namespace cugad

@@ -4,6 +4,10 @@
 
 namespace cugad {
 
+/// Of methods with an encoder and a prior.
+inline constexpr std::initializer_list<ScoreRule> encoder_scores = {
+    ScoreRule::reconstruction, ScoreRule::search, ScoreRule::bank, ScoreRule::discriminator, ScoreRule::latent};
+
 /// Scoring of methods with an encoder: z = E(x), x' = G(z), and what the discriminators say of them. Bank and search
 /// scores are AnoGAN's; a search may start from E(x).
 class EncoderModel : public AnoGan {

@@ -4,13 +4,16 @@
 
 namespace cugad {
 
-extern const MethodDefinition gan_definition{.method = Method::gan,
-                                             .name = "gan",
-                                             .networks = gan_networks,
-                                             .step = make_step<GanStep>,
-                                             .steps = steps_as_given,
-                                             .has_prior = true,
-                                             .stops_by_coverage = true};
+extern constinit const MethodDefinition gan_definition{
+    .method = Method::gan,
+    .name = "gan",
+    .networks = gan_networks,
+    .step = make_step<GanStep>,
+    .model = make_scorer<Gan>,
+    .scores = {ScoreRule::discriminator, ScoreRule::bank, ScoreRule::search},
+    .options = gan_options,
+    .stops_by_coverage = true,
+};
 
 void Gan::take_memory(std::int64_t rows) {
   AnoGan::take_memory(rows);

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "host/methods/anogan.hpp"
+#include "host/methods/encoder_model.hpp"
 #include "host/training/gan_step.hpp"
 
 namespace cugad {
@@ -17,13 +17,18 @@ MethodNetworks ganomaly_networks(const DetectorOptions& options, std::int64_t co
 
 }  // namespace
 
-extern const MethodDefinition ganomaly_definition{.method = Method::ganomaly,
-                                                  .name = "ganomaly",
-                                                  .networks = ganomaly_networks,
-                                                  .step = make_step<GanomalyStep>,
-                                                  .steps = steps_as_given,
-                                                  .has_prior = false,
-                                                  .stops_by_coverage = false};
+extern constinit const MethodDefinition ganomaly_definition{
+    .method = Method::ganomaly,
+    .name = "ganomaly",
+    .networks = ganomaly_networks,
+    .step = make_step<GanomalyStep>,
+    .model = make_scorer<EncoderModel>,
+    .scores = {ScoreRule::latent, ScoreRule::reconstruction, ScoreRule::search, ScoreRule::discriminator},
+    .options = {"latent_cycle", "contextual", "virtual_batch"},
+    .has_prior = false,
+    .has_encoder = true,
+    .matches_features = [](const DetectorOptions&) { return true; },
+};
 
 GanomalyStep::GanomalyStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                            const TrainingRows& rows, std::int64_t models)

@@ -1,53 +1,48 @@
+#include <algorithm>
 #include <array>
 
 #include "cugad/error.hpp"
-#include "host/methods/encoder_model.hpp"
-#include "host/methods/fanogan.hpp"
-#include "host/methods/gan.hpp"
+#include "host/methods/anomaly_model.hpp"
+#include "host/training/method_definition.hpp"
 
 /// The list of methods.
 namespace cugad {
 
-extern const MethodDefinition anogan_definition, gan_definition, bigan_definition, ali_definition, egbad_definition,
-    ganomaly_definition, fanogan_definition, alad_definition, translation_definition;
+/// In the order of the enumeration.
+#define CUGAD_METHODS(X) X(anogan) X(gan) X(bigan) X(ali) X(egbad) X(ganomaly) X(fanogan) X(alad) X(translation)
 
-namespace {
+#define CUGAD_DECLARE(name) extern const MethodDefinition name##_definition;
+CUGAD_METHODS(CUGAD_DECLARE)
+#undef CUGAD_DECLARE
 
-constexpr std::array definitions = {&anogan_definition,  &gan_definition,   &bigan_definition,
-                                    &ali_definition,     &egbad_definition, &ganomaly_definition,
-                                    &fanogan_definition, &alad_definition,  &translation_definition};
-
-template <class Model>
-std::unique_ptr<AnomalyModel> make(const Device& device, const DetectorOptions& options,
-                                   const MethodNetworks& networks) {
-  return std::make_unique<Model>(device, options, networks);
+std::span<const MethodDefinition* const> all_methods() {
+#define CUGAD_ADDRESS(name) &name##_definition,
+  static constexpr std::array definitions = {CUGAD_METHODS(CUGAD_ADDRESS)};
+#undef CUGAD_ADDRESS
+  return definitions;
 }
 
-}  // namespace
-
 const MethodDefinition& definition_of(Method method) {
-  for (const MethodDefinition* definition : definitions) {
+  for (const MethodDefinition* definition : all_methods()) {
     if (definition->method == method) return *definition;
   }
   throw Error(ErrorCode::unsupported, "this method is not there");
 }
 
-std::span<const MethodDefinition* const> method_definitions() { return definitions; }
+bool MethodDefinition::can_score(ScoreRule rule) const {
+  return std::find(scores.begin(), scores.end(), rule) != scores.end();
+}
+
+bool MethodDefinition::reads(std::string_view option) const {
+  return std::find(options.begin(), options.end(), option) != options.end();
+}
 
 std::unique_ptr<AnomalyModel> make_model(const Device& device, const DetectorOptions& resolved_options,
                                          std::int64_t columns, std::int64_t condition) {
-  MethodNetworks networks = definition_of(resolved_options.method).networks(resolved_options, columns, condition);
+  const MethodDefinition& definition = definition_of(resolved_options.method);
+  MethodNetworks networks = definition.networks(resolved_options, columns, condition);
   for (Network& network : networks.networks) network = network.plain();
-  switch (resolved_options.method) {
-    case Method::anogan:
-      return make<AnoGan>(device, resolved_options, networks);
-    case Method::fanogan:
-      return make<Fanogan>(device, resolved_options, networks);
-    case Method::gan:
-      return make<Gan>(device, resolved_options, networks);
-    default:
-      return make<EncoderModel>(device, resolved_options, networks);
-  }
+  return definition.model(device, resolved_options, networks);
 }
 
 }  // namespace cugad
