@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
@@ -23,6 +24,15 @@ const OptionRecord& find_option(const std::string& name, std::vector<std::string
     besides.push_back(option.info.name);
   }
   throw Error(ErrorCode::invalid_argument, "unknown option '" + one_line(name) + "'" + did_you_mean(name, besides));
+}
+
+/// Sets each of "option=value option=value".
+void set_options(DetectorOptions& options, const std::string& values) {
+  std::istringstream words(values);
+  for (std::string word; words >> word;) {
+    const std::size_t equals = word.find('=');
+    find_option(word.substr(0, equals)).set(options, word.substr(equals + 1));
+  }
 }
 
 constexpr const char* preset_key = "preset";
@@ -93,11 +103,11 @@ std::vector<std::string> presets() {
 }
 
 void apply_preset(DetectorOptions& options, const std::string& name) {
+  const FloatingPointEnvironment environment;
   for (const Preset& preset : preset_table()) {
     if (name != preset.name) continue;
-    for (const auto* values : {&values_of_all_presets(), &preset.values}) {
-      for (const auto& [option, value] : *values) set_option(options, option, value);
-    }
+    set_options(options, values_of_all_presets());
+    for (const char* values : preset.values) set_options(options, values);
     return;
   }
   std::string known;
