@@ -38,11 +38,19 @@ MethodNetworks alad_networks(const DetectorOptions& options, std::int64_t column
   return networks;
 }
 
-extern const MethodDefinition alad_definition{.method = Method::alad,
-                                              .name = "alad",
-                                              .networks = alad_networks,
-                                              .step = make_step<AladStep>,
-                                              .steps = steps_as_given};
+extern constinit const MethodDefinition alad_definition{
+    .method = Method::alad,
+    .name = "alad",
+    .networks = alad_networks,
+    .step = make_step<AladStep>,
+    .scores = {ScoreRule::cycle_features, ScoreRule::cycle_logits, ScoreRule::reconstruction, ScoreRule::search,
+               ScoreRule::bank, ScoreRule::discriminator, ScoreRule::latent},
+    .options = {"generator_loss", "discriminator_steps", "coverage", "coverage_rows", "encoder_learning_rate",
+                "reconstruction", "latent_cycle", "judged_pair", "virtual_batch", "batch_norm", "cycle_hidden",
+                "latent_cycle_hidden", "cycle_dropout", "latent_discriminator"},
+    .has_encoder = true,
+    .judges_pairs = true,
+};
 
 AladStep::AladStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                    const TrainingRows& rows, std::int64_t models)

@@ -1,4 +1,5 @@
 #include "host/methods/bigan.hpp"
+#include "host/methods/gan_networks.hpp"
 #include "host/training/method_definition.hpp"
 
 /// ALI (Dumoulin 2017): BiGAN with Gaussian E and G, both drawn from by reparameterisation. Scores use their means.
@@ -11,10 +12,15 @@ MethodNetworks ali_networks(const DetectorOptions& options, std::int64_t columns
 
 }  // namespace
 
-extern const MethodDefinition ali_definition{.method = Method::ali,
-                                             .name = "ali",
-                                             .networks = ali_networks,
-                                             .step = make_step<BiganStep>,
-                                             .steps = steps_as_given};
+extern constinit const MethodDefinition ali_definition{
+    .method = Method::ali,
+    .name = "ali",
+    .networks = ali_networks,
+    .step = make_step<BiganStep>,
+    .scores = encoder_scores,
+    .options = bidirectional_options,
+    .has_encoder = true,
+    .judges_pairs = true,
+};
 
 }  // namespace cugad

@@ -5,12 +5,14 @@
 /// latent search or among a bank of generated rows, and by the discriminator.
 namespace cugad {
 
-extern const MethodDefinition anogan_definition{.method = Method::anogan,
-                                                .name = "anogan",
-                                                .networks = gan_networks,
-                                                .step = make_step<GanStep>,
-                                                .steps = steps_as_given,
-                                                .has_prior = true,
-                                                .stops_by_coverage = true};
+extern constinit const MethodDefinition anogan_definition{
+    .method = Method::anogan,
+    .name = "anogan",
+    .networks = gan_networks,
+    .step = make_step<GanStep>,
+    .scores = {ScoreRule::bank, ScoreRule::search},
+    .options = gan_options,
+    .stops_by_coverage = true,
+};
 
 }  // namespace cugad

@@ -35,11 +35,16 @@ MethodNetworks bigan_networks(const DetectorOptions& options, std::int64_t colum
   return bidirectional_networks(options, columns, condition, 1);
 }
 
-extern const MethodDefinition bigan_definition{.method = Method::bigan,
-                                               .name = "bigan",
-                                               .networks = bigan_networks,
-                                               .step = make_step<BiganStep>,
-                                               .steps = steps_as_given};
+extern constinit const MethodDefinition bigan_definition{
+    .method = Method::bigan,
+    .name = "bigan",
+    .networks = bigan_networks,
+    .step = make_step<BiganStep>,
+    .scores = encoder_scores,
+    .options = bidirectional_options,
+    .has_encoder = true,
+    .judges_pairs = true,
+};
 
 BiganStep::BiganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                      const TrainingRows& rows, std::int64_t models)

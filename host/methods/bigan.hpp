@@ -1,8 +1,16 @@
 #pragma once
 
+#include <initializer_list>
+#include <string_view>
+
 #include "host/training/training_step.hpp"
 
 namespace cugad {
+
+/// What BiganStep reads of the options that not every method has.
+inline constexpr std::initializer_list<const char*> bidirectional_options = {
+    "generator_loss", "discriminator_steps", "coverage",      "coverage_rows", "fence",      "encoder_learning_rate",
+    "reconstruction", "latent_cycle",        "virtual_batch", "batch_norm",    "judged_pair"};
 
 /// One training step of a bidirectional GAN (Donahue 2017, Dumoulin 2017, Zenati 2018): k updates of D, which tells
 /// pairs (x, E(x)) from pairs (G(z), z), then one update of G and E together on another minibatch and another z. E and

@@ -19,7 +19,7 @@ bool is_part_of_fleet(const std::string& name) {
 }
 
 bool is_method(const std::string& name) {
-  const auto definitions = method_definitions();
+  const auto definitions = all_methods();
   return std::any_of(definitions.begin(), definitions.end(), [&](const auto* one) { return one->name == name; });
 }
 

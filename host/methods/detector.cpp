@@ -9,9 +9,9 @@
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/floating_point.hpp"
-#include "host/methods/gan_networks.hpp"
 #include "host/methods/detector_impl.hpp"
 #include "host/methods/fitting.hpp"
+#include "host/methods/gan_networks.hpp"
 #include "host/methods/held.hpp"
 #include "host/methods/model_rows.hpp"
 #include "host/table/cell.hpp"
@@ -318,7 +318,7 @@ void Detector::Impl::rethreshold(float contamination, float false_alarm_rate) {
   DetectorOptions asked = resolved;
   if (false_alarm_rate == 0.0f) asked.contamination = contamination;
   asked.false_alarm_rate = false_alarm_rate;
-  check_options(asked);
+  check_consistency(asked);
   threshold = calibrated().threshold(asked);
   resolved = asked;
 }

@@ -18,15 +18,13 @@
 namespace cugad {
 
 /// Throws Error{invalid_argument} naming the option: a field outside its range (callers may set fields directly), or
-/// options that do not go together.
+/// options that do not go together, or a technique that a method does not have.
 void check_options(const DetectorOptions& options);
+/// The same for a model that is trained already: a technique that its method did not have did no harm.
+void check_consistency(const DetectorOptions& options);
 
 /// The options of each method of an ensemble (of one: its own), with the method's usual score where none is named.
 std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved);
-
-bool has_encoder(Method method);
-/// Whether its discriminator judges pairs (x, z).
-bool judges_pairs(Method method);
 
 /// Throws Error{invalid_argument} unless both are UTF-8, as the model file needs them.
 void check_attachment(const std::string& name, const std::string& text);

@@ -22,14 +22,21 @@ std::int64_t fanogan_steps(const DetectorOptions& options) {
 
 }  // namespace
 
-extern const MethodDefinition fanogan_definition{.method = Method::fanogan,
-                                                 .name = "fanogan",
-                                                 .networks = fanogan_networks,
-                                                 .step = make_step<FanoganStep>,
-                                                 .steps = fanogan_steps,
-                                                 .has_prior = true,
-                                                 .stops_by_coverage = true,
-                                                 .scores_means = true};
+extern constinit const MethodDefinition fanogan_definition{
+    .method = Method::fanogan,
+    .name = "fanogan",
+    .networks = fanogan_networks,
+    .step = make_step<FanoganStep>,
+    .scores = encoder_scores,
+    .options = {"generator_loss", "discriminator_steps", "fence", "generator_dropout", "virtual_batch", "coverage",
+                "coverage_rows", "encoder_learning_rate", "reconstruction", "latent_cycle", "judged_pair",
+                "encoder_training", "encoder_steps", "kappa"},
+    .steps = fanogan_steps,
+    .has_encoder = true,
+    .stops_by_coverage = true,
+    .scores_means = true,
+    .matches_features = [](const DetectorOptions& o) { return o.encoder_training == EncoderTraining::izi_f; },
+};
 
 FanoganStep::FanoganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                          const TrainingRows& rows, std::int64_t models)

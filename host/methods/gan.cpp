@@ -4,12 +4,14 @@
 /// The GAN alone (Goodfellow 2014): a row is as anomalous as its discriminator finds it unreal.
 namespace cugad {
 
-extern const MethodDefinition gan_definition{.method = Method::gan,
-                                             .name = "gan",
-                                             .networks = gan_networks,
-                                             .step = make_step<GanStep>,
-                                             .steps = steps_as_given,
-                                             .has_prior = true,
-                                             .stops_by_coverage = true};
+extern constinit const MethodDefinition gan_definition{
+    .method = Method::gan,
+    .name = "gan",
+    .networks = gan_networks,
+    .step = make_step<GanStep>,
+    .scores = {ScoreRule::discriminator, ScoreRule::bank, ScoreRule::search},
+    .options = gan_options,
+    .stops_by_coverage = true,
+};
 
 }  // namespace cugad

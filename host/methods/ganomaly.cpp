@@ -17,13 +17,17 @@ MethodNetworks ganomaly_networks(const DetectorOptions& options, std::int64_t co
 
 }  // namespace
 
-extern const MethodDefinition ganomaly_definition{.method = Method::ganomaly,
-                                                  .name = "ganomaly",
-                                                  .networks = ganomaly_networks,
-                                                  .step = make_step<GanomalyStep>,
-                                                  .steps = steps_as_given,
-                                                  .has_prior = false,
-                                                  .stops_by_coverage = false};
+extern constinit const MethodDefinition ganomaly_definition{
+    .method = Method::ganomaly,
+    .name = "ganomaly",
+    .networks = ganomaly_networks,
+    .step = make_step<GanomalyStep>,
+    .scores = {ScoreRule::latent, ScoreRule::reconstruction, ScoreRule::search, ScoreRule::discriminator},
+    .options = {"latent_cycle", "contextual", "virtual_batch"},
+    .has_prior = false,
+    .has_encoder = true,
+    .matches_features = [](const DetectorOptions&) { return true; },
+};
 
 GanomalyStep::GanomalyStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                            const TrainingRows& rows, std::int64_t models)

@@ -2,56 +2,18 @@
 
 #include "cugad/error.hpp"
 #include "host/methods/detector_impl.hpp"
+#include "host/methods/option_record.hpp"
 
 /// Which options go together, and what they mean for each method.
 namespace cugad {
 
-bool judges_pairs(Method method) {
-  return method == Method::bigan || method == Method::ali || method == Method::egbad || method == Method::alad;
-}
-
-bool has_encoder(Method method) {
-  return judges_pairs(method) || method == Method::ganomaly || method == Method::fanogan;
-}
-
 namespace {
-
-ScoreRule usual_score(Method method) {
-  switch (method) {
-    case Method::anogan:
-      return ScoreRule::bank;
-    case Method::gan:
-      return ScoreRule::discriminator;
-    case Method::ganomaly:
-      return ScoreRule::latent;
-    case Method::alad:
-      return ScoreRule::cycle_features;
-    default:
-      return ScoreRule::reconstruction;
-  }
-}
-
-bool can_score(Method method, ScoreRule rule) {
-  switch (rule) {
-    case ScoreRule::discriminator:
-      return method == Method::gan || has_encoder(method);
-    case ScoreRule::reconstruction:
-      return has_encoder(method) || method == Method::translation;
-    case ScoreRule::latent:
-      return has_encoder(method);
-    case ScoreRule::cycle_features:
-    case ScoreRule::cycle_logits:
-      return method == Method::alad;
-    default:
-      return method != Method::translation || rule == ScoreRule::automatic;
-  }
-}
 
 /// Generated rows of other conditions say nothing about a row: it is searched for under its own condition.
 void settle_conditional(DetectorOptions& options) {
   if (options.score == ScoreRule::bank) options.score = ScoreRule::search;
   if (options.score != ScoreRule::search || options.search_from != SearchStart::bank) return;
-  options.search_from = has_encoder(options.method) ? SearchStart::encoder : SearchStart::normal;
+  options.search_from = definition_of(options.method).has_encoder ? SearchStart::encoder : SearchStart::normal;
   if (options.search_steps > 0) return;
   // From random starts, steps and rates that bring them home.
   options.search_steps = 50;
@@ -62,49 +24,53 @@ void settle_conditional(DetectorOptions& options) {
   }
 }
 
-/// Isola 2016: no latent; the noise is dropout. Targets differ from their prediction: that is the score.
-void settle_translation(DetectorOptions& options) {
-  options.latent = 0;
-  options.lambda = 0.0f;
-  options.coverage = 0.0f;
-  if (options.generator_dropout == 0.0f) options.generator_dropout = 0.1f;
-}
-
-/// What a method does not have cannot be asked of it.
+/// Rejects what the options' one method does not support.
 void check_method(const DetectorOptions& options) {
+  const MethodDefinition& method = definition_of(options.method);
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorCode::invalid_argument, "method '" + get_option(options, "method") + "' " + what);
+    throw Error(ErrorCode::invalid_argument, "method '" + std::string(method.name) + "' " + what);
   };
-  if (options.method == Method::translation && options.target.empty()) {
-    refuse("needs the columns to predict: set target");
-  }
-  if (is_conditional(options) && has_encoder(options.method) && options.encoder_tanh) {
+  if (method.reads("target") && options.target.empty()) refuse("needs the columns to predict: set target");
+  if (is_conditional(options) && method.has_encoder && options.encoder_tanh) {
     refuse("takes conditions with a linear encoder only: set encoder_tanh = false");
   }
-  if (!can_score(options.method, options.score)) refuse("has no score '" + get_option(options, "score") + "'");
-  if (options.search_from == SearchStart::encoder && !has_encoder(options.method)) {
+  if (!method.can_score(options.score)) refuse("has no score '" + get_option(options, "score") + "'");
+  const bool searches = options.score == ScoreRule::search;
+  if (options.search_from == SearchStart::encoder && !method.has_encoder) {
     refuse("has no encoder: its searches cannot start from one");
   }
-  // Banks and random search starts are drawn from a prior.
-  const bool searches = options.score == ScoreRule::search && options.search_from != SearchStart::encoder;
-  if ((options.score == ScoreRule::bank || searches) && !definition_of(options.method).has_prior) {
-    refuse("has no prior to draw from: " + std::string(searches ? "search_from must be encoder" : "it has no bank"));
+  if (searches && options.search_from != SearchStart::encoder && !method.has_prior) {
+    refuse("has no prior to draw from: search_from must be encoder");
   }
   // Features are the last hidden layer.
   const bool matches_features =
-      options.generator_loss == GeneratorLoss::feature_matching || options.method == Method::ganomaly ||
-      (options.method == Method::fanogan && options.encoder_training == EncoderTraining::izi_f);
+      method.matches_features(options) || options.generator_loss == GeneratorLoss::feature_matching;
   if (matches_features && options.discriminator_hidden.empty()) {
     refuse("matches features of its discriminator, which needs a hidden layer: set discriminator_hidden");
   }
   if (options.score == ScoreRule::cycle_features && options.cycle_hidden.empty()) {
     refuse("scores features of D(x, x'), which needs a hidden layer: set cycle_hidden, or score = cycle_logits");
   }
-  if (!judges_pairs(options.method)) return;
+  if (!method.judges_pairs) return;
   if (options.data_branch.empty() || options.latent_branch.empty()) {
     refuse("has a discriminator of pairs: data_branch and latent_branch need a layer each");
   }
   if (options.generator_loss == GeneratorLoss::wasserstein) refuse("has no Wasserstein loss");
+}
+
+/// Rejects techniques that the options' one method would ignore.
+void check_techniques_of(const DetectorOptions& options) {
+  const DetectorOptions defaults;
+  const MethodDefinition& method = definition_of(options.method);
+  for (const OptionRecord& option : option_records()) {
+    if (!option.is_technique || option.is_known_to(method) || option.get(options) == option.get(defaults)) continue;
+    std::string others;
+    for (const MethodDefinition* one : all_methods()) {
+      if (option.is_known_to(*one)) others += (others.empty() ? "" : ", ") + std::string(one->name);
+    }
+    throw Error(ErrorCode::invalid_argument, "method '" + std::string(method.name) + "' has no " + option.info.name +
+                                                 ", expected a method that has: " + others);
+  }
 }
 
 /// A gradient penalty is a term per row: it needs discriminators in which rows do not see each other.
@@ -136,19 +102,20 @@ std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved)
     DetectorOptions options = resolved;
     options.method = method;
     options.ensemble.clear();
-    if (options.score == ScoreRule::automatic) options.score = usual_score(method);
+    if (options.score == ScoreRule::automatic) options.score = *definition_of(method).scores.begin();
     if (is_conditional(options)) settle_conditional(options);
-    if (method == Method::translation) settle_translation(options);
+    definition_of(method).settle(options);
     all.push_back(std::move(options));
   }
   return all;
 }
 
-void check_options(const DetectorOptions& options) {
+void check_consistency(const DetectorOptions& options) {
   DetectorOptions copy;
   for (const OptionInfo& option : option_list()) set_option(copy, option.name, get_option(options, option.name));
-  bool translates = options.method == Method::translation;
-  for (const Method method : options.ensemble) translates = translates || method == Method::translation;
+  const auto has_target = [](Method method) { return definition_of(method).reads("target"); };
+  const bool translates =
+      has_target(options.method) || std::any_of(options.ensemble.begin(), options.ensemble.end(), has_target);
   if (!options.target.empty() && (!translates || !options.condition.empty())) {
     throw Error(ErrorCode::invalid_argument,
                 translates ? "give either target or condition: with target, all other columns are the source"
@@ -178,6 +145,11 @@ void check_options(const DetectorOptions& options) {
         "feature matching needs a hidden layer in the discriminator: set discriminator_hidden, or discrimination = "
         "cross_entropy");
   }
+}
+
+void check_options(const DetectorOptions& options) {
+  check_consistency(options);
+  for (const DetectorOptions& one : options_of_methods(options)) check_techniques_of(one);
 }
 
 }  // namespace cugad

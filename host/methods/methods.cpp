@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "cugad/error.hpp"
@@ -6,24 +7,33 @@
 /// The list of methods.
 namespace cugad {
 
-extern const MethodDefinition anogan_definition, gan_definition, bigan_definition, ali_definition, egbad_definition,
-    ganomaly_definition, fanogan_definition, alad_definition, translation_definition;
+/// In the order of the enumeration.
+#define CUGAD_METHODS(X) X(anogan) X(gan) X(bigan) X(ali) X(egbad) X(ganomaly) X(fanogan) X(alad) X(translation)
 
-namespace {
+#define CUGAD_DECLARE(name) extern const MethodDefinition name##_definition;
+CUGAD_METHODS(CUGAD_DECLARE)
+#undef CUGAD_DECLARE
 
-constexpr std::array definitions = {&anogan_definition,  &gan_definition,   &bigan_definition,
-                                    &ali_definition,     &egbad_definition, &ganomaly_definition,
-                                    &fanogan_definition, &alad_definition,  &translation_definition};
-
-}  // namespace
+std::span<const MethodDefinition* const> all_methods() {
+#define CUGAD_ADDRESS(name) &name##_definition,
+  static constexpr std::array definitions = {CUGAD_METHODS(CUGAD_ADDRESS)};
+#undef CUGAD_ADDRESS
+  return definitions;
+}
 
 const MethodDefinition& definition_of(Method method) {
-  for (const MethodDefinition* definition : definitions) {
+  for (const MethodDefinition* definition : all_methods()) {
     if (definition->method == method) return *definition;
   }
   throw Error(ErrorCode::unsupported, "this method is not there");
 }
 
-std::span<const MethodDefinition* const> method_definitions() { return definitions; }
+bool MethodDefinition::can_score(ScoreRule rule) const {
+  return std::find(scores.begin(), scores.end(), rule) != scores.end();
+}
+
+bool MethodDefinition::reads(std::string_view option) const {
+  return std::find(options.begin(), options.end(), option) != options.end();
+}
 
 }  // namespace cugad

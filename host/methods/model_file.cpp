@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
-#include "host/methods/gan_networks.hpp"
 #include "host/methods/detector_impl.hpp"
+#include "host/methods/gan_networks.hpp"
 #include "host/methods/model_reader.hpp"
 
 namespace cugad {
@@ -310,7 +310,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
   reader.check_version(format_version);
   try {
     resolved = options_from_json(reader.text("options"));
-    check_options(resolved);
+    check_consistency(resolved);
   } catch (const Error& error) {
     reader.refuse(error.what());
   }
@@ -347,7 +347,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
   // The tensors must have the shapes that the options promise before memory is taken for them.
   const std::vector<DetectorOptions> methods = options_of_methods(resolved);
   for (const DetectorOptions& one : methods) {
-    if (one.latent < 1 && one.method != Method::translation) {
+    if (one.latent < 1 && definition_of(one.method).has_latent()) {
       reader.refuse("option 'latent' is 0, expected the latent size");
     }
     if (one.bank_rows < 1) reader.refuse("option 'bank_rows' is 0, expected their number");

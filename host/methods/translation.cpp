@@ -18,11 +18,28 @@ void TranslationStep::add_generator_terms(std::int64_t, bool) {
                                .loss = {}});
 }
 
-extern const MethodDefinition translation_definition{.method = Method::translation,
-                                                     .name = "translation",
-                                                     .networks = gan_networks,
-                                                     .step = make_step<TranslationStep>,
-                                                     .steps = steps_as_given,
-                                                     .has_prior = false};
+namespace {
+
+/// Isola 2016: no latent; the noise is dropout. Targets differ from their prediction: that is the score.
+void settle_translation(DetectorOptions& options) {
+  options.latent = 0;
+  options.lambda = 0.0f;
+  options.coverage = 0.0f;
+  if (options.generator_dropout == 0.0f) options.generator_dropout = 0.1f;
+}
+
+}  // namespace
+
+extern constinit const MethodDefinition translation_definition{
+    .method = Method::translation,
+    .name = "translation",
+    .networks = gan_networks,
+    .step = make_step<TranslationStep>,
+    .scores = {ScoreRule::reconstruction},
+    .options = {"generator_loss", "discriminator_steps", "fence", "generator_dropout", "virtual_batch", "contextual",
+                "target"},
+    .has_prior = false,
+    .settle = settle_translation,
+};
 
 }  // namespace cugad

@@ -6,6 +6,7 @@
 #include "host/backend/transfer.hpp"
 #include "host/scores/carried_condition.hpp"
 #include "host/scores/latent_searcher.hpp"
+#include "host/training/method_definition.hpp"
 
 namespace cugad {
 namespace {
@@ -75,7 +76,7 @@ ScoringNetworks::ScoringNetworks(const ScoringNetworks& other)
       no_condition_(other.no_condition_) {}
 
 bool ScoringNetworks::rebuilds() const {
-  return networks_.has(Role::encoder) || options_.method == Method::translation;
+  return networks_.has(Role::encoder) || !definition_of(options_.method).has_latent();
 }
 
 void ScoringNetworks::carry_conditions(std::int64_t rows) {

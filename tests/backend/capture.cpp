@@ -2,6 +2,7 @@
 
 #include "cugad/cugad.h"
 #include "host/backend/transfer.hpp"
+#include "host/training/method_definition.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
@@ -93,9 +94,10 @@ TEST(Capture, OfScoresByTheLatentSearch) {
 }
 
 TEST(Capture, OfScoresThroughAnEncoder) {
-  for (const Method method : {Method::egbad, Method::ganomaly, Method::alad, Method::fanogan}) {
+  for (const MethodDefinition* method : all_methods()) {
+    if (!method->has_encoder) continue;
     DetectorOptions options = quick_options();
-    options.method = method;
+    options.method = method->method;
     options.steps = 20;
     expect_a_graph_gives_the_bits_of_a_call(options);
   }

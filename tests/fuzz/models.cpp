@@ -5,6 +5,7 @@
 #include "cugad/fleet.hpp"
 #include "cugad/table.hpp"
 #include "host/model_file/safetensors.hpp"
+#include "tests/common/methods.hpp"
 #include "tests/common/random_words.hpp"
 #include "tests/fuzz/edited_file.hpp"
 #include "tests/fuzz/targets.hpp"
@@ -24,7 +25,7 @@ Matrix rows(std::int64_t count) {
   return matrix;
 }
 
-DetectorOptions tiny(const char* method) {
+DetectorOptions tiny(const std::string& method) {
   DetectorOptions options;
   set_option(options, "method", method);
   options.population = 2;
@@ -49,7 +50,9 @@ std::map<std::string, cugad::safetensors::File, std::less<>> make_bases() {
   const Device device = Device::open("cpu", 1);
   const Matrix training = rows(40);
   std::map<std::string, cugad::safetensors::File, std::less<>> bases;
-  for (const char* method : {"anogan", "gan", "bigan", "ali", "ganomaly", "fanogan", "alad", "anogan,egbad"}) {
+  std::vector<std::string> methods = {"anogan,egbad"};
+  for (const MethodDefinition* method : test::methods_of_any_table()) methods.emplace_back(method->name);
+  for (const std::string& method : methods) {
     Detector detector(device, tiny(method));
     detector.fit(training.view(), {}, {"a", "b", "c=1"}, 2);
     bases[method] = saved(detector);

@@ -7,11 +7,12 @@
 #include "cugad/metrics.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/training/gan_training.hpp"
+#include "tests/common/methods.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// What holds for every method: the same bits for the same seed, whatever the threads, batches, population, stops and
-/// model files; and that it finds planted outliers. A method takes part by its name in `cases`.
+/// model files; and that it finds planted outliers.
 namespace cugad::test {
 namespace {
 
@@ -22,17 +23,12 @@ struct Case {
   std::function<void(DetectorOptions&)> change = [](DetectorOptions&) {};
 };
 
-/// Every method with its own score, then the other scores of methods with an encoder.
+/// Every method with its own score, then other scores and trainings.
 std::vector<Case> make_cases() {
-  return {
-      {"anogan", Method::anogan},
-      {"gan", Method::gan},
-      {"bigan", Method::bigan},
-      {"ali", Method::ali},
-      {"egbad", Method::egbad},
-      {"ganomaly", Method::ganomaly},
+  std::vector<Case> cases;
+  for (const MethodDefinition* method : methods_of_any_table()) cases.push_back({method->name, method->method});
+  const std::vector<Case> others = {
       {"ganomaly_squared", Method::ganomaly, 0.9, [](DetectorOptions& o) { o.residual = Distance::squared; }},
-      {"fanogan", Method::fanogan},
       {"fanogan_izi_f_wasserstein", Method::fanogan, 0.8,
        [](DetectorOptions& o) {
          o.encoder_training = EncoderTraining::izi_f;
@@ -73,6 +69,8 @@ std::vector<Case> make_cases() {
          o.search_steps = 5;
        }},
   };
+  cases.insert(cases.end(), others.begin(), others.end());
+  return cases;
 }
 const std::vector<Case> cases = make_cases();
 

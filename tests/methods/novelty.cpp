@@ -8,6 +8,7 @@
 
 #include "cugad/fleet.hpp"
 #include "host/model_file/safetensors.hpp"
+#include "tests/common/methods.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
@@ -122,11 +123,11 @@ TEST(Novelty, CommonSurprisesCountLess) {
   EXPECT_LE(surprise[474], 1.0f);
 }
 
-class NoveltyOfMethods : public testing::TestWithParam<Method> {
+class NoveltyOfMethods : public testing::TestWithParam<const MethodDefinition*> {
  protected:
   DetectorOptions options() const {
     DetectorOptions options = quick_options();
-    options.method = GetParam();
+    options.method = GetParam()->method;
     options.population = 5;
     options.steps = 400;
     options.hidden = options.discriminator_hidden = options.encoder_hidden = {32};
@@ -220,14 +221,8 @@ TEST(Novelty, RowsWithoutAnyValueDoNotTrain) {
   expect_error(ErrorCode::invalid_argument, {"no row that holds a value"}, [&] { detector.fit(nothing.view()); });
 }
 
-INSTANTIATE_TEST_SUITE_P(All, NoveltyOfMethods,
-                         testing::Values(Method::anogan, Method::gan, Method::bigan, Method::egbad, Method::ganomaly,
-                                         Method::fanogan, Method::alad),
-                         [](const auto& info) {
-                           DetectorOptions options;
-                           options.method = info.param;
-                           return get_option(options, "method");
-                         });
+INSTANTIATE_TEST_SUITE_P(All, NoveltyOfMethods, testing::ValuesIn(methods_of_any_table()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 /// Rows that are all alike: a missing or another value is never more normal than the rows themselves, and it is named.
 TEST(Novelty, StandsOutAmongEqualRows) {

@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "cugad/metrics.hpp"
+#include "host/model_file/safetensors.hpp"
+#include "tests/common/methods.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
@@ -101,6 +104,39 @@ TEST(Techniques, RefuseWhatTheyCannotDo) {
   });
 }
 
+/// A technique that a method does not have is refused by fit. A model that was trained before it was still scores.
+TEST(Techniques, AreRefusedWhereTheMethodHasNone) {
+  const auto refuse = [](const char* method, const std::vector<std::string>& parts, void (*change)(DetectorOptions&)) {
+    DetectorOptions options = quick_options();
+    options.r1 = 0.0f;
+    set_option(options, "method", method);
+    change(options);
+    expect_error(ErrorCode::invalid_argument, parts, [&] { fitted(options, normal_rows(50, 1)); });
+  };
+  refuse("gan", {"method 'gan' has no batch_norm", "bigan, ali, egbad, alad"},
+         [](DetectorOptions& o) { o.batch_norm = true; });
+  refuse("bigan,fanogan", {"method 'fanogan' has no batch_norm"}, [](DetectorOptions& o) { o.batch_norm = true; });
+  refuse("alad", {"method 'alad' has no generator_dropout", "anogan, gan, fanogan, translation"},
+         [](DetectorOptions& o) { o.generator_dropout = 0.1f; });
+
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("model");
+  DetectorOptions options = quick_options();
+  options.steps = 10;
+  options.r1 = 0.0f;
+  Detector detector = fitted(options, normal_rows(50, 1));
+  detector.save(path);
+  safetensors::File file = safetensors::read(path);
+  auto kept = nlohmann::json::parse(file.metadata.at("options"));
+  kept["batch_norm"] = true;
+  file.metadata["options"] = kept.dump();
+  safetensors::write(path, file);
+  Detector loaded = Detector::load(test_device(1), path);
+  EXPECT_TRUE(loaded.options().batch_norm);
+  loaded.set_contamination(0.1f);
+  EXPECT_TRUE(same_bits(loaded.score(normal_rows(9, 2).view()), detector.score(normal_rows(9, 2).view())));
+}
+
 /// Without one there is nothing to compare: where that was not seen, memory before the activations was read.
 TEST(Features, NeedAHiddenLayer) {
   const auto refuse = [](Method method, const std::string& what, void (*change)(DetectorOptions&)) {
@@ -115,9 +151,8 @@ TEST(Features, NeedAHiddenLayer) {
     o.discriminator_hidden = {};
     o.generator_loss = GeneratorLoss::feature_matching;
   };
-  for (const Method method : {Method::anogan, Method::gan, Method::bigan, Method::ali, Method::egbad, Method::ganomaly,
-                              Method::fanogan, Method::alad}) {
-    refuse(method, "set discriminator_hidden", matching);
+  for (const MethodDefinition* method : methods_of_any_table()) {
+    refuse(method->method, "set discriminator_hidden", matching);
   }
   refuse(Method::ganomaly, "set discriminator_hidden", without);
   refuse(Method::fanogan, "set discriminator_hidden", [](DetectorOptions& o) {
