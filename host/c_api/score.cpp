@@ -49,7 +49,7 @@ void score(cugad_detector* detector, const Source& source, float* scores) {
   Rows x = rows_for(detector, source);
   require_array(detector->device, scores, x.rows(), "scores");
   require_apart(x.extent(), scores, x.rows(), "scores");
-  detector->detector.score(x.bring(*detector), scores);
+  detector->detector.score(x.bring(*detector), {scores, static_cast<std::size_t>(x.rows())});
   if (detector->stream() == nullptr) detector->detector.synchronize();
 }
 

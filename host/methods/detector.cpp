@@ -231,9 +231,14 @@ std::vector<float> Detector::score(MatrixView<const float> rows) {
   return scores;
 }
 
-void Detector::score(MatrixView<const float> rows, float* scores) {
+void Detector::score(MatrixView<const float> rows, std::span<float> scores) {
   const FloatingPointEnvironment environment;
-  held(impl_).score(rows, scores, nullptr);
+  if (static_cast<std::int64_t>(scores.size()) != rows.rows) {
+    throw Error(ErrorCode::invalid_argument, "score was given room for " + std::to_string(scores.size()) +
+                                                 " scores, expected one for each of " + std::to_string(rows.rows) +
+                                                 " rows");
+  }
+  held(impl_).score(rows, scores.data(), nullptr);
 }
 
 std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::vector<float>& method_scores) {

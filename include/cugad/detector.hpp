@@ -271,7 +271,9 @@ class CUGAD_API Detector {
   /// Scores, one per row. Batch-invariant: a row's score does not depend on the rows beside it. A row without any value
   /// has no score: NaN.
   std::vector<float> score(MatrixView<const float> rows);
-  void score(MatrixView<const float> rows, float* scores);
+  /// The same into memory of the caller's, on the host or on the detector's device: one float per row, or
+  /// Error{invalid_argument}.
+  void score(MatrixView<const float> rows, std::span<float> scores);
   /// Scores together with those of each method of an ensemble: method_scores becomes rows x methods, in the order of
   /// the option `method`.
   std::vector<float> score_methods(MatrixView<const float> rows, std::vector<float>& method_scores);
