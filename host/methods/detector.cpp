@@ -159,7 +159,7 @@ void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vec
   }
   if (!stream) stream = std::make_unique<ScoreStream>(device, transform, novelty, *model);
   if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
-  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores);
+  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores, cancel);
   if (residuals == nullptr) return;
   // From the networks' order back to the caller's.
   const std::int64_t columns = rows.columns;
@@ -286,6 +286,8 @@ void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
   held(impl_).model->member(0).sample(count, seed, rows);
   held(impl_).transform.invert({rows, count, columns()});
 }
+
+void Detector::cancel_by(const std::atomic<bool>* cancel) { held(impl_).cancel = cancel; }
 
 void Detector::use_stream(void* stream) {
   require_fitted(*this);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -84,4 +85,5 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   std::map<std::string, std::string> attachments;
 };
 
+  const std::atomic<bool>* cancel = nullptr;  ///< see Detector::cancel_by
 }  // namespace cugad

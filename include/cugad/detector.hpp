@@ -307,6 +307,10 @@ class CUGAD_API Detector {
   /// No rows before fit or load, and for a model file that kept no calibration.
   Calibration calibration() const;
 
+  /// The calls that score look at *cancel between two chunks of rows (up to some thousands), and throw Error{cancelled}
+  /// where it is true. Null (the default): they do not. The flag must outlive the calls. share() does not hand it on.
+  void cancel_by(const std::atomic<bool>* cancel);
+
   bool fitted() const;
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;

@@ -61,8 +61,7 @@ class CUGAD_API Fleet {
   /// As Detector::explain.
   std::vector<float> explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
                              std::vector<Explanation>& explanations);
-  /// score() and explain() look at *cancel between two models, and throw Error{cancelled} where it is true. Null (the
-  /// default): they do not. The flag must outlive the calls.
+  /// As Detector::cancel_by; score() and explain() look between two models, too.
   void cancel_by(const std::atomic<bool>* cancel);
   /// For each row the threshold of the model that scores it.
   std::vector<float> thresholds(std::span<const std::string> groups) const;
