@@ -385,16 +385,34 @@ const std::string* Detector::attachment(const std::string& name) const {
   return found == held(impl_).attachments.end() ? nullptr : &found->second;
 }
 
+safetensors::File Detector::Impl::to_save() const {
+  if (model == nullptr) {
+    throw Error(ErrorCode::invalid_argument, "the detector is not fitted: there is nothing to save");
+  }
+  return to_file();
+}
+
 void Detector::save(const std::string& path) const {
   const FloatingPointEnvironment environment;
-  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: there is nothing to save");
-  safetensors::write(path, held(impl_).to_file());
+  safetensors::write(path, held(impl_).to_save());
+}
+
+std::vector<std::byte> Detector::save() const {
+  const FloatingPointEnvironment environment;
+  return safetensors::to_bytes(held(impl_).to_save());
 }
 
 Detector Detector::load(const Device& device, const std::string& path) {
   const FloatingPointEnvironment environment;
   Detector detector(device);
   detector.impl_->from_file(safetensors::read(path), path);
+  return detector;
+}
+
+Detector Detector::load(const Device& device, std::span<const std::byte> bytes) {
+  const FloatingPointEnvironment environment;
+  Detector detector(device);
+  detector.impl_->from_file(safetensors::read(bytes), safetensors::in_memory);
   return detector;
 }
 

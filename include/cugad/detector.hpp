@@ -1,9 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -340,8 +340,12 @@ class CUGAD_API Detector {
 
   /// safetensors, written aside, synced and renamed. Byte-identical for identical detectors.
   void save(const std::string& path) const;
+  /// The bytes of that file.
+  std::vector<std::byte> save() const;
   /// Validates everything before use; Error{format} for a damaged or hostile file, also for one of a later version.
   static Detector load(const Device& device, const std::string& path);
+  /// The same of the bytes of a file, which are copied.
+  static Detector load(const Device& device, std::span<const std::byte> bytes);
 
  private:
   friend class Fleet;
