@@ -71,7 +71,7 @@ void score_one_row(benchmark::State& state, bool by_c) {
         state.SkipWithError(cugad_last_error());
       }
     } else {
-      both.detector->score({both.rows.data(), 1, columns}, &score);
+      both.detector->score({both.rows.data(), 1, columns}, {&score, 1});
     }
     benchmark::DoNotOptimize(score);
   }

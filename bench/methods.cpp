@@ -107,14 +107,14 @@ void method_score(benchmark::State& state, const Measured& measured, int rows) {
   const StackView<float> x = uniform(context, arena, 1, rows, columns, 1), scores = arena.stack("scores", 1, rows, 1);
   context.synchronize();
   const MatrixView<const float> query = x.model(0);
-  detector.score(query, scores.data);
+  detector.score(query, {scores.data, static_cast<std::size_t>(rows)});
   detector.use_stream(context.stream());
   float one = 0.0f;
-  detector.score({query.row(rows - 1), 1, columns}, &one);
+  detector.score({query.row(rows - 1), 1, columns}, {&one, 1});
   if (download(context, scores.data + rows - 1, 1).front() != one) {
     return state.SkipWithError("a row's score depends on its batch");
   }
-  measure(state, context, [&](std::int64_t) { detector.score(query, scores.data); });
+  measure(state, context, [&](std::int64_t) { detector.score(query, {scores.data, static_cast<std::size_t>(rows)}); });
   count(state, "rows/s", static_cast<double>(rows), 0, 0);
 }
 
@@ -131,11 +131,11 @@ void score_one_row(benchmark::State& state, Method method) {
   Detector detector(device, options);
   detector.fit({data.data(), 2000, width});
   std::vector<float> together(3);
-  detector.score({data.data(), 3, width}, together.data());
+  detector.score({data.data(), 3, width}, together);
   float score = 0.0f;
   std::int64_t row = 0;
   for (auto _ : state) {
-    detector.score({data.data() + row * width, 1, width}, &score);
+    detector.score({data.data() + row * width, 1, width}, {&score, 1});
     if (row < 3 && score != together[static_cast<std::size_t>(row)]) {
       return state.SkipWithError("a row's score depends on its batch");
     }
@@ -144,7 +144,7 @@ void score_one_row(benchmark::State& state, Method method) {
   count(state, "rows/s", 1.0, 0, 0);
   const std::size_t before = device.memory().bytes;
   Detector other = detector.share();
-  other.score({data.data(), 1, width}, &score);
+  other.score({data.data(), 1, width}, {&score, 1});
   state.counters["handle_bytes"] = static_cast<double>(device.memory().bytes - before);
 }
 

@@ -50,10 +50,10 @@ void detector_score(benchmark::State& state) {
   Detector detector(Device::open(chosen_device(), 1), options);
   detector.fit({data.data(), 2000, columns});
   std::vector<float> scores(static_cast<std::size_t>(rows)), one(1);
-  detector.score({data.data(), rows, columns}, scores.data());
-  detector.score({data.data() + (rows - 1) * columns, 1, columns}, one.data());
+  detector.score({data.data(), rows, columns}, scores);
+  detector.score({data.data() + (rows - 1) * columns, 1, columns}, one);
   if (one[0] != scores.back()) return state.SkipWithError("a row's score depends on its batch");
-  for (auto _ : state) detector.score({data.data(), rows, columns}, scores.data());
+  for (auto _ : state) detector.score({data.data(), rows, columns}, scores);
   count(state, "rows/s", static_cast<double>(rows), 0, 0);
 }
 

@@ -82,7 +82,7 @@ int run(const char* device_name) {
     // A real pipeline has kernels here that write x on the stream. One buffer serves all batches: the stream keeps the
     // order, so the next batch is not copied before this one is scored.
     copy(x.get(), incoming.data() + first * columns, batch_rows * columns, stream);
-    detector.score({x.get(), batch_rows, columns}, score.get());
+    detector.score({x.get(), batch_rows, columns}, {score.get(), batch_rows});
     // And kernels here that read the scores on the stream.
     copy(scores.data() + first, score.get(), batch_rows, stream);
   }

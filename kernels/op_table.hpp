@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cugad/device.hpp"
 #include "cugad/ops.hpp"
 
 /// How a backend offers its ops: one entry per op, generated from CUGAD_OPS.

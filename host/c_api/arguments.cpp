@@ -29,6 +29,36 @@ std::string text_of(const char* text, const char* name) {
   return text;
 }
 
+std::vector<std::string> texts_of(const char* const* texts, std::int64_t count, const char* name) {
+  require_extent(texts, count, sizeof(const char*), name);
+  std::vector<std::string> list;
+  list.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (texts[i] == nullptr) refuse(std::string(name) + "[" + std::to_string(i) + "] is NULL");
+    list.emplace_back(texts[i]);
+  }
+  return list;
+}
+
+std::span<const std::byte> bytes_of(const void* bytes, std::size_t size) {
+  if (size > 0) require(bytes, "bytes");
+  if (size > PTRDIFF_MAX) refuse("size is " + std::to_string(size) + ", expected what memory can hold");
+  return {static_cast<const std::byte*>(bytes), size};
+}
+
+void start_bytes(const void** bytes, std::size_t* size) {
+  require(bytes, "bytes");
+  *bytes = nullptr;
+  require(size, "size");
+  *size = 0;
+}
+
+std::size_t index_of(std::int64_t index, std::size_t count, const char* name) {
+  if (index >= 0 && index < static_cast<std::int64_t>(count)) return static_cast<std::size_t>(index);
+  refuse(std::string(name) + " is " + std::to_string(index) +
+         (count == 0 ? ", but there is none" : ", expected 0 to " + std::to_string(count - 1)));
+}
+
 void check_struct(const void* given, std::size_t known, const char* name) {
   std::size_t size = 0;
   std::memcpy(&size, given, sizeof size);

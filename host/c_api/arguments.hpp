@@ -3,7 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "cugad/device.hpp"
 #include "cugad/tensor.hpp"
@@ -14,6 +16,14 @@ namespace cugad::c_api {
 void require(const void* pointer, const char* name);
 /// A text that is not NULL.
 std::string text_of(const char* text, const char* name);
+/// `count` of them; none where the list is NULL and count 0.
+std::vector<std::string> texts_of(const char* const* texts, std::int64_t count, const char* name);
+/// The bytes of a model; NULL only where there are none.
+std::span<const std::byte> bytes_of(const void* bytes, std::size_t size);
+/// Where bytes are given to the caller: none, until there are some.
+void start_bytes(const void** bytes, std::size_t* size);
+/// The element's number, from 0 to `count` - 1.
+std::size_t index_of(std::int64_t index, std::size_t count, const char* name);
 
 /// The caller's struct, which begins with its size, as this version knows it. A later version's members may stay 0.
 template <class Struct>

@@ -1,3 +1,5 @@
+#include "host/c_api/describe.hpp"
+
 #include <sstream>
 
 #include "cugad/error.hpp"
@@ -5,7 +7,6 @@
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
 #include "host/methods/telemetry_json.hpp"
-#include "host/table/json.hpp"
 
 /// What a detector is, and what there is to choose.
 
@@ -58,13 +59,7 @@ std::string description(const cugad_detector& handle) {
   const Detector& detector = handle.detector;
   OrderedJson told = OrderedJson::object();
   const TakenApart parts(told);
-  told["fitted"] = detector.fitted();
-  told["method"] = get_option(detector.options(), "method");
-  told["population"] = detector.options().population;
-  told["device"] = handle.device.name();
-  told["precision"] = name_of(handle.device.precision());
-  parse_json(options_to_json(detector.options()), told["options"]);
-  put_list(told["columns"], detector.column_names());
+  describe_model(told, detector, handle.device);
   if (detector.fitted()) {
     told["threshold"] = detector.threshold();
     const Detector::Calibration calibration = detector.calibration();
@@ -149,11 +144,7 @@ cugad_status cugad_detector_column_name(cugad_detector* detector, int64_t column
     require(name, "name");
     *name = nullptr;
     const std::vector<std::string>& names = fitted(detector).column_names();
-    if (column < 0 || column >= static_cast<std::int64_t>(names.size())) {
-      throw Error(ErrorCode::invalid_argument,
-                  "column is " + std::to_string(column) + ", expected 0 to " + std::to_string(names.size() - 1));
-    }
-    *name = names[static_cast<std::size_t>(column)].c_str();
+    *name = names[index_of(column, names.size(), "column")].c_str();
   });
 }
 

@@ -21,7 +21,7 @@ cugad_status cugad_detector_create(cugad_device* device, const char* config_json
     DetectorOptions options;
     if (!config.empty()) options = options_from_json(config);
     check_options(options);  // as fit would, when more has been invested
-    *detector = new cugad_detector(*device, Detector(device->device, std::move(options)));
+    *detector = new cugad_detector(device->device, device->stream, Detector(device->device, std::move(options)));
   });
 }
 
@@ -30,7 +30,19 @@ cugad_status cugad_detector_load(cugad_device* device, const char* path, cugad_d
     require(detector, "detector");
     *detector = nullptr;
     require(device, "device");
-    *detector = new cugad_detector(*device, Detector::load(device->device, text_of(path, "path")));
+    Detector loaded = Detector::load(device->device, text_of(path, "path"));
+    *detector = new cugad_detector(device->device, device->stream, std::move(loaded));
+  });
+}
+
+cugad_status cugad_detector_load_from_memory(cugad_device* device, const void* bytes, size_t size,
+                                             cugad_detector** detector) {
+  return guard(__func__, [&] {
+    require(detector, "detector");
+    *detector = nullptr;
+    require(device, "device");
+    Detector loaded = Detector::load(device->device, bytes_of(bytes, size));
+    *detector = new cugad_detector(device->device, device->stream, std::move(loaded));
   });
 }
 
@@ -49,6 +61,16 @@ cugad_status cugad_detector_save(cugad_detector* detector, const char* path) {
   return guard(__func__, [&] {
     require(detector, "detector");
     detector->detector.save(text_of(path, "path"));
+  });
+}
+
+cugad_status cugad_detector_save_to_memory(cugad_detector* detector, const void** bytes, size_t* size) {
+  return guard(__func__, [&] {
+    start_bytes(bytes, size);
+    require(detector, "detector");
+    detector->saved = detector->detector.save();
+    *bytes = detector->saved.data();
+    *size = detector->saved.size();
   });
 }
 

@@ -116,12 +116,12 @@ void Rows::tell_lost_digits(const std::vector<std::string>& names,
   }
 }
 
-MatrixView<const float> Rows::bring(const cugad_detector& detector) {
+MatrixView<const float> Rows::bring(const Device& device, void* stream) {
   if (is_row_major_float32()) {
     return {static_cast<const float*>(given_.data), given_.rows, given_.columns, given_.row_stride};
   }
-  if (void* const stream = detector.stream(); stream != nullptr) {
-    Backend& backend = detector.device.backend();
+  if (stream != nullptr) {
+    Backend& backend = device.backend();
     if (backend.is_recording(stream)) {
       throw Error(ErrorCode::unsupported,
                   "x is copied, which cannot be while the stream is captured: give row-major "

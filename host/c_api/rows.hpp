@@ -7,7 +7,6 @@
 
 #include "cugad/cugad.h"
 #include "host/c_api/arguments.hpp"
-#include "host/c_api/handles.hpp"
 
 namespace cugad::c_api {
 
@@ -22,9 +21,9 @@ class Rows {
   std::int64_t rows() const { return given_.rows; }
   /// Where the caller's rows lie.
   const Extent& extent() const { return extent_; }
-  /// The rows, after the work on the detector's stream if they are copied. Throws Error{invalid_argument} for a finite
-  /// number that float32 cannot hold, Error{unsupported} for a copy while the stream is captured.
-  MatrixView<const float> bring(const cugad_detector& detector);
+  /// The rows, after the work on the device's stream (null: none) if they are copied. Throws Error{invalid_argument}
+  /// for a finite number that float32 cannot hold, Error{unsupported} for a copy while the stream is captured.
+  MatrixView<const float> bring(const Device& device, void* stream);
   /// Tells of each column of float64 whose values are so close together, and so far from 0, that float32 makes few of
   /// them. `names`: of the columns; empty: their numbers. The rows were brought before.
   void tell_lost_digits(const std::vector<std::string>& names,

@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "cugad/error.hpp"
 #include "host/c_api/arguments.hpp"
+#include "host/c_api/fit_controls.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
+#include "host/c_api/results.hpp"
 #include "host/c_api/rows.hpp"
 
 using namespace cugad;
@@ -33,23 +36,13 @@ Rows rows_for(cugad_detector* detector, const Source& source) {
   return x;
 }
 
-void copy_to(const std::vector<float>& values, float* target) {
-  if (target != nullptr) std::copy(values.begin(), values.end(), target);
-}
-
-std::int64_t product(std::int64_t rows, std::int64_t each, const char* name) {
-  std::int64_t count = 0;
-  if (!__builtin_mul_overflow(rows, each, &count)) return count;
-  throw Error(ErrorCode::invalid_argument, std::string(name) + " has " + std::to_string(rows) + " x " +
-                                               std::to_string(each) + " elements, expected what memory can hold");
-}
-
 template <class Source>
 void score(cugad_detector* detector, const Source& source, float* scores) {
   Rows x = rows_for(detector, source);
+  const CancelOnce once{detector->cancel};
   require_array(detector->device, scores, x.rows(), "scores");
   require_apart(x.extent(), scores, x.rows(), "scores");
-  detector->detector.score(x.bring(*detector), scores);
+  detector->detector.score(x.bring(detector->device, detector->stream()), {scores, static_cast<std::size_t>(x.rows())});
   if (detector->stream() == nullptr) detector->detector.synchronize();
 }
 
@@ -62,13 +55,14 @@ void require_optional(const cugad_detector& detector, const Rows& x, const float
 template <class Source>
 void score_methods(cugad_detector* detector, const Source& source, float* scores, float* method_scores) {
   Rows x = rows_for(detector, source);
+  const CancelOnce once{detector->cancel};
   const auto methods = static_cast<std::int64_t>(1 + detector->detector.options().ensemble.size());
   const std::int64_t count = product(x.rows(), methods, "method_scores");
   require_host_array(detector->device, method_scores, count, "method_scores");
   require_apart(x.extent(), method_scores, count, "method_scores");
   require_optional(*detector, x, scores);
   std::vector<float> of_methods;
-  copy_to(detector->detector.score_methods(x.bring(*detector), of_methods), scores);
+  copy_to(detector->detector.score_methods(x.bring(detector->device, detector->stream()), of_methods), scores);
   copy_to(of_methods, method_scores);
 }
 
@@ -76,6 +70,7 @@ template <class Source>
 void explain(cugad_detector* detector, const Source& source, std::int32_t count, float* scores,
              std::int32_t* column_indices, float* residuals) {
   Rows x = rows_for(detector, source);
+  const CancelOnce once{detector->cancel};
   if (count < 1) {
     throw Error(ErrorCode::invalid_argument, "count is " + std::to_string(count) + ", expected at least 1");
   }
@@ -86,13 +81,8 @@ void explain(cugad_detector* detector, const Source& source, std::int32_t count,
   require_apart(x.extent(), residuals, cells, "residuals");
   require_optional(*detector, x, scores);
   std::vector<Explanation> explanations;
-  copy_to(detector->detector.explain(x.bring(*detector), count, explanations), scores);
-  for (const Explanation& row : explanations) {
-    std::fill(std::copy(row.column.begin(), row.column.end(), column_indices), column_indices + count, -1);
-    std::fill(std::copy(row.residual.begin(), row.residual.end(), residuals), residuals + count, 0.0f);
-    column_indices += count;
-    residuals += count;
-  }
+  copy_to(detector->detector.explain(x.bring(detector->device, detector->stream()), count, explanations), scores);
+  copy_to(explanations, count, column_indices, residuals);
 }
 
 }  // namespace
@@ -152,12 +142,8 @@ cugad_status cugad_detector_probability(cugad_detector* detector, const float* s
     require(detector, "detector");
     require_host_array(detector->device, scores, count, "scores");
     require_host_array(detector->device, probabilities, count, "probabilities");
-    if (kind != CUGAD_PROBABILITY_RANK && kind != CUGAD_PROBABILITY_GAUSSIAN) {
-      throw Error(ErrorCode::invalid_argument, "kind is " + std::to_string(kind) +
-                                                   ", expected CUGAD_PROBABILITY_RANK or CUGAD_PROBABILITY_GAUSSIAN");
-    }
-    const Probability asked = kind == CUGAD_PROBABILITY_RANK ? Probability::rank : Probability::gaussian;
-    copy_to(detector->detector.probability({scores, static_cast<std::size_t>(count)}, asked), probabilities);
+    const std::span<const float> given(scores, static_cast<std::size_t>(count));
+    copy_to(detector->detector.probability(given, probability_kind(kind)), probabilities);
   });
 }
 

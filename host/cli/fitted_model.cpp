@@ -117,6 +117,7 @@ void check_header(const TableEncoder& encoder, const TableReader& reader, const 
 /// The model with what its attachments say.
 FittedModel with_table(Detector detector, const std::string& path) {
   FittedModel model{.detector = std::move(detector)};
+  model.detector.cancel_by(&cancel_flag());
   if (const std::string* text = model.detector.attachment(encoder_key)) {
     model.encoder = TableEncoder::from_json(*text);
     if (static_cast<std::int64_t>(model.encoder->feature_names().size()) != model.detector.columns()) {

@@ -21,7 +21,7 @@ std::vector<float> score_with_status(Detector& detector, const Matrix& rows, boo
   for (std::int64_t first = 0; first < rows.rows; first += rows_per_call) {
     stop_if_cancelled();
     const std::int64_t count = std::min(rows_per_call, rows.rows - first);
-    detector.score(MatrixView<const float>(rows.row(first), count, rows.columns), scores.data() + first);
+    detector.score({rows.row(first), count, rows.columns}, std::span(scores).subspan(first, count));
     status.update(first + count, rows.rows);
   }
   return scores;

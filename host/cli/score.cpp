@@ -24,9 +24,6 @@
 namespace cugad::cli {
 namespace {
 
-/// Rows scored between two looks at the cancel flag. Scores do not depend on it.
-constexpr std::int64_t rows_per_call = 2048;
-
 /// Which columns are written beside the score.
 struct CsvColumns {
   bool row = false, anomaly = false;  ///< those of a file
@@ -49,21 +46,8 @@ Scores score_rows(FittedModel& model, const Matrix& rows, const std::vector<std:
                   bool per_method = false) {
   stop_if_cancelled();
   Scores scores;
-  if (per_method) model.detector.score_methods(rows.view(), scores.of_methods);
-  if (model.fleet) {
-    scores.score = model.score(rows.view(), groups, explained, scores.explanations);
-    return scores;
-  }
-  scores.score.resize(static_cast<std::size_t>(rows.rows));
-  for (std::int64_t first = 0; first < rows.rows; first += rows_per_call) {
-    stop_if_cancelled();
-    const std::int64_t count = std::min(rows_per_call, rows.rows - first);
-    const MatrixView<const float> part(rows.row(first), count, rows.columns);
-    std::vector<Explanation> explanations;
-    const std::vector<float> score = model.score(part, {}, explained, explanations);
-    std::copy(score.begin(), score.end(), scores.score.begin() + first);
-    std::move(explanations.begin(), explanations.end(), std::back_inserter(scores.explanations));
-  }
+  if (per_method) model.detector.score_methods(rows, scores.of_methods);
+  scores.score = model.score(rows, groups, explained, scores.explanations);
   return scores;
 }
 

@@ -159,7 +159,7 @@ void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vec
   }
   if (!stream) stream = std::make_unique<ScoreStream>(device, transform, novelty, *model);
   if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
-  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores);
+  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores, cancel);
   if (residuals == nullptr) return;
   // From the networks' order back to the caller's.
   const std::int64_t columns = rows.columns;
@@ -231,9 +231,14 @@ std::vector<float> Detector::score(MatrixView<const float> rows) {
   return scores;
 }
 
-void Detector::score(MatrixView<const float> rows, float* scores) {
+void Detector::score(MatrixView<const float> rows, std::span<float> scores) {
   const FloatingPointEnvironment environment;
-  held(impl_).score(rows, scores, nullptr);
+  if (static_cast<std::int64_t>(scores.size()) != rows.rows) {
+    throw Error(ErrorCode::invalid_argument, "score was given room for " + std::to_string(scores.size()) +
+                                                 " scores, expected one for each of " + std::to_string(rows.rows) +
+                                                 " rows");
+  }
+  held(impl_).score(rows, scores.data(), nullptr);
 }
 
 std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::vector<float>& method_scores) {
@@ -281,6 +286,8 @@ void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
   held(impl_).model->member(0).sample(count, seed, rows);
   held(impl_).transform.invert({rows, count, columns()});
 }
+
+void Detector::cancel_by(const std::atomic<bool>* cancel) { held(impl_).cancel = cancel; }
 
 void Detector::use_stream(void* stream) {
   require_fitted(*this);
@@ -378,16 +385,34 @@ const std::string* Detector::attachment(const std::string& name) const {
   return found == held(impl_).attachments.end() ? nullptr : &found->second;
 }
 
+safetensors::File Detector::Impl::to_save() const {
+  if (model == nullptr) {
+    throw Error(ErrorCode::invalid_argument, "the detector is not fitted: there is nothing to save");
+  }
+  return to_file();
+}
+
 void Detector::save(const std::string& path) const {
   const FloatingPointEnvironment environment;
-  if (!fitted()) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: there is nothing to save");
-  safetensors::write(path, held(impl_).to_file());
+  safetensors::write(path, held(impl_).to_save());
+}
+
+std::vector<std::byte> Detector::save() const {
+  const FloatingPointEnvironment environment;
+  return safetensors::to_bytes(held(impl_).to_save());
 }
 
 Detector Detector::load(const Device& device, const std::string& path) {
   const FloatingPointEnvironment environment;
   Detector detector(device);
   detector.impl_->from_file(safetensors::read(path), path);
+  return detector;
+}
+
+Detector Detector::load(const Device& device, std::span<const std::byte> bytes) {
+  const FloatingPointEnvironment environment;
+  Detector detector(device);
+  detector.impl_->from_file(safetensors::read(bytes), safetensors::in_memory);
   return detector;
 }
 

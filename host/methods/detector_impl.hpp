@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -62,6 +63,8 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   /// As a model file, and back (host/methods/model_file.cpp). from_file checks every value; Error{format} names the
   /// path and the field.
   safetensors::File to_file() const;
+  /// to_file() for the caller: Error{invalid_argument} before fit or load.
+  safetensors::File to_save() const;
   void from_file(const safetensors::File& file, const std::string& path);
   /// All of the file but its networks, for which the shapes of the tensors are enough.
   void read_settings(const safetensors::File& file, const std::string& path);
@@ -80,6 +83,7 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   float threshold = 0.0f;
   std::optional<ScoreCalibration> calibration;  ///< older model files have none
   std::map<std::string, std::string> attachments;
+  const std::atomic<bool>* cancel = nullptr;  ///< see Detector::cancel_by
 };
 
 }  // namespace cugad

@@ -8,6 +8,7 @@
 #include "host/methods/fitting.hpp"
 #include "host/methods/fleet_impl.hpp"
 #include "host/methods/held.hpp"
+#include "host/methods/stop_scoring.hpp"
 #include "kernels/cpu/parallel.hpp"
 
 namespace cugad {
@@ -74,10 +75,7 @@ void Fleet::Impl::make_scorers() {
 void Fleet::Impl::score_with_each(
     const RowsOfModels& rows,
     const std::function<void(Detector& detector, std::span<const std::int64_t> rows)>& visit) {
-  const auto stop_if_asked = [&] {
-    if (cancel != nullptr && cancel->load()) throw Error(ErrorCode::cancelled, "scoring was stopped");
-  };
-  stop_if_asked();
+  stop_scoring_if(cancel);
   const auto of_pooled = rows.find(pooled_model);
   if (of_pooled != rows.end()) {
     if (!ready_pooled) ready_pooled = make(pooled_model);
@@ -110,7 +108,7 @@ void Fleet::Impl::score_with_each(
       const Work& work = all[static_cast<std::size_t>(w)];
       for (const auto* part : {&work.ready, &work.missing}) {
         for (const auto& [model, numbers] : *part) {
-          stop_if_asked();
+          stop_scoring_if(cancel);
           visit(work.models->get(model, [&](std::int64_t missing) { return make_ready(missing); }), numbers);
         }
       }
@@ -155,6 +153,7 @@ std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const 
   std::vector<float> scores(groups.size());
   if (count > 0) explanations.assign(groups.size(), {});
   d.score_with_each(d.rows_of_models(groups), [&](Detector& detector, std::span<const std::int64_t> numbers) {
+    detector.cancel_by(d.cancel);
     for (std::size_t first = 0; first < numbers.size(); first += rows_at_a_time) {
       const auto part = numbers.subspan(first, std::min<std::size_t>(rows_at_a_time, numbers.size() - first));
       Matrix own(static_cast<std::int64_t>(part.size()), rows.columns);

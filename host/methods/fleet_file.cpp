@@ -64,6 +64,11 @@ std::vector<FleetGroup> read_groups(const Reader& reader) {
   return groups;
 }
 
+bool says_fleet(const std::map<std::string, std::string>& metadata) {
+  const auto format = metadata.find("format");
+  return format != metadata.end() && format->second == format_name;
+}
+
 }  // namespace
 
 safetensors::File Fleet::Impl::to_file() const {
@@ -198,6 +203,12 @@ void Fleet::save(const std::string& path) const {
   safetensors::write(path, held(impl_).to_file());
 }
 
+std::vector<std::byte> Fleet::save() const {
+  const FloatingPointEnvironment environment;
+  held(impl_).require_fitted();
+  return safetensors::to_bytes(held(impl_).to_file());
+}
+
 Fleet Fleet::load(const Device& device, const std::string& path) {
   const FloatingPointEnvironment environment;
   Fleet fleet(device);
@@ -205,10 +216,14 @@ Fleet Fleet::load(const Device& device, const std::string& path) {
   return fleet;
 }
 
-bool Fleet::is_fleet(const std::string& path) {
-  const auto metadata = safetensors::read_metadata(path);
-  const auto format = metadata.find("format");
-  return format != metadata.end() && format->second == format_name;
+Fleet Fleet::load(const Device& device, std::span<const std::byte> bytes) {
+  const FloatingPointEnvironment environment;
+  Fleet fleet(device);
+  fleet.impl_->from_file(safetensors::read(bytes), safetensors::in_memory);
+  return fleet;
 }
+
+bool Fleet::is_fleet(const std::string& path) { return says_fleet(safetensors::read_metadata(path)); }
+bool Fleet::is_fleet(std::span<const std::byte> bytes) { return says_fleet(safetensors::read_metadata(bytes)); }
 
 }  // namespace cugad

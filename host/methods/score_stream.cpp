@@ -5,6 +5,7 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/methods/stop_scoring.hpp"
 
 namespace cugad {
 
@@ -83,7 +84,8 @@ AnomalyModel::Beside ScoreStream::look_at_cells(Context& context, MatrixView<con
   return {absent, surprise.slice_models(0, 1)};
 }
 
-void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores) {
+void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores,
+                        const std::atomic<bool>* cancel) {
   const std::int64_t columns = transform_.columns();
   const bool staged = !backend_.is_device_pointer(rows.data), fetched = !backend_.is_device_pointer(scores);
   Context& context = model_.context();
@@ -100,6 +102,7 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
   if (staged && rows.rows > 0) stage(stages_[0], part(0));
   int now = 0;
   for (std::int64_t first = 0; first < rows.rows; first += chunk_, now = 1 - now) {
+    stop_scoring_if(cancel);
     MatrixView<const float> chunk = part(first);
     const std::int64_t count = chunk.rows;
     if (staged) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+
 #include "host/methods/ensemble.hpp"
 #include "host/methods/novelty.hpp"
 #include "host/methods/transform.hpp"
@@ -22,7 +24,9 @@ class ScoreStream {
   /// columns in the networks' order.
   /// method_scores (optional): rows x methods on the host, each method's own score. Scores on the host are there on
   /// return; scores on the device follow in the order of context().stream().
-  void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores);
+  /// cancel: see Detector::cancel_by.
+  void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores,
+             const std::atomic<bool>* cancel = nullptr);
 
  private:
   /// Rows on their way to the device.

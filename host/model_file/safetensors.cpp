@@ -8,6 +8,7 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <cstring>
 #include <new>
 #include <string_view>
 #include <system_error>
@@ -77,10 +78,22 @@ Header lay_out(const File& file) {
 
 [[noreturn]] void fail_reading_with_errno() { fail_reading(std::generic_category().message(errno)); }
 
-/// A regular file of known size.
+/// Bytes of known size.
 class Source {
  public:
-  explicit Source(const std::string& path) {
+  virtual ~Source() = default;
+  std::uint64_t size() const { return size_; }
+  /// Within the size.
+  virtual void read(std::uint64_t position, void* to, std::uint64_t bytes) const = 0;
+
+ protected:
+  std::uint64_t size_ = 0;
+};
+
+/// A regular file.
+class FileSource : public Source {
+ public:
+  explicit FileSource(const std::string& path) {
     if (path.find('\0') != std::string::npos) fail_reading("the path holds a zero byte");
     // Opening a pipe would wait for its other end before it can be refused.
     descriptor_ = FileDescriptor(
@@ -92,9 +105,7 @@ class Source {
     size_ = static_cast<std::uint64_t>(status.st_size);
   }
 
-  std::uint64_t size() const { return size_; }
-
-  void read(std::uint64_t position, void* to, std::uint64_t bytes) const {
+  void read(std::uint64_t position, void* to, std::uint64_t bytes) const override {
     char* next = static_cast<char*>(to);
     while (bytes > 0) {
       const ssize_t got =
@@ -109,7 +120,18 @@ class Source {
 
  private:
   FileDescriptor descriptor_;
-  std::uint64_t size_ = 0;
+};
+
+class MemorySource : public Source {
+ public:
+  explicit MemorySource(std::span<const std::byte> bytes) : bytes_(bytes) { size_ = bytes.size(); }
+
+  void read(std::uint64_t position, void* to, std::uint64_t bytes) const override {
+    if (bytes > 0) std::memcpy(to, bytes_.data() + position, bytes);
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
 };
 
 std::uint64_t read_header_bytes(const Source& source) {
@@ -157,48 +179,81 @@ File read_file(const Source& source) {
   return file;
 }
 
+/// The length of the header and the header: all that stands before the values.
+std::string head_of(const File& file) {
+  const std::string json = format_header(lay_out(file));
+  const auto length = std::bit_cast<std::array<char, length_bytes>>(static_cast<std::uint64_t>(json.size()));
+  return std::string(length.data(), length.size()) + json;
+}
+
+template <class Append>
+void append_values(const File& file, const Append& append) {
+  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f64));
+  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f32));
+}
+
+std::string path_in_quotes(const std::string& path) { return fmt::format("\"{}\"", path); }
+
+/// What `read` gives; errors name what was read.
+template <class Read>
+auto reading(const std::string& name, const Read& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("cannot read {}: {}", name, error.what()));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::out_of_memory, fmt::format("cannot read {}: its values do not fit in memory", name));
+  }
+}
+
 }  // namespace
 
 void write(const std::string& path, const File& file) {
-  std::string json;
+  std::string header;
   try {
-    json = format_header(lay_out(file));
+    header = head_of(file);
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("cannot write \"{}\": {}", path, error.what()));
   }
-  const auto header_bytes = std::bit_cast<std::array<char, length_bytes>>(static_cast<std::uint64_t>(json.size()));
   write_file_atomically(path, [&](const std::function<void(std::string_view)>& append) {
-    append({header_bytes.data(), header_bytes.size()});
-    append(json);
-    for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f64));
-    for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f32));
+    append(header);
+    append_values(file, append);
   });
+}
+
+std::vector<std::byte> to_bytes(const File& file) {
+  std::vector<std::byte> bytes;
+  const auto append = [&](std::string_view part) {
+    const auto* begin = reinterpret_cast<const std::byte*>(part.data());
+    bytes.insert(bytes.end(), begin, begin + part.size());
+  };
+  const std::string header = head_of(file);
+  std::size_t size = header.size();
+  append_values(file, [&](std::string_view part) { size += part.size(); });
+  bytes.reserve(size);
+  append(header);
+  append_values(file, append);
+  return bytes;
 }
 
 void check_metadata(const std::map<std::string, std::string>& metadata) {
   format_header({.metadata = metadata, .tensors = {}});
 }
 
-namespace {
-
-/// What `read` makes of the file; errors name the path.
-template <class Read>
-auto reading(const std::string& path, const Read& read) {
-  try {
-    return read(Source(path));
-  } catch (const Error& error) {
-    throw Error(error.code(), fmt::format("cannot read \"{}\": {}", path, error.what()));
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::out_of_memory, fmt::format("cannot read \"{}\": its values do not fit in memory", path));
-  }
+File read(const std::string& path) {
+  return reading(path_in_quotes(path), [&] { return read_file(FileSource(path)); });
 }
 
-}  // namespace
-
-File read(const std::string& path) { return reading(path, read_file); }
+File read(std::span<const std::byte> bytes) {
+  return reading(in_memory, [&] { return read_file(MemorySource(bytes)); });
+}
 
 std::map<std::string, std::string> read_metadata(const std::string& path) {
-  return reading(path, [](const Source& source) { return std::move(read_header(source).first.metadata); });
+  return reading(path_in_quotes(path), [&] { return std::move(read_header(FileSource(path)).first.metadata); });
+}
+
+std::map<std::string, std::string> read_metadata(std::span<const std::byte> bytes) {
+  return reading(in_memory, [&] { return std::move(read_header(MemorySource(bytes)).first.metadata); });
 }
 
 }  // namespace cugad::safetensors

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,8 @@ struct File {
 
 /// Atomic; see write_file_atomically.
 void write(const std::string& path, const File& file);
+/// The bytes that write() puts into a file.
+std::vector<std::byte> to_bytes(const File& file);
 
 /// Error{invalid_argument} where no file could hold this metadata: text that is not UTF-8, a header over the limit.
 void check_metadata(const std::map<std::string, std::string>& metadata);
@@ -29,7 +33,11 @@ void check_metadata(const std::map<std::string, std::string>& metadata);
 /// Checks header length, JSON, dtypes, shape products, offsets, overlaps and gaps against the file size before
 /// allocating; Error{format} with path and reason for anything damaged, Error{input_output} if it cannot be read.
 File read(const std::string& path);
+/// The same of the bytes of a file; messages call them in_memory.
+File read(std::span<const std::byte> bytes);
+inline constexpr const char* in_memory = "the model in memory";
 /// The metadata alone, without reading the tensors.
 std::map<std::string, std::string> read_metadata(const std::string& path);
+std::map<std::string, std::string> read_metadata(std::span<const std::byte> bytes);
 
 }  // namespace cugad::safetensors

@@ -4,13 +4,16 @@
 
 namespace cugad {
 
+std::vector<std::string> number_texts(const Column& column) {
+  std::vector<std::string> texts;
+  texts.reserve(column.numbers.size());
+  for (const double number : column.numbers) texts.push_back(number_text(number));
+  return texts;
+}
+
 std::vector<std::string> row_groups(const Table& table, const std::string& column) {
   const Column& source = table.columns[table.find(column)];
-  if (source.is_text) return source.texts;
-  std::vector<std::string> groups;
-  groups.reserve(source.numbers.size());
-  for (const double number : source.numbers) groups.push_back(number_text(number));
-  return groups;
+  return source.is_text ? source.texts : number_texts(source);
 }
 
 }  // namespace cugad

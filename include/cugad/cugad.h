@@ -122,6 +122,9 @@ CUGAD_API cugad_status cugad_device_memory(cugad_device* device, int64_t* bytes,
 CUGAD_API cugad_status cugad_detector_create(cugad_device* device, const char* config_json, cugad_detector** detector);
 /* From a model file. A damaged or hostile file is CUGAD_ERROR_FORMAT. */
 CUGAD_API cugad_status cugad_detector_load(cugad_device* device, const char* path, cugad_detector** detector);
+/* From the bytes of a model file, which are copied; they may be hostile, too. */
+CUGAD_API cugad_status cugad_detector_load_from_memory(cugad_device* device, const void* bytes, size_t size,
+                                                       cugad_detector** detector);
 /* Another scoring handle on the same model: one copy of weights, transform and calibration, with working memory and a
  * stream of its own. Both may score at the same time, in different threads, and give the same bits; the model lives as
  * long as one of them does. Fitting one of them gives that handle a model of its own and leaves the others as they are.
@@ -131,6 +134,9 @@ CUGAD_API cugad_status cugad_detector_share(cugad_detector* detector, cugad_dete
 CUGAD_API void cugad_detector_destroy(cugad_detector* detector);
 /* Written aside, synced and renamed: an existing file is replaced whole or not at all. */
 CUGAD_API cugad_status cugad_detector_save(cugad_detector* detector, const char* path);
+/* The bytes that cugad_detector_save writes. They are the handle's: until the next call of this function on it, or
+ * until it goes. */
+CUGAD_API cugad_status cugad_detector_save_to_memory(cugad_detector* detector, const void** bytes, size_t* size);
 /* A stream of the detector's own, see cugad_device_use_stream; NULL: the device's again. */
 CUGAD_API cugad_status cugad_detector_use_stream(cugad_detector* detector, void* stream);
 /* Waits for the work that the detector was given. */
@@ -183,9 +189,9 @@ CUGAD_API cugad_status cugad_detector_fit_with(cugad_detector* detector, const f
  * far from 0 and so close together that float32 makes few of them. */
 CUGAD_API cugad_status cugad_detector_fit_matrix(cugad_detector* detector, const cugad_matrix* x,
                                                  const cugad_fit_controls* controls);
-/* From any thread, from a callback of the fit, or from a signal handler: the fit that is running, or else the next one,
- * saves its checkpoint (if it was given a directory) and returns CUGAD_ERROR_CANCELLED at its next step. After the last
- * step it comes too late. */
+/* From any thread, from a callback of the fit, or from a signal handler: the fit or scoring that is running, or else
+ * the next one, returns CUGAD_ERROR_CANCELLED: a fit at its next step, after it has saved its checkpoint (if it was
+ * given a directory), scoring at its next chunk of rows (some thousands). After the last of them it comes too late. */
 CUGAD_API cugad_status cugad_detector_cancel(cugad_detector* detector);
 
 /* ---- Scoring ---- */
@@ -248,7 +254,8 @@ CUGAD_API cugad_status cugad_detector_column_name(cugad_detector* detector, int6
 /* Methods of the ensemble: 1 where there is one. */
 CUGAD_API cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods);
 /* One JSON object: "fitted", "method", "population", "device", "precision", "options" (all of them, as used),
- * "columns" (names) and, after fit or load, "threshold", "calibration" ("rows", "folds") and "search_path". */
+ * "options_without_effect" (names of those that change nothing about this detector), "columns" (names) and, after fit
+ * or load, "threshold", "calibration" ("rows", "folds") and "search_path". */
 CUGAD_API cugad_status cugad_detector_describe(cugad_detector* detector, const char** json);
 /* What each model did at the end of its training, as a JSON list with an object for each model of each method, in the
  * order of training: the members of cugad_model_telemetry. A number that is not finite is null. */

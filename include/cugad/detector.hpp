@@ -1,9 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -271,7 +271,9 @@ class CUGAD_API Detector {
   /// Scores, one per row. Batch-invariant: a row's score does not depend on the rows beside it. A row without any value
   /// has no score: NaN.
   std::vector<float> score(MatrixView<const float> rows);
-  void score(MatrixView<const float> rows, float* scores);
+  /// The same into memory of the caller's, on the host or on the detector's device: one float per row, or
+  /// Error{invalid_argument}.
+  void score(MatrixView<const float> rows, std::span<float> scores);
   /// Scores together with those of each method of an ensemble: method_scores becomes rows x methods, in the order of
   /// the option `method`.
   std::vector<float> score_methods(MatrixView<const float> rows, std::vector<float>& method_scores);
@@ -305,6 +307,10 @@ class CUGAD_API Detector {
   /// No rows before fit or load, and for a model file that kept no calibration.
   Calibration calibration() const;
 
+  /// The calls that score look at *cancel between two chunks of rows (up to some thousands), and throw Error{cancelled}
+  /// where it is true. Null (the default): they do not. The flag must outlive the calls. share() does not hand it on.
+  void cancel_by(const std::atomic<bool>* cancel);
+
   bool fitted() const;
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;
@@ -334,8 +340,12 @@ class CUGAD_API Detector {
 
   /// safetensors, written aside, synced and renamed. Byte-identical for identical detectors.
   void save(const std::string& path) const;
+  /// The bytes of that file.
+  std::vector<std::byte> save() const;
   /// Validates everything before use; Error{format} for a damaged or hostile file, also for one of a later version.
   static Detector load(const Device& device, const std::string& path);
+  /// The same of the bytes of a file, which are copied.
+  static Detector load(const Device& device, std::span<const std::byte> bytes);
 
  private:
   friend class Fleet;

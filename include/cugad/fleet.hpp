@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -61,8 +62,7 @@ class CUGAD_API Fleet {
   /// As Detector::explain.
   std::vector<float> explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
                              std::vector<Explanation>& explanations);
-  /// score() and explain() look at *cancel between two models, and throw Error{cancelled} where it is true. Null (the
-  /// default): they do not. The flag must outlive the calls.
+  /// As Detector::cancel_by; score() and explain() look between two models, too.
   void cancel_by(const std::atomic<bool>* cancel);
   /// For each row the threshold of the model that scores it.
   std::vector<float> thresholds(std::span<const std::string> groups) const;
@@ -95,11 +95,15 @@ class CUGAD_API Fleet {
   void attach(const std::string& name, const std::string& text);
   const std::string* attachment(const std::string& name) const;
 
-  /// One safetensors file, written as Detector::save does; load checks as Detector::load does.
+  /// One safetensors file, or its bytes, as of Detector::save; load checks as Detector::load does.
   void save(const std::string& path) const;
+  std::vector<std::byte> save() const;
   static Fleet load(const Device& device, const std::string& path);
-  /// Whether the file says that it holds a fleet; false for anything else.
+  static Fleet load(const Device& device, std::span<const std::byte> bytes);
+  /// Whether the file, or its bytes, says that it holds a fleet; false for another safetensors file, an Error as of
+  /// load() for anything else.
   static bool is_fleet(const std::string& path);
+  static bool is_fleet(std::span<const std::byte> bytes);
 
  private:
   struct Impl;

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 
-#include "cugad/device.hpp"
 #include "cugad/export.h"
 #include "cugad/rng.hpp"
 #include "cugad/tensor.hpp"
@@ -25,6 +24,8 @@
 /// 0 in arithmetic, on the CPU on x86 only; copies and rankings keep them. The caller's mode of arithmetic stays as it
 /// was.
 namespace cugad {
+
+class Context;  // cugad/device.hpp
 
 enum class Activation : std::int32_t { identity, relu, leaky_relu, sigmoid, tanh };
 enum class Distance : std::int32_t { l1, l2, squared };

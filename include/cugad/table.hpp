@@ -25,6 +25,9 @@ struct Matrix {
   const float* row(std::int64_t r) const { return data.data() + r * columns; }
   MatrixView<const float> view() const { return {data.data(), rows, columns}; }
   MatrixView<float> view() { return {data.data(), rows, columns}; }
+  /// A matrix may be given wherever a view is taken.
+  operator MatrixView<const float>() const { return view(); }
+  operator MatrixView<float>() { return view(); }
 };
 
 /// One column of a chunk: numbers (a missing cell is NaN) or texts (a missing cell is empty).

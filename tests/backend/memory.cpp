@@ -87,7 +87,7 @@ TEST(DeviceMemory, IsGivenAwayBehindWorkOnAStreamOfTheCaller) {
   Backend& backend = device.backend();
   void* const memory = backend.allocate(64);
   detector.use_stream(context.stream());
-  detector.score(rows.view(), scores);
+  detector.score(rows.view(), {scores, 20});
   backend.release(memory);
   backend.release(backend.allocate(64));
   Context reader = callers.make_context();

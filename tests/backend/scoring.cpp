@@ -69,14 +69,14 @@ TEST(DeviceScores, DoNotDependOnWhereRowsAndScoresLie) {
   Context context = test_device().make_context();
   const ResidentRows resident(context, rows.view());
   Arena arena(context.backend());
-  float* const scores = arena.take<float>("scores", rows.rows);
+  const std::span<float> scores(arena.take<float>("scores", rows.rows), static_cast<std::size_t>(rows.rows));
   detector.score(resident.view(), scores);
   detector.score(rows.view());  // waits for what was issued before, and disturbs nothing
-  EXPECT_TRUE(same_bits(download(context, scores, rows.rows), expected)) << "device to device";
+  EXPECT_TRUE(same_bits(download(context, scores.data(), rows.rows), expected)) << "device to device";
   EXPECT_TRUE(same_bits(detector.score(resident.view()), expected)) << "device to host";
   detector.score(rows.view(), scores);
   detector.score(rows.view());
-  EXPECT_TRUE(same_bits(download(context, scores, rows.rows), expected)) << "host to device";
+  EXPECT_TRUE(same_bits(download(context, scores.data(), rows.rows), expected)) << "host to device";
 }
 
 /// Nothing waits between the calls: rows of the second may not take the place of those that the first has yet to read.
@@ -94,7 +94,7 @@ TEST(DeviceScores, OfRowsOnTheHostAreNotThoseOfTheNextCall) {
   }
   for (std::int64_t call = 0; call < calls; ++call) {
     const Matrix rows = mixed_rows(count, call + 6);
-    detector.score(rows.view(), scores + call * count);
+    detector.score(rows.view(), {scores + call * count, count});
   }
   detector.synchronize();
   EXPECT_TRUE(same_bits(download(context, scores, calls * count), expected));
@@ -113,13 +113,14 @@ TEST(DeviceScores, OfManyChunksEqualThoseOfSmallCalls) {
   const std::vector<float> expected = detector.score(rows.view());
   std::vector<float> scores(2500);
   for (std::int64_t first = 0; first < 2500; first += 1000) {
-    detector.score({rows.row(first), std::min<std::int64_t>(1000, 2500 - first), rows.columns}, scores.data() + first);
+    const auto count = std::min<std::int64_t>(1000, 2500 - first);
+    detector.score({rows.row(first), count, rows.columns}, std::span(scores).subspan(first, count));
   }
   EXPECT_TRUE(same_bits(scores, expected));
   Context context = test_device().make_context();
   Arena arena(context.backend());
   float* const on_device = arena.take<float>("scores", rows.rows);
-  detector.score(rows.view(), on_device);
+  detector.score(rows.view(), {on_device, 2500});
   detector.synchronize();
   EXPECT_TRUE(same_bits(download(context, on_device, rows.rows), expected)) << "host to device";
 }

@@ -114,6 +114,23 @@ TEST(FitControls, NameColumnsAndTellBinaryOnes) {
   EXPECT_TRUE(same_bits(score(detector.get(), rows), expected.score(rows.view())));
 }
 
+/// A request to cancel ends the next call that fits or scores, and no other.
+TEST(FitControls, ScoringIsCancelled) {
+  const DeviceHandle device = open_device();
+  const DetectorHandle detector = create(device.get(), small_config("gan"));
+  const Matrix rows = random_rows(60, columns, 1);
+  fit(detector.get(), rows);
+  const std::vector<float> expected = score(detector.get(), rows);
+  std::vector<float> scores(60);
+  ASSERT_OK(cugad_detector_cancel(detector.get()));
+  EXPECT_EQ(cugad_detector_score(detector.get(), rows.data.data(), 60, columns, columns, scores.data()),
+            CUGAD_ERROR_CANCELLED);
+  EXPECT_TRUE(same_bits(score(detector.get(), rows), expected));
+  const DetectorHandle other = share(detector.get());
+  ASSERT_OK(cugad_detector_cancel(detector.get()));
+  EXPECT_TRUE(same_bits(score(other.get(), rows), expected)) << "another handle's request";
+}
+
 TEST(FitControls, AnAnswerOfTheCallbackCancels) {
   const DeviceHandle device = open_device();
   const DetectorHandle detector = create(device.get(), small_config("gan", long_training));

@@ -127,6 +127,19 @@ TEST_P(Results, ThresholdsSetAnew) {
   EXPECT_EQ(kept, expected);
 }
 
+TEST_P(Results, ModelsInMemory) {
+  const void* bytes = nullptr;
+  std::size_t size = 0;
+  ASSERT_OK(cugad_detector_save_to_memory(by_c_.get(), &bytes, &size));
+  const std::vector<std::byte> expected = by_cpp_->save();
+  EXPECT_EQ(std::string(static_cast<const char*>(bytes), size),
+            std::string(reinterpret_cast<const char*>(expected.data()), expected.size()));
+  cugad_detector* loaded = nullptr;
+  ASSERT_OK(cugad_detector_load_from_memory(device_.get(), bytes, size, &loaded));
+  const DetectorHandle owner(loaded);
+  EXPECT_TRUE(same_bits(score(loaded, train_), score(by_c_.get(), train_)));
+}
+
 TEST_P(Results, Calibration) {
   std::int64_t rows = 0, folds = 0;
   ASSERT_OK(cugad_detector_calibration(by_c_.get(), &rows, &folds));

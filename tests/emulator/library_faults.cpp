@@ -77,9 +77,9 @@ TEST_F(Library, ScoringOnTheDeviceNeitherAllocatesNorWaits) {
   const ResidentRows resident(context, rows.view());
   Arena arena(context.backend());
   float* const scores = arena.take<float>("scores", rows.rows);
-  detector.score(resident.view(), scores);
+  detector.score(resident.view(), {scores, 40});
   emulator::clear_calls();
-  detector.score(resident.view(), scores);
+  detector.score(resident.view(), {scores, 40});
   const Calls calls = emulator::calls();
   EXPECT_EQ(sum_of(calls, {"Malloc", "Free", "Synchronize", "Memcpy"}), 0u) << text_of(calls);
   EXPECT_GT(sum_of(calls, {"kernel"}) + sum_of(calls, {"LaunchKernel"}), 0u) << text_of(calls);
@@ -111,13 +111,13 @@ TEST_F(Library, ScoresOnTheCallersStream) {
   };
   detector.use_stream(stream);
   upload(rows);
-  detector.score(place, scores);
+  detector.score(place, {scores, 40});
   EXPECT_TRUE(same_bits(fetch(), expected));
 
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
-  detector.score(place, scores);
+  detector.score(place, {scores, 40});
   ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
   ASSERT_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaSuccess);
   for (const Matrix* from : {&others, &rows}) {

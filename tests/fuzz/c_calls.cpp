@@ -192,6 +192,14 @@ class Calls {
     if (!done(cugad_detector_load(device(), path.c_str(), &to.detector)))
       require(to.detector == nullptr, "a failed load gave a handle");
     to.is_tiny = to.detector != nullptr;
+    if (to.detector == nullptr || devices_[0] == nullptr) return;
+    const void* bytes = nullptr;
+    std::size_t size = 0;
+    cugad_detector* again = nullptr;
+    require(done(cugad_detector_save_to_memory(to.detector, &bytes, &size)) &&
+                done(cugad_detector_load_from_memory(devices_[0], bytes, size, &again)),
+            "a model that was loaded cannot be saved and loaded in memory");
+    cugad_detector_destroy(again);
   }
   void share() {
     const Slot from = slot();

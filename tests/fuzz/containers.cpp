@@ -1,4 +1,5 @@
 #include <cstring>
+#include <span>
 
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
@@ -20,9 +21,7 @@ bool same(const std::vector<T>& first, const std::vector<T>& second) {
 
 /// What was read can be written, and is then read again as it was.
 void check_rewritten(const cugad::safetensors::File& file) {
-  const std::string path = file_with("again", "");
-  cugad::safetensors::write(path, file);
-  const cugad::safetensors::File again = cugad::safetensors::read(path);
+  const cugad::safetensors::File again = cugad::safetensors::read(cugad::safetensors::to_bytes(file));
   require(again.metadata == file.metadata && again.tensors.size() == file.tensors.size(), "rewritten, a file differs");
   for (const auto& [name, tensor] : file.tensors) {
     const auto found = again.tensors.find(name);
@@ -47,12 +46,15 @@ bool loads(const Load& load) {
 
 bool safetensors(std::string_view input) {
   if (input.size() > longest_input) return false;
+  const auto bytes = std::as_bytes(std::span(input));
   const std::string path = file_with("a.safetensors", input);
-  if (!loads([&] { check_rewritten(cugad::safetensors::read(path)); })) return false;
+  const bool is_read = loads([&] { check_rewritten(cugad::safetensors::read(bytes)); });
+  require(is_read == loads([&] { cugad::safetensors::read(path); }), "a file and its bytes are judged differently");
+  if (!is_read) return false;
   const Device device = Device::open("cpu", 1);
-  const bool is_fleet = Fleet::is_fleet(path);
-  const bool one = loads([&] { Detector::load(device, path); });
-  const bool many = loads([&] { Fleet::load(device, path); });
+  const bool is_fleet = Fleet::is_fleet(bytes);
+  const bool one = loads([&] { Detector::load(device, bytes); });
+  const bool many = loads([&] { Fleet::load(device, bytes); });
   require(!(one && many) && (is_fleet || !many), "a file is two kinds of model");
   return true;
 }

@@ -41,9 +41,7 @@ DetectorOptions tiny(const std::string& method) {
 
 template <class Model>
 cugad::safetensors::File saved(const Model& model) {
-  const std::string path = file_with("base", "");
-  model.save(path);
-  return cugad::safetensors::read(path);
+  return cugad::safetensors::read(model.save());
 }
 
 std::map<std::string, cugad::safetensors::File, std::less<>> make_bases() {
@@ -85,10 +83,9 @@ void check_use(Model model, const Score& score) {
     return matrix;
   }();
   const std::vector<float> first = score(model, queries);
-  const std::string path = file_with("resaved", "");
-  model.save(path);
+  const std::vector<std::byte> bytes = model.save();
   try {
-    Model again = Model::load(Device::open("cpu", 1), path);
+    Model again = Model::load(Device::open("cpu", 1), bytes);
     require(test::same_bits(score(again, queries), first), "saved and loaded again, a model gives other scores");
   } catch (const Error& error) {
     require(false, std::string("a model that was loaded and saved is refused: ") + error.what());
@@ -103,16 +100,15 @@ bool model(std::string_view input) {
   const auto base = bases.find(input.substr(0, end));
   if (base == bases.end()) return false;
   const auto file = edited(base->second, input.substr(std::min(end + 1, input.size())));
-  const std::string path = file_with("edited", "");
   const Device device = Device::open("cpu", 1);
   try {
-    cugad::safetensors::write(path, file);
-    if (Fleet::is_fleet(path)) {
-      check_use(Fleet::load(device, path), [](Fleet& fleet, const Matrix& queries) {
+    const std::vector<std::byte> bytes = cugad::safetensors::to_bytes(file);
+    if (Fleet::is_fleet(bytes)) {
+      check_use(Fleet::load(device, bytes), [](Fleet& fleet, const Matrix& queries) {
         return fleet.score(queries.view(), std::vector<std::string>{"even", "few", "unknown"});
       });
     } else {
-      check_use(Detector::load(device, path), [](Detector& detector, const Matrix& queries) {
+      check_use(Detector::load(device, bytes), [](Detector& detector, const Matrix& queries) {
         std::vector<Explanation> explanations;
         return detector.explain(queries.view(), 2, explanations);
       });

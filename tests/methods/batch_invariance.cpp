@@ -47,8 +47,10 @@ TEST_P(BatchInvariance, AnyBatchSize) {
   expect_scores(rows_.view(), expected_);
   for (const std::int64_t batch : {1, 7, 256}) {
     std::vector<float> scores(1000);
-    for (std::int64_t first = 0; first < 1000; first += batch)
-      detector_.score({rows_.row(first), std::min(batch, 1000 - first), rows_.columns}, scores.data() + first);
+    for (std::int64_t first = 0; first < 1000; first += batch) {
+      const std::int64_t count = std::min(batch, 1000 - first);
+      detector_.score({rows_.row(first), count, rows_.columns}, std::span(scores).subspan(first, count));
+    }
     EXPECT_TRUE(same_bits(scores, expected_)) << batch;
   }
 }

@@ -225,7 +225,7 @@ TEST(Conditional, ScoresDependOnNoOtherRowAndSurviveTheFile) {
     Detector detector = fitted_to(options, training);
     const std::vector<float> expected = detector.score(rows.view());
     std::vector<float> single(90);
-    for (std::int64_t r = 0; r < 90; ++r) detector.score({rows.row(r), 1, 5}, single.data() + r);
+    for (std::int64_t r = 0; r < 90; ++r) detector.score({rows.row(r), 1, 5}, {single.data() + r, 1});
     EXPECT_TRUE(same_bits(single, expected));
     expect_scores(rows.view(), expected);
     detector.save(directory.file("model"));

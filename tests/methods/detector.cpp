@@ -249,6 +249,40 @@ TEST(Detector, AttachmentsAreKept) {
   EXPECT_EQ(*detector.attachment("encoder"), "{\"x\": 1}");
 }
 
+/// Between two chunks of rows, of which a call of so many has several.
+TEST(Detector, ScoringStopsWhenAskedTo) {
+  Detector detector = fitted(quick_options(), normal_rows(100, 1));
+  const Matrix rows = normal_rows(3000, 2);
+  std::atomic<bool> cancel{false};
+  detector.cancel_by(&cancel);
+  const std::vector<float> scores = detector.score(rows);
+  std::vector<float> methods;
+  std::vector<Explanation> explanations;
+  cancel = true;
+  expect_error(ErrorCode::cancelled, {"stopped"}, [&] { detector.score(rows); });
+  expect_error(ErrorCode::cancelled, {"stopped"}, [&] { detector.score_methods(rows, methods); });
+  expect_error(ErrorCode::cancelled, {"stopped"}, [&] { detector.explain(rows, 1, explanations); });
+  EXPECT_TRUE(same_bits(detector.share().score(rows), scores)) << "another detector's flag";
+  cancel = false;
+  EXPECT_TRUE(same_bits(detector.score(rows), scores));
+  cancel = true;
+  detector.cancel_by(nullptr);
+  EXPECT_TRUE(same_bits(detector.score(rows), scores));
+}
+
+/// A matrix is given as a view; scores go where there is room for each.
+TEST(Detector, ScoresIntoTheCallersMemory) {
+  Matrix rows = normal_rows(100, 1);
+  Detector detector = fitted(quick_options(), rows);
+  const MatrixView<float> writable = rows;
+  EXPECT_EQ(writable.data, rows.data.data());
+  std::vector<float> scores(100);
+  detector.score(rows, scores);
+  EXPECT_TRUE(same_bits(detector.score(rows.view()), scores));
+  scores.resize(99);
+  expect_error(ErrorCode::invalid_argument, {"room for 99", "100 rows"}, [&] { detector.score(rows, scores); });
+}
+
 TEST(Detector, RefusesWhatItCannotUse) {
   const Device device = test_device(1);
   const Matrix rows = normal_rows(50, 1);

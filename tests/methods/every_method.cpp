@@ -146,8 +146,10 @@ TEST_P(EveryMethod, ScoresDoNotDependOnTheRowsBesideThem) {
   expect_scores(rows.view(), expected);
   for (const std::int64_t batch : {1, 7, 256}) {
     std::vector<float> scores(400);
-    for (std::int64_t first = 0; first < 400; first += batch)
-      detector.score({rows.row(first), std::min(batch, 400 - first), rows.columns}, scores.data() + first);
+    for (std::int64_t first = 0; first < 400; first += batch) {
+      const std::int64_t count = std::min(batch, 400 - first);
+      detector.score({rows.row(first), count, rows.columns}, std::span(scores).subspan(first, count));
+    }
     EXPECT_TRUE(same_bits(scores, expected)) << batch;
   }
   const std::vector<std::int64_t> order = numpy_permutation(3, 400);

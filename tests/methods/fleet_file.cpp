@@ -22,6 +22,8 @@ TEST(FleetFile, LoadedScoresAsSaved) {
   EXPECT_TRUE(Fleet::is_fleet(directory.file("fleet")));
   Fleet loaded = Fleet::load(test_device(2), directory.file("fleet"));
   EXPECT_EQ(saved(loaded, directory.file("again")), bytes);
+  EXPECT_TRUE(Fleet::is_fleet(fleet.save()));
+  EXPECT_EQ(saved(Fleet::load(test_device(1), fleet.save()), directory.file("again")), bytes);
   EXPECT_TRUE(
       same_bits(loaded.score(queries.rows.view(), queries.groups), fleet.score(queries.rows.view(), queries.groups)));
   EXPECT_TRUE(same_bits(loaded.thresholds(queries.groups), fleet.thresholds(queries.groups)));
@@ -37,6 +39,7 @@ TEST(FleetFile, LoadedScoresAsSaved) {
   EXPECT_EQ(*loaded.take_out("b").attachment("encoder"), "{}");
   fleet.pooled().save(directory.file("one"));
   EXPECT_FALSE(Fleet::is_fleet(directory.file("one")));
+  EXPECT_FALSE(Fleet::is_fleet(fleet.pooled().save()));
   expect_error(ErrorCode::format, {"one", "cugad fleet"}, [&] { Fleet::load(test_device(1), directory.file("one")); });
   expect_error(ErrorCode::format, {"fleet"}, [&] { Detector::load(test_device(1), directory.file("fleet")); });
 }
@@ -155,6 +158,8 @@ TEST(FleetFile, DamagedOnesAreRefused) {
     damage.apply(file);
     safetensors::write(path, file);
     expect_error(ErrorCode::format, {path, damage.part}, [&] { Fleet::load(test_device(1), path); });
+    expect_error(ErrorCode::format, {"the model in memory", damage.part},
+                 [&] { Fleet::load(test_device(1), safetensors::to_bytes(file)); });
   }
 }
 

@@ -60,6 +60,8 @@ inline Fleet fitted_fleet(const FleetRows& training, const DetectorOptions& opti
 template <class Model>
 std::string saved(const Model& model, const std::string& path) {
   model.save(path);
+  const std::vector<std::byte> bytes = model.save();
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), read_text(path));
   return read_text(path);
 }
 

@@ -18,6 +18,8 @@ using safetensors::File;
 
 std::string saved(const Detector& detector, const std::string& path) {
   detector.save(path);
+  const std::vector<std::byte> bytes = detector.save();
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), read_text(path));
   return read_text(path);
 }
 
@@ -41,6 +43,7 @@ TEST(ModelFile, LoadedScoresAsSaved) {
     const std::string bytes = saved(detector, directory.file("model"));
     Detector loaded = Detector::load(test_device(2), directory.file("model"));
     EXPECT_TRUE(same_bits(loaded.score(rows.view()), detector.score(rows.view())));
+    EXPECT_EQ(Detector::load(test_device(1), detector.save()).save(), detector.save());
     std::vector<Explanation> first, second;
     detector.explain(rows.view(), 6, first);
     loaded.explain(rows.view(), 6, second);
@@ -212,11 +215,15 @@ TEST(ModelFile, DamagedOnesAreRefused) {
     damage.apply(file);
     safetensors::write(path, file);
     expect_error(ErrorCode::format, {path, damage.part}, [&] { Detector::load(test_device(1), path); });
+    expect_error(ErrorCode::format, {"the model in memory", damage.part},
+                 [&] { Detector::load(test_device(1), safetensors::to_bytes(file)); });
   }
   const std::string whole = read_text(directory.file("model"));
   for (const std::size_t kept : {std::size_t{0}, std::size_t{7}, std::size_t{100}, whole.size() - 1}) {
     write_text(path, whole.substr(0, kept));
     expect_error(ErrorCode::format, {path}, [&] { Detector::load(test_device(1), path); });
+    expect_error(ErrorCode::format, {"the model in memory"},
+                 [&] { Detector::load(test_device(1), std::as_bytes(std::span(whole).first(kept))); });
   }
   expect_error(ErrorCode::input_output, {"absent"}, [&] { Detector::load(test_device(1), directory.file("absent")); });
 }
@@ -255,6 +262,8 @@ TEST(ModelFile, DamagedOnesOfAnEncoderMethodAreRefused) {
     damage.apply(file);
     safetensors::write(path, file);
     expect_error(ErrorCode::format, {path, damage.part}, [&] { Detector::load(test_device(1), path); });
+    expect_error(ErrorCode::format, {"the model in memory", damage.part},
+                 [&] { Detector::load(test_device(1), safetensors::to_bytes(file)); });
   }
 }
 

@@ -36,7 +36,7 @@ TEST(MovedFrom, DetectorsRefuseEveryCall) {
   expect_refused({
       [&] { detector.fit(rows.view()); },
       [&] { detector.score(rows.view()); },
-      [&] { detector.score(rows.view(), out.data()); },
+      [&] { detector.score(rows.view(), std::span(out)); },
       [&] { detector.score_methods(rows.view(), out); },
       [&] { detector.explain(rows.view(), 1, explanations); },
       [&] { detector.sample(1, 1, out.data()); },

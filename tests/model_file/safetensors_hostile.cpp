@@ -38,7 +38,20 @@ class HostileSafetensors : public testing::Test {
       for (const char c : message) EXPECT_GE(static_cast<unsigned char>(c), 0x20) << "a control character: " << message;
     }
     EXPECT_LT(test::allocated_bytes() - before, allowed_bytes_);
+    EXPECT_EQ(is_readable_in_memory(read_text(path_)), success);
     return success;
+  }
+
+  /// The same bytes without a file. Copied so that they end where memory does: a checker sees what is read past them.
+  static bool is_readable_in_memory(const std::string& text) {
+    const auto bytes = std::as_bytes(std::span(text));
+    try {
+      read(std::vector<std::byte>(bytes.begin(), bytes.end()));
+      return true;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::format) << error.what();
+      return false;
+    }
   }
 
   bool accepts(const std::string& bytes) const {

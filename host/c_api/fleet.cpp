@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <tuple>
+
+#include "cugad/error.hpp"
+#include "host/c_api/arguments.hpp"
+#include "host/c_api/fit_controls.hpp"
+#include "host/c_api/guard.hpp"
+#include "host/c_api/handles.hpp"
+#include "host/c_api/results.hpp"
+#include "host/c_api/rows.hpp"
+#include "host/methods/detector_impl.hpp"
+
+/// Where fleets come from and go to, how they are fitted, and what they score.
+
+using namespace cugad;
+using namespace cugad::c_api;
+
+namespace {
+
+/// Rows of the host, with the group of each.
+struct GroupedRows {
+  GroupedRows(const Device& device, const cugad_matrix* given, const char* const* groups_of_rows)
+      : x(device, given), groups(texts_of(groups_of_rows, x.rows(), "groups")) {
+    if (x.rows() > 0) require_host(device, x.extent().begin, "x");
+  }
+  Rows x;
+  std::vector<std::string> groups;
+};
+
+Fleet& fitted(cugad_fleet* fleet) {
+  require(fleet, "fleet");
+  if (fleet->fleet.fitted()) return fleet->fleet;
+  throw Error(ErrorCode::invalid_argument, "the fleet is not fitted: call fit or load first");
+}
+
+/// Scores, with `count` explanations of each where that is not 0.
+void score(cugad_fleet* handle, const cugad_matrix* given, const char* const* groups, std::int32_t count, float* scores,
+           std::int32_t* column_indices, float* residuals) {
+  Fleet& fleet = fitted(handle);
+  GroupedRows rows(handle->device, given, groups);
+  const CancelOnce once{handle->cancel};
+  if (scores != nullptr || count == 0) require_host_array(handle->device, scores, rows.x.rows(), "scores");
+  require_apart(rows.x.extent(), scores, rows.x.rows(), "scores");
+  const std::int64_t cells = product(rows.x.rows(), count, "residuals");
+  require_host_array(handle->device, column_indices, cells, "column_indices");
+  require_apart(rows.x.extent(), column_indices, cells, "column_indices");
+  require_host_array(handle->device, residuals, cells, "residuals");
+  require_apart(rows.x.extent(), residuals, cells, "residuals");
+  std::vector<Explanation> explanations;
+  copy_to(fleet.explain(rows.x.bring(handle->device, nullptr), rows.groups, count, explanations), scores);
+  if (count > 0) copy_to(explanations, count, column_indices, residuals);
+}
+
+FleetOptions fleet_options_of(const cugad_fleet_options* given) {
+  FleetOptions options;
+  if (given == nullptr) return options;
+  const cugad_fleet_options known = known_struct(given, "options");
+  for (const auto& [name, given_rows, rows] : {std::tuple("minimum_rows", known.minimum_rows, &options.minimum_rows),
+                                               std::tuple("pooled_rows", known.pooled_rows, &options.pooled_rows)}) {
+    if (given_rows < 0) {
+      throw Error(ErrorCode::invalid_argument,
+                  std::string(name) + " is " + std::to_string(given_rows) + ", expected 1 or more, or 0");
+    }
+    if (given_rows > 0) *rows = given_rows;
+  }
+  return options;
+}
+
+/// The scores of `count` rows and the group of each, after the checks of both.
+std::vector<std::string> groups_of(cugad_fleet* fleet, const float* scores, const char* const* groups,
+                                   std::int64_t count, float* results, const char* name) {
+  fitted(fleet);
+  require_host_array(fleet->device, scores, count, "scores");
+  require_host_array(fleet->device, results, count, name);
+  return texts_of(groups, count, "groups");
+}
+
+}  // namespace
+
+extern "C" {
+
+cugad_status cugad_fleet_create(cugad_device* device, const char* config_json, const cugad_fleet_options* options,
+                                cugad_fleet** fleet) {
+  return guard(__func__, [&] {
+    require(fleet, "fleet");
+    *fleet = nullptr;
+    require(device, "device");
+    const std::string config = config_json == nullptr ? "" : config_json;
+    DetectorOptions of_models;
+    if (!config.empty()) of_models = options_from_json(config);
+    check_options(of_models);  // as fit would, when more has been invested
+    *fleet = new cugad_fleet(*device, Fleet(device->device, std::move(of_models), fleet_options_of(options)));
+  });
+}
+
+cugad_status cugad_fleet_load(cugad_device* device, const char* path, cugad_fleet** fleet) {
+  return guard(__func__, [&] {
+    require(fleet, "fleet");
+    *fleet = nullptr;
+    require(device, "device");
+    *fleet = new cugad_fleet(*device, Fleet::load(device->device, text_of(path, "path")));
+  });
+}
+
+cugad_status cugad_fleet_load_from_memory(cugad_device* device, const void* bytes, size_t size, cugad_fleet** fleet) {
+  return guard(__func__, [&] {
+    require(fleet, "fleet");
+    *fleet = nullptr;
+    require(device, "device");
+    *fleet = new cugad_fleet(*device, Fleet::load(device->device, bytes_of(bytes, size)));
+  });
+}
+
+cugad_status cugad_fleet_is_in_file(const char* path, int32_t* is_fleet) {
+  return guard(__func__, [&] {
+    require(is_fleet, "is_fleet");
+    *is_fleet = Fleet::is_fleet(text_of(path, "path")) ? 1 : 0;
+  });
+}
+
+cugad_status cugad_fleet_is_in_memory(const void* bytes, size_t size, int32_t* is_fleet) {
+  return guard(__func__, [&] {
+    require(is_fleet, "is_fleet");
+    *is_fleet = Fleet::is_fleet(bytes_of(bytes, size)) ? 1 : 0;
+  });
+}
+
+void cugad_fleet_destroy(cugad_fleet* fleet) { delete fleet; }
+
+cugad_status cugad_fleet_save(cugad_fleet* fleet, const char* path) {
+  return guard(__func__, [&] {
+    require(fleet, "fleet");
+    fleet->fleet.save(text_of(path, "path"));
+  });
+}
+
+cugad_status cugad_fleet_save_to_memory(cugad_fleet* fleet, const void** bytes, size_t* size) {
+  return guard(__func__, [&] {
+    start_bytes(bytes, size);
+    require(fleet, "fleet");
+    fleet->saved = fleet->fleet.save();
+    *bytes = fleet->saved.data();
+    *size = fleet->saved.size();
+  });
+}
+
+cugad_status cugad_fleet_fit(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
+                             const cugad_fit_controls* controls) {
+  return guard(__func__, [&] {
+    require(fleet, "fleet");
+    GroupedRows rows(fleet->device, x, groups);
+    FitControls given(controls, rows.x.columns(), fleet->cancel);
+    const CancelOnce once{fleet->cancel};
+    const MatrixView<const float> brought = rows.x.bring(fleet->device, nullptr);
+    if (given.control.on_message) rows.x.tell_lost_digits(given.column_names, given.control.on_message);
+    fleet->fleet.fit(brought, rows.groups, given.control, std::move(given.column_names), given.numeric_columns);
+  });
+}
+
+cugad_status cugad_fleet_cancel(cugad_fleet* fleet) {
+  return guard(__func__, [&] {
+    require(fleet, "fleet");
+    fleet->cancel = true;
+  });
+}
+
+cugad_status cugad_fleet_score(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups, float* scores) {
+  return guard(__func__, [&] { score(fleet, x, groups, 0, scores, nullptr, nullptr); });
+}
+
+cugad_status cugad_fleet_explain(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups, int32_t count,
+                                 float* scores, int32_t* column_indices, float* residuals) {
+  return guard(__func__, [&] {
+    if (count < 1) {
+      throw Error(ErrorCode::invalid_argument, "count is " + std::to_string(count) + ", expected at least 1");
+    }
+    score(fleet, x, groups, count, scores, column_indices, residuals);
+  });
+}
+
+cugad_status cugad_fleet_thresholds(cugad_fleet* fleet, const char* const* groups, int64_t count, float* thresholds) {
+  return guard(__func__, [&] {
+    fitted(fleet);
+    require_host_array(fleet->device, thresholds, count, "thresholds");
+    copy_to(fleet->fleet.thresholds(texts_of(groups, count, "groups")), thresholds);
+  });
+}
+
+cugad_status cugad_fleet_probability(cugad_fleet* fleet, const float* scores, const char* const* groups, int64_t count,
+                                     int32_t kind, float* probabilities) {
+  return guard(__func__, [&] {
+    const std::vector<std::string> of_rows = groups_of(fleet, scores, groups, count, probabilities, "probabilities");
+    const std::span<const float> given(scores, of_rows.size());
+    copy_to(fleet->fleet.probability(given, of_rows, probability_kind(kind)), probabilities);
+  });
+}
+
+cugad_status cugad_fleet_confidence(cugad_fleet* fleet, const float* scores, const char* const* groups, int64_t count,
+                                    float* confidences) {
+  return guard(__func__, [&] {
+    const std::vector<std::string> of_rows = groups_of(fleet, scores, groups, count, confidences, "confidences");
+    copy_to(fleet->fleet.confidence({scores, of_rows.size()}, of_rows), confidences);
+  });
+}
+
+}  // extern "C"
