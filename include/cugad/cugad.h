@@ -18,7 +18,8 @@
  * Order: work given to a handle with a stream runs after what was issued on that stream before the call, and what is
  * issued there after the call sees its results. Without a stream, a call runs after what was issued on CUDA's legacy
  * default stream (handle 0), and returns when its results are there; while another thread captures a blocking stream,
- * CUDA forbids that order, and a call on memory of the device is CUGAD_ERROR_UNSUPPORTED.
+ * CUDA forbids that order, and a call on memory of the device is CUGAD_ERROR_UNSUPPORTED (a fit of rows there in any
+ * case).
  *
  * Threads: one thread at a time may use a handle (cugad_detector_cancel excepted), different threads may use different
  * handles at once. Handles from cugad_detector_share count as different, and so do detectors on one device; several
