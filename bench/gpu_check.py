@@ -2,9 +2,10 @@
 """Confirms the CUDA backend on a GPU and writes one JSON and one Markdown summary. Start it as bench/gpu_check.sh.
 
 Stages, each with its own limit; what fails is recorded, and the next stage runs: build for this GPU's architecture alone,
-all test programs on the GPU, compute-sanitizer (memcheck and racecheck) once per op, benchmarks, PyTorch (where python3 has
-it and --compare or $COMPARE names the folder of the peer programs). Exit status: 1 if the build, a test or a sanitizer run
-failed or could not be finished, 2 where there is no GPU.
+all test programs on the GPU, one after the other, compute-sanitizer (memcheck and racecheck) once per op, benchmarks, PyTorch
+(where python3 has it and --compare or $COMPARE names the folder of the peer programs). It ends with what was predicted beside
+what was measured. The GPU is the first that CUDA_VISIBLE_DEVICES shows. Exit status: 1 if the build, a test or a sanitizer run
+failed, 2 where there is no GPU. What the machine lacks, or the time does not allow, is "not run".
 """
 import argparse
 import concurrent.futures
@@ -28,6 +29,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOTAL_SECONDS = 530
 LIMITS = {"build": 200, "tests": 150, "sanitizers": 110, "benchmarks": 170, "peers": 120}
 PROGRAMS = ("ops_test", "training_test", "methods_test", "c_api_test", "backend_test")
+NOT_RUN = {"ok": True, "not_run": True, "why": "out of time"}
 # In order of importance: what the time does not allow is missing at the end.
 BENCHMARK_GROUPS = ("ceiling_|fma_peak|adam|latent_search|train_|reconstruction_score", "dense_forward|library_dense",
                     "dense_backward|sigmoid|fill_|column|quantile|row|coverage|ranking|detector|content|combine|advance|"
@@ -42,6 +44,7 @@ class Check:
         self.build = os.path.join(ROOT, "build", "gpu_check")
         self.scratch = tempfile.mkdtemp(prefix="gpu_check_")
         self.environment = gpu_environment.with_prefix(dict(os.environ), arguments.prefix)
+        self.environment.setdefault("CUDAHOSTCXX", gpu_environment.compiler())  # nvcc's own choice may be too old
         self.result = {"stages": {}}
 
     def remaining(self, stage):
@@ -79,6 +82,7 @@ class Check:
         begin = time.monotonic()
         limit = self.remaining("build")
         configure = ["cmake", "-S", ROOT, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DCUGAD_EMULATED=OFF",
+                     "-DCUGAD_COMMAND=OFF", "-DCUGAD_STATIC=OFF",
                      f"-DCUGAD_CUDA={'ON' if architecture else 'OFF'}"]
         if architecture:
             configure.append(f"-DCMAKE_CUDA_ARCHITECTURES={architecture}-real")
@@ -86,11 +90,14 @@ class Check:
             configure.append(f"-DCMAKE_PREFIX_PATH={os.path.join(os.path.abspath(self.arguments.prefix), 'usr')}")
         if self.arguments.rehearse:
             configure.append("-DCUGAD_INSTRUCTION_SETS=baseline;avx2")
-        for command in (configure, ["cmake", "--build", self.build, "--parallel", str(len(os.sched_getaffinity(0)))]):
+        for command in (configure, ["cmake", "--build", self.build, "--parallel", str(len(os.sched_getaffinity(0))), "--target", *self.targets(), "cugad_bench"]):
             status, output = self.run(command, max(5.0, limit - (time.monotonic() - begin)))
             if status != 0:
                 return {"ok": False, "why": "out of time" if status is None else "failed", "output": output[-4000:]}
         return {"ok": True}
+
+    def targets(self):
+        return [name for name in PROGRAMS if self.arguments.architecture or name != "backend_test"]
 
     def program(self, name):
         return os.path.join(self.build, "tests", name)
@@ -105,17 +112,25 @@ class Check:
         status, output = self.run([path, "-b", self.device, f"--gtest_output=json:{report}", "--gtest_brief=1"], limit)
         counts = gpu_summary.count_tests(report, output)
         counts.update(ok=status == 0, status=status)
-        if status is None:
-            counts["why"] = "out of time"
+        if status is None and counts["failed"] == 0:
+            return {**counts, **NOT_RUN, "why": f"out of time after {limit:.0f} s"}
         if status != 0:
             counts["output"] = output[-3000:]
         return counts
 
     def test_all(self):
-        limit = self.remaining("tests")
-        with concurrent.futures.ThreadPoolExecutor(self.arguments.parallel) as pool:
-            done = dict(zip(PROGRAMS, pool.map(lambda name: self.test_program(name, limit), PROGRAMS)))
-        return {"ok": all(entry["ok"] for entry in done.values()), "programs": done}
+        end, done = time.monotonic() + self.remaining("tests"), {}
+        for name in PROGRAMS:
+            left = end - time.monotonic()
+            done[name] = self.test_program(name, left) if left > 5 else dict(NOT_RUN, passed=0, failed=0, skipped=0)
+        return self.together(done.values(), programs=done)
+
+    @staticmethod
+    def together(entries, **more):
+        """A stage of several runs: it has failed if one has; what was not run is told."""
+        left_out = sum(bool(entry.get("not_run")) for entry in entries)
+        stage = {"ok": all(entry["ok"] for entry in entries), "not_run": bool(left_out), **more}
+        return {**stage, "why": f"out of time for {left_out} of {len(entries)} runs"} if left_out else stage
 
     def sanitize_all(self):
         tool = shutil.which("compute-sanitizer", path=self.environment.get("PATH"))
@@ -124,7 +139,7 @@ class Check:
             return {"ok": False, "why": "the cases could not be listed"}
         cases = gpu_summary.small_cases(listing, each=2 if self.arguments.quick else 4)
         if tool is None:
-            return {"ok": self.arguments.rehearse, "not_run": True, "why": "there is no compute-sanitizer", "cases": cases}
+            return {**NOT_RUN, "why": "there is no compute-sanitizer", "cases": cases}
         if self.arguments.rehearse:
             return {"ok": True, "not_run": True, "why": "needs a GPU", "cases": cases}
         end = time.monotonic() + self.remaining("sanitizers")
@@ -133,10 +148,12 @@ class Check:
             kind, op = work
             left = end - time.monotonic()
             if left < 5:
-                return {"tool": kind, "op": op, "ok": False, "why": "out of time"}
+                return {"tool": kind, "op": op, **NOT_RUN}
             command = [tool, "--tool", kind, "--error-exitcode", "9", self.program("ops_test"), "-b", self.device,
                        "--gtest_brief=1", "--gtest_filter=" + ":".join(cases[op])]
             found, output = self.run(command, min(60.0, left))
+            if found is None:
+                return {"tool": kind, "op": op, **NOT_RUN}
             ran = re.search(r"\[=+\] (\d+) tests? from .* ran", output)
             entry = {"tool": kind, "op": op, "ok": found == 0 and bool(ran) and int(ran[1]) > 0, "status": found}
             if not entry["ok"]:
@@ -146,7 +163,7 @@ class Check:
         work = [(kind, op) for kind in ("memcheck", "racecheck") for op in cases]
         with concurrent.futures.ThreadPoolExecutor(self.arguments.parallel) as pool:
             done = list(pool.map(one, work))
-        return {"ok": all(entry["ok"] for entry in done), "runs": done}
+        return self.together(done, runs=done)
 
     def benchmark_all(self):
         end = time.monotonic() + self.remaining("benchmarks")
@@ -183,7 +200,7 @@ def parse():
     parser.add_argument("--rehearse", action="store_true", help="run what needs no GPU, on the CPU backend")
     parser.add_argument("--prefix", help="folder into which missing packages were unpacked (scripts/unpack_dependencies.sh)")
     parser.add_argument("--compare", default=os.environ.get("COMPARE"), help="folder of torch_gpu.py")
-    parser.add_argument("--parallel", type=int, default=4, help="test programs and sanitizers at a time")
+    parser.add_argument("--parallel", type=int, default=4, help="sanitizers at a time")
     parser.add_argument("--time-factor", type=float, default=1.0, help="multiplies all limits")
     return parser.parse_args()
 
@@ -191,7 +208,7 @@ def parse():
 def main():
     arguments = parse()
     facts = gpu_environment.facts(ROOT)
-    missing = gpu_environment.missing(arguments.prefix)
+    missing = gpu_environment.missing(ROOT, arguments.prefix)
     if missing:
         sys.exit(f"gpu_check: missing: {', '.join(missing)} (see scripts/install_dependencies.sh, or --prefix)")
     if not arguments.rehearse and (not facts["gpu"] or not facts["nvcc"]):
@@ -215,9 +232,11 @@ def main():
             check.stage("peers", check.compare_with_peers)
     check.result["seconds"] = round(time.monotonic() - check.start, 1)
     check.result["ok"] = ok
+    check.result["predictions"] = roofline.beside_predictions(os.path.join(ROOT, "docs", "kernels.md"), check.result.get("bars", []),
+                                                              check.result.get("peers", []))
     name = gpu_summary.write(arguments.folder, check.result)
     shutil.rmtree(check.scratch, ignore_errors=True)
-    print(f"{'passed' if ok else 'FAILED'} in {check.result['seconds']} s: {name}.md, {name}.json")
+    print(f"{gpu_summary.outcome(check.result)} in {check.result['seconds']} s: {name}.md, {name}.json\n\n{check.result['predictions']}")
     return 0 if ok else 1
 
 

@@ -62,14 +62,21 @@ def verdict(stage):
     return "FAILED" if not stage["ok"] else "not run" if stage.get("not_run") else "ok"
 
 
+def outcome(result):
+    """In one word or two, with what was not run."""
+    if not result["ok"]:
+        return "FAILED"
+    left_out = [name for name, stage in result["stages"].items() if stage.get("not_run")]
+    return "passed" + (f" (not run: {', '.join(left_out)})" if left_out else "")
+
+
 def markdown(result):
     facts, stages = result["facts"], result["stages"]
-    passed = "what runs without a GPU passed" if result["rehearsal"] else "all tests and sanitizer runs passed"
     lines = [f"# {'Rehearsal without a GPU' if result['rehearsal'] else 'Check on a GPU'}, {result['date']}", "",
              f"GPU: {facts['gpu'] or 'none'}, {facts['memory'] or '-'}, driver {facts['driver'] or '-'}, CUDA compiler {facts['nvcc'] or 'none'}, "
-             f"g++ {facts['compiler']}, {facts['cores']} cores; architecture {result['architecture'] or '-'}; commit "
+             f"{facts['compiler']}, {facts['cores']} cores; architecture {result['architecture'] or '-'}; commit "
              f"{facts['commit'][:12]}{' with changes' if facts['changed_files'] else ''}. {result['seconds']} s, "
-             f"{passed if result['ok'] else 'FAILED'}.", "",
+             f"{outcome(result)}.", "",
              "| stage | result | seconds | |", "|---|---|---|---|"]
     for name, stage in stages.items():
         lines.append(f"| {name} | {verdict(stage)} | {stage['seconds']} | {stage.get('why', '')} |")
@@ -79,13 +86,12 @@ def markdown(result):
             lines.append(f"| {name} | {entry['passed']} | {entry['failed']} | {entry['skipped']} | {entry.get('why', '')} |")
     sanitizers = stages.get("sanitizers", {})
     if "runs" in sanitizers:
-        bad = [f"{run['op']} ({run['tool']})" for run in sanitizers["runs"] if not run["ok"]]
-        lines += ["", f"compute-sanitizer: {len(sanitizers['runs'])} runs, failed: {', '.join(bad) or 'none'}."]
-    if result.get("bars") and not result["rehearsal"]:
-        lines += ["", "| bar (on an H200) | measured | wanted | met |", "|---|---|---|---|"]
-        for row in result["bars"]:
-            value = "not measured" if row["value"] is None else f"{row['value']:.4g}"
-            lines.append(f"| {row['bar']} | {value} | {row['wanted']:.4g} | {'-' if row['met'] is None else 'yes' if row['met'] else 'NO'} |")
+        names = {True: [], False: []}
+        for run in sanitizers["runs"]:
+            if run.get("not_run") or not run["ok"]:
+                names[run.get("not_run", False)].append(f"{run['op']} ({run['tool']})")
+        lines += ["", f"compute-sanitizer: {len(sanitizers['runs']) - len(names[True])} runs, failed: {', '.join(names[False]) or 'none'}; "
+                      f"not run: {', '.join(names[True]) or 'none'}."]
     if result.get("peers"):
         lines += ["", "| measure | cugad | PyTorch | ratio | bar | best form of PyTorch |", "|---|---|---|---|---|---|"]
         for row in result["peers"]:
@@ -97,6 +103,8 @@ def markdown(result):
             if not entry.get("ok", False) and entry.get("output"):
                 label = entry.get("op") or entry.get("group") or name
                 lines += ["", f"## Output of {label}", "", "```", entry["output"].strip(), "```"]
+    if result.get("predictions"):
+        lines += ["", "## Predicted beside measured", "", "Predictions are of an H200.", "", result["predictions"]]
     return "\n".join(lines) + "\n"
 
 

@@ -5,17 +5,18 @@ import re
 import subprocess
 import time
 
-# measure, the product's benchmark, its counter, what the peer's lines begin with, the batch that is wanted there, bar.
+# measure, the product's benchmark, its counter, what the peer's lines begin with, the batch that is wanted there, bar, and what
+# the goal's row begins with in the table of predictions of docs/kernels.md.
 # The peer's best form counts: eager, as a graph or compiled, in whatever precision it offers for that measure.
 MEASURES = [
-    ("search query-iterations/s, bf16, 262,144 rows", "latent_search_bf16/262144/2", "query-iterations/s", r"latent_search fm batch (\d+) ", 262144, 3.0),
-    ("search query-iterations/s, bf16, 1,024 rows", "latent_search_bf16/1024/2", "query-iterations/s", r"latent_search fm batch (\d+) ", 1024, 10.0),
-    ("search query-iterations/s, fp32, 262,144 rows", "latent_search_fp32/262144/2", "query-iterations/s", r"latent_search fm batch (\d+) fp32 ", 262144, None),
-    ("population of 256, model-steps/s, tf32", "train_recorded_tf32/256", "model-steps/s", r"population (\d+) batch 50 ", 256, 20.0),
-    ("population of 1,024, model-steps/s, tf32", "train_recorded_tf32/1024", "model-steps/s", r"population (\d+) batch 50 ", 1024, None),
-    ("scores through an encoder, rows/s, bf16", "reconstruction_score_bf16/1048576", "rows/s", r"score egbad (\d+) rows ", 1048576, 3.0),
-    ("training steps/s, batch 50, fp32", "train_recorded_fp32/1", "model-steps/s", r"train_step anogan batch (\d+) ", 50, None),
-    ("training steps/s, batch 1,024, fp32", "train_recorded_batch_1024_fp32/1", "model-steps/s", r"train_step anogan batch (\d+) ", 1024, None),
+    ("search query-iterations/s, bf16, 262,144 rows", "latent_search_bf16/262144/2", "query-iterations/s", r"latent_search fm batch (\d+) ", 262144, 3.0, "3 x PyTorch at 262,144"),
+    ("search query-iterations/s, bf16, 1,024 rows", "latent_search_bf16/1024/2", "query-iterations/s", r"latent_search fm batch (\d+) ", 1024, 10.0, "10 x PyTorch at 1,024"),
+    ("search query-iterations/s, fp32, 262,144 rows", "latent_search_fp32/262144/2", "query-iterations/s", r"latent_search fm batch (\d+) fp32 ", 262144, None, None),
+    ("population of 256, model-steps/s, tf32", "train_recorded_tf32/256", "model-steps/s", r"population (\d+) batch 50 ", 256, 20.0, "20 x PyTorch"),
+    ("population of 1,024, model-steps/s, tf32", "train_recorded_tf32/1024", "model-steps/s", r"population (\d+) batch 50 ", 1024, None, None),
+    ("scores through an encoder, rows/s, bf16", "reconstruction_score_bf16/1048576", "rows/s", r"score egbad (\d+) rows ", 1048576, 3.0, "scoring 3 x"),
+    ("training steps/s, batch 50, fp32", "train_recorded_fp32/1", "model-steps/s", r"train_step anogan batch (\d+) ", 50, None, None),
+    ("training steps/s, batch 1,024, fp32", "train_recorded_batch_1024_fp32/1", "model-steps/s", r"train_step anogan batch (\d+) ", 1024, None, None),
 ]
 PARTS = ("population", "search", "score", "train")
 
@@ -58,16 +59,16 @@ def best_of(lines, pattern, wanted):
 
 def ratios(medians, lines):
     rows, messages = [], []
-    known = [pattern for _, _, _, pattern, _, _ in MEASURES]
+    known = [pattern for _, _, _, pattern, _, _, _ in MEASURES]
     for what, rate, why in lines:
         if rate is None:
             messages.append(f"PyTorch did not run: {what}: {why}")
         elif not any(re.match(pattern, what) for pattern in known):
             messages.append(f"no such measure here: {what}")
-    for measure, benchmark, counter, pattern, wanted, bar in MEASURES:
+    for measure, benchmark, counter, pattern, wanted, bar, goal in MEASURES:
         ours, theirs = medians.get(benchmark, {}).get(counter), best_of(lines, pattern, wanted)
         if ours and theirs:
-            rows.append({"measure": measure, "cugad": ours, "peer": theirs[0], "ratio": ours / theirs[0], "bar": bar, "form": theirs[1]})
+            rows.append({"measure": measure, "cugad": ours, "peer": theirs[0], "ratio": ours / theirs[0], "bar": bar, "form": theirs[1], "goal": goal})
         else:
             messages.append(f"not compared: {measure}: {'the benchmark is missing' if not ours else 'PyTorch has no such line'}")
     return rows, messages

@@ -94,18 +94,20 @@ def as_markdown(rows):
 
 
 def bars(found):
-    """The bars for an H200 that need no peer: rows of bar, value, wanted, met (None: not measured)."""
+    """The bars for an H200 that need no peer: rows of bar, value, wanted, met (None: not measured), and what the goal's row
+    begins with in the table of predictions of docs/kernels.md."""
     def rate(name, counter):
         return found.get(name, {}).get(counter)
 
-    def row(bar, value, wanted):
-        return {"bar": bar, "value": value, "wanted": wanted, "met": None if value is None else value >= wanted}
+    def row(bar, value, wanted, goal):
+        return {"bar": bar, "value": value, "wanted": wanted, "met": None if value is None else value >= wanted, "goal": goal}
 
-    rows = [row("search, bf16, 262,144 rows: query-iterations/s", rate("latent_search_bf16/262144/2", "query-iterations/s"), 0.6e9)]
+    rows = [row("search, bf16, 262,144 rows: query-iterations/s", rate("latent_search_bf16/262144/2", "query-iterations/s"), 0.6e9, "search, bf16, mma.sync")]
     population = [rate(f"train_recorded_{mode}/256", "model-steps/s") for mode in ("fp32", "tf32", "bf16")]
-    rows.append(row("population of 256: model-steps/s (best mode)", max((value for value in population if value), default=None), 2e5))
+    rows.append(row("population of 256: model-steps/s (best mode)", max((value for value in population if value), default=None), 2e5,
+                    "population of 256"))
     copy, adam = rate("ceiling_copy", "bytes/s"), rate("adam/64000000/0", "bytes/s")
-    rows.append(row("Adam on 256 MB: share of copy bandwidth", adam / copy if adam and copy else None, 0.85))
+    rows.append(row("Adam on 256 MB: share of copy bandwidth", adam / copy if adam and copy else None, 0.85, "Adam"))
     for mode in ("fp32", "tf32", "bf16"):
         ratios = {}
         for name in found:
@@ -113,12 +115,34 @@ def bars(found):
                 ours, library = rate(name, "rows/s"), rate(f"library_dense/{match[1]}", "rows/s")
                 if ours and library:
                     ratios[match[1]] = (ours / library, int(match[2]))
-        for least, wanted, text in ((0, 0.9, "every batch"), (1, 1.0, "batch up to 4,096")):
+        for least, wanted, text, goal in ((0, 0.9, "every batch", "dense_forward"), (1, 1.0, "batch up to 4,096", "... ahead")):
             chosen = {key: value for key, (value, rows_) in ratios.items() if not least or rows_ <= 4096}
             worst = min(chosen, key=chosen.get, default=None)
             rows.append(row(f"dense_forward over cuBLASLt + activation, {mode}, {text}, worst shape {worst or '-'}",
-                            chosen[worst] if worst else None, wanted))
+                            chosen[worst] if worst else None, wanted, goal))
     return rows
+
+
+def predictions(path):
+    """Goal -> what docs/kernels.md predicts of it."""
+    with open(path, encoding="utf-8") as file:
+        section = file.read().split("## Predictions beside the goals", 1)[-1]
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in section.splitlines() if line.startswith("|")]
+    return {row[0]: row[1] for row in rows[2:] if len(row) > 1}
+
+
+def beside_predictions(path, bars_found, peers):
+    """A Markdown table of all that is predicted, or wanted, beside what was measured; `peers`: rows of bench/peers_gpu.py."""
+    predicted = predictions(path)
+    lines = ["| goal | predicted | measured | wanted |", "|---|---|---|---|"]
+    told = set()
+    ratios = [(row["measure"], row["ratio"], row["bar"], row["goal"]) for row in peers]
+    for name, value, wanted, goal in [(row["bar"], row["value"], row["wanted"], row["goal"]) for row in bars_found] + ratios:
+        key = next((key for key in predicted if goal and key.startswith(goal)), None)
+        told.add(key)
+        lines.append(f"| {name} | {predicted.get(key, '-')} | {'not measured' if value is None else f'{value:.4g}'} | {f'{wanted:.4g}' if wanted else '-'} |")
+    lines += [f"| {key} | {text} | not measured | |" for key, text in predicted.items() if key not in told]
+    return "\n".join(lines)
 
 
 def main():

@@ -89,6 +89,18 @@ class Backend {
   virtual std::unique_ptr<RecordedWork> end_recording(void*) { return nullptr; }
   /// Whether work issued on the stream is being recorded, by begin_recording or by the stream's owner.
   virtual bool is_recording(void*) const { return false; }
+
+  /// Lets the stream's further work run after what was issued on CUDA's legacy default stream, where callers work that
+  /// name none. Throws Error{unsupported} where a capture stands in the way.
+  virtual void wait_for_default_stream(void* /*stream*/) {}
+  /// See Device; only where memory is not the host's.
+  virtual void use_allocator(const DeviceAllocator&) {}
+  virtual void limit_memory(std::size_t) {}
+  /// While it is set, ops of this thread load their kernels and run nothing: not all drivers load them in a recording.
+  virtual void only_load_kernels(bool) {}
+  /// Names what this thread does until end_range(), for tools that show it. Ranges may stand in ranges.
+  virtual void begin_range(const char*) {}
+  virtual void end_range() noexcept {}
 };
 
 /// Tells the backend of the work on a stream that was issued while this object lived.
@@ -102,6 +114,30 @@ class StreamUse {
  private:
   Backend& backend_;
   void* stream_;
+};
+
+/// A named range, from here to the end of the object.
+class NamedRange {
+ public:
+  NamedRange(Backend& backend, const char* name) : backend_(backend) { backend_.begin_range(name); }
+  ~NamedRange() { backend_.end_range(); }
+  NamedRange(const NamedRange&) = delete;
+  NamedRange& operator=(const NamedRange&) = delete;
+
+ private:
+  Backend& backend_;
+};
+
+/// Ops of this thread only load their kernels while this object lives.
+class KernelLoading {
+ public:
+  explicit KernelLoading(Backend& backend) : backend_(backend) { backend_.only_load_kernels(true); }
+  ~KernelLoading() { backend_.only_load_kernels(false); }
+  KernelLoading(const KernelLoading&) = delete;
+  KernelLoading& operator=(const KernelLoading&) = delete;
+
+ private:
+  Backend& backend_;
 };
 
 /// The device is current while this object lives.

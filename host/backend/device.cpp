@@ -90,6 +90,25 @@ Precision precision_from(std::string_view name) {
 
 MemoryUse Device::memory() const { return backend_->memory(); }
 
+void Device::use_allocator(const DeviceAllocator& allocator) const {
+  if (backend_->is_host_memory()) {
+    throw Error(ErrorCode::unsupported, "the " + name() + " backend takes no allocator: its memory is the host's");
+  }
+  if ((allocator.allocate == nullptr) != (allocator.free == nullptr)) {
+    throw Error(ErrorCode::invalid_argument, std::string("the allocator has no function to ") +
+                                                 (allocator.free == nullptr ? "free" : "allocate") +
+                                                 ", expected both or none");
+  }
+  backend_->use_allocator(allocator);
+}
+
+void Device::limit_memory(std::size_t max_device_bytes) const {
+  if (backend_->is_host_memory()) {
+    throw Error(ErrorCode::unsupported, "the " + name() + " backend has no device memory to limit");
+  }
+  backend_->limit_memory(max_device_bytes);
+}
+
 /// Made once for all contexts on the same weights.
 struct Context::KeptMemory {
   explicit KeptMemory(std::shared_ptr<Backend> backend_) : backend(std::move(backend_)) {}
@@ -213,6 +232,7 @@ void Context::synchronize() { backend_->synchronize(stream_); }
     const std::string reason = check_contract(args);                                                         \
     if (!reason.empty()) throw Error(ErrorCode::invalid_argument, reason);                                   \
     const CurrentDevice current(context.backend());                                                          \
+    const NamedRange range(context.backend(), "cugad " #op);                                                 \
     if (context.planning()) {                                                                                \
       context.plan_scratch(workspace(context, args));                                                        \
     } else {                                                                                                 \

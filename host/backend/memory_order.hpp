@@ -14,12 +14,11 @@ namespace cugad {
 /// break recordings of other threads. The device must be current in all calls.
 class MemoryOrder {
  public:
-  ~MemoryOrder() {
+  void close() {
     for (const auto& [stream, event] : own_) cudaEventDestroy(event);
     for (const auto& [user, event] : marks_) cudaEventDestroy(event);
     if (stream_ != nullptr) cudaStreamDestroy(stream_);
   }
-
   cudaError_t open() { return cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking); }
   cudaStream_t stream() const { return stream_; }
 

@@ -1,3 +1,6 @@
+#include <string>
+
+#include "cugad/error.hpp"
 #include "host/backend/backend.hpp"
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
@@ -67,6 +70,26 @@ cugad_status cugad_device_synchronize(cugad_device* device) {
   return guard(__func__, [&] {
     require(device, "device");
     device->context.synchronize();
+  });
+}
+
+cugad_status cugad_device_limit_memory(cugad_device* device, int64_t max_device_bytes) {
+  return guard(__func__, [&] {
+    require(device, "device");
+    if (max_device_bytes < 0) {
+      throw Error(ErrorCode::invalid_argument,
+                  "max_device_bytes is " + std::to_string(max_device_bytes) + ", expected 0 (no limit) or more");
+    }
+    device->device.limit_memory(static_cast<std::size_t>(max_device_bytes));
+  });
+}
+
+cugad_status cugad_device_use_allocator(cugad_device* device, void* (*allocate)(size_t bytes, void* stream, void* user),
+                                        void (*free)(void* memory, size_t bytes, void* stream, void* user),
+                                        void* user) {
+  return guard(__func__, [&] {
+    require(device, "device");
+    device->device.use_allocator({allocate, free, user});
   });
 }
 

@@ -48,7 +48,9 @@ void set_defaults(CArgs* args, std::size_t struct_size) {
 template <class Args, class CArgs>
 void run_op(const char* op, cugad_device* device, const CArgs* given) {
   const auto args = arguments_of<Args>(op, device, given);
-  const StreamUse use(device->device.backend(), device->context.stream());
+  Backend& backend = device->device.backend();
+  const StreamUse use(backend, device->context.stream());
+  if (device->context.has_own_stream()) backend.wait_for_default_stream(device->context.stream());
   run(device->context, args);
   if (device->stream->load() == nullptr) device->context.synchronize();
 }

@@ -98,6 +98,16 @@ cugad_status cugad_detector_score_matrix(cugad_detector* detector, const cugad_m
   return guard(__func__, [&] { score(detector, x, scores); });
 }
 
+cugad_status cugad_detector_submit(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
+                                   int64_t row_stride, float* scores, void* event) {
+  return guard(__func__, [&] {
+    Rows rows_to_score = rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
+    require_array(detector->device, scores, rows, "scores");
+    require_apart(rows_to_score.extent(), scores, rows, "scores");
+    detector->detector.submit(rows_to_score.bring(*detector), {scores, static_cast<std::size_t>(rows)}, event);
+  });
+}
+
 cugad_status cugad_detector_score_methods(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                           int64_t row_stride, float* scores, float* method_scores) {
   return guard(__func__, [&] {

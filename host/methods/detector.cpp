@@ -51,6 +51,7 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
   const FloatingPointEnvironment environment;
   check_fit_arguments(rows, column_names, numeric_columns);
   Impl& d = held(impl_);
+  const NamedRange range(d.device.backend(), "cugad fit");
   check_options(d.options);
   check_texts(column_names, {}, d.attachments);
   // The rows are prepared on the host, once, by the same code on every device.
@@ -149,7 +150,7 @@ void Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
 }
 
 void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
-                           float* method_scores) {
+                           float* method_scores, bool waits) {
   if (!model) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   check_rows("score", rows, transform.columns());
   if (!stream && device.backend().is_recording(model->context().stream())) {
@@ -159,7 +160,8 @@ void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vec
   }
   if (!stream) stream = std::make_unique<ScoreStream>(device, transform, novelty, *model);
   if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
-  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores, cancel);
+  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores,
+                {.cancel = cancel, .waits = waits});
   if (residuals == nullptr) return;
   // From the networks' order back to the caller's.
   const std::int64_t columns = rows.columns;
@@ -169,6 +171,23 @@ void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vec
     for (std::int64_t c = 0; c < columns; ++c) row[roles.order[c]] = c < columns - roles.condition ? residual[c] : 0.0f;
     std::copy(row.begin(), row.end(), residual);
   }
+}
+
+void Detector::Impl::submit(MatrixView<const float> rows, float* scores, void* event) {
+  Backend& backend = device.backend();
+  const auto refuse = [](const std::string& what) { throw Error(ErrorCode::invalid_argument, "submit: " + what); };
+  if (backend.is_host_memory()) {
+    if (event != nullptr) refuse("event is not null, expected null: on the CPU the scores are there on return");
+  } else if (rows.rows > 0) {
+    const MemoryKind kind = backend.memory_kind(scores);
+    if (kind == MemoryKind::host || kind == MemoryKind::foreign) {
+      refuse(std::string("scores is ") +
+             (kind == MemoryKind::host ? "host memory that is not pinned" : "memory of another device") +
+             ", expected pinned host memory (cudaHostAlloc) or memory of " + device.name());
+    }
+  }
+  score(rows, scores, nullptr, nullptr, false);
+  if (event != nullptr) backend.mark(event, model->context().stream());
 }
 
 void Detector::Impl::explain_novelty(MatrixView<const float> rows, std::vector<float>& residuals,
@@ -231,14 +250,27 @@ std::vector<float> Detector::score(MatrixView<const float> rows) {
   return scores;
 }
 
+namespace {
+
+void check_room(const char* what, MatrixView<const float> rows, std::span<float> scores) {
+  if (static_cast<std::int64_t>(scores.size()) == rows.rows) return;
+  throw Error(ErrorCode::invalid_argument, std::string(what) + " was given room for " + std::to_string(scores.size()) +
+                                               " scores, expected one for each of " + std::to_string(rows.rows) +
+                                               " rows");
+}
+
+}  // namespace
+
 void Detector::score(MatrixView<const float> rows, std::span<float> scores) {
   const FloatingPointEnvironment environment;
-  if (static_cast<std::int64_t>(scores.size()) != rows.rows) {
-    throw Error(ErrorCode::invalid_argument, "score was given room for " + std::to_string(scores.size()) +
-                                                 " scores, expected one for each of " + std::to_string(rows.rows) +
-                                                 " rows");
-  }
+  check_room("score", rows, scores);
   held(impl_).score(rows, scores.data(), nullptr);
+}
+
+void Detector::submit(MatrixView<const float> rows, std::span<float> scores, void* event) {
+  const FloatingPointEnvironment environment;
+  check_room("submit", rows, scores);
+  held(impl_).submit(rows, scores.data(), event);
 }
 
 std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::vector<float>& method_scores) {

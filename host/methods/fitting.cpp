@@ -108,6 +108,7 @@ RowsToFit rows_to_fit(const Device& device, MatrixView<const float> rows,
   RowsToFit fit;
   if (!device.backend().is_host_memory() && device.backend().is_device_pointer(rows.data)) {
     Context context = device.make_context();
+    device.backend().wait_for_default_stream(context.stream());
     fit.kept = download_rows(context, rows);
     rows = {fit.kept.data(), rows.rows, rows.columns};
   }

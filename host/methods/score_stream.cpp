@@ -60,14 +60,16 @@ void ScoreStream::reserve(std::int64_t rows) {
   working_rows_ = wanted;
 }
 
-void ScoreStream::stage(const Stage& stage, MatrixView<const float> rows) {
-  backend_.synchronize_event(stage.copied);
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    std::copy_n(rows.row(r), rows.columns, stage.pinned + r * rows.columns);
+void ScoreStream::stage(const Stage& stage, MatrixView<const float> rows, bool pinned) {
+  if (!pinned) {
+    backend_.synchronize_event(stage.copied);
+    for (std::int64_t r = 0; r < rows.rows; ++r) {
+      std::copy_n(rows.row(r), rows.columns, stage.pinned + r * rows.columns);
+    }
+    rows = {stage.pinned, rows.rows, rows.columns};
   }
   backend_.wait(upload_.stream(), stage.consumed);
-  backend_.copy(stage.device, stage.pinned, sizeof(float) * static_cast<std::size_t>(rows.rows * rows.columns),
-                upload_.stream());
+  copy_rows(upload_, rows, MatrixView<float>(stage.device, rows.rows, rows.columns));
   backend_.mark(stage.copied, upload_.stream());
 }
 
@@ -85,24 +87,34 @@ AnomalyModel::Beside ScoreStream::look_at_cells(Context& context, MatrixView<con
 }
 
 void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores,
-                        const std::atomic<bool>* cancel) {
+                        const Manner& manner) {
   const std::int64_t columns = transform_.columns();
   const bool staged = !backend_.is_device_pointer(rows.data), fetched = !backend_.is_device_pointer(scores);
+  const bool pinned = staged && backend_.memory_kind(rows.data) == MemoryKind::pinned;
   Context& context = model_.context();
   if ((staged || fetched || residuals != nullptr || method_scores != nullptr) &&
       backend_.is_recording(context.stream())) {
     throw Error(ErrorCode::invalid_argument,
                 "score: the stream is captured, which takes rows and scores in device memory, and no more than scores");
   }
+  const NamedRange range(backend_, "cugad score");
   const StreamUse use(backend_, context.stream());
+  // Rows on the device may still be on their way there, and scores still be read by who has them.
+  if ((!staged || !fetched) && context.has_own_stream()) backend_.wait_for_default_stream(context.stream());
   const auto part = [&](std::int64_t first) {
     return MatrixView<const float>(rows.row(first), std::min(chunk_, rows.rows - first), columns, rows.row_stride);
   };
+  // The caller's pinned rows are read in place: on return nothing reads them any more.
+  const auto finish_reading = [&] {
+    if (!manner.waits || !pinned) return;
+    for (const Stage& stage : stages_) backend_.synchronize_event(stage.copied);
+  };
   reserve(rows.rows);
-  if (staged && rows.rows > 0) stage(stages_[0], part(0));
+  if (staged && rows.rows > 0) stage(stages_[0], part(0), pinned);
   int now = 0;
   for (std::int64_t first = 0; first < rows.rows; first += chunk_, now = 1 - now) {
-    stop_scoring_if(cancel);
+    if (manner.cancel != nullptr && *manner.cancel) finish_reading();
+    stop_scoring_if(manner.cancel);
     MatrixView<const float> chunk = part(first);
     const std::int64_t count = chunk.rows;
     if (staged) {
@@ -118,12 +130,13 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
         transformed, target, beside, residuals == nullptr ? nullptr : residuals + first * columns,
         method_scores == nullptr ? nullptr : method_scores + first * static_cast<std::int64_t>(model_.methods()));
     // The next chunk travels while this one is scored.
-    if (staged && first + chunk_ < rows.rows) stage(stages_[1 - now], part(first + chunk_));
+    if (staged && first + chunk_ < rows.rows) stage(stages_[1 - now], part(first + chunk_), pinned);
     if (fetched) {
       backend_.copy(scores + first, scores_.data, sizeof(float) * static_cast<std::size_t>(count), context.stream());
-      context.synchronize();
+      if (manner.waits) context.synchronize();
     }
   }
+  finish_reading();
 }
 
 }  // namespace cugad

@@ -9,8 +9,9 @@
 namespace cugad {
 
 /// Scores any number of rows in the units of the training data, chunk by chunk. Rows and scores may each be host or
-/// device memory. Rows on the host of a GPU go through two pinned buffers: while one chunk is scored, the next is on
-/// its way. On a device all memory is taken on construction; on the CPU, for as many rows as are scored at a time.
+/// device memory. Rows on the host of a GPU go through two buffers, in pinned memory unless they are there already:
+/// while one chunk is scored, the next is on its way. On a device all memory is taken on construction; on the CPU, for
+/// as many rows as are scored at a time.
 class ScoreStream {
  public:
   ScoreStream(const Device& device, const FeatureTransform& transform, const Novelty& novelty, Ensemble& model);
@@ -24,9 +25,17 @@ class ScoreStream {
   /// columns in the networks' order.
   /// method_scores (optional): rows x methods on the host, each method's own score. Scores on the host are there on
   /// return; scores on the device follow in the order of context().stream().
-  /// cancel: see Detector::cancel_by.
+  struct Manner {
+    const std::atomic<bool>* cancel = nullptr;  ///< see Detector::cancel_by
+    /// False: scores in pinned host memory follow in the order of context().stream(), too, and rows there may be read
+    /// until then.
+    bool waits = true;
+  };
+  void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores) {
+    score(rows, scores, residuals, method_scores, Manner());
+  }
   void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores,
-             const std::atomic<bool>* cancel = nullptr);
+             const Manner& manner);
 
  private:
   /// Rows on their way to the device.
@@ -36,7 +45,8 @@ class ScoreStream {
     void* copied = nullptr;    ///< the mark behind the copy, on the stream that uploads
     void* consumed = nullptr;  ///< the mark behind what reads `device`, on the model's stream
   };
-  void stage(const Stage& stage, MatrixView<const float> rows);
+  /// `pinned`: the rows are in such memory, and are not copied on the host.
+  void stage(const Stage& stage, MatrixView<const float> rows, bool pinned);
   AnomalyModel::Beside look_at_cells(Context& context, MatrixView<const float> rows);
 
   const FeatureTransform& transform_;

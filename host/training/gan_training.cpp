@@ -39,9 +39,7 @@ NetworkStates take_states(Arena& arena, const MethodNetworks& networks, const De
 std::int64_t models_that_fit(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
                              const MethodNetworks& networks, const TrainingRows& rows) {
   const std::int64_t models = options.population;
-  const std::size_t before = device.memory().bytes;
-  const auto one = definition.step(device.make_context(), options, networks, rows, 1);
-  const std::size_t each = std::max<std::size_t>(1, device.memory().bytes - before);
+  const std::size_t each = definition.step(device.make_context(), options, networks, rows, 1)->bytes();
   const std::size_t room = device.backend().available_bytes() / 10 * 8;  // scratch and scoring need some too
   const auto fit = static_cast<std::int64_t>(std::max<std::size_t>(1, room / each));
   const std::int64_t groups = (models + fit - 1) / fit;

@@ -15,15 +15,22 @@ constexpr std::int64_t usual_recorded_steps = 10, most_recorded_steps = 32;
 std::unique_ptr<RecordedWork> TrainingStep::record(std::int64_t first, std::int64_t steps, bool report) {
   Backend& backend = context_.backend();
   const CurrentDevice current(backend);
-  backend.begin_recording(context_.stream());
-  try {
-    for (std::int64_t t = first; t < first + steps; ++t) {
+  const auto issue = [&](std::int64_t count) {
+    for (std::int64_t t = first; t < first + count; ++t) {
       step(t, report);
       run(context_, AdvanceStep{.step_counter = step_counter_.data,
                                 .rate_scale = rate_scale_.data,
                                 .final_rate = options_.final_rate,
                                 .decay_steps = options_.decay_steps});
     }
+  };
+  {
+    const KernelLoading loading(backend);
+    issue(std::min(steps, cycle()));
+  }
+  backend.begin_recording(context_.stream());
+  try {
+    issue(steps);
   } catch (...) {
     try {
       backend.end_recording(context_.stream());
@@ -83,6 +90,7 @@ void TrainingStep::replay(std::int64_t from, std::int64_t to, bool report) {
   context_.backend().copy(step_counter_.data, &counter, sizeof counter, context_.stream());
   context_.backend().copy(rate_scale_.data, &scale, sizeof scale, context_.stream());
   const CurrentDevice current(context_.backend());
+  const NamedRange range(context_.backend(), "cugad training steps");
   const std::int64_t plain = report ? to - 1 : to, several = cycles_per_recording() * cycle();
   for (std::int64_t t = from; t < to;) {
     // A recorded cycle begins where the kinds do.

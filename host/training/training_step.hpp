@@ -71,6 +71,8 @@ class TrainingStep {
   /// Rows that the generator made in the last step, before its update: their spread tells a collapse.
   virtual StackView<const float> generated() const = 0;
   Context& context() { return context_; }
+  /// Of device memory, which grows with the models that the step was made for.
+  std::size_t bytes() const { return arena_.bytes(); }
 
  protected:
   // Memory. Members taken here are views of the models that are bound; bind() renews them.

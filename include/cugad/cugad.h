@@ -16,7 +16,10 @@
  * arrays are host memory. Rows in another order or in float64 are given as a cugad_matrix.
  *
  * Order: work given to a handle with a stream runs after what was issued on that stream before the call, and what is
- * issued there after the call sees its results. Without a stream, a call returns when its results are there.
+ * issued there after the call sees its results. Without a stream, a call runs after what was issued on CUDA's legacy
+ * default stream (handle 0), and returns when its results are there; while another thread captures a blocking stream,
+ * CUDA forbids that order, and a call on memory of the device is CUGAD_ERROR_UNSUPPORTED (a fit of rows there in any
+ * case).
  *
  * Threads: one thread at a time may use a handle (cugad_detector_cancel excepted), different threads may use different
  * handles at once. Handles from cugad_detector_share count as different, and so do detectors on one device; several
@@ -112,6 +115,18 @@ CUGAD_API cugad_status cugad_device_use_stream(cugad_device* device, void* strea
 CUGAD_API cugad_status cugad_device_synchronize(cugad_device* device);
 /* Bytes of device memory that the library holds now, and the most so far, over all handles opened from this one. */
 CUGAD_API cugad_status cugad_device_memory(cugad_device* device, int64_t* bytes, int64_t* peak_bytes);
+/* The library holds at most so many bytes of device memory; 0, as at the beginning: as many as there are. Trainings
+ * work in parts that fit; what does not fit is CUGAD_ERROR_OUT_OF_MEMORY. CUGAD_ERROR_UNSUPPORTED on the CPU. */
+CUGAD_API cugad_status cugad_device_limit_memory(cugad_device* device, int64_t max_device_bytes);
+/* Takes device memory from an allocator of the caller's (PyTorch's, RMM) from now on, in place of the library's own
+ * pool; both functions NULL: from the pool again. allocate gives `bytes` bytes, aligned to 64, or NULL where there are
+ * none; `stream` (cudaStream_t) is the one in whose order memory is used first, and given back last. Both are called by
+ * the threads that use the device, several at once; they must neither throw nor call the library, and must live as long
+ * as the device and all that was made of it. CUGAD_ERROR_UNSUPPORTED on the CPU. */
+CUGAD_API cugad_status cugad_device_use_allocator(cugad_device* device,
+                                                  void* (*allocate)(size_t bytes, void* stream, void* user),
+                                                  void (*free)(void* memory, size_t bytes, void* stream, void* user),
+                                                  void* user);
 
 /* ---- Detectors ---- */
 
@@ -200,6 +215,14 @@ CUGAD_API cugad_status cugad_detector_cancel(cugad_detector* detector);
  * with x and scores both in device memory, it neither allocates nor waits once a first call has made the buffers. */
 CUGAD_API cugad_status cugad_detector_score(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                             int64_t row_stride, float* scores);
+/* As cugad_detector_score, but returns while the scores are still to come: `event` (cudaEvent_t, or NULL) is recorded
+ * behind them, on the handle's stream, or else on one of the detector's own, in whose order calls run;
+ * cugad_detector_synchronize waits for them, too. scores is pinned host memory or memory of the device. x in pinned
+ * host memory or memory of the device is read until then; other rows are copied before the call returns, which waits
+ * for earlier rows where they are more than two chunks. On the CPU the scores are there on return, and event must be
+ * NULL. */
+CUGAD_API cugad_status cugad_detector_submit(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
+                                             int64_t row_stride, float* scores, void* event);
 /* Scores together with those of each method of an ensemble: method_scores is rows x methods, in the order of the option
  * "method"; cugad_detector_methods counts them. scores may be NULL. */
 CUGAD_API cugad_status cugad_detector_score_methods(cugad_detector* detector, const float* x, int64_t rows,

@@ -274,6 +274,12 @@ class CUGAD_API Detector {
   /// The same into memory of the caller's, on the host or on the detector's device: one float per row, or
   /// Error{invalid_argument}.
   void score(MatrixView<const float> rows, std::span<float> scores);
+  /// As score(), but returns while the scores are still to come: `event` (cudaEvent_t, or null) is recorded behind them
+  /// on the detector's stream, and synchronize() waits for them, too. `scores` is pinned host memory or device memory.
+  /// Rows in pinned host memory or device memory are read until then; others are copied before the call returns, which
+  /// waits for earlier rows where they are more than two chunks. On the CPU the scores are there on return, and `event`
+  /// must be null. Throws Error{invalid_argument} for scores in other memory.
+  void submit(MatrixView<const float> rows, std::span<float> scores, void* event = nullptr);
   /// Scores together with those of each method of an ensemble: method_scores becomes rows x methods, in the order of
   /// the option `method`.
   std::vector<float> score_methods(MatrixView<const float> rows, std::vector<float>& method_scores);
@@ -315,8 +321,9 @@ class CUGAD_API Detector {
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;
   const DetectorOptions& options() const;
-  /// Scores on the caller's stream (cudaStream_t; null: a stream of the detector's own again): after what was issued
-  /// there before, and before what is issued there later. Rows and scores that are both in device memory are scored
+  /// Scores on the caller's stream (cudaStream_t; null: a stream of the detector's own again, behind what was issued on
+  /// CUDA's legacy default stream before each call): after what was issued there before, and before what is issued
+  /// there later. Rows and scores that are both in device memory are scored
   /// without allocating and without waiting once a first call with as many rows has made the buffers: such calls can be
   /// captured as a CUDA graph, which then needs the detector's memory for as long as it is launched. Throws
   /// Error{invalid_argument} before fit or load.

@@ -30,6 +30,16 @@ struct MemoryUse {
   std::size_t peak_bytes = 0;  ///< the most so far
 };
 
+/// Device memory from an allocator of the caller's (PyTorch's caching allocator, RMM) in place of the library's own
+/// pool. Both functions are called by the threads that use the device, also several at once; they must neither throw
+/// nor call the library. `stream` is a cudaStream_t: memory is used in its order first, and given back in its order
+/// last.
+struct DeviceAllocator {
+  void* (*allocate)(std::size_t bytes, void* stream, void* user) = nullptr;  ///< aligned to 64 bytes; null: none left
+  void (*free)(void* memory, std::size_t bytes, void* stream, void* user) = nullptr;
+  void* user = nullptr;  ///< given to both
+};
+
 /// One ordered stream of work on a device, with the scratch memory that ops need. Ops are asynchronous on a context's
 /// stream (the CPU backend finishes before it returns). One host thread uses a context at a time.
 class CUGAD_API Context {
@@ -48,6 +58,7 @@ class CUGAD_API Context {
   /// caller issues there later sees its results. The stream must outlive the context's work on it. Null: the context's
   /// own stream again.
   void use_stream(void* stream) { stream_ = stream == nullptr ? own_stream_ : stream; }
+  bool has_own_stream() const { return stream_ == own_stream_; }
   Precision precision() const { return precision_; }
   void use_precision(Precision precision) { precision_ = precision; }
   /// At least `bytes`, 64-byte aligned, until the next call. Grows, never shrinks; while captured: Error{unsupported}.
@@ -125,6 +136,15 @@ class CUGAD_API Device {
   Device with_threads(int threads) const;
   /// Memory that this library holds on the device, over all contexts.
   MemoryUse memory() const;
+  /// Takes device memory from the caller's allocator from now on; of null functions: from the library's own pool.
+  /// Memory goes back to where it came from, for which the allocator must live as long as the device and all that was
+  /// made of it. Applies to all copies of this device. Throws Error{unsupported} on the CPU, Error{invalid_argument}
+  /// for one function without the other.
+  void use_allocator(const DeviceAllocator& allocator) const;
+  /// The library holds at most so many bytes of device memory; 0: as many as there are. Trainings work in parts that
+  /// fit; what does not fit is Error{out_of_memory}. Applies to all copies of this device. Throws Error{unsupported} on
+  /// the CPU.
+  void limit_memory(std::size_t max_device_bytes) const;
   /// A new context whose CPU ops use up to `threads` threads (0: all of this device).
   Context make_context(int threads = 0) const;
   Backend& backend() const { return *backend_; }

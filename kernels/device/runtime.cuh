@@ -45,6 +45,19 @@ inline cudaError_t allow_all_shared_memory(const void* kernel) {
   return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
 }
 
+/// While it is set, launches of this thread load their kernels and run nothing. A kernel is loaded when it is first
+/// asked for, which drivers before CUDA 12.3 refuse while a stream is captured.
+inline thread_local bool only_loads = false;
+
+/// only_loads, while this object lives.
+class LoadingOnly {
+ public:
+  LoadingOnly() { only_loads = true; }
+  ~LoadingOnly() { only_loads = false; }
+  LoadingOnly(const LoadingOnly&) = delete;
+  LoadingOnly& operator=(const LoadingOnly&) = delete;
+};
+
 /// Launches kernel(arguments...) on a stream (cudaStream_t as void*). Throws Error{device} naming the kernel and the
 /// shape. A grid with a zero is a bug of the caller.
 template <class... Parameters, class... Arguments>
@@ -71,7 +84,12 @@ void launch(void* stream, const char* name, const LaunchShape& shape, void (*ker
   config.attrs = attribute;
   cudaError_t status = cudaSuccess;
   if (shape.shared_bytes > 48 * 1024) status = allow_all_shared_memory(reinterpret_cast<const void*>(kernel));
-  if (status == cudaSuccess) status = cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
+  if (status == cudaSuccess && only_loads) {
+    cudaFuncAttributes loaded;
+    status = cudaFuncGetAttributes(&loaded, kernel);
+  } else if (status == cudaSuccess) {
+    status = cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
+  }
   if (status == cudaSuccess) return;
   const auto text = [](dim3 d) {
     return std::to_string(d.x) + " x " + std::to_string(d.y) + " x " + std::to_string(d.z);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <mutex>
 #include <utility>
@@ -9,9 +10,10 @@
 /// The same launches many times over: recorded once as a graph, so that the host pays for one launch per repetition.
 namespace cugad::device {
 
-/// Held while a recording begins, and by who sets events on streams of other threads: those may not become part of one.
-inline std::mutex& beginning_of_recordings() {
-  static std::mutex mutex;
+/// Held while a recording begins, and by who sets events on streams of other threads or on the legacy default stream:
+/// those may not become part of one. A recording that ends within one call holds it to its end.
+inline std::recursive_mutex& beginning_of_recordings() {
+  static std::recursive_mutex mutex;
   return mutex;
 }
 
@@ -23,12 +25,12 @@ inline cudaError_t begin_recording(cudaStream_t stream) {
 /// Ends a recording and destroys what it made, whatever happens in between.
 class StepGraph {
  public:
-  explicit StepGraph(cudaStream_t stream) : stream_(stream) {
+  explicit StepGraph(cudaStream_t stream) : stream_(stream), lock_(beginning_of_recordings()) {
     check(begin_recording(stream_), "cudaStreamBeginCapture");
     recording_ = true;
   }
   ~StepGraph() {
-    if (recording_) forget(cudaStreamEndCapture(stream_, &graph_));
+    if (recording_) forget(cudaStreamEndCapture(stream_, &graph_));  // still under the lock
     if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
     if (graph_ != nullptr) cudaGraphDestroy(graph_);
   }
@@ -38,23 +40,26 @@ class StepGraph {
   void end() {
     recording_ = false;
     check(cudaStreamEndCapture(stream_, &graph_), "cudaStreamEndCapture");
+    lock_.unlock();
     check(cudaGraphInstantiate(&executable_, graph_, 0), "cudaGraphInstantiate");
   }
   void launch() { check(cudaGraphLaunch(executable_, stream_), "cudaGraphLaunch"); }
 
  private:
   cudaStream_t stream_;
+  std::unique_lock<std::recursive_mutex> lock_;
   cudaGraph_t graph_ = nullptr;
   cudaGraphExec_t executable_ = nullptr;
   bool recording_ = false;
 };
 
 /// Calls step() `times` times, or records it once and launches the graph as often: step() must launch the same work
-/// each time and nothing else. Few repetitions, the default stream (which cannot be recorded) and a stream that is
-/// being recorded already get plain calls.
+/// each time and nothing else, and is called once more before the recording to load its kernels. Few repetitions, the
+/// default stream (which cannot be recorded) and a stream that is being recorded already get plain calls.
 template <class Step>
 void repeat(void* stream, std::int64_t times, const Step& step) {
   constexpr std::int64_t worthwhile = 4;  // recording and instantiating cost a few steps' launches
+  if (only_loads) times = std::min<std::int64_t>(times, 1);
   auto* const order = static_cast<cudaStream_t>(stream);
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusActive;
   if (stream != nullptr && order != cudaStreamLegacy) {
@@ -63,6 +68,10 @@ void repeat(void* stream, std::int64_t times, const Step& step) {
   if (times < worthwhile || status != cudaStreamCaptureStatusNone) {
     for (std::int64_t i = 0; i < times; ++i) step();
     return;
+  }
+  {
+    const LoadingOnly loading;
+    step();
   }
   StepGraph graph(order);
   step();

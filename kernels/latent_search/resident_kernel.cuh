@@ -47,6 +47,8 @@ __global__ void __launch_bounds__(resident_threads, 1)
       const bool has_rows = warp < args.warps && search.first_row_of(tile) < args.z.rows;
       if (Element::warpgroup || has_rows) search.search(tile);
     }
+  } else {
+    __trap();  // machine code without the instructions that were chosen on the host: better an error than no scores
   }
 #endif
 }

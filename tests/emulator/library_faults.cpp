@@ -58,7 +58,7 @@ TEST_F(Library, TrainingStepsAreGraphLaunchesAlone) {
     const Calls calls = emulator::calls();
     const std::uint64_t graphs = sum_of(calls, {"GraphLaunch"});
     EXPECT_LE(graphs, 20u) << text_of(calls);
-    EXPECT_EQ(sum_of(calls, {"Malloc", "Free", "Synchronize", "Capture", "Instantiate", "LaunchKernel"}), 0u)
+    EXPECT_EQ(sum_of(calls, {"Malloc", "Free", "Synchronize", "BeginCapture", "Instantiate", "LaunchKernel"}), 0u)
         << text_of(calls);
     EXPECT_EQ(sum_of(calls, {"Memcpy"}), 2u) << "the step number and its rate: " << text_of(calls);
     step.context().synchronize();

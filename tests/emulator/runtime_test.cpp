@@ -42,6 +42,7 @@ class Runtime : public Emulated {
 TEST_F(Runtime, AFailedKernelMakesTheDeviceRefuseAllWorkUntilReset) {
   const OnDevice<float> values(std::vector<float>(4, 0.0f));
   launch(nullptr, "fall", {.grid = {1}, .block = {1}}, &fall, Add{});
+  EXPECT_EQ(cudaStreamSynchronize(nullptr), cudaErrorLaunchFailure);
   EXPECT_NE(report().find("__trap"), std::string::npos);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorLaunchFailure);
   float* more = nullptr;
@@ -145,6 +146,7 @@ TEST_F(Runtime, EventsOrderStreams) {
 
 TEST_F(Runtime, GraphsReplay) {
   const OnDevice<float> values(std::vector<float>(4, 0.0f));
+  launch_add(nullptr, values.data(), 0.0f);  // a kernel cannot be loaded during a capture
   cudaEvent_t fork = nullptr, join = nullptr;
   cudaEventCreate(&fork);
   cudaEventCreate(&join);
@@ -209,9 +211,12 @@ TEST_F(Runtime, CapturesAreBrokenByWhatConcernsThem) {
     return ended;
   };
   EXPECT_EQ(outcome(stream_, copy, cudaSuccess), cudaSuccess);
+  EXPECT_EQ(report(), "");
   EXPECT_EQ(outcome(cudaStreamPerThread, copy, cudaErrorStreamCaptureImplicit), cudaErrorStreamCaptureInvalidated);
   EXPECT_EQ(cudaStreamBeginCapture(cudaStreamLegacy, cudaStreamCaptureModeThreadLocal),
             cudaErrorStreamCaptureUnsupported);
+  EXPECT_NE(report().find("legacy default stream"), std::string::npos);
+  emulator::reset();
   float* more = nullptr;
   EXPECT_EQ(outcome(
                 stream_, [&] { return elsewhere([&] { return cudaMalloc(&more, 4); }); }, cudaSuccess),
@@ -220,7 +225,108 @@ TEST_F(Runtime, CapturesAreBrokenByWhatConcernsThem) {
                 stream_, [&] { return elsewhere([] { return cudaDeviceSynchronize(); }); },
                 cudaErrorStreamCaptureUnsupported),
             cudaErrorStreamCaptureInvalidated);
+  EXPECT_NE(report().find("wait for the whole device"), std::string::npos);
+  emulator::reset();
   cudaFree(more);
+  use("forward,deferred");  // which forgets the kernels that were loaded
+  const auto first = [&] {
+    try {
+      launch_add(stream_, values.data(), 1.0f);
+    } catch (const cugad::Error&) {
+    }
+    return cudaSuccess;
+  };
+  EXPECT_EQ(outcome(stream_, first, cudaSuccess), cudaErrorStreamCaptureInvalidated);
+  EXPECT_NE(report().find("loaded for the first time"), std::string::npos);
+}
+
+/// What a capture forbids depends on its mode and on that of the thread that calls.
+TEST_F(Runtime, CapturesForbidByTheirMode) {
+  float* memory = nullptr;
+  const auto outcome = [&](cudaStreamCaptureMode of_capture, cudaStreamCaptureMode of_thread, bool elsewhere) {
+    EXPECT_EQ(cudaStreamBeginCapture(stream_, of_capture), cudaSuccess);
+    const auto unsafe = [&] {
+      cudaStreamCaptureMode mode = of_thread;
+      cudaThreadExchangeStreamCaptureMode(&mode);
+      if (cudaHostAlloc(&memory, 4, cudaHostAllocDefault) == cudaSuccess) cudaFreeHost(memory);
+      cudaThreadExchangeStreamCaptureMode(&mode);
+    };
+    elsewhere ? std::thread(unsafe).join() : unsafe();
+    cudaGraph_t graph = nullptr;
+    const cudaError_t ended = cudaStreamEndCapture(stream_, &graph);
+    cudaGraphDestroy(graph);
+    return ended;
+  };
+  constexpr auto global = cudaStreamCaptureModeGlobal, local = cudaStreamCaptureModeThreadLocal,
+                 relaxed = cudaStreamCaptureModeRelaxed;
+  EXPECT_EQ(outcome(global, global, true), cudaErrorStreamCaptureInvalidated);
+  EXPECT_EQ(outcome(global, local, true), cudaSuccess);
+  EXPECT_EQ(outcome(local, global, true), cudaSuccess);
+  EXPECT_EQ(outcome(global, relaxed, true), cudaSuccess);
+  EXPECT_EQ(outcome(local, global, false), cudaErrorStreamCaptureInvalidated);
+  EXPECT_EQ(outcome(local, local, false), cudaErrorStreamCaptureInvalidated);
+  EXPECT_EQ(outcome(global, relaxed, false), cudaSuccess);
+  EXPECT_EQ(outcome(relaxed, global, false), cudaSuccess);
+}
+
+/// It waits for blocking streams, and they wait for it; streams that do not block take no notice.
+TEST_F(Runtime, TheLegacyStreamIsOrderedAmongBlockingStreams) {
+  cudaStream_t blocking = nullptr;
+  cudaStreamCreate(&blocking);
+  const OnDevice<float> values(std::vector<float>(4, 0.0f)), apart(std::vector<float>(4, 0.0f));
+  launch_add(blocking, values.data(), 1.0f);
+  launch_add(cudaStreamLegacy, values.data(), 10.0f);
+  launch_add(stream_, apart.data(), 1.0f);
+  clear_calls();
+  EXPECT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);
+  EXPECT_EQ(calls()["kernel"], 2u);
+  launch_add(nullptr, values.data(), 100.0f);
+  launch_add(blocking, values.data(), 1000.0f);
+  EXPECT_EQ(cudaStreamSynchronize(blocking), cudaSuccess);
+  EXPECT_EQ(calls()["kernel"], 4u);
+  EXPECT_EQ(values.values(), std::vector<float>(4, 1111.0f));
+  cudaStreamDestroy(blocking);
+}
+
+TEST_F(Runtime, ContextsAreMadeByTheFirstCallThatNeedsOne) {
+  use("devices=3");
+  int device = -1, count = 0;
+  cudaDeviceProp properties;
+  EXPECT_EQ(cudaGetDevice(&device), cudaSuccess);
+  EXPECT_EQ(cudaGetDeviceCount(&count), cudaSuccess);
+  EXPECT_EQ(cudaGetDeviceProperties(&properties, 2), cudaSuccess);
+  EXPECT_EQ(contexts(), std::set<int>{});
+  EXPECT_EQ(cudaSetDevice(2), cudaSuccess);
+  EXPECT_EQ(contexts(), std::set<int>{2});
+  EXPECT_EQ(cudaSetDevice(0), cudaSuccess);
+  EXPECT_EQ(contexts(), (std::set<int>{0, 2}));
+}
+
+TEST_F(Runtime, PoolsKeepWhatTheyAreTold) {
+  std::size_t before = 0, now = 0, total = 0;
+  cudaMemGetInfo(&before, &total);
+  const cudaMemPoolProps properties = {cudaMemAllocationTypePinned, {cudaMemLocationTypeDevice, 0}};
+  cudaMemPool_t pool = nullptr;
+  ASSERT_EQ(cudaMemPoolCreate(&pool, &properties), cudaSuccess);
+  std::uint64_t threshold = 1000;
+  EXPECT_EQ(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold), cudaSuccess);
+  float* memory = nullptr;
+  const auto free_memory = [&] {
+    cudaMemGetInfo(&now, &total);
+    return now;
+  };
+  ASSERT_EQ(cudaMallocFromPoolAsync(&memory, 4000, pool, stream_), cudaSuccess);
+  EXPECT_EQ(free_memory(), before - 4000);
+  cudaFreeAsync(memory, stream_);
+  cudaStreamSynchronize(stream_);
+  EXPECT_EQ(free_memory(), before - 1000);
+  ASSERT_EQ(cudaMallocFromPoolAsync(&memory, 600, pool, stream_), cudaSuccess);
+  EXPECT_EQ(free_memory(), before - 1000);
+  EXPECT_EQ(cudaMemPoolDestroy(pool), cudaSuccess);
+  EXPECT_EQ(free_memory(), before - 600);
+  cudaFreeAsync(memory, stream_);
+  cudaStreamSynchronize(stream_);
+  EXPECT_EQ(free_memory(), before);
 }
 
 /// The legacy stream has two names, and can be recorded under neither.
@@ -253,6 +359,7 @@ TEST_F(Runtime, ALaunchNeverLowersTheSharedMemoryOfItsKernel) {
 
 TEST_F(Runtime, UnjoinedStreamsEndACapture) {
   const OnDevice<float> values(std::vector<float>(4, 0.0f));
+  launch_add(nullptr, values.data(), 0.0f);  // loads the kernel
   cudaEvent_t fork = nullptr;
   cudaEventCreate(&fork);
   cudaStreamBeginCapture(stream_, cudaStreamCaptureModeGlobal);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 /// How tests steer the emulator. Change the policy only while no work is under way.
@@ -33,20 +34,24 @@ struct Policy {
   /// OS threads over which blocks are spread; 0: one per processor.
   int host_threads = 0;
   int devices = 1;
+  bool kernel_image = true;        ///< false: the build has no machine code for the chip
+  bool memory_pools = true;        ///< false: the device has none
+  bool shares_host_pages = false;  ///< true: copies of the host's pageable memory run as late as all others
   Chip chip;
 };
 
 const Policy& policy();
+/// Contexts and loaded kernels are forgotten, as in a new process.
 void set_policy(const Policy& policy);
 /// "forward", "reverse", "seed=7"; "deferred" or "immediate" (both kinds), "copies=deferred", "streams=immediate";
-/// "threads=2"; "chip=sm_86"; "memory=BYTES"; "devices=2"; joined by commas; what is not named is the default. Throws
-/// std::invalid_argument.
+/// "threads=2"; "chip=sm_86"; "memory=BYTES"; "devices=2"; "without=kernel_image", "without=memory_pools"; "coherent"
+/// (shares_host_pages); joined by commas; what is not named is the default. Throws std::invalid_argument.
 Policy parse_policy(const std::string& text);
 
 /// Forgets the sticky error, the last error, the report, an injected failure, a capture and the queued work. Memory
 /// stays.
 void reset();
-/// What went wrong in the kernel that caused the sticky error; empty if nothing did.
+/// What went wrong first, in a kernel (which causes a sticky error) or with a capture; empty if nothing did.
 std::string report();
 
 /// Runtime calls by name since the last clear_calls(); kernels count under "kernel", also those that a graph launches.
@@ -55,6 +60,8 @@ void clear_calls();
 
 /// Lets the nth allocation from now (1: the next) fail with cudaErrorMemoryAllocation; 0: none.
 void fail_allocation(int nth);
+/// Devices on which a context was made.
+std::set<int> contexts();
 /// Allocations of device memory that live now.
 std::size_t live_allocations();
 

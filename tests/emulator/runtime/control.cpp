@@ -7,7 +7,6 @@ namespace emulator {
 namespace {
 
 thread_local cudaError_t last_error = cudaSuccess;
-thread_local int device_here = 0;
 
 bool set_order(Policy& policy, const std::string& key, const std::string& value) {
   if (key == "forward" || key == "reverse") {
@@ -36,6 +35,10 @@ bool set_device(Policy& policy, const std::string& key, const std::string& value
     policy.chip.multiprocessors = std::stoi(value);
   } else if (key == "devices") {
     policy.devices = std::stoi(value);
+  } else if (key == "coherent") {
+    policy.shares_host_pages = true;
+  } else if (key == "without" && (value == "kernel_image" || value == "memory_pools")) {
+    (value == "kernel_image" ? policy.kernel_image : policy.memory_pools) = false;
   } else {
     return false;
   }
@@ -48,8 +51,6 @@ State& state() {
   static State* only = new State;  // never destroyed: streams may outlive main()
   return *only;
 }
-int current_device() { return device_here; }
-DeviceState& device_state() { return state().devices[device_here]; }
 
 Chip chip_named(const std::string& name) {
   Chip chip;
@@ -70,6 +71,11 @@ void set_policy(const Policy& policy) {
   drain_all();
   state().policy = policy;
   state().launches = 0;
+  for (auto& [number, device] : state().devices) {
+    device.has_context = false;
+    device.loaded.clear();
+    device.shared_limits.clear();
+  }
 }
 
 Policy parse_policy(const std::string& text) {
@@ -127,22 +133,10 @@ bool has_address_sanitizer() {
 #endif
 }
 
-Call::Call(const char* name) : hold_(state().lock) { ++state().calls[name]; }
 cudaError_t Call::pending() const { return device_state().sticky; }
 cudaError_t Call::done(cudaError_t error) const {
   if (error != cudaSuccess && error != cudaErrorNotReady) last_error = error;
   return error;
-}
-bool Call::breaks_capture() const {
-  bool any = false;
-  for (const auto& capture : state().captures) {
-    if (capture->thread == std::this_thread::get_id()) capture->invalidated = any = true;
-  }
-  return any;
-}
-bool Call::breaks_any_capture() const {
-  for (const auto& capture : state().captures) capture->invalidated = true;
-  return !state().captures.empty();
 }
 
 }  // namespace emulator
@@ -162,13 +156,13 @@ int cugad_emulator_set_policy(const char* text) {
 }
 
 cudaError_t cudaGetLastError() {
-  const Call call("cudaGetLastError");
+  const Call call("cudaGetLastError", false);
   const cudaError_t error = call.pending() != cudaSuccess ? call.pending() : emulator::last_error;
   emulator::last_error = cudaSuccess;
   return error;
 }
 cudaError_t cudaPeekAtLastError() {
-  const Call call("cudaPeekAtLastError");
+  const Call call("cudaPeekAtLastError", false);
   return call.pending() != cudaSuccess ? call.pending() : emulator::last_error;
 }
 
@@ -191,18 +185,6 @@ const char* cudaGetErrorString(cudaError_t error) {
 #undef CUGAD_EMULATOR_TEXT
   }
   return "unrecognized error code";
-}
-
-cudaError_t cudaSetDevice(int device) {
-  const Call call("cudaSetDevice");
-  if (device < 0 || device >= state().policy.devices) return call.done(cudaErrorInvalidDevice);
-  emulator::device_here = device;
-  return call.done(call.pending());
-}
-cudaError_t cudaGetDevice(int* device) {
-  const Call call("cudaGetDevice");
-  *device = emulator::device_here;
-  return cudaSuccess;
 }
 
 }  // extern "C"

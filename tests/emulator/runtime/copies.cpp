@@ -49,9 +49,10 @@ cudaError_t copy(Call& call, const Rectangle& r, cudaMemcpyKind kind, cudaStream
   const Side to = side_of(r.to, r.to_bytes()), from = side_of(r.from, r.from_bytes());
   if (const cudaError_t error = check_sides(r, kind, to, from)) return call.done(error);
   cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
-  if (stream != nullptr) cudaStreamIsCapturing(stream, &capturing);
+  if (stream != nullptr && stream != cudaStreamLegacy) cudaStreamIsCapturing(stream, &capturing);
   cudaError_t error = cudaSuccess;
-  if (from == Side::pageable && capturing == cudaStreamCaptureStatusNone) {  // taken before the call returns
+  const bool in_time = capturing == cudaStreamCaptureStatusNone && !state().policy.shares_host_pages;
+  if (from == Side::pageable && in_time) {  // taken before the call returns
     auto kept = std::make_shared<std::vector<unsigned char>>(r.width * r.height);
     const Rectangle take{kept->data(), r.width, r.from, r.from_pitch, r.width, r.height};
     take.run();
@@ -60,7 +61,7 @@ cudaError_t copy(Call& call, const Rectangle& r, cudaMemcpyKind kind, cudaStream
   } else {
     error = submit(stream, [r] { r.run(); });
   }
-  const bool waits = blocking || (to == Side::pageable && capturing == cudaStreamCaptureStatusNone);
+  const bool waits = blocking || (to == Side::pageable && in_time);
   if (error == cudaSuccess && waits) drain(stream);
   return call.done(error != cudaSuccess ? error : call.pending());
 }

@@ -10,13 +10,13 @@ using emulator::state;
 extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  const Call call("cudaGetDeviceCount");
+  const Call call("cudaGetDeviceCount", false);
   *count = state().policy.devices;
   return call.done(*count > 0 ? cudaSuccess : cudaErrorNoDevice);
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  const Call call("cudaGetDeviceProperties");
+  const Call call("cudaGetDeviceProperties", false);
   if (device < 0 || device >= state().policy.devices) return call.done(cudaErrorInvalidDevice);
   const emulator::Chip& chip = state().policy.chip;
   *properties = {};
@@ -42,14 +42,15 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->memoryBusWidth = 5120;
   properties->cooperativeLaunch = properties->concurrentKernels = properties->unifiedAddressing = 1;
   properties->clusterLaunch = chip.major >= 9 ? 1 : 0;
-  properties->memoryPoolsSupported = 1;
+  properties->memoryPoolsSupported = state().policy.memory_pools ? 1 : 0;
+  properties->pageableMemoryAccessUsesHostPageTables = state().policy.shares_host_pages ? 1 : 0;
   properties->asyncEngineCount = 2;
   properties->pciBusID = device + 1;
   return call.done(cudaSuccess);
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  const Call call("cudaDeviceGetAttribute");
+  const Call call("cudaDeviceGetAttribute", false);
   cudaDeviceProp p;
   if (const cudaError_t error = cudaGetDeviceProperties(&p, device)) return call.done(error);
   const std::map<cudaDeviceAttr, std::size_t> values = {
@@ -66,6 +67,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       {cudaDevAttrMaxBlocksPerMultiprocessor, p.maxBlocksPerMultiProcessor},
       {cudaDevAttrReservedSharedMemoryPerBlock, p.reservedSharedMemPerBlock},
       {cudaDevAttrMemoryPoolsSupported, p.memoryPoolsSupported},
+      {cudaDevAttrPageableMemoryAccessUsesHostPageTables, p.pageableMemoryAccessUsesHostPageTables},
       {cudaDevAttrClusterLaunch, p.clusterLaunch}};
   const auto found = values.find(attribute);
   if (found == values.end()) return call.done(cudaErrorInvalidValue);
@@ -74,12 +76,12 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 }
 
 cudaError_t cudaRuntimeGetVersion(int* version) {
-  const Call call("cudaRuntimeGetVersion");
+  const Call call("cudaRuntimeGetVersion", false);
   *version = 13000;
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
-  const Call call("cudaDriverGetVersion");
+  const Call call("cudaDriverGetVersion", false);
   *version = 13000;
   return cudaSuccess;
 }

@@ -16,15 +16,17 @@ using emulator::state;
 
 extern "C" {
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   const Call call("cudaStreamBeginCapture");
   stream = emulator::resolve(stream);
   if (call.pending() != cudaSuccess) return call.pending();
-  if (stream == nullptr) return call.done(cudaErrorStreamCaptureUnsupported);
+  if (stream != nullptr && stream->is_legacy) return call.done(cudaErrorStreamCaptureUnsupported);
   if (state().streams.count(stream) == 0) return call.done(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr) return call.done(cudaErrorIllegalState);
   stream->capture = std::make_shared<emulator::Capture>();
   stream->capture->origin = stream;
+  stream->capture->mode = mode;
+  stream->capture->device = stream->device;
   stream->capture->blocking = (stream->flags & cudaStreamNonBlocking) == 0;
   state().captures.push_back(stream->capture);
   return call.done(cudaSuccess);
@@ -54,6 +56,11 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
   const Call call("cudaStreamIsCapturing");
   stream = emulator::resolve(stream);
   *status = cudaStreamCaptureStatusNone;
+  for (const auto& capture : state().captures) {
+    if (stream != nullptr && stream->is_legacy && capture->blocking && capture->device == stream->device) {
+      return call.done(cudaErrorStreamCaptureImplicit);  // the capture goes on
+    }
+  }
   if (stream != nullptr && stream->capture != nullptr) {
     *status = stream->capture->invalidated ? cudaStreamCaptureStatusInvalidated : cudaStreamCaptureStatusActive;
   }
@@ -65,6 +72,15 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
   if (call.pending() != cudaSuccess) return call.pending();
   if (graph == nullptr) return call.done(cudaErrorInvalidValue);
   *executable = new CUgraphExec_st{std::make_shared<const std::vector<emulator::Operation>>(graph->operations)};
+  return call.done(cudaSuccess);
+}
+
+cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t stream) {
+  const Call call("cudaGraphUpload");
+  if (call.pending() != cudaSuccess) return call.pending();
+  stream = emulator::resolve(stream);
+  if (executable == nullptr) return call.done(cudaErrorInvalidValue);
+  if (stream != nullptr && stream->capture != nullptr) return call.done(cudaErrorStreamCaptureUnsupported);
   return call.done(cudaSuccess);
 }
 

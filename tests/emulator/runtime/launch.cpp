@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "tests/emulator/runtime/races.hpp"
-#include "tests/emulator/runtime/state.hpp"
+#include "tests/emulator/runtime/stream.hpp"
 
 /// Launch shapes and kernel attributes.
 namespace emulator {
@@ -19,8 +19,8 @@ int resident_blocks(int threads, std::size_t shared_bytes) {
 }
 
 std::size_t shared_limit(const void* kernel) {
-  const auto raised = state().shared_limits.find(kernel);
-  return raised == state().shared_limits.end() ? kSharedWithoutAsking : static_cast<std::size_t>(raised->second);
+  const auto raised = device_state().shared_limits.find(kernel);
+  return raised == device_state().shared_limits.end() ? kSharedWithoutAsking : static_cast<std::size_t>(raised->second);
 }
 
 cudaError_t read_attributes(const cudaLaunchConfig_t& config, Launch& launch) {
@@ -67,7 +67,12 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* kernel, 
   launch->shared_bytes = config.dynamicSmemBytes;
   if (const cudaError_t error = read_attributes(config, *launch)) return call.done(error);
   if (const cudaError_t error = check_shape(*launch, kernel)) return call.done(error);
-  return call.done(submit(config.stream, [launch] {
+  const cudaStream_t stream = resolve(config.stream);
+  if (state().streams.count(stream) == 0 || stream->device != current_device()) {
+    return call.done(cudaErrorInvalidResourceHandle);
+  }
+  if (!load_kernel(call, kernel, stream)) return call.done(cudaErrorStreamCaptureUnsupported);
+  return call.done(submit(stream, [launch] {
     ++state().calls["kernel"];
     launch->number = state().launches++;
     races::begin_launch();
@@ -76,10 +81,26 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* kernel, 
   }));
 }
 
-void fail_device(const std::string& report) {
+void note(const std::string& report) {
   std::fprintf(stderr, "emulator: %s\n", report.c_str());
   if (state().report.empty()) state().report = report;
+}
+
+void fail_device(const std::string& report) {
+  note(report);
   device_state().sticky = cudaErrorLaunchFailure;
+}
+
+bool load_kernel(const Call& call, const void* kernel, cudaStream_t stream) {
+  if (device_state().loaded.count(kernel) > 0) return true;
+  const bool captured = stream != nullptr && stream->capture != nullptr;
+  if (captured) stream->capture->invalidated = true;
+  if (captured || call.breaks_capture()) {
+    note("a kernel that is loaded for the first time while a stream is captured, which drivers before 12.3 refuse");
+    return false;
+  }
+  device_state().loaded.insert(kernel);
+  return true;
 }
 
 cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
@@ -89,13 +110,16 @@ cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribu
   if (value < 0 || static_cast<std::size_t>(value) > state().policy.chip.shared_memory_per_block) {
     return call.done(cudaErrorInvalidValue);
   }
-  state().shared_limits[kernel] = std::max(value, static_cast<int>(kSharedWithoutAsking));
+  if (!load_kernel(call, kernel, nullptr)) return call.done(cudaErrorStreamCaptureUnsupported);
+  device_state().shared_limits[kernel] = std::max(value, static_cast<int>(kSharedWithoutAsking));
   return call.done(cudaSuccess);
 }
 
 cudaError_t get_function_attributes(cudaFuncAttributes* attributes, const void* kernel) {
   const Call call("cudaFuncGetAttributes");
   *attributes = {};
+  if (!state().policy.kernel_image) return call.done(cudaErrorNoKernelImageForDevice);
+  if (!load_kernel(call, kernel, nullptr)) return call.done(cudaErrorStreamCaptureUnsupported);
   attributes->maxThreadsPerBlock = 1024;
   attributes->numRegs = 32;
   attributes->ptxVersion = attributes->binaryVersion = 10 * state().policy.chip.major + state().policy.chip.minor;

@@ -23,6 +23,8 @@ using Operation = std::function<void()>;
 struct Capture {
   std::vector<Operation> operations;
   bool invalidated = false;
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+  int device = 0;
   std::thread::id thread = std::this_thread::get_id();  ///< that began it
   bool blocking = false;                                ///< of a stream that the legacy stream waits for
   cudaStream_t origin = nullptr;
@@ -34,11 +36,17 @@ struct Allocation {
   int device = 0;
   bool on_device = true;
   unsigned char* base = nullptr;  ///< of the memory with its red zones
+  cudaMemPool_t pool = nullptr;   ///< null: of no pool
 };
 
 struct DeviceState {
   cudaError_t sticky = cudaSuccess;
-  std::size_t used = 0, most_used = 0;
+  std::size_t used = 0, most_used = 0;  ///< with what pools keep
+  bool has_context = false;
+  cudaStream_t legacy = nullptr;             ///< made when it is first used
+  cudaMemPool_t pool = nullptr;              ///< the device's own, likewise
+  std::set<const void*> loaded;              ///< kernels
+  std::map<const void*, int> shared_limits;  ///< raised per kernel
 };
 
 struct State {
@@ -49,34 +57,45 @@ struct State {
   std::map<std::string, std::uint64_t> calls;
   std::map<std::uintptr_t, Allocation> allocations;
   std::set<cudaStream_t> streams;
+  std::set<cudaMemPool_t> pools;
   std::vector<std::shared_ptr<Capture>> captures;  ///< under way
-  std::map<const void*, int> shared_limits;        ///< raised per kernel
   int failing_allocation = 0;
   std::uint64_t launches = 0;
 };
 State& state();
+/// Of the calling thread, or of the work that it runs.
 int current_device();
+/// While it lives, `device` is current: the one whose work is run.
+class RunningOn {
+ public:
+  explicit RunningOn(int device);
+  ~RunningOn();
+
+ private:
+  int before_;
+};
 DeviceState& device_state();
 
 /// Stands at the head of every runtime function: takes the lock, counts the call, remembers the outcome.
 class Call {
  public:
-  explicit Call(const char* name);
+  /// `needs_context`: makes one on the current device, as nearly all calls do.
+  explicit Call(const char* name, bool needs_context = true);
   /// The sticky error of the current device, if any.
   cudaError_t pending() const;
   /// Remembers an error for cudaGetLastError and passes it on.
   cudaError_t done(cudaError_t error) const;
-  /// For what may not happen while a stream is capturing: invalidates this thread's captures. False if none is under
-  /// way.
+  /// For what may not happen while a stream is capturing: invalidates the captures that forbid it to this thread.
+  /// False if there is none.
   bool breaks_capture() const;
-  /// For what concerns the whole device: invalidates the captures of all threads.
+  /// For what concerns the whole device: invalidates and reports its captures of all threads.
   bool breaks_any_capture() const;
 
  private:
   std::lock_guard<std::recursive_mutex> hold_;
 };
 
-/// The stream behind CUDA's special handles: null for the legacy stream, the calling thread's own for the other.
+/// The stream behind CUDA's special handles: the device's legacy stream, or the calling thread's own.
 cudaStream_t resolve(cudaStream_t stream);
 /// Runs, queues or captures an operation, as the stream and the policy have it.
 cudaError_t submit(cudaStream_t stream, Operation operation);
@@ -87,6 +106,10 @@ bool has_work(cudaStream_t stream);
 void forget_queues();
 /// Marks the current device as failed.
 void fail_device(const std::string& report);
+/// Reports what is wrong without making the device fail.
+void note(const std::string& report);
+/// Loads a kernel if it is not yet; false, with an error remembered, where a capture forbids that.
+bool load_kernel(const Call& call, const void* kernel, cudaStream_t stream);
 
 /// The allocation that holds these bytes, or null.
 const Allocation* find_allocation(const void* pointer, std::size_t bytes);

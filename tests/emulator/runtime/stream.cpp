@@ -6,34 +6,60 @@
 namespace emulator {
 namespace {
 
-bool is_known(cudaStream_t stream) { return stream == nullptr || state().streams.count(stream) > 0; }
+bool is_known(cudaStream_t stream) { return state().streams.count(stream) > 0; }
+bool is_blocking(cudaStream_t stream) { return (stream->flags & cudaStreamNonBlocking) == 0; }
 
 void run_until(cudaStream_t stream, std::uint64_t number) {
   while (stream->finished < number && !stream->queue.empty()) {
     const Operation operation = std::move(stream->queue.front());
     stream->queue.pop_front();
+    const RunningOn device(stream->device);
     if (device_state().sticky == cudaSuccess) operation();
     ++stream->finished;
   }
 }
 
-cudaError_t submit_to_default(const Operation& operation) {
-  bool implicit = false;
-  for (const auto& capture : state().captures) {
-    if (capture->blocking) capture->invalidated = implicit = true;
-  }
-  if (implicit) return cudaErrorStreamCaptureImplicit;
+/// The legacy stream waits for what blocking streams were given before, and they wait for it.
+Operation behind_others(cudaStream_t stream, Operation operation) {
+  std::vector<std::pair<cudaStream_t, std::uint64_t>> before;
   for (cudaStream_t other : state().streams) {
-    if ((other->flags & cudaStreamNonBlocking) == 0 && other->device == current_device()) drain(other);
+    if (other->device == stream->device && is_blocking(other) && other->is_legacy != stream->is_legacy &&
+        has_work(other)) {
+      before.emplace_back(other, other->submitted);
+    }
   }
-  operation();
-  return cudaSuccess;
+  if (before.empty() || !is_blocking(stream)) return operation;
+  return [before = std::move(before), operation = std::move(operation)] {
+    for (const auto& [other, number] : before) {
+      if (is_known(other)) run_until(other, number);
+    }
+    operation();
+  };
+}
+
+/// Whether a capture stands in the way of work on the legacy stream.
+bool breaks_blocking_capture(cudaStream_t legacy) {
+  bool any = false;
+  for (const auto& capture : state().captures) {
+    if (capture->blocking && capture->device == legacy->device) capture->invalidated = any = true;
+  }
+  if (any) note("work on the legacy default stream while a blocking stream is captured, which breaks the capture");
+  return any;
 }
 
 }  // namespace
 
 cudaStream_t resolve(cudaStream_t stream) {
-  if (stream == cudaStreamLegacy) return nullptr;
+  if (stream == nullptr || stream == cudaStreamLegacy) {
+    cudaStream_t& legacy = device_state().legacy;
+    if (legacy == nullptr) {
+      legacy = new CUstream_st;
+      legacy->device = current_device();
+      legacy->is_legacy = true;
+      state().streams.insert(legacy);
+    }
+    return legacy;
+  }
   if (stream != cudaStreamPerThread) return stream;
   static thread_local std::map<int, cudaStream_t> own;  // by device
   cudaStream_t& here = own[current_device()];
@@ -44,7 +70,7 @@ cudaStream_t resolve(cudaStream_t stream) {
 cudaError_t submit(cudaStream_t stream, Operation operation) {
   stream = resolve(stream);
   if (!is_known(stream)) return cudaErrorInvalidResourceHandle;
-  if (stream == nullptr) return submit_to_default(operation);
+  if (stream->is_legacy && breaks_blocking_capture(stream)) return cudaErrorStreamCaptureImplicit;
   if (stream->capture) {
     if (stream->capture->invalidated) return cudaErrorStreamCaptureInvalidated;
     stream->capture->operations.push_back(std::move(operation));
@@ -52,7 +78,7 @@ cudaError_t submit(cudaStream_t stream, Operation operation) {
     return cudaSuccess;
   }
   ++stream->submitted;
-  stream->queue.push_back(std::move(operation));
+  stream->queue.push_back(behind_others(stream, std::move(operation)));
   if (!state().policy.deferred_streams) run_until(stream, stream->submitted);
   return cudaSuccess;
 }
@@ -85,7 +111,7 @@ namespace {
 
 /// Makes `stream` part of the capture under which the event was recorded.
 cudaError_t wait_in_capture(cudaStream_t stream, cudaEvent_t event) {
-  if (stream == nullptr) return cudaErrorStreamCaptureImplicit;
+  if (stream->is_legacy) return cudaErrorStreamCaptureImplicit;
   if (stream->capture != nullptr && stream->capture != event->capture) {
     stream->capture->invalidated = true;
     return cudaErrorStreamCaptureIsolation;
@@ -134,7 +160,9 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     call.breaks_capture();
     return call.done(cudaErrorStreamCaptureUnsupported);
   }
-  if (stream == nullptr) emulator::submit_to_default([] {});
+  if (stream->is_legacy && emulator::submit(stream, [] {}) != cudaSuccess) {
+    return call.done(cudaErrorStreamCaptureImplicit);
+  }
   emulator::drain(stream);
   emulator::check_allocations();
   return call.done(call.pending());
@@ -222,7 +250,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     return call.done(event->capture->invalidated ? cudaErrorStreamCaptureInvalidated : cudaSuccess);
   }
   const cudaError_t error = emulator::submit(stream, [event] { event->time = std::chrono::steady_clock::now(); });
-  event->number = stream != nullptr ? stream->submitted : 0;
+  event->number = stream->submitted;
   return call.done(error);
 }
 

@@ -18,6 +18,8 @@
   X(cudaErrorInvalidDeviceFunction, 98, "invalid device function")                                          \
   X(cudaErrorNoDevice, 100, "no CUDA-capable device is detected")                                           \
   X(cudaErrorInvalidDevice, 101, "invalid device ordinal")                                                  \
+  X(cudaErrorInitializationError, 3, "initialization error")                                                \
+  X(cudaErrorNoKernelImageForDevice, 209, "no kernel image is available for execution on the device")       \
   X(cudaErrorInvalidResourceHandle, 400, "invalid resource handle")                                         \
   X(cudaErrorNotReady, 600, "device not ready")                                                             \
   X(cudaErrorLaunchOutOfResources, 701, "too many resources requested for launch")                          \
@@ -53,6 +55,7 @@ using cudaGraph_t = struct CUgraph_st*;
 using cudaGraphExec_t = struct CUgraphExec_st*;
 using cudaGraphNode_t = struct CUgraphNode_st*;
 using cudaMemPool_t = struct CUmemPoolHandle_st*;
+#define CUDART_VERSION 13000
 using cudaHostFn_t = void (*)(void*);
 #define cudaStreamLegacy (reinterpret_cast<cudaStream_t>(0x1))
 #define cudaStreamPerThread (reinterpret_cast<cudaStream_t>(0x2))
@@ -84,6 +87,17 @@ struct cudaPointerAttributes {
   void* devicePointer;
   void* hostPointer;
 };
+enum cudaMemAllocationType { cudaMemAllocationTypeInvalid, cudaMemAllocationTypePinned };
+enum cudaMemLocationType { cudaMemLocationTypeInvalid, cudaMemLocationTypeDevice };
+struct cudaMemPoolProps {
+  cudaMemAllocationType allocType;
+  struct {
+    cudaMemLocationType type;
+    int id;
+  } location;
+};
+enum cudaDriverEntryPointQueryResult { cudaDriverEntryPointSuccess, cudaDriverEntryPointSymbolNotFound };
+constexpr unsigned long long cudaEnableDefault = 0;
 enum cudaMemPoolAttr {
   cudaMemPoolReuseFollowEventDependencies = 1,
   cudaMemPoolReuseAllowOpportunistic,
@@ -105,6 +119,7 @@ enum cudaDeviceAttr {
   cudaDevAttrMaxSharedMemoryPerMultiprocessor = 81,
   cudaDevAttrCooperativeLaunch = 95,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
+  cudaDevAttrPageableMemoryAccessUsesHostPageTables = 100,
   cudaDevAttrMaxBlocksPerMultiprocessor = 106,
   cudaDevAttrReservedSharedMemoryPerBlock = 111,
   cudaDevAttrMemoryPoolsSupported = 115,
@@ -117,7 +132,8 @@ struct cudaDeviceProp {
   int regsPerBlock, regsPerMultiprocessor, warpSize, maxThreadsPerBlock, maxThreadsDim[3], maxGridSize[3], major, minor,
       multiProcessorCount, l2CacheSize, persistingL2CacheMaxSize, maxThreadsPerMultiProcessor,
       maxBlocksPerMultiProcessor, memoryBusWidth, cooperativeLaunch, clusterLaunch, concurrentKernels, asyncEngineCount,
-      unifiedAddressing, memoryPoolsSupported, pciBusID, pciDeviceID, pciDomainID, integrated, ECCEnabled;
+      unifiedAddressing, memoryPoolsSupported, pageableMemoryAccessUsesHostPageTables, pciBusID, pciDeviceID,
+      pciDomainID, integrated, ECCEnabled;
 };
 
 enum cudaFuncAttribute {
@@ -172,6 +188,9 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 extern "C" {
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, unsigned version,
+                                             unsigned long long flags, cudaDriverEntryPointQueryResult* found);
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode);
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
@@ -205,6 +224,8 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device);
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value);
 cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value);
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, std::size_t bytes);
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* properties);
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool);
 
 cudaError_t cudaStreamCreate(cudaStream_t* stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
@@ -225,6 +246,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags = 0);
+cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t stream);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
@@ -234,7 +256,8 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 namespace emulator {
 cudaError_t allocate(void** pointer, std::size_t bytes, const char* name);
 cudaError_t allocate_host(void** pointer, std::size_t bytes, const char* name);
-cudaError_t allocate_async(void** pointer, std::size_t bytes, cudaStream_t stream);
+/// Without a pool: from the device's own.
+cudaError_t allocate_async(void** pointer, std::size_t bytes, cudaStream_t stream, cudaMemPool_t pool = nullptr);
 cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribute, int value);
 cudaError_t get_function_attributes(cudaFuncAttributes* attributes, const void* kernel);
 cudaError_t active_blocks(int* blocks, const void* kernel, int threads, std::size_t shared_bytes);
@@ -248,6 +271,10 @@ cudaError_t cudaMalloc(T** pointer, std::size_t bytes) {
 template <class T>
 cudaError_t cudaMallocAsync(T** pointer, std::size_t bytes, cudaStream_t stream) {
   return emulator::allocate_async(reinterpret_cast<void**>(pointer), bytes, stream);
+}
+template <class T>
+cudaError_t cudaMallocFromPoolAsync(T** pointer, std::size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
+  return emulator::allocate_async(reinterpret_cast<void**>(pointer), bytes, stream, pool);
 }
 template <class T>
 cudaError_t cudaMallocHost(T** pointer, std::size_t bytes, unsigned = 0) {
