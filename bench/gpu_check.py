@@ -81,7 +81,7 @@ class Check:
         configure = ["cmake", "-S", ROOT, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DCUGAD_EMULATED=OFF",
                      f"-DCUGAD_CUDA={'ON' if architecture else 'OFF'}"]
         if architecture:
-            configure.append(f"-DCMAKE_CUDA_ARCHITECTURES={architecture}-real")
+            configure.append(f"-DCUGAD_CUDA_ARCHITECTURES={architecture}")
         if self.arguments.prefix:
             configure.append(f"-DCMAKE_PREFIX_PATH={os.path.join(os.path.abspath(self.arguments.prefix), 'usr')}")
         if self.arguments.rehearse:
