@@ -85,7 +85,7 @@ class Check:
                      "-DCUGAD_COMMAND=OFF", "-DCUGAD_STATIC=OFF",
                      f"-DCUGAD_CUDA={'ON' if architecture else 'OFF'}"]
         if architecture:
-            configure.append(f"-DCMAKE_CUDA_ARCHITECTURES={architecture}-real")
+            configure.append(f"-DCUGAD_CUDA_ARCHITECTURES={architecture}")
         if self.arguments.prefix:
             configure.append(f"-DCMAKE_PREFIX_PATH={os.path.join(os.path.abspath(self.arguments.prefix), 'usr')}")
         if self.arguments.rehearse:

@@ -66,7 +66,7 @@ def facts(root):
 
 
 def architecture(known):
-    """What CMAKE_CUDA_ARCHITECTURES calls this GPU; 90a where there is only a compiler, and empty without one."""
+    """What CUGAD_CUDA_ARCHITECTURES calls this GPU; 90a where there is only a compiler, and empty without one."""
     if not known["nvcc"]:
         return ""
     capability = known["compute_capability"].replace(".", "") or "90"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Registers, spills, shared memory and code size of every kernel, as the CUDA compiler reports them.
 
-usage: bench/resources.py [--check] [--csv FILE] [--only PART] [--jobs N] [--nvcc NVCC]
+usage: bench/resources.py [--check] [--csv FILE] [--only PART] [--cubins FOLDER] [--jobs N]
+                          [--nvcc NVCC]
 
 Compiles kernels/*/*.cu for sm_80 and sm_90a and writes the table; no GPU is needed. With --check it writes nothing, and
 fails where the table differs for the worse from the one checked in: see check(). Kernels of CUB are left out: they are the
@@ -20,7 +21,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ARCHITECTURES = ("sm_80", "sm_90a")
-FLAGS = ["-std=c++20", "-O3", "--fmad=false", "--ftz=true", "--expt-relaxed-constexpr", "-lineinfo", "-Xptxas=-v",
+FLAGS = ["-std=c++20", "-O3", "--fmad=false", "--ftz=true", "--expt-relaxed-constexpr", "-Xptxas=-v",
          "-Xcompiler=-ffp-contract=off", "-I", "include", "-I", "."]
 COLUMNS = ("file", "kernel", "architecture", "registers", "stack_bytes", "spill_store_bytes", "spill_load_bytes",
            "shared_bytes", "code_bytes")
@@ -91,14 +92,23 @@ def short_names(mangled):
     return result
 
 
-def compile_one(nvcc, source, architecture):
-    with tempfile.TemporaryDirectory() as folder:
-        cubin = os.path.join(folder, "kernels.cubin")
+def compile_kernels(nvcc, source, architecture, folder):
+    """Machine code of a source and what ptxas said of it, as two files; those in `folder` are taken as they are."""
+    cubin = os.path.join(folder, f"{os.path.basename(source)}.{architecture}.cubin")
+    if not os.path.exists(cubin + ".log"):
         done = subprocess.run([nvcc, *FLAGS, f"-arch={architecture}", "-cubin", source, "-o", cubin], cwd=ROOT,
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{source} for {architecture}: nvcc failed\n{done.stderr[-4000:]}")
-        numbers, sizes = parse_ptxas(done.stderr + done.stdout), text_sizes(cubin)
+        with open(cubin + ".log", "w", encoding="utf-8") as file:
+            file.write(done.stderr + done.stdout)
+    return cubin, cubin + ".log"
+
+
+def compile_one(nvcc, source, architecture, folder):
+    cubin, log = compile_kernels(nvcc, source, architecture, folder)
+    with open(log, encoding="utf-8") as file:
+        numbers, sizes = parse_ptxas(file.read()), text_sizes(cubin)
     names = short_names(sorted(numbers))
     rows = []
     for mangled, entry in numbers.items():
@@ -109,12 +119,12 @@ def compile_one(nvcc, source, architecture):
     return rows
 
 
-def measure(nvcc, jobs, only):
+def measure(nvcc, jobs, only, folder):
     sources = sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "kernels", "*", "*.cu")))
     work = [(source, architecture) for source in sources if only in source for architecture in ARCHITECTURES]
     rows = []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for found in pool.map(lambda item: compile_one(nvcc, *item), work):
+        for found in pool.map(lambda item: compile_one(nvcc, *item, folder), work):
             rows.extend(found)
     return sorted(rows, key=lambda row: tuple(row[column] for column in COLUMNS))
 
@@ -171,11 +181,13 @@ def main():
     parser.add_argument("--csv", default=os.path.join(ROOT, "bench", "resources.csv"))
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--nvcc", default=os.environ.get("NVCC", "nvcc"))
+    parser.add_argument("--cubins", help="an existing folder for the machine code, which bench/machine_code.py can take from there")
     parser.add_argument("--only", default="", help="sources whose path contains this; the others' rows are kept as they are")
     arguments = parser.parse_args()
 
     try:
-        rows = measure(arguments.nvcc, arguments.jobs, arguments.only)
+        with tempfile.TemporaryDirectory() as temporary:
+            rows = measure(arguments.nvcc, arguments.jobs, arguments.only, arguments.cubins or temporary)
     except (RuntimeError, OSError) as error:
         sys.exit(f"resources: {error}")
     others = []

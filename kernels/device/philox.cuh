@@ -2,11 +2,9 @@
 
 #include "cugad/rng.hpp"
 #include "kernels/device/runtime.cuh"
-#if defined(__CUDACC__)
-#include <curand_kernel.h>
-#endif
 
-/// The random words of a RandomKey on the device: cuRAND's generator on a GPU, the library's own under the emulator.
+/// The random words of a RandomKey on the device. cuRAND gives the same words, but its header puts 218 KB of tables of
+/// another generator into the object of every file that includes it, for every architecture.
 namespace cugad::device {
 
 /// The step at which a stream is read.
@@ -20,13 +18,8 @@ __device__ inline uint4 random_block(const RandomKey& key, std::int64_t model, s
   const std::uint32_t step = stream_step(key);
   const std::uint32_t purpose = static_cast<std::uint32_t>(key.purpose) + 256u * key.lane;
   const auto low = static_cast<std::uint32_t>(block), high = static_cast<std::uint32_t>(block >> 32);
-#if defined(__CUDACC__)
-  return curand_Philox4x32_10(make_uint4(low, high, step, purpose),
-                              make_uint2(static_cast<unsigned>(seed), static_cast<unsigned>(seed >> 32)));
-#else
   const std::array<std::uint32_t, 4> words = philox4x32_10({low, high, step, purpose}, seed);
   return make_uint4(words[0], words[1], words[2], words[3]);
-#endif
 }
 
 /// Word `index` (0 to 3) of a block.

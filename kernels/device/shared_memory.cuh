@@ -53,4 +53,12 @@ class SharedMemory {
   std::size_t offset_ = 0;
 };
 
+/// Tells nvcc that a pointer is into shared memory where it cannot see that, as with one kept in a struct: it then
+/// loads from shared memory instead of finding out with each load where the address points.
+__device__ inline void assume_shared([[maybe_unused]] const void* pointer) {
+#if defined(__CUDACC__)
+  __builtin_assume(__isShared(pointer));
+#endif
+}
+
 }  // namespace cugad::device

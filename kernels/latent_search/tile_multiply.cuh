@@ -50,6 +50,7 @@ class TileMultiply {
   /// Adds steps [step, step + count) of the product: `input` has rows of `stride` floats, `panel` the packed weights.
   __device__ void accumulate(float (&sum)[4][4], const float* input, int stride, int inner, const unsigned char* panel,
                              int step, int count) const {
+    assume_shared(input);
     if constexpr (precision == Precision::fp32) {
       const int whole = min(count, inner / 4 - step);
       const float* a = input + row_ * stride + 4 * step;
@@ -61,28 +62,40 @@ class TileMultiply {
       }
       if (whole < count) chain<3>(sum, a, row_step_ * stride, b, inner % 4);  // the pad stays out of the sums
     } else {
-      const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
-      const auto* b = reinterpret_cast<const uint2*>(panel) + column_ * 4 + lane;
-      for (int s = 0; s < count; ++s) {
-        std::uint32_t a[4];
-        load_rows(a, input, stride, step + s, lane);
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          if (column_ + 8 * j >= width_) break;
-          const uint2 packed = b[j * 32];
-          const std::uint32_t weights[2] = {packed.x, packed.y};
-          if constexpr (precision == Precision::tf32) {
-            multiply_tf32(sum[j], a, weights);
-          } else {
-            multiply_bf16(sum[j], a, weights);
-          }
-        }
-        b += width_ * 4;
+      if (column_ + 32 <= width_) {
+        steps<true>(sum, input, stride, panel, step, count);
+      } else {
+        steps<false>(sum, input, stride, panel, step, count);
       }
     }
   }
 
  private:
+  /// On tensor cores; `whole`: all of the warp's columns exist.
+  template <bool whole>
+  __device__ void steps(float (&sum)[4][4], const float* input, int stride, const unsigned char* panel, int step,
+                        int count) const {
+    const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
+    const auto* b = reinterpret_cast<const uint2*>(panel) + column_ * 4 + lane;
+#pragma unroll 2
+    for (int s = 0; s < count; ++s) {
+      std::uint32_t a[4];
+      load_rows(a, input, stride, step + s, lane);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        if (!whole && column_ + 8 * j >= width_) break;
+        const uint2 packed = b[j * 32];
+        const std::uint32_t weights[2] = {packed.x, packed.y};
+        if constexpr (precision == Precision::tf32) {
+          multiply_tf32(sum[j], a, weights);
+        } else {
+          multiply_bf16(sum[j], a, weights);
+        }
+      }
+      b += width_ * 4;
+    }
+  }
+
   /// sum += a b for k = 0 to count - 1 (count <= most).
   template <int most>
   __device__ void chain(float (&sum)[4][4], const float* a, int row_floats, const float* b, int count) const {
