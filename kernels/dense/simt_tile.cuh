@@ -4,20 +4,21 @@
 #include "kernels/elementary.hpp"
 
 /// Exact float32 products: every element is one chain of fused multiply-adds over k = 0, 1, ... from its start, as on
-/// the CPU. A thread owns micro_rows consecutive rows and groups of four consecutive columns.
+/// the CPU. A thread owns groups of four consecutive rows and of four consecutive columns; groups of neighbouring
+/// threads are neighbours.
 namespace cugad::cuda {
 
 template <int tile_rows, int tile_columns, int micro_rows, int micro_columns>
 class SimtTile {
  public:
   static constexpr int rows = tile_rows, columns = tile_columns;
-  static constexpr int threads_across = tile_columns / micro_columns;
-  static constexpr int threads = tile_rows / micro_rows * threads_across;
+  static constexpr int threads_across = tile_columns / micro_columns, threads_down = tile_rows / micro_rows;
+  static constexpr int threads = threads_down * threads_across;
   /// Blocks that a multiprocessor must be able to hold: bounds the registers of a thread.
   static constexpr int resident_blocks = 384 / threads;
   /// Strides of 20 floats: eight neighbouring rows, 16 bytes of each, lie in different banks.
   static constexpr int contiguous_padding = 4, strided_padding = 4;
-  /// Threads side by side read columns 4 apart: those stand in neighbouring rows of the panel.
+  /// Neighbouring threads read rows, or columns, 4 apart: those stand in neighbouring rows of the panel.
   static constexpr int interleave = 4;
   static_assert(micro_rows % 4 == 0 && micro_columns % 4 == 0);
 
@@ -35,7 +36,7 @@ class SimtTile {
   template <Order left, Order right>
   __device__ void multiply(const float* a, const float* b, int depth) {
     if (depth == panel_depth) {
-#pragma unroll 1
+#pragma unroll 2
       for (int k = 0; k < panel_depth; k += 4) multiply_four<left, right, false>(a, b, k, depth);
     } else {
 #pragma unroll 1
@@ -48,15 +49,19 @@ class SimtTile {
     for (int i = 0; i < micro_rows; ++i) {
 #pragma unroll
       for (int j = 0; j < micro_columns; j += 4)
-        *reinterpret_cast<float4*>(shared + (row() + i) * sums_stride<SimtTile> + column(j)) =
+        *reinterpret_cast<float4*>(shared + row(i) * sums_stride<SimtTile> + column(j)) =
             make_float4(sums_[i][j], sums_[i][j + 1], sums_[i][j + 2], sums_[i][j + 3]);
     }
   }
 
  private:
-  static __device__ int across() { return static_cast<int>(threadIdx.x) % threads_across; }
-  static __device__ int row() { return static_cast<int>(threadIdx.x) / threads_across * micro_rows; }
+  static __device__ int across() { return static_cast<int>(threadIdx.x % threads_across); }
+  static __device__ int down() { return static_cast<int>(threadIdx.x / threads_across); }
+  static __device__ int row(int i) { return 4 * (down() + i / 4 * threads_down) + i % 4; }
   static __device__ int column(int j) { return 4 * (across() + j / 4 * threads_across) + j % 4; }
+  /// Where they stand in a panel that load_tile_async has interleaved.
+  static __device__ int row_place(int i) { return i % 4 * (rows / 4) + down() + i / 4 * threads_down; }
+  static __device__ int column_place(int j) { return j % 4 * (columns / 4) + across() + j / 4 * threads_across; }
 
   static __device__ void split(const float4& four, float& a, float& b, float& c, float& d) {
     a = four.x;
@@ -74,21 +79,19 @@ class SimtTile {
     if constexpr (left == Order::k_contiguous) {
 #pragma unroll
       for (int i = 0; i < micro_rows; ++i)
-        split(four(a + (row() + i) * left_stride + k), x[i][0], x[i][1], x[i][2], x[i][3]);
+        split(four(a + row_place(i) * left_stride + k), x[i][0], x[i][1], x[i][2], x[i][3]);
     } else {
 #pragma unroll
       for (int t = 0; t < 4; ++t) {
 #pragma unroll
         for (int i = 0; i < micro_rows; i += 4)
-          split(four(a + (k + t) * left_stride + row() + i), x[i][t], x[i + 1][t], x[i + 2][t], x[i + 3][t]);
+          split(four(a + (k + t) * left_stride + row(i)), x[i][t], x[i + 1][t], x[i + 2][t], x[i + 3][t]);
       }
     }
     if constexpr (right == Order::k_contiguous) {
 #pragma unroll
-      for (int j = 0; j < micro_columns; ++j) {
-        const int place = column(j) % interleave * (columns / interleave) + column(j) / interleave;
-        split(four(b + place * right_stride + k), w[j][0], w[j][1], w[j][2], w[j][3]);
-      }
+      for (int j = 0; j < micro_columns; ++j)
+        split(four(b + column_place(j) * right_stride + k), w[j][0], w[j][1], w[j][2], w[j][3]);
     } else {
 #pragma unroll
       for (int t = 0; t < 4; ++t) {

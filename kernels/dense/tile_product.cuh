@@ -54,17 +54,27 @@ constexpr std::size_t product_floats() {
   return panels > sums ? panels : sums;
 }
 
-/// Starts the copies of the panel whose first term is k; k_left > 0 terms exist from there on.
+/// The panels of one operand, copied to shared memory in ascending order.
 template <Order order, class Layout, int threads, int interleave>
-__device__ inline void load_panel(float* panel, const Operand& operand, int k, int k_left) {
-  if constexpr (order == Order::k_contiguous) {
-    device::load_tile_async<Layout::rows, Layout::columns, Layout::stride, threads, interleave>(
-        panel, {operand.data + k, operand.stride, operand.indices, k_left, operand.vectors});
-  } else {
-    device::load_tile_async<Layout::rows, Layout::columns, Layout::stride, threads>(
-        panel, {operand.data + k * operand.stride, operand.stride, k_left, operand.indices, operand.vectors});
+class PanelLoad {
+  static constexpr bool contiguous = order == Order::k_contiguous;
+
+ public:
+  __device__ PanelLoad(float* shared, const Operand& operand)
+      : tiles_(shared, operand.data, operand.stride, operand.vectors),
+        panel_elements_(contiguous ? panel_depth : panel_depth * operand.stride),
+        indices_(operand.indices) {}
+  /// Starts the copies of the next panel, of which k_left > 0 terms exist from its first on.
+  __device__ void start(int at, int k_left) {
+    tiles_.start(at, contiguous ? indices_ : k_left, contiguous ? k_left : indices_);
+    tiles_.advance(panel_elements_);
   }
-}
+
+ private:
+  device::TileLoad<Layout::rows, Layout::columns, Layout::stride, threads, contiguous ? interleave : 1> tiles_;
+  std::int64_t panel_elements_;
+  int indices_;
+};
 
 /// What else is done with a panel of A while it is in shared memory: nothing.
 struct NoObserver {
@@ -79,12 +89,13 @@ __device__ inline void multiply(Tile& tile, const Operand& a, const Operand& b, 
   using Right = RightPanel<Tile, right>;
   constexpr int stage_floats = Left::floats + Right::floats;
   const int panels = (k_count + panel_depth - 1) / panel_depth;
+  PanelLoad<left, Left, Tile::threads, Tile::interleave> load_a(shared, a);
+  PanelLoad<right, Right, Tile::threads, Tile::interleave> load_b(shared + Left::floats, b);
   const auto start = [&](int panel, int stage) {
     if (panel < panels) {
-      float* const at = shared + stage * stage_floats;
-      const int k = panel * panel_depth;
-      load_panel<left, Left, Tile::threads, 1>(at, a, k, k_count - k);
-      load_panel<right, Right, Tile::threads, Tile::interleave>(at + Left::floats, b, k, k_count - k);
+      const int k_left = k_count - panel * panel_depth;
+      load_a.start(stage * stage_floats, k_left);
+      load_b.start(stage * stage_floats, k_left);
     }
     device::copy_async_commit();  // also where nothing was started: the wait counts groups
   };
