@@ -12,7 +12,7 @@ namespace cugad::cuda {
 template <Precision precision, int tile_rows, int tile_columns, int warp_rows, int warp_columns>
 class TensorTile {
  public:
-  static constexpr int rows = tile_rows, columns = tile_columns;
+  static constexpr int rows = tile_rows, columns = tile_columns, depth = 16;
   static constexpr int warps_across = tile_columns / warp_columns;
   static constexpr int threads = tile_rows / warp_rows * warps_across * device::warp_lanes;
   /// Blocks that a multiprocessor must be able to hold: bounds the registers of a thread.
@@ -20,7 +20,7 @@ class TensorTile {
   static constexpr bool is_bf16 = precision == Precision::bf16;
   /// The 8 x 4 elements (tf32) or pairs (bf16) of a fragment register lie in different banks.
   static constexpr int contiguous_padding = is_bf16 ? 8 : 4, strided_padding = is_bf16 ? 4 : 8;
-  static constexpr int interleave = 1;
+  static constexpr int left_interleave = 1, right_interleave = 1;
   static_assert(precision != Precision::fp32 && warp_rows % 16 == 0 && warp_columns % 8 == 0);
 
   /// Sums start at start[column], or at 0 where start is null or column >= count.
@@ -41,7 +41,7 @@ class TensorTile {
   template <Order left, Order right>
   __device__ void multiply(const float* a, const float* b, int) {
 #pragma unroll
-    for (int k = 0; k < panel_depth; k += step) {
+    for (int k = 0; k < depth; k += step) {
       std::uint32_t w[blocks_across][2];
 #pragma unroll
       for (int n = 0; n < blocks_across; ++n) {

@@ -39,11 +39,11 @@ class TileLoad {
   /// `column_count` become 0 and are not read.
   __device__ void start(int tile, int row_count, int column_count) const {
     const auto whole = [&]<int width, int together>() {
-      copy<width, together>(first_.to, from_, tile, [&](int) { return row_count - first_.row; });
+      copy<width, together>(first_, from_, tile, [&](int) { return row_count - first_.row; });
     };
     if (column_count < columns) {
       const Place at = place<1, 2>();
-      copy<1, 2>(at.to, from_ - offset(first_) + offset(at), tile,
+      copy<1, 2>(at, from_ - offset(first_) + offset(at), tile,
                  [&](int column) { return at.column + column < column_count ? row_count - at.row : 0; });
     } else if (vectors_) {
       whole.template operator()<4, 1>();
@@ -52,8 +52,9 @@ class TileLoad {
     }
   }
 
-  /// The next tile starts `elements` further on.
-  __device__ void advance(std::int64_t elements) { from_ += elements * element; }
+  /// The next tile is the one to the right, or the one below.
+  __device__ void advance_right() { from_ += columns * element; }
+  __device__ void advance_down() { from_ += static_cast<std::uintptr_t>(rows * row_bytes_); }
 
  private:
   static constexpr int element = sizeof(float);
@@ -81,12 +82,15 @@ class TileLoad {
 
   /// existing(column): how many of the rows from the thread's first on exist in the column so far right of its own.
   template <int width, int together, class Existing>
-  __device__ void copy(SharedAddress first, std::uintptr_t from, int tile, const Existing& existing) const {
+  __device__ void copy(const Place& first, std::uintptr_t from, int tile, const Existing& existing) const {
     constexpr int down = threads / across<width, together>, apart = columns / together;
-    static_assert(threads % across<width, together> == 0 && rows % down == 0 && down % interleave == 0);
-    const SharedAddress to = first + tile * element;
+    constexpr int rounds = rows > down ? rows / down : 1;
+    static_assert(threads % across<width, together> == 0 &&
+                  (rounds == 1 || (rows % down == 0 && down % interleave == 0)));
+    if (down > rows && first.row >= rows) return;
+    const SharedAddress to = first.to + tile * element;
 #pragma unroll
-    for (int i = 0; i < rows / down; ++i) {
+    for (int i = 0; i < rounds; ++i) {
 #pragma unroll
       for (int j = 0; j < together; ++j) {
         const SharedAddress there = to + (i * (down / interleave) * stride + j * apart) * element;
