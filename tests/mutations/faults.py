@@ -62,10 +62,10 @@ FAULTS = [
           "    copy_async_wait<0>();\n    __syncthreads();", "    __syncthreads();", ops("latent_search"), (GENERAL,)),
     # ---- edges
     Fault("wrong K tail", DENSE + "tile_product.cuh",
-          "(k_count - 1) % panel_depth + 1", "k_count % panel_depth", ops("dense_forward"), (FORWARD,)),
+          "(k_count - 1) % Tile::depth + 1", "k_count % Tile::depth", ops("dense_forward"), (FORWARD,)),
     Fault("K tail counted as zeros", DENSE + "tile_product.cuh",
-          "const int depth = panel < panels - 1 ? panel_depth : (k_count - 1) % panel_depth + 1;",
-          "const int depth = panel_depth;", ops("dense_forward"), (FORWARD,)),
+          "const int depth = panel < panels - 1 ? Tile::depth : (k_count - 1) % Tile::depth + 1;",
+          "const int depth = Tile::depth;", ops("dense_forward"), (FORWARD,)),
     Fault("row guard off by one", "kernels/rows/gather_rows.cu", "r >= args.out.rows", "r > args.out.rows",
           ops("gather_rows")),
     Fault("column guard off by one", FORWARD,
