@@ -61,14 +61,12 @@ __device__ inline void input_gradient(const ProductArguments& p, std::int64_t mo
 }
 
 /// One chain of the bias gradient per thread, over the panels of dH that pass by: k is the row, the index the unit.
-template <class Tile>
 struct ColumnSums {
   bool wanted;
   float sum = 0.0f;
-  __device__ void operator()(const float* panel, int depth) {
-    static_assert(Tile::threads >= Tile::rows);
-    if (!wanted || threadIdx.x >= Tile::rows) return;
-    for (int k = 0; k < depth; ++k) sum += panel[k * LeftPanel<Tile, Order::k_strided>::stride + threadIdx.x];
+  __device__ void operator()(const float* panel, std::int64_t stride, int depth) {
+    if (!wanted) return;
+    for (int k = 0; k < depth; ++k) sum += panel[k * stride + threadIdx.x];
   }
 };
 
@@ -86,7 +84,8 @@ __device__ inline void weight_gradient(const ProductArguments& p, std::int64_t m
   const int rows = existing(dh.columns - o, Tile::rows);
   const int columns = p.op.dweight ? existing(dweight.columns - column, Tile::columns) : 0;
   Tile tile;
-  ColumnSums<Tile> bias{p.op.dbias && column == 0};
+  static_assert(Tile::threads >= Tile::rows);
+  ColumnSums bias{p.op.dbias && column == 0 && static_cast<int>(threadIdx.x) < rows};
   tile.begin(nullptr, 0);
   multiply<Order::k_strided, Order::k_strided>(tile, {dh.row(first_row) + o, dh.row_stride, rows, p.dy_vectors},
                                                {x.row(first_row) + column, x.row_stride, columns, p.x_vectors},
@@ -100,7 +99,7 @@ __device__ inline void weight_gradient(const ProductArguments& p, std::int64_t m
       keep_gradient(p.op, dweight.row(o + r) + column + c, *sums);
     }
   });
-  if (!bias.wanted || static_cast<int>(threadIdx.x) >= rows) return;
+  if (!bias.wanted) return;
   if (p.sums.data != nullptr) {
     p.sums.row(blockIdx.z, chunk, o + threadIdx.x)[p.sums.columns - 1] = bias.sum;
   } else {

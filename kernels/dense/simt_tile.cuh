@@ -13,7 +13,8 @@ namespace cugad::cuda {
 template <int tile_rows, int tile_columns, int micro_rows, int micro_columns, int panel_depth = 16>
 class SimtTile {
  public:
-  static constexpr int rows = tile_rows, columns = tile_columns, depth = panel_depth;
+  using Element = float;
+  static constexpr int rows = tile_rows, columns = tile_columns, depth = panel_depth, stages = 3;
   static constexpr int threads_across = tile_columns / micro_columns, threads_down = tile_rows / micro_rows;
   static constexpr int threads = threads_down * threads_across;
   /// Blocks that a multiprocessor must be able to hold: bounds the registers of a thread.

@@ -5,7 +5,7 @@
 
 #include "cugad/device.hpp"
 #include "kernels/dense/simt_tile.cuh"
-#include "kernels/dense/tensor_tile.cuh"
+#include "kernels/dense/tensor_product.cuh"
 #include "kernels/device/limits.hpp"
 
 /// Which tile computes a product. Results are the same with each of a precision.
@@ -17,7 +17,7 @@ template <class... Tiles>
 struct TileList {};
 using SimtTiles = TileList<SimtTile<64, 64, 8, 8>, SimtTile<32, 32, 4, 4>, SimtTile<16, 32, 2, 2, 128>>;
 template <Precision precision>
-using TensorTiles = TileList<TensorTile<precision, 128, 64, 32, 32>, TensorTile<precision, 64, 32, 16, 32>>;
+using TensorTiles = TileList<TensorTile<precision, 128, 128, 64, 64>, TensorTile<precision, 64, 64, 32, 32>>;
 
 /// Layers of at most so many outputs (every logit) would leave the lanes of all these tiles idle. They have tiles of
 /// their own, and stay in float32 in every precision: such a layer is bound by the bytes of its input.

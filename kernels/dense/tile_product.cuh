@@ -14,8 +14,6 @@
 /// shape of a precision adds the terms of an element in the same order, so that no result depends on the shape.
 namespace cugad::cuda {
 
-constexpr int stages = 3;
-
 /// Which index of an operand is contiguous in memory: k (a row per m or n) or m or n (a row per k).
 enum class Order { k_contiguous, k_strided };
 
@@ -34,7 +32,7 @@ struct PanelLayout {
   static constexpr int columns = order == Order::k_contiguous ? Tile::depth : extent;
   static constexpr int stride =
       columns + (order == Order::k_contiguous ? Tile::contiguous_padding : Tile::strided_padding);
-  static constexpr int floats = rows * stride;
+  static constexpr int elements = rows * stride;  ///< of type Tile::Element
 };
 
 template <class Tile, Order order>
@@ -49,7 +47,8 @@ constexpr int sums_stride = Tile::columns + 4;
 /// Floats of shared memory of one product. The finished tile replaces the stages.
 template <class Tile, Order left, Order right>
 constexpr std::size_t product_floats() {
-  constexpr std::size_t panels = stages * (LeftPanel<Tile, left>::floats + RightPanel<Tile, right>::floats);
+  constexpr std::size_t panels = Tile::stages * (LeftPanel<Tile, left>::elements + RightPanel<Tile, right>::elements) *
+                                 sizeof(typename Tile::Element) / sizeof(float);
   constexpr std::size_t sums = Tile::rows * sums_stride<Tile>;
   return panels > sums ? panels : sums;
 }
@@ -79,38 +78,39 @@ class PanelLoad {
 
 /// What else is done with a panel of A while it is in shared memory: nothing.
 struct NoObserver {
-  __device__ void operator()(const float*, int) const {}
+  __device__ void operator()(const float*, std::int64_t, int) const {}
 };
 
-/// Adds all terms k < k_count to the tile's sums. observe(panel of A, its depth) sees every panel of A.
+/// Adds all terms k < k_count to the tile's sums. observe(panel of A, its row stride, its depth)
+/// sees every panel of A.
 template <Order left, Order right, class Tile, class Observer>
 __device__ inline void multiply(Tile& tile, const Operand& a, const Operand& b, int k_count, float* shared,
                                 Observer& observe) {
   using Left = LeftPanel<Tile, left>;
   using Right = RightPanel<Tile, right>;
-  constexpr int stage_floats = Left::floats + Right::floats;
+  constexpr int stage_elements = Left::elements + Right::elements;
   const int panels = (k_count + Tile::depth - 1) / Tile::depth;
   PanelLoad<Tile, left, Left, Tile::left_interleave> load_a(shared, a);
-  PanelLoad<Tile, right, Right, Tile::right_interleave> load_b(shared + Left::floats, b);
+  PanelLoad<Tile, right, Right, Tile::right_interleave> load_b(shared + Left::elements, b);
   const auto start = [&](int panel, int stage) {
     if (panel < panels) {
       const int k_left = k_count - panel * Tile::depth;
-      load_a.start(stage * stage_floats, k_left);
-      load_b.start(stage * stage_floats, k_left);
+      load_a.start(stage * stage_elements, k_left);
+      load_b.start(stage * stage_elements, k_left);
     }
     device::copy_async_commit();  // also where nothing was started: the wait counts groups
   };
-  for (int s = 0; s < stages - 1; ++s) start(s, s);
+  for (int s = 0; s < Tile::stages - 1; ++s) start(s, s);
   int stage = 0;
   for (int panel = 0; panel < panels; ++panel) {
-    device::copy_async_wait<stages - 2>();
+    device::copy_async_wait<Tile::stages - 2>();
     __syncthreads();  // this panel has landed for all threads, and all are done with the one before
-    start(panel + stages - 1, stage == 0 ? stages - 1 : stage - 1);
-    const float* const at = shared + stage * stage_floats;
+    start(panel + Tile::stages - 1, stage == 0 ? Tile::stages - 1 : stage - 1);
+    const float* const at = shared + stage * stage_elements;
     const int depth = panel < panels - 1 ? Tile::depth : (k_count - 1) % Tile::depth + 1;
-    observe(at, depth);
-    tile.template multiply<left, right>(at, at + Left::floats, depth);
-    stage = stage == stages - 1 ? 0 : stage + 1;
+    observe(at, Left::stride, depth);
+    tile.template multiply<left, right>(at, at + Left::elements, depth);
+    stage = stage == Tile::stages - 1 ? 0 : stage + 1;
   }
 }
 
