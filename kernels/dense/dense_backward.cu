@@ -26,9 +26,9 @@ struct ProductArguments {
   bool dy_vectors, weight_vectors, x_vectors, dx_vectors;
 };
 
-template <class Tile>
-constexpr std::size_t shared_floats = std::max(product_floats<Tile, Order::k_contiguous, Order::k_strided>(),
-                                               product_floats<Tile, Order::k_strided, Order::k_strided>());
+template <class InputTile, class WeightTile>
+constexpr std::size_t shared_floats = std::max(product_floats<InputTile, Order::k_contiguous, Order::k_strided>(),
+                                               product_floats<WeightTile, Order::k_strided, Order::k_strided>());
 
 /// dX = dH W: k runs over the units.
 template <class Tile>
@@ -61,14 +61,12 @@ __device__ inline void input_gradient(const ProductArguments& p, std::int64_t mo
 }
 
 /// One chain of the bias gradient per thread, over the panels of dH that pass by: k is the row, the index the unit.
-template <class Tile>
 struct ColumnSums {
   bool wanted;
   float sum = 0.0f;
-  __device__ void operator()(const float* panel, int depth) {
-    static_assert(Tile::threads >= Tile::rows);
-    if (!wanted || threadIdx.x >= Tile::rows) return;
-    for (int k = 0; k < depth; ++k) sum += panel[k * LeftPanel<Tile, Order::k_strided>::stride + threadIdx.x];
+  __device__ void operator()(const float* panel, std::int64_t stride, int depth) {
+    if (!wanted) return;
+    for (int k = 0; k < depth; ++k) sum += panel[k * stride + threadIdx.x];
   }
 };
 
@@ -86,7 +84,8 @@ __device__ inline void weight_gradient(const ProductArguments& p, std::int64_t m
   const int rows = existing(dh.columns - o, Tile::rows);
   const int columns = p.op.dweight ? existing(dweight.columns - column, Tile::columns) : 0;
   Tile tile;
-  ColumnSums<Tile> bias{p.op.dbias && column == 0};
+  static_assert(Tile::threads >= Tile::rows);
+  ColumnSums bias{p.op.dbias && column == 0 && static_cast<int>(threadIdx.x) < rows};
   tile.begin(nullptr, 0);
   multiply<Order::k_strided, Order::k_strided>(tile, {dh.row(first_row) + o, dh.row_stride, rows, p.dy_vectors},
                                                {x.row(first_row) + column, x.row_stride, columns, p.x_vectors},
@@ -100,7 +99,7 @@ __device__ inline void weight_gradient(const ProductArguments& p, std::int64_t m
       keep_gradient(p.op, dweight.row(o + r) + column + c, *sums);
     }
   });
-  if (!bias.wanted || static_cast<int>(threadIdx.x) >= rows) return;
+  if (!bias.wanted) return;
   if (p.sums.data != nullptr) {
     p.sums.row(blockIdx.z, chunk, o + threadIdx.x)[p.sums.columns - 1] = bias.sum;
   } else {
@@ -108,15 +107,16 @@ __device__ inline void weight_gradient(const ProductArguments& p, std::int64_t m
   }
 }
 
-template <class Tile>
-__global__ void __launch_bounds__(Tile::threads, Tile::resident_blocks)
+template <class InputTile, class WeightTile>
+__global__ void __launch_bounds__(InputTile::threads, InputTile::resident_blocks)
     dense_backward_kernel(const __grid_constant__ ProductArguments p) {
-  float* const shared = device::SharedMemory().take<float>(shared_floats<Tile>);
+  static_assert(InputTile::threads == WeightTile::threads);
+  float* const shared = device::SharedMemory().take<float>(shared_floats<InputTile, WeightTile>);
   const std::int64_t model = p.first_model + blockIdx.z;
   if (blockIdx.x < p.input_blocks) {
-    input_gradient<Tile>(p, model, blockIdx.x, shared);
+    input_gradient<InputTile>(p, model, blockIdx.x, shared);
   } else {
-    weight_gradient<Tile>(p, model, blockIdx.x - p.input_blocks, shared);
+    weight_gradient<WeightTile>(p, model, blockIdx.x - p.input_blocks, shared);
   }
 }
 
@@ -161,25 +161,26 @@ std::size_t backward_workspace(const Context& context, const DenseBackward& args
   return plan_of(context, args).bytes;
 }
 
-template <class Tile>
+template <class InputTile, class WeightTile>
 void launch_products(Context& context, ProductArguments p, std::int64_t models) {
   const DenseBackward& op = p.op;
   if (op.dx) {
-    p.input_across = device::blocks_for(op.dx.columns, Tile::columns);
-    p.input_blocks = static_cast<unsigned>(tile_count<Tile>(op.dx.rows, op.dx.columns));
+    p.input_across = device::blocks_for(op.dx.columns, InputTile::columns);
+    p.input_blocks = static_cast<unsigned>(tile_count<InputTile>(op.dx.rows, op.dx.columns));
   }
   std::int64_t blocks = p.input_blocks;
   if (wants_parameters(op)) {
     const std::int64_t columns = std::max<std::int64_t>(1, weight_columns(op));  // one tile where only db is wanted
-    p.weight_across = device::blocks_for(columns, Tile::columns);
-    p.weight_blocks = static_cast<unsigned>(tile_count<Tile>(op.dy.columns, columns));
+    p.weight_across = device::blocks_for(columns, WeightTile::columns);
+    p.weight_blocks = static_cast<unsigned>(tile_count<WeightTile>(op.dy.columns, columns));
     blocks += chunk_count(op.dy.rows) * p.weight_blocks;
   }
   if (blocks == 0) return;
-  constexpr std::size_t bytes = device::SharedLayout().add<float>(shared_floats<Tile>).bytes();
-  device::launch(context.stream(), "dense_backward",
-                 {dim3(static_cast<unsigned>(blocks), 1, static_cast<unsigned>(models)), dim3(Tile::threads), bytes},
-                 dense_backward_kernel<Tile>, p);
+  constexpr std::size_t bytes = device::SharedLayout().add<float>(shared_floats<InputTile, WeightTile>).bytes();
+  device::launch(
+      context.stream(), "dense_backward",
+      {dim3(static_cast<unsigned>(blocks), 1, static_cast<unsigned>(models)), dim3(InputTile::threads), bytes},
+      dense_backward_kernel<InputTile, WeightTile>, p);
 }
 
 void backward(Context& context, const DenseBackward& all) {
@@ -204,7 +205,11 @@ void backward(Context& context, const DenseBackward& all) {
   for (p.first_model = 0; p.first_model < args.dy.models; p.first_model += at_once) {
     const std::int64_t models = std::min(at_once, args.dy.models - p.first_model);
     if (args.dy.rows > 0 && args.dy.columns > 0) launch_activation_backward(context, args, p.first_model, models);
-    choose_tile(context, blocks, [&]<class Tile>() { launch_products<Tile>(context, p, models); });
+    if (args.dy.columns <= narrow_outputs) {
+      launch_products<NarrowInputTile, NarrowWeightTile>(context, p, models);
+    } else {
+      choose_tile(context, blocks, [&]<class Tile>() { launch_products<Tile, Tile>(context, p, models); });
+    }
     if (p.sums.data != nullptr) launch_add_chunks(context, args, p.sums, p.first_model, models);
   }
   if (plan.by_library) library_weight_gradient(context, all, scratch + plan.own_bytes);

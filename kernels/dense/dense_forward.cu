@@ -108,7 +108,7 @@ void forward(Context& context, const DenseForward& args) {
   p.weight_vectors = device::rows_are_vectors(args.weight);
   p.output_vectors = device::rows_are_vectors(args.y);
   const auto blocks = [&]<class Tile>() { return args.y.models * tile_count<Tile>(args.y.rows, args.y.columns); };
-  choose_tile(context, blocks, [&]<class Tile>() {
+  const auto launch = [&]<class Tile>() {
     constexpr std::size_t bytes =
         device::SharedLayout().add<float>(product_floats<Tile, Order::k_contiguous, Order::k_contiguous>()).bytes();
     p.column_tiles = device::blocks_for(args.y.columns, Tile::columns);
@@ -118,7 +118,12 @@ void forward(Context& context, const DenseForward& args) {
       device::launch(context.stream(), "dense_forward", {dim3(tiles, 1, models), dim3(Tile::threads), bytes},
                      dense_forward_kernel<Tile>, p);
     }
-  });
+  };
+  if (args.y.columns <= narrow_outputs) {
+    launch.template operator()<NarrowForwardTile>();
+  } else {
+    choose_tile(context, blocks, launch);
+  }
 }
 
 std::size_t forward_workspace(const Context&, const DenseForward&) { return 0; }

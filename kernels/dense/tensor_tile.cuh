@@ -1,27 +1,31 @@
 #pragma once
 
+#include <type_traits>
+
 #include "cugad/device.hpp"
 #include "kernels/dense/tile_product.cuh"
 #include "kernels/device/matrix_multiply.cuh"
 
-/// Products on tensor cores: operands are float32 in shared memory and rounded to tf32 or bfloat16 on the way into
-/// registers; sums are float32. A warp owns warp_rows x warp_columns of the tile. The instructions that add to an
-/// element are the same ones in the same order wherever it stands in whatever tile.
+/// Products on tensor cores: panels are rounded to tf32 or bfloat16 on the way to shared memory (tensor_product.cuh);
+/// sums are float32. A warp owns warp_rows x warp_columns of the tile. The instructions that add to an element are the
+/// same ones in the same order wherever it stands in whatever tile.
 namespace cugad::cuda {
 
 template <Precision precision, int tile_rows, int tile_columns, int warp_rows, int warp_columns>
 class TensorTile {
  public:
-  static constexpr int rows = tile_rows, columns = tile_columns;
+  static constexpr bool is_bf16 = precision == Precision::bf16;
+  /// What panels hold: the upper 16 bits of a float, or a float whose lower 13 bits are 0.
+  using Element = std::conditional_t<is_bf16, std::uint16_t, std::uint32_t>;
+  static constexpr int rows = tile_rows, columns = tile_columns, depth = 32, stages = 2;
   static constexpr int warps_across = tile_columns / warp_columns;
   static constexpr int threads = tile_rows / warp_rows * warps_across * device::warp_lanes;
   /// Blocks that a multiprocessor must be able to hold: bounds the registers of a thread.
-  static constexpr int resident_blocks = 512 / threads;
-  static constexpr bool is_bf16 = precision == Precision::bf16;
-  /// The 8 x 4 elements (tf32) or pairs (bf16) of a fragment register lie in different banks.
-  static constexpr int contiguous_padding = is_bf16 ? 8 : 4, strided_padding = is_bf16 ? 4 : 8;
-  static constexpr int interleave = 1;
-  static_assert(precision != Precision::fp32 && warp_rows % 16 == 0 && warp_columns % 8 == 0);
+  static constexpr int resident_blocks = (warp_rows * warp_columns > 1024 ? 256 : 512) / threads;
+  /// Eight neighbouring rows, 16 bytes of each, lie in different banks; of tf32 with k strided, 8 x 4 elements.
+  static constexpr int contiguous_padding = is_bf16 ? 8 : 4, strided_padding = 8;
+  static constexpr int step = is_bf16 ? 16 : 8;  ///< k per instruction
+  static_assert(precision != Precision::fp32 && warp_rows % 16 == 0 && warp_columns % 16 == 0);
 
   /// Sums start at start[column], or at 0 where start is null or column >= count.
   __device__ void begin(const float* start, int count) {
@@ -37,35 +41,25 @@ class TensorTile {
     }
   }
 
-  /// Adds a panel; terms beyond its depth are 0 on both sides.
+  /// Adds the terms k to k + step of two panels; those that do not exist are 0 on both sides.
   template <Order left, Order right>
-  __device__ void multiply(const float* a, const float* b, int) {
+  __device__ void multiply(const Element* a, const Element* b, int k) {
+    std::uint32_t x[blocks_down][4];
 #pragma unroll
-    for (int k = 0; k < panel_depth; k += step) {
-      std::uint32_t w[blocks_across][2];
+    for (int m = 0; m < blocks_down; ++m) fragments<left, true>(x[m], a, first_row() + 16 * m, k);
 #pragma unroll
-      for (int n = 0; n < blocks_across; ++n) {
-#pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const device::Element at = is_bf16 ? device::fragment_b16(lane(), r, 0) : device::fragment_b8(lane(), r);
-          w[n][r] =
-              rounded<right, RightPanel<TensorTile, right>::stride>(b, first_column() + 8 * n + at.column, k + at.row);
-        }
-      }
+    for (int n = 0; n < blocks_across; n += 2) {
+      std::uint32_t w[4];
+      fragments<right, false>(w, b, first_column() + 8 * n, k);
+      const std::uint32_t pair[2][2] = {{w[0], w[1]}, {w[2], w[3]}};
 #pragma unroll
       for (int m = 0; m < blocks_down; ++m) {
-        std::uint32_t x[4];
 #pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const device::Element at = is_bf16 ? device::fragment_a16(lane(), r, 0) : device::fragment_a8(lane(), r);
-          x[r] = rounded<left, LeftPanel<TensorTile, left>::stride>(a, first_row() + 16 * m + at.row, k + at.column);
-        }
-#pragma unroll
-        for (int n = 0; n < blocks_across; ++n) {
+        for (int i = 0; i < 2; ++i) {
           if constexpr (is_bf16) {
-            device::multiply_bf16(sums_[m][n], x, w[n]);
+            device::multiply_bf16(sums_[m][n + i], x[m], pair[i]);
           } else {
-            device::multiply_tf32(sums_[m][n], x, w[n]);
+            device::multiply_tf32(sums_[m][n + i], x[m], pair[i]);
           }
         }
       }
@@ -78,36 +72,44 @@ class TensorTile {
 #pragma unroll
       for (int n = 0; n < blocks_across; ++n) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r) {
+        for (int r = 0; r < 4; r += 2) {
           const device::Element at = device::fragment_c(lane(), r);
-          shared[(first_row() + 16 * m + at.row) * sums_stride<TensorTile> + first_column() + 8 * n + at.column] =
-              sums_[m][n][r];
+          const float pair[2] = {sums_[m][n][r], sums_[m][n][r + 1]};
+          store_values(
+              shared + (first_row() + 16 * m + at.row) * sums_stride<TensorTile> + first_column() + 8 * n + at.column,
+              pair, 2);
         }
       }
     }
   }
 
  private:
-  static constexpr int step = is_bf16 ? 16 : 8;  ///< k per instruction
   static constexpr int blocks_down = warp_rows / 16, blocks_across = warp_columns / 8;
-  static __device__ int lane() { return static_cast<int>(threadIdx.x) % device::warp_lanes; }
+  static __device__ int lane() { return static_cast<int>(threadIdx.x % device::warp_lanes); }
   static __device__ int warp() { return static_cast<int>(threadIdx.x) / device::warp_lanes; }
   static __device__ int first_row() { return warp() / warps_across * warp_rows; }
   static __device__ int first_column() { return warp() % warps_across * warp_columns; }
 
-  /// The fragment register that holds element (index, k), and in bf16 k + 1 beside it.
-  template <Order order, int stride>
-  static __device__ std::uint32_t rounded(const float* panel, int index, int k) {
-    constexpr int of_index = order == Order::k_contiguous ? stride : 1,
-                  of_k = order == Order::k_contiguous ? 1 : stride;
-    const float* const at = panel + index * of_index + k * of_k;
-    if constexpr (!is_bf16) {
-      return device::round_tf32(*at);
-    } else if constexpr (order == Order::k_contiguous) {
-      const float2 pair = *reinterpret_cast<const float2*>(at);
-      return device::pack_bf16(pair.x, pair.y);
-    } else {
-      return device::pack_bf16(at[0], at[of_k]);
+  /// Of 16 indices and a step of k: the operand A of one instruction, or the operands B of two.
+  template <Order order, bool is_left>
+  static __device__ void fragments(std::uint32_t (&registers)[4], const Element* panel, int index, int k) {
+    using Panel = std::conditional_t<is_left, LeftPanel<TensorTile, order>, RightPanel<TensorTile, order>>;
+    // Four matrices of 8 indices and 16 bytes of k: of A the index changes first from one to the next, of B k does.
+    const int matrix = lane() / 8, upper_index = is_left ? matrix % 2 : matrix / 2,
+              upper_k = is_left ? matrix / 2 : matrix % 2;
+    if constexpr (order == Order::k_contiguous) {
+      device::load_matrices(registers,
+                            panel + (index + lane() % 8 + 8 * upper_index) * Panel::stride + k + step / 2 * upper_k);
+    } else if constexpr (is_bf16) {
+      device::load_matrices_transposed(
+          registers, panel + (k + lane() % 8 + 8 * upper_k) * Panel::stride + index + 8 * upper_index);
+    } else {  // ldmatrix transposes 16-bit elements only
+#pragma unroll
+      for (int r = 0; r < 4; ++r) {
+        const device::Element a = device::fragment_a8(lane(), r), b = device::fragment_b8(lane(), r % 2);
+        const int of_k = is_left ? a.column : b.row, of_index = is_left ? a.row : b.column + 8 * (r / 2);
+        registers[r] = panel[(k + of_k) * Panel::stride + index + of_index];
+      }
     }
   }
 

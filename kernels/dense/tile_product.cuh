@@ -14,9 +14,6 @@
 /// shape of a precision adds the terms of an element in the same order, so that no result depends on the shape.
 namespace cugad::cuda {
 
-constexpr int panel_depth = 16;  ///< k per stage
-constexpr int stages = 3;
-
 /// Which index of an operand is contiguous in memory: k (a row per m or n) or m or n (a row per k).
 enum class Order { k_contiguous, k_strided };
 
@@ -28,19 +25,20 @@ struct Operand {
   bool vectors;         ///< rows start at multiples of 16 bytes
 };
 
-/// A panel in shared memory: `extent` indices x panel_depth, padded against bank conflicts.
-template <Order order, int extent, int contiguous_padding, int strided_padding>
+/// A panel in shared memory: `extent` indices x Tile::depth, padded against bank conflicts.
+template <class Tile, Order order, int extent>
 struct PanelLayout {
-  static constexpr int rows = order == Order::k_contiguous ? extent : panel_depth;
-  static constexpr int columns = order == Order::k_contiguous ? panel_depth : extent;
-  static constexpr int stride = columns + (order == Order::k_contiguous ? contiguous_padding : strided_padding);
-  static constexpr int floats = rows * stride;
+  static constexpr int rows = order == Order::k_contiguous ? extent : Tile::depth;
+  static constexpr int columns = order == Order::k_contiguous ? Tile::depth : extent;
+  static constexpr int stride =
+      columns + (order == Order::k_contiguous ? Tile::contiguous_padding : Tile::strided_padding);
+  static constexpr int elements = rows * stride;  ///< of type Tile::Element
 };
 
 template <class Tile, Order order>
-using LeftPanel = PanelLayout<order, Tile::rows, Tile::contiguous_padding, Tile::strided_padding>;
+using LeftPanel = PanelLayout<Tile, order, Tile::rows>;
 template <class Tile, Order order>
-using RightPanel = PanelLayout<order, Tile::columns, Tile::contiguous_padding, Tile::strided_padding>;
+using RightPanel = PanelLayout<Tile, order, Tile::columns>;
 
 /// Floats between the rows of a finished tile in shared memory.
 template <class Tile>
@@ -49,56 +47,90 @@ constexpr int sums_stride = Tile::columns + 4;
 /// Floats of shared memory of one product. The finished tile replaces the stages.
 template <class Tile, Order left, Order right>
 constexpr std::size_t product_floats() {
-  constexpr std::size_t panels = stages * (LeftPanel<Tile, left>::floats + RightPanel<Tile, right>::floats);
+  constexpr std::size_t panels = Tile::stages * (LeftPanel<Tile, left>::elements + RightPanel<Tile, right>::elements) *
+                                 sizeof(typename Tile::Element) / sizeof(float);
   constexpr std::size_t sums = Tile::rows * sums_stride<Tile>;
   return panels > sums ? panels : sums;
 }
 
-/// Starts the copies of the panel whose first term is k; k_left > 0 terms exist from there on.
-template <Order order, class Layout, int threads, int interleave>
-__device__ inline void load_panel(float* panel, const Operand& operand, int k, int k_left) {
-  if constexpr (order == Order::k_contiguous) {
-    device::load_tile_async<Layout::rows, Layout::columns, Layout::stride, threads, interleave>(
-        panel, {operand.data + k, operand.stride, operand.indices, k_left, operand.vectors});
-  } else {
-    device::load_tile_async<Layout::rows, Layout::columns, Layout::stride, threads>(
-        panel, {operand.data + k * operand.stride, operand.stride, k_left, operand.indices, operand.vectors});
+/// The panels of one operand, copied to shared memory in ascending order.
+template <class Tile, Order order, class Layout, int interleave>
+class PanelLoad {
+ public:
+  __device__ PanelLoad(float* shared, const Operand& operand)
+      : tiles_(shared, operand.data, operand.stride, operand.vectors), indices_(operand.indices) {}
+  /// Starts the copies of the next panel, of which k_left > 0 terms exist from its first on.
+  __device__ void start(int at, int k_left) {
+    if constexpr (order == Order::k_contiguous) {
+      tiles_.start(at, indices_, k_left);
+      tiles_.advance_right();
+    } else {
+      tiles_.start(at, k_left, indices_);
+      tiles_.advance_down();
+    }
   }
-}
+
+ private:
+  static constexpr int side_by_side = order == Order::k_contiguous ? interleave : 1;
+  device::TileLoad<Layout::rows, Layout::columns, Layout::stride, Tile::threads, side_by_side> tiles_;
+  int indices_;
+};
 
 /// What else is done with a panel of A while it is in shared memory: nothing.
 struct NoObserver {
-  __device__ void operator()(const float*, int) const {}
+  __device__ void operator()(const float*, std::int64_t, int) const {}
 };
 
-/// Adds all terms k < k_count to the tile's sums. observe(panel of A, its depth) sees every panel of A.
+/// Adds all terms k < k_count to the tile's sums. observe(panel of A, its row stride, its depth)
+/// sees every panel of A.
 template <Order left, Order right, class Tile, class Observer>
 __device__ inline void multiply(Tile& tile, const Operand& a, const Operand& b, int k_count, float* shared,
                                 Observer& observe) {
   using Left = LeftPanel<Tile, left>;
   using Right = RightPanel<Tile, right>;
-  constexpr int stage_floats = Left::floats + Right::floats;
-  const int panels = (k_count + panel_depth - 1) / panel_depth;
+  constexpr int stage_elements = Left::elements + Right::elements;
+  const int panels = (k_count + Tile::depth - 1) / Tile::depth;
+  PanelLoad<Tile, left, Left, Tile::left_interleave> load_a(shared, a);
+  PanelLoad<Tile, right, Right, Tile::right_interleave> load_b(shared + Left::elements, b);
   const auto start = [&](int panel, int stage) {
     if (panel < panels) {
-      float* const at = shared + stage * stage_floats;
-      const int k = panel * panel_depth;
-      load_panel<left, Left, Tile::threads, 1>(at, a, k, k_count - k);
-      load_panel<right, Right, Tile::threads, Tile::interleave>(at + Left::floats, b, k, k_count - k);
+      const int k_left = k_count - panel * Tile::depth;
+      load_a.start(stage * stage_elements, k_left);
+      load_b.start(stage * stage_elements, k_left);
     }
     device::copy_async_commit();  // also where nothing was started: the wait counts groups
   };
-  for (int s = 0; s < stages - 1; ++s) start(s, s);
+  for (int s = 0; s < Tile::stages - 1; ++s) start(s, s);
   int stage = 0;
   for (int panel = 0; panel < panels; ++panel) {
-    device::copy_async_wait<stages - 2>();
+    device::copy_async_wait<Tile::stages - 2>();
     __syncthreads();  // this panel has landed for all threads, and all are done with the one before
-    start(panel + stages - 1, stage == 0 ? stages - 1 : stage - 1);
-    const float* const at = shared + stage * stage_floats;
-    const int depth = panel < panels - 1 ? panel_depth : (k_count - 1) % panel_depth + 1;
-    observe(at, depth);
-    tile.template multiply<left, right>(at, at + Left::floats, depth);
-    stage = stage == stages - 1 ? 0 : stage + 1;
+    start(panel + Tile::stages - 1, stage == 0 ? Tile::stages - 1 : stage - 1);
+    const float* const at = shared + stage * stage_elements;
+    const int depth = panel < panels - 1 ? Tile::depth : (k_count - 1) % Tile::depth + 1;
+    observe(at, Left::stride, depth);
+    tile.template multiply<left, right>(at, at + Left::elements, depth);
+    stage = stage == Tile::stages - 1 ? 0 : stage + 1;
+  }
+}
+
+/// Stores `count` of `width` values; as one vector where all exist (`to` is then aligned).
+template <int width>
+__device__ inline void store_values(float* to, const float (&values)[width], int count) {
+  if constexpr (width == 4) {
+    if (count == 4) {
+      *reinterpret_cast<float4*>(to) = make_float4(values[0], values[1], values[2], values[3]);
+      return;
+    }
+  } else if constexpr (width == 2) {
+    if (count == 2) {
+      *reinterpret_cast<float2*>(to) = make_float2(values[0], values[1]);
+      return;
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < width; ++i) {
+    if (i < count) to[i] = values[i];
   }
 }
 
@@ -127,21 +159,6 @@ __device__ inline void publish(const Tile& tile, float* shared) {
   __syncthreads();  // the stages are no longer read
   tile.store(shared);
   __syncthreads();
-}
-
-/// Stores `count` of `width` values; as one vector where all exist (`to` is then aligned).
-template <int width>
-__device__ inline void store_values(float* to, const float (&values)[width], int count) {
-  if constexpr (width == 4) {
-    if (count == 4) {
-      *reinterpret_cast<float4*>(to) = make_float4(values[0], values[1], values[2], values[3]);
-      return;
-    }
-  }
-#pragma unroll
-  for (int i = 0; i < width; ++i) {
-    if (i < count) to[i] = values[i];
-  }
 }
 
 }  // namespace cugad::cuda

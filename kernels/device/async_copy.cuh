@@ -6,25 +6,44 @@
 /// only after copy_async_wait and a barrier; the emulator delivers as late as that allows, or at once.
 namespace cugad::device {
 
-/// 16 bytes, both sides aligned to 16; where `valid` is false the destination becomes zero and the source is not read.
-__device__ inline void copy_async16(void* shared, const void* global, bool valid = true) {
+/// An address in shared memory as the copies take it, converted once and moved by bytes.
+class SharedAddress {
+ public:
 #if defined(__CUDACC__)
-  const auto to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
-  const int bytes = valid ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(to), "l"(global), "r"(bytes) : "memory");
+  __device__ SharedAddress(void* shared) : at_(static_cast<unsigned>(__cvta_generic_to_shared(shared))) {}
+  __device__ SharedAddress operator+(int bytes) const { return SharedAddress(at_ + static_cast<unsigned>(bytes)); }
+  __device__ unsigned operator*() const { return at_; }
+
+ private:
+  __device__ explicit SharedAddress(unsigned at) : at_(at) {}
+  unsigned at_;
 #else
-  ::emulator::copy_async(shared, global, 16, valid);
+  SharedAddress(void* shared) : at_(static_cast<unsigned char*>(shared)) {}
+  SharedAddress operator+(int bytes) const { return SharedAddress(at_ + bytes); }
+  void* operator*() const { return at_; }
+
+ private:
+  unsigned char* at_;
+#endif
+};
+
+/// 16 bytes, both sides aligned to 16; where `valid` is false the destination becomes zero and the source is not read.
+__device__ inline void copy_async16(SharedAddress to, const void* global, bool valid = true) {
+#if defined(__CUDACC__)
+  const int bytes = valid ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(*to), "l"(global), "r"(bytes) : "memory");
+#else
+  ::emulator::copy_async(*to, global, 16, valid);
 #endif
 }
 
 /// 4 bytes, for rows that are not aligned to 16.
-__device__ inline void copy_async4(void* shared, const void* global, bool valid = true) {
+__device__ inline void copy_async4(SharedAddress to, const void* global, bool valid = true) {
 #if defined(__CUDACC__)
-  const auto to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
   const int bytes = valid ? 4 : 0;
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;\n" ::"r"(to), "l"(global), "r"(bytes) : "memory");
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;\n" ::"r"(*to), "l"(global), "r"(bytes) : "memory");
 #else
-  ::emulator::copy_async(shared, global, 4, valid);
+  ::emulator::copy_async(*to, global, 4, valid);
 #endif
 }
 

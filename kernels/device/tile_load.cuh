@@ -1,20 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include "kernels/device/async_copy.cuh"
 
 /// Loads of rectangles of row-major float matrices into shared memory, ragged edges and rows of any alignment included.
 namespace cugad::device {
-
-/// Where a tile comes from. Elements beyond `rows` and `columns` become 0 and are not read.
-struct TileSource {
-  const float* data;        ///< the tile's first element; may be null where nothing exists
-  std::int64_t row_stride;  ///< in elements
-  int rows, columns;
-  bool vectors;  ///< every row of the tile starts at a multiple of 16 bytes
-};
 
 /// Whether each row of each model of a StackView starts at a multiple of 16 bytes.
 template <class View>
@@ -23,44 +14,103 @@ bool rows_are_vectors(const View& view) {
          (view.models <= 1 || view.model_stride % 4 == 0);
 }
 
-/// Starts the copies of a rows x columns tile, row r to tile + place(r) * stride; the block's `threads` threads share
-/// them. The caller commits and waits. place(r) = r % interleave * (rows / interleave) + r / interleave puts rows that
-/// neighbouring threads read at once side by side; 1 keeps their order.
+/// A thread's part in copying rows x columns tiles of one matrix, one after the other: row r goes to tile + place(r) *
+/// stride. place(r) = r % interleave * (rows / interleave) + r / interleave puts rows that neighbouring threads read at
+/// once side by side; 1 keeps their order. The caller commits and waits.
+///
+/// A thread stays in its columns and goes down by whole rounds of the block: in shared memory by a constant, in global
+/// memory by one addition. All that is the same for every tile is computed once. Addresses of what does not exist are
+/// numbers, never pointers, and are not read.
 template <int rows, int columns, int stride, int threads, int interleave = 1>
-__device__ inline void load_tile_async(float* tile, const TileSource& source) {
-  static_assert(columns % 4 == 0 && stride % 4 == 0 && rows % interleave == 0);
-  const int thread = static_cast<int>(threadIdx.x);
-  const auto place = [](int r) { return (r % interleave * (rows / interleave) + r / interleave) * stride; };
-  // A thread stays in its column and goes down by whole rounds of the block. Pointers to what does not exist are
-  // never formed: `from` then stays at an element that does (or at the tile's first), and is not read.
-  const auto each_row = [&](auto width, const auto& copy) {
-    constexpr int across = columns / width, down = threads / across;
-    static_assert(threads % across == 0 && rows % down == 0);
-    const int column = thread % across * width;
-    int row = thread / across;
-    const float* from = source.data;
-    const bool inside = column < source.columns;
-    if (inside && row < source.rows) from += row * source.row_stride + column;
-#pragma unroll 2
-    for (int i = 0; i < rows / down; ++i) {
-      const bool exists = inside && row < source.rows;
-      copy(tile + place(row) + column, from, exists, source.columns - column);
-      if (exists && row + down < source.rows) from += down * source.row_stride;
-      row += down;
-    }
-  };
-  if (source.vectors) {
-    each_row(std::integral_constant<int, 4>(), [](float* to, const float* from, bool exists, int count) {
-      if (!exists || count >= 4) {
-        device::copy_async16(to, from, exists);
-      } else {
-        for (int i = 0; i < 4; ++i) device::copy_async4(to + i, i < count ? from + i : from, i < count);
-      }
-    });
-  } else {
-    each_row(std::integral_constant<int, 1>(),
-             [](float* to, const float* from, bool exists, int) { device::copy_async4(to, from, exists); });
+class TileLoad {
+ public:
+  /// Tiles start `tile` floats into `shared` each; `data` is the first tile's first element (null where nothing
+  /// exists). `vectors`: every row of every tile starts at a multiple of 16 bytes.
+  __device__ TileLoad(float* shared, const float* data, std::int64_t row_stride, bool vectors)
+      : shared_(shared),
+        row_bytes_(row_stride * element),
+        vectors_(vectors),
+        first_(vectors ? place<4, 1>() : place<1, 2>()),
+        from_(reinterpret_cast<std::uintptr_t>(data) + offset(first_)) {
+    static_assert(columns % 4 == 0 && stride % 4 == 0 && rows % interleave == 0);
   }
-}
+
+  /// Starts the copies of a tile to `tile` floats from the beginning of shared memory. Elements beyond `row_count` and
+  /// `column_count` become 0 and are not read.
+  __device__ void start(int tile, int row_count, int column_count) const {
+    const auto whole = [&]<int width, int together>() {
+      copy<width, together>(first_, from_, tile, [&](int) { return row_count - first_.row; });
+    };
+    if (column_count < columns) {
+      const Place at = place<1, 2>();
+      copy<1, 2>(at, from_ - offset(first_) + offset(at), tile,
+                 [&](int column) { return at.column + column < column_count ? row_count - at.row : 0; });
+    } else if (vectors_) {
+      whole.template operator()<4, 1>();
+    } else {
+      whole.template operator()<1, 2>();
+    }
+  }
+
+  /// The next tile is the one to the right, or the one below.
+  __device__ void advance_right() { from_ += columns * element; }
+  __device__ void advance_down() { from_ += static_cast<std::uintptr_t>(rows * row_bytes_); }
+
+ private:
+  static constexpr int element = sizeof(float);
+  /// A thread's first element of a tile.
+  struct Place {
+    int row, column;
+    SharedAddress to;
+  };
+  /// Its distance in global memory from the tile's first.
+  __device__ std::uintptr_t offset(const Place& at) const {
+    return static_cast<std::uintptr_t>(at.row * row_bytes_ + at.column * element);
+  }
+
+  /// With copies of `width` elements, `together` of them per thread and row, evenly spread over it.
+  template <int width, int together>
+  static constexpr int across = columns / width / together;
+
+  template <int width, int together>
+  __device__ Place place() const {
+    const int row = static_cast<int>(threadIdx.x / across<width, together>);
+    const int column = static_cast<int>(threadIdx.x % across<width, together>) * width;
+    const int to = (row % interleave * (rows / interleave) + row / interleave) * stride + column;
+    return {row, column, SharedAddress(shared_ + to)};
+  }
+
+  /// existing(column): how many of the rows from the thread's first on exist in the column so far right of its own.
+  template <int width, int together, class Existing>
+  __device__ void copy(const Place& first, std::uintptr_t from, int tile, const Existing& existing) const {
+    constexpr int down = threads / across<width, together>, apart = columns / together;
+    constexpr int rounds = rows > down ? rows / down : 1;
+    static_assert(threads % across<width, together> == 0 &&
+                  (rounds == 1 || (rows % down == 0 && down % interleave == 0)));
+    if (down > rows && first.row >= rows) return;
+    const SharedAddress to = first.to + tile * element;
+#pragma unroll
+    for (int i = 0; i < rounds; ++i) {
+#pragma unroll
+      for (int j = 0; j < together; ++j) {
+        const SharedAddress there = to + (i * (down / interleave) * stride + j * apart) * element;
+        const auto* const source = reinterpret_cast<const float*>(from + j * apart * element);
+        const bool exists = i * down < existing(j * apart);
+        if constexpr (width == 4) {
+          copy_async16(there, source, exists);
+        } else {
+          copy_async4(there, source, exists);
+        }
+      }
+      from += down * row_bytes_;
+    }
+  }
+
+  float* shared_;
+  std::int64_t row_bytes_;
+  bool vectors_;
+  Place first_;
+  std::uintptr_t from_;  ///< the address of the thread's first element of the next tile
+};
 
 }  // namespace cugad::device

@@ -262,6 +262,11 @@ std::vector<Case> dense_backward_cases() {
        .dropout = 0.2,
        .perf = true});
   add({.rows = 50, .in = 128, .out = 1, .perf = true});
+  // Long sums: more panels of k than a tile keeps in shared memory.
+  for (const Layout layout : {Layout::contiguous, Layout::misaligned}) {
+    add({.models = 2, .rows = 35, .in = 40, .out = 702, .layout = layout});
+    for (const std::int64_t out : {2, 4, 40}) add({.models = 2, .rows = 702, .in = 140, .out = out, .layout = layout});
+  }
   add({.rows = 50, .in = 64, .out = 128, .activation = Activation::relu, .perf = true});
   add({.rows = 50, .in = 128, .out = 121, .perf = true});
   add({.rows = 65543, .in = 2, .out = 3, .activation = Activation::relu});

@@ -123,7 +123,7 @@ void add_rounded_cases(std::vector<Case>& cases, Precision precision) {
     cases.push_back(make_case(shape));
   };
   for (const std::int64_t in : {1, 7, 8, 16, 17, 121}) {
-    for (const std::int64_t out : {1, 8, 33, 65}) {
+    for (const std::int64_t out : {1, 4, 8, 33, 65}) {
       add({.rows = in % 2 == 0 ? 5 : 66,
            .in = in,
            .out = out,
@@ -226,6 +226,10 @@ std::vector<Case> dense_forward_cases() {
     add({.models = 2, .rows = rows, .in = 19, .out = 1, .activation = Activation::relu, .dropout = 0.5});
     add({.rows = rows, .in = 19, .out = 1, .activation = Activation::leaky_relu, .slope = 0.1, .tangent = true});
     add({.rows = rows, .in = 19, .out = 1, .negative_zeros = true});
+  }
+  // Long sums: more panels of k than a tile keeps in shared memory.
+  for (const Layout layout : {Layout::contiguous, Layout::misaligned}) {
+    for (const std::int64_t out : {2, 4, 40}) add({.models = 2, .rows = 35, .in = 702, .out = out, .layout = layout});
   }
   // The KDD networks at batch 50, a wide layer, many rows.
   add({.models = 3,
