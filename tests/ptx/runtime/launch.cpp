@@ -117,6 +117,8 @@ void forget(const void*) {}
 
 extern "C" {
 
+int cugad_executes_ptx() { return 1; }
+
 unsigned __cudaPushCallConfiguration(dim3 grid, dim3 block, std::size_t shared_bytes, void* stream) {
   pushed = {grid, block, shared_bytes, static_cast<cudaStream_t>(stream), nullptr, 0};
   return 0;
