@@ -89,7 +89,7 @@ TEST(Faults, AreReported) {
       {"shared memory not published to a product",
        window + "  st.shared.u64 [%rd5], 0;\n  bar.sync 0;\n  wgmma.fence.sync.aligned;\n  "
                 "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%r1, %r2, %r3, %r4}, {%r5, %r6, %r7, %r8}, 0, 1, "
-                "1, 1, 0;\n",
+                "1, 1, 0;\n  wgmma.commit_group.sync.aligned;\n  wgmma.wait_group.sync.aligned 0;\n",
        "without fence.proxy.async",
        {1, 128, 1024}},
       {"product that nobody waits for",

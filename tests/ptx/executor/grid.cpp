@@ -156,6 +156,7 @@ class Grid {
     block.shared_bytes = (f.shared_bytes + 1023) / 1024 * 1024 + launch_.shared_bytes;
     block.shared = fill(block.shared_store, block.shared_bytes, 0xff);
     block.written = fill(block.written_store, block.shared_bytes, 0);
+    block.unpublished.assign(f.has_warpgroup_products ? block.shared_bytes : 0, 0);
     block.arrived = {};
     const std::size_t warps = (threads_ + lanes - 1) / lanes;
     block.warps.resize(warps);

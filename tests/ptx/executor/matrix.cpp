@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "tests/ptx/executor/arithmetic.hpp"
@@ -134,6 +135,11 @@ float element_of(const Warp& w, const Instruction& i, const Descriptor& d, bool 
              std::to_string(block.shared_bytes) + " bytes of shared memory");
   if (block.written[at] == 0)
     fail(w, i, "the descriptor leads to byte " + std::to_string(at) + " of shared memory, which nobody has written");
+  if (block.unpublished[at] != 0) {
+    fail(w, i,
+         "warp " + std::to_string(block.unpublished[at] - 1) + " wrote byte " + std::to_string(at) +
+             " of shared memory without fence.proxy.async before the product");
+  }
   std::uint32_t bits = 0;
   std::memcpy(&bits, block.shared + at, static_cast<unsigned>(bytes));
   return bytes == 2 ? Bf16Element::value(bits, 0) : Tf32Element::value(bits, 0);
@@ -180,12 +186,6 @@ void finish_product(Warp& w, const WarpgroupProduct& product) {
 template <class E>
 void issue_product(Warp& w, const Instruction& i, Mask) {
   if (!w.fenced) fail(w, i, "a product without wgmma.fence since the last wait");
-  for (const Warp& other : w.block->warps) {
-    if (other.unpublished)
-      fail(
-          w, i,
-          "warp " + std::to_string(other.number) + " wrote shared memory without fence.proxy.async before the product");
-  }
   WarpgroupProduct product;
   product.instruction = &i;
   product.finish = &finish_product<E>;
@@ -222,7 +222,10 @@ void wait_products(Warp& w, const Instruction& i, Mask) {  // mode: groups that 
   for (const auto& [slot, values] : w.sums) std::memcpy(w.out<float>(slot), values.data(), sizeof values);
   w.sums.clear();
 }
-void publish_shared(Warp& w, const Instruction&, Mask) { w.unpublished = false; }
+void publish_shared(Warp& w, const Instruction&, Mask) {
+  std::replace(w.block->unpublished.begin(), w.block->unpublished.end(), static_cast<unsigned char>(w.number + 1),
+               static_cast<unsigned char>(0));
+}
 
 }  // namespace
 

@@ -152,9 +152,14 @@ void check_written(const Warp& w, const Instruction& i, Mask mask, const Places&
     }
   });
 }
+void note_written(const Warp& w, std::uint32_t at, unsigned bytes) {
+  Block& block = *w.block;
+  std::memset(block.written + at, 0xff, bytes);
+  if (!block.unpublished.empty()) std::memset(&block.unpublished[at], static_cast<int>(w.number) + 1, bytes);
+}
 void note_written(const Warp& w, Mask mask, const Places& places, unsigned bytes) {
   each_lane(mask & places.in_shared, [&](int l) {
-    std::memset(w.block->written + (places.at[l] - reinterpret_cast<std::uint64_t>(w.block->shared)), 0xff, bytes);
+    note_written(w, static_cast<std::uint32_t>(places.at[l] - reinterpret_cast<std::uint64_t>(w.block->shared)), bytes);
   });
 }
 
@@ -201,7 +206,6 @@ void store(Warp& w, const Instruction& i, Mask mask) {
     }
   }
   note_written(w, mask, p, sizeof(T) * i.count);
-  w.unpublished = w.unpublished || p.in_shared != 0;
 }
 
 template <class T>
@@ -300,7 +304,7 @@ void copy_async_wait(Warp& w, const Instruction& i, Mask mask) {  // mode: group
     if ((mask >> copy.lane & 1) == 0 || (!all && copy.group + i.mode >= w.committed[copy.lane])) return false;
     std::memcpy(w.block->shared + copy.to, copy.from, copy.valid);
     std::memset(w.block->shared + copy.to + copy.valid, 0, copy.bytes - copy.valid);
-    std::memset(w.block->written + copy.to, 0xff, copy.bytes);
+    note_written(w, copy.to, copy.bytes);
     return true;
   });
 }

@@ -26,7 +26,8 @@ Places locate(const Warp& w, const Instruction& i, Mask mask, unsigned bytes);
 /// Fails where a lane reads shared memory that nobody wrote: `bytes` from the byte `first` of its place on.
 void check_written(const Warp& w, const Instruction& i, Mask mask, const Places& places, unsigned first,
                    unsigned bytes);
-/// Notes what is written.
+/// Notes what is written; `at` counts from the start of the block's shared memory.
+void note_written(const Warp& w, std::uint32_t at, unsigned bytes);
 void note_written(const Warp& w, Mask mask, const Places& places, unsigned bytes);
 
 }  // namespace ptx

@@ -78,6 +78,7 @@ struct Function {
   std::vector<Special> specials;
   std::vector<Parameter> parameters;
   std::size_t register_bytes = 0, parameter_bytes = 0, local_bytes = 0, shared_bytes = 0;
+  bool has_warpgroup_products = false;
   unsigned most_threads = 1024;                 ///< .maxntid
   mutable std::vector<unsigned char> executed;  ///< by instruction: whether some lane ran it
 };

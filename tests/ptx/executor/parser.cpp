@@ -381,6 +381,7 @@ class Parser final : public FunctionBuilder {
         if (accept("|")) s.second = operand();
         if (!peek().is(";")) expect(",");
       }
+      function_->has_warpgroup_products |= base == "wgmma";
       decode(*this, s, i);
     }
     expect(";");

@@ -50,8 +50,7 @@ struct Warp {
   std::vector<WarpgroupProduct> products;
   std::map<Slot, std::array<float, lanes>> sums;  ///< of the products under way
   std::uint32_t product_groups = 0, issued_products = 0;
-  bool fenced = false;       ///< registers may be given to a product
-  bool unpublished = false;  ///< it wrote shared memory since its last fence.proxy.async
+  bool fenced = false;  ///< registers may be given to a product
 
   template <class T>
   T* out(Slot slot) {
@@ -78,6 +77,9 @@ struct Block {
   unsigned char* written = nullptr;  ///< 0xff for each byte of shared memory that holds something
   std::size_t shared_bytes = 0;
   std::vector<unsigned char> shared_store, written_store;
+  /// Of kernels with products of warpgroups, by byte: the warp (and one) that wrote it without a fence.proxy.async
+  /// since.
+  std::vector<unsigned char> unpublished;
   std::vector<Warp> warps;
   std::array<unsigned, 16> arrived{};                       ///< by barrier: lanes that have arrived and do not wait
   std::vector<std::unique_ptr<Block>>* together = nullptr;  ///< the blocks of a cluster
