@@ -24,6 +24,10 @@ class SearchBlock {
         roles_(args, memory_) {}
 
   __device__ void run() {
+    // Read for every distance, though only Euclidean ones use it.
+    for (int i = static_cast<int>(threadIdx.x); i < 2 * args_.shape.rows; i += static_cast<int>(blockDim.x)) {
+      memory_.row_scale[i] = 0.0f;
+    }
     rows_.load_biases(memory_);
     has_missing_ = rows_.load_rows(memory_);
     SearchSequence sequence;

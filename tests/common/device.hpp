@@ -8,6 +8,9 @@
 /// how).
 extern "C" __attribute__((weak)) int cugad_emulator_set_policy(const char* policy);
 
+/// Present in programs that execute the kernels' PTX, on the emulator's runtime (tests/ptx).
+extern "C" __attribute__((weak)) int cugad_executes_ptx();
+
 /// The device under test: `-b NAME` on the command line; else the emulated one in a program that has it, else the CPU.
 namespace cugad::test {
 
@@ -17,6 +20,9 @@ inline std::string& chosen_device() {
 }
 
 inline bool is_emulated_program() { return &cugad_emulator_set_policy != nullptr; }
+
+/// Whether what is emulated is a GPU's lanes, which may run in any order.
+inline bool has_emulated_lanes() { return is_emulated_program() && &cugad_executes_ptx == nullptr; }
 
 inline std::string device_name() {
   if (!chosen_device().empty()) return chosen_device();

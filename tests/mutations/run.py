@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Plants faults into copies of the sources and checks that the tests notice each of them.
 
-  tests/mutations/run.py --build build/cpu [--host] [--only TEXT] [--write]
+  tests/mutations/run.py --build build/cpu [--host | --ptx] [--only TEXT] [--write]
   tests/mutations/run.py --check
 
 The build folder must hold the test programs, up to date (Ninja); --host plants only the faults of host_faults.py, for
-which a build without the emulator is enough. Nothing in it is changed: each fault is
+which a build without the emulator is enough, --ptx those of ptx_faults.py (a build with CUGAD_PTX). Nothing in it is changed: each fault is
 compiled with the build's own command line and linked into a test program of its own.
 --check only looks whether the text that each fault changes is still there, once; it needs no build.
 --write puts the table into README.md instead of comparing with it; --only plants the faults whose name has TEXT.
@@ -24,6 +24,7 @@ import tempfile
 
 from faults import FAULTS
 from host_faults import HOST_FAULTS
+from ptx_faults import PTX_FAULTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = pathlib.Path(__file__).with_name("README.md")
@@ -41,12 +42,24 @@ class Build:
             emulated = entry["file"].endswith(".cu") and "-DCUGAD_EMULATED=1" in words
             if emulated or "cugad_host.dir" in output or "cugad_kernels_" in output:
                 self.compile.setdefault(os.path.relpath(entry["file"], ROOT), []).append((words, output))
+        self.has_ptx = (self.folder / "tests/ops_ptx_test").exists()
         self.has_races = any("-fsanitize=thread" in words for commands in self.compile.values() for words, _ in commands)
 
-    def link_command(self, program):
-        listed = subprocess.run(["ninja", "-C", self.folder, "-t", "commands", f"tests/{program}"], check=True, text=True,
+    def command_of(self, output):
+        listed = subprocess.run(["ninja", "-C", self.folder, "-t", "commands", output], check=True, text=True,
                                 capture_output=True).stdout
         return shlex.split(listed.strip().splitlines()[-1].removeprefix(": && ").removesuffix(" && :"))
+
+    def commands_for(self, unit, link):
+        """How the unit's objects of this program are compiled: (words, output)."""
+        name = pathlib.Path(unit).stem
+        ptx = [word for word in link if re.search(rf"/{name}\.compute_\w+\.o$", word)]
+        if not ptx:
+            return self.compile[unit]
+        words = self.command_of(ptx[0])
+        words = words[words.index("&&") + 1:] if "&&" in words else words  # `cd FOLDER && ...`
+        at = words.index("-MD")  # what depends on what is Ninja's business
+        return [(words[:at] + words[at + 5:], ptx[0])]
 
     def run_tests(self, fault_filter, program):
         """The output of the tests up to the first failure, and how they ended: an exit status, or None in time-out."""
@@ -67,16 +80,17 @@ class Build:
         changed = folder / fault.file
         changed.parent.mkdir(parents=True)
         changed.write_text(text.replace(fault.old, fault.new))
-        link, objects = self.link_command(fault.program), []
+        link, objects = self.command_of(f"tests/{fault.program}"), []
         for unit in fault.units or (fault.file,):
-            for words, output in self.compile[unit]:
+            for words, output in self.commands_for(unit, link):
                 words = list(words)
+                compiler = next(n for n, word in enumerate(words) if word.endswith(("++", "nvcc", "cc", "clang")))
                 objects.append(str(folder / f"{len(objects)}.o"))
                 words[words.index("-o") + 1] = objects[-1]
                 if unit == fault.file:
                     words[words.index("-c") + 1] = str(changed)
                 # Beside its neighbours' headers, and without warnings of what the fault leaves unused.
-                words[1:1] = ["-I", str(folder)]
+                words[compiler + 1:compiler + 1] = ["-I", str(folder)]
                 subprocess.run(words + ["-w"], cwd=self.folder, check=True)
                 if output in link:  # else it is in a shared library, before which the program's own symbols go
                     link.remove(output)
@@ -89,6 +103,7 @@ class Build:
 
 # How a failure shows, from the first that fits the output.
 SIGNS = [
+    (r"emulator: ptx: ", "reported by the executor"),
     (r"emulator: ", "reported by the emulator"),
     (r"ERROR: AddressSanitizer|runtime error:", "stopped by a sanitizer"),
     (r"differs under the policy", "depends on the order of lanes"),
@@ -118,7 +133,7 @@ def plant(build, fault):
         program = build.make_program(fault, pathlib.Path(folder))
         output, status = build.run_tests(fault.filter, program)
         found = verdict(output, status)
-        if found and "emulat" not in fault.program:  # its filter may name many suites
+        if found and not re.search("emulat|ptx", fault.program):  # its filter may name many suites
             found = fault.program, found[1]
         return found, output
 
@@ -133,20 +148,22 @@ def main():
     parser.add_argument("--build")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--host", action="store_true")
+    parser.add_argument("--ptx", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     if options.check:
-        stale = [fault.name for fault in FAULTS + HOST_FAULTS if (ROOT / fault.file).read_text().count(fault.old) != 1]
+        stale = [fault.name for fault in FAULTS + HOST_FAULTS + PTX_FAULTS if (ROOT / fault.file).read_text().count(fault.old) != 1]
         print("\n".join(stale or ["every fault can be planted"]))
         return 1 if stale else 0
     if not options.build:
         parser.error("--build or --check is needed")
     build = Build(options.build)
-    all_faults = FAULTS + HOST_FAULTS
-    faults = [fault for fault in (HOST_FAULTS if options.host else all_faults)
-              if options.only in fault.name and (build.has_races or not fault.races_only)]
+    all_faults = FAULTS + HOST_FAULTS + PTX_FAULTS
+    chosen = HOST_FAULTS if options.host else PTX_FAULTS if options.ptx else all_faults
+    faults = [fault for fault in chosen
+              if (build.has_ptx or fault not in PTX_FAULTS) and options.only in fault.name and (build.has_races or not fault.races_only)]
     for program in sorted({fault.program for fault in faults}):
         tests = ":".join(sorted({fault.filter for fault in faults if fault.program == program}))
         output, status = build.run_tests(tests, build.folder / "tests" / program)

@@ -109,6 +109,7 @@ class Test : public ParityTest {
     std::string refusal;
     for (const char* policy : policies) {
       if (policy == policies[0]) continue;
+      if (!has_emulated_lanes() && std::string(policy) != "forward,immediate") continue;  // there is one order of lanes
       cugad_emulator_set_policy(policy);
       ASSERT_EQ(compare_bits(problem, results, execute(problem, start, device, 1, {{}}, &refusal)), "")
           << "differs under the policy " << policy;

@@ -34,15 +34,18 @@ Results run_on(const Problem& problem, const Device& device) {
 
 constexpr const char* first_policy = "forward,deferred";
 
-/// Runs with another emulated chip, then goes back.
+/// Runs with another emulated chip ("chip=sm_86", "multiprocessors=1"), then goes back.
 class Chip {
  public:
-  explicit Chip(const std::string& name) {
-    cugad_emulator_set_policy((std::string(first_policy) + ",chip=" + name).c_str());
-  }
-  ~Chip() { cugad_emulator_set_policy(first_policy); }
+  explicit Chip(const std::string& policy) { set((std::string(first_policy) + "," + policy).c_str()); }
+  ~Chip() { set(first_policy); }
   Chip(const Chip&) = delete;
   Chip& operator=(const Chip&) = delete;
+
+ private:
+  static void set(const char* policy) {
+    if (is_emulated_program()) cugad_emulator_set_policy(policy);
+  }
 };
 
 std::string path_of(const Device& device, const SearchShape& shape) {
@@ -90,7 +93,7 @@ TEST(search_paths, every_chip_gives_the_same_bits) {
     const Results expected = run_on(problem, devices().front().device);
     for (const char* name : {"sm_90", "sm_80", "sm_86"}) {
       SCOPED_TRACE(name);
-      const Chip chip(name);
+      const Chip chip(std::string("chip=") + name);
       const Device device = Device::open(device_name());
       if (std::string(name) == "sm_86") {
         EXPECT_EQ(path_of(device, shape), path_on_sm_86);
@@ -154,6 +157,42 @@ TEST(search_paths, rounded_modes_round_operands_and_nothing_else) {
           EXPECT_LE(exact.most, precision == Precision::bf16 ? 1e-2 : 1e-3);
           EXPECT_GT(exact.most, 10.0 * same.most) << "is anything rounded?";
         }
+      }
+    }
+  }
+}
+
+/// The resident search of both classes of networks, with and without a logit, by few rows and by whole blocks of them,
+/// which one multiprocessor gets where more would share the rows.
+TEST(search_paths, resident_search_rounds_operands_and_nothing_else) {
+  for (const NamedDevice* named : cuda_devices()) {
+    for (const bool is_table : {false, true}) {
+      for (const Discrimination discrimination : {Discrimination::feature_l1, Discrimination::cross_entropy}) {
+        SearchShape shape{.rows = 130,
+                          .steps = 2,
+                          .generator = {32, 64, 128, 121},
+                          .discriminator = {121, 256, 128, 128, 1},
+                          .discrimination = discrimination,
+                          .missing = 0.05};
+        if (is_table) {
+          shape.generator = {32, 128, 128, 100};
+          shape.discriminator = {100, 128, 128, 128, 1};
+        }
+        shape.precision = Precision::bf16;
+        SCOPED_TRACE(shape.text());
+        const Chip chip("multiprocessors=1");
+        const Device device = is_emulated_program() ? Device::open(device_name()) : named->device;
+        if (path_of(device, shape) != std::string("resident")) GTEST_SKIP() << "needs compute capability 9.0";
+        const Spread same = deviation_of_z(device, shape, Precision::bf16);
+        const Spread exact = deviation_of_z(device, shape, Precision::fp32);
+        std::printf(
+            "|dz| after 2 steps, resident: %.1e %.1e %.1e beside the same rounding, %.1e %.1e %.1e beside none\n",
+            same.median, same.most, same.worst, exact.median, exact.most, exact.worst);
+        EXPECT_LE(same.median, 1e-5);
+        EXPECT_LE(same.most, 1e-3);
+        EXPECT_LE(exact.median, 1e-3);
+        EXPECT_LE(exact.most, 1e-2);
+        EXPECT_GT(exact.most, 10.0 * same.most) << "is anything rounded?";
       }
     }
   }

@@ -1,0 +1,47 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <set>
+
+#include "tests/ptx/runtime/kernels.hpp"
+
+/// Which instructions no lane has run: a line for each kernel, and under it a line for each of them.
+namespace ptx {
+
+namespace {
+
+void write_coverage() {
+  const std::string folder = std::getenv("CUGAD_PTX_COVERAGE");
+  const std::string path = folder + "/" + std::to_string(getpid()) + ".txt";
+  std::FILE* file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) {
+    std::fprintf(stderr, "cannot write %s\n", path.c_str());
+    return;
+  }
+  std::set<Image*> images;
+  for (const auto& [host, kernel] : kernels()) images.insert(kernel.image);
+  for (Image* image : images) {
+    for (const auto& [name, f] : image->parsed().functions) {
+      std::fprintf(file, "kernel %s %zu\n", name.c_str(), f.code.size());
+      for (std::size_t n = 0; n < f.code.size(); ++n) {
+        const Instruction& i = f.code[n];
+        if (f.executed[n] != 0) continue;
+        const auto source = image->module->files.find(i.file);
+        std::fprintf(file, "%zu %s:%u %.*s\n", n, source == image->module->files.end() ? "?" : source->second.c_str(),
+                     i.line, static_cast<int>(i.text.size()), i.text.data());
+      }
+    }
+  }
+  std::fclose(file);
+}
+
+}  // namespace
+
+void cover() {
+  if (std::getenv("CUGAD_PTX_COVERAGE") == nullptr) return;
+  for (auto& [host, kernel] : kernels()) kernel.image->parsed();  // all that a program never launches, too
+  std::atexit(&write_coverage);
+}
+
+}  // namespace ptx
