@@ -104,7 +104,8 @@ cugad_status cugad_detector_submit(cugad_detector* detector, const float* x, int
     Rows rows_to_score = rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
     require_array(detector->device, scores, rows, "scores");
     require_apart(rows_to_score.extent(), scores, rows, "scores");
-    detector->detector.submit(rows_to_score.bring(*detector), {scores, static_cast<std::size_t>(rows)}, event);
+    detector->detector.submit(rows_to_score.bring(detector->device, detector->stream()),
+                              {scores, static_cast<std::size_t>(rows)}, event);
   });
 }
 

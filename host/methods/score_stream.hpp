@@ -34,8 +34,7 @@ class ScoreStream {
   void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores) {
     score(rows, scores, residuals, method_scores, Manner());
   }
-  void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores,
-             const Manner& manner);
+  void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores, const Manner& manner);
 
  private:
   /// Rows on their way to the device.
