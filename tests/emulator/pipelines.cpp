@@ -234,7 +234,7 @@ TEST_F(DeviceMemoryOfTheCaller, IsHookedUpInC) {
   cugad_detector_destroy(detector);
   EXPECT_EQ(cugad_device_limit_memory(device, -1), CUGAD_ERROR_INVALID_ARGUMENT);
   EXPECT_EQ(cugad_device_limit_memory(device, 1000), CUGAD_OK);
-  ASSERT_EQ(cugad_detector_create(device, nullptr, &detector), CUGAD_OK);
+  ASSERT_EQ(cugad_detector_create(device, R"({"steps": 2})", &detector), CUGAD_OK);
   EXPECT_EQ(cugad_detector_fit(detector, normal_rows(60, 1).view().data, 60, 6, 6), CUGAD_ERROR_OUT_OF_MEMORY);
   EXPECT_NE(std::string(cugad_last_error()).find("expected at most 1000 in all (max_device_bytes)"), std::string::npos)
       << cugad_last_error();
@@ -274,7 +274,7 @@ TEST_F(DeviceMemoryOfTheCaller, OfOtherThreadsIsNotAModels) {
       cudaMallocAsync(&memory, bytes, static_cast<cudaStream_t>(stream));
       if (self.is_nested) return memory;
       self.is_nested = true;  // stands for a thread that takes memory at this moment
-      self.taken.push_back(self.backend->allocate(1 << 20));
+      self.taken.push_back(self.backend->allocate(2 << 20));
       self.is_nested = false;
       return memory;
     }
@@ -286,14 +286,15 @@ TEST_F(DeviceMemoryOfTheCaller, OfOtherThreadsIsNotAModels) {
     std::vector<void*> taken;
   } busy;
   DetectorOptions options = small_options();
-  options.population = 6;
+  options.population = 16;
   options.steps = options.decay_steps = 1;
   use("forward,deferred,memory=300000000");
   const Device device = test_device();
   busy.backend = &device.backend();
   device.use_allocator({Busy::allocate, Busy::free, &busy});
   const auto training = make_training(options, training_rows(), device);
-  EXPECT_EQ(training->models_together(), 6);
+  EXPECT_EQ(training->models_together(), 16);
+  EXPECT_GT(busy.taken.size(), 20u);
   for (void* memory : busy.taken) device.backend().release(memory);
 }
 
