@@ -101,6 +101,13 @@ TEST_F(Submit, TakesAnyNumberOfRows) {
   detector.submit(rows.view(), others.data(), event_);
   EXPECT_EQ(cudaEventSynchronize(event_), cudaSuccess);
   EXPECT_TRUE(same_bits(others.values(), expected));
+  // Rows of a later call do not take the place of those that an earlier one has yet to read.
+  std::fill_n(others.data(), 300, -1.0f);
+  for (std::int64_t first = 0; first < 300; first += 60) {
+    detector.submit({rows.view().row(first), 60, 6}, others.data() + first);
+  }
+  detector.synchronize();
+  EXPECT_TRUE(same_bits(others.values(), expected));
 }
 
 TEST_F(Submit, GoesOnTheCallersStreamInC) {
