@@ -30,6 +30,7 @@ FILL = "kernels/random/fill.cu"
 ADAM = "kernels/adam/adam.cu"
 BATCH_NORM = "kernels/batch_norm/"
 SPECTRAL_NORM = "kernels/spectral_norm/spectral_norm.cu"
+CUDA_BACKEND, CONTEXT = "host/backend/cuda_backend.cpp", "host/backend/primary_context.hpp"
 DISCRIMINATION = "kernels/minibatch_discrimination/minibatch_discrimination.cu"
 
 FAULTS = [
@@ -203,4 +204,36 @@ FAULTS = [
           "    key.step_counter = step_counter_.data;\n", "", "*raining*", (), BACKEND),
     Fault("training: recorded Adam keeps its first step", "host/training/training_step.cpp",
           "    args.step_counter = step_counter_.data;\n    args.step_stride = stride;\n    if (decays)", "    if (decays)", "*raining*", (), BACKEND),
+    # ---- the host side: other devices, captures, order, memory
+    Fault("host side: a device is made current for the caller, too", CONTEXT,
+          "push_(context_) != CUDA_SUCCESS", "cudaSetDevice(index_) != cudaSuccess", "Devices.WorkOnTheSecond*",
+          (CUDA_BACKEND,), EMULATOR),
+    Fault("host side: captures of other threads forbid what a call does", CONTEXT,
+          "mode = cudaStreamCaptureModeRelaxed;", "mode = cudaStreamCaptureModeGlobal;", "Captures.OfAProgram*",
+          (CUDA_BACKEND,), EMULATOR),
+    Fault("host side: calls without a stream run beside the default stream", CUDA_BACKEND,
+          "    require(cudaStreamWaitEvent(static_cast<cudaStream_t>(stream), default_mark_, 0), \"cudaStreamWaitEvent\");\n",
+          "", "Captures.CallsWithout*", (), EMULATOR),
+    Fault("host side: kernels are loaded while they are recorded", "host/training/recorded_steps.cpp",
+          "    issue(std::min(steps, cycle()));\n", "", "Captures.KernelsAre*", (), EMULATOR),
+    Fault("host side: copies of the host are left under way on coherent machines", CUDA_BACKEND,
+          "if (shares_host_pages_ == 0 || ", "if (true || ", "Devices.CopiesOfTheHost*", (), EMULATOR),
+    Fault("host side: the pool stays when the device is closed", CUDA_BACKEND,
+          "    if (pool_ != nullptr) device::forget(cudaMemPoolDestroy(pool_));", "    ", "Devices.MemoryGoesBack*", (),
+          EMULATOR),
+    Fault("host side: a chip without machine code fails at its first op", CUDA_BACKEND,
+          "if (found == cudaErrorNoKernelImageForDevice)", "found = cudaSuccess;\n    if (false)", "Devices.AreRefused*",
+          (), EMULATOR),
+    Fault("host side: memory beyond the caller's bound", CUDA_BACKEND,
+          "if (bytes > most_bytes_ - std::min(most_bytes_, use_.bytes))", "if (false)", "DeviceMemoryOfTheCaller.IsHooked*",
+          (), EMULATOR),
+    Fault("host side: memory of others counts as a model's", "host/training/gan_training.cpp",
+          "definition.step(device.make_context(), options, networks, rows, 1)->bytes()",
+          "[&] { const std::size_t before = device.memory().bytes; const auto one = definition.step(device.make_context(), "
+          "options, networks, rows, 1); return device.memory().bytes - before; }()",
+          "DeviceMemoryOfTheCaller.OfOtherThreads*", (), EMULATOR),
+    Fault("host side: rows on their way take the place of those before", "host/methods/score_stream.cpp",
+          "  backend_.wait(upload_.stream(), stage.consumed);\n", "", "Submit.TakesAny*", (), EMULATOR),
+    Fault("host side: scores are waited for before the call returns", "host/methods/score_stream.cpp",
+          "if (waits) context.synchronize();", "context.synchronize();", "Submit.Returns*", (), EMULATOR),
 ]

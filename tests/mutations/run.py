@@ -40,7 +40,7 @@ class Build:
             words = shlex.split(entry["command"])
             output = words[words.index("-o") + 1]
             emulated = entry["file"].endswith(".cu") and "-DCUGAD_EMULATED=1" in words
-            if emulated or "cugad_host.dir" in output or "cugad_kernels_" in output:
+            if emulated or any(part in output for part in ("cugad_host.dir", "cugad_kernels_", "cugad_emulator.dir")):
                 self.compile.setdefault(os.path.relpath(entry["file"], ROOT), []).append((words, output))
         self.has_ptx = (self.folder / "tests/ops_ptx_test").exists()
         self.has_races = any("-fsanitize=thread" in words for commands in self.compile.values() for words, _ in commands)
