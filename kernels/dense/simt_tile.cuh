@@ -42,7 +42,7 @@ class SimtTile {
   __device__ void multiply(const float* a, const float* b, int terms) {
     using Left = Side<LeftPanel<SimtTile, left>, left, rows, micro_rows>;
     using Right = Side<RightPanel<SimtTile, right>, right, columns, micro_columns>;
-    const float *x = a + Left::first(down()), *w = b + Right::first(across());
+    const float *x = a + Left::first(down_), *w = b + Right::first(across_);
 #pragma unroll quads_at_once
     for (int quads = terms / 4; quads > 0; --quads, x += Left::step, w += Right::step)
       multiply_four<Left, Right, false>(x, w, 4);
@@ -65,11 +65,9 @@ class SimtTile {
  private:
   static constexpr int quads_at_once = micro_rows * micro_columns > 16 ? 1 : 4;
 
-  static __device__ int across() { return static_cast<int>(threadIdx.x % threads_across); }
-  static __device__ int down() { return static_cast<int>(threadIdx.x / threads_across); }
-  static __device__ int row(int i) { return row_group * (down() + i / row_group * threads_down) + i % row_group; }
-  static __device__ int column(int j) {
-    return column_group * (across() + j / column_group * threads_across) + j % column_group;
+  __device__ int row(int i) const { return row_group * (down_ + i / row_group * threads_down) + i % row_group; }
+  __device__ int column(int j) const {
+    return column_group * (across_ + j / column_group * threads_across) + j % column_group;
   }
 
   /// `count` consecutive floats, aligned to their size.
@@ -138,6 +136,8 @@ class SimtTile {
     }
   }
 
+  const int across_ = device::kept_in_register(static_cast<int>(threadIdx.x % threads_across));
+  const int down_ = device::kept_in_register(static_cast<int>(threadIdx.x / threads_across));
   float sums_[micro_rows][micro_columns];
 };
 

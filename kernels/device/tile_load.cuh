@@ -14,6 +14,15 @@ bool rows_are_vectors(const View& view) {
          (view.models <= 1 || view.model_stride % 4 == 0);
 }
 
+/// The same value, which the compiler may not compute anew wherever it is used: for what a loop would otherwise derive
+/// from the thread's number again and again.
+__device__ inline int kept_in_register(int value) {
+#if defined(__CUDACC__)
+  asm("" : "+r"(value));
+#endif
+  return value;
+}
+
 /// A thread's part in copying rows x columns tiles of one matrix, one after the other: row r goes to tile + place(r) *
 /// stride. place(r) = r % interleave * (rows / interleave) + r / interleave puts rows that neighbouring threads read at
 /// once side by side; 1 keeps their order. The caller commits and waits.
@@ -77,7 +86,7 @@ class TileLoad {
     const int row = static_cast<int>(threadIdx.x / across<width, together>);
     const int column = static_cast<int>(threadIdx.x % across<width, together>) * width;
     const int to = (row % interleave * (rows / interleave) + row / interleave) * stride + column;
-    return {row, column, SharedAddress(shared_ + to)};
+    return {kept_in_register(row), column, SharedAddress(shared_ + to)};
   }
 
   /// existing(column): how many of the rows from the thread's first on exist in the column so far right of its own.
