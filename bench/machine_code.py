@@ -100,8 +100,11 @@ LOOPS = {
     "search, general, fp32": spec(GENERAL, "search_general_kernel<0>", "FFMA", banks=FP32_SEARCH, unit=SEARCH),
     "search, general, tf32": spec(GENERAL, "search_general_kernel<1>", "HMMA", unit=SEARCH),
     "search, general, bf16": spec(GENERAL, "search_general_kernel<2>", "HMMA", unit=SEARCH),
-    "search, resident, KDD99": spec("latent_search/resident_search.cu", f"<Bfloat16Element {KDD} false>", "HMMA", outward=1,
+    "search, resident, KDD99": spec("latent_search/resident_search.cu", f"<Bfloat16Element {KDD} false 1>", "HMMA", outward=1,
                                     trips=(4, 1, 16, 0, 8, 16, 8), total=1696, banks=RESIDENT, shared=228368, unit=SEARCH),
+    "search, resident, KDD99, team": spec("latent_search/resident_search.cu", f"<Bfloat16Element {KDD} false 4>", "HMMA",
+                                          outward=1, trips=(1, 4, 0, 2, 4, 2), total=436, banks=RESIDENT, threads=128,
+                                          unit=SEARCH),
     "nearest row": spec("nearest_rows/nearest_rows.cu", "nearest_row_kernel<64 false>", "FFMA", banks=DISTANCES, shared=9000,
                         unit=("T pair-columns/s", 1e12)),
 }
@@ -143,9 +146,10 @@ def is_useful(instruction, wanted):
 
 def hot_loop(loops, weight, outward):
     """Of the loops with useful instructions, but none in loops further in, the one with most, of equals the shortest; then
-    `outward` levels out. None where there is no loop."""
-    hot = max((loop for loop in all_loops(loops) if not any(weight(inner.blocks)[0] for inner in loop.inner)),
-              key=lambda loop: weight(loop.blocks), default=None)
+    `outward` levels out. None where there is none."""
+    candidates = [loop for loop in all_loops(loops)
+                  if weight(loop.blocks)[0] > 0 and not any(weight(inner.blocks)[0] for inner in loop.inner)]
+    hot = max(candidates, key=lambda loop: weight(loop.blocks), default=None)
     for _ in range(outward):
         hot = next((loop for loop in all_loops(loops) if hot in loop.inner), hot)
     return hot

@@ -1,3 +1,4 @@
+#include "cugad/device.hpp"
 #include "kernels/dense/dense_backward.cuh"
 #include "kernels/device/dropout.cuh"
 #include "kernels/device/tile_load.cuh"

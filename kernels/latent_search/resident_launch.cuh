@@ -115,12 +115,10 @@ struct ResidentPlan {
   std::int64_t steps = 0;
 
   /// With few rows, fewer warps per block: a row's result does not depend on it, and more multiprocessors work.
-  ResidentPlan(const DeviceLimits& limits, const LatentSearch& args, int fewest_warps = 1)
+  ResidentPlan(const DeviceLimits& limits, const LatentSearch& args, int fewest_warps = 1, int most_warps = 8)
       : warps(fewest_warps), rows(args.z.rows * args.z.models), steps(args.steps) {
     const std::int64_t groups = (args.z.rows + 15) / 16;
-    while (warps < resident_threads / device::warp_lanes &&
-           (groups + warps - 1) / warps * args.z.models > limits.multiprocessors)
-      warps *= 2;
+    while (warps < most_warps && (groups + warps - 1) / warps * args.z.models > limits.multiprocessors) warps *= 2;
     tiles_per_model = static_cast<int>((groups + warps - 1) / warps);
     tiles = static_cast<int>(tiles_per_model * args.z.models);
     blocks = std::min(tiles, limits.multiprocessors);
@@ -133,10 +131,9 @@ struct ResidentPlan {
   }
 };
 
-template <class Element, class N>
+template <class Element, class N, int team = 1>
 void run_resident_search(Context& context, const LatentSearch& args) {
-  const ResidentPlan<N> plan(device_limits(context), args,
-                             Element::warpgroup ? resident_threads / device::warp_lanes : 1);
+  const ResidentPlan<N> plan(device_limits(context), args, Element::warpgroup ? 8 : 1, team > 1 ? 1 : 8);
   if (plan.tiles == 0) return;
   ResidentArguments search;
   place_layers(args.generator, args.generator.layers, 3, search.layer);
@@ -183,12 +180,12 @@ void run_resident_search(Context& context, const LatentSearch& args) {
   const bool plain = args.residual_distance == Distance::l1 && args.discrimination_kind == Discrimination::feature_l1 &&
                      !uses_logit(args);
   const device::LaunchShape shape = {.grid = dim3(static_cast<unsigned>(plan.blocks)),
-                                     .block = dim3(resident_threads),
-                                     .shared_bytes = ResidentShared<Element, N>::bytes()};
+                                     .block = dim3(resident_threads(team)),
+                                     .shared_bytes = ResidentShared<Element, N, team>::bytes()};
   if (plain) {
-    device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, false>, search);
+    device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, false, team>, search);
   } else {
-    device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, true>, search);
+    device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, true, team>, search);
   }
   if (!args.loss && !args.residual && !args.discrimination && !args.best_z && !search.reconstruction) return;
   const ResidentSelection selection = {args.x,

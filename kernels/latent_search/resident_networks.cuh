@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "cugad/ops.hpp"
 #include "kernels/latent_search/resident_weights.cuh"
 
@@ -8,7 +10,9 @@
 /// of which change no result.
 namespace cugad::cuda {
 
-constexpr int resident_threads = 256;  ///< of a block; all load weights, `warps` of its 8 warps search
+/// Threads of a block: a team of warps that search the same rows, or 8 warps, of which `warps` search rows of their
+/// own. All of them load weights.
+constexpr int resident_threads(int team) { return team > 1 ? team * device::warp_lanes : 256; }
 constexpr int resident_layers = 6;
 
 template <int latent_, int g1_, int g2_, int columns_, int d1_, int d2_, int d3_>
@@ -32,9 +36,19 @@ struct ResidentLayer {
   float slope = 1.0f;  ///< for negative sums, at most 1: 0 is ReLU, 1 no activation
 };
 
+/// A lane's part of a block of 16 columns, as an operand of a product.
+template <class Element>
+struct alignas(16) ResidentBlock {
+  typename Element::Pair pairs[4];
+};
+
 /// The shared memory of a block.
-template <class Element, class N>
+template <class Element, class N, int team = 1>
 struct ResidentShared {
+  static constexpr int threads = resident_threads(team);
+  static constexpr int masks = threads * N::d1 / Element::round / team;
+  /// What a team exchanges: the widest layer but D's first, or two times a round of each warp.
+  static constexpr int exchanged_blocks = std::max({N::g1, N::g2, N::columns, N::d2, 2 * 16 * team}) / 16;
   using Word = typename Element::Word;
   using Mask = std::conditional_t<Element::round == 16, std::uint8_t, std::uint32_t>;  ///< half a bit per column
   Word *g1, *g2, *g3, *d1, *d2, *d3;
@@ -42,6 +56,7 @@ struct ResidentShared {
   float4 *g1_bias, *g2_bias, *g3_bias, *d1_bias, *d2_bias, *d3_bias;
   float* logit;  ///< the row of the logit layer, then its bias
   Mask* mask;    ///< which units of the discriminator's first layer are positive: [round of columns][thread]
+  ResidentBlock<Element>* exchange = nullptr;  ///< of a team: [block][lane]
 
   __device__ ResidentShared() {
     device::SharedMemory memory;
@@ -58,7 +73,8 @@ struct ResidentShared {
     d2_bias = memory.take<float4>(N::d2 / 2);
     d3_bias = memory.take<float4>(N::d3 / 2);
     logit = memory.take<float>(N::d3 + 1);
-    mask = memory.take<Mask>(resident_threads * N::d1 / Element::round);
+    mask = memory.take<Mask>(masks);
+    if constexpr (team > 1) exchange = memory.take<ResidentBlock<Element>>(exchanged_blocks * device::warp_lanes);
   }
   static constexpr std::size_t bytes() {
     device::SharedLayout layout;
@@ -67,14 +83,15 @@ struct ResidentShared {
       layout.add<Word>(elements, 1024);
     for (const int width : {N::g1, N::g2, N::columns, N::d1, N::d2, N::d3}) layout.add<float4>(width / 2);
     layout.add<float>(N::d3 + 1);
-    layout.add<Mask>(resident_threads * N::d1 / Element::round);
+    layout.add<Mask>(masks);
+    if constexpr (team > 1) layout.add<ResidentBlock<Element>>(exchanged_blocks * device::warp_lanes);
     return layout.bytes();
   }
 };
 
 /// Rounds a layer of one model into shared memory. One function for all widths, called six times: code matters more
 /// than the few instructions of computed strides.
-template <class Element>
+template <class Element, int threads>
 __device__ __noinline__ void load_padded(typename Element::Word* weight, float4* bias, const ResidentLayer& layer,
                                          std::int64_t model, int out, int in) {
   const float* from = layer.weight + model * layer.model_stride;
@@ -87,12 +104,12 @@ __device__ __noinline__ void load_padded(typename Element::Word* weight, float4*
   const device::PanelLayout layout{out, in};
   const int pairs = in / 2;
 #pragma unroll 4
-  for (int i = static_cast<int>(threadIdx.x); i < out * pairs; i += resident_threads) {
+  for (int i = static_cast<int>(threadIdx.x); i < out * pairs; i += threads) {
     const int row = i / pairs, column = i % pairs * 2;
     Element::store(weight + layout.offset(row, column), value(row, column), value(row, column + 1));
   }
   const auto bias_of = [&](int row) { return !identity && row < layer.out ? bias_from[row] : 0.0f; };
-  for (int i = static_cast<int>(threadIdx.x); i < out / 2; i += resident_threads) {
+  for (int i = static_cast<int>(threadIdx.x); i < out / 2; i += threads) {
     const float low = bias_of(2 * i), high = bias_of(2 * i + 1);
     bias[i] = make_float4(low, high, low, high);
   }

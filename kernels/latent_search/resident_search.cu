@@ -35,7 +35,16 @@ constexpr bool warpgroups_are_wanted = false;  // until a GPU has confirmed kern
 /// Four warps together where there are enough rows for whole blocks.
 template <class N>
 bool prefers_warpgroups(const DeviceLimits& limits, const LatentSearch& args) {
-  return limits.capability() == 90 && ResidentPlan<N>(limits, args).warps == resident_threads / device::warp_lanes;
+  return limits.capability() == 90 && ResidentPlan<N>(limits, args).warps == 8;
+}
+
+/// Warps that search 16 rows together where there are so few that a warp alone would leave most of the chip idle: the
+/// same bits in about a third of the time (docs/kernels.md).
+constexpr int team = 4;
+template <class N>
+bool prefers_team(const DeviceLimits& limits, const LatentSearch& args) {
+  return (args.z.rows + 15) / 16 * args.z.models <= 2 * limits.multiprocessors &&
+         ResidentShared<Bfloat16Element, N, team>::bytes() <= limits.shared_memory_per_block;
 }
 
 }  // namespace
@@ -56,6 +65,8 @@ void resident_search(Context& context, const LatentSearch& args) {
       if (prefers_warpgroups<N>(device_limits(context), args))
         return run_resident_search<WarpgroupElement, N>(context, args);
     }
+    if (prefers_team<N>(device_limits(context), args))
+      return run_resident_search<Bfloat16Element, N, team>(context, args);
     run_resident_search<Bfloat16Element, N>(context, args);
   });
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "kernels/latent_search/resident_arguments.cuh"
-#include "kernels/latent_search/resident_rounds.cuh"
+#include "kernels/latent_search/resident_team.cuh"
 #include "kernels/latent_search/search_terms.hpp"
 
 /// The latent search in registers: one warp carries 16 rows of z through all steps. Weights stay in shared memory,
@@ -16,18 +16,23 @@
 /// 512 consecutive bytes per warp and tile of 8 columns, from the second-level cache.
 namespace cugad::cuda {
 
-/// The search of 16 rows by one warp. `general` false: residual and features in l1, no logit: the signs of the residual
-/// stay in registers.
-template <class Element, class N, bool general>
+/// The search of 16 rows by one warp, or by a team of several that share the columns of each layer (resident_team.cuh).
+/// `general` false: residual and features in l1, no logit: the signs of the residual stay in registers.
+template <class Element, class N, bool general, int team>
 class ResidentTile {
   using Pair = typename Element::Pair;
   using Rounds = ResidentRounds<Element>;
+  using Team = ResidentTeam<Element, N, team>;
   static constexpr int round = Element::round;
+  /// Blocks and tiles of a layer that one warp has: 16 columns, 8 columns.
+  static constexpr int blocks(int width) { return Team::share(width / 16); }
+  static constexpr int tiles(int width) { return 2 * blocks(width); }
 
  public:
-  __device__ ResidentTile(const ResidentArguments& args, const ResidentShared<Element, N>& shared)
+  __device__ ResidentTile(const ResidentArguments& args, const ResidentShared<Element, N, team>& shared)
       : args_(args),
         shared_(shared),
+        team_(shared.exchange),
         memory_(memory_of(args)),
         lane_(static_cast<int>(threadIdx.x) % device::warp_lanes),
         member_(lane_ % 4) {}
@@ -42,7 +47,7 @@ class ResidentTile {
       judge(g, d2, step == 0);
       if (last || needs_row_factors()) examine(d2, false);
       if (last) break;
-      float gradient[N::columns / 8][4] = {};
+      float gradient[tiles(N::columns)][4] = {};
       feature_gradient(d2, gradient);
       add_residual_gradient(gradient, g);
       float dz[N::latent / 8][4] = {};
@@ -54,19 +59,19 @@ class ResidentTile {
 
   /// The first of this warp's 16 rows of z.
   __device__ int first_row_of(int tile) const {
-    const int warp = static_cast<int>(threadIdx.x) / device::warp_lanes;
+    const int warp = team > 1 ? 0 : static_cast<int>(threadIdx.x) / device::warp_lanes;
     return (tile % args_.tiles_per_model * args_.warps + warp) * 16;
   }
 
  private:
   __device__ static ResidentMemory<N> memory_of(const ResidentArguments& args) {
-    const int warp = static_cast<int>(threadIdx.x) / device::warp_lanes;
+    const int warp = team > 1 ? 0 : static_cast<int>(threadIdx.x) / device::warp_lanes;
     const std::int64_t slot = static_cast<std::int64_t>(blockIdx.x) * args.warps + warp;
     return {args.lane_memory + slot * ResidentMemory<N>::quads + threadIdx.x % device::warp_lanes};
   }
 
-  template <int blocks>
-  using Bits = std::conditional_t<(blocks > 4), std::uint64_t, std::uint32_t>;
+  template <int width>
+  using Bits = std::conditional_t<(blocks(width) > 4), std::uint64_t, std::uint32_t>;
 
   /// The lane's number, from an instruction that is not moved out of loops: else the addresses of all layers, which
   /// depend on nothing but the lane, would be kept in registers through all steps.
@@ -80,6 +85,12 @@ class ResidentTile {
     sum[2] = quad.z;
     sum[3] = quad.w;
   }
+  /// The sums of the warp's share of a layer.
+  template <int count>
+  __device__ __forceinline__ void start_share(float (&sum)[count][4], const float4* bias) const {
+#pragma unroll
+    for (int t = 0; t < count; ++t) start(sum[t], bias, 2 * team_.block(t / 2) + t % 2);
+  }
   __device__ __forceinline__ void start_round(float (&sum)[round / 8][4], const float4* bias, int b) const {
 #pragma unroll
     for (int t = 0; t < round / 8; ++t) start(sum[t], bias, round / 8 * b + t);
@@ -92,55 +103,49 @@ class ResidentTile {
 
   /// G(z), the signs of its hidden units, and the residual.
   __device__ __forceinline__ void generate(Pair (&g)[N::columns / 16][4], bool keep) {
-    float h2[N::g2 / 8][4];
+    float h2[tiles(N::g2)][4];
     hidden(h2);
     Pair h[N::g2 / 16][4];
-    h2_positive_ = 0;
-#pragma unroll
-    for (int b = 0; b < N::g2 / 16; ++b) {
-      const unsigned bits = Rounds::activate(h2[2 * b], h2[2 * b + 1], args_.layer[1].slope);
-      h2_positive_ |= static_cast<Bits<N::g2 / 16>>(bits) << (8 * b);
-      Rounds::pack(h[b], h2[2 * b], h2[2 * b + 1]);
-    }
+    h2_positive_ = team_.template activate<Bits<N::g2>>(h, h2, args_.layer[1].slope);
     if (!general) {
 #pragma unroll
       for (int w = 0; w < sign_words; ++w) above_[w] = below_[w] = 0;
     }
     const int lane_offset = N::G3::forward_lane(fresh_lane());
+    Pair own[blocks(N::columns)][4];
 #pragma unroll
-    for (int b = 0; b < N::columns / round; ++b) {
+    for (int i = 0; i < Team::share(N::columns / round); ++i) {
+      const int b = team_.block(i);
       float sum[round / 8][4];
       start_round(sum, shared_.g3_bias, b);
       reduce_round<Element, typename N::G3, false>(sum, h, shared_.g3, lane_offset, round * b);
 #pragma unroll
-      for (int t = 0; t < round / 8; ++t) note_residual(sum[t], round / 8 * b + t, keep);
+      for (int t = 0; t < round / 8; ++t) note_residual(sum[t], round / 8 * i + t, round / 8 * b + t, keep);
 #pragma unroll
-      for (int i = 0; i < round / 16; ++i) Rounds::pack(g[round / 16 * b + i], sum[2 * i], sum[2 * i + 1]);
+      for (int j = 0; j < round / 16; ++j) Rounds::pack(own[round / 16 * i + j], sum[2 * j], sum[2 * j + 1]);
     }
+    team_.gather(g, own);
   }
 
-  __device__ __forceinline__ void hidden(float (&h2)[N::g2 / 8][4]) {
+  __device__ __forceinline__ void hidden(float (&h2)[tiles(N::g2)][4]) {
     Pair z[N::latent / 16][4];
 #pragma unroll
     for (int b = 0; b < N::latent / 16; ++b) Rounds::pack(z[b], z_[2 * b], z_[2 * b + 1]);
-#pragma unroll
-    for (int t = 0; t < N::g2 / 8; ++t) start(h2[t], shared_.g2_bias, t);
+    start_share(h2, shared_.g2_bias);
     h1_positive_ = 0;
     const int lane = fresh_lane(), first = N::G1::forward_lane(lane), second = N::G2::forward_lane(lane);
-#pragma unroll 1
-    for (int b = 0; b < N::g1 / round; ++b) {
+    const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
       float sum[round / 8][4];
       start_round(sum, shared_.g1_bias, b);
       reduce_round<Element, typename N::G1, false>(sum, z, shared_.g1, first, round * b);
-      h1_positive_ |= static_cast<Bits<N::g1 / 16>>(Rounds::activate_round(sum, args_.layer[0].slope))
-                      << (round / 2 * b);
-      Pair a[round / 16][4];
+      h1_positive_ |= static_cast<Bits<N::g1>>(Rounds::activate_round(sum, args_.layer[0].slope)) << (round / 2 * i);
       Rounds::pack(a, sum);
-      spread_round<Element, typename N::G2, false>(h2, a, shared_.g2, second, round * b);
-    }
+    };
+    team_.template through<typename N::G2, false, N::g1 / round>(h2, shared_.g2, second, produce);
   }
 
-  __device__ __forceinline__ void note_residual(const float (&g)[4], int tile, bool keep) {
+  /// `number`: of the tile in the share.
+  __device__ __forceinline__ void note_residual(const float (&g)[4], int number, int tile, bool keep) {
     const float4 x = memory_.x(tile);
     float gradient[4];  // of the residual, up to a factor of the row
 #pragma unroll
@@ -151,9 +156,9 @@ class ResidentTile {
                       : delta == delta                        ? delta
                                                               : 0.0f;
       } else {
-        const unsigned bit = 1u << (tile % 8 * 4 + i);
-        if (delta > 0.0f) above_[tile / 8] |= bit;
-        if (delta < 0.0f) below_[tile / 8] |= bit;
+        const unsigned bit = 1u << (number % 8 * 4 + i);
+        if (delta > 0.0f) above_[number / 8] |= bit;
+        if (delta < 0.0f) below_[number / 8] |= bit;
       }
     }
     if constexpr (general) memory_.residual(tile) = make_float4(gradient[0], gradient[1], gradient[2], gradient[3]);
@@ -214,28 +219,20 @@ class ResidentTile {
 
   /// The discriminator's first two layers.
   __device__ __forceinline__ void look(const Pair (&g)[N::columns / 16][4], Pair (&d2)[N::d2 / 16][4]) {
-    float sum2[N::d2 / 8][4];
-#pragma unroll
-    for (int t = 0; t < N::d2 / 8; ++t) start(sum2[t], shared_.d2_bias, t);
+    float sum2[tiles(N::d2)][4];
+    start_share(sum2, shared_.d2_bias);
     const int lane = fresh_lane(), first = N::D1::forward_lane(lane), second = N::D2::forward_lane(lane);
-#pragma unroll 1
-    for (int b = 0; b < N::d1 / round; ++b) {
+    const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
       float sum[round / 8][4];
       start_round(sum, shared_.d1_bias, b);
       reduce_round<Element, typename N::D1, false>(sum, g, shared_.d1, first, round * b);
-      shared_.mask[b * resident_threads + threadIdx.x] =
-          static_cast<typename ResidentShared<Element, N>::Mask>(Rounds::activate_round(sum, args_.layer[3].slope));
-      Pair a[round / 16][4];
+      shared_.mask[i * resident_threads(team) + threadIdx.x] =
+          static_cast<typename ResidentShared<Element, N, team>::Mask>(
+              Rounds::activate_round(sum, args_.layer[3].slope));
       Rounds::pack(a, sum);
-      spread_round<Element, typename N::D2, false>(sum2, a, shared_.d2, second, round * b);
-    }
-    d2_positive_ = 0;
-#pragma unroll
-    for (int b = 0; b < N::d2 / 16; ++b) {
-      const unsigned bits = Rounds::activate(sum2[2 * b], sum2[2 * b + 1], args_.layer[4].slope);
-      d2_positive_ |= static_cast<Bits<N::d2 / 16>>(bits) << (8 * b);
-      Rounds::pack(d2[b], sum2[2 * b], sum2[2 * b + 1]);
-    }
+    };
+    team_.template through<typename N::D2, false, N::d1 / round>(sum2, shared_.d2, second, produce);
+    d2_positive_ = team_.template activate<Bits<N::d2>>(d2, sum2, args_.layer[4].slope);
   }
 
   /// A round of the features, before the activation.
@@ -258,7 +255,7 @@ class ResidentTile {
       for (int t = 0; t < round / 8; ++t) {
         const float(&f)[4] = sum[t];
         if (of_query) {
-          memory_.features(round / 8 * b + t) = make_float4(f[0], f[1], f[2], f[3]);
+          if (team_.owns(b)) memory_.features(round / 8 * b + t) = make_float4(f[0], f[1], f[2], f[3]);
         } else {
           sum_features(f, round / 8 * b + t);
         }
@@ -286,13 +283,12 @@ class ResidentTile {
 
   /// From the features back to G(z): 16 features at a time, and 16 units of the first layer at a time.
   __device__ __forceinline__ void feature_gradient(const Pair (&d2)[N::d2 / 16][4],
-                                                   float (&gradient)[N::columns / 8][4]) {
-    float sum2[N::d2 / 8][4] = {};
+                                                   float (&gradient)[tiles(N::columns)][4]) {
+    float sum2[tiles(N::d2)][4] = {};
     if constexpr (general) set_row_factors();
     int lane = fresh_lane();
     const int forward = N::D3::forward_lane(lane), backward = N::D3::backward_lane(lane);
-#pragma unroll 1
-    for (int b = 0; b < N::d3 / round; ++b) {
+    const auto produce_features = [&](Pair(&a)[round / 16][4], int b, int) {
       float sum[round / 8][4];
       feature_block(d2, forward, b, sum);
       const bool wants = !general || args_.features;
@@ -305,29 +301,21 @@ class ResidentTile {
         for (int i = 0; i < 4; ++i) sum[t][i] = one_feature_gradient(sum[t][i], component(wanted, i), tile, i);
       }
       Rounds::derive_round(sum, args_.layer[5].slope, bits);
-      Pair a[round / 16][4];
       Rounds::pack(a, sum);
-      spread_round<Element, typename N::D3, true>(sum2, a, shared_.d3, backward, round * b);
-    }
+    };
+    team_.template through<typename N::D3, true, N::d3 / round>(sum2, shared_.d3, backward, produce_features);
     Pair d2_gradient[N::d2 / 16][4];
-#pragma unroll
-    for (int b = 0; b < N::d2 / 16; ++b) {
-      Rounds::derive(sum2[2 * b], sum2[2 * b + 1], args_.layer[4].slope,
-                     static_cast<unsigned>(d2_positive_ >> (8 * b)));
-      Rounds::pack(d2_gradient[b], sum2[2 * b], sum2[2 * b + 1]);
-    }
+    team_.derive(d2_gradient, sum2, args_.layer[4].slope, d2_positive_);
     lane = fresh_lane();
     const int second = N::D2::backward_lane(lane), first = N::D1::backward_lane(lane);
-#pragma unroll 1
-    for (int b = 0; b < N::d1 / round; ++b) {
-      const unsigned bits = shared_.mask[b * resident_threads + threadIdx.x];
+    const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
+      const unsigned bits = shared_.mask[i * resident_threads(team) + threadIdx.x];
       float sum[round / 8][4] = {};
       reduce_round<Element, typename N::D2, true>(sum, d2_gradient, shared_.d2, second, round * b);
       Rounds::derive_round(sum, args_.layer[3].slope, bits);
-      Pair a[round / 16][4];
       Rounds::pack(a, sum);
-      spread_round<Element, typename N::D1, true>(gradient, a, shared_.d1, first, round * b);
-    }
+    };
+    team_.template through<typename N::D1, true, N::d1 / round>(gradient, shared_.d1, first, produce);
   }
 
   __device__ bool needs_row_factors() const {
@@ -356,7 +344,7 @@ class ResidentTile {
     }
   }
 
-  __device__ __forceinline__ void add_residual_gradient(float (&gradient)[N::columns / 8][4],
+  __device__ __forceinline__ void add_residual_gradient(float (&gradient)[tiles(N::columns)][4],
                                                         Pair (&packed)[N::columns / 16][4]) {
     const float weight = 1.0f - args_.lambda;
     const bool squared = general && args_.residual_distance == Distance::squared;
@@ -370,9 +358,9 @@ class ResidentTile {
       }
     }
 #pragma unroll
-    for (int t = 0; t < N::columns / 8; ++t) {
+    for (int t = 0; t < tiles(N::columns); ++t) {
       if constexpr (general) {
-        const float4 residual = memory_.residual(t);
+        const float4 residual = memory_.residual(2 * team_.block(t / 2) + t % 2);
 #pragma unroll
         for (int i = 0; i < 4; ++i) gradient[t][i] += component(residual, i) * factor[i / 2];
       } else {
@@ -384,35 +372,36 @@ class ResidentTile {
         }
       }
     }
+    Pair own[blocks(N::columns)][4];
 #pragma unroll
-    for (int b = 0; b < N::columns / 16; ++b) Rounds::pack(packed[b], gradient[2 * b], gradient[2 * b + 1]);
+    for (int i = 0; i < blocks(N::columns); ++i) Rounds::pack(own[i], gradient[2 * i], gradient[2 * i + 1]);
+    team_.gather(packed, own);
   }
 
   /// From G(z)'s gradient to z's.
   __device__ __forceinline__ void descend(const Pair (&g)[N::columns / 16][4], float (&dz)[N::latent / 8][4]) {
-    float sum1[N::g1 / 8][4] = {};
+    float sum1[tiles(N::g1)][4] = {};
     int lane = fresh_lane();
     const int third = N::G3::backward_lane(lane), second = N::G2::backward_lane(lane);
-#pragma unroll 1
-    for (int b = 0; b < N::g2 / round; ++b) {
+    const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
       float sum[round / 8][4] = {};
       reduce_round<Element, typename N::G3, true>(sum, g, shared_.g3, third, round * b);
-      Rounds::derive_round(sum, args_.layer[1].slope, static_cast<unsigned>(h2_positive_ >> (round / 2 * b)));
-      Pair a[round / 16][4];
+      Rounds::derive_round(sum, args_.layer[1].slope, static_cast<unsigned>(h2_positive_ >> (round / 2 * i)));
       Rounds::pack(a, sum);
-      spread_round<Element, typename N::G2, true>(sum1, a, shared_.g2, second, round * b);
-    }
+    };
+    team_.template through<typename N::G2, true, N::g2 / round>(sum1, shared_.g2, second, produce);
     lane = fresh_lane();
     const int first = N::G1::backward_lane(lane);
+    Pair h1[N::g1 / 16][4];
+    team_.derive(h1, sum1, args_.layer[0].slope, h1_positive_);
+    // From here on every warp does all: z is small.
 #pragma unroll
     for (int b = 0; b < N::g1 / round; ++b) {
       Pair a[round / 16][4];
 #pragma unroll
       for (int i = 0; i < round / 16; ++i) {
-        float(&left)[4] = sum1[round / 8 * b + 2 * i], (&right)[4] = sum1[round / 8 * b + 2 * i + 1];
-        Rounds::derive(left, right, args_.layer[0].slope,
-                       static_cast<unsigned>(h1_positive_ >> (round / 2 * b + 8 * i)));
-        Rounds::pack(a[i], left, right);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) a[i][j] = h1[round / 16 * b + i][j];
       }
       spread_round<Element, typename N::G1, true>(dz, a, shared_.g1, first, round * b);
     }
@@ -474,13 +463,14 @@ class ResidentTile {
   __device__ __forceinline__ void load(int tile) {
     bool missing = false;
 #pragma unroll 1
-    for (int half = 0; half < 2; ++half) {
+    for (int half = 0; half < 2 && team_.leads(); ++half) {
       const int row = row_of(tile, half), model = model_of(tile);
       const float* x = args_.x.model(model).row(row / args_.restarts);
       missing = fetch(&memory_.x(0), x, width_of(row, args_.x.columns), half, N::columns / 8) || missing;
       fetch(&memory_.generated(0), args_.z.model(model).row(row), width_of(row, args_.z.columns), half, N::latent / 8);
     }
-    missing_ = Element::warpgroup ? __syncthreads_or(missing) != 0 : __any_sync(device::full_warp, missing) != 0;
+    missing_ =
+        Element::warpgroup || team > 1 ? __syncthreads_or(missing) != 0 : __any_sync(device::full_warp, missing) != 0;
 #pragma unroll
     for (int t = 0; t < N::latent / 8; ++t) {
       const float4 z = memory_.generated(t);
@@ -493,6 +483,8 @@ class ResidentTile {
   }
 
   __device__ __forceinline__ void store(int tile) {
+    Team::meet();  // all have read the features that z now takes the place of
+    if (!team_.leads()) return;
     float square[2] = {};
 #pragma unroll
     for (int t = 0; t < N::latent / 8; ++t) {
@@ -526,16 +518,17 @@ class ResidentTile {
     to[2] = discrimination;
   }
 
-  static constexpr int sign_words = (N::columns + 63) / 64;
+  static constexpr int sign_words = (tiles(N::columns) + 7) / 8;
   const ResidentArguments& args_;
-  const ResidentShared<Element, N>& shared_;
+  const ResidentShared<Element, N, team>& shared_;
+  Team team_;
   ResidentMemory<N> memory_;
   int lane_, member_;
   bool missing_ = false;
   float z_[N::latent / 8][4], first_moment_[N::latent / 8][4], second_moment_[N::latent / 8][4];
-  Bits<N::g1 / 16> h1_positive_;
-  Bits<N::g2 / 16> h2_positive_;
-  Bits<N::d2 / 16> d2_positive_;
+  Bits<N::g1> h1_positive_;
+  Bits<N::g2> h2_positive_;
+  Bits<N::d2> d2_positive_;
   std::uint32_t above_[sign_words], below_[sign_words];  ///< where G(z) is above and below x, unless general
   float feature_sum_[2] = {}, logit_[2] = {};
   float feature_factor_[2], logit_factor_[2];

@@ -63,10 +63,12 @@ __device__ __forceinline__ void reduce_round(float (&sum)[tiles][4], const typen
   }
 }
 
-/// sum[rows, all columns] += the round of columns `a`, which stand at `at`, times their part of W^T or of W.
+/// sum[rows, columns] += the round of columns `a`, which stand at `at`, times their part of W^T or of W; of the blocks
+/// of 16 columns `first`, first + step, ...
 template <class Element, class Matrix, bool backward, int tiles, int blocks>
 __device__ __forceinline__ void spread_round(float (&sum)[tiles][4], const typename Element::Pair (&a)[blocks][4],
-                                             const typename Element::Word* weight, int lane_offset, int at) {
+                                             const typename Element::Word* weight, int lane_offset, int at,
+                                             int first = 0, int step = 1) {
   if constexpr (Element::warpgroup) {
     Element::begin();
 #pragma unroll
@@ -81,9 +83,9 @@ __device__ __forceinline__ void spread_round(float (&sum)[tiles][4], const typen
     for (int n = 0; n < tiles / 2; ++n) {
       typename Element::Pair b[4];
       if constexpr (backward) {
-        Element::load_transposed(b, weight + Matrix::block(lane_offset, at, 16 * n));
+        Element::load_transposed(b, weight + Matrix::block(lane_offset, at, 16 * (first + step * n)));
       } else {
-        Element::load(b, weight + Matrix::block(lane_offset, 16 * n, at));
+        Element::load(b, weight + Matrix::block(lane_offset, 16 * (first + step * n), at));
       }
       Element::multiply(sum[2 * n], a[0], {b[0], b[1]});
       Element::multiply(sum[2 * n + 1], a[0], {b[2], b[3]});

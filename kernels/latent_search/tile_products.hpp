@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "cugad/device.hpp"
 #include "cugad/ops.hpp"
 
 /// Products of a tile of rows with frozen weights, as the fused kernels run them. The weights of all layers and both
