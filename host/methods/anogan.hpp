@@ -6,7 +6,7 @@ namespace cugad {
 
 /// What the GAN alone reads of the options that not every method has.
 inline constexpr std::initializer_list<const char*> gan_options = {
-    "generator_loss", "discriminator_steps", "fence", "generator_dropout", "virtual_batch",
+    "generator_loss", "discriminator_steps", "negatives", "generator_dropout", "virtual_batch",
     "coverage",       "coverage_rows"};
 
 /// AnoGAN (Schlegl 2017): a GAN of normal rows; a query is scored by how badly the best G(z) explains it, found by the
