@@ -22,7 +22,7 @@ CHANGES = {
     "population 1": ["--population", "1"],
     "population 8": ["--population", "8"],
     "r1 0": ["--r1", "0"],
-    "fence 0": ["--fence", "0"],
+    "negatives 0": ["--negatives", "0"],
     "coverage 0": ["--coverage", "0"],
     "label_smoothing 0.1": ["--label-smoothing", "0.1"],
     "discriminator_learning_rate 1e-3": ["--discriminator-learning-rate", "1e-3"],

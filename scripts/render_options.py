@@ -32,6 +32,7 @@ def main():
     words = set()
     for name, values in re.findall(r"^\| `(\w+)` \| .*? \| (.*?) \| ", table, flags=re.M):
         words.add(name)
+        words.update(re.findall(rf"^\| `{name}` .*\(once `(\w+)`\) \|$", table, flags=re.M))
         if "\\|" in values:
             words.update(values.split("\\|"))
     words -= {"true", "false"}  # which the dictionary has below

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -9,6 +10,7 @@
 #include "host/cli/command.hpp"
 #include "host/cli/config.hpp"
 #include "host/cli/text.hpp"
+#include "host/methods/option_record.hpp"
 #include "host/table/nearest_name.hpp"
 
 namespace cugad::cli {
@@ -50,17 +52,29 @@ Number parse_number(const std::string& name, const std::string& text, Number low
   return value;
 }
 
+/// The name of an option in earlier versions; empty for every other flag.
+std::string former_of(const std::string& name) {
+  for (const OptionRecord& option : option_records()) {
+    if (option.info.name == name) return option.former;
+  }
+  return "";
+}
+
+std::string flag_names(const std::string& name, const std::string& prefix) {
+  const std::string former = former_of(name);
+  return prefix + with_dashes(name) + (former.empty() ? "" : "," + prefix + with_dashes(former));
+}
+
 }  // namespace
 
 void FlagSet::add_text(const std::string& name, const std::string& type, const std::string& help) {
   Flag& flag = flags_[name];
-  flag.option = app_->add_option("--" + with_dashes(name), flag.flag_text, help)->type_name(type);
+  flag.option = app_->add_option(flag_names(name, "--"), flag.flag_text, help)->type_name(type);
 }
 
 void FlagSet::add_boolean(const std::string& name, const std::string& help, bool usually) {
   Flag& flag = flags_[name];
-  const std::string positive = "--" + with_dashes(name);
-  const std::string names = usually ? positive + ",!--no-" + with_dashes(name) : positive;
+  const std::string names = flag_names(name, "--") + (usually ? "," + flag_names(name, "!--no-") : "");
   flag.option = app_->add_flag(names, flag.flag_text, help);
   flag.is_boolean = true;
 }
@@ -89,16 +103,21 @@ void FlagSet::apply_config(const std::string& path) {
     if (entry.name == "config") {
       throw UsageError(fmt::format("{}: unknown key 'config': a file of settings cannot name another", entry.where));
     }
-    const auto found = flags_.find(entry.name);
+    auto found = flags_.find(entry.name);
+    if (found == flags_.end()) {
+      found = std::find_if(flags_.begin(), flags_.end(),
+                           [&](const auto& flag) { return former_of(flag.first) == entry.name; });
+    }
     if (found == flags_.end()) {
       std::vector<std::string> known;
       for (const auto& [name, flag] : flags_) {
         if (name != "config") known.push_back(name);
+        if (const std::string former = former_of(name); !former.empty()) known.push_back(former);
       }
       throw UsageError(fmt::format("{}: unknown key '{}'{}", entry.where, entry.name, did_you_mean(entry.name, known)));
     }
     Flag& flag = found->second;
-    if (flag.in_config) throw UsageError(fmt::format("{}: {} is given twice", entry.where, entry.name));
+    if (flag.in_config) throw UsageError(fmt::format("{}: {} is given twice", entry.where, found->first));
     if (flag.is_boolean && entry.text != "true" && entry.text != "false") {
       throw UsageError(fmt::format("{}: {} must be true or false, not '{}'", entry.where, entry.name, entry.text));
     }
@@ -166,7 +185,9 @@ Device FlagSet::open_device() const {
 std::vector<std::string> boolean_option_flags() {
   std::vector<std::string> flags;
   for (const OptionInfo& info : option_list()) {
-    if (info.kind == "boolean") flags.push_back("--" + with_dashes(info.name));
+    if (info.kind != "boolean") continue;
+    flags.push_back("--" + with_dashes(info.name));
+    if (const std::string former = former_of(info.name); !former.empty()) flags.push_back("--" + with_dashes(former));
   }
   return flags;
 }

@@ -10,6 +10,7 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
+#include "host/methods/option_record.hpp"
 #include "host/methods/telemetry_json.hpp"
 
 namespace cugad::cli {
@@ -160,10 +161,12 @@ std::string option_table() {
     return text;
   };
   std::string table = "| option | default | values | meaning |\n|---|---|---|---|\n";
-  for (const OptionInfo& option : option_list()) {
+  for (const OptionRecord& record : option_records()) {
+    const OptionInfo& option = record.info;
     const std::string usual = get_option(DetectorOptions{}, option.name);
     table += fmt::format("| `{}` | {} | {} | {} |\n", option.name, usual.empty() ? "empty" : "`" + usual + "`",
-                         cell(option.choices.empty() ? option.kind : option.choices), cell(option.help));
+                         cell(option.choices.empty() ? option.kind : option.choices),
+                         cell(option.help) + (record.former.empty() ? "" : fmt::format(" (once `{}`)", record.former)));
   }
   return table;
 }

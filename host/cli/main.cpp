@@ -25,7 +25,7 @@ int report(int code, std::string_view message) {
   return code;
 }
 
-/// The arguments, with `--center false` written as `--center=false`: a flag takes its value only after a '='.
+/// The arguments, with `--centre false` written as `--centre=false`: a flag takes its value only after a '='.
 std::vector<std::string> joined_arguments(int count, char** values) {
   const std::vector<std::string> flags = boolean_option_flags();
   std::vector<std::string> arguments;

@@ -110,7 +110,10 @@ void ProtocolState::check_options(const Contestant& setting) {
   options.erase("seed");  // every result carries its own
   ordered_json& settings = root_["protocols"][protocol_]["settings"];
   if (settings.contains(setting.key)) {
-    compare(settings[setting.key], options, protocol_ + ", " + setting.name);
+    // Under the names that options have now.
+    ordered_json kept = ordered_json::parse(options_to_json(options_from_json(settings[setting.key].dump())));
+    kept.erase("seed");
+    compare(kept, options, protocol_ + ", " + setting.name);
   } else {
     settings[setting.key] = options;
   }

@@ -9,7 +9,7 @@ namespace cugad {
 
 /// What BiganStep reads of the options that not every method has.
 inline constexpr std::initializer_list<const char*> bidirectional_options = {
-    "generator_loss", "discriminator_steps", "coverage",      "coverage_rows", "fence",      "encoder_learning_rate",
+    "generator_loss", "discriminator_steps", "coverage",      "coverage_rows", "negatives",  "encoder_learning_rate",
     "reconstruction", "latent_cycle",        "virtual_batch", "batch_norm",    "judged_pair"};
 
 /// One training step of a bidirectional GAN (Donahue 2017, Dumoulin 2017, Zenati 2018): k updates of D, which tells

@@ -28,7 +28,7 @@ extern constinit const MethodDefinition fanogan_definition{
     .networks = fanogan_networks,
     .step = make_step<FanoganStep>,
     .scores = encoder_scores,
-    .options = {"generator_loss", "discriminator_steps", "fence", "generator_dropout", "virtual_batch", "coverage",
+    .options = {"generator_loss", "discriminator_steps", "negatives", "generator_dropout", "virtual_batch", "coverage",
                 "coverage_rows", "encoder_learning_rate", "reconstruction", "latent_cycle", "judged_pair",
                 "encoder_training", "encoder_steps", "kappa"},
     .steps = fanogan_steps,

@@ -8,7 +8,7 @@ namespace cugad {
 
 /// What the GAN alone reads of the options that not every method has.
 inline constexpr std::initializer_list<const char*> gan_options = {
-    "generator_loss", "discriminator_steps", "fence", "generator_dropout", "virtual_batch",
+    "generator_loss", "discriminator_steps", "negatives", "generator_dropout", "virtual_batch",
     "coverage",       "coverage_rows"};
 /// The scores of methods with an encoder and a prior.
 inline constexpr std::initializer_list<ScoreRule> encoder_scores = {

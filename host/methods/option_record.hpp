@@ -19,12 +19,17 @@ struct OptionRecord {
   OptionInfo info;
   std::function<std::string(const DetectorOptions&)> get;
   std::function<void(DetectorOptions&, const std::string&)> set;
+  std::string former = {};        ///< a name of earlier versions, read wherever the name is; or empty
   Condition condition = nullptr;  ///< null: always met
   bool is_for_some = false;       ///< matters only to methods whose record names it
   bool is_technique = false;      ///< refused, not ignored, where the method does not have it
 
   OptionRecord when(Condition met) && {
     condition = met;
+    return std::move(*this);
+  }
+  OptionRecord once(const char* former_name) && {
+    former = former_name;
     return std::move(*this);
   }
   OptionRecord for_some_methods() && {
@@ -36,6 +41,7 @@ struct OptionRecord {
     return std::move(*this);
   }
 
+  bool is_called(const std::string& name) const { return name == info.name || (!name.empty() && name == former); }
   bool is_known_to(const MethodDefinition& method) const { return !is_for_some || method.reads(info.name); }
   bool matters(const DetectorOptions& options) const {
     const MethodDefinition& method = definition_of(options.method);

@@ -179,17 +179,18 @@ std::vector<OptionRecord> make_records() {
                    }},
       choice(FIELD(scale), {VALUE(Scale, none), VALUE(Scale, minmax), VALUE(Scale, standard), VALUE(Scale, robust)},
              "scaling of numeric columns, fitted on the training rows"),
-      flag(FIELD(center), "with scale none: subtract the training mean").when([](const O& o, const M&) {
-        return o.scale == Scale::none;
-      }),
+      flag("centre", &O::center, "with scale none: subtract the training mean")
+          .once("center")
+          .when([](const O& o, const M&) { return o.scale == Scale::none; }),
       flag(FIELD(deduplicate), "train on distinct rows only"),
       number(FIELD(latent), 0, 4096, "latent size; 0: half the columns, at least 2").when([](const O&, const M& m) {
         return m.has_latent();
       }),
-      numbers(FIELD(hidden), 1, 65536, most_layers, "hidden layers of the generator"),
+      numbers("generator_hidden", &O::hidden, 1, 65536, most_layers, "hidden layers of the generator").once("hidden"),
       numbers(FIELD(discriminator_hidden), 1, 65536, most_layers, "hidden layers of the discriminator"),
-      number(FIELD(slope), 1e-6, 1, "slope of the discriminator's leaky ReLU"),
-      number(FIELD(dropout), 0, 0.95, "dropout in the discriminator while training"),
+      number(FIELD(slope), 1e-6, 1, "slope of the leaky ReLU of discriminators and encoder"),
+      number("discriminator_dropout", &O::dropout, 0, 0.95, "dropout in the discriminator while training")
+          .once("dropout"),
       number(FIELD(generator_dropout), 0, 0.95, "dropout in the generator while training; translation: 0 is 0.1")
           .technique(),
       numbers(FIELD(encoder_hidden), 1, 65536, most_layers, "hidden layers of the encoder").when(has_encoder),
@@ -213,8 +214,9 @@ std::vector<OptionRecord> make_records() {
       number(FIELD(steps), 0, 1e12, "generator updates").when([](const O& o, const M&) { return o.epochs == 0; }),
       number(FIELD(epochs), 0, big, "when > 0, steps = epochs * (rows / batch)"),
       number(FIELD(batch), 1, 1 << 20, "rows per minibatch"),
-      number(FIELD(learning_rate), 0, 1,
-             "Adam step size of the generator; 0: 5e-4, or 1e-3 with more than 30,000 distinct rows", 0.0),
+      number("generator_learning_rate", &O::learning_rate, 0, 1,
+             "Adam step size of the generator; 0: 5e-4, or 1e-3 with more than 30,000 distinct rows", 0.0)
+          .once("learning_rate"),
       number(FIELD(discriminator_learning_rate), 0, 1, "Adam step size of the discriminator"),
       number(FIELD(beta1), 0, 0.999999, "Adam's decay of the first moment"),
       number(FIELD(beta2), 0, 0.999999, "Adam's decay of the second moment"),
@@ -244,7 +246,9 @@ std::vector<OptionRecord> make_records() {
              "generated rows of the coverage term; 0: 256, or 1,024 with more than 30,000 distinct rows")
           .for_some_methods()
           .when([](const O& o, const M&) { return o.coverage != 0.0f; }),
-      number(FIELD(fence), 0, 1e6, "weight of negatives made from real rows; 0: none").for_some_methods(),
+      number("negatives", &O::fence, 0, 1e6, "weight of negatives made from real rows; 0: none")
+          .once("fence")
+          .for_some_methods(),
       number(FIELD(historical_averaging), 0, 1e6, "weight of the parameters' distance to their mean over time"),
       number(FIELD(adversarial), 0, 1e6, "weight of D's view in the losses of G and E"),
       number(FIELD(reconstruction), 0, 1e6,

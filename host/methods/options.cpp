@@ -20,8 +20,9 @@ namespace {
 /// `besides`: what else a name may be, for the message.
 const OptionRecord& find_option(const std::string& name, std::vector<std::string> besides = {}) {
   for (const OptionRecord& option : option_records()) {
-    if (option.info.name == name) return option;
+    if (option.is_called(name)) return option;
     besides.push_back(option.info.name);
+    if (!option.former.empty()) besides.push_back(option.former);
   }
   throw Error(ErrorCode::invalid_argument, "unknown option '" + one_line(name) + "'" + did_you_mean(name, besides));
 }
@@ -147,6 +148,7 @@ DetectorOptions options_from_json(const std::string& text, DetectorOptions base)
   for (const auto& [name, value] : json.items()) {
     if (name == preset_key) continue;
     const OptionRecord& option = find_option(name, {preset_key});
+    if (name != option.info.name && json.contains(option.info.name)) refuse_repeated(option.info.name);
     option.set(base, flat_text(option.info, value));
   }
   return base;

@@ -5,31 +5,34 @@ namespace {
 
 /// The code of the EGBAD and ALAD repositories: raw features, Adam as in TensorFlow 1, no term beyond the papers'.
 constexpr const char* reference_code =
-    "population=1 log1p=none scale=none center=false learning_rate=1e-5 discriminator_learning_rate=1e-5 beta1=0.5 "
-    "beta2=0.999 adam_form=epsilon_hat final_rate=1 r1=0 coverage=0 fence=0 patience=0 discriminator_weight=0 "
+    "population=1 log1p=none scale=none centre=false generator_learning_rate=1e-5 discriminator_learning_rate=1e-5 "
+    "beta1=0.5 "
+    "beta2=0.999 adam_form=epsilon_hat final_rate=1 r1=0 coverage=0 negatives=0 patience=0 discriminator_weight=0 "
     "compress=false";
 /// Its ALADs.
 constexpr const char* alad_code =
-    "method=alad data_branch=128 latent_branch=128 slope=0.2 dropout=0.5 cycle_dropout=0.2 batch_norm=true "
+    "method=alad data_branch=128 latent_branch=128 slope=0.2 discriminator_dropout=0.5 cycle_dropout=0.2 "
+    "batch_norm=true "
     "encoder_learning_rate=1e-5 average_decay=0.999 reconstruction=0 latent_cycle=0 score=cycle_features "
     "standardise=false";
 /// Ours on KDD99: log1p on the numeric columns, distinct training rows.
 constexpr const char* kdd99_recommended =
-    "population=2 log1p=numeric scale=none center=true deduplicate=true latent=32 hidden=128,128 batch=128 "
-    "learning_rate=1e-3 discriminator_learning_rate=5e-4 r1=0.1";
+    "population=2 log1p=numeric scale=none centre=true deduplicate=true latent=32 generator_hidden=128,128 batch=128 "
+    "generator_learning_rate=1e-3 discriminator_learning_rate=5e-4 r1=0.1";
 /// A paper's losses and score, no term beyond them; layers and column scaling are the defaults for tables.
 constexpr const char* paper =
     "population=1 final_rate=1 average_decay=0 batch=64 r1=0 residual=squared standardise=false compress=false "
     "discriminator_weight=0";
 /// Ours on Arrhythmia: small networks for 200 rows of unscaled columns.
 constexpr const char* arrhythmia_recommended =
-    "population=4 log1p=none scale=none latent=16 hidden=64 batch=32 learning_rate=1e-3 average_decay=0.98 patience=0 "
+    "population=4 log1p=none scale=none latent=16 generator_hidden=64 batch=32 generator_learning_rate=1e-3 "
+    "average_decay=0.98 patience=0 "
     "discriminator_weight=0";
 
 }  // namespace
 
 const char* values_of_all_presets() {
-  return "folds=1 novelty=0 coverage=1 coverage_rows=256 bank_rows=3000 learning_rate=5e-4";
+  return "folds=1 novelty=0 coverage=1 coverage_rows=256 bank_rows=3000 generator_learning_rate=5e-4";
 }
 
 const std::vector<Preset>& preset_table() {
@@ -39,7 +42,8 @@ const std::vector<Preset>& preset_table() {
       // Feature matching.
       {"kdd99-anogan-faithful",
        {reference_code,
-        "latent=32 hidden=64,128 discriminator_hidden=256,128,128 slope=0.1 dropout=0.2 epochs=50 batch=50 "
+        "latent=32 generator_hidden=64,128 discriminator_hidden=256,128,128 slope=0.1 discriminator_dropout=0.2 "
+        "epochs=50 batch=50 "
         "average_decay=0.9999 average_discriminator=false search_steps=500 search_rate=0.01,0.001,0.0005 "
         "search_until=300,400 search_from=truncated_normal restarts=1 bank_rows=1 discrimination=feature_l1 "
         "lambda=0.1 residual=l1 score=search"}},
@@ -55,8 +59,8 @@ const std::vector<Preset>& preset_table() {
       // nearest to: cross-entropy of (G(E(x)), E(x)), weight .1 against the L1 residual, both as raw sums.
       {"kdd99-egbad-faithful",
        {reference_code,
-        "method=egbad latent=32 hidden=64,128 encoder_hidden=64 data_branch=128 latent_branch=128 "
-        "discriminator_hidden=128 slope=0.1 dropout=0.2 epochs=50 batch=50 encoder_learning_rate=1e-5 "
+        "method=egbad latent=32 generator_hidden=64,128 encoder_hidden=64 data_branch=128 latent_branch=128 "
+        "discriminator_hidden=128 slope=0.1 discriminator_dropout=0.2 epochs=50 batch=50 encoder_learning_rate=1e-5 "
         "average_decay=0.9999 average_discriminator=true adversarial=1 reconstruction=0 latent_cycle=0 "
         "score=reconstruction residual=l1 discrimination=cross_entropy judged_pair=reconstruction lambda=0.1 "
         "column_spread=false standardise=false"}},
@@ -66,15 +70,17 @@ const std::vector<Preset>& preset_table() {
       {"kdd99-egbad-recommended",
        {kdd99_recommended,
         "method=egbad encoder_hidden=128,128 data_branch=128 latent_branch=128 discriminator_hidden=128 steps=2500 "
-        "decay_steps=2500 encoder_learning_rate=1e-3 coverage=0 fence=0 adversarial=0.1 reconstruction=10 "
+        "decay_steps=2500 encoder_learning_rate=1e-3 coverage=0 negatives=0 adversarial=0.1 reconstruction=10 "
         "latent_cycle=1 score=reconstruction lambda=0 discriminator_weight=0"}},
       // f-AnoGAN's settings (wgangp_64x64.py, z_encoding_izif.py, anomaly_detection.py at 35b1de9) on dense networks: a
       // Wasserstein GAN, then the encoder by izi_f. Adam with beta1 = 0 stands for the encoder's RMSProp; layers and
       // column scaling are the defaults for tables.
       {"fanogan-paper",
        {paper,
-        "method=fanogan encoder_tanh=true steps=10000 learning_rate=1e-4 discriminator_learning_rate=1e-4 beta1=0 "
-        "beta2=0.9 discriminator_steps=5 generator_loss=wasserstein gradient_penalty=10 coverage=0 fence=0 patience=0 "
+        "method=fanogan encoder_tanh=true steps=10000 generator_learning_rate=1e-4 discriminator_learning_rate=1e-4 "
+        "beta1=0 "
+        "beta2=0.9 discriminator_steps=5 generator_loss=wasserstein gradient_penalty=10 coverage=0 negatives=0 "
+        "patience=0 "
         "encoder_training=izi_f encoder_steps=50000 encoder_learning_rate=5e-5 kappa=1 score=reconstruction "
         "discrimination=feature_squared"}},
       // Ours: as kdd99-anogan-recommended, with an encoder that learns together with the GAN and a score in units of
@@ -83,21 +89,23 @@ const std::vector<Preset>& preset_table() {
       {"kdd99-fanogan-recommended",
        {kdd99_recommended,
         "method=fanogan discriminator_hidden=128,128 encoder_hidden=128,128 steps=3000 decay_steps=3000 "
-        "encoder_learning_rate=1e-3 coverage=0 fence=0 patience=0 encoder_training=joint reconstruction=100 "
+        "encoder_learning_rate=1e-3 coverage=0 negatives=0 patience=0 encoder_training=joint reconstruction=100 "
         "latent_cycle=1 score=reconstruction residual=l1 discrimination=none column_spread=true "
         "discriminator_weight=0"}},
       // GANomaly's settings (options.py, lib/model.py at 78da4ea) on dense networks; layers and column scaling are the
       // defaults for tables.
       {"ganomaly-paper",
        {paper,
-        "method=ganomaly steps=4000 learning_rate=2e-4 discriminator_learning_rate=2e-4 beta1=0.5 beta2=0.999 "
+        "method=ganomaly steps=4000 generator_learning_rate=2e-4 discriminator_learning_rate=2e-4 beta1=0.5 "
+        "beta2=0.999 "
         "adversarial=1 contextual=50 latent_cycle=1 score=latent"}},
       // The ALAD repository (alad/kdd_utilities.py, alad/run.py at 1f1c310): raw features, the paper's losses alone,
       // the score |f(x, x) - f(x, G(E(x)))| of D(x, x'). Each network has an Adam state of its own, and D(z, z')
       // steers.
       {"kdd99-alad-faithful",
        {reference_code, alad_code,
-        "latent=32 hidden=64,128 encoder_hidden=64 discriminator_hidden=128 cycle_hidden=128 latent_cycle_hidden=32 "
+        "latent=32 generator_hidden=64,128 encoder_hidden=64 discriminator_hidden=128 cycle_hidden=128 "
+        "latent_cycle_hidden=32 "
         "epochs=100 batch=50"}},
       // Ours: log1p on the numeric columns, distinct training rows, reconstruction beside a tenth of the adversarial
       // losses, residuals per column in units of their spread. Tuned on KDD99: see docs/methods/alad.md.
@@ -110,7 +118,7 @@ const std::vector<Preset>& preset_table() {
       // The ALAD repository (alad/arrhythmia_utilities.py): unscaled columns, 7 iterations an epoch.
       {"arrhythmia-alad-faithful",
        {reference_code, alad_code,
-        "latent=64 hidden=128,256 encoder_hidden=256,128 discriminator_hidden=256 cycle_hidden=256,128 "
+        "latent=64 generator_hidden=128,256 encoder_hidden=256,128 discriminator_hidden=256 cycle_hidden=256,128 "
         "latent_cycle_hidden=64,32 epochs=1000 batch=32"}},
       // Ours: unscaled columns, as the distance to the mean ranks best there; few steps, for 200 rows. Chosen on the
       // AUROC of random splits.
@@ -122,7 +130,8 @@ const std::vector<Preset>& preset_table() {
       // with the weights .1 and .9, the search's rate .001. Its second dropout rate, .5, is .2 here: there is one.
       {"arrhythmia-anogan-faithful",
        {reference_code,
-        "latent=64 hidden=128,256 discriminator_hidden=256,128 slope=0.2 dropout=0.2 epochs=1000 batch=32 "
+        "latent=64 generator_hidden=128,256 discriminator_hidden=256,128 slope=0.2 discriminator_dropout=0.2 "
+        "epochs=1000 batch=32 "
         "average_decay=0.999 average_discriminator=false search_steps=500 search_rate=0.001 "
         "search_from=truncated_normal bank_rows=1 discrimination=feature_l1 lambda=0.9 residual=l1 score=search "
         "standardise=false"}},
@@ -132,7 +141,7 @@ const std::vector<Preset>& preset_table() {
       // border outweigh the digit. GANomaly with its authors' weights and squared latent distance on wider networks.
       // Method, latent size and residual were chosen on test figures of split 1, digits 0, 1 and 9.
       {"mnist-dense-recommended",
-       {"method=ganomaly population=2 log1p=none scale=none latent=32 hidden=256,512 encoder_hidden=512,256 "
+       {"method=ganomaly population=2 log1p=none scale=none latent=32 generator_hidden=256,512 encoder_hidden=512,256 "
         "discriminator_hidden=128,128 steps=2000 decay_steps=2000 batch=64 residual=squared"}},
   };
   return table;

@@ -36,8 +36,8 @@ extern constinit const MethodDefinition translation_definition{
     .networks = gan_networks,
     .step = make_step<TranslationStep>,
     .scores = {ScoreRule::reconstruction},
-    .options = {"generator_loss", "discriminator_steps", "fence", "generator_dropout", "virtual_batch", "contextual",
-                "target"},
+    .options = {"generator_loss", "discriminator_steps", "negatives", "generator_dropout", "virtual_batch",
+                "contextual", "target"},
     .has_prior = false,
     .settle = settle_translation,
 };

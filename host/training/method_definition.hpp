@@ -22,8 +22,8 @@ struct MethodDefinition {
   std::unique_ptr<TrainingStep> (*step)(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                                         const TrainingRows& rows, std::int64_t models);
   std::initializer_list<ScoreRule> scores;  ///< the first is the usual one
-  /// Names of the options that this method reads and not every method does, beside those that follow from what stands
-  /// below.
+  /// Names of the options that this method reads and others do not. Options that follow from the flags below, such as
+  /// encoder_hidden, are not listed.
   std::initializer_list<const char*> options;
   /// Steps of the whole training; more than options.steps where other networks are trained after the GAN.
   std::int64_t (*steps)(const DetectorOptions& options) = steps_as_given;

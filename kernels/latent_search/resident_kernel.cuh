@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(resident_threads(team), 1)
   __trap();
 #else
   if constexpr (Element::warpgroup && !device::has_warpgroup_products) {
-    __trap();
+    __trap();  // machine code without the instructions that were chosen on the host: better an error than no scores
   } else {
     const ResidentShared<Element, N, team> shared;
     const int warp = static_cast<int>(threadIdx.x) / device::warp_lanes;
@@ -52,8 +52,6 @@ __global__ void __launch_bounds__(resident_threads(team), 1)
       const bool has_rows = warp < args.warps && search.first_row_of(tile) < args.z.rows;
       if (Element::warpgroup || team > 1 || has_rows) search.search(tile);
     }
-  } else {
-    __trap();  // machine code without the instructions that were chosen on the host: better an error than no scores
   }
 #endif
 }

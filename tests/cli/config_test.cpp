@@ -36,6 +36,14 @@ TEST_F(Config, BooleansAreTaken) {
   EXPECT_EQ(trained_value(small + "deduplicate = true\n", {}, "deduplicate"), "true");
 }
 
+/// Names that options had in earlier versions.
+TEST_F(Config, FormerNamesAreTaken) {
+  EXPECT_EQ(trained_value(small, {}, "generator_hidden"), "16");
+  EXPECT_EQ(trained_value(small, {"--generator-hidden", "9"}, "generator_hidden"), "9");
+  EXPECT_EQ(trained_value(small + "negatives = 0.25\n", {"--fence", "0.125"}, "negatives"), "0.125");
+  EXPECT_EQ(trained_value(small, {"--no-center"}, "centre"), "false");
+}
+
 TEST_F(Config, FlagOverridesFile) {
   EXPECT_EQ(trained_value(small + "beta1 = 0.25\n", {"--beta1", "0.75"}, "beta1"), "0.75");
   EXPECT_EQ(trained_value(small + "compress = true\n", {"--no-compress"}, "compress"), "false");
@@ -75,6 +83,7 @@ TEST_F(Config, WrongFilesAreRefused) {
                {"steps = 'many'\n", "many"},
                {"quiet = 'perhaps'\n", "quiet must be true or false"},
                {"config = 'other.toml'\n", "unknown key 'config'"},
+               {"hidden = 3\ngenerator_hidden = 3\n", ": generator_hidden is given twice"},
                {"steps = 3\nepochs = 2\n", "either --steps or --epochs"}};
   for (const auto& wrong : cases) {
     write_file(at("settings.toml"), wrong.toml);

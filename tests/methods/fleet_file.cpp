@@ -134,7 +134,7 @@ std::vector<Damage> damages() {
       {"shape", edit("pooled.options", [](Json& o) { o["population"] = 60000; })},
       {"shape", edit("group.options",
                      [](Json& o) {
-                       o["hidden"] = {65536, 65536};
+                       o["generator_hidden"] = {65536, 65536};
                      })},
       {"other columns or options", edit("group.options", [](Json& o) { o["lambda"] = 0.9; })},
       {"other columns or options", edit("group.columns", [](Json& c) { c[0] = "other"; })},

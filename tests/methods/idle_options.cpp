@@ -8,7 +8,8 @@
 #include "host/training/method_definition.hpp"
 #include "tests/methods/clusters.hpp"
 
-/// Every option changes what a detector says, is named by options_without_effect(), or is refused, whatever the method.
+/// Every option changes a detector's scores or threshold, is named by options_without_effect(), or is refused, whatever
+/// the method.
 namespace cugad::test {
 namespace {
 
@@ -19,10 +20,10 @@ const std::map<std::string, std::string> other_values = {
     {"log1p", "f"},
     {"scale", "minmax"},
     {"latent", "4"},
-    {"hidden", "9"},
+    {"generator_hidden", "9"},
     {"discriminator_hidden", "9"},
     {"slope", "0.1"},
-    {"dropout", "0.3"},
+    {"discriminator_dropout", "0.3"},
     {"generator_dropout", "0.3"},
     {"encoder_hidden", "9"},
     {"data_branch", "7"},
@@ -38,7 +39,7 @@ const std::map<std::string, std::string> other_values = {
     {"steps", "33"},
     {"epochs", "2"},
     {"batch", "24"},
-    {"learning_rate", "0.001"},
+    {"generator_learning_rate", "0.001"},
     {"discriminator_learning_rate", "0.001"},
     {"beta1", "0.3"},
     {"beta2", "0.9"},
@@ -53,7 +54,7 @@ const std::map<std::string, std::string> other_values = {
     {"r1_every", "2"},
     {"coverage", "0.4"},
     {"coverage_rows", "48"},
-    {"fence", "0.7"},
+    {"negatives", "0.7"},
     {"historical_averaging", "0.5"},
     {"adversarial", "0.7"},
     {"reconstruction", "0.4"},
@@ -86,7 +87,7 @@ const std::map<std::string, std::string> other_values = {
     {"fold", "1"},
 };
 
-struct Said {
+struct Result {
   std::vector<float> scores;
   float threshold;
 };
@@ -97,14 +98,14 @@ Matrix small(Matrix rows) {
   return rows;
 }
 
-std::optional<Said> said(const DetectorOptions& options) {
+std::optional<Result> result_of(const DetectorOptions& options) {
   try {
     Detector detector(test_device(1), options);
     Matrix rows = small(normal_rows(150, 3));
     for (std::int64_t r = 0; r < rows.rows; ++r) rows.row(r)[5] = std::abs(rows.row(r)[5]);  // log1p can take it
     for (std::int64_t r = 0; r < 40; ++r) std::copy_n(rows.row(r), rows.columns, rows.row(r + 40));  // not distinct
     detector.fit(rows.view(), {}, {"a", "b", "c", "d", "e", "f"});
-    return Said{detector.score(small(mixed_rows(60, 4)).view()), detector.threshold()};
+    return Result{detector.score(small(mixed_rows(60, 4)).view()), detector.threshold()};
   } catch (const Error&) {
     return std::nullopt;  // refused: nobody can be misled
   }
@@ -184,11 +185,11 @@ bool is_idle(const DetectorOptions& options, const std::string& name) {
 class IdleOptions : public ::testing::TestWithParam<const MethodDefinition*> {
  protected:
   /// Whether an option changes the bits of scores or threshold is what options_without_effect() says.
-  static void expect_true_record(const DetectorOptions& base, const Said& before, const std::string& name,
+  static void expect_true_record(const DetectorOptions& base, const Result& before, const std::string& name,
                                  const std::string& value) {
     DetectorOptions options = base;
     set_option(options, name, value);
-    const std::optional<Said> after = said(options);
+    const std::optional<Result> after = result_of(options);
     if (!after) return;
     const bool same = same_bits(after->scores, before.scores) && after->threshold == before.threshold;
     EXPECT_EQ(same, is_idle(base, name));
@@ -199,7 +200,7 @@ TEST_P(IdleOptions, AreThoseThatChangeNothing) {
   for (const Settings& settings : all_settings) {
     DetectorOptions base = tiny_options(GetParam()->method);
     settings.change(base);
-    const std::optional<Said> before = said(base);
+    const std::optional<Result> before = result_of(base);
     if (!before) continue;
     for (const OptionInfo& option : option_list()) {
       if (option.name == "method" || option.name == "score" || option.name == "patience") continue;
@@ -215,13 +216,22 @@ TEST_P(IdleOptions, PatienceChangesWhatItShould) {
   DetectorOptions base = tiny_options(GetParam()->method);
   base.steps = 2500;
   base.patience = 1;
-  const std::optional<Said> before = said(base);
+  const std::optional<Result> before = result_of(base);
   ASSERT_TRUE(before);
   expect_true_record(base, *before, "patience", "0");
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, IdleOptions, ::testing::ValuesIn(all_methods().begin(), all_methods().end()),
                          [](const auto& info) { return std::string(info.param->name); });
+
+TEST(MethodRecords, NameOptionsThatExist) {
+  for (const MethodDefinition* method : all_methods()) {
+    for (const char* name : method->options) {
+      const auto is_called = [&](const OptionInfo& option) { return option.name == name; };
+      EXPECT_TRUE(std::any_of(option_list().begin(), option_list().end(), is_called)) << method->name << ", " << name;
+    }
+  }
+}
 
 /// An ensemble uses what any of its methods does.
 TEST(IdleOptionsOfEnsembles, AreThoseOfAllMethods) {

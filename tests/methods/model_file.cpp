@@ -170,7 +170,7 @@ std::vector<Damage> damages() {
       {"'bank_rows'", edit("options", [](Json& o) { o["bank_rows"] = 0; })},
       {"shape", edit("options",
                      [](Json& o) {
-                       o["hidden"] = {65536, 65536};
+                       o["generator_hidden"] = {65536, 65536};
                      })},
       {"search_rate", edit("options", [](Json& o) { o["search_rate"] = Json::array(); })},
       {"'columns'", [](File& f) { f.metadata["columns"] = "[]"; }},

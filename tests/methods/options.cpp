@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "host/methods/option_record.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// Options by name: text and JSON round trips, refusals, presets.
@@ -126,6 +127,8 @@ TEST(Options, WrongValuesAreRefusedWithTheName) {
 
 TEST(Options, UnknownNamesNameTheNearest) {
   DetectorOptions options;
+  expect_error(ErrorCode::invalid_argument, {"'generator_learning_rat'", "'generator_learning_rate'"},
+               [&] { set_option(options, "generator_learning_rat", "1"); });
   expect_error(ErrorCode::invalid_argument, {"'learning_rat'", "'learning_rate'"},
                [&] { set_option(options, "learning_rat", "1"); });
   expect_error(ErrorCode::invalid_argument, {"'popluation'", "'population'"},
@@ -171,6 +174,30 @@ TEST(Options, JsonStartsFromTheBaseAndIsStrict) {
                [] { options_from_json(R"({"steps": "12"})"); });
   expect_error(ErrorCode::invalid_argument, {"option 'steps' is given twice"},
                [] { options_from_json(R"({"steps": 1, "batch": 2, "steps": 1})"); });
+}
+
+/// Names of earlier versions are read wherever names are, and written nowhere.
+TEST(Options, FormerNamesAreRead) {
+  int former_names = 0;
+  for (const OptionRecord& record : option_records()) {
+    const OptionInfo& option = record.info;
+    if (record.former.empty()) continue;
+    SCOPED_TRACE(record.former);
+    ++former_names;
+    DetectorOptions options;
+    const std::string value = other_value(option, get_option(options, option.name));
+    set_option(options, record.former, value);
+    EXPECT_EQ(get_option(options, option.name), value);
+    EXPECT_EQ(get_option(options, record.former), value);
+    const auto json = nlohmann::json::parse(options_to_json(options));
+    EXPECT_FALSE(json.contains(record.former));
+    const nlohmann::json older = {{record.former, json[option.name]}};
+    EXPECT_EQ(options_to_json(options_from_json(older.dump())), options_to_json(options));
+    const nlohmann::json both = {{record.former, json[option.name]}, {option.name, json[option.name]}};
+    expect_error(ErrorCode::invalid_argument, {"option '" + option.name + "' is given twice"},
+                 [&] { options_from_json(both.dump()); });
+  }
+  EXPECT_EQ(former_names, 5);
 }
 
 TEST(Options, JsonTakesAPresetBeforeAllOthers) {
