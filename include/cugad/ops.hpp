@@ -54,7 +54,7 @@ struct Dropout {
 ///   with tensor cores rounds x and w to nearest first, with u = 2^-11 and u = 2^-8; it adds blocks of 8 and of 16 k in
 ///   ascending order, in an order of its own inside a block, the same for every row, and may truncate instead of
 ///   rounding. Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...). Where all operands and sums are exact in the mode,
-///   results are.
+///   results are. Layers of at most four outputs stay in float32.
 struct DenseForward {
   StackView<const float> x, weight, bias;
   StackView<float> y;
