@@ -10,8 +10,8 @@
 /// a panel one after the other, chunks of 16 bytes swizzled by the row: see PanelLayout. The same bytes serve as
 /// Y = X W^T (a row of the panel is a column of the operand: K-major) and as Y = X W (N-major, "transposed").
 ///
-/// NOT YET CONFIRMED ON HARDWARE: descriptors follow the PTX ISA ("Matrix descriptor", "Strides") and their emulated
-/// twin walks memory by the same rules, but nothing here has run on a GPU. Off unless built with CUGAD_WGMMA.
+/// NOT YET CONFIRMED ON HARDWARE: the compiled search gives its results where tests/ptx reads descriptors by the PTX
+/// ISA's canonical layouts, but nothing here has run on a GPU. Off unless built with CUGAD_WGMMA.
 namespace cugad::device {
 
 constexpr int warpgroup_threads = 128;

@@ -1,6 +1,6 @@
 """Faults in what only nvcc sees: the PTX of kernels/device/*.cuh. Planted into the programs of tests/ptx."""
 
-from faults import FORWARD, BACKWARD, SEARCH, Fault
+from faults import FORWARD, NEAREST, SEARCH, Fault, ops
 
 PTX_OPS, PTX_WARPGROUPS = "ops_ptx_test", "warpgroup_ptx_test"
 DEVICE = "kernels/device/"
@@ -53,8 +53,7 @@ PTX_FAULTS = [
     ptx("groups of copies never closed", COPY, "cp.async.commit_group;", "", DENSE_TESTS, (FORWARD,)),
     ptx("wait leaves one group too many under way", COPY, '"n"(pending)', '"n"(pending + 1)', DENSE_TESTS, (FORWARD,)),
     # ---- shared memory
-    ptx("arrays of shared memory on top of each other", SHARED, "(base_ + at)", "(base_)", "rounded_products.dense_backward",
-        (BACKWARD,)),
+    ptx("arrays of shared memory on top of each other", SHARED, "(base_ + at)", "(base_)", ops("nearest_rows"), (NEAREST,)),
     ptx("arrays of shared memory misaligned", SHARED, "(base_ + at)", "(base_ + at + 4)", DENSE_TESTS, (FORWARD,)),
     # ---- products of a warpgroup
     warpgroup("registers that a product of a warpgroup reads not fenced", "wgmma.fence.sync.aligned;", ""),

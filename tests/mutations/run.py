@@ -56,8 +56,8 @@ class Build:
         ptx = [word for word in link if re.search(rf"/{name}\.compute_\w+\.o$", word)]
         if not ptx:
             return self.compile[unit]
-        words = self.command_of(ptx[0])
-        words = words[words.index("&&") + 1:] if "&&" in words else words  # `cd FOLDER && ...`
+        pieces = " ".join(shlex.quote(word) for word in self.command_of(ptx[0])).split(" '&&' ")
+        words = next(shlex.split(piece) for piece in pieces if " -MD " in piece)
         at = words.index("-MD")  # what depends on what is Ninja's business
         return [(words[:at] + words[at + 5:], ptx[0])]
 

@@ -320,6 +320,30 @@ std::vector<Case> dense_backward_cases() {
       }
     }
   }
+  // Large tiles, where a chip has few multiprocessors.
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
+      for (const bool is_whole : {false, true}) {
+        add({.rows = 121,
+             .in = is_whole ? 128 : 125,
+             .out = is_whole ? 64 : 120,
+             .activation = is_whole ? Activation::relu : Activation::tanh,
+             .dropout = 0.2,
+             .scale = 0.5,
+             .zero_rows = 0.4,
+             .accumulate = is_whole,
+             .layout = layout,
+             .precision = precision});
+      }
+    }
+    add({.rows = 1100,
+         .in = 66,
+         .out = 64,
+         .activation = Activation::leaky_relu,
+         .slope = 0.1,
+         .dx = false,
+         .precision = precision});
+  }
   add_rounded_cases(cases, Precision::tf32);
   add_rounded_cases(cases, Precision::bf16);
   return cases;

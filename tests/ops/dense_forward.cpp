@@ -276,6 +276,27 @@ std::vector<Case> dense_forward_cases() {
          .exact = true,
          .layout = Layout::strided});
   }
+  // Large tiles, where a chip has few multiprocessors, and all that may come after the sums.
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    for (const Activation activation : activations) {
+      for (const double dropout : {0.0, 0.2}) {
+        for (const std::int64_t out : {125, 128}) {
+          Shape shape{.rows = 120,
+                      .in = 12,
+                      .out = out,
+                      .activation = activation,
+                      .slope = 0.1,
+                      .dropout = dropout,
+                      .layout = out == 125 ? Layout::misaligned : Layout::contiguous,
+                      .precision = precision};
+          add(shape);
+          shape.tangent = true;
+          if (activation != Activation::identity) add(shape);
+        }
+      }
+    }
+    add({.rows = 64, .in = 70, .out = 128, .precision = precision});  // whole tiles, whole vectors
+  }
   add_rounded_cases(cases, Precision::tf32);
   add_rounded_cases(cases, Precision::bf16);
   return cases;

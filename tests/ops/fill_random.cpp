@@ -110,6 +110,7 @@ std::vector<Case> cases_of(double first, double second) {
     add({.models = 3, .rows = 11, .columns = 13, .first = first, .second = second, .layout = layout});
     add({.models = 3, .rows = 7, .columns = 51, .first = first, .second = second, .counter = 77, .layout = layout});
     add({.rows = 5, .columns = 6, .counter = 77, .stride = 5, .layout = layout});
+    if (normal) add({.models = 2, .rows = 9, .columns = 51, .truncated = true, .counter = 77, .layout = layout});
     if (normal) add({.models = 3, .rows = 33, .columns = 37, .second = 0.01, .truncated = true, .layout = layout});
   }
   add({.rows = 65543, .columns = 1, .counter = 0});

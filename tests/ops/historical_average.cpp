@@ -88,6 +88,8 @@ std::vector<Case> historical_average_cases() {
   }
   add({.n = 0});
   add({.models = 0, .n = 5});
+  for (const std::int64_t step : {1, 5})  // more than a small chip's blocks hold at a time
+    add({.n = 20011, .weight = 0.1, .step = step});
   add({.models = 300, .n = 5, .step = 1000000});
   add({.n = 300001, .perf = true});
   return cases;

@@ -186,6 +186,55 @@ std::vector<Case> latent_search_cases() {
       shape.fixed_columns = 3, shape.latent_clip = 0.5;
       add(shape);
     }
+  // Rows and features of many columns, where the search takes several of them at a time, whatever is asked of it.
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16})
+    for (const SearchRoute route : {SearchRoute::general, SearchRoute::layers})
+      for (const Distance residual : distances) {
+        SearchShape shape{.rows = 3,
+                          .steps = 2,
+                          .restarts = 2,
+                          .generator = {140, 18, 150},
+                          .discriminator = {150, 33, 145, 1},
+                          .hidden = residual == Distance::l1   ? Activation::tanh
+                                    : residual == Distance::l2 ? Activation::sigmoid
+                                                               : Activation::identity,
+                          .residual = residual,
+                          .discrimination = residual == Distance::l1   ? Discrimination::feature_squared
+                                            : residual == Distance::l2 ? Discrimination::feature_l2
+                                                                       : Discrimination::cross_entropy,
+                          .missing = residual == Distance::l2 ? 0.0 : 0.1,
+                          .prior_weight = 0.05,
+                          .latent_weight = 0.1,
+                          .latent_clip = 1.0,
+                          .route = route,
+                          .precision = precision};
+        shape.last = residual == Distance::squared ? Activation::tanh : Activation::identity;
+        if (precision == Precision::fp32) shape.steps = 1;
+        add(shape);
+        shape.discrimination = Discrimination::none;
+        if (residual == Distance::l2) add(shape);
+      }
+  // The resident search: networks smaller than their class, and shallower; everything that may be asked of it.
+  for (const bool is_wide : {false, true}) {
+    SearchShape shape{.rows = is_wide ? 5 : 6,
+                      .steps = 2,
+                      .generator = {20, 50, 90, 100},
+                      .discriminator = {100, is_wide ? 200 : 120, 100, 64, 1},
+                      .latent_weight = 0.1,
+                      .latent_clip = 0.5,
+                      .precision = Precision::bf16};
+    if (!is_wide) shape.generator = {20, 100, 90, 100};
+    add(shape);
+    shape.missing = 0.2;
+    add(shape);
+    shape.models = 2, shape.restarts = 2, shape.residual = Distance::l2, shape.prior_weight = 0.05;
+    shape.discrimination = Discrimination::feature_l2;
+    add(shape);
+    shape.generator = {20, 64, 110};
+    shape.discriminator = {110, 128, 60, 1};
+    shape.residual = Distance::squared, shape.discrimination = Discrimination::cross_entropy, shape.missing = 0.0;
+    add(shape);
+  }
   // Small integers and no steps: everything but Adam, to the bit.
   for (const Discrimination discrimination :
        {Discrimination::none, Discrimination::feature_l1, Discrimination::feature_squared})

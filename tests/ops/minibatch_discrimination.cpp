@@ -160,6 +160,7 @@ std::vector<Case> cases_of(void (*build)(Problem&, const Shape&)) {
     add({.models = 2, .rows = 18, .kernels = 2, .dimensions = dimensions, .deviation = 0.1, .layout = Layout::strided});
   for (const bool shared : {false, true})
     add({.models = 3, .rows = 21, .kernels = 5, .dimensions = 6, .shared_projection = shared});
+  add({.models = 2, .rows = 50, .kernels = 2, .dimensions = 96, .deviation = 0.05});
   add({.rows = 20, .kernels = 2, .dimensions = 4, .deviation = 50.0});  // rows out of each other's sight
   add({.rows = 20, .kernels = 2, .dimensions = 4, .deviation = 0.0});
   add({.models = 2, .rows = 0, .kernels = 2, .dimensions = 4});

@@ -149,6 +149,17 @@ std::vector<Case> nearest_rows_cases() {
     add({.rows = 9, .bank = 40, .columns = 8, .neighbours = 2, .metric = metric, .index = false});
     add({.rows = 0, .bank = 4, .columns = 6, .metric = metric});
   }
+  // Few queries and many, of one neighbour and of several, over more than one tile of columns.
+  for (const Distance metric : {Distance::l1, Distance::squared}) {
+    for (const std::int32_t k : {1, 5}) {
+      for (const std::int64_t rows : {7, 70}) {
+        const Layout layout = k == 1 ? Layout::misaligned : Layout::contiguous;
+        add({.rows = rows, .bank = 150, .columns = 71, .neighbours = k, .metric = metric, .layout = layout});
+        add({.models = 2, .rows = rows, .bank = 90, .columns = 40, .neighbours = k, .metric = metric, .missing = 0.1});
+      }
+    }
+  }
+  add({.rows = 2, .bank = 3000, .columns = 4, .neighbours = 40});
   add({.rows = 50, .bank = 1000, .columns = 121, .neighbours = 1, .perf = true});
   add({.rows = 50, .bank = 1000, .columns = 121, .neighbours = 10, .metric = Distance::squared, .perf = true});
   add({.rows = 201, .bank = 901, .columns = 121, .neighbours = 5});  // enough work for a second thread

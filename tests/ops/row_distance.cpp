@@ -87,7 +87,7 @@ std::vector<Case> row_distance_cases() {
            .missing = 0.3,
            .shared_b = true,
            .layout = layout});
-    for (const std::int64_t columns : {1, 7, 16, 17, 37, 65, 121}) {
+    for (const std::int64_t columns : {1, 7, 16, 17, 37, 65, 121, 145}) {
       const auto layout = static_cast<Layout>(columns % 3);
       add({.rows = 5, .columns = columns, .metric = metric, .column_scale = true, .layout = layout});
       add({.rows = 5, .columns = columns, .metric = metric, .missing = 0.3, .limit = 0.8, .layout = layout});

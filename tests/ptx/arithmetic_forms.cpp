@@ -527,6 +527,10 @@ TEST(ArithmeticForms, Conversions) {
   check("cvt.rn.bf16x2.f32", "b32", {"f32", "f32"}, [=](const Values& v) {
     return (nearest(v.single(0), 16, true) & 0xffff0000u) | nearest(v.single(1), 16, true) >> 16;
   });
+  const auto cut = [](float x) { return x != x ? 0x7fff0000u : bits_of(x) & 0xffff0000u; };
+  check("cvt.rz.bf16.f32", "b16", {"f32"}, [=](const Values& v) { return cut(v.single(0)) >> 16; });
+  check("cvt.rz.bf16x2.f32", "b32", {"f32", "f32"},
+        [=](const Values& v) { return cut(v.single(0)) | cut(v.single(1)) >> 16; });
   check("cvt.f32.bf16", "b32", {"b16"}, [](const Values& v) { return v.word(0) << 16; });
 }
 

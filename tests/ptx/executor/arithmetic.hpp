@@ -354,16 +354,19 @@ struct Logic3 {
     return result;
   }
 };
-struct Bf16 {  // one float, rounded to nearest even
+template <bool to_nearest>  // even; else towards zero
+struct Bf16 {
   std::uint16_t operator()(float x) const {
     const auto bits = std::bit_cast<std::uint32_t>(x);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
-    return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1)) >> 16);
+    return static_cast<std::uint16_t>((to_nearest ? bits + 0x7fffu + ((bits >> 16) & 1) : bits) >> 16);
   }
 };
+template <bool to_nearest>
 struct Bf16Pair {
   std::uint32_t operator()(float high, float low) const {
-    return static_cast<std::uint32_t>(Bf16{}(high)) << 16 | Bf16{}(low);
+    const Bf16<to_nearest> round;
+    return static_cast<std::uint32_t>(round(high)) << 16 | round(low);
   }
 };
 struct FromBf16 {

@@ -192,14 +192,11 @@ class Decoder {
     if (op_.has("satfinite") || op_.has("relu")) return;
     if (op_.modifiers.size() > 1 && op_.has("bf16x2")) {
       i_.in[1] = slot(2, op_.types.back());
-      if (op_.has("rn")) i_.run = find_other("bf16_pair");
+      i_.run = find_other("bf16_pair." + op_.modifiers[0]);
     } else if (op_.has("tf32")) {
       if (op_.has("rna")) i_.run = find_other("tf32");
     } else if (op_.has("bf16")) {
-      if (op_.types.back().bits == 16)
-        i_.run = find_other("from_bf16");
-      else if (op_.has("rn"))
-        i_.run = find_other("bf16");
+      i_.run = find_other(op_.types.back().bits == 16 ? "from_bf16" : "bf16." + op_.modifiers[0]);
     } else {
       static const std::map<std::string, std::uint32_t> roundings = {
           {"rn", nearest}, {"rz", toward_zero}, {"rm", down}, {"rp", up}};
