@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "bench/networks.hpp"
+#include "host/training/gan_training.hpp"
 
 namespace cugad::bench {
 namespace {

@@ -30,10 +30,10 @@ bool captures(Detector detector, const Matrix& rows, const std::vector<float>& e
   const MatrixView<float> place(arena.take<float>("rows", count * 6), count, 6);
   float* const scores = arena.take<float>("scores", count);
   detector.use_stream(context.stream());
-  detector.score(place, scores);  // makes the buffers
+  detector.score(place, {scores, count});  // makes the buffers
   context.synchronize();
   backend.begin_recording(context.stream());
-  detector.score(place, scores);
+  detector.score(place, {scores, count});
   const std::unique_ptr<RecordedWork> graph = backend.end_recording(context.stream());
   copy_rows(context, rows.view(), place);
   graph->launch(context.stream());
