@@ -69,23 +69,25 @@ def banks(width, *patterns):
 # A hot loop. kernel: a pattern for its short name; useful: the instructions that the kernel is for; outward: how many levels
 # out from the innermost loop that has most of them; trips: how often each loop inside that has useful instructions runs per
 # iteration, by address; copies: the same for all others; total: useful instructions per iteration, which proves the trips;
-# avoid: instructions of paths that are not taken (a predicated one takes its slot all the same); banks: clocks of shared
-# memory per instruction, where not bytes / 128; threads, shared: of a block; unit: what is counted, and how many
-# multiply-adds one is (a TFLOP is half a tera of them).
-Spec = collections.namedtuple("Spec", "source kernel useful outward trips copies total avoid banks threads shared unit")
+# avoid: instructions of paths that are not taken (a predicated one takes its slot all the same); avoid_here: of such paths
+# outside the loops inside, predicated or not; banks: clocks of shared memory per instruction, where not bytes / 128; threads, shared: of a
+# block; unit: what is counted, and how many multiply-adds one is (a TFLOP is half a tera of them).
+Spec = collections.namedtuple("Spec",
+                              "source kernel useful outward trips copies total avoid avoid_here banks threads shared unit")
 TFLOPS = ("TFLOP/s", 0.5e12)
 SEARCH = ("G query-iterations/s", 108544 * 2 * 1e9)  # both directions through the weights of the KDD99 networks
-NARROW_COPY = r"LDGSTS\.E(?!\S*\.128)"
+NARROW_COPY = r"LDGSTS\.E(?!\S*\.128)"  # where rows are not aligned
+NARROW_LOAD = r"LDG\.E(?!\S*\.128)"
 
 WHOLE = None  # all the shared memory that a block may have: one block per multiprocessor
 
 
-def spec(source, kernel, useful, outward=0, trips=(), copies=1, total=0, avoid=None, banks=None, threads=256, shared=WHOLE,
-         unit=TFLOPS):
-    return Spec(source, kernel, useful, outward, trips, copies, total, avoid, banks or {}, threads, shared, unit)
+def spec(source, kernel, useful, outward=0, trips=(), copies=1, total=0, avoid=None, avoid_here=None, banks=None, threads=256,
+         shared=WHOLE, unit=TFLOPS):
+    return Spec(source, kernel, useful, outward, trips, copies, total, avoid, avoid_here, banks or {}, threads, shared, unit)
 
 
-FP32_TILE = {"LDS.128": banks(16, (1, lambda lane: lane // 8 * 640), (1, lambda lane: lane % 8 * 80))}
+FP32_TILE = {"LDS.128": banks(16, (1, lambda lane: lane // 8 * 80), (1, lambda lane: lane % 8 * 80))}
 FP32_SEARCH = {"LDS.128": banks(16, (1, lambda lane: 0), (1, lambda lane: 16 * lane)), "LD.128": 1}
 DISTANCES = {"LDS.128": banks(16, (1, lambda lane: lane // 16 * 16), (1, lambda lane: lane % 16 * 16))}
 RESIDENT = {"LDS.128": banks(16, (1, lambda lane: lane % 4 * 16))}
@@ -93,10 +95,12 @@ RESIDENT = {"LDS.128": banks(16, (1, lambda lane: lane % 4 * 16))}
 FORWARD, GENERAL = "dense/dense_forward.cu", "latent_search/search_general.cu"
 KDD = "ResidentNetworks<32 64 128 128 256 128 128>"
 LOOPS = {
-    "dense forward, fp32 64x64": spec(FORWARD, "SimtTile<64 64 8 8>", "FFMA", outward=1, trips=(0, 4), copies=2, total=1024,
-                                      avoid=NARROW_COPY, banks=FP32_TILE, threads=64, shared=30720),
-    "dense forward, tf32 128x64": spec(FORWARD, "TensorTile<1 128 64 32 32>", "HMMA", avoid=NARROW_COPY, shared=46080),
-    "dense forward, bf16 128x64": spec(FORWARD, "TensorTile<2 128 64 32 32>", "HMMA", avoid=NARROW_COPY, shared=55296),
+    "dense forward, fp32 64x64": spec(FORWARD, "SimtTile<64 64 8 8 16>", "FFMA", outward=1, trips=(4,), total=1024,
+                                      avoid=NARROW_COPY, avoid_here="FFMA", banks=FP32_TILE, threads=64, shared=30720),
+    "dense forward, tf32 128x128": spec(FORWARD, "TensorTile<1 128 128 64 64>", "HMMA", total=128, avoid_here=NARROW_LOAD, threads=128,
+                                        shared=73728),
+    "dense forward, bf16 128x128": spec(FORWARD, "TensorTile<2 128 128 64 64>", "HMMA", total=64, avoid_here=NARROW_LOAD, threads=128,
+                                        shared=67584),
     "search, general, fp32": spec(GENERAL, "search_general_kernel<0>", "FFMA", banks=FP32_SEARCH, unit=SEARCH),
     "search, general, tf32": spec(GENERAL, "search_general_kernel<1>", "HMMA", unit=SEARCH),
     "search, general, bf16": spec(GENERAL, "search_general_kernel<2>", "HMMA", unit=SEARCH),
@@ -155,13 +159,19 @@ def hot_loop(loops, weight, outward):
     return hot
 
 
-def taken(blocks, successors, loop, instructions, avoid):
+def taken(blocks, successors, loop, instructions, entry):
     """Blocks of a loop on a path from its head and back to it that runs no instruction to be avoided."""
-    if avoid is None:
+    if entry.avoid is None and entry.avoid_here is None:
         return loop.blocks
-    allowed = {block for block in loop.blocks
-               if not any(re.search(avoid, instructions[i].name) and instructions[i].guard is None
-                          for i in range(*blocks[block]))}
+    inside = set().union(*(inner.blocks for inner in loop.inner))
+
+    def avoided(block):
+        here = None if block in inside else entry.avoid_here
+        return any((here is not None and re.search(here, instructions[i].name)) or
+                   (entry.avoid is not None and re.search(entry.avoid, instructions[i].name) and instructions[i].guard is None)
+                   for i in range(*blocks[block]))
+
+    allowed = {block for block in loop.blocks if not avoided(block)}
 
     def reach(start, edges):
         found, work = {start}, [start]
@@ -191,7 +201,7 @@ def count(kernel, entry):
     hot = hot_loop(loops, weight, entry.outward)
     if hot is None:
         return None
-    path = taken(blocks, successors, hot, instructions, entry.avoid)
+    path = taken(blocks, successors, hot, instructions, entry)
     inside = sorted(all_loops(hot.inner), key=lambda loop: loop.header)
     multiplying = [loop for loop in inside if weight(loop.blocks)[0] > 0]
     if len(multiplying) != len(entry.trips):
