@@ -90,6 +90,7 @@ class Mirror {
   float* upload(Values& values) {
     auto* memory = static_cast<float*>(backend_.allocate(values.size() * sizeof(float)));
     backend_.copy(memory, values.data(), values.size() * sizeof(float), nullptr);
+    backend_.synchronize(nullptr);  // a context's stream does not wait for the default one
     copies_.emplace_back(memory, &values);
     return memory;
   }
