@@ -59,11 +59,11 @@ struct Bounded {
 };
 
 Bounded bounded_search(const Network64& generator, const Network64& discriminator, const SearchSettings& settings,
-                       const Row& x, const Row& start, bool exact, Precision rounded, Random& random) {
-  Bounded result{search(generator, discriminator, settings, x, start, Rounding(nullptr, rounded))};
+                       const Row& x, const Row& start, bool exact, const Rounding& rounding, Random& random) {
+  Bounded result{search(generator, discriminator, settings, x, start, rounding)};
   const Evaluation& end = result.found.at_end;
   for (int i = 0; i < disturbed_searches && !exact; ++i) {
-    const Found other = search(generator, discriminator, settings, x, start, Rounding(&random, rounded));
+    const Found other = search(generator, discriminator, settings, x, start, rounding.disturbed(random));
     const auto widen = [](double& bound, double deviation) { bound = std::max(bound, room * deviation); };
     widen(result.z, largest_difference(other.z, result.found.z));
     widen(result.loss, std::abs(other.at_end.loss - end.loss));
@@ -176,6 +176,8 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
     store(generator_buffer, generator);
     store(discriminator_buffer, discriminator);
 
+    const Rounding once(nullptr, shape.rounded);
+    const Rounding rounding = shape.route == SearchRoute::layers ? once.by_layers() : once;
     for (std::int64_t r = 0; r < (shape.reference ? rows : 0); ++r) {
       Row query;
       for (std::int64_t c = 0; c < columns; ++c) query.push_back(x.get(m, r, c));
@@ -185,7 +187,7 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
         Row start;
         for (std::int64_t c = 0; c < latent; ++c) start.push_back(z.get(m, r * restarts + i, c));
         Bounded one = bounded_search(generator, discriminator, settings, query, start,
-                                     shape.exact || shape.precision != Precision::fp32, shape.rounded, random);
+                                     shape.exact || shape.precision != Precision::fp32, rounding, random);
         for (std::int64_t c = 0; c < latent; ++c) {
           const double value = one.found.z[static_cast<std::size_t>(c)];
           const double rounding = shape.exact ? 0.0 : 8.0 * eps * std::abs(value);

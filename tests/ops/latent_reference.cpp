@@ -8,13 +8,14 @@ Row backward(const Network64& network, std::size_t last, const std::vector<Row>&
              const Rounding& rounding) {
   for (std::size_t l = last + 1; l-- > 0;) {
     const Layer64& layer = network[l];
+    const Rounding in_layer = rounding.of_layer(layer.out);
     Row before(static_cast<std::size_t>(layer.in), 0.0), magnitude(before.size(), 0.0);
     for (std::size_t o = 0; o < gradient.size(); ++o) {
       const double dh = gradient[o] * activation_derivative(layer.activation, layer.slope, outputs[l][o]);
       if (dh == 0.0) continue;
       const double* weight = layer.weight.data() + o * before.size();
       for (std::size_t k = 0; k < before.size(); ++k) {
-        const double term = rounding.operand(dh) * rounding.operand(weight[k]);
+        const double term = in_layer.operand(dh) * in_layer.operand(weight[k]);
         before[k] += term;
         magnitude[k] += std::abs(term);
       }
@@ -88,11 +89,12 @@ std::vector<Row> forward(const Network64& network, const Row& input, const Round
   const Row* x = &input;
   for (const Layer64& layer : network) {
     Row y(static_cast<std::size_t>(layer.out));
+    const Rounding in_layer = rounding.of_layer(layer.out);
     for (std::size_t o = 0; o < y.size(); ++o) {
       double sum = layer.bias[o], magnitude = std::abs(sum);
       const double* weight = layer.weight.data() + o * x->size();
       for (std::size_t k = 0; k < x->size(); ++k) {
-        const double term = rounding.operand((*x)[k]) * rounding.operand(weight[k]);
+        const double term = in_layer.operand((*x)[k]) * in_layer.operand(weight[k]);
         sum += term;
         magnitude += std::abs(term);
       }

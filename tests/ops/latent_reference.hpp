@@ -29,6 +29,24 @@ class Rounding {
  public:
   explicit Rounding(Random* random = nullptr, Precision precision = Precision::fp32)
       : random_(random), precision_(precision) {}
+  /// The same for a layer that dense kernels compute, which leave layers of at most 4 outputs in float32.
+  Rounding of_dense_layer(std::int64_t outputs) const {
+    Rounding other = *this;
+    if (outputs <= 4) other.precision_ = Precision::fp32;
+    return other;
+  }
+  /// A search that runs layer by layer, on the dense kernels.
+  Rounding by_layers() const {
+    Rounding other = *this;
+    other.by_layers_ = true;
+    return other;
+  }
+  Rounding disturbed(Random& random) const {
+    Rounding other = *this;
+    other.random_ = &random;
+    return other;
+  }
+  Rounding of_layer(std::int64_t outputs) const { return by_layers_ ? of_dense_layer(outputs) : *this; }
   double operator()(double value, double magnitude) const {
     return random_ == nullptr ? value : value + random_->uniform(-4.0, 4.0) * eps * magnitude;
   }
@@ -44,6 +62,7 @@ class Rounding {
  private:
   Random* random_;
   Precision precision_;
+  bool by_layers_ = false;
 };
 
 struct SearchSettings {

@@ -33,7 +33,7 @@ void build_forward(Problem& problem, const ProductShape& s) {
   auto& weight = problem.input("weight", s.models, s.out, s.in).fill(number);
   auto& bias = problem.input("bias", s.models, 1, s.out).fill(number);
   auto& y = problem.output("y", s.models, s.rows, s.out);
-  const Rounding rounding(nullptr, s.precision);
+  const Rounding rounding = Rounding(nullptr, s.precision).of_dense_layer(s.out);
   for (std::int64_t m = 0; m < s.models; ++m)
     for (std::int64_t r = 0; r < s.rows; ++r)
       for (std::int64_t o = 0; o < s.out; ++o) {
@@ -64,7 +64,7 @@ void build_backward(Problem& problem, const ProductShape& s) {
   auto& dx = problem.output("dx", s.models, s.rows, s.in);
   auto& dweight = problem.output("dweight", s.models, s.out, s.in);
   dy.expect_unchanged();
-  const Rounding rounding(nullptr, s.precision);
+  const Rounding rounding = Rounding(nullptr, s.precision).of_dense_layer(s.out);
   for (std::int64_t m = 0; m < s.models; ++m) {
     for (std::int64_t r = 0; r < s.rows; ++r)
       for (std::int64_t k = 0; k < s.in; ++k) {

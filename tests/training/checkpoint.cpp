@@ -252,7 +252,7 @@ TEST(Checkpoint, RefusesOtherOptionsByName) {
   expect_refused(ErrorCode::invalid_argument, "made with population = 2, now it is 3", other, rows, directory);
   other = two_models();
   other.hidden = {8, 9};
-  expect_refused(ErrorCode::invalid_argument, "made with hidden = 8,8, now it is 8,9", other, rows, directory);
+  expect_refused(ErrorCode::invalid_argument, "made with generator_hidden = 8,8, now it is 8,9", other, rows, directory);
 }
 
 TEST(Checkpoint, RefusesFewerStepsThanItHas) {
