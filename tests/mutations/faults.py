@@ -238,5 +238,5 @@ FAULTS = [
     Fault("host side: rows on their way take the place of those before", "host/methods/score_stream.cpp",
           "  backend_.wait(upload_.stream(), stage.consumed);\n", "", "Submit.TakesAny*", (), EMULATOR),
     Fault("host side: scores are waited for before the call returns", "host/methods/score_stream.cpp",
-          "if (waits) context.synchronize();", "context.synchronize();", "Submit.Returns*", (), EMULATOR),
+          "if (manner.waits) context.synchronize();", "context.synchronize();", "Submit.Returns*", (), EMULATOR),
 ]
