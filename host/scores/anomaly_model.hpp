@@ -74,7 +74,6 @@ class AnomalyModel : public ScoringNetworks {
 
   /// For share(): what is written while scoring is yet to be taken.
   AnomalyModel(const AnomalyModel& other);
-  void take_memory(std::int64_t rows);
   /// The calibration rows that are new to a model.
   struct RowRange {
     std::int64_t begin, end;
@@ -93,7 +92,7 @@ class AnomalyModel : public ScoringNetworks {
   std::unique_ptr<ScoringRule> rule_;
   std::vector<ScoreStatistics> residual_statistics_, discriminator_statistics_;
   std::int64_t chunk_limit_ = std::numeric_limits<std::int64_t>::max();
-  std::int64_t working_rows_ = 0;  ///< that the memory of take_memory() holds
+  std::int64_t working_rows_ = 0;  ///< that the working memory holds
   StackView<float> statistics_;    ///< [models, 1, 4], as combine_scores takes them
 };
 

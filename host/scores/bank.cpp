@@ -11,29 +11,27 @@ class BankRule final : public ScoringRule {
  public:
   explicit BankRule(ScoringNetworks& networks) : ScoringRule(networks) {}
   std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const override { return copy_of(*this, networks); }
-  void draw() override { searcher_.draw(networks()); }
-  void take_memory(std::int64_t rows) override { searcher_.take_memory(networks(), rows); }
+  void draw() override { searcher_.draw(trained()); }
+  void take_memory(std::int64_t rows) override { searcher_.take_memory(trained(), rows); }
 
   RawScores raw_scores(MatrixView<const float> rows, bool) override {
     const std::int64_t k = std::min<std::int64_t>(options().neighbours, options().bank_rows);
-    const std::int64_t models = networks().population(), count = rows.rows;
-    if (networks().needs_discriminator() && networks().has_joint_discriminator()) networks().encode(rows);
-    const LatentSearcher::Nearest nearest = searcher_.find_nearest(networks(), rows, k);
+    const std::int64_t models = trained().population(), count = rows.rows;
+    if (trained().needs_discriminator() && trained().has_joint_discriminator()) trained().encode(rows);
+    const LatentSearcher::Nearest nearest = searcher_.find_nearest(trained(), rows, k);
     RawScores raw;
     raw.residual = {nearest.distance.data + k - 1, models, count, 1, count * k, k};
-    if (!networks().needs_discriminator()) return raw;
+    if (!trained().needs_discriminator()) return raw;
     run(context(), GatherRows{.source = searcher_.bank(),
                               .index = {nearest.index.data, models, count, 1, count * k, k},
-                              .out = networks().reconstruction(count)});
-    raw.logit = networks().judge(networks().fill_missing(rows));
+                              .out = trained().reconstruction(count)});
+    raw.logit = trained().judge(trained().fill_missing(rows));
     return raw;
   }
   AbsentForm absent_form() const override { return {.weight = 1.0f, .squared = true, .root = true}; }
   /// The distance to the bank is no residual per column: a search gives one.
-  void explain(MatrixView<const float> rows) override { searcher_.search(networks(), rows, true); }
-  void find_column_residuals(MatrixView<const float> rows) override {
-    searcher_.compare_with_nearest(networks(), rows);
-  }
+  void explain(MatrixView<const float> rows) override { searcher_.search(trained(), rows, true); }
+  void find_column_residuals(MatrixView<const float> rows) override { searcher_.compare_with_nearest(trained(), rows); }
 
  private:
   LatentSearcher searcher_;

@@ -10,41 +10,41 @@ class CycleRule final : public ScoringRule {
   std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const override { return copy_of(*this, networks); }
 
   void take_memory(std::int64_t rows) override {
-    const std::int64_t models = networks().population(), columns = networks().networks().row_columns();
-    total_ = networks().working().stack("scores", models, rows, 1);
+    const std::int64_t models = trained().population(), columns = trained().networks().row_columns();
+    total_ = trained().working().stack("scores", models, rows, 1);
     // Both halves are written where the pairs want them.
-    pairs_ = networks().working().stack("pairs of rows", models, rows, 2 * columns);
-    networks().place(pairs_.slice_columns(0, columns), pairs_.slice_columns(columns, columns));
+    pairs_ = trained().working().stack("pairs of rows", models, rows, 2 * columns);
+    trained().place(pairs_.slice_columns(0, columns), pairs_.slice_columns(columns, columns));
     features_ = judge().hidden();
-    pair_buffers_ = networks().carve("activations of pairs", judge(), rows);
-    query_buffers_ = networks().carve("activations of queries", judge(), rows);
+    pair_buffers_ = trained().carve("activations of pairs", judge(), rows);
+    query_buffers_ = trained().carve("activations of queries", judge(), rows);
   }
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override {
-    networks().reconstruct(rows, with_residuals);
-    const StackView<const float> filled = networks().fill_missing(rows);
+    trained().reconstruct(rows, with_residuals);
+    const StackView<const float> filled = trained().fill_missing(rows);
     RawScores raw;
     raw.residual = compare(filled);
-    if (networks().needs_discriminator()) raw.logit = networks().judge(filled);
+    if (trained().needs_discriminator()) raw.logit = trained().judge(filled);
     return raw;
   }
 
  private:
-  const Network& judge() const { return networks().networks()[Role::cycle_discriminator]; }
+  const Network& judge() const { return trained().networks()[Role::cycle_discriminator]; }
   StackView<const float> compare(StackView<const float> filled) {
-    const StackView<const float> weights = networks().weights(Role::cycle_discriminator);
+    const StackView<const float> weights = trained().weights(Role::cycle_discriminator);
     const std::int64_t rows = filled.rows;
     const StackView<const float> pairs = pairs_.slice_rows(0, rows);
     const StackView<float> total = total_.slice_rows(0, rows);
     const Network::Buffers query = query_buffers_.slice_rows(0, rows), pair = pair_buffers_.slice_rows(0, rows);
     if (options().score == ScoreRule::cycle_logits) {
       judge().forward(context(), weights, {.x = pairs, .z = {}}, pair);
-      networks().take_loss(pair.result(), total);
+      trained().take_loss(pair.result(), total);
       return total;
     }
     features_.forward(context(), weights, {.x = pairs, .z = {}}, pair);
-    run(context(), FillMissing{.x = filled, .replacement = filled, .out = networks().reconstruction(rows)});
+    run(context(), FillMissing{.x = filled, .replacement = filled, .out = trained().reconstruction(rows)});
     features_.forward(context(), weights, {.x = pairs, .z = {}}, query);
-    networks().take_distance(query.features(), pair.features(), Distance::l1, total);
+    trained().take_distance(query.features(), pair.features(), Distance::l1, total);
     return total;
   }
 

@@ -10,26 +10,26 @@ class DiscriminatorRule final : public ScoringRule {
   std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const override { return copy_of(*this, networks); }
 
   void take_memory(std::int64_t rows) override {
-    total_ = networks().working().stack("scores", networks().population(), rows, 1);
-    if (networks().rebuilds()) return;
+    total_ = trained().working().stack("scores", trained().population(), rows, 1);
+    if (trained().rebuilds()) return;
     // There is nothing to fill missing cells from: they count as 0, the training mean of a centred column.
-    run(context(), FillUniform{.out = networks().reconstruction(rows), .key = {}, .low = 0.0f, .high = 0.0f});
+    run(context(), FillUniform{.out = trained().reconstruction(rows), .key = {}, .low = 0.0f, .high = 0.0f});
     context().synchronize();  // scoring may be on another stream
   }
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override {
-    if (networks().rebuilds()) networks().reconstruct(rows, with_residuals);
-    const StackView<const float> logit = networks().judge(networks().fill_missing(rows));
+    if (trained().rebuilds()) trained().reconstruct(rows, with_residuals);
+    const StackView<const float> logit = trained().judge(trained().fill_missing(rows));
     const StackView<float> total = total_.slice_rows(0, rows.rows);
-    networks().take_loss(logit, total);
+    trained().take_loss(logit, total);
     RawScores raw;
     raw.residual = total;
-    if (networks().needs_discriminator()) raw.logit = logit;
+    if (trained().needs_discriminator()) raw.logit = logit;
     return raw;
   }
   /// D gives no residual per column: all are 0 where there is no reconstruction either.
   void explain(MatrixView<const float> rows) override {
-    if (networks().rebuilds()) return;
-    run(context(), FillUniform{.out = networks().feature_residual(rows.rows), .key = {}, .low = 0.0f, .high = 0.0f});
+    if (trained().rebuilds()) return;
+    run(context(), FillUniform{.out = trained().feature_residual(rows.rows), .key = {}, .low = 0.0f, .high = 0.0f});
   }
 
  private:

@@ -18,22 +18,22 @@ class ReconstructionRule final : public ScoringRule {
   std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const override { return copy_of(*this, networks); }
 
   void take_memory(std::int64_t rows) override {
-    const std::int64_t models = networks().population();
-    total_ = networks().working().stack("scores", models, rows, 1);
-    pair_distance_ = networks().working().stack("distances of pairs", models, rows, 1);
+    const std::int64_t models = trained().population();
+    total_ = trained().working().stack("scores", models, rows, 1);
+    pair_distance_ = trained().working().stack("distances of pairs", models, rows, 1);
     if (!discriminates()) return;
-    const Network& judge = networks().networks().discriminator();
+    const Network& judge = trained().networks().discriminator();
     features_ = judge.hidden();
-    pair_buffers_ = networks().carve("activations of pairs", judge, rows);
-    if (compares_features()) query_buffers_ = networks().carve("activations of queries", judge, rows);
+    pair_buffers_ = trained().carve("activations of pairs", judge, rows);
+    if (compares_features()) query_buffers_ = trained().carve("activations of queries", judge, rows);
   }
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override {
     const std::int64_t count = rows.rows;
-    networks().reconstruct(rows, with_residuals);
+    trained().reconstruct(rows, with_residuals);
     RawScores raw;
-    raw.residual = networks().loss(count);
-    if (!discriminates() && !networks().needs_discriminator()) return raw;
-    const StackView<const float> filled = networks().fill_missing(rows);
+    raw.residual = trained().loss(count);
+    if (!discriminates() && !trained().needs_discriminator()) return raw;
+    const StackView<const float> filled = trained().fill_missing(rows);
     if (discriminates()) {
       const StackView<float> total = total_.slice_rows(0, count);
       const StackView<const float> discrimination = discriminate(filled);
@@ -42,14 +42,14 @@ class ReconstructionRule final : public ScoringRule {
       run(context(), AddRows{.x = discrimination, .scale = share_of_discrimination_, .y = total});
       raw.residual = total;
     }
-    if (!networks().needs_discriminator()) return raw;
+    if (!trained().needs_discriminator()) return raw;
     // The rule's own pass of D over (x, E(x)) serves the discriminator's share of the score, too.
     raw.logit = judges_query() ? (compares_features() ? query_buffers_ : pair_buffers_).slice_rows(0, count).result()
-                               : networks().judge(filled);
+                               : trained().judge(filled);
     return raw;
   }
   AbsentForm absent_form() const override { return sum_over_columns(discriminates() ? share_of_residual_ : 1.0f); }
-  bool scores_in_column_scales() const override { return static_cast<bool>(networks().column_scale()); }
+  bool scores_in_column_scales() const override { return static_cast<bool>(trained().column_scale()); }
 
  private:
   bool discriminates() const {
@@ -61,24 +61,24 @@ class ReconstructionRule final : public ScoringRule {
   }
   /// The discrimination part of the score, per row: features or logit of the pair (x', z), or of (x, z).
   StackView<const float> discriminate(StackView<const float> filled) {
-    const Network& judge = networks().networks().discriminator();
+    const Network& judge = trained().networks().discriminator();
     const std::int64_t rows = filled.rows;
-    const StackView<const float> weights = networks().weights(Role::discriminator), z = networks().latents(rows),
-                                 rebuilt = networks().reconstruction(rows);
+    const StackView<const float> weights = trained().weights(Role::discriminator), z = trained().latents(rows),
+                                 rebuilt = trained().reconstruction(rows);
     const StackView<float> out = pair_distance_.slice_rows(0, rows);
     const Network::Buffers pair = pair_buffers_.slice_rows(0, rows);
     if (!compares_features()) {
       judge.forward(context(), weights, {.x = judges_query() ? filled : rebuilt, .z = z}, pair);
-      networks().take_loss(pair.result(), out);
+      trained().take_loss(pair.result(), out);
       return out;
     }
     const Network::Buffers query = query_buffers_.slice_rows(0, rows);
-    (networks().needs_discriminator() ? judge : features_).forward(context(), weights, {.x = filled, .z = z}, query);
+    (trained().needs_discriminator() ? judge : features_).forward(context(), weights, {.x = filled, .z = z}, query);
     features_.forward(context(), weights, {.x = rebuilt, .z = z}, pair);
     const Distance metric = options().discrimination == Discrimination::feature_l1   ? Distance::l1
                             : options().discrimination == Discrimination::feature_l2 ? Distance::l2
                                                                                      : Distance::squared;
-    networks().take_distance(query.features(), pair.features(), metric, out);
+    trained().take_distance(query.features(), pair.features(), metric, out);
     return out;
   }
 

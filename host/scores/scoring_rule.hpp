@@ -15,9 +15,9 @@ class ScoringRule {
   /// The same rule on a copy of the networks, with the same kept memory.
   virtual std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const = 0;
 
-  /// Makes what scoring reads besides the weights, in networks().kept().
+  /// Makes what scoring reads besides the weights, in trained().kept().
   virtual void draw() {}
-  /// Takes the memory that scoring so many rows at a time writes, in networks().working().
+  /// Takes the memory that scoring so many rows at a time writes, in trained().working().
   virtual void take_memory(std::int64_t /*rows*/) {}
 
   /// Per model and row: the score, and D's logit where it is needed. Device memory, until the next call.
@@ -46,7 +46,7 @@ class ScoringRule {
  protected:
   explicit ScoringRule(ScoringNetworks& networks) : networks_(&networks) {}
   ScoringRule(const ScoringRule&) = default;
-  ScoringNetworks& networks() const { return *networks_; }
+  ScoringNetworks& trained() const { return *networks_; }
   const DetectorOptions& options() const { return networks_->options(); }
   Context& context() const { return networks_->context(); }
   /// A copy of a rule with its own type, for copy().

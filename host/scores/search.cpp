@@ -9,22 +9,22 @@ class SearchRule final : public ScoringRule {
  public:
   explicit SearchRule(ScoringNetworks& networks) : ScoringRule(networks) {}
   std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const override { return copy_of(*this, networks); }
-  void draw() override { searcher_.draw(networks()); }
-  void take_memory(std::int64_t rows) override { searcher_.take_memory(networks(), rows); }
+  void draw() override { searcher_.draw(trained()); }
+  void take_memory(std::int64_t rows) override { searcher_.take_memory(trained(), rows); }
 
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override {
-    if (networks().needs_discriminator() && networks().has_joint_discriminator()) networks().encode(rows);
-    searcher_.search(networks(), rows, with_residuals);
+    if (trained().needs_discriminator() && trained().has_joint_discriminator()) trained().encode(rows);
+    searcher_.search(trained(), rows, with_residuals);
     RawScores raw;
-    raw.residual = networks().loss(rows.rows);
-    if (networks().needs_discriminator()) raw.logit = networks().judge(networks().fill_missing(rows));
+    raw.residual = trained().loss(rows.rows);
+    if (trained().needs_discriminator()) raw.logit = trained().judge(trained().fill_missing(rows));
     return raw;
   }
   AbsentForm absent_form() const override {
-    const bool is_judged = networks().networks().has(Role::discriminator) && !networks().has_joint_discriminator();
+    const bool is_judged = trained().networks().has(Role::discriminator) && !trained().has_joint_discriminator();
     return sum_over_columns(is_judged ? 1.0f - options().lambda : 1.0f);
   }
-  std::string search_path(std::int64_t rows) const override { return searcher_.path(networks(), rows); }
+  std::string search_path(std::int64_t rows) const override { return searcher_.path(trained(), rows); }
 
  private:
   LatentSearcher searcher_;

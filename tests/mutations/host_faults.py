@@ -64,7 +64,7 @@ HOST_FAULTS = [
     host("BiGAN: the cycle forgets the generator's other gradient", BIGAN,
          "{.accumulate = options_.reconstruction > 0.0f}", "{.accumulate = false}", "*Golden*:*Bigan*", TRAINING),
     host("score: GANomaly's first encoder for its second", "host/scores/latent.cpp",
-         "networks().networks().has(Role::second_encoder) ? Role::second_encoder : Role::encoder", "Role::encoder",
+         "trained().networks().has(Role::second_encoder) ? Role::second_encoder : Role::encoder", "Role::encoder",
          "EncoderScores.*", METHODS),
     host("score: the pair of the other judge", "host/scores/reconstruction.cpp", "judges_query() ? filled : rebuilt",
          "judges_query() ? rebuilt : filled", "EncoderScores.*", METHODS),
