@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Renders what follows from the options' records in host/methods/option_records.cpp:
+"""Renders what follows from the options' records in host/options/option_records.cpp:
 
     docs/options.md                        the table
     tests/fuzz/dictionaries/options.dict   names and choices

@@ -6,7 +6,7 @@
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
-#include "host/methods/telemetry_json.hpp"
+#include "host/detector/telemetry_json.hpp"
 
 /// What a detector is, and what there is to choose.
 

@@ -3,7 +3,7 @@
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
-#include "host/methods/detector_impl.hpp"
+#include "host/detector/impl.hpp"
 
 /// Where detectors come from and go to.
 

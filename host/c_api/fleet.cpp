@@ -8,7 +8,7 @@
 #include "host/c_api/handles.hpp"
 #include "host/c_api/results.hpp"
 #include "host/c_api/rows.hpp"
-#include "host/methods/detector_impl.hpp"
+#include "host/detector/impl.hpp"
 
 /// Where fleets come from and go to, how they are fitted, and what they score.
 

@@ -10,8 +10,8 @@
 #include "host/cli/command.hpp"
 #include "host/cli/config.hpp"
 #include "host/cli/text.hpp"
-#include "host/methods/option_record.hpp"
-#include "host/table/nearest_name.hpp"
+#include "host/options/option_record.hpp"
+#include "host/text/nearest_name.hpp"
 
 namespace cugad::cli {
 namespace {

@@ -10,8 +10,8 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
-#include "host/methods/option_record.hpp"
-#include "host/methods/telemetry_json.hpp"
+#include "host/detector/telemetry_json.hpp"
+#include "host/options/option_record.hpp"
 
 namespace cugad::cli {
 namespace {

@@ -10,7 +10,7 @@
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
-#include "host/table/list_text.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {

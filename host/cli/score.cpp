@@ -17,9 +17,9 @@
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
-#include "host/table/list_text.hpp"
+#include "host/text/cell.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "cugad/metrics.hpp"
+#include "host/detector/column_roles.hpp"
 #include "host/scores/carried_condition.hpp"
-#include "host/methods/column_roles.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 

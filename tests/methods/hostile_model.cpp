@@ -5,7 +5,7 @@
 
 #include "host/backend/backend.hpp"
 #include "host/model_file/safetensors.hpp"
-#include "host/table/nearest_name.hpp"
+#include "host/text/nearest_name.hpp"
 #include "tests/methods/fleet_rows.hpp"
 
 /// Model files made to harm: valid containers whose metadata asks for stack, memory or time.

@@ -1,4 +1,4 @@
-#include "host/methods/novelty.hpp"
+#include "host/detector/novelty.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "host/methods/option_record.hpp"
+#include "host/options/option_record.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// Options by name: text and JSON round trips, refusals, presets.
