@@ -100,7 +100,7 @@ std::string fingerprint_of(const FleetRows& rows, const DetectorOptions& options
                            const std::vector<std::string>& own, std::int64_t pooled_rows) {
   Fingerprint fingerprint;
   if (control.checkpoint_directory.empty()) return "";
-  fingerprint.add(options_to_json(options));
+  fingerprint.add(options_to_hash(options));
   fingerprint.add(rows.rows);
   fingerprint.add(static_cast<std::uint64_t>(rows.numeric_columns));
   fingerprint.add(static_cast<std::uint64_t>(pooled_rows));

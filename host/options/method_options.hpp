@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "cugad/detector.hpp"
@@ -15,6 +16,10 @@ void check_consistency(const DetectorOptions& options);
 
 /// The options of each method of an ensemble (of one: its own), with the method's usual score where none is named.
 std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved);
+
+/// As options_to_json(), for hashes that outlive the names: each option by its oldest name, and none that came later
+/// than the first hashes while it has its default.
+std::string options_to_hash(const DetectorOptions& options);
 
 /// Whether networks are given columns that they do not judge.
 inline bool is_conditional(const DetectorOptions& options) {

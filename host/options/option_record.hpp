@@ -23,6 +23,7 @@ struct OptionRecord {
   Condition condition = nullptr;  ///< null: always met
   bool is_for_some = false;       ///< matters only to methods whose record names it
   bool is_technique = false;      ///< refused, not ignored, where the method does not have it
+  bool is_later = false;          ///< came after checkpoints hashed the options, see options_to_hash()
 
   OptionRecord when(Condition met) && {
     condition = met;
@@ -38,6 +39,10 @@ struct OptionRecord {
   }
   OptionRecord technique() && {
     is_for_some = is_technique = true;
+    return std::move(*this);
+  }
+  OptionRecord later() && {
+    is_later = true;
     return std::move(*this);
   }
 

@@ -65,6 +65,28 @@ std::string flat_text(const OptionInfo& info, const nlohmann::json& value) {
   return join_list(parts);
 }
 
+/// The options by the names that `name_of` gives to their records; those that it gives none are left out.
+template <class NameOf>
+std::string json_of(const DetectorOptions& options, const NameOf& name_of) {
+  const FloatingPointEnvironment environment;
+  OrderedJson json = OrderedJson::object();
+  const TakenApart parts(json);
+  for (const OptionRecord& option : option_records()) {
+    const std::string name = name_of(option);
+    if (name.empty()) continue;
+    const std::string text = option.get(options);
+    if (option.info.kind == "integer" || option.info.kind == "number" || option.info.kind == "boolean") {
+      // What is not finite stays null.
+      parse_json(text, json[name]);
+    } else if (option.info.kind == "list") {
+      put_list(json[name], split_list(text));
+    } else {
+      json[name] = text;
+    }
+  }
+  return json.dump();
+}
+
 }  // namespace
 
 const std::vector<OptionInfo>& option_list() {
@@ -118,21 +140,14 @@ void apply_preset(DetectorOptions& options, const std::string& name) {
 }
 
 std::string options_to_json(const DetectorOptions& options) {
-  const FloatingPointEnvironment environment;
-  OrderedJson json = OrderedJson::object();
-  const TakenApart parts(json);
-  for (const OptionRecord& option : option_records()) {
-    const std::string text = option.get(options);
-    if (option.info.kind == "integer" || option.info.kind == "number" || option.info.kind == "boolean") {
-      // What is not finite stays null.
-      parse_json(text, json[option.info.name]);
-    } else if (option.info.kind == "list") {
-      put_list(json[option.info.name], split_list(text));
-    } else {
-      json[option.info.name] = text;
-    }
-  }
-  return json.dump();
+  return json_of(options, [](const OptionRecord& option) { return option.info.name; });
+}
+
+std::string options_to_hash(const DetectorOptions& options) {
+  return json_of(options, [&](const OptionRecord& option) {
+    if (option.is_later && option.get(options) == option.get(DetectorOptions{})) return std::string();
+    return option.former.empty() ? option.info.name : option.former;
+  });
 }
 
 DetectorOptions options_from_json(const std::string& text, DetectorOptions base) {
