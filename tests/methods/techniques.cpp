@@ -116,7 +116,11 @@ TEST(Techniques, AreRefusedWhereTheMethodHasNone) {
   refuse("gan", {"method 'gan' has no batch_norm", "bigan, ali, egbad, alad"},
          [](DetectorOptions& o) { o.batch_norm = true; });
   refuse("bigan,fanogan", {"method 'fanogan' has no batch_norm"}, [](DetectorOptions& o) { o.batch_norm = true; });
-  refuse("alad", {"method 'alad' has no generator_dropout", "anogan, gan, fanogan, translation"},
+  std::string others;
+  for (const MethodDefinition* method : all_methods()) {
+    if (method->reads("generator_dropout")) others += (others.empty() ? "" : ", ") + std::string(method->name);
+  }
+  refuse("alad", {"method 'alad' has no generator_dropout", "expected a method that has: " + others},
          [](DetectorOptions& o) { o.generator_dropout = 0.1f; });
 
   const TemporaryDirectory directory;
