@@ -8,7 +8,8 @@
 namespace cugad {
 
 /// In the order of the enumeration.
-#define CUGAD_METHODS(X) X(anogan) X(gan) X(bigan) X(ali) X(egbad) X(ganomaly) X(fanogan) X(alad) X(translation)
+#define CUGAD_METHODS(X) \
+  X(anogan) X(gan) X(bigan) X(ali) X(egbad) X(ganomaly) X(fanogan) X(alad) X(translation) X(sogaal)
 
 #define CUGAD_DECLARE(name) extern const MethodDefinition name##_definition;
 CUGAD_METHODS(CUGAD_DECLARE)

@@ -99,6 +99,13 @@ const std::vector<Preset>& preset_table() {
         "method=ganomaly steps=4000 generator_learning_rate=2e-4 discriminator_learning_rate=2e-4 beta1=0.5 "
         "beta2=0.999 "
         "adversarial=1 contextual=50 latent_cycle=1 score=latent"}},
+      // SO-GAAL's settings as PyOD has them (pyod/models/so_gaal.py at 3.6.5) on dense networks: the losses alone,
+      // rates
+      // that stay. Adam stands for SGD with momentum; layers and column scaling are the defaults for tables.
+      {"sogaal-paper",
+       {paper,
+        "method=sogaal steps=2000 generator_learning_rate=1e-4 discriminator_learning_rate=1e-3 coverage=0 negatives=0 "
+        "patience=0 score=discriminator"}},
       // The ALAD repository (alad/kdd_utilities.py, alad/run.py at 1f1c310): raw features, the paper's losses alone,
       // the score |f(x, x) - f(x, G(E(x)))| of D(x, x'). Each network has an Adam state of its own, and D(z, z')
       // steers.

@@ -27,6 +27,7 @@ enum class Method {
   fanogan,      ///< Wasserstein GAN, then an encoder (Schlegl 2019)
   alad,         ///< bidirectional GAN with cycle discriminators (Zenati 2018b)
   translation,  ///< predicts target columns from the others by a conditional GAN (Isola 2016)
+  sogaal,       ///< GAN whose discriminator trains on alone, twice as long (Liu 2019)
 };
 
 enum class GeneratorLoss {
