@@ -34,6 +34,9 @@ void check_method(const DetectorOptions& options) {
   if (is_conditional(options) && method.has_encoder && options.encoder_tanh) {
     refuse("takes conditions with a linear encoder only: set encoder_tanh = false");
   }
+  if (is_conditional(options) && options.generator_tanh) {
+    refuse("takes conditions with a linear generator only: set generator_tanh = false");
+  }
   if (!method.can_score(options.score)) refuse("has no score '" + get_option(options, "score") + "'");
   const bool searches = options.score == ScoreRule::search;
   if (options.search_from == SearchStart::encoder && !method.has_encoder) {

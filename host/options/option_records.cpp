@@ -193,6 +193,7 @@ std::vector<OptionRecord> make_records() {
           .once("dropout"),
       number(FIELD(generator_dropout), 0, 0.95, "dropout in the generator while training; translation: 0 is 0.1")
           .technique(),
+      flag(FIELD(generator_tanh), "the generator ends in tanh: for columns within -1 and 1").later(),
       numbers(FIELD(encoder_hidden), 1, 65536, most_layers, "hidden layers of the encoder").when(has_encoder),
       flag(FIELD(encoder_tanh), "the encoder ends in tanh").when(has_encoder),
       numbers(FIELD(data_branch), 1, 65536, 4, "joint discriminator: layers on x").when(judges_pairs),

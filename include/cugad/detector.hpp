@@ -101,6 +101,7 @@ struct DetectorOptions {
   float slope = 0.2f;
   float dropout = 0.0f;                          ///< after each hidden layer of the discriminator, while training
   float generator_dropout = 0.0f;                ///< after each hidden layer of the generator; translation: 0 is 0.1
+  bool generator_tanh = false;                   ///< G ends in tanh: judged columns within -1 and 1, or unreachable
   std::vector<int> encoder_hidden = {128, 128};  ///< encoder's hidden layers (leaky ReLU)
   bool encoder_tanh = false;                     ///< E ends in tanh (f-AnoGAN's tanh_fc)
   std::vector<int> data_branch = {128};          ///< joint discriminator: layers on x before the trunk

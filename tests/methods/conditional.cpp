@@ -103,6 +103,7 @@ TEST(Conditional, RefusesWhatCannotBe) {
   refused({"target"}, [](auto& o) { o.condition.clear(), o.target = {"x"}; });
   refused({"target"}, [](auto& o) { o.method = Method::translation; });
   refused({"encoder_tanh"}, [](auto& o) { o.method = Method::egbad, o.encoder_tanh = true; });
+  refused({"generator_tanh"}, [](auto& o) { o.generator_tanh = true; });
   refused({"score"}, [](auto& o) {
     o = translation_options();
     o.score = ScoreRule::search;

@@ -95,6 +95,22 @@ TEST(Detector, ExplainDoesNotChangeScores) {
   }
 }
 
+TEST(Detector, AGeneratorThatEndsInTanhStaysWithinOne) {
+  DetectorOptions options = quick_options();
+  options.scale = Scale::none;
+  options.center = false;
+  const auto largest = [&] {
+    Detector detector = fitted(options, normal_rows(300, 1));
+    std::vector<float> rows(600);
+    detector.sample(100, 1, rows.data());
+    return *std::max_element(rows.begin(), rows.end());
+  };
+  EXPECT_GT(largest(), 1.5f);
+  options.generator_tanh = true;
+  EXPECT_LE(largest(), 1.0f);
+  EXPECT_GT(largest(), 0.5f) << "it learns what it can reach";
+}
+
 TEST(Detector, SamplesAreStableFiniteAndInTheUnitsOfTheData) {
   DetectorOptions options = quick_options();
   options.steps = 800;
