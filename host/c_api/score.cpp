@@ -140,7 +140,7 @@ cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, floa
     rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
     require_host_array(detector->device, x, rows == 0 ? 0 : (rows - 1) * row_stride + columns, "x");
     std::vector<float> sampled(static_cast<std::size_t>(rows * columns));
-    detector->detector.sample(rows, seed, sampled.data());
+    detector->detector.sample(rows, seed, sampled);
     for (std::int64_t r = 0; r < rows; ++r) {
       std::copy_n(sampled.data() + r * columns, columns, x + r * row_stride);
     }

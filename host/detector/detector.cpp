@@ -46,20 +46,19 @@ Detector::~Detector() = default;
 Detector::Detector(Detector&&) noexcept = default;
 Detector& Detector::operator=(Detector&&) noexcept = default;
 
-void Detector::fit(MatrixView<const float> rows, const FitControl& control, std::vector<std::string> column_names,
-                   std::int64_t numeric_columns) {
+void Detector::fit(MatrixView<const float> rows, Columns columns, const FitControl& control) {
   const FloatingPointEnvironment environment;
-  check_fit_arguments(rows, column_names, numeric_columns);
+  const std::int64_t numeric_columns = check_fit_arguments(rows, columns);
   Impl& d = held(impl_);
   const NamedRange range(d.device.backend(), "cugad fit");
   check_options(d.options);
-  check_texts(column_names, {}, d.attachments);
+  check_texts(columns.names, {}, d.attachments);
   // The rows are prepared on the host, once, by the same code on every device.
   Context context = Device::open("cpu", d.device.threads()).make_context();
   Context on_device = d.device.make_context();
   const RowsToFit to_fit = rows_to_fit(d.device, rows, control.on_message);
   rows = to_fit.rows;
-  PreparedRows prepared = prepare_rows(context, rows, d.options, column_names, numeric_columns, control.on_message);
+  PreparedRows prepared = prepare_rows(context, rows, d.options, columns.names, numeric_columns, control.on_message);
   const std::int64_t condition = prepared.roles.condition;
   const DetectorOptions resolved =
       resolve(d.options, prepared.training.rows, rows.columns - condition, prepared.distinct_rows);
@@ -100,7 +99,7 @@ void Detector::fit(MatrixView<const float> rows, const FitControl& control, std:
       control.on_message(note);
   }
   d.telemetry = std::move(telemetry);
-  d.names = std::move(column_names);
+  d.names = std::move(columns.names);
 }
 
 void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
@@ -190,31 +189,6 @@ void Detector::Impl::submit(MatrixView<const float> rows, float* scores, void* e
   if (event != nullptr) backend.mark(event, model->context().stream());
 }
 
-void Detector::Impl::explain_novelty(MatrixView<const float> rows, std::vector<float>& residuals,
-                                     std::vector<Finding>& findings) const {
-  findings.assign(residuals.size(), Finding::residual);
-  if (!novelty) return;
-  std::vector<float> brought;
-  if (!device.backend().is_host_memory() && device.backend().is_device_pointer(rows.data)) {
-    Context context = device.make_context();
-    brought = download_rows(context, rows);
-    rows = {brought.data(), rows.rows, rows.columns};
-  }
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    float* residual = residuals.data() + r * rows.columns;
-    for (const Novelty::Source& source : novelty.sources()) {
-      const CellState state = source.state(rows.row(r));
-      const float rise = state == CellState::usual     ? 0.0f
-                         : state == CellState::missing ? source.missing
-                                                       : source.unseen;
-      if (state == CellState::usual || (state == CellState::missing && rise == 0.0f)) continue;
-      std::fill_n(residual + source.first, source.columns, 0.0f);
-      residual[source.first] = rise;
-      findings[r * rows.columns + source.first] = state == CellState::missing ? Finding::missing : Finding::unseen;
-    }
-  }
-}
-
 std::unique_ptr<Detector::Impl> Detector::Impl::share() {
   auto other = std::make_unique<Impl>(device, options);
   other->resolved = resolved;
@@ -282,41 +256,18 @@ std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::ve
   return scores;
 }
 
-std::vector<float> Detector::explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations) {
-  const FloatingPointEnvironment environment;
-  if (count < 1)
-    throw Error(ErrorCode::invalid_argument,
-                "explain was asked for " + std::to_string(count) + " columns, expected at least 1");
-  std::vector<float> scores(std::max<std::int64_t>(0, rows.rows)), residuals;
-  held(impl_).score(rows, scores.data(), &residuals);
-  std::vector<Finding> findings;
-  held(impl_).explain_novelty(rows, residuals, findings);
-  const auto kept = static_cast<std::size_t>(std::min<std::int64_t>(count, rows.columns));
-  explanations.assign(scores.size(), {});
-  std::vector<int> order(rows.columns);
-  for (std::size_t r = 0; r < scores.size(); ++r) {
-    const float* residual = residuals.data() + static_cast<std::int64_t>(r) * rows.columns;
-    for (int c = 0; c < rows.columns; ++c) order[c] = c;
-    const Finding* finding = findings.data() + static_cast<std::int64_t>(r) * rows.columns;
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-      const bool first = finding[a] != Finding::residual, second = finding[b] != Finding::residual;
-      return first != second ? first : residual[a] > residual[b];
-    });
-    for (std::size_t k = 0; k < kept; ++k) {
-      explanations[r].column.push_back(order[k]);
-      explanations[r].residual.push_back(residual[order[k]]);
-      explanations[r].finding.push_back(finding[order[k]]);
-    }
-  }
-  return scores;
-}
-
-void Detector::sample(std::int64_t count, std::uint64_t seed, float* rows) {
+void Detector::sample(std::int64_t count, std::uint64_t seed, std::span<float> rows) {
   const FloatingPointEnvironment environment;
   require_fitted(*this);
   if (count < 0) throw Error(ErrorCode::invalid_argument, "sample was asked for " + std::to_string(count) + " rows");
-  held(impl_).model->member(0).sample(count, seed, rows);
-  held(impl_).transform.invert({rows, count, columns()});
+  const auto room = static_cast<std::int64_t>(rows.size());
+  if (room % columns() != 0 || room / columns() != count) {
+    throw Error(ErrorCode::invalid_argument, "sample was given room for " + std::to_string(room) +
+                                                 " numbers, expected " + std::to_string(columns()) + " for each of " +
+                                                 std::to_string(count) + " rows");
+  }
+  held(impl_).model->member(0).sample(count, seed, rows.data());
+  held(impl_).transform.invert({rows.data(), count, columns()});
 }
 
 void Detector::cancel_by(const std::atomic<bool>* cancel) { held(impl_).cancel = cancel; }

@@ -73,8 +73,7 @@ void check_rows(const char* what, MatrixView<const float> rows, std::int64_t col
   }
 }
 
-void check_fit_arguments(MatrixView<const float> rows, std::vector<std::string>& column_names,
-                         std::int64_t& numeric_columns) {
+std::int64_t check_fit_arguments(MatrixView<const float> rows, Columns& columns) {
   if (rows.rows < 1 || rows.columns < 1) {
     throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(rows.rows) + " rows and " +
                                                  std::to_string(rows.columns) +
@@ -85,22 +84,23 @@ void check_fit_arguments(MatrixView<const float> rows, std::vector<std::string>&
                 "fit was given " + std::to_string(rows.rows) + " rows, at most 2^31 - 1 are supported");
   }
   check_rows("fit", rows, rows.columns);
-  if (column_names.empty()) {
-    for (std::int64_t c = 0; c < rows.columns; ++c) column_names.push_back(std::to_string(c));
+  if (columns.names.empty()) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) columns.names.push_back(std::to_string(c));
   }
-  if (static_cast<std::int64_t>(column_names.size()) != rows.columns) {
-    throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(column_names.size()) +
+  if (static_cast<std::int64_t>(columns.names.size()) != rows.columns) {
+    throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(columns.names.size()) +
                                                  " column names for " + std::to_string(rows.columns) + " columns");
   }
-  for (std::size_t c = 0; c < column_names.size(); ++c) {
-    if (is_utf8(column_names[c])) continue;  // as the model file needs it
+  for (std::size_t c = 0; c < columns.names.size(); ++c) {
+    if (is_utf8(columns.names[c])) continue;  // as the model file needs it
     throw Error(ErrorCode::invalid_argument, "the name of column " + std::to_string(c) + " is not valid UTF-8");
   }
-  if (numeric_columns < 0) numeric_columns = rows.columns;
-  if (numeric_columns > rows.columns) {
-    throw Error(ErrorCode::invalid_argument, "numeric_columns is " + std::to_string(numeric_columns) +
-                                                 ", but there are " + std::to_string(rows.columns) + " columns");
+  if (columns.binary < 0 || columns.binary > rows.columns) {
+    throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(columns.binary) +
+                                                 " 0/1 columns, but there are " + std::to_string(rows.columns) +
+                                                 " columns");
   }
+  return rows.columns - columns.binary;
 }
 
 RowsToFit rows_to_fit(const Device& device, MatrixView<const float> rows,

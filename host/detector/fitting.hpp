@@ -15,9 +15,8 @@ namespace cugad {
 
 /// Throws Error{invalid_argument} unless rows have that many columns and a stride that holds them.
 void check_rows(const char* what, MatrixView<const float> rows, std::int64_t columns);
-/// The same for what fit() is given; names the columns that have no names and counts the numeric ones.
-void check_fit_arguments(MatrixView<const float> rows, std::vector<std::string>& column_names,
-                         std::int64_t& numeric_columns);
+/// The same for what fit() is given; names the columns that have no names. Returns how many are numeric.
+std::int64_t check_fit_arguments(MatrixView<const float> rows, Columns& columns);
 
 /// The rows to fit to, on the host: those that hold some value. The others would teach that nothing is normal.
 struct RowsToFit {

@@ -24,7 +24,7 @@ constexpr std::int64_t block_models = 256, block_cells = std::int64_t{16} << 20;
 /// Everything that a fit works on.
 struct FleetRows {
   MatrixView<const float> rows;
-  std::vector<std::string> names;
+  Columns columns;
   std::int64_t numeric_columns = 0;
   std::map<std::string, std::vector<std::int64_t>> of_group;
 };
@@ -104,7 +104,7 @@ std::string fingerprint_of(const FleetRows& rows, const DetectorOptions& options
   fingerprint.add(rows.rows);
   fingerprint.add(static_cast<std::uint64_t>(rows.numeric_columns));
   fingerprint.add(static_cast<std::uint64_t>(pooled_rows));
-  for (const std::string& name : rows.names) fingerprint.add(name);
+  for (const std::string& name : rows.columns.names) fingerprint.add(name);
   for (const std::string& group : own) {
     fingerprint.add(group);
     for (const std::int64_t row : rows.of_group.at(group)) fingerprint.add(static_cast<std::uint64_t>(row));
@@ -214,7 +214,7 @@ safetensors::File Fleet::Impl::Fit::fit_pooled() {
       sample = gather(rows, sample_of(context_, rows.rows, pooled_rows_, options_.seed + Fleet::pooled_seed_distance));
       rows = std::as_const(sample).view();
     }
-    detector.fit(rows, control_of(part, options_.population), rows_.names, rows_.numeric_columns);
+    detector.fit(rows, rows_.columns, control_of(part, options_.population));
     file = detector.impl_->to_file();
     parts_.save(part, *file);
   }
@@ -279,7 +279,7 @@ std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
       try {
         const Matrix own = gather(rows_.rows, rows_of(g));
         prepared[static_cast<std::size_t>(i)] =
-            prepare_rows(context, own.view(), options_of(g), rows_.names, rows_.numeric_columns, {});
+            prepare_rows(context, own.view(), options_of(g), rows_.columns.names, rows_.numeric_columns, {});
       } catch (const Error& error) {
         throw Error(error.code(), "group '" + own_[static_cast<std::size_t>(g)] + "': " + error.what());
       }
@@ -329,7 +329,7 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       detector.chunk_limit = chunk_rows;
       detector.finish(resolved, std::move(members[i]), std::move(prepared[i]));
       detector.telemetry = std::move(telemetry[i]);
-      detector.names = rows_.names;
+      detector.names = rows_.columns.names;
       const safetensors::File file = detector.to_file();
       const std::lock_guard lock(mutex);
       for (const ModelTelemetry& told : detector.telemetry) restored_ += told.restorations > 0;
@@ -340,11 +340,11 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
   return stack;
 }
 
-void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> groups, const FitControl& control,
-                std::vector<std::string> column_names, std::int64_t numeric_columns) {
+void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> groups, Columns columns,
+                const FitControl& control) {
   const FloatingPointEnvironment environment;
   Impl& d = held(impl_);
-  check_fit_arguments(rows, column_names, numeric_columns);
+  const std::int64_t numeric_columns = check_fit_arguments(rows, columns);
   check_options(d.options);
   if (static_cast<std::int64_t>(groups.size()) != rows.rows) {
     throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(groups.size()) + " groups for " +
@@ -361,7 +361,7 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   std::vector<std::string> groups_to_fit;
   for (const std::int64_t r : to_fit.positions) groups_to_fit.push_back(groups[static_cast<std::size_t>(r)]);
   if (!groups_to_fit.empty()) groups = groups_to_fit;
-  FleetRows all{.rows = to_fit.rows, .names = column_names, .numeric_columns = numeric_columns, .of_group = {}};
+  FleetRows all{.rows = to_fit.rows, .columns = columns, .numeric_columns = numeric_columns, .of_group = {}};
   all.of_group = rows_of_groups(groups);
   std::vector<FleetGroup> known = choose_groups(all, d.fleet_options.minimum_rows, control);
   std::vector<std::string> own, names;
@@ -369,7 +369,7 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
     names.push_back(group.name);
     if (group.own_model) own.push_back(group.name);
   }
-  check_texts(column_names, names, d.attachments);
+  check_texts(columns.names, names, d.attachments);
   Impl::Fit fit(d, control, std::move(all), std::move(own));
   try {
     safetensors::File pooled = fit.fit_pooled();

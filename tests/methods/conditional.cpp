@@ -61,7 +61,7 @@ DetectorOptions translation_options() {
 
 Detector fitted_to(const DetectorOptions& options, const Matrix& rows) {
   Detector detector(test_device(1), options);
-  detector.fit(rows.view(), {}, column_names, 3);
+  detector.fit(rows.view(), {.names = column_names, .binary = rows.columns - 3});
   return detector;
 }
 
@@ -260,7 +260,7 @@ TEST(Conditional, CannotBeSampled) {
     untrained.steps = 0;
     Detector detector = fitted_to(untrained, dependent_rows(60, 1));
     std::vector<float> rows(50);
-    expect_error(ErrorCode::unsupported, {"sampled"}, [&] { detector.sample(10, 1, rows.data()); });
+    expect_error(ErrorCode::unsupported, {"sampled"}, [&] { detector.sample(10, 1, rows); });
   }
 }
 

@@ -195,8 +195,8 @@ TEST_P(EveryMethod, LoadedScoresAsSaved) {
   }
   if (!definition_of(options().method).has_prior) return;
   std::vector<float> drawn(60), redrawn(60);
-  detector.sample(10, 3, drawn.data());
-  loaded.sample(10, 3, redrawn.data());
+  detector.sample(10, 3, drawn);
+  loaded.sample(10, 3, redrawn);
   EXPECT_TRUE(same_bits(drawn, redrawn));
   for (const float cell : drawn) EXPECT_TRUE(std::isfinite(cell));
 }

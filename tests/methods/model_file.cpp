@@ -38,7 +38,7 @@ TEST(ModelFile, LoadedScoresAsSaved) {
   for (const DetectorOptions& options : {quick_options(), search_options(SearchStart::normal),
                                          search_options(SearchStart::truncated_normal), one_model}) {
     Detector detector(test_device(1), options);
-    detector.fit(training.view(), {}, {"a", "b", "c", "\xc3\xa9t\xc3\xa9", "e \"x\"", "f=1"}, 5);
+    detector.fit(training.view(), {.names = {"a", "b", "c", "\xc3\xa9t\xc3\xa9", "e \"x\"", "f=1"}, .binary = 1});
     detector.attach("encoder", "{\"columns\": [\"\xc3\xa9\"]}");
     const std::string bytes = saved(detector, directory.file("model"));
     Detector loaded = Detector::load(test_device(2), directory.file("model"));
@@ -52,8 +52,8 @@ TEST(ModelFile, LoadedScoresAsSaved) {
       EXPECT_TRUE(same_bits(first[r].residual, second[r].residual));
     }
     std::vector<float> drawn(60), redrawn(60);
-    detector.sample(10, 3, drawn.data());
-    loaded.sample(10, 3, redrawn.data());
+    detector.sample(10, 3, drawn);
+    loaded.sample(10, 3, redrawn);
     EXPECT_TRUE(same_bits(drawn, redrawn));
     EXPECT_EQ(loaded.threshold(), detector.threshold());
     EXPECT_EQ(loaded.column_names(), detector.column_names());
@@ -271,7 +271,7 @@ TEST(ModelFile, DamagedOnesOfAnEncoderMethodAreRefused) {
 TEST(ModelFile, NamesMustBeText) {
   Detector detector(test_device(1), quick_options());
   expect_error(ErrorCode::invalid_argument, {"column 1", "UTF-8"}, [&] {
-    detector.fit(normal_rows(20, 1).view(), {}, {"a", "caf\xe9", "c", "d", "e", "f"});
+    detector.fit(normal_rows(20, 1).view(), {.names = {"a", "caf\xe9", "c", "d", "e", "f"}});
   });
 }
 
@@ -284,7 +284,7 @@ TEST(ModelFile, TextsMustFit) {
   detector.attach("encoder", std::string(50'000'000, 'x'));
   const std::string long_name(50'000'000, 'y');
   expect_error(ErrorCode::invalid_argument, {"too long for a model file", "at most 100000000"}, [&] {
-    detector.fit(rows.view(), control, {"a", "b", "c", "d", "e", long_name});
+    detector.fit(rows.view(), {.names = {"a", "b", "c", "d", "e", long_name}}, control);
   });
   Fleet fleet(test_device(1), quick_options());
   std::vector<std::string> groups(60, "a");

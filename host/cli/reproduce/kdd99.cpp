@@ -102,9 +102,9 @@ Trial load_kdd99(const std::string& data, std::int64_t test_rows) {
 
   Trial result;
   result.feature_names = encoder.feature_names();
-  result.numeric_features = encoder.numeric_features();
+  result.binary_features = result.train.columns - encoder.numeric_features();
   expect_count(path, "features", matrix.columns, features);
-  expect_count(path, "numeric features", result.numeric_features, numeric_features);
+  expect_count(path, "numeric features", encoder.numeric_features(), numeric_features);
   const auto is_anomaly = [&](std::int64_t row) { return is_normal[static_cast<std::size_t>(row)] != 0; };
   const std::vector<std::int64_t> permutation = numpy_permutation(split_seed, file_rows);
   std::vector<std::int64_t> training(permutation.begin(), permutation.begin() + first_half);

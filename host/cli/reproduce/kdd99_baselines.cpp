@@ -104,8 +104,8 @@ std::vector<Baseline> kdd99_baselines() {
   };
   const auto distinct = [](const Trial& trial, int threads) {
     const Matrix prototypes = random_distinct_rows(trial.train, prototype_count);
-    return distance_to_nearest(with_log1p(trial.test, trial.numeric_features),
-                               with_log1p(prototypes, trial.numeric_features), threads);
+    return distance_to_nearest(with_log1p(trial.test, trial.test.columns - trial.binary_features),
+                               with_log1p(prototypes, trial.test.columns - trial.binary_features), threads);
   };
   return {random_baseline(),
           {"minus_count", "minus the column count", count},

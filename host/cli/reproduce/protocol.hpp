@@ -16,7 +16,7 @@ struct Trial {
   Matrix train, test;
   std::vector<std::uint8_t> label;         ///< of the test rows; 1: anomaly
   std::vector<std::string> feature_names;  ///< empty: the positions
-  std::int64_t numeric_features = -1;      ///< -1: all
+  std::int64_t binary_features = 0;        ///< so many at the end
   std::int64_t all_test_rows = 0;          ///< before sampling
 };
 

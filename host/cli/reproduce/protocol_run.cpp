@@ -37,7 +37,7 @@ void measure_setting(Measurement& result, const Device& device, DetectorOptions 
   control.on_message = [&](const std::string& text) { status.message(text); };
   control.cancel = &cancel_flag();
   const Stopwatch training;
-  detector.fit(trial.train.view(), control, trial.feature_names, trial.numeric_features);
+  detector.fit(trial.train.view(), {.names = trial.feature_names, .binary = trial.binary_features}, control);
   result.train_seconds = training.seconds();
   status.clear();
   const Stopwatch scoring;
