@@ -44,6 +44,10 @@ std::string all_options() {
     put_list(entry["choices"], choices_of(option));
     entry["help"] = option.help;
     entry["default"].swap(values[option.name]);
+    if (!option.lowest) continue;
+    entry["lowest"] = *option.lowest;
+    entry["highest"] = *option.highest;
+    if (option.automatic) entry["automatic"] = *option.automatic;
   }
   return list.dump();
 }

@@ -35,7 +35,7 @@ T parse_number(const std::string& name, const std::string& text, double low, dou
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const auto number = static_cast<double>(value);
   const bool ok = error == std::errc() && end == text.data() + text.size() && std::isfinite(number) &&
-                  ((number >= low && number <= high) || number == automatic);
+                  ((value >= static_cast<T>(low) && value <= static_cast<T>(high)) || number == automatic);
   if (!ok) {
     refuse_option(name, text,
                   std::string(std::is_integral_v<T> ? "an integer" : "a number") + " from " + number_text(low) +
@@ -47,7 +47,7 @@ T parse_number(const std::string& name, const std::string& text, double low, dou
 template <class T>
 OptionRecord number(const std::string& name, T DetectorOptions::*field, double low, double high,
                     const std::string& help, std::optional<double> automatic = std::nullopt) {
-  return {{name, std::is_integral_v<T> ? "integer" : "number", "", help},
+  return {{name, std::is_integral_v<T> ? "integer" : "number", "", help, low, high, automatic},
           [=](const DetectorOptions& o) { return number_text(o.*field); },
           [=](DetectorOptions& o, const std::string& text) {
             o.*field = parse_number<T>(name, text, low, high, automatic);
@@ -57,7 +57,7 @@ OptionRecord number(const std::string& name, T DetectorOptions::*field, double l
 template <class T>
 OptionRecord numbers(const std::string& name, std::vector<T> DetectorOptions::*field, double low, double high,
                      std::size_t most, const std::string& help) {
-  return {{name, "list", "", help},
+  return {{name, "list", "", help, low, high},
           [=](const DetectorOptions& o) {
             std::string text;
             for (T value : o.*field) text += (text.empty() ? "" : ",") + number_text(value);
