@@ -15,24 +15,18 @@ using namespace cugad::c_api;
 
 namespace {
 
-void require_fitted(const cugad_detector& detector) {
-  if (detector.detector.fitted()) return;
-  throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
-}
-
 /// The rows to score, if they are such as this detector scores; work from now on goes to the caller's stream.
 /// `source`: what Rows are made of.
 template <class Source>
 Rows rows_for(cugad_detector* detector, const Source& source) {
-  require(detector, "detector");
-  require_fitted(*detector);
+  Detector& model = fitted(detector);
   Rows x(detector->device, source);
-  if (x.columns() != detector->detector.columns()) {
+  if (x.columns() != model.columns()) {
     throw Error(ErrorCode::invalid_argument, "x has " + std::to_string(x.columns()) +
                                                  " columns, expected the detector's " +
-                                                 std::to_string(detector->detector.columns()));
+                                                 std::to_string(model.columns()));
   }
-  detector->detector.use_stream(detector->stream());
+  model.use_stream(detector->stream());
   return x;
 }
 

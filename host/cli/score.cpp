@@ -201,15 +201,7 @@ CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
 
 std::vector<std::string> methods_of(const FittedModel& model) {
   if (model.fleet) throw UsageError("--per-method takes a single model, not a fleet");
-  std::vector<std::string> names(1);
-  for (const char letter : get_option(model.detector.options(), "method")) {
-    if (letter == ',') {
-      names.emplace_back();
-    } else {
-      names.back() += letter;
-    }
-  }
-  return names;
+  return split_list(get_option(model.detector.options(), "method"));
 }
 
 void score(const std::string& input, const FlagSet& flags) {

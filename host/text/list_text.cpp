@@ -56,6 +56,15 @@ std::vector<std::string> split_list(std::string_view text) {
   }
 }
 
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
+    end = std::min(text.find(separator, begin), text.size());
+    parts.emplace_back(text.substr(begin, end - begin));
+  }
+  return parts;
+}
+
 std::string join_list(std::span<const std::string> parts) {
   std::string text;
   for (std::size_t p = 0; p < parts.size(); ++p) text += (p == 0 ? "" : ",") + csv_cell(parts[p]);

@@ -14,6 +14,8 @@ std::string csv_cell(std::string_view text);
 /// "a, b" -> {"a", "b"}: blanks around the parts are dropped; a part in double quotes may hold commas, a doubled quote
 /// in it is one. An empty text gives no part.
 std::vector<std::string> split_list(std::string_view text);
+/// "a|b" -> {"a", "b"}, with nothing but the separator read; no part for an empty text.
+std::vector<std::string> split(std::string_view text, char separator);
 /// What split_list() takes apart again.
 std::string join_list(std::span<const std::string> parts);
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "cugad/metrics.hpp"
 #include "host/detector/column_roles.hpp"
 #include "host/scores/carried_condition.hpp"
 #include "tests/common/temporary_directory.hpp"
@@ -68,12 +67,7 @@ Detector fitted_to(const DetectorOptions& options, const Matrix& rows) {
 /// How well scores tell rows with a wrong pair from others.
 double auroc_of_wrong_pairs(const DetectorOptions& options) {
   Detector detector = fitted_to(options, dependent_rows(600, 1));
-  std::vector<float> scores = detector.score(dependent_rows(200, 2).view());
-  const std::vector<float> wrong = detector.score(dependent_rows(200, 3, true).view());
-  scores.insert(scores.end(), wrong.begin(), wrong.end());
-  std::vector<std::uint8_t> labels(400, 0);
-  std::fill(labels.begin() + 200, labels.end(), std::uint8_t{1});
-  return metrics::auroc(labels, scores);
+  return auroc(detector, dependent_rows(200, 2), dependent_rows(200, 3, true));
 }
 
 TEST(Conditional, ColumnsAreFoundByNameAndByCategory) {
@@ -169,12 +163,8 @@ TEST(Conditional, WrongPairsAreFoundOnlyGivenTheCondition) {
     return some;
   };
   detector.fit(judged(dependent_rows(600, 1)).view());
-  std::vector<float> scores = detector.score(judged(dependent_rows(200, 2)).view());
-  const std::vector<float> wrong = detector.score(judged(dependent_rows(200, 3, true)).view());
-  scores.insert(scores.end(), wrong.begin(), wrong.end());
-  std::vector<std::uint8_t> labels(400, 0);
-  std::fill(labels.begin() + 200, labels.end(), std::uint8_t{1});
-  EXPECT_LT(metrics::auroc(labels, scores), 0.7) << "x and y alone look as ever";
+  const double blindly = auroc(detector, judged(dependent_rows(200, 2)), judged(dependent_rows(200, 3, true)));
+  EXPECT_LT(blindly, 0.7) << "x and y alone look as ever";
 }
 
 TEST(Conditional, MethodsWithAnEncoderJudgeInTheLightOfTheCondition) {

@@ -2,22 +2,12 @@
 
 #include <algorithm>
 
-#include "cugad/metrics.hpp"
 #include "tests/common/device.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// Detector: what it finds, explains and draws, and what it refuses.
 namespace cugad::test {
 namespace {
-
-double auroc(Detector& detector, const Matrix& normal, const Matrix& outliers) {
-  std::vector<float> scores = detector.score(normal.view());
-  std::vector<std::uint8_t> labels(scores.size(), 0);
-  const std::vector<float> high = detector.score(outliers.view());
-  scores.insert(scores.end(), high.begin(), high.end());
-  labels.resize(scores.size(), 1);
-  return metrics::auroc(labels, scores);
-}
 
 TEST(Detector, DefaultOptionsFindOutliers) {
   DetectorOptions options;

@@ -7,6 +7,7 @@
 #include "host/model_file/safetensors.hpp"
 #include "host/options/method_options.hpp"
 #include "host/options/option_record.hpp"
+#include "tests/common/stopped_fit.hpp"
 #include "tests/methods/fleet_rows.hpp"
 
 /// Fleet files and checkpoints: what is saved scores as before, damage is refused, a resumed fit gives the same bytes.
@@ -183,13 +184,9 @@ TEST(FleetCheckpoint, OfFormerNamesIsTakenUp) {
   const TemporaryDirectory directory;
   const FleetRows training = fleet_rows(fleet_sizes, 1);
   const std::string bytes = saved(fitted_fleet(training), directory.file("whole"));
-  std::atomic<bool> cancel = false;
-  FitControl control;
-  control.checkpoint_directory = directory.file("checkpoint");
-  control.cancel = &cancel;
-  control.on_progress = [&](const FitProgress& progress) { cancel = progress.step > 400; };  // the pooled model is done
+  StoppedFit stop(directory.file("checkpoint"), 401);  // the pooled model is done
   Fleet stopped(test_device(2), quick_options());
-  EXPECT_THROW(stopped.fit(training.rows.view(), training.groups, control), Error);
+  EXPECT_THROW(stopped.fit(training.rows.view(), training.groups, stop.control), Error);
 
   nlohmann::ordered_json options = nlohmann::ordered_json::object();
   const std::map<std::string, std::string> former = {{"centre", "center"},
@@ -219,9 +216,9 @@ TEST(FleetCheckpoint, OfFormerNamesIsTakenUp) {
   safetensors::File file = safetensors::read(pooled);
   file.metadata.at("fleet_fingerprint") = fingerprint.text();
   safetensors::write(pooled, file);
-  control = {.checkpoint_directory = control.checkpoint_directory, .resume = true};
+  stop.resume();
   Fleet resumed(test_device(2), quick_options());
-  resumed.fit(training.rows.view(), training.groups, control);
+  resumed.fit(training.rows.view(), training.groups, stop.control);
   EXPECT_EQ(saved(resumed, directory.file("resumed")), bytes);
 }
 

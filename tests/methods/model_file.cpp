@@ -7,6 +7,7 @@
 #include "cugad/fleet.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "tests/common/device.hpp"
+#include "tests/common/stopped_fit.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
@@ -82,20 +83,15 @@ TEST(ModelFile, AResumedFitGivesTheSameBytes) {
   const TemporaryDirectory directory;
   const Matrix training = mixed_rows(400, 1);
   const std::string bytes = saved(fitted(quick_options(), training), directory.file("whole"));
-  std::atomic<bool> cancel = false;
-  FitControl control;
-  control.checkpoint_directory = directory.file("checkpoint");
-  control.cancel = &cancel;
-  control.on_progress = [&](const FitProgress& progress) { cancel = progress.step >= 100; };
+  StoppedFit stop(directory.file("checkpoint"), 100);
   Detector stopped(test_device(1), quick_options());
   expect_error(ErrorCode::cancelled, {"after step 100", directory.path()},
-               [&] { stopped.fit(training.view(), control); });
+               [&] { stopped.fit(training.view(), stop.control); });
   EXPECT_FALSE(stopped.fitted());
-  control.cancel = nullptr;
-  control.resume = true;
+  stop.resume();
   for (int again = 0; again < 2; ++again) {  // the second time there is nothing left to train
     Detector resumed(test_device(1), quick_options());
-    resumed.fit(training.view(), control);
+    resumed.fit(training.view(), stop.control);
     EXPECT_EQ(saved(resumed, directory.file("resumed")), bytes);
   }
 }

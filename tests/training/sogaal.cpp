@@ -1,4 +1,3 @@
-#include "tests/common/temporary_directory.hpp"
 #include "tests/training/small_training.hpp"
 
 /// SO-GAAL: what its second phase moves, and that it is resumed.
@@ -10,12 +9,6 @@ DetectorOptions sogaal_options() {
   options.method = Method::sogaal;
   options.steps = 150;
   return options;
-}
-
-std::vector<float> network_of(const GanTraining& training, Role role) {
-  Context context = training.device().make_context();
-  const StackView<float> flat = training.states()[role].parameter;
-  return download(context, flat.data, flat.columns);
 }
 
 /// G is that of the GAN; D goes on, twice as long.
@@ -33,23 +26,7 @@ TEST(Sogaal, TheSecondPhaseMovesTheDiscriminatorAlone) {
   EXPECT_LT(whole->telemetry()[0].discriminator_loss, gan->telemetry()[0].discriminator_loss);
 }
 
-TEST(Sogaal, IsResumedInEitherPhase) {
-  const Matrix rows = training_rows();
-  const DetectorOptions options = sogaal_options();
-  const auto whole = trained(options, rows);
-  for (const std::int64_t stop : {100, 200}) {
-    const TemporaryDirectory directory;
-    std::atomic<bool> cancel = false;
-    FitControl control;
-    control.checkpoint_directory = directory.file("checkpoint");
-    control.cancel = &cancel;
-    control.on_progress = [&](const FitProgress& progress) { cancel = progress.step >= stop; };
-    EXPECT_THROW(trained(options, rows, 1, control), Error);
-    control.cancel = nullptr;
-    control.resume = true;
-    expect_same_model(*trained(options, rows, 1, control), 0, *whole, 0);
-  }
-}
+TEST(Sogaal, IsResumedInEitherPhase) { expect_resumable(sogaal_options(), training_rows(), {100, 200}); }
 
 }  // namespace
 }  // namespace cugad::test
