@@ -22,9 +22,14 @@ std::span<const MethodDefinition* const> all_methods() {
   return definitions;
 }
 
+/// The compiler warns of an enumerator that the list lacks.
 const MethodDefinition& definition_of(Method method) {
-  for (const MethodDefinition* definition : all_methods()) {
-    if (definition->method == method) return *definition;
+  switch (method) {
+#define CUGAD_CASE(name) \
+  case Method::name:     \
+    return name##_definition;
+    CUGAD_METHODS(CUGAD_CASE)
+#undef CUGAD_CASE
   }
   throw Error(ErrorCode::unsupported, "this method is not there");
 }

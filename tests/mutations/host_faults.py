@@ -52,6 +52,8 @@ HOST_FAULTS = [
     host("GAN: matched features of generated rows alone", GAN_STEP,
          "judge.forward(context_, weights, {.x = real(), .z = {}}, of_real,",
          "judge.forward(context_, weights, shown, of_real,", "*Gradient*:*Golden*", TRAINING),
+    host("SO-GAAL: the generator trains on", "host/methods/sogaal.cpp",
+         "if (t < options_.steps) return GanStep::step(t, report);", "return GanStep::step(t, report);", "Sogaal.*", TRAINING),
     host("BiGAN: the pairs of E count as generated ones", BIGAN,
          "loss(judged_.encoded, 0.0f, fake_share, false,", "loss(judged_.encoded, 1.0f, fake_share, false,",
          "*Golden*:*Bigan*", TRAINING),
@@ -116,6 +118,9 @@ HOST_FAULTS = [
          "    detector.impl_->options.seed += Fleet::pooled_seed_distance;\n", "", "Fleet.*", METHODS),
     host("fleet: parts of another fit are taken up", "host/fleet/checkpoint.hpp",
          "found->second != fingerprint_", "found->second.empty()", "FleetCheckpoint.*", METHODS, (FLEET,)),
+    host("fleet: checkpoints hash the names of today", "host/options/options.cpp",
+         "return option.former.empty() ? option.info.name : option.former;", "return option.info.name;",
+         "FleetCheckpoint.*", METHODS),
     # ---- model files, checkpoints
     host("model file: tensors may overlap", HEADER, "if (entry.begin != position)", "if (entry.begin > position)", "*",
          MODEL_FILE),
