@@ -46,7 +46,7 @@ def main():
     methods = re.search(r"^\| `method` \| .*? \| (.*?) \| ", table, flags=re.M)[1].split("\\|")
     for path in ("README.md", "docs/methods.md"):
         text = (ROOT / path).read_text()
-        missing = [method for method in methods if f"`{method}`" not in text]
+        missing = [method for method in methods if not re.search(rf"`(--method )?{method}`", text)]
         if missing:
             raise SystemExit(f"{path} does not name the methods {', '.join(missing)}")
     stale = []
