@@ -183,7 +183,8 @@ TEST(FleetCheckpoint, HashesTheNamesThatOptionsHadFirst) {
 TEST(FleetCheckpoint, OfFormerNamesIsTakenUp) {
   const TemporaryDirectory directory;
   const FleetRows training = fleet_rows(fleet_sizes, 1);
-  const std::string bytes = saved(fitted_fleet(training), directory.file("whole"));
+  const Fleet whole = fitted_fleet(training);
+  const std::string bytes = saved(whole, directory.file("whole"));
   StoppedFit stop(directory.file("checkpoint"), 401);  // the pooled model is done
   Fleet stopped(test_device(2), quick_options());
   EXPECT_THROW(stopped.fit(training.rows.view(), training.groups, stop.control), Error);
@@ -205,7 +206,7 @@ TEST(FleetCheckpoint, OfFormerNamesIsTakenUp) {
   fingerprint.add(static_cast<std::uint64_t>(training.rows.columns));
   fingerprint.add(static_cast<std::uint64_t>(FleetOptions{}.pooled_rows));
   for (int c = 0; c < training.rows.columns; ++c) fingerprint.add(std::to_string(c));
-  for (const FleetGroup& group : fitted_fleet(training).groups()) {
+  for (const FleetGroup& group : whole.groups()) {
     if (!group.own_model) continue;
     fingerprint.add(group.name);
     for (std::size_t r = 0; r < training.groups.size(); ++r) {
