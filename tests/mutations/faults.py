@@ -235,8 +235,8 @@ FAULTS = [
           "[&] { const std::size_t before = device.memory().bytes; const auto one = definition.step(device.make_context(), "
           "options, networks, rows, 1); return device.memory().bytes - before; }()",
           "DeviceMemoryOfTheCaller.OfOtherThreads*", (), EMULATOR),
-    Fault("host side: rows on their way take the place of those before", "host/methods/score_stream.cpp",
+    Fault("host side: rows on their way take the place of those before", "host/detector/score_stream.cpp",
           "  backend_.wait(upload_.stream(), stage.consumed);\n", "", "Submit.TakesAny*", (), EMULATOR),
-    Fault("host side: scores are waited for before the call returns", "host/methods/score_stream.cpp",
+    Fault("host side: scores are waited for before the call returns", "host/detector/score_stream.cpp",
           "if (manner.waits) context.synchronize();", "context.synchronize();", "Submit.Returns*", (), EMULATOR),
 ]
