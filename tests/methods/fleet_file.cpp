@@ -202,8 +202,8 @@ TEST(FleetCheckpoint, OfFormerNamesIsTakenUp) {
   Fingerprint fingerprint;  // as that version made it
   fingerprint.add(options.dump());
   fingerprint.add(training.rows.view());
-  fingerprint.add(std::uint64_t{training.rows.columns});
-  fingerprint.add(std::uint64_t{FleetOptions{}.pooled_rows});
+  fingerprint.add(static_cast<std::uint64_t>(training.rows.columns));
+  fingerprint.add(static_cast<std::uint64_t>(FleetOptions{}.pooled_rows));
   for (int c = 0; c < training.rows.columns; ++c) fingerprint.add(std::to_string(c));
   for (const FleetGroup& group : fitted_fleet(training).groups()) {
     if (!group.own_model) continue;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cugad/error.hpp"
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/training/gan_step.hpp"
