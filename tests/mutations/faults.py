@@ -23,6 +23,7 @@ def ops(*names):
 
 DENSE = "kernels/dense/"
 FORWARD, BACKWARD = DENSE + "dense_forward.cu", DENSE + "dense_backward.cu"
+JOINED, CHAIN, LAUNCHES = "kernels/joined/", "kernels/joined/row_chain.cu", "Launches.*:JoinedViews.*"
 SEARCH = "kernels/latent_search/"
 GENERAL, LAYERS = SEARCH + "search_general.cu", SEARCH + "search_layers.cu"
 NEAREST = "kernels/nearest_rows/nearest_rows.cu"
@@ -34,6 +35,23 @@ CUDA_BACKEND, CONTEXT = "host/backend/cuda_backend.cpp", "host/backend/primary_c
 DISCRIMINATION = "kernels/minibatch_discrimination/minibatch_discrimination.cu"
 
 FAULTS = [
+    # ---- ops in one launch
+    Fault("barrier between the ops of a chain dropped", CHAIN,
+          "    __syncthreads();  // the next op reads what this one wrote\n", "", LAUNCHES, program=EMULATOR),
+    Fault("barrier between dH and dX dropped", CHAIN,
+          "    });\n    __syncthreads();\n  }\n  if (op.other", "    });\n  }\n  if (op.other", LAUNCHES, program=EMULATOR),
+    Fault("chain: does not wait for earlier work", CHAIN,
+          "  device::wait_for_earlier_work();\n", "", LAUNCHES, program=EMULATOR),
+    Fault("chain: rows of an op begin where the block does", CHAIN, "from - op.first, to - from}", "0, to - from}", LAUNCHES, program=EMULATOR),
+    Fault("chain: normal numbers of the pair's other half", CHAIN, "element % 4 >= 2", "element % 4 < 2", LAUNCHES,
+          program=EMULATOR),
+    Fault("joined: an op overwrites what waiting weight gradients read", JOINED + "joined_ops.cu",
+          "      meet(waiting.touched_by_weights, touched)) {\n    issue();\n    place = 0;", "      false) {\n    issue();\n    place = 0;",
+          LAUNCHES, program=EMULATOR),
+    Fault("joined: an op joins whatever rows it shares", JOINED + "views.hpp", "const std::int64_t shift = here ? rows : rows + 1;",
+          "const std::int64_t shift = 0;", LAUNCHES, (JOINED + "joined_ops.cu",), program=EMULATOR),
+    Fault("joined weights: tiles of the layer before", JOINED + "weight_batch.cu", "blockIdx.x >= batch.first_block[layer + 1]",
+          "blockIdx.x > batch.first_block[layer + 1]", LAUNCHES, program=EMULATOR),
     # ---- barriers and waits
     Fault("barrier between panels dropped", DENSE + "tile_product.cuh",
           "    __syncthreads();  // this panel has landed for all threads, and all are done with the one before\n", "",
@@ -123,8 +141,8 @@ FAULTS = [
           ops("fill_normal", "fill_uniform"), (FILL,)),
     Fault("Philox: stride of the step counter ignored", "kernels/device/philox.cuh",
           "key.step_stride * *key.step_counter", "*key.step_counter", ops("fill_normal", "fill_uniform"), (FILL,)),
-    Fault("Philox: next block of four not taken", FORWARD, "first_word / 4 + 1);", "first_word / 4);",
-          ops("dense_forward")),
+    Fault("Philox: next block of four not taken", DENSE + "forward_ending.cuh", "first_word / 4 + 1);",
+          "first_word / 4);", ops("dense_forward"), (FORWARD,)),
     Fault("Philox: blocks of two rows overlap", "kernels/rows/fence_rows.cu", "r * (1 + quads);", "r * quads;",
           ops("fence_rows")),
     # ---- missing values, ties
