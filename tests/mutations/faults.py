@@ -25,6 +25,7 @@ DENSE = "kernels/dense/"
 FORWARD, BACKWARD = DENSE + "dense_forward.cu", DENSE + "dense_backward.cu"
 JOINED, CHAIN, LAUNCHES = "kernels/joined/", "kernels/joined/row_chain.cu", "Launches.*:JoinedViews.*"
 SEARCH = "kernels/latent_search/"
+SCORE = "kernels/score/"
 GENERAL, LAYERS = SEARCH + "search_general.cu", SEARCH + "search_layers.cu"
 NEAREST = "kernels/nearest_rows/nearest_rows.cu"
 FILL = "kernels/random/fill.cu"
@@ -217,6 +218,25 @@ FAULTS = [
     Fault("resident search: a team reads before all have written", SEARCH + "resident_team.cuh",
           "copy(slot(block(i)).pairs, own[i]);\n      meet();\n", "copy(slot(block(i)).pairs, own[i]);\n",
           "resident_search.rows_and*:resident_search.bfloat16*", (SEARCH + "resident_search.cu",), EMULATOR),
+    Fault("resident search: a panel is read before it has landed", SEARCH + "weight_stream.cuh",
+          "    finish();\n    __syncthreads();\n", "    __syncthreads();\n", "search_paths.weights*",
+          (SEARCH + "resident_search.cu",)),
+    Fault("resident search: a panel is overwritten while others read it", SEARCH + "weight_stream.cuh",
+          "    finish();\n    __syncthreads();\n", "    finish();\n", "search_paths.weights*",
+          (SEARCH + "resident_search.cu",)),
+    Fault("resident search: panels of the first model for all", SEARCH + "weight_stream.cuh",
+          "model_ = static_cast<int>(model);", "model_ = 0;", "search_paths.weights*", (SEARCH + "resident_search.cu",)),
+    Fault("resident search: the generator's panel left out after a step", SEARCH + "resident_tile.cuh",
+          "stream_.open_part(part, generator_panel)", "stream_.open_part(part, feature_panel)", "search_paths.weights*",
+          (SEARCH + "resident_search.cu",)),
+    Fault("resident score: missing cells are 0 for the discriminator", SCORE + "score_tile.cuh",
+          "if (is_filled && has_missing_) instead", "if (false) instead", "reconstruction_score.rounded*", (SCORE + "resident_score.cu",)),
+    Fault("resident score: the logit lacks its bias", SCORE + "score_tile.cuh",
+          "discrimination + shared_.logit[N::d3]", "discrimination", "reconstruction_score.rounded*",
+          (SCORE + "resident_score.cu",)),
+    Fault("resident score: biases of the first model for all", SCORE + "score_tile.cuh",
+          "load_bias(shared.bias[l], args.layer[l], model,", "load_bias(shared.bias[l], args.layer[l], 0,",
+          ops("reconstruction_score"), (SCORE + "resident_score.cu",)),
     # ---- the recorded training step
     Fault("training: replay begins one step late", "host/training/recorded_steps.cpp",
           "const auto counter = static_cast<std::uint32_t>(from);",
