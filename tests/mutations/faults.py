@@ -28,6 +28,7 @@ SEARCH = "kernels/latent_search/"
 SCORE = "kernels/score/"
 GENERAL, LAYERS = SEARCH + "search_general.cu", SEARCH + "search_layers.cu"
 NEAREST = "kernels/nearest_rows/nearest_rows.cu"
+FILTER, FILTERED = "kernels/nearest_rows/nearest_filter.cu", "nearest_filter.*"
 FILL = "kernels/random/fill.cu"
 ADAM = "kernels/adam/adam.cu"
 BATCH_NORM = "kernels/batch_norm/"
@@ -70,6 +71,10 @@ FAULTS = [
           "      __syncthreads();\n      if (*missing", "      if (*missing", ops("nearest_rows"), (NEAREST,)),
     Fault("barrier of a warp dropped", "kernels/nearest_rows/selection.cuh",
           "  __syncwarp();\n  const int count", "  const int count", ops("nearest_rows"), (NEAREST,)),
+    Fault("filter: barrier before rows that wait are read dropped", FILTER,
+          "        __syncthreads();  // all that waits is there\n", "", FILTERED),
+    Fault("filter: barrier before panels are loaded again dropped", FILTER,
+          "      __syncthreads();  // limits are there, and the panels are free\n", "", FILTERED),
     Fault("barrier of the block's sum dropped", "kernels/device/reduce.cuh",
           "  __syncthreads();\n  T sum", "  T sum", ops("sigmoid_cross_entropy"),
           ("kernels/sigmoid_cross_entropy/sigmoid_cross_entropy.cu",)),
@@ -162,6 +167,17 @@ FAULTS = [
           ops("latent_search")),
     Fault("score: limit of a cell ignored", "kernels/score/scaled_residual.cu",
           "term > args.limit ? args.limit : term", "term > args.limit ? term : term", ops("reconstruction_score")),
+    Fault("filter: rounding to tf32 forgotten", FILTER, "1.0f - (0x1p-10f + (columns + 8.0f) * 0x1p-20f)", "1.0f",
+          FILTERED),
+    Fault("filter: first limit of rows of zeros too high", FILTER, " - 4.0f * filter_.above_zero", "", FILTERED),
+    Fault("filter: rows beyond the room forgotten", FILTER, "const bool fits = now <= room;", "const bool fits = true;",
+          FILTERED),
+    Fault("filter: rows offered twice", FILTER, "fits ? now : queries_.before[q]", "fits ? now : room", FILTERED),
+    Fault("filter: norms may overflow", FILTER, "sum < 1e37f ? norm", "sum == sum ? norm", FILTERED),
+    Fault("filter: missing cells counted", FILTER, "int{cell == cell} | int{!skip_missing}", "skip_missing | true",
+          FILTERED),
+    Fault("filter: ends a search that is near", FILTER, "if (distance == 0.0f)", "if (distance <= 1.0f)", FILTERED),
+    Fault("filter: nobody answers what it gave up", FILTER, "= gives_up ? 1 : 0", "= 0", FILTERED),
     Fault("nearest rows: the later of equals wins", NEAREST,
           "best[i] = key < best[i] ? key : best[i];", "best[i] = key >> 32 <= best[i] >> 32 ? key : best[i];",
           ops("nearest_rows")),
