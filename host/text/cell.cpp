@@ -1,6 +1,5 @@
 #include "host/text/cell.hpp"
 
-#include <fast_float/fast_float.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 
 namespace cugad {
 namespace {
@@ -28,6 +28,26 @@ bool is_infinity(std::string_view unsigned_text) {
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter; });
   return lower == "inf" || lower == "infinity";
+}
+
+/// A number's digits without a sign. Whether one that no double holds is too large or too small is in the place of its
+/// first digit: infinity or 0, as C has it. False: some letter is no part of the number.
+bool parse_digits(std::string_view text, double& number) {
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(text.data(), end, number);
+  if (last != end || error == std::errc::invalid_argument) return false;
+  if (error != std::errc::result_out_of_range) return true;
+  const std::size_t mark = std::min(text.find_first_of("eE"), text.size());
+  const std::size_t point = std::min(text.find('.'), mark), first = text.find_first_of("123456789");
+  const std::string_view power = text.substr(std::min(mark + 1, text.size()));
+  std::int64_t exponent = 0;
+  const std::size_t plus = power.starts_with('+') ? 1 : 0;
+  const auto parsed = std::from_chars(power.data() + plus, power.data() + power.size(), exponent);
+  const bool is_large = parsed.ec == std::errc::result_out_of_range
+                            ? !power.starts_with('-')
+                            : exponent > static_cast<std::int64_t>(first) - static_cast<std::int64_t>(point);
+  number = is_large ? std::numeric_limits<double>::infinity() : 0.0;
+  return true;
 }
 
 /// Most cells of most tables are short unsigned integers.
@@ -54,10 +74,7 @@ CellKind parse_cell(std::string_view text, double& number) {
   const std::size_t sign = text.front() == '-' || text.front() == '+' ? 1 : is_negative ? minus_sign.size() : 0;
   const std::string_view unsigned_text = text.substr(sign);
   if (!unsigned_text.empty() && (is_digit(unsigned_text.front()) || unsigned_text.front() == '.')) {
-    const char* end = unsigned_text.data() + unsigned_text.size();
-    const auto result = fast_float::from_chars(unsigned_text.data(), end, number);
-    // Out of range leaves 0 or infinity, as C does.
-    if (result.ptr != end || result.ec == std::errc::invalid_argument) return CellKind::text;
+    if (!parse_digits(unsigned_text, number)) return CellKind::text;
     if (is_negative) number = -number;
     return std::isfinite(number) ? CellKind::number : CellKind::infinite;
   }
