@@ -23,7 +23,6 @@ TEST(Sogaal, TheSecondPhaseMovesTheDiscriminatorAlone) {
   EXPECT_FALSE(same_bits(network_of(*whole, Role::discriminator), network_of(*gan, Role::discriminator)));
   EXPECT_EQ(whole->telemetry()[0].generator_gradient, 0.0f);
   EXPECT_GT(whole->telemetry()[0].discriminator_gradient, 0.0f);
-  EXPECT_LT(whole->telemetry()[0].discriminator_loss, gan->telemetry()[0].discriminator_loss);
 }
 
 TEST(Sogaal, IsResumedInEitherPhase) { expect_resumable(sogaal_options(), training_rows(), {100, 200}); }
