@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "host/methods/gan_networks.hpp"
 #include "host/training/gan_step.hpp"
 
@@ -6,9 +8,16 @@
 namespace cugad {
 namespace {
 
+/// Phase two is twice as long as phase one, as in the authors' code.
+constexpr std::int64_t phases = 3;
+
 class SogaalStep : public GanStep {
  public:
-  using GanStep::GanStep;
+  SogaalStep(Context context, const DetectorOptions& options, const MethodNetworks& networks, const TrainingRows& rows,
+             std::int64_t models)
+      : GanStep(std::move(context), options, networks, rows, models) {
+    options_.decay_steps *= phases;  // or D would hardly learn in phase two
+  }
 
   void step(std::int64_t t, bool report) override {
     if (t < options_.steps) return GanStep::step(t, report);
@@ -47,7 +56,7 @@ extern constinit const MethodDefinition sogaal_definition{
     .step = make_step<SogaalStep>,
     .scores = {ScoreRule::discriminator, ScoreRule::bank, ScoreRule::search},
     .options = gan_options,
-    .steps = [](const DetectorOptions& o) { return 3 * o.steps; },  // as the authors' code
+    .steps = [](const DetectorOptions& o) { return phases * o.steps; },
     .stops_by_coverage = true,
 };
 
