@@ -228,7 +228,7 @@ class ResidentTile {
     const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
       float sum[round / 8][4];
       start_round(sum, shared_.d1_bias, b);
-      reduce_round<Element, typename N::D1, false>(sum, g, shared_.d1, first, round * b % N::d1_part);
+      reduce_round<Element, typename N::D1, false>(sum, g, shared_.d1, first, N::in_part(round * b));
       shared_.mask[i * resident_threads(team) + threadIdx.x] =
           static_cast<typename ResidentShared<Element, N, team>::Mask>(
               Rounds::activate_round(sum, args_.layer[3].slope));
@@ -318,7 +318,7 @@ class ResidentTile {
     const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
       const unsigned bits = shared_.mask[i * resident_threads(team) + threadIdx.x];
       float sum[round / 8][4] = {};
-      reduce_round<Element, typename N::D2, true>(sum, d2_gradient, shared_.d2, second, round * b % N::d1_part);
+      reduce_round<Element, typename N::D2, true>(sum, d2_gradient, shared_.d2, second, N::in_part(round * b));
       Rounds::derive_round(sum, args_.layer[3].slope, bits);
       Rounds::pack(a, sum);
     };
