@@ -8,23 +8,17 @@ namespace cugad::cuda {
 template <class Element, class N, int team>
 __device__ void load_networks(const ResidentShared<Element, N, team>& shared, const ResidentArguments& args,
                               std::int64_t model) {
-  constexpr int threads = resident_threads(team);
-  const ResidentLayer* layer = args.layer;
-  round_weights<Element, threads>(shared.g1, layer[0], model, N::G1::out, N::G1::in);
-  round_weights<Element, threads>(shared.g2, layer[1], model, N::G2::out, N::G2::in);
-  if constexpr (!N::streamed) {
-    round_weights<Element, threads>(shared.g3, layer[2], model, N::G3::out, N::G3::in);
-    round_weights<Element, threads>(shared.d1, layer[3], model, N::D1::out, N::D1::in);
-    round_weights<Element, threads>(shared.d2, layer[4], model, N::D2::out, N::D2::in);
-    round_weights<Element, threads>(shared.d3, layer[5], model, N::D3::out, N::D3::in);
-  }
-  load_bias(shared.g1_bias, layer[0], model, N::g1);
-  load_bias(shared.g2_bias, layer[1], model, N::g2);
-  load_bias(shared.g3_bias, layer[2], model, N::columns);
-  load_bias(shared.d1_bias, layer[3], model, N::d1);
-  load_bias(shared.d2_bias, layer[4], model, N::d2);
-  load_bias(shared.d3_bias, layer[5], model, N::d3);
-  load_logit(shared.logit, args.logit, model, N::d3);
+  const auto load = [&](typename Element::Word* weight, float4* bias, int layer, int out, int in) {
+    load_padded<Element>(weight, bias, args.layer[layer], model, out, in);
+  };
+  load(shared.g1, shared.g1_bias, 0, N::g1, N::latent);
+  load(shared.g2, shared.g2_bias, 1, N::g2, N::g1);
+  // Null where weights stream.
+  load(N::streamed ? nullptr : shared.g3, shared.g3_bias, 2, N::columns, N::g2);
+  load(N::streamed ? nullptr : shared.d1, shared.d1_bias, 3, N::d1, N::columns);
+  load(N::streamed ? nullptr : shared.d2, shared.d2_bias, 4, N::d2, N::d1);
+  load(N::streamed ? nullptr : shared.d3, shared.d3_bias, 5, N::d3, N::d2);
+  load_logit(shared.logit, args.logit, model, N::d3, resident_threads(team));
 }
 
 /// Whether a chip that runs this machine code may come here: 8.x and 12.x have too little shared memory for both

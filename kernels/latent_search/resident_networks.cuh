@@ -23,6 +23,7 @@ struct ResidentNetworks {
   using Streamed = ResidentNetworks<latent, g1, g2, columns, d1, d2, d3, true>;
   /// Units of D's first layer that stand in shared memory at a time, with their columns of the second.
   static constexpr int d1_part = streamed ? 64 : d1, parts = d1 / d1_part;
+  static constexpr int in_part(int unit) { return streamed ? unit % d1_part : unit; }
   static_assert(g1 <= 128 && g2 <= 128 && d2 <= 128, "masks of a row's hidden layers are at most 64 bits per lane");
   using G1 = ResidentMatrix<g1, latent>;
   using G2 = ResidentMatrix<g2, g1>;
@@ -107,41 +108,39 @@ struct ResidentShared {
   }
 };
 
-/// Rounds a part [out, in] of a layer of one model, which begins at (first_row, first_column), into a ResidentMatrix.
-/// One function for all widths: code matters more than the few instructions of computed strides.
-template <class Element, int threads>
-__device__ __noinline__ void round_weights(typename Element::Word* weight, const ResidentLayer& layer,
-                                           std::int64_t model, int out, int in, int first_row = 0,
-                                           int first_column = 0) {
+/// Rounds a part [out, in] of a layer of one model, which begins at (first_row, first_column), into a ResidentMatrix,
+/// and copies its biases; either destination may be null. One function for all widths: code matters more than the few
+/// instructions of computed strides.
+template <class Element>
+__device__ __noinline__ void load_padded(typename Element::Word* weight, float4* bias, const ResidentLayer& layer,
+                                         std::int64_t model, int out, int in, int first_row = 0, int first_column = 0) {
   const float* from = layer.weight + model * layer.model_stride;
+  const float* bias_from = layer.bias + model * layer.model_stride;
   const bool identity = layer.weight == nullptr;
+  const int threads = static_cast<int>(blockDim.x);
   const auto value = [&](int part_row, int part_column) {
     const int row = first_row + part_row, column = first_column + part_column;
     if (identity) return row == column ? 1.0f : 0.0f;
     return row < layer.out && column < layer.in ? from[row * layer.in + column] : 0.0f;
   };
   const device::PanelLayout layout{out, in};
-  const int pairs = in / 2;
+  const int pairs = in / 2, count = weight != nullptr ? out * pairs : 0;
 #pragma unroll 4
-  for (int i = static_cast<int>(threadIdx.x); i < out * pairs; i += threads) {
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += threads) {
     const int row = i / pairs, column = i % pairs * 2;
     Element::store(weight + layout.offset(row, column), value(row, column), value(row, column + 1));
   }
-}
-
-/// The biases of a layer of `out` units of one model.
-static __device__ __noinline__ void load_bias(float4* bias, const ResidentLayer& layer, std::int64_t model, int out) {
-  const float* bias_from = layer.bias + model * layer.model_stride;
-  const auto bias_of = [&](int row) { return layer.weight != nullptr && row < layer.out ? bias_from[row] : 0.0f; };
-  for (int i = static_cast<int>(threadIdx.x); i < out / 2; i += static_cast<int>(blockDim.x)) {
+  if (bias == nullptr) return;
+  const auto bias_of = [&](int row) { return !identity && row < layer.out ? bias_from[row] : 0.0f; };
+  for (int i = static_cast<int>(threadIdx.x); i < out / 2; i += threads) {
     const float low = bias_of(2 * i), high = bias_of(2 * i + 1);
     bias[i] = make_float4(low, high, low, high);
   }
 }
 
-/// The row of the logit layer, for `in` features, then its bias; zeros where there is none.
-inline __device__ void load_logit(float* to, const ResidentLayer& logit, std::int64_t model, int in) {
-  for (int i = static_cast<int>(threadIdx.x); i < in; i += static_cast<int>(blockDim.x))
+/// The row of the logit layer, for `in` features, then its bias; zeros where there is none. By `threads` threads.
+inline __device__ void load_logit(float* to, const ResidentLayer& logit, std::int64_t model, int in, int threads) {
+  for (int i = static_cast<int>(threadIdx.x); i < in; i += threads)
     to[i] = i < logit.in ? logit.weight[model * logit.model_stride + i] : 0.0f;
   if (threadIdx.x == 0) to[in] = logit.weight != nullptr ? logit.bias[model * logit.model_stride] : 0.0f;
 }

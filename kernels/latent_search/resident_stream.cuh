@@ -57,9 +57,7 @@ __global__ void __launch_bounds__(resident_threads(1))
     resident_panels_kernel(const __grid_constant__ ResidentArguments args) {
   using Word = typename Element::Word;
   const auto round = [](Word* to, const ResidentLayer& layer, std::int64_t model, int out, int in, int row,
-                        int column) {
-    round_weights<Element, resident_threads(1)>(to, layer, model, out, in, row, column);
-  };
+                        int column) { load_padded<Element>(to, nullptr, layer, model, out, in, row, column); };
   const int panel = static_cast<int>(blockIdx.x), first = (panel - first_part_panel) * N::d1_part;
   for (std::int64_t model = blockIdx.z; model < args.z.models; model += gridDim.z) {
     Word* to = static_cast<Word*>(args.panels) + (model * resident_panels<N> + panel) * N::panel_words;

@@ -88,9 +88,7 @@ class ResidentTeam {
     constexpr int turns = rounds / parts / size;  // of a part
     static_assert(rounds % (parts * size) == 0 && (alone || round == 16));
     meet();  // what was exchanged before has been read
-#pragma unroll 1
-    for (int part = 0; part < parts; ++part) {
-      open(part);
+    const auto pass = [&](int part) {
 #pragma unroll 1
       for (int turn = 0; turn < turns; ++turn) {
         const int i = part * turns + turn;
@@ -111,6 +109,16 @@ class ResidentTeam {
                                                     size);
           }
         }
+      }
+    };
+    if constexpr (parts == 1) {
+      open(0);
+      pass(0);  // a loop of one turn would cost its instructions
+    } else {
+#pragma unroll 1
+      for (int part = 0; part < parts; ++part) {
+        open(part);
+        pass(part);
       }
     }
   }

@@ -178,11 +178,11 @@ class ResidentTile {
       sum = add_distance(add_distance(sum, x.x, g.x), x.y, g.y);
     }
     sum = resident::quad_sum(sum);
-    return args_.residual_distance == Distance::l2 ? sqrtf(sum) : sum;
+    return general && args_.residual_distance == Distance::l2 ? sqrtf(sum) : sum;
   }
   __device__ __forceinline__ float add_distance(float sum, float x, float g) const {
     if (x != x) return sum;
-    return args_.residual_distance == Distance::l1 ? sum + fabsf(g - x) : multiply_add(g - x, g - x, sum);
+    return !general || args_.residual_distance == Distance::l1 ? sum + fabsf(g - x) : multiply_add(g - x, g - x, sum);
   }
 
   /// The discriminator's second layer for G(z). The query's features are found by the same code: before the first step,
@@ -228,7 +228,7 @@ class ResidentTile {
     const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
       float sum[round / 8][4];
       start_round(sum, shared_.d1_bias, b);
-      reduce_round<Element, typename N::D1, false>(sum, g, shared_.d1, first, round * b % N::d1_part);
+      reduce_round<Element, typename N::D1, false>(sum, g, shared_.d1, first, N::in_part(round * b));
       shared_.mask[i * resident_threads(team) + threadIdx.x] =
           static_cast<typename ResidentShared<Element, N, team>::Mask>(
               Rounds::activate_round(sum, args_.layer[3].slope));
@@ -280,7 +280,7 @@ class ResidentTile {
     for (int i = 0; i < 4; ++i) {
       const float delta = f[i] - component(wanted, i);
       float& sum = feature_sum_[i / 2];
-      sum = args_.feature_distance == Distance::l1 ? sum + fabsf(delta) : multiply_add(delta, delta, sum);
+      sum = !general || args_.feature_distance == Distance::l1 ? sum + fabsf(delta) : multiply_add(delta, delta, sum);
       if (general) {
         logit_[i / 2] = multiply_add(f[i], shared_.logit[8 * tile + 2 * member_ + i % 2], logit_[i / 2]);
       }
@@ -318,7 +318,7 @@ class ResidentTile {
     const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
       const unsigned bits = shared_.mask[i * resident_threads(team) + threadIdx.x];
       float sum[round / 8][4] = {};
-      reduce_round<Element, typename N::D2, true>(sum, d2_gradient, shared_.d2, second, round * b % N::d1_part);
+      reduce_round<Element, typename N::D2, true>(sum, d2_gradient, shared_.d2, second, N::in_part(round * b));
       Rounds::derive_round(sum, args_.layer[3].slope, bits);
       Rounds::pack(a, sum);
     };

@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(score_threads) score_panels_kernel(const __gri
   for (std::int64_t model = blockIdx.z; model < args.x.models; model += gridDim.z) {
     Word* to = static_cast<Word*>(args.panels) + (model * score_panels<N> + panel) * N::panel_words;
     const auto round = [&](int layer, int out, int in, int row = 0, int column = 0) {
-      round_weights<Element, score_threads>(to, args.layer[layer], model, out, in, row, column);
+      load_padded<Element>(to, nullptr, args.layer[layer], model, out, in, row, column);
       to += out * in;
     };
     switch (panel) {

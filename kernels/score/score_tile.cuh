@@ -423,8 +423,9 @@ __global__ void __launch_bounds__(score_threads, 1) resident_score_kernel(const 
       stream.finish();
       __syncthreads();
 #pragma unroll
-      for (int l = 0; l < score_layers; ++l) load_bias(shared.bias[l], args.layer[l], model, score_width<N>(l));
-      load_logit(shared.logit, args.logit, model, N::d3);
+      for (int l = 0; l < score_layers; ++l)
+        load_padded<Element>(nullptr, shared.bias[l], args.layer[l], model, score_width<N>(l), 1);
+      load_logit(shared.logit, args.logit, model, N::d3, static_cast<int>(blockDim.x));
       stream.begin(model, Tile::first_panel(args));
     }
     Tile(args, shared, stream, tile).score();

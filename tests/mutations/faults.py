@@ -251,7 +251,7 @@ FAULTS = [
           "discrimination + shared_.logit[N::d3]", "discrimination", "reconstruction_score.rounded*",
           (SCORE + "resident_score.cu",)),
     Fault("resident score: biases of the first model for all", SCORE + "score_tile.cuh",
-          "load_bias(shared.bias[l], args.layer[l], model,", "load_bias(shared.bias[l], args.layer[l], 0,",
+          "shared.bias[l], args.layer[l], model,", "shared.bias[l], args.layer[l], 0,",
           ops("reconstruction_score"), (SCORE + "resident_score.cu",)),
     # ---- the recorded training step
     Fault("training: replay begins one step late", "host/training/recorded_steps.cpp",
