@@ -44,6 +44,7 @@ template <class Tile>
 __device__ inline void run_forward(const RowOp& op, const Share& share, float* shared) {
 #pragma unroll 1
   for (int column = 0; column < op.out; column += Tile::columns) {
+    if (column > 0) __syncthreads();  // the memory of the tile before is used again
     const int columns = existing(op.out - column, Tile::columns);
     Tile tile;
     NoObserver nothing;
@@ -59,7 +60,6 @@ __device__ inline void run_forward(const RowOp& op, const Share& share, float* s
       finish_units<1>(op.ending, share.model, static_cast<std::uint64_t>(row * op.out + unit), h,
                       op.output.row(share.model, row) + unit, count, sums);
     });
-    __syncthreads();  // the tile's memory is used again
   }
 }
 
@@ -77,6 +77,7 @@ __device__ inline void run_backward(const RowOp& op, const Share& share, float* 
   if (op.other.data == nullptr) return;
 #pragma unroll 1
   for (int column = 0; column < op.in; column += WideTile::columns) {
+    if (column > 0) __syncthreads();  // the memory of the tile before is used again
     const int columns = existing(op.in - column, WideTile::columns);
     WideTile tile;
     NoObserver nothing;
@@ -89,7 +90,6 @@ __device__ inline void run_backward(const RowOp& op, const Share& share, float* 
     hand_out<1, WideTile>(shared, share.count, columns, [&](int r, int c, int, const float* sums) {
       op.other.row(share.model, share.first + r)[column + c] = *sums;
     });
-    __syncthreads();  // the tile's memory is used again
   }
 }
 

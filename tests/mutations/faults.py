@@ -23,7 +23,7 @@ def ops(*names):
 
 DENSE = "kernels/dense/"
 FORWARD, BACKWARD = DENSE + "dense_forward.cu", DENSE + "dense_backward.cu"
-JOINED, CHAIN, LAUNCHES = "kernels/joined/", "kernels/joined/row_chain.cu", "Launches.*:JoinedViews.*"
+JOINED, CHAIN, LAUNCHES = "kernels/joined/", "kernels/joined/row_chain.cu", "Launches.Joined*"
 SEARCH = "kernels/latent_search/"
 SCORE = "kernels/score/"
 GENERAL, LAYERS = SEARCH + "search_general.cu", SEARCH + "search_layers.cu"
