@@ -56,7 +56,7 @@ struct Strip {
     if (column < columns) {
       constexpr int rows_at_once = block_threads / block_columns;
       static_assert(tile_rows % rows_at_once == 0);
-#pragma unroll
+#pragma unroll 4
       for (int i = 0; i < tile_rows / rows_at_once; ++i) {
         const int r = static_cast<int>(threadIdx.x) / block_columns + i * rows_at_once;
         const std::int64_t row = tile * tile_rows + r;

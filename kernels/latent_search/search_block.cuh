@@ -162,8 +162,9 @@ class SearchBlock {
     __syncthreads();
     if (residual_norm || feature_norm) {
       for_row_pairs([&](int row, bool there) {
-        if (residual_norm) store_scale(row, there, 0, residual(row), 1.0f - search_.lambda);
-        if (feature_norm) store_scale(row, there, args_.shape.rows, feature_distance(row), search_.lambda);
+        if (residual_norm) store_scale(row, there, 0, residual(row, Distance::l2), 1.0f - search_.lambda);
+        if (feature_norm)
+          store_scale(row, there, args_.shape.rows, feature_distance(row, Distance::l2), search_.lambda);
       });
       __syncthreads();
     }
@@ -181,13 +182,13 @@ class SearchBlock {
     }
   }
 
-  __device__ float residual(int row) const {
-    return half_warp_distance(search_.residual_distance, memory_.x + row * args_.query_stride,
-                              last_generated() + row * last_stride(), columns());
+  __device__ float residual(int row, Distance metric) const {
+    return half_warp_distance(metric, memory_.x + row * args_.query_stride, last_generated() + row * last_stride(),
+                              columns());
   }
-  __device__ float feature_distance(int row) const {
+  __device__ float feature_distance(int row, Distance metric) const {
     const int last = args_.layers.features - 1;
-    return half_warp_distance(feature_metric(search_.discrimination_kind), memory_.wanted + row * args_.wanted_stride,
+    return half_warp_distance(metric, memory_.wanted + row * args_.wanted_stride,
                               judged(last) + row * args_.judged[last].stride, feature_columns());
   }
   __device__ void store_scale(int row, bool there, int offset, float distance, float factor) const {
@@ -215,8 +216,9 @@ class SearchBlock {
 
   __device__ void store_losses() const {
     for_row_pairs([&](int row, bool there) {
-      const float distance = residual(row);
-      float discrimination = args_.layers.features > 0 ? feature_distance(row) : 0.0f;
+      const Distance metric = feature_metric(search_.discrimination_kind);
+      const float distance = residual(row, search_.residual_distance);
+      float discrimination = args_.layers.features > 0 ? feature_distance(row, metric) : 0.0f;
       if (!there || row >= rows_.count() || threadIdx.x % 16 != 0) return;
       float logit = 0.0f, square = 0.0f;
       if (uses_logit(search_)) {

@@ -78,8 +78,11 @@ struct DistanceTile {
     const int column = static_cast<int>(threadIdx.x) % tile_columns;
     if (column >= columns) return false;
     bool missing_cell = false;
+    constexpr int rows_at_once = tile_threads / tile_columns;
+    static_assert(COUNT % rows_at_once == 0);
 #pragma unroll 4
-    for (int r = static_cast<int>(threadIdx.x) / tile_columns; r < COUNT; r += tile_threads / tile_columns) {
+    for (int i = 0; i < COUNT / rows_at_once; ++i) {
+      const int r = static_cast<int>(threadIdx.x) / tile_columns + i * rows_at_once;
       const std::int64_t row = first_row + r;
       const float value = row < from.rows ? from.row(row)[first_column + column] : 0.0f;
       missing_cell |= value != value;

@@ -17,18 +17,18 @@ struct ResidualArguments {
   float limit, lambda;
 };
 
-/// What a cell adds to the residual before it is squared; scale may be null.
+/// What a cell adds to the residual before it is squared.
 __device__ float term_of(const ResidualArguments& args, float x, float generated, const float* scale, int column) {
   if (x != x) return 0.0f;
   float term = fabsf(generated - x);
-  if (scale != nullptr) term = term * scale[column];
+  if (args.column_scale) term = term * scale[column];
   return args.limit > 0.0f && term > args.limit ? args.limit : term;
 }
 
 __device__ float residual_of(const ResidualArguments& args, std::int64_t model, std::int64_t row) {
   const float* x = args.x.model(model).row(row);
   const float* generated = args.reconstruction.model(model).row(row);
-  const float* scale = args.column_scale ? args.column_scale.model(model).row(0) : nullptr;
+  const float* scale = args.column_scale.model(model).data;  // null where columns have none
   float partial = 0.0f;
   for (int c = static_cast<int>(threadIdx.x) % partials; c < static_cast<int>(args.x.columns); c += partials) {
     const float term = term_of(args, x[c], generated[c], scale, c);

@@ -278,7 +278,7 @@ std::vector<Case> dense_forward_cases() {
   }
   // The narrow tile and all that may come after its sums.
   for (const Activation activation : activations) {
-    for (const std::int64_t out : {3, 4}) {
+    for (const std::int64_t out : {1, 3, 4}) {
       for (const double dropout : {0.0, 0.2}) {
         Shape shape{.rows = 33,
                     .in = 129,
@@ -286,7 +286,7 @@ std::vector<Case> dense_forward_cases() {
                     .activation = activation,
                     .slope = 0.1,
                     .dropout = dropout,
-                    .layout = out == 3 ? Layout::strided : Layout::contiguous};
+                    .layout = out == 4 ? Layout::contiguous : Layout::strided};
         add(shape);
         shape.tangent = true;
         add(shape);
@@ -315,8 +315,8 @@ std::vector<Case> dense_forward_cases() {
     }
     add({.rows = 64, .in = 70, .out = 128, .precision = precision});     // whole tiles, whole vectors
     for (const Layout layout : {Layout::strided, Layout::misaligned}) {  // rows that end within a vector and a draw
-      add({.models = 2, .rows = 120, .in = 13, .out = 126, .dropout = 0.2, .layout = layout, .precision = precision});
-      add({.rows = 70, .in = 13, .out = 90, .dropout = 0.2, .layout = layout, .precision = precision});
+      add({.models = 2, .rows = 120, .in = 15, .out = 125, .dropout = 0.2, .layout = layout, .precision = precision});
+      add({.rows = 70, .in = 15, .out = 89, .dropout = 0.2, .layout = layout, .precision = precision});
     }
   }
   add_rounded_cases(cases, Precision::tf32);

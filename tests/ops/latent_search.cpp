@@ -241,8 +241,10 @@ std::vector<Case> latent_search_cases() {
     add(shape);
     shape.discrimination = Discrimination::feature_l1, shape.latent_weight = 0.0, shape.latent_clip = 0.0;
     add(shape);
-    shape.generator = {20, 64, 110};
-    shape.discriminator = {110, 128, 60, 1};
+    shape.rows = is_wide ? 8 : 9, shape.restarts = 5;
+    shape.generator = {20, 64, 128};
+    if (!is_wide) shape.generator = {20, 100, 90, 128};
+    shape.discriminator = {128, 128, 60, 1};
     shape.residual = Distance::l1, shape.discrimination = Discrimination::feature_l1, shape.prior_weight = 0.0;
     add(shape);
     shape.prior_weight = 0.05;
