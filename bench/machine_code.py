@@ -94,6 +94,7 @@ FP32_SEARCH = {"LDS.128": banks(16, (1, lambda lane: 0), (1, lambda lane: 16 * l
 DISTANCES = {"LDS.128": banks(16, (1, lambda lane: lane // 16 * 16), (1, lambda lane: lane % 16 * 16))}
 RESIDENT = {"LDS.128": banks(16, (1, lambda lane: lane % 4 * 16))}
 
+PAIRS = ("T pair-columns/s", 1e12)
 FORWARD, GENERAL = "dense/dense_forward.cu", "latent_search/search_general.cu"
 KDD = "ResidentNetworks<32 64 128 128 256 128 128 {}>"
 RESIDENT_KDD, STREAMED_KDD = KDD.format("false"), KDD.format("true")
@@ -120,7 +121,9 @@ LOOPS = {
     "score, KDD99": spec("score/resident_score.cu", "resident_score_kernel", "HMMA", outward=3, trips=(4, 4, 2, 8, 32, 16), copies=10,
                          total=3392, avoid="STG|STS", banks=RESIDENT, unit=SCORE),
     "nearest row": spec("nearest_rows/nearest_rows.cu", "nearest_row_kernel<64 false>", "FFMA", banks=DISTANCES, shared=9000,
-                        unit=("T pair-columns/s", 1e12)),
+                        unit=PAIRS),
+    "nearest rows, filter, tf32": spec("nearest_rows/nearest_filter.cu", "nearest_filter_kernel", "HMMA", outward=1, trips=(1,),
+                                       total=32, avoid=r"ATOMS|FLO|STS\.64|" + NARROW_COPY, threads=128, shared=49700, unit=PAIRS),
 }
 
 

@@ -54,7 +54,11 @@ struct Strip {
     const int column = static_cast<int>(threadIdx.x) % block_columns;
     float* to = tiles + tile % stages * (tile_rows * block_columns);
     if (column < columns) {
-      for (int r = static_cast<int>(threadIdx.x) / block_columns; r < tile_rows; r += block_threads / block_columns) {
+      constexpr int rows_at_once = block_threads / block_columns;
+      static_assert(tile_rows % rows_at_once == 0);
+#pragma unroll
+      for (int i = 0; i < tile_rows / rows_at_once; ++i) {
+        const int r = static_cast<int>(threadIdx.x) / block_columns + i * rows_at_once;
         const std::int64_t row = tile * tile_rows + r;
         if (row < x.rows) device::copy_async4(to + r * block_columns + column, x.row(row) + first + column);
       }

@@ -34,6 +34,7 @@ __device__ void choose(const ChooseArguments& args, std::int64_t model, std::int
   }
   const float* z = row_of(search.z, model, query * search.restarts + best);
   const std::int64_t latent = search.z.columns;
+#pragma unroll 1
   for (std::int64_t c = lane; c < latent; c += device::warp_lanes) {
     if (search.best_z) row_of(search.best_z, model, query)[c] = z[c];
     if (args.chosen_z != nullptr) args.chosen_z[(model * search.x.rows + query) * latent + c] = z[c];

@@ -178,11 +178,11 @@ class ResidentTile {
       sum = add_distance(add_distance(sum, x.x, g.x), x.y, g.y);
     }
     sum = resident::quad_sum(sum);
-    return args_.residual_distance == Distance::l2 ? sqrtf(sum) : sum;
+    return general && args_.residual_distance == Distance::l2 ? sqrtf(sum) : sum;
   }
   __device__ __forceinline__ float add_distance(float sum, float x, float g) const {
     if (x != x) return sum;
-    return args_.residual_distance == Distance::l1 ? sum + fabsf(g - x) : multiply_add(g - x, g - x, sum);
+    return !general || args_.residual_distance == Distance::l1 ? sum + fabsf(g - x) : multiply_add(g - x, g - x, sum);
   }
 
   /// The discriminator's second layer for G(z). The query's features are found by the same code: before the first step,
@@ -280,7 +280,7 @@ class ResidentTile {
     for (int i = 0; i < 4; ++i) {
       const float delta = f[i] - component(wanted, i);
       float& sum = feature_sum_[i / 2];
-      sum = args_.feature_distance == Distance::l1 ? sum + fabsf(delta) : multiply_add(delta, delta, sum);
+      sum = !general || args_.feature_distance == Distance::l1 ? sum + fabsf(delta) : multiply_add(delta, delta, sum);
       if (general) {
         logit_[i / 2] = multiply_add(f[i], shared_.logit[8 * tile + 2 * member_ + i % 2], logit_[i / 2]);
       }

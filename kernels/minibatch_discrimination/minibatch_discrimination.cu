@@ -29,9 +29,11 @@ struct Block {
   int row, lane;       ///< thread (row, lane)
 
   __device__ void load(float* to, std::int64_t first, std::int64_t dimension) const {
+    static_assert(tile * depth % threads == 0 && threads % depth == 0);
+    const int c = static_cast<int>(threadIdx.x) % depth;
 #pragma unroll
-    for (int at = static_cast<int>(threadIdx.x); at < tile * depth; at += threads) {
-      const int r = at / depth, c = at % depth;
+    for (int i = 0; i < tile * depth / threads; ++i) {
+      const int r = static_cast<int>(threadIdx.x) / depth + i * (threads / depth);
       const bool inside = first + r < projection.rows && dimension + c < dimensions;
       to[r * pitch + c] = inside ? projection.row(first + r)[first_column + dimension + c] : 0.0f;
     }

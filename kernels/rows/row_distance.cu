@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(block_threads) row_distance_kernel(RowDistance
         sum_of_terms<SQUARED, SCALED>(args.a.model(model).row(at), args.b.model(model).row(at),
                                       args.column_scale.model(model).data, limit, inside ? args.a.columns : 0, lane);
     if (!inside || lane != 0) continue;
-    *args.distance.model(model).row(row) = args.metric == Distance::l2 ? sqrtf(sum) : sum;
+    *args.distance.model(model).row(row) = SQUARED && args.metric == Distance::l2 ? sqrtf(sum) : sum;
   }
 }
 

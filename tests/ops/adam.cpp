@@ -171,6 +171,18 @@ std::vector<Case> adam_cases() {
     for (const double decay : {0.0, 0.05, 1.0}) add({.n = 100, .form = form, .step = 5, .average_decay = decay});
     for (const double beta2 : {0.0, 0.2, 0.9})
       add({.n = 100, .form = form, .beta2 = beta2, .step = 5, .gradient_range = 0.1});
+    for (const bool averaged : {false, true})
+      for (const bool squared_norm : {false, true})
+        for (const Layout layout : {Layout::contiguous, Layout::misaligned})
+          add({.n = 103,
+               .form = form,
+               .beta1 = 0.3,
+               .beta2 = 0.2,
+               .step = 5,
+               .gradient_range = 0.1,
+               .average_decay = averaged ? 0.3 : -1.0,
+               .squared_norm = squared_norm,
+               .layout = layout});
     add({.n = 77, .form = form, .step = 1, .step_counter = 0});
     add({.models = 2, .n = 45, .form = form, .step = 2, .step_counter = 9, .step_stride = 3, .rate_scale = 0.3});
     add({.n = 45, .form = form, .step = 1, .rate_scale = 0.0, .average_decay = 0.9});

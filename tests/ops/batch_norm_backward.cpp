@@ -166,6 +166,14 @@ std::vector<Case> batch_norm_backward_cases() {
          .dscale = (wanted & 1) != 0,
          .dshift = (wanted & 2) != 0,
          .layout = Layout::strided});
+  for (const Activation activation : {Activation::relu, Activation::leaky_relu, Activation::sigmoid, Activation::tanh})
+    for (const double dropout : {0.0, 0.2})  // many rows for each thread
+      add({.rows = 150,
+           .columns = 37,
+           .reference_rows = dropout > 0.0 ? 40 : 0,
+           .activation = activation,
+           .slope = activation == Activation::leaky_relu ? 0.2 : 0.0,
+           .dropout = dropout});
   add({.models = 3, .rows = 3, .columns = 0});
   add({.models = 3, .rows = 700, .columns = 150, .activation = Activation::relu});  // enough for a second thread
   add({.models = 8, .rows = 64, .columns = 128, .activation = Activation::relu, .perf = true});

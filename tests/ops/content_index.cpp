@@ -57,7 +57,9 @@ std::vector<Case> content_index_cases() {
   for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
     for (const Shape& shape : {Shape{.rows = 7, .columns = 5}, Shape{.models = 3, .rows = 33, .columns = 17, .pool = 1},
                                Shape{.models = 2, .rows = 9, .columns = 4, .pool = 13, .draws = 3, .shared_x = true},
-                               Shape{.rows = 0, .columns = 3}, Shape{.rows = 300, .columns = 121, .draws = 2}}) {
+                               Shape{.rows = 0, .columns = 3}, Shape{.rows = 5, .columns = 0, .draws = 6},
+                               Shape{.models = 2, .rows = 9, .columns = 8, .pool = 13, .draws = 11},
+                               Shape{.rows = 300, .columns = 121, .draws = 2}}) {
       Case one;
       one.parameters =
           parameters("models", shape.models, "rows", shape.rows, "columns", shape.columns, "pool", shape.pool, "draws",

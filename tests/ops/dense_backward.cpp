@@ -245,22 +245,11 @@ std::vector<Case> dense_backward_cases() {
            .dbias = (wanted & 4) != 0,
            .layout = Layout::strided});
   }
-  add({.models = 3,
-       .rows = 50,
-       .in = 121,
-       .out = 256,
-       .activation = Activation::leaky_relu,
-       .slope = 0.1,
-       .shared_x = true,
-       .dx = false,
-       .perf = true});
-  add({.rows = 50,
-       .in = 256,
-       .out = 128,
-       .activation = Activation::leaky_relu,
-       .slope = 0.1,
-       .dropout = 0.2,
-       .perf = true});
+  Shape kdd{.rows = 50, .in = 256, .out = 128, .activation = Activation::leaky_relu, .slope = 0.1, .perf = true};
+  kdd.dropout = 0.2;
+  add(kdd);
+  kdd.models = 3, kdd.in = 121, kdd.out = 256, kdd.dropout = 0.0, kdd.shared_x = true, kdd.dx = false;
+  add(kdd);
   add({.rows = 50, .in = 128, .out = 1, .perf = true});
   // Long sums: more panels of k than a tile keeps in shared memory.
   for (const Layout layout : {Layout::contiguous, Layout::misaligned}) {
@@ -326,7 +315,7 @@ std::vector<Case> dense_backward_cases() {
       for (const bool is_whole : {false, true}) {
         add({.rows = 121,
              .in = is_whole ? 128 : 125,
-             .out = is_whole ? 64 : 120,
+             .out = is_whole ? 128 : 120,
              .activation = is_whole ? Activation::relu : Activation::tanh,
              .dropout = 0.2,
              .scale = 0.5,
@@ -336,13 +325,24 @@ std::vector<Case> dense_backward_cases() {
              .precision = precision});
       }
     }
+    add({.models = 2, .rows = 0, .in = 125, .out = 120, .precision = precision});
     add({.rows = 1100,
-         .in = 66,
-         .out = 64,
+         .in = 125,
+         .out = 120,
          .activation = Activation::leaky_relu,
          .slope = 0.1,
          .dx = false,
          .precision = precision});
+  }
+  // The smallest tiles and the narrow one: whole panels, chunks, no rows.
+  for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
+    for (const std::int64_t out : {3, 36}) {
+      add({.rows = 140, .in = 136, .out = out, .dx = out == 3, .layout = layout});
+      add({.rows = 140, .in = 72, .out = out, .layout = layout});
+      add({.rows = 1100, .in = 9, .out = out, .dx = false, .layout = layout});
+      add({.rows = 0, .in = 9, .out = out, .layout = layout});
+    }
+    add({.rows = 1100, .in = 9, .out = 11, .dx = false, .dweight = false, .layout = layout});
   }
   add_rounded_cases(cases, Precision::tf32);
   add_rounded_cases(cases, Precision::bf16);

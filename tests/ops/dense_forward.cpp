@@ -276,12 +276,30 @@ std::vector<Case> dense_forward_cases() {
          .exact = true,
          .layout = Layout::strided});
   }
+  // The narrow tile and all that may come after its sums.
+  for (const Activation activation : activations) {
+    for (const std::int64_t out : {3, 4}) {
+      for (const double dropout : {0.0, 0.2}) {
+        Shape shape{.rows = 33,
+                    .in = 129,
+                    .out = out,
+                    .activation = activation,
+                    .slope = 0.1,
+                    .dropout = dropout,
+                    .layout = out == 3 ? Layout::strided : Layout::contiguous};
+        add(shape);
+        shape.tangent = true;
+        add(shape);
+      }
+    }
+  }
   // Large tiles, where a chip has few multiprocessors, and all that may come after the sums.
   for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
     for (const Activation activation : activations) {
       for (const double dropout : {0.0, 0.2}) {
         for (const std::int64_t out : {125, 128}) {
-          Shape shape{.rows = 120,
+          Shape shape{.models = precision == Precision::fp32 ? 1 : 2,
+                      .rows = 120,
                       .in = 12,
                       .out = out,
                       .activation = activation,
@@ -295,7 +313,11 @@ std::vector<Case> dense_forward_cases() {
         }
       }
     }
-    add({.rows = 64, .in = 70, .out = 128, .precision = precision});  // whole tiles, whole vectors
+    add({.rows = 64, .in = 70, .out = 128, .precision = precision});     // whole tiles, whole vectors
+    for (const Layout layout : {Layout::strided, Layout::misaligned}) {  // rows that end within a vector and a draw
+      add({.models = 2, .rows = 120, .in = 13, .out = 126, .dropout = 0.2, .layout = layout, .precision = precision});
+      add({.rows = 70, .in = 13, .out = 90, .dropout = 0.2, .layout = layout, .precision = precision});
+    }
   }
   add_rounded_cases(cases, Precision::tf32);
   add_rounded_cases(cases, Precision::bf16);

@@ -89,7 +89,8 @@ std::vector<Case> historical_average_cases() {
   add({.n = 0});
   add({.models = 0, .n = 5});
   for (const std::int64_t step : {1, 5})  // more than a small chip's blocks hold at a time
-    add({.n = 20011, .weight = 0.1, .step = step});
+    for (const bool model_scale : {false, true})
+      add({.models = model_scale ? 2 : 1, .n = 20011, .weight = 0.1, .step = step, .model_scale = model_scale});
   add({.models = 300, .n = 5, .step = 1000000});
   add({.n = 300001, .perf = true});
   return cases;

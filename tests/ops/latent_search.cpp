@@ -212,9 +212,14 @@ std::vector<Case> latent_search_cases() {
         if (precision == Precision::fp32) shape.steps = 1;
         add(shape);
         shape.discrimination = Discrimination::none;
-        if (residual == Distance::l2) add(shape);
+        add(shape);
+        shape.discrimination = Discrimination::feature_l1, shape.restarts = 1, shape.hidden = Activation::sigmoid;
+        add(shape);
+        shape.last = Activation::sigmoid, shape.discrimination = Discrimination::none;
+        add(shape);
       }
-  // The resident search: networks smaller than their class, and shallower; everything that may be asked of it.
+  // The resident search: networks smaller than their class, and shallower; everything that may be asked of it. So many
+  // rows that a chip of one multiprocessor gives each warp its own, where larger ones let four share them.
   for (const bool is_wide : {false, true}) {
     SearchShape shape{.rows = is_wide ? 5 : 6,
                       .steps = 2,
@@ -225,13 +230,22 @@ std::vector<Case> latent_search_cases() {
                       .precision = Precision::bf16};
     if (!is_wide) shape.generator = {20, 100, 90, 100};
     add(shape);
+    shape.models = 2, shape.rows = is_wide ? 20 : 21;
+    add(shape);
     shape.missing = 0.2;
     add(shape);
-    shape.models = 2, shape.restarts = 2, shape.residual = Distance::l2, shape.prior_weight = 0.05;
+    shape.residual = Distance::l1, shape.discrimination = Discrimination::feature_squared;
+    add(shape);
+    shape.restarts = 2, shape.residual = Distance::l2, shape.prior_weight = 0.05;
     shape.discrimination = Discrimination::feature_l2;
+    add(shape);
+    shape.discrimination = Discrimination::feature_l1, shape.latent_weight = 0.0, shape.latent_clip = 0.0;
     add(shape);
     shape.generator = {20, 64, 110};
     shape.discriminator = {110, 128, 60, 1};
+    shape.residual = Distance::l1, shape.discrimination = Discrimination::feature_l1, shape.prior_weight = 0.0;
+    add(shape);
+    shape.prior_weight = 0.05;
     shape.residual = Distance::squared, shape.discrimination = Discrimination::cross_entropy, shape.missing = 0.0;
     add(shape);
   }

@@ -91,10 +91,11 @@ std::vector<Case> reconstruction_score_cases() {
     shape.rows = rows, shape.scaled = true;
     add(shape);
   }
-  for (const Distance residual : {Distance::l1, Distance::l2})  // rows of many cells
+  for (const Distance residual : {Distance::l1, Distance::l2, Distance::squared})  // rows of many cells
     for (const bool is_scaled : {false, true})
       for (const double limit : {0.0, 0.75}) {
         ScoreShape shape{.rows = 5, .encoder = {150, 4}, .generator = {4, 150}, .discriminator = {150, 70, 1}};
+        if (residual == Distance::squared) shape.encoder[0] = shape.generator[1] = shape.discriminator[0] = 201;
         shape.residual = residual, shape.scaled = is_scaled, shape.limit = limit, shape.missing = 0.1;
         if (is_scaled || limit > 0.0) add(shape);
       }
