@@ -63,9 +63,7 @@ void ScoreStream::reserve(std::int64_t rows) {
 void ScoreStream::stage(const Stage& stage, MatrixView<const float> rows, bool pinned) {
   if (!pinned) {
     backend_.synchronize_event(stage.copied);
-    for (std::int64_t r = 0; r < rows.rows; ++r) {
-      std::copy_n(rows.row(r), rows.columns, stage.pinned + r * rows.columns);
-    }
+    stage_rows(rows, stage.pinned);
     rows = {stage.pinned, rows.rows, rows.columns};
   }
   backend_.wait(upload_.stream(), stage.consumed);
