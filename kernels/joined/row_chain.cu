@@ -16,15 +16,20 @@
 namespace cugad::cuda {
 namespace {
 
-using WideTile = SimtTile<chain_rows, 128, 2, 2, 32>;
-using NarrowTile = SimtTile<64, narrow_outputs, 1, 1, 64>;  // of which chain_rows rows exist
-constexpr int threads = WideTile::threads;
-static_assert(NarrowTile::threads == threads);
-
-constexpr std::size_t shared_floats =
-    std::max({product_floats<WideTile, Order::k_contiguous, Order::k_contiguous>(),
-              product_floats<WideTile, Order::k_contiguous, Order::k_strided>(),
-              product_floats<NarrowTile, Order::k_contiguous, Order::k_contiguous>()});
+/// Tiles for layers of up to Wide::columns units at once; of Narrow's rows chain_rows exist.
+template <class WideTile, class NarrowTile>
+struct ChainTiles {
+  using Wide = WideTile;
+  using Narrow = NarrowTile;
+  static constexpr int threads = Wide::threads;
+  static_assert(Narrow::threads == threads && Wide::rows == chain_rows && Narrow::rows >= chain_rows);
+  static constexpr std::size_t shared_floats =
+      std::max({product_floats<Wide, Order::k_contiguous, Order::k_contiguous>(),
+                product_floats<Wide, Order::k_contiguous, Order::k_strided>(),
+                product_floats<Narrow, Order::k_contiguous, Order::k_contiguous>()});
+};
+using UsualTiles = ChainTiles<SimtTile<chain_rows, 128, 2, 2, 32>, SimtTile<64, narrow_outputs, 1, 1, 64>>;
+using SmallTiles = ChainTiles<SimtTile<chain_rows, 32, 2, 2, 32>, SimtTile<16, narrow_outputs, 1, 1, 64>>;
 
 /// The rows of an op that a block owns: [first, first + count).
 struct Share {
@@ -36,7 +41,7 @@ struct Share {
 template <class Keep>
 __device__ inline void each_element(const Share& share, int columns, const Keep& keep) {
 #pragma unroll 1
-  for (int at = static_cast<int>(threadIdx.x); at < share.count * columns; at += threads)
+  for (int at = static_cast<int>(threadIdx.x); at < share.count * columns; at += static_cast<int>(blockDim.x))
     keep(share.first + at / columns, at % columns);
 }
 
@@ -64,6 +69,7 @@ __device__ inline void run_forward(const RowOp& op, const Share& share, float* s
 }
 
 /// dH in place of dY, then dX = dH W.
+template <class Tile>
 __device__ inline void run_backward(const RowOp& op, const Share& share, float* shared) {
   const ForwardEnding& layer = op.ending;
   if (layer.activation != Activation::identity || layer.dropout.rate != 0.0f) {
@@ -76,10 +82,10 @@ __device__ inline void run_backward(const RowOp& op, const Share& share, float* 
   }
   if (op.other.data == nullptr) return;
 #pragma unroll 1
-  for (int column = 0; column < op.in; column += WideTile::columns) {
+  for (int column = 0; column < op.in; column += Tile::columns) {
     if (column > 0) __syncthreads();  // the memory of the tile before is used again
-    const int columns = existing(op.in - column, WideTile::columns);
-    WideTile tile;
+    const int columns = existing(op.in - column, Tile::columns);
+    Tile tile;
     NoObserver nothing;
     tile.begin(nullptr, 0);
     multiply<Order::k_contiguous, Order::k_strided>(
@@ -87,7 +93,7 @@ __device__ inline void run_backward(const RowOp& op, const Share& share, float* 
         {op.weight.row(share.model, 0) + column, op.weight.row_stride, columns, op.weight_vectors}, op.out, shared,
         nothing);
     publish(tile, shared);
-    hand_out<1, WideTile>(shared, share.count, columns, [&](int r, int c, int, const float* sums) {
+    hand_out<1, Tile>(shared, share.count, columns, [&](int r, int c, int, const float* sums) {
       op.other.row(share.model, share.first + r)[column + c] = *sums;
     });
   }
@@ -100,16 +106,17 @@ __device__ inline float normal_number(const RowOp& op, std::int64_t model, std::
   return multiply_add(op.target, element % 2 == 0 ? pair.cosine : pair.sine, op.value);
 }
 
+template <class Tiles>
 __device__ inline void run_op(const RowOp& op, const Share& share, float* shared) {
   const auto each = [&](const auto& value) {
     each_element(share, op.out, [&](int r, int c) { op.output.row(share.model, r)[c] = value(r, c); });
   };
   switch (op.kind) {
     case RowKind::forward:
-      return op.out <= narrow_outputs ? run_forward<NarrowTile>(op, share, shared)
-                                      : run_forward<WideTile>(op, share, shared);
+      return op.out <= narrow_outputs ? run_forward<typename Tiles::Narrow>(op, share, shared)
+                                      : run_forward<typename Tiles::Wide>(op, share, shared);
     case RowKind::backward:
-      return run_backward(op, share, shared);
+      return run_backward<typename Tiles::Wide>(op, share, shared);
     case RowKind::cross_entropy:
       return each([&](int r, int c) {
         return op.value * cross_entropy_terms(op.input.row(share.model, r)[c], op.target).slope;
@@ -126,8 +133,9 @@ __device__ inline void run_op(const RowOp& op, const Share& share, float* shared
   }
 }
 
-__global__ void __launch_bounds__(threads, 2) row_chain_kernel(const __grid_constant__ RowChain chain) {
-  float* const shared = device::SharedMemory().take<float>(shared_floats);
+template <class Tiles>
+__global__ void __launch_bounds__(Tiles::threads, 2) row_chain_kernel(const __grid_constant__ RowChain chain) {
+  float* const shared = device::SharedMemory().take<float>(Tiles::shared_floats);
   const int first = static_cast<int>(blockIdx.x) * chain_rows;
   device::wait_for_earlier_work();
 #pragma unroll 1
@@ -135,7 +143,7 @@ __global__ void __launch_bounds__(threads, 2) row_chain_kernel(const __grid_cons
     const RowOp& op = chain.op[i];
     const int from = max(first, op.first), to = min(first + chain_rows, op.first + op.rows);
     if (from >= to) continue;
-    run_op(op, {static_cast<std::int64_t>(blockIdx.z), from - op.first, to - from}, shared);
+    run_op<Tiles>(op, {static_cast<std::int64_t>(blockIdx.z), from - op.first, to - from}, shared);
     __syncthreads();  // the next op reads what this one wrote
   }
 }
@@ -143,14 +151,26 @@ __global__ void __launch_bounds__(threads, 2) row_chain_kernel(const __grid_cons
 }  // namespace
 
 void launch_row_chain(Context& context, const RowChain& chain, std::int64_t models) {
-  int rows = 0;
-  for (int i = 0; i < chain.ops; ++i) rows = std::max(rows, chain.op[i].first + chain.op[i].rows);
-  device::LaunchShape shape;
-  shape.grid = dim3(device::blocks_for(rows, chain_rows), 1, static_cast<unsigned>(models));
-  shape.block = dim3(threads);
-  shape.shared_bytes = device::SharedLayout().add<float>(shared_floats).bytes();
-  shape.waits = true;
-  device::launch(context.stream(), "chain of row ops", shape, row_chain_kernel, chain);
+  int rows = 0, units = 0;
+  for (int i = 0; i < chain.ops; ++i) {
+    const RowOp& op = chain.op[i];
+    rows = std::max(rows, op.first + op.rows);
+    units = std::max(units, op.out);
+    if (op.kind == RowKind::backward && op.other.data != nullptr) units = std::max(units, op.in);
+  }
+  const auto launch = [&]<class Tiles>() {
+    device::LaunchShape shape;
+    shape.grid = dim3(device::blocks_for(rows, chain_rows), 1, static_cast<unsigned>(models));
+    shape.block = dim3(Tiles::threads);
+    shape.shared_bytes = device::SharedLayout().add<float>(Tiles::shared_floats).bytes();
+    shape.waits = true;
+    device::launch(context.stream(), "chain of row ops", shape, row_chain_kernel<Tiles>, chain);
+  };
+  if (units <= SmallTiles::Wide::columns) {
+    launch.template operator()<SmallTiles>();
+  } else {
+    launch.template operator()<UsualTiles>();
+  }
 }
 
 }  // namespace cugad::cuda
