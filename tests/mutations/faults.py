@@ -142,7 +142,7 @@ FAULTS = [
           "static_cast<std::int64_t>(k) * source.in + n", "static_cast<std::int64_t>(k) * product.outer + n",
           ops("latent_search")),
     Fault("score: limit of a cell ignored", "kernels/score/scaled_residual.cu",
-          "term > args.limit ? args.limit : term", "term > args.limit ? term : term", ops("reconstruction_score")),
+          "term > limit ? limit : term", "term > limit ? term : term", ops("reconstruction_score")),
     Fault("nearest rows: the later of equals wins", NEAREST,
           "best[i] = key < best[i] ? key : best[i];", "best[i] = key >> 32 <= best[i] >> 32 ? key : best[i];",
           ops("nearest_rows")),
