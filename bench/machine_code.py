@@ -52,6 +52,7 @@ CHIPS = {
     "H200": Chip("sm_90a", 132, 1.75, 128, 227, 64, 1290),
     "A100": Chip("sm_80", 108, 1.41, 64, 163, 64, 1024),
     "RTX 4090": Chip("sm_80", 128, 2.52, 128, 99, 48, 256),
+    "RTX 5090": Chip("sm_80", 170, 2.41, 128, 99, 48, 256),
     "B200": Chip("sm_90a", 148, 1.85, 128, 227, 64, 1024),
 }
 
@@ -76,6 +77,7 @@ Spec = collections.namedtuple("Spec",
                               "source kernel useful outward trips copies total avoid avoid_here banks threads shared unit")
 TFLOPS = ("TFLOP/s", 0.5e12)
 SEARCH = ("G query-iterations/s", 108544 * 2 * 1e9)  # both directions through the weights of the KDD99 networks
+SCORE = ("G rows/s", 217088 * 1e9)  # through E 121-128-64-32, G, and D twice
 NARROW_COPY = r"LDGSTS\.E(?!\S*\.128)"  # where rows are not aligned
 NARROW_LOAD = r"LDG\.E(?!\S*\.128)"
 
@@ -92,8 +94,10 @@ FP32_SEARCH = {"LDS.128": banks(16, (1, lambda lane: 0), (1, lambda lane: 16 * l
 DISTANCES = {"LDS.128": banks(16, (1, lambda lane: lane // 16 * 16), (1, lambda lane: lane % 16 * 16))}
 RESIDENT = {"LDS.128": banks(16, (1, lambda lane: lane % 4 * 16))}
 
+PAIRS = ("T pair-columns/s", 1e12)
 FORWARD, GENERAL = "dense/dense_forward.cu", "latent_search/search_general.cu"
-KDD = "ResidentNetworks<32 64 128 128 256 128 128>"
+KDD = "ResidentNetworks<32 64 128 128 256 128 128 {}>"
+RESIDENT_KDD, STREAMED_KDD = KDD.format("false"), KDD.format("true")
 LOOPS = {
     "dense forward, fp32 64x64": spec(FORWARD, "SimtTile<64 64 8 8 16>", "FFMA", outward=1, trips=(4,), total=1024,
                                       avoid=NARROW_COPY, avoid_here="FFMA", banks=FP32_TILE, threads=64, shared=30720),
@@ -104,13 +108,22 @@ LOOPS = {
     "search, general, fp32": spec(GENERAL, "search_general_kernel<0>", "FFMA", banks=FP32_SEARCH, unit=SEARCH),
     "search, general, tf32": spec(GENERAL, "search_general_kernel<1>", "HMMA", unit=SEARCH),
     "search, general, bf16": spec(GENERAL, "search_general_kernel<2>", "HMMA", unit=SEARCH),
-    "search, resident, KDD99": spec("latent_search/resident_search.cu", f"<Bfloat16Element {KDD} false 1>", "HMMA", outward=1,
+    "search, resident, KDD99": spec("latent_search/resident_search.cu", f"<Bfloat16Element {RESIDENT_KDD} false 1>", "HMMA", outward=1,
                                     trips=(4, 1, 16, 0, 8, 16, 8), total=1696, banks=RESIDENT, shared=228368, unit=SEARCH),
-    "search, resident, KDD99, team": spec("latent_search/resident_search.cu", f"<Bfloat16Element {KDD} false 4>", "HMMA",
+    "search, resident, KDD99, team": spec("latent_search/resident_search.cu", f"<Bfloat16Element {RESIDENT_KDD} false 4>", "HMMA",
                                           outward=1, trips=(1, 4, 0, 2, 4, 2), total=436, banks=RESIDENT, threads=128,
                                           unit=SEARCH),
+    "search, streamed, KDD99": spec("latent_search/resident_search.cu", f"<Bfloat16Element {STREAMED_KDD} false 1>", "HMMA",
+                                    outward=2, trips=(4, 1, 4, 16, 0, 8, 4, 16, 8), total=1696, banks=RESIDENT, unit=SEARCH),
+    "search, streamed, KDD99, team": spec("latent_search/resident_search.cu", f"<Bfloat16Element {STREAMED_KDD} false 4>", "HMMA",
+                                          outward=1, trips=(1, 4, 0, 2, 4, 2), total=436, banks=RESIDENT, threads=128,
+                                          unit=SEARCH),
+    "score, KDD99": spec("score/resident_score.cu", "resident_score_kernel", "HMMA", outward=3, trips=(4, 4, 2, 8, 32, 16), copies=10,
+                         total=3392, avoid="STG|STS", banks=RESIDENT, unit=SCORE),
     "nearest row": spec("nearest_rows/nearest_rows.cu", "nearest_row_kernel<64 false>", "FFMA", banks=DISTANCES, shared=9000,
-                        unit=("T pair-columns/s", 1e12)),
+                        unit=PAIRS),
+    "nearest rows, filter, tf32": spec("nearest_rows/nearest_filter.cu", "nearest_filter_kernel", "HMMA", outward=1, trips=(1,),
+                                       total=32, avoid=r"ATOMS|FLO|STS\.64|" + NARROW_COPY, threads=128, shared=49700, unit=PAIRS),
 }
 
 

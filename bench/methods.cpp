@@ -1,7 +1,7 @@
 #include <cmath>
 
 #include "bench/networks.hpp"
-#include "host/methods/detector_impl.hpp"
+#include "host/detector/impl.hpp"
 #include "host/training/method_definition.hpp"
 
 /// Training step and scoring of each method on the KDD99 networks, one thread: what bench/peers_methods.py sets beside

@@ -27,10 +27,11 @@ COLUMNS = ("file", "kernel", "architecture", "registers", "stack_bytes", "spill_
            "shared_bytes", "code_bytes")
 NUMBERS = COLUMNS[3:]
 REGISTERS_MAY_GROW_BY = 8
-# No kernel may spill, but for the resident latent search in bf16 on sm_90a. For the KDD99 networks its code is bounded too.
+# No kernel may spill, but for the resident latent search and the score in registers. For the KDD99 networks its code is bounded too.
 RESIDENT_SPILL_BYTES = 64
+STREAMING_SPILL_BYTES = 144  # where weights stream: the score, and the search without 227 KB of shared memory
 RESIDENT_CODE_BYTES = 100 * 1000
-KDD_NETWORKS = "ResidentNetworks<32 64 128 128 256 128 128>"
+KDD_NETWORKS = "ResidentNetworks<32 64 128 128 256 128 128 "
 
 
 def text_sizes(path):
@@ -139,8 +140,8 @@ def write(path, rows, nvcc):
     version = re.search(r"V([\d.]+)", subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True).stdout)
     with open(path, "w", encoding="utf-8", newline="") as file:
         file.write(f"# What ptxas of CUDA {version[1] if version else '?'} reports; written and checked by bench/resources.py.\n"
-                   f"# Bounds: no spills, but for the resident latent search in bf16 on sm_90a: at most {RESIDENT_SPILL_BYTES} "
-                   f"bytes stored or loaded, and for the KDD99 networks under {RESIDENT_CODE_BYTES} bytes of code.\n"
+                   f"# Bounds: no spills, but for the resident latent search in bf16: at most {RESIDENT_SPILL_BYTES} "
+                   f"bytes stored or loaded, {STREAMING_SPILL_BYTES} where weights stream, the score in registers too; for the KDD99 networks under {RESIDENT_CODE_BYTES} bytes of code.\n"
                    f"# Registers may grow by {REGISTERS_MAY_GROW_BY} before the check fails.\n")
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
@@ -151,9 +152,9 @@ def bound_violations(rows):
     for row in rows:
         name = f"{row['file']} {row['kernel']} ({row['architecture']})"
         spilled = max(row["spill_store_bytes"], row["spill_load_bytes"])
-        resident = (row["file"].startswith("latent_search/resident") and "Bfloat16" in row["kernel"]
-                    and row["architecture"] == "sm_90a")
-        allowed = RESIDENT_SPILL_BYTES if resident else 0
+        resident = row["file"].startswith("latent_search/resident") and "Bfloat16" in row["kernel"]
+        streams = resident and " true> " in row["kernel"] or row["kernel"].startswith("resident_score_kernel")
+        allowed = STREAMING_SPILL_BYTES if streams else RESIDENT_SPILL_BYTES if resident else 0
         if spilled > allowed:
             yield f"{name}: spills {spilled} bytes; {allowed} are allowed"
         if resident and KDD_NETWORKS in row["kernel"] and row["code_bytes"] >= RESIDENT_CODE_BYTES:

@@ -1,4 +1,5 @@
 #include "bench/device.hpp"
+#include "kernels/cpu/parallel.hpp"
 
 /// Ops on rows of data: distances, neighbours, gathering, the coverage term, ranking.
 namespace cugad::bench {
@@ -36,9 +37,9 @@ void row_distance(benchmark::State& state) {
         3.0 * static_cast<double>(rows * width));
 }
 
-/// Nearest of 3,000 generated rows: queries/s. Arguments: columns (and queries).
-void nearest_rows(benchmark::State& state, std::int64_t queries) {
-  const std::int64_t columns = state.range(0), bank_rows = 3000;
+/// Nearest of generated rows: queries/s. Arguments: columns (and queries, and rows of the bank).
+void nearest_rows(benchmark::State& state, std::int64_t queries, std::int64_t bank_rows) {
+  const std::int64_t columns = state.range(0);
   Context context = make_context();
   Arena arena(context);
   const StackView<float> query = uniform(context, arena, 1, queries, columns, 0),
@@ -135,15 +136,44 @@ void ranking_metrics(benchmark::State& state) {
   count(state, "rows/s", static_cast<double>(rows), 5.0 * static_cast<double>(rows), 0);
 }
 
+/// Chunks of 16,384 rows of the host's, copied to where they are staged, on their way to a GPU. Arguments: columns,
+/// what lies between two rows, threads (the product takes one).
+void stage_rows(benchmark::State& state) {
+  const std::int64_t rows = 16384, columns = state.range(0), stride = columns + state.range(1), chunks = 8;
+  std::vector<float> source(static_cast<std::size_t>(chunks * rows * stride), 1.0f);
+  std::vector<float> target(static_cast<std::size_t>(rows * columns));
+  std::int64_t chunk = 0;
+  for ([[maybe_unused]] auto _ : state) {
+    const float* from = source.data() + chunk++ % chunks * rows * stride;
+    cpu::parallel_ranges(static_cast<int>(state.range(2)), rows, [&](int, std::int64_t begin, std::int64_t end) {
+      cugad::stage_rows({from + begin * stride, end - begin, columns, stride}, target.data() + begin * columns);
+    });
+  }
+  if (target != std::vector<float>(target.size(), 1.0f)) return state.SkipWithError("rows are missing");
+  count(state, "rows/s", static_cast<double>(rows), 8.0 * static_cast<double>(rows * columns), 0);
+}
+
 }  // namespace
 
 void add_rows() {
   const std::int64_t many = on_gpu() ? 1 << 20 : 1 << 14;
   add("row_distance", row_distance)->Arg(4096)->Arg(many)->Unit(benchmark::kMicrosecond);
-  add("nearest_rows", nearest_rows, std::int64_t{1024})->Arg(8)->Arg(32)->Arg(121)->Unit(benchmark::kMillisecond);
-  if (on_gpu())
-    add("nearest_rows_of_many", nearest_rows, std::int64_t{65536})->Arg(32)->Arg(121)->Unit(benchmark::kMillisecond);
+  add("nearest_rows", nearest_rows, std::int64_t{1024}, std::int64_t{3000})
+      ->Arg(8)
+      ->Arg(32)
+      ->Arg(121)
+      ->Unit(benchmark::kMillisecond);
+  if (on_gpu()) {
+    for (const std::int64_t bank_rows : {3000, 12000, 100000}) {
+      add("nearest_rows_of_many/bank:" + std::to_string(bank_rows), nearest_rows, std::int64_t{16384}, bank_rows)
+          ->Arg(10)
+          ->Arg(32)
+          ->Arg(121)
+          ->Unit(benchmark::kMillisecond);
+    }
+  }
   add("gather_rows", gather_rows)->Arg(1024)->Arg(many / 4)->Unit(benchmark::kMicrosecond);
+  add("stage_rows", stage_rows)->ArgsProduct({{10, 41, 121}, {0, 1}, {1, 2}})->UseRealTime();
   add("coverage", coverage)->Arg(64)->Arg(1024)->Unit(benchmark::kMicrosecond);
   add("ranking_metrics", ranking_metrics)->Arg(4096)->Arg(many)->Unit(benchmark::kMicrosecond);
 }

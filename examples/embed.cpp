@@ -34,7 +34,7 @@ int run(const char* path) {
   const cugad::Matrix normal = readings(2000, 1);
   cugad::FitControl control;
   control.on_message = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
-  detector.fit(normal.view(), control, {"pressure", "flow", "temperature"});
+  detector.fit(normal.view(), {.names = {"pressure", "flow", "temperature"}}, control);
 
   // The last row breaks the rule that flow follows pressure: each of its values alone is a usual one.
   cugad::Matrix fresh = readings(5, 4);

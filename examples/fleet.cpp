@@ -33,7 +33,7 @@ int run() {
   }
 
   cugad::Fleet fleet(cugad::Device::open("auto"), {.population = 2, .seed = 3, .steps = 200});
-  fleet.fit(rows.view(), groups, {}, {"load", "temperature"});
+  fleet.fit(rows.view(), groups, {.names = {"load", "temperature"}});
   for (const cugad::FleetGroup& group : fleet.groups()) {
     std::printf("%s: %lld rows, threshold %.3f\n", group.name.c_str(), static_cast<long long>(group.rows),
                 group.threshold);

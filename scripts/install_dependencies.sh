@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config zlib1g-dev libzip-dev libfmt-dev nlohmann-json3-dev libcli11-dev
-  libtomlplusplus-dev libfast-float-dev libgtest-dev libbenchmark-dev ca-certificates curl git "$@"
+  libtomlplusplus-dev libgtest-dev libbenchmark-dev ca-certificates curl git "$@"
 )
 
 if ! command -v dpkg-query >/dev/null; then
@@ -19,6 +19,11 @@ for package in "${packages[@]}"; do
   # A package under another architecture's name, as "installed" twice, counts as well.
   [[ $status == installed* ]] || missing+=("$package")
 done
+
+# Ubuntu 22.04 has no toml++, and the command does without it.
+optional=libtomlplusplus-dev
+lacks_optional() { apt-cache show cmake >/dev/null 2>&1 && ! apt-cache show "$optional" >/dev/null 2>&1; }
+if [[ ${missing[*]} == "$optional" ]] && lacks_optional; then missing=(); fi
 ((${#missing[@]} > 0)) || exit 0
 
 as_root=()
@@ -34,8 +39,9 @@ echo "Installing ${missing[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 install() {
-  "${as_root[@]}" apt-get update -qq &&
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  "${as_root[@]}" apt-get update -qq || return
+  if lacks_optional; then mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -vx "$optional"); fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 if ! install >"$log" 2>&1; then
   tail -n 20 "$log" >&2

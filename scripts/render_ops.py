@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Renders what follows from the op contracts in include/cugad/ops.hpp, so that there is one list of ops:
+"""Renders what follows from the op contracts in include/cugad/ops, so that there is one list of ops:
 
     include/cugad/cugad_ops.h      the ops in C
     host/c_api/op_fields.hpp       the fields of the structs, by name
@@ -25,7 +25,8 @@ STACKS = {
     "const std::int32_t": ("const_int32_stack", "const int32_t"),
     "const std::uint8_t": ("const_uint8_stack", "const uint8_t"),
 }
-NOTICE = "Rendered from include/cugad/ops.hpp by scripts/render_ops.py: change it there, then run the script."
+PARTS = ("types", "training", "search", "rows", "scores", "normalisation")  # of include/cugad/ops, in the order of the reference
+NOTICE = "Rendered from include/cugad/ops by scripts/render_ops.py: change it there, then run the script."
 
 
 def snake(name):
@@ -55,8 +56,8 @@ class Struct:
 
 def read_contracts():
     structs, enums = {}, {}
-    for path in ("include/cugad/rng.hpp", "include/cugad/ops.hpp"):
-        text = (ROOT / path).read_text()
+    for header in ("rng.hpp", *(f"ops/{part}.hpp" for part in PARTS), "ops.hpp"):
+        text = (ROOT / "include/cugad" / header).read_text()
         # A note that a long line pushed to the next ones belongs to its field.
         text = re.sub(r"(///< [^\n]*)\n\s+///< ", r"\1 ", text)
         for comment, kind, name, line, block in re.findall(

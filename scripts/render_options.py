@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Renders what follows from the options' records in host/methods/option_records.cpp:
+"""Renders what follows from the options' records in host/options/option_records.cpp:
 
     docs/options.md                        the table
     tests/fuzz/dictionaries/options.dict   names and choices
+
+and checks that docs/methods.md has a row for every method.
 
 Takes the path of the cugad command, whose `info --options` prints the records. Writes the files; with --check it says
 which of them are not current, and fails.
@@ -41,6 +43,11 @@ def main():
         "tests/fuzz/dictionaries/options.dict": (r'(?<=TOML\.\n)("[a-z]\w+"\n)+(?="true")',
                                                  "".join(f'"{word}"\n' for word in sorted(words))),
     }
+    methods = re.search(r"^\| `method` \| .*? \| (.*?) \| ", table, flags=re.M)[1].split("\\|")
+    text = (ROOT / "docs/methods.md").read_text()
+    missing = [method for method in methods if f"| `{method}` |" not in text]
+    if missing:
+        raise SystemExit(f"docs/methods.md has no row for {', '.join(missing)}")
     stale = []
     for path, (pattern, new) in rendered.items():
         old = (ROOT / path).read_text()

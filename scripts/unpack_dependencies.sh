@@ -8,7 +8,7 @@ set -euo pipefail
 folder=${1:?usage: scripts/unpack_dependencies.sh FOLDER}
 packages=(
   zlib1g-dev zlib1g libzip-dev libzip4 libfmt-dev libfmt9 nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libtomlplusplus3
-  libfast-float-dev libgtest-dev googletest libgmock-dev libbenchmark-dev libbenchmark1 libbenchmark1debian pkg-config pkgconf
+  libgtest-dev googletest libgmock-dev libbenchmark-dev libbenchmark1 libbenchmark1debian pkg-config pkgconf
   pkgconf-bin libpkgconf3 libbz2-1.0 liblzma5 libzstd1 libssl3
 )
 

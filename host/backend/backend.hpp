@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -101,6 +102,9 @@ class Backend {
   /// Names what this thread does until end_range(), for tools that show it. Ranges may stand in ranges.
   virtual void begin_range(const char*) {}
   virtual void end_range() noexcept {}
+  /// Calls work(), whose ops on the context may be issued together, in fewer launches, and one before the other has
+  /// ended: for whole training steps. Nothing but ops may be issued in it. The results are the same bits.
+  virtual void join(Context&, const std::function<void()>& work) { work(); }
 };
 
 /// Tells the backend of the work on a stream that was issued while this object lived.

@@ -14,6 +14,7 @@
 #include "kernels/device/image.cuh"
 #include "kernels/device/limits.hpp"
 #include "kernels/device/runtime.cuh"
+#include "kernels/joined/joined_ops.hpp"
 #if __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>
 #define CUGAD_HAS_RANGES 1
@@ -35,9 +36,18 @@ constexpr int oldest_capability = 80;
 std::mutex opened_mutex;
 std::optional<PrimaryContext> opened;
 
+/// An op, where it may be joined with those before it (Backend::join).
+template <class Args, OpEntry<Args> (*entry)()>
+void run_in_turn(Context& context, const Args& args) {
+  cuda::JoinedOps* const joined = cuda::JoinedOps::of(context);
+  if (joined == nullptr || !joined->take(args)) entry().run(context, args);
+}
+
 OpTable op_table() {
   OpTable table;
-#define CUGAD_CUDA_ENTRY(name, Args) table.name = cuda::name##_entry();
+#define CUGAD_CUDA_ENTRY(name, Args) \
+  table.name = cuda::name##_entry(); \
+  table.name.run = run_in_turn<Args, cuda::name##_entry>;
   CUGAD_OPS(CUGAD_CUDA_ENTRY)
 #undef CUGAD_CUDA_ENTRY
   return table;
@@ -349,6 +359,12 @@ class CudaBackend final : public Backend {
     auto recorded = std::make_unique<CudaGraph>(context_, executable, graph);
     require(recorded->upload(static_cast<cudaStream_t>(stream)), "cudaGraphUpload");
     return recorded;
+  }
+  void join(Context& context, const std::function<void()>& work) override {
+    const device::EarlyLaunches early;
+    cuda::JoinedOps joined(context);
+    work();
+    joined.issue();
   }
   bool is_recording(void* stream) const override {
     const ContextScope here(context_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "cugad/tensor.hpp"
@@ -36,6 +37,17 @@ void copy_rows(Context& context, MatrixView<const T> source, MatrixView<T> targe
                               sizeof(T) * static_cast<std::size_t>(source.row_stride),
                               sizeof(T) * static_cast<std::size_t>(source.columns),
                               static_cast<std::size_t>(source.rows), context.stream());
+}
+
+/// Copies rows of host memory so that they follow each other in `target`, before it returns. One thread: a second one
+/// starts as slowly as a chunk is copied, and shares the memory's rate (bench/NOTES.md).
+inline void stage_rows(MatrixView<const float> source, float* target) {
+  if (source.row_stride == source.columns) {  // one long copy is several times faster than one per row
+    std::copy_n(source.data, source.rows * source.columns, target);
+    return;
+  }
+  for (std::int64_t r = 0; r < source.rows; ++r)
+    std::copy_n(source.row(r), source.columns, target + r * source.columns);
 }
 
 /// Rows where kernels can read them: the caller's own where they are there already, else a copy in device memory; or,

@@ -1,12 +1,11 @@
 #include "host/c_api/describe.hpp"
 
-#include <sstream>
-
 #include "cugad/error.hpp"
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
-#include "host/methods/telemetry_json.hpp"
+#include "host/detector/telemetry_json.hpp"
+#include "host/text/list_text.hpp"
 
 /// What a detector is, and what there is to choose.
 
@@ -14,20 +13,6 @@ using namespace cugad;
 using namespace cugad::c_api;
 
 namespace {
-
-const Detector& fitted(const cugad_detector* detector) {
-  require(detector, "detector");
-  if (detector->detector.fitted()) return detector->detector;
-  throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
-}
-
-/// "a|b" as ["a", "b"].
-std::vector<std::string> choices_of(const OptionInfo& option) {
-  std::vector<std::string> choices;
-  std::istringstream text(option.choices);
-  for (std::string choice; std::getline(text, choice, '|');) choices.push_back(choice);
-  return choices;
-}
 
 std::string all_options() {
   const DetectorOptions defaults;
@@ -41,9 +26,13 @@ std::string all_options() {
     OrderedJson& entry = list.back();
     entry["name"] = option.name;
     entry["kind"] = option.kind;
-    put_list(entry["choices"], choices_of(option));
+    put_list(entry["choices"], split(option.choices, '|'));
     entry["help"] = option.help;
     entry["default"].swap(values[option.name]);
+    if (!option.lowest) continue;
+    entry["lowest"] = *option.lowest;
+    entry["highest"] = *option.highest;
+    if (option.automatic) entry["automatic"] = *option.automatic;
   }
   return list.dump();
 }
@@ -77,8 +66,7 @@ extern "C" {
 
 cugad_status cugad_option_list(const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     static const auto& text = *new std::string(all_options());  // never freed: see cugad.h
     *json = text.c_str();
   });
@@ -86,8 +74,7 @@ cugad_status cugad_option_list(const char** json) {
 
 cugad_status cugad_preset_list(const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     static const auto& text = *new std::string(all_presets());
     *json = text.c_str();
   });
@@ -96,8 +83,7 @@ cugad_status cugad_preset_list(const char** json) {
 cugad_status cugad_detector_is_fitted(cugad_detector* detector, int32_t* is_fitted) {
   return answer(__func__, [&] {
     require(is_fitted, "fitted");
-    require(detector, "detector");
-    *is_fitted = detector->detector.fitted() ? 1 : 0;
+    *is_fitted = model_of(detector).fitted() ? 1 : 0;
   });
 }
 
@@ -109,40 +95,27 @@ cugad_status cugad_detector_threshold(cugad_detector* detector, float* threshold
 }
 
 cugad_status cugad_detector_set_contamination(cugad_detector* detector, float contamination) {
-  return guard(__func__, [&] {
-    fitted(detector);
-    detector->detector.set_contamination(contamination);
-  });
+  return guard(__func__, [&] { fitted(detector).set_contamination(contamination); });
 }
 
 cugad_status cugad_detector_set_false_alarm_rate(cugad_detector* detector, float rate) {
-  return guard(__func__, [&] {
-    fitted(detector);
-    detector->detector.set_false_alarm_rate(rate);
-  });
+  return guard(__func__, [&] { fitted(detector).set_false_alarm_rate(rate); });
 }
 
 cugad_status cugad_detector_calibration(cugad_detector* detector, int64_t* rows, int64_t* folds) {
-  return answer(__func__, [&] {
-    require(detector, "detector");
-    const Detector::Calibration calibration = detector->detector.calibration();
-    if (rows != nullptr) *rows = calibration.rows;
-    if (folds != nullptr) *folds = calibration.folds;
-  });
+  return answer(__func__, [&] { give(model_of(detector).calibration(), rows, folds); });
 }
 
 cugad_status cugad_detector_columns(cugad_detector* detector, int64_t* columns) {
   return answer(__func__, [&] {
     require(columns, "columns");
-    require(detector, "detector");
-    *columns = detector->detector.columns();
+    *columns = model_of(detector).columns();
   });
 }
 
 cugad_status cugad_detector_column_name(cugad_detector* detector, int64_t column, const char** name) {
   return answer(__func__, [&] {
-    require(name, "name");
-    *name = nullptr;
+    started(name, "name");
     const std::vector<std::string>& names = fitted(detector).column_names();
     *name = names[index_of(column, names.size(), "column")].c_str();
   });
@@ -151,15 +124,13 @@ cugad_status cugad_detector_column_name(cugad_detector* detector, int64_t column
 cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods) {
   return answer(__func__, [&] {
     require(methods, "methods");
-    require(detector, "detector");
-    *methods = static_cast<std::int64_t>(1 + detector->detector.options().ensemble.size());
+    *methods = static_cast<std::int64_t>(1 + model_of(detector).options().ensemble.size());
   });
 }
 
 cugad_status cugad_detector_describe(cugad_detector* detector, const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     require(detector, "detector");
     detector->description = description(*detector);
     *json = detector->description.c_str();
@@ -168,8 +139,7 @@ cugad_status cugad_detector_describe(cugad_detector* detector, const char** json
 
 cugad_status cugad_detector_telemetry(cugad_detector* detector, const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     require(detector, "detector");
     detector->telemetry = telemetry_to_json(detector->detector.telemetry());
     *json = detector->telemetry.c_str();
@@ -177,20 +147,11 @@ cugad_status cugad_detector_telemetry(cugad_detector* detector, const char** jso
 }
 
 cugad_status cugad_detector_attach(cugad_detector* detector, const char* name, const char* text) {
-  return guard(__func__, [&] {
-    require(detector, "detector");
-    detector->detector.attach(text_of(name, "name"), text_of(text, "text"));
-  });
+  return guard(__func__, [&] { model_of(detector).attach(text_of(name, "name"), text_of(text, "text")); });
 }
 
 cugad_status cugad_detector_attachment(cugad_detector* detector, const char* name, const char** text) {
-  return guard(__func__, [&] {
-    require(text, "text");
-    *text = nullptr;
-    require(detector, "detector");
-    const std::string* found = detector->detector.attachment(text_of(name, "name"));
-    if (found != nullptr) *text = found->c_str();
-  });
+  return guard(__func__, [&] { get_attachment(detector, name, text); });
 }
 
 }  // extern "C"

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cugad/detector.hpp"
-#include "host/table/json.hpp"
+#include "host/text/json.hpp"
 
 namespace cugad::c_api {
 

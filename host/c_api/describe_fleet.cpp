@@ -33,16 +33,14 @@ extern "C" {
 cugad_status cugad_fleet_is_fitted(cugad_fleet* fleet, int32_t* fitted) {
   return answer(__func__, [&] {
     require(fitted, "fitted");
-    require(fleet, "fleet");
-    *fitted = fleet->fleet.fitted() ? 1 : 0;
+    *fitted = model_of(fleet).fitted() ? 1 : 0;
   });
 }
 
 cugad_status cugad_fleet_groups(cugad_fleet* fleet, int64_t* groups) {
   return answer(__func__, [&] {
     require(groups, "groups");
-    require(fleet, "fleet");
-    *groups = static_cast<std::int64_t>(fleet->fleet.groups().size());
+    *groups = static_cast<std::int64_t>(model_of(fleet).groups().size());
   });
 }
 
@@ -62,8 +60,7 @@ cugad_status cugad_fleet_group_at(cugad_fleet* fleet, int64_t index, cugad_fleet
 
 cugad_status cugad_fleet_take_out(cugad_fleet* fleet, const char* group, cugad_detector** detector) {
   return guard(__func__, [&] {
-    require(detector, "detector");
-    *detector = nullptr;
+    started(detector, "detector");
     require(fleet, "fleet");
     Detector taken = group == nullptr ? fleet->fleet.pooled() : fleet->fleet.take_out(group);
     *detector = new cugad_detector(fleet->device, fleet->device_stream, std::move(taken));
@@ -71,17 +68,11 @@ cugad_status cugad_fleet_take_out(cugad_fleet* fleet, const char* group, cugad_d
 }
 
 cugad_status cugad_fleet_set_contamination(cugad_fleet* fleet, float contamination) {
-  return guard(__func__, [&] {
-    require(fleet, "fleet");
-    fleet->fleet.set_contamination(contamination);
-  });
+  return guard(__func__, [&] { model_of(fleet).set_contamination(contamination); });
 }
 
 cugad_status cugad_fleet_set_false_alarm_rate(cugad_fleet* fleet, float rate) {
-  return guard(__func__, [&] {
-    require(fleet, "fleet");
-    fleet->fleet.set_false_alarm_rate(rate);
-  });
+  return guard(__func__, [&] { model_of(fleet).set_false_alarm_rate(rate); });
 }
 
 cugad_status cugad_fleet_calibration(cugad_fleet* fleet, const char* group, int64_t* rows, int64_t* folds) {
@@ -89,33 +80,28 @@ cugad_status cugad_fleet_calibration(cugad_fleet* fleet, const char* group, int6
     require(fleet, "fleet");
     // No group has an empty name: it is the pooled model's.
     const Detector::Calibration calibration = fleet->fleet.calibration(group == nullptr ? "" : group);
-    if (rows != nullptr) *rows = calibration.rows;
-    if (folds != nullptr) *folds = calibration.folds;
+    give(calibration, rows, folds);
   });
 }
 
 cugad_status cugad_fleet_columns(cugad_fleet* fleet, int64_t* columns) {
   return answer(__func__, [&] {
     require(columns, "columns");
-    require(fleet, "fleet");
-    *columns = fleet->fleet.columns();
+    *columns = model_of(fleet).columns();
   });
 }
 
 cugad_status cugad_fleet_column_name(cugad_fleet* fleet, int64_t column, const char** name) {
   return answer(__func__, [&] {
-    require(name, "name");
-    *name = nullptr;
-    require(fleet, "fleet");
-    const std::vector<std::string>& names = fleet->fleet.column_names();
+    started(name, "name");
+    const std::vector<std::string>& names = model_of(fleet).column_names();
     *name = names[index_of(column, names.size(), "column")].c_str();
   });
 }
 
 cugad_status cugad_fleet_describe(cugad_fleet* fleet, const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     require(fleet, "fleet");
     fleet->description = description(*fleet);
     *json = fleet->description.c_str();
@@ -123,20 +109,11 @@ cugad_status cugad_fleet_describe(cugad_fleet* fleet, const char** json) {
 }
 
 cugad_status cugad_fleet_attach(cugad_fleet* fleet, const char* name, const char* text) {
-  return guard(__func__, [&] {
-    require(fleet, "fleet");
-    fleet->fleet.attach(text_of(name, "name"), text_of(text, "text"));
-  });
+  return guard(__func__, [&] { model_of(fleet).attach(text_of(name, "name"), text_of(text, "text")); });
 }
 
 cugad_status cugad_fleet_attachment(cugad_fleet* fleet, const char* name, const char** text) {
-  return guard(__func__, [&] {
-    require(text, "text");
-    *text = nullptr;
-    require(fleet, "fleet");
-    const std::string* found = fleet->fleet.attachment(text_of(name, "name"));
-    if (found != nullptr) *text = found->c_str();
-  });
+  return guard(__func__, [&] { get_attachment(fleet, name, text); });
 }
 
 }  // extern "C"

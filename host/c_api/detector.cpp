@@ -3,7 +3,7 @@
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
-#include "host/methods/detector_impl.hpp"
+#include "host/detector/impl.hpp"
 
 /// Where detectors come from and go to.
 
@@ -14,8 +14,7 @@ extern "C" {
 
 cugad_status cugad_detector_create(cugad_device* device, const char* config_json, cugad_detector** detector) {
   return guard(__func__, [&] {
-    require(detector, "detector");
-    *detector = nullptr;
+    started(detector, "detector");
     require(device, "device");
     const std::string config = config_json == nullptr ? "" : config_json;
     DetectorOptions options;
@@ -27,8 +26,7 @@ cugad_status cugad_detector_create(cugad_device* device, const char* config_json
 
 cugad_status cugad_detector_load(cugad_device* device, const char* path, cugad_detector** detector) {
   return guard(__func__, [&] {
-    require(detector, "detector");
-    *detector = nullptr;
+    started(detector, "detector");
     require(device, "device");
     Detector loaded = Detector::load(device->device, text_of(path, "path"));
     *detector = new cugad_detector(device->device, device->stream, std::move(loaded));
@@ -38,8 +36,7 @@ cugad_status cugad_detector_load(cugad_device* device, const char* path, cugad_d
 cugad_status cugad_detector_load_from_memory(cugad_device* device, const void* bytes, size_t size,
                                              cugad_detector** detector) {
   return guard(__func__, [&] {
-    require(detector, "detector");
-    *detector = nullptr;
+    started(detector, "detector");
     require(device, "device");
     Detector loaded = Detector::load(device->device, bytes_of(bytes, size));
     *detector = new cugad_detector(device->device, device->stream, std::move(loaded));
@@ -48,8 +45,7 @@ cugad_status cugad_detector_load_from_memory(cugad_device* device, const void* b
 
 cugad_status cugad_detector_share(cugad_detector* detector, cugad_detector** other) {
   return guard(__func__, [&] {
-    require(other, "other");
-    *other = nullptr;
+    started(other, "other");
     require(detector, "detector");
     *other = new cugad_detector(*detector);
   });
@@ -58,20 +54,11 @@ cugad_status cugad_detector_share(cugad_detector* detector, cugad_detector** oth
 void cugad_detector_destroy(cugad_detector* detector) { delete detector; }
 
 cugad_status cugad_detector_save(cugad_detector* detector, const char* path) {
-  return guard(__func__, [&] {
-    require(detector, "detector");
-    detector->detector.save(text_of(path, "path"));
-  });
+  return guard(__func__, [&] { model_of(detector).save(text_of(path, "path")); });
 }
 
 cugad_status cugad_detector_save_to_memory(cugad_detector* detector, const void** bytes, size_t* size) {
-  return guard(__func__, [&] {
-    start_bytes(bytes, size);
-    require(detector, "detector");
-    detector->saved = detector->detector.save();
-    *bytes = detector->saved.data();
-    *size = detector->saved.size();
-  });
+  return guard(__func__, [&] { save_to_memory(detector, bytes, size); });
 }
 
 cugad_status cugad_detector_use_stream(cugad_detector* detector, void* stream) {

@@ -5,7 +5,7 @@
 #include "host/c_api/guard.hpp"
 #include "host/c_api/table_handles.hpp"
 #include "host/c_api/table_options.hpp"
-#include "host/table/json.hpp"
+#include "host/text/json.hpp"
 
 /// What turns tables into the rows of a detector.
 

@@ -22,8 +22,8 @@ void fit(cugad_detector* detector, const Source& source, const cugad_fit_control
   // The rows may be what the caller's stream is still writing.
   if (detector->stream() != nullptr) detector->device.backend().synchronize(detector->stream());
   const MatrixView<const float> rows = x.bring(detector->device, detector->stream());
-  if (controls.control.on_message) x.tell_lost_digits(controls.column_names, controls.control.on_message);
-  detector->detector.fit(rows, controls.control, std::move(controls.column_names), controls.numeric_columns);
+  if (controls.control.on_message) x.tell_lost_digits(controls.described.names, controls.control.on_message);
+  detector->detector.fit(rows, std::move(controls.described), controls.control);
 }
 
 }  // namespace

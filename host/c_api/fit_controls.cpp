@@ -30,8 +30,8 @@ FitControls::FitControls(const cugad_fit_controls* given, std::int64_t columns, 
     throw Error(ErrorCode::invalid_argument, "binary_columns is " + std::to_string(given_.binary_columns) +
                                                  ", but there are " + std::to_string(columns) + " columns");
   }
-  numeric_columns = columns - given_.binary_columns;
-  if (given_.column_names != nullptr) column_names = texts_of(given_.column_names, columns, "column_names");
+  described.binary = given_.binary_columns;
+  if (given_.column_names != nullptr) described.names = texts_of(given_.column_names, columns, "column_names");
   control.cancel = &cancel;
   if (given_.on_progress != nullptr) {
     control.on_progress = [this, &cancel](const FitProgress& progress) {

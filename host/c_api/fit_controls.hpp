@@ -20,8 +20,7 @@ struct FitControls {
   FitControls& operator=(const FitControls&) = delete;
 
   FitControl control;
-  std::vector<std::string> column_names;
-  std::int64_t numeric_columns = -1;
+  Columns described;
 
  private:
   cugad_fit_controls given_;  ///< what the callbacks of `control` call

@@ -8,7 +8,7 @@
 #include "host/c_api/handles.hpp"
 #include "host/c_api/results.hpp"
 #include "host/c_api/rows.hpp"
-#include "host/methods/detector_impl.hpp"
+#include "host/detector/impl.hpp"
 
 /// Where fleets come from and go to, how they are fitted, and what they score.
 
@@ -26,12 +26,6 @@ struct GroupedRows {
   Rows x;
   std::vector<std::string> groups;
 };
-
-Fleet& fitted(cugad_fleet* fleet) {
-  require(fleet, "fleet");
-  if (fleet->fleet.fitted()) return fleet->fleet;
-  throw Error(ErrorCode::invalid_argument, "the fleet is not fitted: call fit or load first");
-}
 
 /// Scores, with `count` explanations of each where that is not 0.
 void score(cugad_fleet* handle, const cugad_matrix* given, const char* const* groups, std::int32_t count, float* scores,
@@ -82,8 +76,7 @@ extern "C" {
 cugad_status cugad_fleet_create(cugad_device* device, const char* config_json, const cugad_fleet_options* options,
                                 cugad_fleet** fleet) {
   return guard(__func__, [&] {
-    require(fleet, "fleet");
-    *fleet = nullptr;
+    started(fleet, "fleet");
     require(device, "device");
     const std::string config = config_json == nullptr ? "" : config_json;
     DetectorOptions of_models;
@@ -95,8 +88,7 @@ cugad_status cugad_fleet_create(cugad_device* device, const char* config_json, c
 
 cugad_status cugad_fleet_load(cugad_device* device, const char* path, cugad_fleet** fleet) {
   return guard(__func__, [&] {
-    require(fleet, "fleet");
-    *fleet = nullptr;
+    started(fleet, "fleet");
     require(device, "device");
     *fleet = new cugad_fleet(*device, Fleet::load(device->device, text_of(path, "path")));
   });
@@ -104,8 +96,7 @@ cugad_status cugad_fleet_load(cugad_device* device, const char* path, cugad_flee
 
 cugad_status cugad_fleet_load_from_memory(cugad_device* device, const void* bytes, size_t size, cugad_fleet** fleet) {
   return guard(__func__, [&] {
-    require(fleet, "fleet");
-    *fleet = nullptr;
+    started(fleet, "fleet");
     require(device, "device");
     *fleet = new cugad_fleet(*device, Fleet::load(device->device, bytes_of(bytes, size)));
   });
@@ -128,20 +119,11 @@ cugad_status cugad_fleet_is_in_memory(const void* bytes, size_t size, int32_t* i
 void cugad_fleet_destroy(cugad_fleet* fleet) { delete fleet; }
 
 cugad_status cugad_fleet_save(cugad_fleet* fleet, const char* path) {
-  return guard(__func__, [&] {
-    require(fleet, "fleet");
-    fleet->fleet.save(text_of(path, "path"));
-  });
+  return guard(__func__, [&] { model_of(fleet).save(text_of(path, "path")); });
 }
 
 cugad_status cugad_fleet_save_to_memory(cugad_fleet* fleet, const void** bytes, size_t* size) {
-  return guard(__func__, [&] {
-    start_bytes(bytes, size);
-    require(fleet, "fleet");
-    fleet->saved = fleet->fleet.save();
-    *bytes = fleet->saved.data();
-    *size = fleet->saved.size();
-  });
+  return guard(__func__, [&] { save_to_memory(fleet, bytes, size); });
 }
 
 cugad_status cugad_fleet_fit(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
@@ -152,8 +134,8 @@ cugad_status cugad_fleet_fit(cugad_fleet* fleet, const cugad_matrix* x, const ch
     FitControls given(controls, rows.x.columns(), fleet->cancel);
     const CancelOnce once{fleet->cancel};
     const MatrixView<const float> brought = rows.x.bring(fleet->device, nullptr);
-    if (given.control.on_message) rows.x.tell_lost_digits(given.column_names, given.control.on_message);
-    fleet->fleet.fit(brought, rows.groups, given.control, std::move(given.column_names), given.numeric_columns);
+    if (given.control.on_message) rows.x.tell_lost_digits(given.described.names, given.control.on_message);
+    fleet->fleet.fit(brought, rows.groups, std::move(given.described), given.control);
   });
 }
 

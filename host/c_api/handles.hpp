@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -11,7 +12,9 @@
 #include "cugad/cugad_fleet.h"
 #include "cugad/detector.hpp"
 #include "cugad/device.hpp"
+#include "cugad/error.hpp"
 #include "cugad/fleet.hpp"
+#include "host/c_api/arguments.hpp"
 
 /// What stands behind the handles of the C interface.
 
@@ -66,3 +69,54 @@ struct cugad_fleet {
   std::string description;
   std::vector<std::byte> saved;
 };
+
+namespace cugad::c_api {
+
+/// What stands behind a handle. Throws Error{invalid_argument} where that is NULL.
+inline Detector& model_of(cugad_detector* handle) {
+  require(handle, "detector");
+  return handle->detector;
+}
+inline Fleet& model_of(cugad_fleet* handle) {
+  require(handle, "fleet");
+  return handle->fleet;
+}
+
+/// The same, where it is fitted.
+template <class Handle>
+auto& fitted(Handle* handle) {
+  auto& model = model_of(handle);
+  if (model.fitted()) return model;
+  throw Error(ErrorCode::invalid_argument, std::string("the ") +
+                                               (std::is_same_v<Handle, cugad_fleet> ? "fleet" : "detector") +
+                                               " is not fitted: call fit or load first");
+}
+
+/// `*place` where a result goes, NULL until it is there.
+template <class T>
+T& started(T* place, const char* name) {
+  require(place, name);
+  return *place = nullptr;
+}
+
+template <class Handle>
+void save_to_memory(Handle* handle, const void** bytes, std::size_t* size) {
+  start_bytes(bytes, size);
+  handle->saved = model_of(handle).save();
+  *bytes = handle->saved.data();
+  *size = handle->saved.size();
+}
+
+template <class Handle>
+void get_attachment(Handle* handle, const char* name, const char** text) {
+  const char*& place = started(text, "text");
+  const std::string* found = model_of(handle).attachment(text_of(name, "name"));
+  if (found != nullptr) place = found->c_str();
+}
+
+inline void give(const Detector::Calibration& calibration, std::int64_t* rows, std::int64_t* folds) {
+  if (rows != nullptr) *rows = calibration.rows;
+  if (folds != nullptr) *folds = calibration.folds;
+}
+
+}  // namespace cugad::c_api

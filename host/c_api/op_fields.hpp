@@ -1,6 +1,6 @@
 #pragma once
 
-// Rendered from include/cugad/ops.hpp by scripts/render_ops.py: change it there, then run the script.
+// Rendered from include/cugad/ops by scripts/render_ops.py: change it there, then run the script.
 // clang-format off
 
 /// The structs that the C and the C++ interface share, with their fields.

@@ -15,24 +15,18 @@ using namespace cugad::c_api;
 
 namespace {
 
-void require_fitted(const cugad_detector& detector) {
-  if (detector.detector.fitted()) return;
-  throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
-}
-
 /// The rows to score, if they are such as this detector scores; work from now on goes to the caller's stream.
 /// `source`: what Rows are made of.
 template <class Source>
 Rows rows_for(cugad_detector* detector, const Source& source) {
-  require(detector, "detector");
-  require_fitted(*detector);
+  Detector& model = fitted(detector);
   Rows x(detector->device, source);
-  if (x.columns() != detector->detector.columns()) {
+  if (x.columns() != model.columns()) {
     throw Error(ErrorCode::invalid_argument, "x has " + std::to_string(x.columns()) +
                                                  " columns, expected the detector's " +
-                                                 std::to_string(detector->detector.columns()));
+                                                 std::to_string(model.columns()));
   }
-  detector->detector.use_stream(detector->stream());
+  model.use_stream(detector->stream());
   return x;
 }
 
@@ -140,7 +134,7 @@ cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, floa
     rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
     require_host_array(detector->device, x, rows == 0 ? 0 : (rows - 1) * row_stride + columns, "x");
     std::vector<float> sampled(static_cast<std::size_t>(rows * columns));
-    detector->detector.sample(rows, seed, sampled.data());
+    detector->detector.sample(rows, seed, sampled);
     for (std::int64_t r = 0; r < rows; ++r) {
       std::copy_n(sampled.data() + r * columns, columns, x + r * row_stride);
     }

@@ -6,7 +6,7 @@
 #include "host/c_api/table_handles.hpp"
 #include "host/c_api/table_options.hpp"
 #include "host/table/group_column.hpp"
-#include "host/table/json.hpp"
+#include "host/text/json.hpp"
 
 /// Readers and the tables that they give.
 

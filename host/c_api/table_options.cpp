@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "cugad/error.hpp"
-#include "host/table/cell.hpp"
-#include "host/table/json.hpp"
-#include "host/table/nearest_name.hpp"
+#include "host/text/cell.hpp"
+#include "host/text/json.hpp"
+#include "host/text/nearest_name.hpp"
 
 namespace cugad::c_api {
 namespace {

@@ -9,8 +9,8 @@
 #include "cugad/error.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad::cli {
 namespace {

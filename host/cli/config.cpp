@@ -14,7 +14,7 @@
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/text.hpp"
-#include "host/table/list_text.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {

@@ -10,10 +10,10 @@
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/group_column.hpp"
-#include "host/table/json.hpp"
+#include "host/text/cell.hpp"
+#include "host/text/json.hpp"
 
 namespace cugad::cli {
 namespace {

@@ -10,8 +10,9 @@
 #include "host/cli/command.hpp"
 #include "host/cli/config.hpp"
 #include "host/cli/text.hpp"
-#include "host/methods/option_record.hpp"
-#include "host/table/nearest_name.hpp"
+#include "host/options/method_options.hpp"
+#include "host/options/option_record.hpp"
+#include "host/text/nearest_name.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -193,7 +194,10 @@ std::vector<std::string> boolean_option_flags() {
 }
 
 Detector make_detector(const Device& device, const DetectorOptions& options) {
-  return usage_checked([&] { return Detector(device, options); });
+  return usage_checked([&] {
+    check_options(options);  // as fit would, when more has been invested
+    return Detector(device, options);
+  });
 }
 
 }  // namespace cugad::cli

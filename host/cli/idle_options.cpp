@@ -7,6 +7,7 @@
 #include "cugad/error.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -29,16 +30,7 @@ bool matters_with(DetectorOptions options, const std::string& name, const std::s
 
 /// Values to try in place of the default: those of a choice, or whatever turns the option on.
 std::vector<std::string> values_of(const OptionInfo& option) {
-  std::vector<std::string> values(1);
-  for (const char letter : option.choices) {
-    if (letter == '|') {
-      values.emplace_back();
-    } else {
-      values.back() += letter;
-    }
-  }
-  if (option.choices.empty()) values.back() = "1";
-  return values;
+  return split(option.choices.empty() ? "1" : option.choices, '|');
 }
 
 /// Why an option does nothing: beside which other one, or without which.

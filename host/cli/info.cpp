@@ -10,8 +10,8 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
-#include "host/methods/option_record.hpp"
-#include "host/methods/telemetry_json.hpp"
+#include "host/detector/telemetry_json.hpp"
+#include "host/options/option_record.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -154,6 +154,12 @@ void print_json(const FlagSet& flags, const Device& device) {
   print(object.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n');
 }
 
+std::string values_of(const OptionInfo& option) {
+  if (!option.choices.empty() || !option.lowest) return option.choices.empty() ? option.kind : option.choices;
+  const std::string range = fmt::format("{}, {} to {}", option.kind, *option.lowest, *option.highest);
+  return option.automatic ? fmt::format("{}, or {}", range, *option.automatic) : range;
+}
+
 /// As docs/options.md has them: one row of a Markdown table each.
 std::string option_table() {
   const auto cell = [](std::string text) {
@@ -165,7 +171,7 @@ std::string option_table() {
     const OptionInfo& option = record.info;
     const std::string usual = get_option(DetectorOptions{}, option.name);
     table += fmt::format("| `{}` | {} | {} | {} |\n", option.name, usual.empty() ? "empty" : "`" + usual + "`",
-                         cell(option.choices.empty() ? option.kind : option.choices),
+                         cell(values_of(option)),
                          cell(option.help) + (record.former.empty() ? "" : fmt::format(" (once `{}`)", record.former)));
   }
   return table;

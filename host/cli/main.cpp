@@ -12,7 +12,7 @@
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
-#include "host/table/nearest_name.hpp"
+#include "host/text/nearest_name.hpp"
 
 namespace cugad::cli {
 namespace {

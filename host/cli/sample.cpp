@@ -10,7 +10,7 @@
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
-#include "host/table/list_text.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -84,7 +84,7 @@ void sample(const FlagSet& flags) {
   const auto seed = static_cast<std::uint64_t>(flags.integer("seed", 42, 0, std::numeric_limits<std::int64_t>::max()));
   if (!output.empty()) check_writable(output);
   Matrix rows(count, columns);
-  model.detector.sample(count, seed, rows.data.data());
+  model.detector.sample(count, seed, rows.data);
   write_result(output, [&](const Append& append) { write_rows(model, rows, append); });
 }
 

@@ -17,9 +17,9 @@
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
-#include "host/table/list_text.hpp"
+#include "host/text/cell.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -201,15 +201,7 @@ CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
 
 std::vector<std::string> methods_of(const FittedModel& model) {
   if (model.fleet) throw UsageError("--per-method takes a single model, not a fleet");
-  std::vector<std::string> names(1);
-  for (const char letter : get_option(model.detector.options(), "method")) {
-    if (letter == ',') {
-      names.emplace_back();
-    } else {
-      names.back() += letter;
-    }
-  }
-  return names;
+  return split_list(get_option(model.detector.options(), "method"));
 }
 
 void score(const std::string& input, const FlagSet& flags) {

@@ -7,7 +7,7 @@
 
 #include "host/cli/command.hpp"
 #include "host/cli/text.hpp"
-#include "host/table/list_text.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {

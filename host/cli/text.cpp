@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "cugad/error.hpp"
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad::cli {
 

@@ -83,6 +83,7 @@ void train(const std::string& input, FlagSet& flags) {
   encoder.fit(training.rows, training.encoding);
   const Matrix rows = encoder.encode(training.rows);
   training.rows = {};
+  const Columns columns = {.names = encoder.feature_names(), .binary = rows.columns - encoder.numeric_features()};
   // The library names them, too, where it trains one model and somebody listens.
   if (flags.boolean("quiet") || flags.given("group_by")) note_constant_features(rows, encoder.feature_names());
   const CancelScope scope;
@@ -90,22 +91,17 @@ void train(const std::string& input, FlagSet& flags) {
                      {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())}};
   if (training.group_column.empty()) {
     attach_table(detector, encoder, training.labels, training.format);
-    const std::int64_t steps = fit.run(
-        [&](const FitControl& control) {
-          detector.fit(rows.view(), control, encoder.feature_names(), encoder.numeric_features());
-        },
-        [&] { detector.save(output); });
+    const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
+                                       [&] { detector.save(output); });
     summary.insert(summary.end(), {{"models", fmt::format("{}", detector.options().population)},
                                    {"steps", grouped(steps)},
                                    {"threshold", fmt::format("{}", detector.threshold())}});
   } else {
     Fleet fleet(device, options, fleet_options);
     attach_table(fleet, encoder, training.labels, training.format, training.group_column);
-    const std::int64_t steps = fit.run(
-        [&](const FitControl& control) {
-          fleet.fit(rows.view(), training.groups, control, encoder.feature_names(), encoder.numeric_features());
-        },
-        [&] { fleet.save(output); });
+    const std::int64_t steps =
+        fit.run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
+                [&] { fleet.save(output); });
     summary.insert(summary.end(),
                    {{"groups", describe_groups(fleet)},
                     {"models", fmt::format("{} per group, and as many pooled ones", fleet.options().population)},

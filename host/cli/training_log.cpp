@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
-#include "host/methods/telemetry_json.hpp"
+#include "host/detector/telemetry_json.hpp"
 
 namespace cugad::cli {
 

@@ -14,7 +14,7 @@
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
 #include "host/table/column_names.hpp"
-#include "host/table/list_text.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "host/cli/progress.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/training_log.hpp"
-#include "host/methods/checkpoint_files.hpp"
+#include "host/detector/checkpoint_files.hpp"
 #include "host/model_file/atomic_file.hpp"
 #include "host/training/checkpoint.hpp"
 

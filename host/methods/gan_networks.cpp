@@ -5,7 +5,7 @@ namespace cugad {
 Network generator_network(const DetectorOptions& options, int inputs, int outputs) {
   std::vector<LayerSpec> layers;
   for (int width : options.hidden) layers.push_back({width, Activation::relu, 0.0f, options.generator_dropout});
-  layers.push_back({outputs, Activation::identity, 0.0f, 0.0f});
+  layers.push_back({outputs, options.generator_tanh ? Activation::tanh : Activation::identity, 0.0f, 0.0f});
   return Network(Mlp(inputs, layers), {.virtual_batch = options.virtual_batch});
 }
 

@@ -22,7 +22,7 @@ Network encoder_network(const DetectorOptions& options, int inputs, int outputs)
 Network joint_discriminator_network(const DetectorOptions& options, int columns, int latent);
 /// What the options ask for in a discriminator of rows or pairs.
 Techniques discriminator_techniques(const DetectorOptions& options);
-/// A generator with `outputs` linear outputs.
+/// A generator with `outputs` linear (or tanh) outputs.
 Network generator_network(const DetectorOptions& options, int inputs, int outputs);
 
 }  // namespace cugad

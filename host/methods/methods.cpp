@@ -8,7 +8,8 @@
 namespace cugad {
 
 /// In the order of the enumeration.
-#define CUGAD_METHODS(X) X(anogan) X(gan) X(bigan) X(ali) X(egbad) X(ganomaly) X(fanogan) X(alad) X(translation)
+#define CUGAD_METHODS(X) \
+  X(anogan) X(gan) X(bigan) X(ali) X(egbad) X(ganomaly) X(fanogan) X(alad) X(translation) X(sogaal)
 
 #define CUGAD_DECLARE(name) extern const MethodDefinition name##_definition;
 CUGAD_METHODS(CUGAD_DECLARE)
@@ -21,9 +22,14 @@ std::span<const MethodDefinition* const> all_methods() {
   return definitions;
 }
 
+/// The compiler warns of an enumerator that the list lacks.
 const MethodDefinition& definition_of(Method method) {
-  for (const MethodDefinition* definition : all_methods()) {
-    if (definition->method == method) return *definition;
+  switch (method) {
+#define CUGAD_CASE(name) \
+  case Method::name:     \
+    return name##_definition;
+    CUGAD_METHODS(CUGAD_CASE)
+#undef CUGAD_CASE
   }
   throw Error(ErrorCode::unsupported, "this method is not there");
 }

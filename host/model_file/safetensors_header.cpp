@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "cugad/error.hpp"
-#include "host/table/json.hpp"
+#include "host/text/json.hpp"
 
 namespace cugad::safetensors {
 namespace {

@@ -33,7 +33,7 @@ CarriedCondition::CarriedCondition(const Mlp& from_, int outputs_, int condition
   layers.push_back(from.layer(from.layers() - 1));
   if (layers.back().activation != Activation::identity) {
     throw Error(ErrorCode::unsupported,
-                "conditions take networks whose last layer is linear: set encoder_tanh = false");
+                "conditions take networks whose last layer is linear: set generator_tanh and encoder_tanh = false");
   }
   layers.back().out = outputs + condition;
   network = Mlp(from.inputs(), std::move(layers));

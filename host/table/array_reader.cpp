@@ -9,8 +9,8 @@
 #include "cugad/error.hpp"
 #include "host/floating_point.hpp"
 #include "host/table/array_elements.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

@@ -8,11 +8,11 @@
 #include <unordered_set>
 
 #include "cugad/table.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/date_time.hpp"
-#include "host/table/list_text.hpp"
 #include "host/table/number_format.hpp"
+#include "host/text/cell.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad {
 namespace {

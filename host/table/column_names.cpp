@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "cugad/error.hpp"
-#include "host/table/cell.hpp"
-#include "host/table/nearest_name.hpp"
+#include "host/text/cell.hpp"
+#include "host/text/nearest_name.hpp"
 
 namespace cugad {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
-#include "host/table/cell.hpp"
 #include "host/table/number_format.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

@@ -8,12 +8,12 @@
 
 #include "cugad/error.hpp"
 #include "host/floating_point.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/csv_layout.hpp"
 #include "host/table/csv_records.hpp"
 #include "host/table/csv_sample.hpp"
 #include "host/table/readers.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

@@ -6,9 +6,9 @@
 #include <cstring>
 
 #include "cugad/error.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/csv_layout.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

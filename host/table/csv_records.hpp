@@ -10,7 +10,7 @@
 
 #include "cugad/table.hpp"
 #include "host/table/byte_source.hpp"
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 

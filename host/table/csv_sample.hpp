@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "host/table/cell.hpp"
 #include "host/table/number_format.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <string>
 
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

@@ -10,10 +10,10 @@
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
 #include "host/floating_point.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/feature_names.hpp"
-#include "host/table/nearest_name.hpp"
+#include "host/text/cell.hpp"
+#include "host/text/nearest_name.hpp"
 
 namespace cugad {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/feature_names.hpp"
-#include "host/table/json.hpp"
+#include "host/text/cell.hpp"
+#include "host/text/json.hpp"
 
 namespace cugad {
 namespace {

@@ -1,6 +1,6 @@
 #include "host/table/group_column.hpp"
 
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 

@@ -8,7 +8,7 @@
 
 #include "cugad/error.hpp"
 #include "host/table/array_elements.hpp"
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

@@ -4,10 +4,10 @@
 
 #include "cugad/error.hpp"
 #include "host/table/array_reader.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/npy_header.hpp"
 #include "host/table/readers.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "cugad/table.hpp"
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 
 /// Numbers that are written otherwise than in C: decimal commas, groups of three digits, currencies, units.
 namespace cugad {

@@ -8,7 +8,7 @@
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
 #include "host/floating_point.hpp"
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

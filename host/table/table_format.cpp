@@ -4,7 +4,7 @@
 
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
-#include "host/table/json.hpp"
+#include "host/text/json.hpp"
 
 namespace cugad {
 namespace {

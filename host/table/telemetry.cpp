@@ -15,8 +15,8 @@
 #include "cugad/table.hpp"
 #include "host/floating_point.hpp"
 #include "host/model_file/atomic_file.hpp"
-#include "host/table/cell.hpp"
 #include "host/table/group_order.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

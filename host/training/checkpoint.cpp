@@ -12,7 +12,7 @@
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/model_file/safetensors.hpp"
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {

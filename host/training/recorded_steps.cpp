@@ -16,13 +16,15 @@ std::unique_ptr<RecordedWork> TrainingStep::record(std::int64_t first, std::int6
   Backend& backend = context_.backend();
   const CurrentDevice current(backend);
   const auto issue = [&](std::int64_t count) {
-    for (std::int64_t t = first; t < first + count; ++t) {
-      step(t, report);
-      run(context_, AdvanceStep{.step_counter = step_counter_.data,
-                                .rate_scale = rate_scale_.data,
-                                .final_rate = options_.final_rate,
-                                .decay_steps = options_.decay_steps});
-    }
+    backend.join(context_, [&] {
+      for (std::int64_t t = first; t < first + count; ++t) {
+        step(t, report);
+        run(context_, AdvanceStep{.step_counter = step_counter_.data,
+                                  .rate_scale = rate_scale_.data,
+                                  .final_rate = options_.final_rate,
+                                  .decay_steps = options_.decay_steps});
+      }
+    });
   };
   {
     const KernelLoading loading(backend);

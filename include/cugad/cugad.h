@@ -87,8 +87,9 @@ CUGAD_API const char* cugad_status_name(cugad_status status);
 CUGAD_API const char* cugad_version(void);
 CUGAD_API int32_t cugad_abi_version(void);
 /* All options as a JSON list of {"name", "kind", "choices", "help", "default"}, where "choices" lists the texts that
- * may be given and is empty where others may; all presets as a JSON list of names. The texts last as long as the
- * library is loaded. */
+ * may be given and is empty where others may. Integers, numbers and lists of them have "lowest" and "highest", too,
+ * which are allowed themselves, and some "automatic", a value beside them that lets the library choose. All presets as
+ * a JSON list of names. The texts last as long as the library is loaded. */
 CUGAD_API cugad_status cugad_option_list(const char** json);
 CUGAD_API cugad_status cugad_preset_list(const char** json);
 

@@ -32,7 +32,7 @@
 ///
 /// Later versions add members behind the last of a struct, and know it by its struct_size.
 ///
-/// Rendered from include/cugad/ops.hpp by scripts/render_ops.py: change it there, then run the script.
+/// Rendered from include/cugad/ops by scripts/render_ops.py: change it there, then run the script.
 
 // clang-format off
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ enum class Method {
   fanogan,      ///< Wasserstein GAN, then an encoder (Schlegl 2019)
   alad,         ///< bidirectional GAN with cycle discriminators (Zenati 2018b)
   translation,  ///< predicts target columns from the others by a conditional GAN (Isola 2016)
+  sogaal,       ///< GAN whose discriminator trains on alone, twice as long (Liu 2019)
 };
 
 enum class GeneratorLoss {
@@ -100,6 +102,7 @@ struct DetectorOptions {
   float slope = 0.2f;
   float dropout = 0.0f;                          ///< after each hidden layer of the discriminator, while training
   float generator_dropout = 0.0f;                ///< after each hidden layer of the generator; translation: 0 is 0.1
+  bool generator_tanh = false;                   ///< G ends in tanh: judged columns within -1 and 1, or unreachable
   std::vector<int> encoder_hidden = {128, 128};  ///< encoder's hidden layers (leaky ReLU)
   bool encoder_tanh = false;                     ///< E ends in tanh (f-AnoGAN's tanh_fc)
   std::vector<int> data_branch = {128};          ///< joint discriminator: layers on x before the trunk
@@ -196,6 +199,9 @@ struct OptionInfo {
   std::string kind;     ///< "integer", "number", "text", "list", "boolean"
   std::string choices;  ///< "minimax|non_saturating", or empty
   std::string help;
+  /// Of an integer or a number, or of each in a list of them, inclusive; `automatic` is a further value that lets the
+  /// library choose. Null where there is none.
+  std::optional<double> lowest = {}, highest = {}, automatic = {};
 };
 CUGAD_API const std::vector<OptionInfo>& option_list();
 /// Sets a field from text (lists: comma-separated). Throws Error{invalid_argument}: unknown names name the nearest
@@ -238,6 +244,12 @@ struct FitControl {
   bool resume = false;                  ///< continue from the directory's checkpoint if there is one
 };
 
+/// What the columns of the training rows are.
+struct Columns {
+  std::vector<std::string> names = {};  ///< one per column, UTF-8; empty: "0", "1", ...
+  std::int64_t binary = 0;              ///< so many at the end are 0/1: taken as they are, where others are scaled
+};
+
 /// What makes a column a reason.
 enum class Finding {
   residual,  ///< |x - G(z)|, mean over the population, in units of the scaled column
@@ -262,11 +274,11 @@ class CUGAD_API Detector {
   Detector(Detector&&) noexcept;
   Detector& operator=(Detector&&) noexcept;
 
-  /// Trains on normal rows (host or device memory; NaN = missing). `column_names` may be empty (then "0", "1", ...);
-  /// the first `numeric_columns` columns are scaled, the rest taken as 0/1 (-1: all are numeric).
-  /// Deterministic: same options, rows and device kind give the same bits, whatever the number of threads.
-  void fit(MatrixView<const float> rows, const FitControl& control = {}, std::vector<std::string> column_names = {},
-           std::int64_t numeric_columns = -1);
+  /// Trains on normal rows (host or device memory; NaN = missing). Throws Error{invalid_argument} for columns that do
+  /// not fit the rows, and Error{cancelled}. Deterministic: same options, rows and device kind give the same bits,
+  /// whatever the number of threads.
+  void fit(MatrixView<const float> rows, Columns columns, const FitControl& control = {});
+  void fit(MatrixView<const float> rows, const FitControl& control = {}) { fit(rows, Columns{}, control); }
 
   /// Scores, one per row. Batch-invariant: a row's score does not depend on the rows beside it. A row without any value
   /// has no score: NaN.
@@ -287,8 +299,9 @@ class CUGAD_API Detector {
   std::vector<float> explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations);
   /// Synthetic rows in the units of the training data: row i of the output comes from model i % population (of an
   /// ensemble's first method). Throws Error{unsupported} for a method without a prior, and for conditional models.
-  /// Deterministic in (model, seed); writes count x columns() floats.
-  void sample(std::int64_t count, std::uint64_t seed, float* rows);
+  /// Deterministic in (model, seed). Writes count x columns() floats, row by row, to host memory, or throws
+  /// Error{invalid_argument} where `rows` are not as many.
+  void sample(std::int64_t count, std::uint64_t seed, std::span<float> rows);
   /// Scores as probabilities, by the scores of rows that are new to the models. Throws Error{invalid_argument} before
   /// fit or load, Error{unsupported} for a model file of a version that kept no calibration; so does confidence().
   std::vector<float> probability(std::span<const float> scores, Probability kind) const;

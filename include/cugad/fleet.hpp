@@ -53,8 +53,11 @@ class CUGAD_API Fleet {
   /// As Detector::fit; row r belongs to groups[r] (UTF-8). Rows without a group ("") train the pooled model only, and
   /// so do groups in which a column has no value at all. Progress counts the steps of all models. With a checkpoint
   /// directory, finished models stay there, and resuming goes on with the others; the number of steps cannot change.
-  void fit(MatrixView<const float> rows, std::span<const std::string> groups, const FitControl& control = {},
-           std::vector<std::string> column_names = {}, std::int64_t numeric_columns = -1);
+  void fit(MatrixView<const float> rows, std::span<const std::string> groups, Columns columns,
+           const FitControl& control = {});
+  void fit(MatrixView<const float> rows, std::span<const std::string> groups, const FitControl& control = {}) {
+    fit(rows, groups, Columns{}, control);
+  }
 
   /// Scores of rows on the host, one per row, each by the model of its group; higher is more anomalous, on each model's
   /// own scale. A row's score does not depend on the rows beside it.

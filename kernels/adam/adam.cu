@@ -109,6 +109,7 @@ constexpr device::SharedLayout shared_layout() {
 
 template <bool averaged, bool normed>
 __global__ void __launch_bounds__(threads) adam_kernel(Work work) {
+  device::wait_for_earlier_work();
   const Adam& args = work.args;
   device::SharedMemory shared;
   AdamConstants* constants = shared.take<AdamConstants>(1);
@@ -134,6 +135,7 @@ __global__ void __launch_bounds__(threads) adam_kernel(Work work) {
 }
 
 __global__ void __launch_bounds__(threads) norm_kernel(Work work) {
+  device::wait_for_earlier_work();
   device::SharedMemory shared;
   double* scratch = shared.take<double>(threads / device::warp_lanes);
   for (std::int64_t model = blockIdx.z; model < work.args.parameter.models; model += gridDim.z) {
@@ -161,6 +163,7 @@ void run_adam(Context& context, const Adam& args) {
   shape.grid = dim3(1, 1, device::model_blocks(models));
   shape.block = dim3(threads);
   shape.shared_bytes = shared_layout().bytes();
+  shape.waits = true;
   if (work.chunks > 0) {
     const std::int64_t resident = std::int64_t{blocks_per_multiprocessor} * device_limits(context).multiprocessors;
     device::LaunchShape wide = shape;

@@ -66,6 +66,7 @@ __device__ void pull_row(const Pull& job, std::int64_t model, std::int64_t j, st
 }
 
 __global__ void __launch_bounds__(block_threads) coverage_gradient_kernel(Pull job) {
+  device::wait_for_earlier_work();
   const int lane = static_cast<int>(threadIdx.x) % device::warp_lanes;
   const std::int64_t first_row =
       static_cast<std::int64_t>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / device::warp_lanes;
@@ -117,6 +118,7 @@ class Cells {
 /// weight * mean of the squares: 16 interleaved sums in double, then a tree. A block per model: all threads fetch, the
 /// first 16 add.
 __global__ void __launch_bounds__(block_threads, 2) coverage_loss_kernel(Pull job) {
+  device::wait_for_earlier_work();
   constexpr int cells_per_thread = tile_groups / Cells::step;
   device::SharedMemory shared;
   float* tile = shared.take<float>(tile_groups * partials);
@@ -179,6 +181,7 @@ void launch_gradient(Context& context, const Pull& job) {
   shape.grid = dim3(static_cast<unsigned>(std::min<std::int64_t>((rows + warps - 1) / warps, enough)), 1,
                     static_cast<unsigned>(std::min(job.args.generated.models, most_blocks_z)));
   shape.block = dim3(block_threads);
+  shape.waits = true;
   device::launch(context.stream(), "coverage gradient", shape, coverage_gradient_kernel, job);
 }
 
@@ -187,6 +190,7 @@ void launch_loss(Context& context, const Pull& job) {
   shape.grid = dim3(1, 1, static_cast<unsigned>(std::min(job.args.generated.models, most_blocks_z)));
   shape.block = dim3(block_threads);
   shape.shared_bytes = device::SharedLayout().add<float>(tile_groups * partials).bytes();
+  shape.waits = true;
   device::launch(context.stream(), "coverage loss", shape, coverage_loss_kernel, job);
 }
 

@@ -29,6 +29,7 @@ __device__ inline std::int64_t quotient(std::int64_t a, std::int64_t b) {
 template <int width>
 __global__ void __launch_bounds__(pass_threads)
     activation_backward_kernel(const __grid_constant__ ActivationArguments p) {
+  device::wait_for_earlier_work();
   const std::int64_t model = p.first_model + blockIdx.z;
   const std::int64_t at = std::int64_t{blockIdx.x} * pass_threads + threadIdx.x;
   const std::int64_t row = quotient(at, p.groups), column = (at - row * p.groups) * width;
@@ -52,6 +53,7 @@ struct AddChunksArguments {
 
 /// One thread per parameter. The chunks' sums are added in ascending order.
 __global__ void __launch_bounds__(pass_threads) add_chunks_kernel(const __grid_constant__ AddChunksArguments p) {
+  device::wait_for_earlier_work();
   const std::int64_t at = std::int64_t{blockIdx.x} * pass_threads + threadIdx.x;
   const std::int64_t o = quotient(at, p.sums.columns), column = at - o * p.sums.columns;
   if (o >= p.sums.out) return;
@@ -72,8 +74,9 @@ void launch_activation_backward(Context& context, const DenseBackward& op, std::
   const std::int64_t groups = vectors ? op.dy.columns / 4 : op.dy.columns;
   const ActivationArguments p{op, first_model, groups};
   const device::LaunchShape shape{
-      dim3(device::blocks_for(op.dy.rows * groups, pass_threads), 1, static_cast<unsigned>(models)),
-      dim3(pass_threads)};
+      .grid = dim3(device::blocks_for(op.dy.rows * groups, pass_threads), 1, static_cast<unsigned>(models)),
+      .block = dim3(pass_threads),
+      .waits = true};
   device::launch(context.stream(), "dense_backward (activation)", shape,
                  vectors ? activation_backward_kernel<4> : activation_backward_kernel<1>, p);
 }
@@ -82,8 +85,9 @@ void launch_add_chunks(Context& context, const DenseBackward& op, const ChunkSum
                        std::int64_t models) {
   const AddChunksArguments p{op, first_model, sums};
   const device::LaunchShape shape{
-      dim3(device::blocks_for(sums.out * sums.columns, pass_threads), 1, static_cast<unsigned>(models)),
-      dim3(pass_threads)};
+      .grid = dim3(device::blocks_for(sums.out * sums.columns, pass_threads), 1, static_cast<unsigned>(models)),
+      .block = dim3(pass_threads),
+      .waits = true};
   device::launch(context.stream(), "dense_backward (sum of chunks)", shape, add_chunks_kernel, p);
 }
 

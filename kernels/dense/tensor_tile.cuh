@@ -83,6 +83,31 @@ class TensorTile {
     }
   }
 
+  /// Calls found(row, bits) where sums of a thread are above limit[row], or are no numbers, or the limit is none: a bit
+  /// for each, of which column_of says the column.
+  template <class Found>
+  __device__ void above(const float* limit, const Found& found) const {
+#pragma unroll
+    for (int m = 0; m < blocks_down; ++m) {
+#pragma unroll
+      for (int half = 0; half < 4; half += 2) {
+        const int row = first_row() + 16 * m + device::fragment_c(lane(), half).row;
+        const float most = limit[row];
+        bool any = false;  // seldom: bits are made behind one test for all
+#pragma unroll
+        for (int i = 0; i < 2 * blocks_across; ++i) any |= !(sums_[m][i / 2][half + i % 2] <= most);
+        if (!any) continue;
+        unsigned bits = 0;
+#pragma unroll
+        for (int i = 0; i < 2 * blocks_across; ++i) bits |= (sums_[m][i / 2][half + i % 2] <= most ? 0u : 1u) << i;
+        found(row, bits);
+      }
+    }
+  }
+  static __device__ int column_of(int bit) {
+    return first_column() + bit / 2 * 8 + device::fragment_c(lane(), bit % 2).column;
+  }
+
  private:
   static constexpr int blocks_down = warp_rows / 16, blocks_across = warp_columns / 8;
   static __device__ int lane() { return static_cast<int>(threadIdx.x % device::warp_lanes); }

@@ -27,10 +27,11 @@ inline void check(cudaError_t status, const std::string& call) {
 }
 
 struct LaunchShape {
-  dim3 grid, block;
+  dim3 grid = {}, block = {};
   std::size_t shared_bytes = 0;  ///< dynamic shared memory; above 48 KiB the launch asks for it by itself
   int cluster = 1;               ///< blocks per cluster along x; more than one needs compute capability 9.0
   bool cooperative = false;      ///< all blocks resident at once, for grid_synchronize()
+  bool waits = false;            ///< the kernel calls wait_for_earlier_work() before it touches memory
 };
 
 /// Lets a kernel ask for as much dynamic shared memory as the device has: always the same value, so that a launch in
@@ -58,6 +59,38 @@ class LoadingOnly {
   LoadingOnly& operator=(const LoadingOnly&) = delete;
 };
 
+/// While it is set, kernels that wait by themselves are launched by this thread before the kernel in front of them has
+/// ended (programmatic dependent launch), so that their launch takes no time of its own. For recordings of training
+/// steps: many small kernels, one after the other.
+inline thread_local bool launches_early = false;
+
+/// launches_early, while this object lives, where this device and driver can: from compute capability 9.0 on, in
+/// recordings from CUDA 12.4 on.
+class EarlyLaunches {
+ public:
+  EarlyLaunches() {
+    int index = 0, major = 0, driver = 0;
+    const bool known = cudaGetDevice(&index) == cudaSuccess && cudaDriverGetVersion(&driver) == cudaSuccess &&
+                       cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index) == cudaSuccess;
+    launches_early = known && major >= 9 && driver >= 12040 && CUDART_VERSION >= 12040;
+  }
+  ~EarlyLaunches() { launches_early = false; }
+  EarlyLaunches(const EarlyLaunches&) = delete;
+  EarlyLaunches& operator=(const EarlyLaunches&) = delete;
+};
+
+/// What earlier kernels of the stream wrote is there from here on; before, a kernel launched early may touch nothing
+/// but its parameters and shared memory. Kernels behind this one may be launched from here on: they wait likewise, so
+/// that it does not matter what is still to be done here.
+__device__ inline void wait_for_earlier_work() {
+#if defined(CUGAD_EMULATED)
+  ::emulator::wait_for_earlier_work();
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 /// Launches kernel(arguments...) on a stream (cudaStream_t as void*). Throws Error{device} naming the kernel and the
 /// shape. A grid with a zero is a bug of the caller.
 template <class... Parameters, class... Arguments>
@@ -68,7 +101,7 @@ void launch(void* stream, const char* name, const LaunchShape& shape, void (*ker
   config.blockDim = shape.block;
   config.dynamicSmemBytes = shape.shared_bytes;
   config.stream = static_cast<cudaStream_t>(stream);
-  cudaLaunchAttribute attribute[2] = {};
+  cudaLaunchAttribute attribute[3] = {};
   if (shape.cluster > 1) {
     attribute[config.numAttrs].id = cudaLaunchAttributeClusterDimension;
     attribute[config.numAttrs].val.clusterDim.x = static_cast<unsigned>(shape.cluster);
@@ -79,6 +112,11 @@ void launch(void* stream, const char* name, const LaunchShape& shape, void (*ker
   if (shape.cooperative) {
     attribute[config.numAttrs].id = cudaLaunchAttributeCooperative;
     attribute[config.numAttrs].val.cooperative = 1;
+    ++config.numAttrs;
+  }
+  if (shape.waits && launches_early) {
+    attribute[config.numAttrs].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute[config.numAttrs].val.programmaticStreamSerializationAllowed = 1;
     ++config.numAttrs;
   }
   config.attrs = attribute;

@@ -13,6 +13,7 @@ struct ResidentArguments {
   StackView<float> reconstruction;     ///< G(z) of every row of z, or null
   float* losses = nullptr;             ///< [models, rows of z, 3]: loss, residual, discrimination
   float4* lane_memory = nullptr;       ///< ResidentMemory of every warp
+  void* panels = nullptr;              ///< streamed: the panels of every model, rounded (resident_stream.cuh)
   const float2* schedule = nullptr;    ///< per step: learning rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
   int tiles_per_model = 0, tiles = 0;  ///< a tile: 16 rows of z for each searching warp of a block
   int warps = 1;                       ///< that search

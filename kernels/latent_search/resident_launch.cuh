@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/device/limits.hpp"
+#include "kernels/latent_search/place_layers.hpp"
 #include "kernels/latent_search/resident_kernel.cuh"
 #include "kernels/latent_search/search_terms.hpp"
 
@@ -68,33 +69,6 @@ static __global__ void resident_selection_kernel(const __grid_constant__ Residen
   }
 }
 
-/// The layers of a network at the end of `count` places, identity layers before them.
-inline void place_layers(const NetworkView& network, int layers, int count, ResidentLayer* places) {
-  for (int l = 0; l < layers; ++l) {
-    const LayerView& layer = network.layer[l];
-    const float slope = layer.activation == Activation::relu         ? 0.0f
-                        : layer.activation == Activation::leaky_relu ? layer.slope
-                                                                     : 1.0f;
-    places[count - layers + l] = {layer.weight, layer.bias, layer.model_stride, layer.in, layer.out, slope};
-  }
-}
-
-inline bool is_piecewise_linear(const LayerView& layer) {
-  return layer.activation == Activation::identity || layer.activation == Activation::relu ||
-         (layer.activation == Activation::leaky_relu && layer.slope <= 1.0f);
-}
-
-/// Whether `layers` layers fit into three places of these widths: at most one place is left over.
-inline bool layers_fit(const NetworkView& network, int layers, const int (&widths)[4]) {
-  const int skipped = 3 - layers;
-  if (skipped < 0 || skipped > 1 || network.layer[0].in > widths[0]) return false;
-  if (skipped == 1 && network.layer[0].in > widths[1]) return false;
-  for (int l = 0; l < layers; ++l) {
-    if (network.layer[l].out > widths[skipped + l + 1] || !is_piecewise_linear(network.layer[l])) return false;
-  }
-  return true;
-}
-
 template <class N>
 bool resident_networks_fit(const LatentSearch& args) {
   const NetworkView& generator = args.generator;
@@ -107,16 +81,16 @@ bool resident_networks_fit(const LatentSearch& args) {
 }
 
 /// How a search is cut into tiles and what scratch memory it takes.
-template <class N>
+template <class N, class Element = Bfloat16Element>
 struct ResidentPlan {
   int warps = 1, blocks = 0, tiles_per_model = 0, tiles = 0;
   std::int64_t rows = 0;             ///< of z, of all models
   std::int64_t reconstructions = 0;  ///< floats of G(z) of every row of z
-  std::int64_t steps = 0;
+  std::int64_t models = 0, steps = 0;
 
   /// With few rows, fewer warps per block: a row's result does not depend on it, and more multiprocessors work.
   ResidentPlan(const DeviceLimits& limits, const LatentSearch& args, int fewest_warps = 1, int most_warps = 8)
-      : warps(fewest_warps), rows(args.z.rows * args.z.models), steps(args.steps) {
+      : warps(fewest_warps), rows(args.z.rows * args.z.models), models(args.z.models), steps(args.steps) {
     const std::int64_t groups = (args.z.rows + 15) / 16;
     while (warps < most_warps && (groups + warps - 1) / warps * args.z.models > limits.multiprocessors) warps *= 2;
     tiles_per_model = static_cast<int>((groups + warps - 1) / warps);
@@ -125,15 +99,19 @@ struct ResidentPlan {
     if (args.feature_residual || (args.reconstruction && args.restarts > 1)) reconstructions = rows * args.x.columns;
   }
   std::size_t lane_memory_bytes() const { return sizeof(float4) * ResidentMemory<N>::quads * warps * blocks; }
+  std::size_t panel_bytes() const {
+    return N::streamed ? sizeof(typename Element::Word) * N::panel_words * resident_panels<N> * models : 0;
+  }
   std::size_t schedule_bytes() const { return (sizeof(float2) * steps + 15) / 16 * 16; }
   std::size_t bytes() const {
-    return lane_memory_bytes() + schedule_bytes() + sizeof(float) * (3 * rows + reconstructions);
+    return lane_memory_bytes() + panel_bytes() + schedule_bytes() + sizeof(float) * (3 * rows + reconstructions);
   }
 };
 
 template <class Element, class N, int team = 1>
 void run_resident_search(Context& context, const LatentSearch& args) {
-  const ResidentPlan<N> plan(device_limits(context), args, Element::warpgroup ? 8 : 1, team > 1 ? 1 : 8);
+  const ResidentPlan<N, Element> plan(device_limits(context), args, team == 1 && warps_meet<Element, N, team> ? 8 : 1,
+                                      team > 1 ? 1 : 8);
   if (plan.tiles == 0) return;
   ResidentArguments search;
   place_layers(args.generator, args.generator.layers, 3, search.layer);
@@ -145,9 +123,12 @@ void run_resident_search(Context& context, const LatentSearch& args) {
   }
   auto* memory = static_cast<unsigned char*>(context.scratch(plan.bytes()));
   search.lane_memory = reinterpret_cast<float4*>(memory);
-  auto* schedule = reinterpret_cast<float2*>(memory + plan.lane_memory_bytes());
+  memory += plan.lane_memory_bytes();
+  search.panels = memory;
+  memory += plan.panel_bytes();
+  auto* schedule = reinterpret_cast<float2*>(memory);
   search.schedule = schedule;
-  search.losses = reinterpret_cast<float*>(memory + plan.lane_memory_bytes() + plan.schedule_bytes());
+  search.losses = reinterpret_cast<float*>(memory + plan.schedule_bytes());
   search.reconstruction = args.restarts == 1 ? args.reconstruction : StackView<float>();
   if (plan.reconstructions > 0 && !search.reconstruction) {
     search.reconstruction = {search.losses + 3 * plan.rows, args.z.models, args.z.rows, args.x.columns};
@@ -176,6 +157,12 @@ void run_resident_search(Context& context, const LatentSearch& args) {
     device::launch(context.stream(), "resident_schedule",
                    {.grid = dim3(device::blocks_for(args.steps, 128)), .block = dim3(128)}, resident_schedule_kernel,
                    table);
+  }
+  if constexpr (N::streamed) {
+    device::launch(
+        context.stream(), "resident_panels",
+        {.grid = dim3(resident_panels<N>, 1, device::model_blocks(args.z.models)), .block = dim3(resident_threads(1))},
+        resident_panels_kernel<Element, N>, search);
   }
   const bool plain = args.residual_distance == Distance::l1 && args.discrimination_kind == Discrimination::feature_l1 &&
                      !uses_logit(args);

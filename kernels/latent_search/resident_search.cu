@@ -14,7 +14,8 @@ using Kdd = ResidentNetworks<32, 64, 128, 128, 256, 128, 128>;
 /// Tables of up to 128 columns with hidden layers of up to 128.
 using Table = ResidentNetworks<32, 128, 128, 128, 128, 128, 128>;
 
-/// Calls function(networks) with the first class that serves the arguments; false where there is none.
+/// Calls function(networks) with the first class that serves the arguments; false where there is none. Chips whose
+/// shared memory does not hold both networks stream most of them.
 template <class Function>
 bool with_networks(const Context& context, const LatentSearch& args, const Function& function) {
   const auto serves = [&]<class N>(N) {
@@ -23,6 +24,8 @@ bool with_networks(const Context& context, const LatentSearch& args, const Funct
   };
   if (serves(Kdd())) return function(Kdd()), true;
   if (serves(Table())) return function(Table()), true;
+  if (serves(Kdd::Streamed())) return function(Kdd::Streamed()), true;
+  if (serves(Table::Streamed())) return function(Table::Streamed()), true;
   return false;
 }
 
@@ -61,7 +64,7 @@ std::size_t resident_search_workspace(const Context& context, const LatentSearch
 
 void resident_search(Context& context, const LatentSearch& args) {
   with_networks(context, args, [&]<class N>(N) {
-    if constexpr (warpgroups_are_wanted) {
+    if constexpr (warpgroups_are_wanted && !N::streamed) {
       if (prefers_warpgroups<N>(device_limits(context), args))
         return run_resident_search<WarpgroupElement, N>(context, args);
     }

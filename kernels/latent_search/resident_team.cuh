@@ -80,34 +80,52 @@ class ResidentTeam {
   }
 
   /// total += the products of all rounds of an intermediate layer with the share's columns of the weights: produce(a,
-  /// round, i) leaves a round's operand in `a`, `i` being its number in the share.
-  template <class Matrix, bool backward, int rounds, int tiles, class Produce>
-  __device__ __forceinline__ void through(float (&total)[tiles][4], const Word* weight, int lane_offset,
-                                          const Produce& produce) const {
-    if constexpr (alone) {
+  /// round, i) leaves a round's operand in `a`, `i` being its number in the share. The weights come in `parts`, each
+  /// with its rounds' columns (backward: rows): open(part) leaves them at `weight`.
+  template <class Matrix, bool backward, int rounds, int parts = 1, int tiles, class Produce, class Open>
+  __device__ __forceinline__ void through(float (&total)[tiles][4], Word* const& weight, int lane_offset,
+                                          const Produce& produce, const Open& open) const {
+    constexpr int turns = rounds / parts / size;  // of a part
+    static_assert(rounds % (parts * size) == 0 && (alone || round == 16));
+    meet();  // what was exchanged before has been read
+    const auto pass = [&](int part) {
 #pragma unroll 1
-      for (int b = 0; b < rounds; ++b) {
-        Pair a[round / 16][4];
-        produce(a, b, b);
-        spread_round<Element, Matrix, backward>(total, a, weight, lane_offset, round * b);
-      }
-    } else {
-      static_assert(rounds % size == 0 && round == 16);
-      meet();  // what was exchanged before has been read
-#pragma unroll 1
-      for (int i = 0; i < rounds / size; ++i) {
-        const int half = i % 2 * size;  // nobody writes here who has not met those who read it
-        Pair a[1][4];
-        produce(a, block(i), i);
-        copy(slot(half + warp_).pairs, a[0]);
-        meet();
+      for (int turn = 0; turn < turns; ++turn) {
+        const int i = part * turns + turn;
+        if constexpr (alone) {
+          Pair a[round / 16][4];
+          produce(a, i, i);
+          spread_round<Element, Matrix, backward>(total, a, weight, lane_offset, round * turn);
+        } else {
+          const int half = i % 2 * size;  // nobody writes here who has not met those who read it
+          Pair a[1][4];
+          produce(a, block(i), i);
+          copy(slot(half + warp_).pairs, a[0]);
+          meet();
 #pragma unroll
-        for (int other = 0; other < size; ++other) {
-          copy(a[0], slot(half + other).pairs);
-          spread_round<Element, Matrix, backward>(total, a, weight, lane_offset, 16 * (i * size + other), warp_, size);
+          for (int other = 0; other < size; ++other) {
+            copy(a[0], slot(half + other).pairs);
+            spread_round<Element, Matrix, backward>(total, a, weight, lane_offset, 16 * (turn * size + other), warp_,
+                                                    size);
+          }
         }
       }
+    };
+    if constexpr (parts == 1) {
+      open(0);
+      pass(0);  // a loop of one turn would cost its instructions
+    } else {
+#pragma unroll 1
+      for (int part = 0; part < parts; ++part) {
+        open(part);
+        pass(part);
+      }
     }
+  }
+  template <class Matrix, bool backward, int rounds, int tiles, class Produce>
+  __device__ __forceinline__ void through(float (&total)[tiles][4], Word* const& weight, int lane_offset,
+                                          const Produce& produce) const {
+    through<Matrix, backward, rounds, 1>(total, weight, lane_offset, produce, [](int) {});
   }
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/latent_search/resident_arguments.cuh"
+#include "kernels/latent_search/resident_stream.cuh"
 #include "kernels/latent_search/resident_team.cuh"
 #include "kernels/latent_search/search_terms.hpp"
 
@@ -23,15 +23,17 @@ class ResidentTile {
   using Pair = typename Element::Pair;
   using Rounds = ResidentRounds<Element>;
   using Team = ResidentTeam<Element, N, team>;
+  using Stream = ResidentStream<Element, N, team>;
   static constexpr int round = Element::round;
   /// Blocks and tiles of a layer that one warp has: 16 columns, 8 columns.
   static constexpr int blocks(int width) { return Team::share(width / 16); }
   static constexpr int tiles(int width) { return 2 * blocks(width); }
 
  public:
-  __device__ ResidentTile(const ResidentArguments& args, const ResidentShared<Element, N, team>& shared)
+  __device__ ResidentTile(const ResidentArguments& args, const ResidentShared<Element, N, team>& shared, Stream& stream)
       : args_(args),
         shared_(shared),
+        stream_(stream),
         team_(shared.exchange),
         memory_(memory_of(args)),
         lane_(static_cast<int>(threadIdx.x) % device::warp_lanes),
@@ -39,13 +41,14 @@ class ResidentTile {
 
   __device__ __forceinline__ void search(int tile) {
     load(tile);
+    stream_.open_generator(first_part_panel);
     for (int step = 0;; ++step) {
       const bool last = step == args_.steps;
       Pair g[N::columns / 16][4];
       generate(g, step == 0 || last || missing_ || (general && args_.residual_distance == Distance::l2));
       Pair d2[N::d2 / 16][4];
       judge(g, d2, step == 0);
-      if (last || needs_row_factors()) examine(d2, false);
+      if (last || needs_row_factors()) examine(d2, false, last ? generator_panel : feature_panel);
       if (last) break;
       float gradient[tiles(N::columns)][4] = {};
       feature_gradient(d2, gradient);
@@ -191,7 +194,7 @@ class ResidentTile {
       if (pass == 0) fill(g);
       look(g, d2);
       if (pass == 0) {
-        examine(d2, true);
+        examine(d2, true, first_part_panel);
         recall(g);
       }
     }
@@ -225,13 +228,14 @@ class ResidentTile {
     const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
       float sum[round / 8][4];
       start_round(sum, shared_.d1_bias, b);
-      reduce_round<Element, typename N::D1, false>(sum, g, shared_.d1, first, round * b);
+      reduce_round<Element, typename N::D1, false>(sum, g, shared_.d1, first, N::in_part(round * b));
       shared_.mask[i * resident_threads(team) + threadIdx.x] =
           static_cast<typename ResidentShared<Element, N, team>::Mask>(
               Rounds::activate_round(sum, args_.layer[3].slope));
       Rounds::pack(a, sum);
     };
-    team_.template through<typename N::D2, false, N::d1 / round>(sum2, shared_.d2, second, produce);
+    team_.template through<typename N::D2, false, N::d1 / round, N::parts>(
+        sum2, shared_.d2, second, produce, [&](int part) { stream_.open_part(part, feature_panel); });
     d2_positive_ = team_.template activate<Bits<N::d2>>(d2, sum2, args_.layer[4].slope);
   }
 
@@ -242,8 +246,10 @@ class ResidentTile {
     reduce_round<Element, typename N::D3, false>(sum, d2, shared_.d3, lane_offset, round * b);
   }
 
-  /// Stores the features as the query's, or sums what the losses and row factors need: distance and logit.
-  __device__ __forceinline__ void examine(const Pair (&d2)[N::d2 / 16][4], bool of_query) {
+  /// Stores the features as the query's, or sums what the losses and row factors need: distance and logit. `next`: the
+  /// panel that will be needed.
+  __device__ __forceinline__ void examine(const Pair (&d2)[N::d2 / 16][4], bool of_query, int next) {
+    stream_.open_features(next);
     const int lane_offset = N::D3::forward_lane(fresh_lane());
     feature_sum_[0] = feature_sum_[1] = logit_[0] = logit_[1] = 0.0f;
 #pragma unroll 1
@@ -285,6 +291,7 @@ class ResidentTile {
   __device__ __forceinline__ void feature_gradient(const Pair (&d2)[N::d2 / 16][4],
                                                    float (&gradient)[tiles(N::columns)][4]) {
     float sum2[tiles(N::d2)][4] = {};
+    stream_.open_features(first_part_panel);
     if constexpr (general) set_row_factors();
     int lane = fresh_lane();
     const int forward = N::D3::forward_lane(lane), backward = N::D3::backward_lane(lane);
@@ -311,11 +318,12 @@ class ResidentTile {
     const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
       const unsigned bits = shared_.mask[i * resident_threads(team) + threadIdx.x];
       float sum[round / 8][4] = {};
-      reduce_round<Element, typename N::D2, true>(sum, d2_gradient, shared_.d2, second, round * b);
+      reduce_round<Element, typename N::D2, true>(sum, d2_gradient, shared_.d2, second, N::in_part(round * b));
       Rounds::derive_round(sum, args_.layer[3].slope, bits);
       Rounds::pack(a, sum);
     };
-    team_.template through<typename N::D1, true, N::d1 / round>(gradient, shared_.d1, first, produce);
+    team_.template through<typename N::D1, true, N::d1 / round, N::parts>(
+        gradient, shared_.d1, first, produce, [&](int part) { stream_.open_part(part, generator_panel); });
   }
 
   __device__ bool needs_row_factors() const {
@@ -381,6 +389,7 @@ class ResidentTile {
   /// From G(z)'s gradient to z's.
   __device__ __forceinline__ void descend(const Pair (&g)[N::columns / 16][4], float (&dz)[N::latent / 8][4]) {
     float sum1[tiles(N::g1)][4] = {};
+    stream_.open_generator(first_part_panel);  // stays open for the next step
     int lane = fresh_lane();
     const int third = N::G3::backward_lane(lane), second = N::G2::backward_lane(lane);
     const auto produce = [&](Pair(&a)[round / 16][4], int b, int i) {
@@ -470,7 +479,7 @@ class ResidentTile {
       fetch(&memory_.generated(0), args_.z.model(model).row(row), width_of(row, args_.z.columns), half, N::latent / 8);
     }
     missing_ =
-        Element::warpgroup || team > 1 ? __syncthreads_or(missing) != 0 : __any_sync(device::full_warp, missing) != 0;
+        warps_meet<Element, N, team> ? __syncthreads_or(missing) != 0 : __any_sync(device::full_warp, missing) != 0;
 #pragma unroll
     for (int t = 0; t < N::latent / 8; ++t) {
       const float4 z = memory_.generated(t);
@@ -521,6 +530,7 @@ class ResidentTile {
   static constexpr int sign_words = (tiles(N::columns) + 7) / 8;
   const ResidentArguments& args_;
   const ResidentShared<Element, N, team>& shared_;
+  Stream& stream_;
   Team team_;
   ResidentMemory<N> memory_;
   int lane_, member_;

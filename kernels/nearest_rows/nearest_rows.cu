@@ -4,55 +4,18 @@
 #include "kernels/device/entries.hpp"
 #include "kernels/device/limits.hpp"
 #include "kernels/nearest_rows/distance_tile.cuh"
-#include "kernels/nearest_rows/nearest.hpp"
-#include "kernels/nearest_rows/selection.cuh"
+#include "kernels/nearest_rows/search.cuh"
 
 /// k nearest rows. A block owns a few queries and walks over its part of the bank in tiles of distances. For k = 1 each
 /// thread keeps the smallest of its own, and they meet at the end; for more, the tile goes through shared memory to one
 /// warp per query, which inserts what beats the last of its list. Few queries: the bank is split among blocks (grid.y),
-/// whose lists a second kernel merges.
+/// whose lists a second kernel merges. Large banks are first filtered on tensor cores (nearest_filter.cu); what is here
+/// then answers the blocks that gave up.
 namespace cugad::cuda {
 namespace {
 
-constexpr int few_queries = 16, many_queries = 64;
+constexpr int few_queries = 16;
 constexpr int warps = tile_threads / device::warp_lanes;
-constexpr std::int64_t most_blocks_z = 65535;
-
-struct Search {
-  NearestSearch args;
-  std::int64_t tiles_per_split;
-  int splits;
-  NeighbourKey* partial;  ///< [models][rows][splits][k]; not used where splits is 1
-};
-
-__device__ void write_neighbour(const NearestSearch& args, std::int64_t model, std::int64_t row, int i,
-                                NeighbourKey key) {
-  if (args.distance) {
-    const float distance = distance_of(key);
-    args.distance.model(model).row(row)[i] = args.metric == Distance::l2 ? sqrtf(distance) : distance;
-  }
-  if (args.index) args.index.model(model).row(row)[i] = index_of(key);
-}
-
-__device__ void write_result(const Search& search, std::int64_t model, std::int64_t row, int i, NeighbourKey key) {
-  if (row >= search.args.query.rows) return;
-  if (search.splits == 1) {
-    write_neighbour(search.args, model, row, i, key);
-  } else {
-    const std::int64_t list = (model * search.args.query.rows + row) * search.splits + blockIdx.y;
-    search.partial[list * search.args.neighbours + i] = key;
-  }
-}
-
-/// The bank rows of this block: [begin, end).
-struct Part {
-  std::int64_t begin, end;
-
-  __device__ Part(const Search& search, int tile_rows)
-      : begin(blockIdx.y * search.tiles_per_split * tile_rows), end(begin + search.tiles_per_split * tile_rows) {
-    end = end < search.args.bank.rows ? end : search.args.bank.rows;
-  }
-};
 
 /// The smallest key that each of the block's queries has seen in one of its threads.
 template <class Tile>
@@ -90,6 +53,7 @@ __global__ void __launch_bounds__(tile_threads, 2) nearest_row_kernel(Search sea
   const std::int64_t first_row = static_cast<std::int64_t>(blockIdx.x) * Tile::queries;
   const Part part(search, Tile::bank);
   for (std::int64_t model = blockIdx.z; model < search.args.query.models; model += gridDim.z) {
+    if (!search.is_open(model)) continue;
     if (threadIdx.x == 0) *tile.missing = 0;
     __syncthreads();
     NeighbourKey best[4] = {no_neighbour, no_neighbour, no_neighbour, no_neighbour};
@@ -131,6 +95,7 @@ __global__ void __launch_bounds__(tile_threads, 3) nearest_rows_kernel(Search se
   const std::int64_t first_row = static_cast<std::int64_t>(blockIdx.x) * Tile::queries;
   const Part part(search, Tile::bank);
   for (std::int64_t model = blockIdx.z; model < search.args.query.models; model += gridDim.z) {
+    if (!search.is_open(model)) continue;
     if (threadIdx.x == 0) *tile.missing = 0;
     for (int i = static_cast<int>(threadIdx.x); i < Tile::queries * k; i += tile_threads) lists[i] = no_neighbour;
     __syncthreads();
@@ -187,16 +152,14 @@ template <int QUERIES>
 struct Launcher {
   using Tile = DistanceTile<QUERIES>;
 
-  static std::int64_t query_tiles(const NearestSearch& args) {
-    return (args.query.rows + Tile::queries - 1) / Tile::queries;
-  }
   /// Splits the bank until the chip is full, but gives each block some tiles.
   static Search plan(const Context& context, const NearestSearch& args, void* scratch) {
     const std::int64_t tiles = (args.bank.rows + Tile::bank - 1) / Tile::bank;
-    const std::int64_t blocks = query_tiles(args) * args.query.models;
+    const std::int64_t blocks = query_tiles(args, Tile::queries) * args.query.models;
     const std::int64_t wanted = 4 * std::int64_t{device_limits(context).multiprocessors} / blocks;
-    const std::int64_t splits = std::max<std::int64_t>(1, std::min(wanted, tiles / 2));
-    Search search = {args, (tiles + splits - 1) / splits, 1, static_cast<NeighbourKey*>(scratch)};
+    const std::int64_t least = filter_pays(context, args) ? least_filter_tiles : 2;
+    const std::int64_t splits = std::max<std::int64_t>(1, std::min(wanted, tiles / least));
+    Search search = {args, (tiles + splits - 1) / splits, 1, static_cast<NeighbourKey*>(scratch), nullptr};
     search.splits = static_cast<int>((tiles + search.tiles_per_split - 1) / search.tiles_per_split);
     return search;
   }
@@ -214,8 +177,9 @@ struct Launcher {
     const auto kernel = one ? (absolute ? nearest_row_kernel<QUERIES, true> : nearest_row_kernel<QUERIES, false>)
                             : (absolute ? nearest_rows_kernel<QUERIES, true> : nearest_rows_kernel<QUERIES, false>);
     device::LaunchShape shape;
-    shape.grid = dim3(static_cast<unsigned>(query_tiles(search.args)), static_cast<unsigned>(search.splits),
-                      static_cast<unsigned>(std::min(search.args.query.models, most_blocks_z)));
+    shape.grid =
+        dim3(static_cast<unsigned>(query_tiles(search.args, Tile::queries)), static_cast<unsigned>(search.splits),
+             static_cast<unsigned>(std::min(search.args.query.models, device::max_grid_z)));
     shape.block = dim3(tile_threads);
     shape.shared_bytes = layout.bytes();
     device::launch(context.stream(), "nearest_rows", shape, kernel, search);
@@ -227,10 +191,16 @@ Search plan(const Context& context, const NearestSearch& args, void* scratch) {
                                         : Launcher<many_queries>::plan(context, args, scratch);
 }
 
+std::size_t partial_bytes(const Search& search) {
+  if (search.splits == 1) return 0;
+  return sizeof(NeighbourKey) * static_cast<std::size_t>(search.args.query.models * search.args.query.rows) *
+         static_cast<std::size_t>(search.splits) * static_cast<std::size_t>(search.args.neighbours);
+}
+
 void merge(Context& context, const Search& search) {
   device::LaunchShape shape;
   shape.grid = dim3(device::blocks_for(search.args.query.rows, warps), 1,
-                    static_cast<unsigned>(std::min(search.args.query.models, most_blocks_z)));
+                    static_cast<unsigned>(std::min(search.args.query.models, device::max_grid_z)));
   shape.block = dim3(tile_threads);
   const auto keys = static_cast<std::size_t>(warps * search.args.neighbours);
   shape.shared_bytes = device::SharedLayout().add<NeighbourKey>(keys).add<NeighbourKey>(tile_threads).bytes();
@@ -253,15 +223,15 @@ void run_nearest_rows(Context& context, const NearestRows& args) {
 
 std::size_t nearest_scratch(const Context& context, const NearestSearch& args) {
   if (args.query.models == 0 || args.query.rows == 0) return 0;
-  const int splits = plan(context, args, nullptr).splits;
-  if (splits == 1) return 0;
-  return sizeof(NeighbourKey) * static_cast<std::size_t>(args.query.models * args.query.rows * splits) *
-         static_cast<std::size_t>(args.neighbours);
+  const Search search = plan(context, args, nullptr);
+  return partial_bytes(search) + (filter_pays(context, args) ? filter_scratch(search) : 0);
 }
 
 void find_nearest(Context& context, const NearestSearch& args, void* scratch) {
   if (args.query.models == 0 || args.query.rows == 0) return;
-  const Search search = plan(context, args, scratch);
+  Search search = plan(context, args, scratch);
+  if (filter_pays(context, args))
+    run_filter(context, search, static_cast<unsigned char*>(scratch) + partial_bytes(search));
   if (args.query.rows < many_queries) {
     Launcher<few_queries>::run(context, search);
   } else {

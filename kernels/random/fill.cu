@@ -45,6 +45,7 @@ __device__ float redraw(RandomKey key, std::int64_t model, std::int64_t element)
 
 template <bool truncated>
 __global__ void __launch_bounds__(threads) fill_normal_kernel(FillNormal args) {
+  device::wait_for_earlier_work();
   const std::int64_t block = std::int64_t{blockIdx.x} * threads + threadIdx.x;
   if (4 * block >= args.out.rows * args.out.columns) return;
   for (std::int64_t model = blockIdx.z; model < args.out.models; model += gridDim.z) {
@@ -61,6 +62,7 @@ __global__ void __launch_bounds__(threads) fill_normal_kernel(FillNormal args) {
 }
 
 __global__ void __launch_bounds__(threads) fill_uniform_kernel(FillUniform args) {
+  device::wait_for_earlier_work();
   const std::int64_t block = std::int64_t{blockIdx.x} * threads + threadIdx.x;
   if (4 * block >= args.out.rows * args.out.columns) return;
   const float span = args.high - args.low;
@@ -80,6 +82,7 @@ void fill(Context& context, const Args& args, const char* name, void (*kernel)(A
   device::LaunchShape shape;
   shape.grid = dim3(device::blocks_for(elements, 4 * threads), 1, device::model_blocks(args.out.models));
   shape.block = dim3(threads);
+  shape.waits = true;
   device::launch(context.stream(), name, shape, kernel, args);
 }
 

@@ -19,6 +19,7 @@ __device__ Permutation epoch_permutation(RandomKey key, std::int64_t model, std:
 }
 
 __global__ void __launch_bounds__(threads) sample_rows_kernel(SampleRows args) {
+  device::wait_for_earlier_work();
   const std::int64_t i = std::int64_t{blockIdx.x} * threads + threadIdx.x;
   if (i >= args.index.rows) return;
   const std::uint64_t position =
@@ -40,6 +41,7 @@ void run_sample_rows(Context& context, const SampleRows& args) {
   device::LaunchShape shape;
   shape.grid = dim3(device::blocks_for(args.index.rows, threads), 1, device::model_blocks(args.index.models));
   shape.block = dim3(threads);
+  shape.waits = true;
   device::launch(context.stream(), "sample_rows", shape, sample_rows_kernel, args);
 }
 

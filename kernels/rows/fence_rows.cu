@@ -45,6 +45,7 @@ __device__ void fence_quad(const FenceRows& args, std::int64_t model, std::int64
 }
 
 __global__ void __launch_bounds__(threads) fence_rows_kernel(FenceRows args) {
+  device::wait_for_earlier_work();
   const std::int64_t r = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
   if (r >= args.real.rows) return;
   const std::int64_t quads = (args.real.columns + 3) / 4;
@@ -65,6 +66,7 @@ void run_fence_rows(Context& context, const FenceRows& args) {
   device::LaunchShape shape;
   shape.block = dim3(lanes, threads / lanes);
   shape.grid = dim3(device::blocks_for(args.real.rows, shape.block.y), 1, device::model_blocks(args.real.models));
+  shape.waits = true;
   device::launch(context.stream(), "fence_rows", shape, fence_rows_kernel, args);
 }
 

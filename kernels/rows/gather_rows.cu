@@ -9,6 +9,7 @@ namespace {
 constexpr int threads = 256;
 
 __global__ void __launch_bounds__(threads) gather_rows_kernel(GatherRows args) {
+  device::wait_for_earlier_work();
   const std::int64_t r = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
   if (r >= args.out.rows) return;
   const std::int64_t last = args.source.rows - 1;
@@ -28,6 +29,7 @@ void run_gather_rows(Context& context, const GatherRows& args) {
   device::LaunchShape shape;
   shape.block = dim3(lanes, threads / lanes);
   shape.grid = dim3(device::blocks_for(args.out.rows, shape.block.y), 1, device::model_blocks(args.out.models));
+  shape.waits = true;
   device::launch(context.stream(), "gather_rows", shape, gather_rows_kernel, args);
 }
 

@@ -7,13 +7,15 @@ namespace cugad::cuda {
 namespace {
 
 __global__ void advance_step_kernel(AdvanceStep args) {
+  device::wait_for_earlier_work();
   const std::uint32_t step = *args.step_counter + 1;
   *args.step_counter = step;
   if (args.rate_scale != nullptr) *args.rate_scale = decayed_rate(args.final_rate, args.decay_steps, step);
 }
 
 void run_advance_step(Context& context, const AdvanceStep& args) {
-  device::launch(context.stream(), "advance_step", {.grid = {1, 1, 1}, .block = {1, 1, 1}}, advance_step_kernel, args);
+  device::launch(context.stream(), "advance_step", {.grid = {1, 1, 1}, .block = {1, 1, 1}, .waits = true},
+                 advance_step_kernel, args);
 }
 
 }  // namespace

@@ -1,11 +1,12 @@
 #include "kernels/device/entries.hpp"
 #include "kernels/device/runtime.cuh"
 #include "kernels/latent_search/search_plan.hpp"
+#include "kernels/score/resident_score.hpp"
 #include "kernels/score/scaled_residual.hpp"
 
-/// Scores through an encoder on CUDA: the general search's kernel with the encoder's layers before its own and no
-/// steps. One launch takes a row from x to its score; no activation leaves the chip. Networks that fit no block go
-/// layer by layer.
+/// Scores through an encoder on CUDA. One launch takes a row from x to its score and no activation leaves the chip: in
+/// registers (resident_score.hpp), or by the general search's kernel with the encoder's layers before its own and no
+/// steps. Networks that fit no block go layer by layer.
 namespace cugad::cuda {
 namespace {
 
@@ -47,12 +48,14 @@ bool make_plan(const Context& context, const ReconstructionScore& args, SearchPl
 
 std::size_t plain_bytes(const Context& context, const ReconstructionScore& args) {
   if (args.x.models == 0 || args.x.rows == 0) return 0;
+  if (resident_score_fits(context, args)) return resident_score_workspace(context, args);
   SearchPlan plan;
   return make_plan(context, args, plan) ? plan.packed_size() : by_layers().workspace(context, args);
 }
 
 void plain_score(Context& context, const ReconstructionScore& args) {
   if (args.x.models == 0 || args.x.rows == 0) return;
+  if (resident_score_fits(context, args)) return resident_score(context, args);
   SearchPlan plan;
   if (!make_plan(context, args, plan)) return by_layers().run(context, args, zero_missing);
   launch_search(context, plan, static_cast<unsigned char*>(context.scratch(plan.packed_size())));
@@ -70,6 +73,7 @@ void reconstruction_score(Context& context, const ReconstructionScore& args) {
 }
 
 std::string path(const Context& context, const ReconstructionScore& args) {
+  if (resident_score_fits(context, args)) return "resident";
   SearchPlan plan;
   return make_plan(context, args, plan) ? "fused" : "layers";
 }

@@ -65,6 +65,7 @@ __device__ double2 run_rows(const SigmoidCrossEntropy& args, std::int64_t model,
 }
 
 __global__ void __launch_bounds__(threads) cross_entropy_kernel(Work work) {
+  device::wait_for_earlier_work();
   const SigmoidCrossEntropy& args = work.args;
   device::SharedMemory shared;
   double* scratch = shared.take<double>(2 * threads / device::warp_lanes);
@@ -85,6 +86,7 @@ __global__ void __launch_bounds__(threads) cross_entropy_kernel(Work work) {
 }
 
 __global__ void __launch_bounds__(threads) finish_kernel(Work work) {
+  device::wait_for_earlier_work();
   device::SharedMemory shared;
   double* scratch = shared.take<double>(2 * threads / device::warp_lanes);
   for (std::int64_t model = blockIdx.z; model < work.args.logit.models; model += gridDim.z) {
@@ -114,6 +116,7 @@ void run_sigmoid_cross_entropy(Context& context, const SigmoidCrossEntropy& args
   shape.grid = dim3(static_cast<unsigned>(work.chunks), 1, device::model_blocks(args.logit.models));
   shape.block = dim3(threads);
   shape.shared_bytes = shared_layout().bytes();
+  shape.waits = true;
   device::launch(context.stream(), "sigmoid_cross_entropy", shape, cross_entropy_kernel, work);
   if (bytes == 0) return;
   shape.grid.x = 1;

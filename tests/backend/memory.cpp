@@ -30,6 +30,16 @@ class Pinned {
   float* data_;
 };
 
+TEST(HostRows, AreStagedSideBySide) {
+  const std::vector<float> cells = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  const std::vector<float> close = {0, 1, 2, 3, 4, 5, -1, -1}, apart = {0, 1, 4, 5, 8, 9, -1, -1};
+  for (const std::int64_t stride : {2, 4}) {
+    std::vector<float> staged(8, -1.0f);
+    stage_rows({cells.data(), 3, 2, stride}, staged.data());
+    EXPECT_EQ(staged, stride == 2 ? close : apart);
+  }
+}
+
 TEST(DeviceMemory, AReleaseDoesNotDisturbTheRecordingOfAnotherThread) {
   const Device device = test_device();
   Context context = device.make_context();

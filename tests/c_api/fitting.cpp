@@ -110,7 +110,7 @@ TEST(FitControls, NameColumnsAndTellBinaryOnes) {
     EXPECT_STREQ(name, names[c]);
   }
   Detector expected(test_device(), options_from_json(config));
-  expected.fit(rows.view(), {}, {"load", "speed", "on"}, 2);
+  expected.fit(rows.view(), {.names = {"load", "speed", "on"}, .binary = 1});
   EXPECT_TRUE(same_bits(score(detector.get(), rows), expected.score(rows.view())));
 }
 

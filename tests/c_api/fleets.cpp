@@ -52,7 +52,7 @@ class CFleet : public testing::Test {
   /// The same in C++.
   Fleet by_cpp() const {
     Fleet fleet(test_device(), options_from_json(config_), {.minimum_rows = 20});
-    fleet.fit(rows_, names_, {}, {"a", "b", "c"});
+    fleet.fit(rows_, names_, {.names = {"a", "b", "c"}});
     return fleet;
   }
 

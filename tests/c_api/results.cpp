@@ -179,7 +179,7 @@ TEST_P(Results, Telemetry) {
 
 TEST_P(Results, Samples) {
   std::vector<float> expected(static_cast<std::size_t>(10 * columns)), found(10 * (columns + 1), -7.0f);
-  by_cpp_->sample(10, 5, expected.data());
+  by_cpp_->sample(10, 5, expected);
   ASSERT_OK(cugad_detector_sample(by_c_.get(), 5, found.data(), 10, columns, columns + 1));
   for (std::int64_t r = 0; r < 10; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) {
@@ -263,6 +263,13 @@ TEST(Describe, ListsWhatThereIsToChoose) {
     std::string joined;
     for (const std::string choice : options[i]["choices"]) joined += (joined.empty() ? "" : "|") + choice;
     EXPECT_EQ(joined, option_list()[i].choices) << options[i]["name"];
+    for (const auto& [key, value] :
+         {std::pair("lowest", option_list()[i].lowest), std::pair("highest", option_list()[i].highest),
+          std::pair("automatic", option_list()[i].automatic)}) {
+      EXPECT_EQ(options[i].contains(key), value.has_value()) << options[i]["name"];
+      if (!value) continue;
+      EXPECT_EQ(options[i][key], *value) << options[i]["name"];
+    }
   }
   ASSERT_OK(cugad_preset_list(&text));
   EXPECT_EQ(nlohmann::json::parse(text), nlohmann::json(presets()));

@@ -36,6 +36,14 @@ TEST_F(Commands, TrainIsQuietWhenAsked) {
   EXPECT_TRUE(is_one_line(run(train(at("m.safetensors"), {"--quiet"})).err, "cugad: note: ", "constant"));
 }
 
+/// What will not be trained needs no advice.
+TEST_F(Commands, RefusedOptionsComeBeforeWarnings) {
+  const Outcome outcome = run(train(at("refused"), {"--method", "ganomaly", "--generator-dropout", "0.1"}));
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: method 'ganomaly' has no generator_dropout", "fanogan"))
+      << outcome.err;
+}
+
 TEST_F(Commands, OptionsWithoutEffectAreNamed) {
   const Outcome idle =
       run(train(at("m.safetensors"), {"--quiet", "--cycle-hidden", "8", "--batch", "16", "--exclude", "machine"}));

@@ -365,9 +365,10 @@ TEST(resident_search, the_order_of_lanes_changes_nothing) {
 using Kdd = ResidentNetworks<32, 64, 128, 128, 256, 128, 128>;
 using Even = ResidentNetworks<16, 64, 64, 64, 128, 64, 128>;  // layers that four warps can share
 
-/// Every bit is that of a warp alone, whatever is searched for, and in whichever order lanes run.
-template <class Element>
-void expect_team_finds_the_same(const std::string& element) {
+/// Every bit is that of a warp alone with all weights in shared memory, whatever is searched for, and in whichever
+/// order lanes run.
+template <class Element, class Networks, int team>
+void expect_finds_the_same(const std::string& element) {
   const ::emulator::Policy before = ::emulator::policy();
   const std::pair<Distance, Discrimination> losses[] = {{Distance::l1, Discrimination::feature_l1},
                                                         {Distance::l1, Discrimination::cross_entropy},
@@ -381,22 +382,29 @@ void expect_team_finds_the_same(const std::string& element) {
     o.discrimination = discrimination;
     o.rows = 19;
     if (variant % 3 == 0) o.missing = 0.2, o.models = 2;
+    if (variant % 3 == 2 && std::is_same_v<Element, Bfloat16Element>) o.rows = 270;  // blocks take several tiles
     if (variant % 4 == 1) o.prior = 0.1f, o.latent = 0.2f, o.clip = 1.0f, o.rows = 3, o.restarts = 7;
     if (variant % 4 == 3) o.steps = 0;
-    ::emulator::set_policy(::emulator::parse_policy(variant % 2 == 0 ? "reverse,immediate" : "seed=7,deferred"));
+    ::emulator::set_policy(
+        ::emulator::parse_policy(variant % 2 == 0 ? "reverse,immediate,multiprocessors=1" : "seed=7,deferred"));
     SCOPED_TRACE(element + ", variant " + std::to_string(variant++));
     const Search search(o);
     const Search alone = found_on("emulated", search, cuda::run_resident_search<Element, Even>);
-    const Search team = found_on("emulated", search, cuda::run_resident_search<Element, Even, 4>);
+    const Search other = found_on("emulated", search, cuda::run_resident_search<Element, Networks, team>);
     for (const auto values : {&Search::z, &Search::loss, &Search::residual, &Search::discrimination, &Search::best_z,
                               &Search::feature_residual, &Search::reconstruction})
-      EXPECT_EQ(team.*values, alone.*values);
+      EXPECT_EQ(other.*values, alone.*values);
   }
   ::emulator::set_policy(before);
 }
 TEST(resident_search, a_team_of_warps_finds_the_same) {
-  expect_team_finds_the_same<Float32Element>("float32");
-  expect_team_finds_the_same<Bfloat16Element>("bfloat16");
+  expect_finds_the_same<Float32Element, Even, 4>("float32");
+  expect_finds_the_same<Bfloat16Element, Even, 4>("bfloat16");
+}
+
+TEST(resident_search, streamed_weights_find_the_same) {
+  expect_finds_the_same<Bfloat16Element, Even::Streamed, 1>("bfloat16");
+  expect_finds_the_same<Bfloat16Element, Even::Streamed, 4>("bfloat16, a team");
 }
 
 /// The variant whose products are those of four warps: the same roundings, other sums.

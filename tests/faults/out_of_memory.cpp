@@ -172,7 +172,7 @@ TEST_P(OutOfMemory, Sample) {
   detector.fit(few_rows().view());
   check("sample", [&] {
     std::vector<float> rows(static_cast<std::size_t>(5 * detector.columns()));
-    detector.sample(5, 7, rows.data());
+    detector.sample(5, 7, rows);
     return text_of(rows);
   });
 }

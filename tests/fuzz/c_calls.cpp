@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cugad/cugad.h"
+#include "tests/common/methods.hpp"
 #include "tests/fuzz/targets.hpp"
 
 /// Sequences of calls of the C interface: each byte of the input chooses a call, a handle or an argument, right or
@@ -103,7 +104,9 @@ class Calls {
         R"("latent": 2, "hidden": [4], "discriminator_hidden": [4], "encoder_hidden": [4], "data_branch": [4],
            "latent_branch": [4], "cycle_hidden": [4], "latent_cycle_hidden": [4], "steps": 2, "batch": 4,
            "coverage_rows": 8, "bank_rows": 8, "decay_steps": 9)";
-    const char* method = one_of<const char*>({"anogan", "gan", "bigan", "egbad", "ganomaly", "alad", "gan,ali"});
+    static const std::vector<const MethodDefinition*> methods = test::methods_of_any_table();
+    const std::size_t chosen = byte() % (methods.size() + 1);
+    const std::string method = chosen < methods.size() ? methods[chosen]->name : "gan,ali";
     to.is_tiny = byte() % 4 != 3;
     const std::string config =
         to.is_tiny ? std::string("{\"method\": \"") + method + "\", \"population\": 2, " + tiny + "}" : text();

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad::fuzz {
 namespace {

@@ -52,13 +52,13 @@ std::map<std::string, cugad::safetensors::File, std::less<>> make_bases() {
   for (const MethodDefinition* method : test::methods_of_any_table()) methods.emplace_back(method->name);
   for (const std::string& method : methods) {
     Detector detector(device, tiny(method));
-    detector.fit(training.view(), {}, {"a", "b", "c=1"}, 2);
+    detector.fit(training.view(), {.names = {"a", "b", "c=1"}, .binary = 1});
     bases[method] = saved(detector);
   }
   DetectorOptions conditional = tiny("bigan");
   conditional.condition = {"c"};
   Detector detector(device, conditional);
-  detector.fit(training.view(), {}, {"a", "b", "c=1"}, 2);
+  detector.fit(training.view(), {.names = {"a", "b", "c=1"}, .binary = 1});
   bases["condition"] = saved(detector);
   Fleet fleet(device, tiny("anogan"), {.minimum_rows = 15, .pooled_rows = 40});
   std::vector<std::string> groups;

@@ -2,7 +2,7 @@
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/config.hpp"
-#include "host/methods/detector_impl.hpp"
+#include "host/detector/impl.hpp"
 #include "tests/fuzz/targets.hpp"
 
 /// Settings: TOML files and options in JSON.

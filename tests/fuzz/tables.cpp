@@ -4,7 +4,7 @@
 
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 #include "tests/fuzz/targets.hpp"
 
 /// Tables: read at once and in chunks, which must agree, then encoded by what was learnt from them.

@@ -1,4 +1,4 @@
-#include "host/methods/checkpoint_files.hpp"
+#include "host/detector/checkpoint_files.hpp"
 
 #include <gtest/gtest.h>
 

@@ -12,6 +12,7 @@
 
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
+#include "cugad/metrics.hpp"
 #include "cugad/table.hpp"
 #include "tests/common/device.hpp"
 #include "tests/common/random_words.hpp"
@@ -99,6 +100,16 @@ inline Detector fitted(const DetectorOptions& options, const Matrix& rows, int t
   Detector detector(test_device(threads), options);
   detector.fit(rows.view());
   return detector;
+}
+
+/// How well scores tell anomalous rows from normal ones.
+inline double auroc(Detector& detector, const Matrix& normal, const Matrix& anomalous) {
+  std::vector<float> scores = detector.score(normal.view());
+  std::vector<std::uint8_t> labels(scores.size(), 0);
+  const std::vector<float> high = detector.score(anomalous.view());
+  scores.insert(scores.end(), high.begin(), high.end());
+  labels.resize(scores.size(), 1);
+  return metrics::auroc(labels, scores);
 }
 
 /// Runs `action`, which must throw Error with the code and a one-line message that holds every part.

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "cugad/metrics.hpp"
+#include "host/detector/column_roles.hpp"
 #include "host/scores/carried_condition.hpp"
-#include "host/methods/column_roles.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
@@ -61,19 +60,14 @@ DetectorOptions translation_options() {
 
 Detector fitted_to(const DetectorOptions& options, const Matrix& rows) {
   Detector detector(test_device(1), options);
-  detector.fit(rows.view(), {}, column_names, 3);
+  detector.fit(rows.view(), {.names = column_names, .binary = rows.columns - 3});
   return detector;
 }
 
 /// How well scores tell rows with a wrong pair from others.
 double auroc_of_wrong_pairs(const DetectorOptions& options) {
   Detector detector = fitted_to(options, dependent_rows(600, 1));
-  std::vector<float> scores = detector.score(dependent_rows(200, 2).view());
-  const std::vector<float> wrong = detector.score(dependent_rows(200, 3, true).view());
-  scores.insert(scores.end(), wrong.begin(), wrong.end());
-  std::vector<std::uint8_t> labels(400, 0);
-  std::fill(labels.begin() + 200, labels.end(), std::uint8_t{1});
-  return metrics::auroc(labels, scores);
+  return auroc(detector, dependent_rows(200, 2), dependent_rows(200, 3, true));
 }
 
 TEST(Conditional, ColumnsAreFoundByNameAndByCategory) {
@@ -103,6 +97,7 @@ TEST(Conditional, RefusesWhatCannotBe) {
   refused({"target"}, [](auto& o) { o.condition.clear(), o.target = {"x"}; });
   refused({"target"}, [](auto& o) { o.method = Method::translation; });
   refused({"encoder_tanh"}, [](auto& o) { o.method = Method::egbad, o.encoder_tanh = true; });
+  refused({"generator_tanh"}, [](auto& o) { o.generator_tanh = true; });
   refused({"score"}, [](auto& o) {
     o = translation_options();
     o.score = ScoreRule::search;
@@ -168,12 +163,8 @@ TEST(Conditional, WrongPairsAreFoundOnlyGivenTheCondition) {
     return some;
   };
   detector.fit(judged(dependent_rows(600, 1)).view());
-  std::vector<float> scores = detector.score(judged(dependent_rows(200, 2)).view());
-  const std::vector<float> wrong = detector.score(judged(dependent_rows(200, 3, true)).view());
-  scores.insert(scores.end(), wrong.begin(), wrong.end());
-  std::vector<std::uint8_t> labels(400, 0);
-  std::fill(labels.begin() + 200, labels.end(), std::uint8_t{1});
-  EXPECT_LT(metrics::auroc(labels, scores), 0.7) << "x and y alone look as ever";
+  const double blindly = auroc(detector, judged(dependent_rows(200, 2)), judged(dependent_rows(200, 3, true)));
+  EXPECT_LT(blindly, 0.7) << "x and y alone look as ever";
 }
 
 TEST(Conditional, MethodsWithAnEncoderJudgeInTheLightOfTheCondition) {
@@ -259,7 +250,7 @@ TEST(Conditional, CannotBeSampled) {
     untrained.steps = 0;
     Detector detector = fitted_to(untrained, dependent_rows(60, 1));
     std::vector<float> rows(50);
-    expect_error(ErrorCode::unsupported, {"sampled"}, [&] { detector.sample(10, 1, rows.data()); });
+    expect_error(ErrorCode::unsupported, {"sampled"}, [&] { detector.sample(10, 1, rows); });
   }
 }
 

@@ -5,8 +5,8 @@
 
 #include "cugad/fleet.hpp"
 #include "host/backend/transfer.hpp"
-#include "host/methods/folds.hpp"
-#include "host/methods/model_rows.hpp"
+#include "host/detector/folds.hpp"
+#include "host/detector/model_rows.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/training/gan_training.hpp"
 #include "tests/common/temporary_directory.hpp"

@@ -2,22 +2,12 @@
 
 #include <algorithm>
 
-#include "cugad/metrics.hpp"
 #include "tests/common/device.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// Detector: what it finds, explains and draws, and what it refuses.
 namespace cugad::test {
 namespace {
-
-double auroc(Detector& detector, const Matrix& normal, const Matrix& outliers) {
-  std::vector<float> scores = detector.score(normal.view());
-  std::vector<std::uint8_t> labels(scores.size(), 0);
-  const std::vector<float> high = detector.score(outliers.view());
-  scores.insert(scores.end(), high.begin(), high.end());
-  labels.resize(scores.size(), 1);
-  return metrics::auroc(labels, scores);
-}
 
 TEST(Detector, DefaultOptionsFindOutliers) {
   DetectorOptions options;
@@ -95,6 +85,22 @@ TEST(Detector, ExplainDoesNotChangeScores) {
   }
 }
 
+TEST(Detector, AGeneratorThatEndsInTanhStaysWithinOne) {
+  DetectorOptions options = quick_options();
+  options.scale = Scale::none;
+  options.center = false;
+  const auto largest = [&] {
+    Detector detector = fitted(options, normal_rows(300, 1));
+    std::vector<float> rows(600);
+    detector.sample(100, 1, rows);
+    return *std::max_element(rows.begin(), rows.end());
+  };
+  EXPECT_GT(largest(), 1.5f);
+  options.generator_tanh = true;
+  EXPECT_LE(largest(), 1.0f);
+  EXPECT_GT(largest(), 0.5f) << "it learns what it can reach";
+}
+
 TEST(Detector, SamplesAreStableFiniteAndInTheUnitsOfTheData) {
   DetectorOptions options = quick_options();
   options.steps = 800;
@@ -102,7 +108,7 @@ TEST(Detector, SamplesAreStableFiniteAndInTheUnitsOfTheData) {
   Detector detector = fitted(options, normal_rows(600, 1));
   const auto drawn = [&](std::int64_t count, std::uint64_t seed) {
     std::vector<float> rows(static_cast<std::size_t>(count * 6 + 1), -77.0f);
-    detector.sample(count, seed, rows.data());
+    detector.sample(count, seed, std::span(rows).first(rows.size() - 1));
     EXPECT_EQ(rows.back(), -77.0f) << "it wrote past the end";
     rows.pop_back();
     return rows;
@@ -173,7 +179,7 @@ TEST(Detector, ConstantColumnsAndSingleRowsAreFine) {
 TEST(Detector, TellsWhatItHolds) {
   Detector detector(test_device(1), quick_options());
   EXPECT_FALSE(detector.fitted());
-  detector.fit(normal_rows(100, 1).view(), {}, {"a", "b", "c", "d", "e", "f"}, 4);
+  detector.fit(normal_rows(100, 1).view(), {.names = {"a", "b", "c", "d", "e", "f"}, .binary = 2});
   EXPECT_TRUE(detector.fitted());
   EXPECT_EQ(detector.columns(), 6);
   EXPECT_EQ(detector.column_names()[5], "f");
@@ -290,13 +296,13 @@ TEST(Detector, RefusesWhatItCannotUse) {
   std::vector<float> out(600);
   std::vector<Explanation> explanations;
   expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { detector.score(rows.view()); });
-  expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { detector.sample(1, 1, out.data()); });
+  expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { detector.sample(1, 1, out); });
   expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { detector.save("unused"); });
   expect_error(ErrorCode::invalid_argument, {"0 rows"}, [&] { detector.fit(Matrix(0, 6).view()); });
   expect_error(ErrorCode::invalid_argument, {"2 column names for 6"}, [&] {
-    detector.fit(rows.view(), {}, {"a", "b"});
+    detector.fit(rows.view(), {.names = {"a", "b"}});
   });
-  expect_error(ErrorCode::invalid_argument, {"numeric_columns is 7"}, [&] { detector.fit(rows.view(), {}, {}, 7); });
+  expect_error(ErrorCode::invalid_argument, {"7 0/1 columns"}, [&] { detector.fit(rows.view(), {.binary = 7}); });
   for (const float infinite : {HUGE_VALF, -HUGE_VALF}) {
     Matrix bad = rows;
     bad.row(12)[3] = infinite;
@@ -311,7 +317,9 @@ TEST(Detector, RefusesWhatItCannotUse) {
   expect_error(ErrorCode::invalid_argument, {"5 columns", "expected 6"},
                [&] { detector.score(normal_rows(3, 1, 5).view()); });
   expect_error(ErrorCode::invalid_argument, {"at least 1"}, [&] { detector.explain(rows.view(), 0, explanations); });
-  expect_error(ErrorCode::invalid_argument, {"-1"}, [&] { detector.sample(-1, 1, out.data()); });
+  expect_error(ErrorCode::invalid_argument, {"-1"}, [&] { detector.sample(-1, 1, out); });
+  expect_error(ErrorCode::invalid_argument, {"room for 600 numbers", "6 for each of 99 rows"},
+               [&] { detector.sample(99, 1, out); });
 }
 
 TEST(Detector, RefusesOptionsThatCannotBe) {

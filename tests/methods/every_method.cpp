@@ -1,13 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <functional>
 
-#include "cugad/metrics.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/training/gan_training.hpp"
 #include "tests/common/methods.hpp"
+#include "tests/common/stopped_fit.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
@@ -96,13 +95,7 @@ TEST_P(EveryMethod, FindsPlantedOutliers) {
   DetectorOptions longer = options();
   longer.steps = 600;
   Detector detector = fitted(longer, normal_rows(800, 1), 2);
-  const Matrix normal = normal_rows(400, 2), outliers = outlier_rows(200, 3);
-  std::vector<float> scores = detector.score(normal.view());
-  const std::vector<float> of_outliers = detector.score(outliers.view());
-  scores.insert(scores.end(), of_outliers.begin(), of_outliers.end());
-  std::vector<std::uint8_t> labels(600);
-  std::fill(labels.begin() + 400, labels.end(), std::uint8_t{1});
-  EXPECT_GE(metrics::auroc(labels, scores), tested().auroc);
+  EXPECT_GE(auroc(detector, normal_rows(400, 2), outlier_rows(200, 3)), tested().auroc);
 }
 
 TEST_P(EveryMethod, SameSeedSameBitsOnAnyNumberOfThreads) {
@@ -162,17 +155,12 @@ TEST_P(EveryMethod, AResumedFitGivesTheSameBytes) {
   const TemporaryDirectory directory;
   const Matrix training = mixed_rows(400, 1);
   const std::string bytes = saved(fitted(options(), training), directory);
-  std::atomic<bool> cancel = false;
-  FitControl control;
-  control.checkpoint_directory = directory.file("checkpoint");
-  control.cancel = &cancel;
-  control.on_progress = [&](const FitProgress& progress) { cancel = progress.step >= 100; };
+  StoppedFit stop(directory.file("checkpoint"), 100);
   Detector stopped(test_device(1), options());
-  expect_error(ErrorCode::cancelled, {"after step 100"}, [&] { stopped.fit(training.view(), control); });
-  control.cancel = nullptr;
-  control.resume = true;
+  expect_error(ErrorCode::cancelled, {"after step 100"}, [&] { stopped.fit(training.view(), stop.control); });
+  stop.resume();
   Detector resumed(test_device(1), options());
-  resumed.fit(training.view(), control);
+  resumed.fit(training.view(), stop.control);
   EXPECT_EQ(saved(resumed, directory), bytes);
 }
 
@@ -195,8 +183,8 @@ TEST_P(EveryMethod, LoadedScoresAsSaved) {
   }
   if (!definition_of(options().method).has_prior) return;
   std::vector<float> drawn(60), redrawn(60);
-  detector.sample(10, 3, drawn.data());
-  loaded.sample(10, 3, redrawn.data());
+  detector.sample(10, 3, drawn);
+  loaded.sample(10, 3, redrawn);
   EXPECT_TRUE(same_bits(drawn, redrawn));
   for (const float cell : drawn) EXPECT_TRUE(std::isfinite(cell));
 }

@@ -1,8 +1,13 @@
 #include <cmath>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "host/fleet/checkpoint.hpp"
 #include "host/model_file/safetensors.hpp"
+#include "host/options/method_options.hpp"
+#include "host/options/option_record.hpp"
+#include "tests/common/stopped_fit.hpp"
 #include "tests/methods/fleet_rows.hpp"
 
 /// Fleet files and checkpoints: what is saved scores as before, damage is refused, a resumed fit gives the same bytes.
@@ -161,6 +166,61 @@ TEST(FleetFile, DamagedOnesAreRefused) {
     expect_error(ErrorCode::format, {"the model in memory", damage.part},
                  [&] { Fleet::load(test_device(1), safetensors::to_bytes(file)); });
   }
+}
+
+std::string metadata_of(const std::string& path, const char* name) { return safetensors::read(path).metadata.at(name); }
+
+/// The options as files of version 1 hold them: by the names of then.
+TEST(FleetCheckpoint, HashesTheNamesThatOptionsHadFirst) {
+  const std::string path = CUGAD_SOURCE_DIR "/tests/methods/data/version_1_fleet.safetensors";
+  const std::string old = metadata_of(path, "pooled.options");
+  nlohmann::ordered_json now = nlohmann::ordered_json::parse(options_to_hash(options_from_json(old)));
+  for (const char* since : {"novelty", "folds", "fold"}) EXPECT_EQ(now.erase(since), 1u) << since;
+  EXPECT_EQ(now.dump(), old);
+}
+
+/// A run that was begun before options were renamed, and before some were there, goes on.
+TEST(FleetCheckpoint, OfFormerNamesIsTakenUp) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  const Fleet whole = fitted_fleet(training);
+  const std::string bytes = saved(whole, directory.file("whole"));
+  StoppedFit stop(directory.file("checkpoint"), 401);  // the pooled model is done
+  Fleet stopped(test_device(2), quick_options());
+  EXPECT_THROW(stopped.fit(training.rows.view(), training.groups, stop.control), Error);
+
+  nlohmann::ordered_json options = nlohmann::ordered_json::object();
+  const std::map<std::string, std::string> former = {{"centre", "center"},
+                                                     {"generator_hidden", "hidden"},
+                                                     {"discriminator_dropout", "dropout"},
+                                                     {"generator_learning_rate", "learning_rate"},
+                                                     {"negatives", "fence"}};
+  const auto now = nlohmann::ordered_json::parse(options_to_json(quick_options()));
+  for (const OptionRecord& option : option_records()) {
+    const std::string& name = option.info.name;
+    if (!option.is_later) options[former.contains(name) ? former.at(name) : name] = now.at(name);
+  }
+  Fingerprint fingerprint;  // as that version made it
+  fingerprint.add(options.dump());
+  fingerprint.add(training.rows.view());
+  fingerprint.add(static_cast<std::uint64_t>(training.rows.columns));
+  fingerprint.add(static_cast<std::uint64_t>(FleetOptions{}.pooled_rows));
+  for (int c = 0; c < training.rows.columns; ++c) fingerprint.add(std::to_string(c));
+  for (const FleetGroup& group : whole.groups()) {
+    if (!group.own_model) continue;
+    fingerprint.add(group.name);
+    for (std::size_t r = 0; r < training.groups.size(); ++r) {
+      if (training.groups[r] == group.name) fingerprint.add(std::uint64_t{r});
+    }
+  }
+  const std::string pooled = directory.file("checkpoint/pooled.safetensors");
+  safetensors::File file = safetensors::read(pooled);
+  file.metadata.at("fleet_fingerprint") = fingerprint.text();
+  safetensors::write(pooled, file);
+  stop.resume();
+  Fleet resumed(test_device(2), quick_options());
+  resumed.fit(training.rows.view(), training.groups, stop.control);
+  EXPECT_EQ(saved(resumed, directory.file("resumed")), bytes);
 }
 
 /// Stopped in the pooled model, in a block of groups, or between, and resumed: the same bytes.

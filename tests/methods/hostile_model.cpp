@@ -5,7 +5,7 @@
 
 #include "host/backend/backend.hpp"
 #include "host/model_file/safetensors.hpp"
-#include "host/table/nearest_name.hpp"
+#include "host/text/nearest_name.hpp"
 #include "tests/methods/fleet_rows.hpp"
 
 /// Model files made to harm: valid containers whose metadata asks for stack, memory or time.
@@ -96,7 +96,7 @@ TEST(HostileModel, BracketsInNamesAreNoNesting) {
   const TemporaryDirectory directory;
   Detector detector(test_device(1), brief_options());
   const std::string brackets = "\"" + std::string(100, '[') + "\\";
-  detector.fit(normal_rows(60, 1).view(), {}, {"a", brackets, "c", "d", "e", "f"});
+  detector.fit(normal_rows(60, 1).view(), {.names = {"a", brackets, "c", "d", "e", "f"}});
   detector.save(directory.file("model"));
   EXPECT_EQ(Detector::load(test_device(1), directory.file("model")).column_names()[1], brackets);
 }
@@ -137,7 +137,7 @@ TEST(HostileModel, MoreConditionsThanNetworksCanCarryAreRefused) {
   const Matrix rows = normal_rows(20, 1, 20'000);
   Detector detector(test_device(1), options);
   expect_error(ErrorCode::invalid_argument, {"condition", "19999 columns"},
-               [&] { detector.fit(rows.view(), {}, names); });
+               [&] { detector.fit(rows.view(), {.names = names}); });
 }
 
 /// 16 KB of weights with 64 restarts of 4,096 latents each: a chunk of 16,384 rows would take 17 GB.

@@ -104,7 +104,7 @@ std::optional<Result> result_of(const DetectorOptions& options) {
     Matrix rows = small(normal_rows(150, 3));
     for (std::int64_t r = 0; r < rows.rows; ++r) rows.row(r)[5] = std::abs(rows.row(r)[5]);  // log1p can take it
     for (std::int64_t r = 0; r < 40; ++r) std::copy_n(rows.row(r), rows.columns, rows.row(r + 40));  // not distinct
-    detector.fit(rows.view(), {}, {"a", "b", "c", "d", "e", "f"});
+    detector.fit(rows.view(), {.names = {"a", "b", "c", "d", "e", "f"}});
     return Result{detector.score(small(mixed_rows(60, 4)).view()), detector.threshold()};
   } catch (const Error&) {
     return std::nullopt;  // refused: nobody can be misled

@@ -94,7 +94,7 @@ TEST(KeptModels, DISABLED_Write) {
   const Matrix rows = mixed_rows(16, 3);
   for (const auto& [name, method] : detectors) {
     Detector detector(device, tiny_options(method));
-    detector.fit(normal_rows(200, 1).view(), {}, {"a", "b", "c", "d", "e", "f"});
+    detector.fit(normal_rows(200, 1).view(), {.names = {"a", "b", "c", "d", "e", "f"}});
     detector.save(folder + name + ".safetensors");
     write_kept(name, rows, detector.score(rows.view()));
   }

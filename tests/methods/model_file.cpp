@@ -7,6 +7,7 @@
 #include "cugad/fleet.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "tests/common/device.hpp"
+#include "tests/common/stopped_fit.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
@@ -38,7 +39,7 @@ TEST(ModelFile, LoadedScoresAsSaved) {
   for (const DetectorOptions& options : {quick_options(), search_options(SearchStart::normal),
                                          search_options(SearchStart::truncated_normal), one_model}) {
     Detector detector(test_device(1), options);
-    detector.fit(training.view(), {}, {"a", "b", "c", "\xc3\xa9t\xc3\xa9", "e \"x\"", "f=1"}, 5);
+    detector.fit(training.view(), {.names = {"a", "b", "c", "\xc3\xa9t\xc3\xa9", "e \"x\"", "f=1"}, .binary = 1});
     detector.attach("encoder", "{\"columns\": [\"\xc3\xa9\"]}");
     const std::string bytes = saved(detector, directory.file("model"));
     Detector loaded = Detector::load(test_device(2), directory.file("model"));
@@ -52,8 +53,8 @@ TEST(ModelFile, LoadedScoresAsSaved) {
       EXPECT_TRUE(same_bits(first[r].residual, second[r].residual));
     }
     std::vector<float> drawn(60), redrawn(60);
-    detector.sample(10, 3, drawn.data());
-    loaded.sample(10, 3, redrawn.data());
+    detector.sample(10, 3, drawn);
+    loaded.sample(10, 3, redrawn);
     EXPECT_TRUE(same_bits(drawn, redrawn));
     EXPECT_EQ(loaded.threshold(), detector.threshold());
     EXPECT_EQ(loaded.column_names(), detector.column_names());
@@ -82,20 +83,15 @@ TEST(ModelFile, AResumedFitGivesTheSameBytes) {
   const TemporaryDirectory directory;
   const Matrix training = mixed_rows(400, 1);
   const std::string bytes = saved(fitted(quick_options(), training), directory.file("whole"));
-  std::atomic<bool> cancel = false;
-  FitControl control;
-  control.checkpoint_directory = directory.file("checkpoint");
-  control.cancel = &cancel;
-  control.on_progress = [&](const FitProgress& progress) { cancel = progress.step >= 100; };
+  StoppedFit stop(directory.file("checkpoint"), 100);
   Detector stopped(test_device(1), quick_options());
   expect_error(ErrorCode::cancelled, {"after step 100", directory.path()},
-               [&] { stopped.fit(training.view(), control); });
+               [&] { stopped.fit(training.view(), stop.control); });
   EXPECT_FALSE(stopped.fitted());
-  control.cancel = nullptr;
-  control.resume = true;
+  stop.resume();
   for (int again = 0; again < 2; ++again) {  // the second time there is nothing left to train
     Detector resumed(test_device(1), quick_options());
-    resumed.fit(training.view(), control);
+    resumed.fit(training.view(), stop.control);
     EXPECT_EQ(saved(resumed, directory.file("resumed")), bytes);
   }
 }
@@ -271,7 +267,7 @@ TEST(ModelFile, DamagedOnesOfAnEncoderMethodAreRefused) {
 TEST(ModelFile, NamesMustBeText) {
   Detector detector(test_device(1), quick_options());
   expect_error(ErrorCode::invalid_argument, {"column 1", "UTF-8"}, [&] {
-    detector.fit(normal_rows(20, 1).view(), {}, {"a", "caf\xe9", "c", "d", "e", "f"});
+    detector.fit(normal_rows(20, 1).view(), {.names = {"a", "caf\xe9", "c", "d", "e", "f"}});
   });
 }
 
@@ -284,7 +280,7 @@ TEST(ModelFile, TextsMustFit) {
   detector.attach("encoder", std::string(50'000'000, 'x'));
   const std::string long_name(50'000'000, 'y');
   expect_error(ErrorCode::invalid_argument, {"too long for a model file", "at most 100000000"}, [&] {
-    detector.fit(rows.view(), control, {"a", "b", "c", "d", "e", long_name});
+    detector.fit(rows.view(), {.names = {"a", "b", "c", "d", "e", long_name}}, control);
   });
   Fleet fleet(test_device(1), quick_options());
   std::vector<std::string> groups(60, "a");

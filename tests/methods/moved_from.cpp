@@ -39,7 +39,7 @@ TEST(MovedFrom, DetectorsRefuseEveryCall) {
       [&] { detector.score(rows.view(), std::span(out)); },
       [&] { detector.score_methods(rows.view(), out); },
       [&] { detector.explain(rows.view(), 1, explanations); },
-      [&] { detector.sample(1, 1, out.data()); },
+      [&] { detector.sample(1, 1, out); },
       [&] { detector.probability(expected, Probability::rank); },
       [&] { detector.confidence(expected); },
       [&] { detector.threshold(); },

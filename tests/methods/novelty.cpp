@@ -1,4 +1,4 @@
-#include "host/methods/novelty.hpp"
+#include "host/detector/novelty.hpp"
 
 #include <gtest/gtest.h>
 
@@ -51,7 +51,7 @@ Matrix matrix_of(const std::vector<std::vector<float>>& rows) {
 
 Detector fitted_on(const UserTable& table, const DetectorOptions& options) {
   Detector detector(test_device(2), options);
-  detector.fit(table.rows.view(), {}, table.names, 3);
+  detector.fit(table.rows.view(), {.names = table.names, .binary = table.rows.columns - 3});
   return detector;
 }
 
@@ -375,7 +375,7 @@ TEST(Novelty, FleetsKnowEachGroupsOwn) {
     std::copy(row.begin(), row.end(), table.rows.row(r));
   }
   Fleet fleet(test_device(2), quick_options());
-  fleet.fit(table.rows.view(), groups, {}, table.names, 3);
+  fleet.fit(table.rows.view(), groups, {.names = table.names, .binary = table.rows.columns - 3});
   const std::vector<std::string> asked = {"a", "a", "b"};
   const Matrix rows = matrix_of({table.with_user(0, 1), table.with_user(0, 4), table.with_user(0, 4)});
   std::vector<Explanation> explanations;

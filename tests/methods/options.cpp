@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "host/methods/option_record.hpp"
+#include "host/options/option_record.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// Options by name: text and JSON round trips, refusals, presets.
@@ -96,6 +98,39 @@ TEST(Options, NumbersKeepEveryBit) {
   EXPECT_EQ(read.learning_rate, options.learning_rate);
   EXPECT_EQ(read.search_rate, options.search_rate);
   EXPECT_EQ(read.hidden, options.hidden);
+}
+
+TEST(Options, RangesAreWhatIsTaken) {
+  const auto is_taken = [](const OptionInfo& option, double value) {
+    char text[64];
+    *std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr = '\0';
+    DetectorOptions options;
+    try {
+      set_option(options, option.name, text);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  int ranges = 0;
+  for (const OptionInfo& option : option_list()) {
+    SCOPED_TRACE(option.name);
+    EXPECT_EQ(option.lowest.has_value(), option.highest.has_value());
+    const bool holds_names = option.name == "log1p" || option.name == "condition" || option.name == "target";
+    const bool holds_numbers =
+        option.kind == "list" ? !holds_names : option.kind == "integer" || option.kind == "number";
+    EXPECT_EQ(option.lowest.has_value(), holds_numbers);
+    if (!option.lowest) continue;
+    ++ranges;
+    EXPECT_TRUE(is_taken(option, *option.lowest));
+    EXPECT_TRUE(is_taken(option, *option.highest));
+    EXPECT_FALSE(is_taken(option, *option.highest * 2 + 1));
+    for (const double beyond : {*option.lowest - 1, *option.lowest / 2 - 0.25}) {
+      if (option.kind == "integer" && beyond != std::floor(beyond)) continue;
+      EXPECT_EQ(is_taken(option, beyond), beyond == option.automatic) << beyond;
+    }
+  }
+  EXPECT_GT(ranges, 50);
 }
 
 TEST(Options, WrongValuesAreRefusedWithTheName) {
@@ -254,7 +289,7 @@ TEST(Presets, ExistAndApply) {
   }
 }
 
-/// The settings of EGBAD's AnoGAN as published (METHODS.md 1.2): whoever changes them must mean to.
+/// The settings of EGBAD's AnoGAN as published (the AnoGAN of its repository): whoever changes them must mean to.
 TEST(Presets, FaithfulIsTheReference) {
   DetectorOptions options;
   apply_preset(options, "kdd99-anogan-faithful");

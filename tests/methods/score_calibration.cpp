@@ -1,4 +1,4 @@
-#include "host/methods/score_calibration.hpp"
+#include "host/detector/score_calibration.hpp"
 
 #include <gtest/gtest.h>
 

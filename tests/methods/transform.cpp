@@ -1,4 +1,4 @@
-#include "host/methods/transform.hpp"
+#include "host/detector/transform.hpp"
 
 #include <gtest/gtest.h>
 

@@ -23,9 +23,12 @@ def ops(*names):
 
 DENSE = "kernels/dense/"
 FORWARD, BACKWARD = DENSE + "dense_forward.cu", DENSE + "dense_backward.cu"
+JOINED, CHAIN, LAUNCHES = "kernels/joined/", "kernels/joined/row_chain.cu", "Launches.Joined*"
 SEARCH = "kernels/latent_search/"
+SCORE = "kernels/score/"
 GENERAL, LAYERS = SEARCH + "search_general.cu", SEARCH + "search_layers.cu"
 NEAREST = "kernels/nearest_rows/nearest_rows.cu"
+FILTER, FILTERED = "kernels/nearest_rows/nearest_filter.cu", "nearest_filter.*"
 FILL = "kernels/random/fill.cu"
 ADAM = "kernels/adam/adam.cu"
 BATCH_NORM = "kernels/batch_norm/"
@@ -34,6 +37,23 @@ CUDA_BACKEND, CONTEXT = "host/backend/cuda_backend.cpp", "host/backend/primary_c
 DISCRIMINATION = "kernels/minibatch_discrimination/minibatch_discrimination.cu"
 
 FAULTS = [
+    # ---- ops in one launch
+    Fault("barrier between the ops of a chain dropped", CHAIN,
+          "    __syncthreads();  // the next op reads what this one wrote\n", "", LAUNCHES, program=EMULATOR),
+    Fault("barrier between dH and dX dropped", CHAIN,
+          "    });\n    __syncthreads();\n  }\n  if (op.other", "    });\n  }\n  if (op.other", LAUNCHES, program=EMULATOR),
+    Fault("chain: does not wait for earlier work", CHAIN,
+          "  device::wait_for_earlier_work();\n", "", LAUNCHES, program=EMULATOR),
+    Fault("chain: rows of an op begin where the block does", CHAIN, "from - op.first, to - from}", "0, to - from}", LAUNCHES, program=EMULATOR),
+    Fault("chain: normal numbers of the pair's other half", CHAIN, "element % 4 >= 2", "element % 4 < 2", LAUNCHES,
+          program=EMULATOR),
+    Fault("joined: an op overwrites what waiting weight gradients read", JOINED + "joined_ops.cu",
+          "      meet(waiting.touched_by_weights, touched)) {\n    issue();\n    place = 0;", "      false) {\n    issue();\n    place = 0;",
+          LAUNCHES, program=EMULATOR),
+    Fault("joined: an op joins whatever rows it shares", JOINED + "views.hpp", "const std::int64_t shift = here ? rows : rows + 1;",
+          "const std::int64_t shift = 0;", LAUNCHES, (JOINED + "joined_ops.cu",), program=EMULATOR),
+    Fault("joined weights: tiles of the layer before", JOINED + "weight_batch.cu", "blockIdx.x >= batch.first_block[layer + 1]",
+          "blockIdx.x > batch.first_block[layer + 1]", LAUNCHES, program=EMULATOR),
     # ---- barriers and waits
     Fault("barrier between panels dropped", DENSE + "tile_product.cuh",
           "    __syncthreads();  // this panel has landed for all threads, and all are done with the one before\n", "",
@@ -51,6 +71,10 @@ FAULTS = [
           "      __syncthreads();\n      if (*missing", "      if (*missing", ops("nearest_rows"), (NEAREST,)),
     Fault("barrier of a warp dropped", "kernels/nearest_rows/selection.cuh",
           "  __syncwarp();\n  const int count", "  const int count", ops("nearest_rows"), (NEAREST,)),
+    Fault("filter: barrier before rows that wait are read dropped", FILTER,
+          "        __syncthreads();  // all that waits is there\n", "", FILTERED),
+    Fault("filter: barrier before panels are loaded again dropped", FILTER,
+          "      __syncthreads();  // limits are there, and the panels are free\n", "", FILTERED),
     Fault("barrier of the block's sum dropped", "kernels/device/reduce.cuh",
           "  __syncthreads();\n  T sum", "  T sum", ops("sigmoid_cross_entropy"),
           ("kernels/sigmoid_cross_entropy/sigmoid_cross_entropy.cu",)),
@@ -123,8 +147,8 @@ FAULTS = [
           ops("fill_normal", "fill_uniform"), (FILL,)),
     Fault("Philox: stride of the step counter ignored", "kernels/device/philox.cuh",
           "key.step_stride * *key.step_counter", "*key.step_counter", ops("fill_normal", "fill_uniform"), (FILL,)),
-    Fault("Philox: next block of four not taken", FORWARD, "first_word / 4 + 1);", "first_word / 4);",
-          ops("dense_forward")),
+    Fault("Philox: next block of four not taken", DENSE + "forward_ending.cuh", "first_word / 4 + 1);",
+          "first_word / 4);", ops("dense_forward"), (FORWARD,)),
     Fault("Philox: blocks of two rows overlap", "kernels/rows/fence_rows.cu", "r * (1 + quads);", "r * quads;",
           ops("fence_rows")),
     # ---- missing values, ties
@@ -143,6 +167,17 @@ FAULTS = [
           ops("latent_search")),
     Fault("score: limit of a cell ignored", "kernels/score/scaled_residual.cu",
           "term > limit ? limit : term", "term > limit ? term : term", ops("reconstruction_score")),
+    Fault("filter: rounding to tf32 forgotten", FILTER, "1.0f - (0x1p-10f + (columns + 8.0f) * 0x1p-20f)", "1.0f",
+          FILTERED),
+    Fault("filter: first limit of rows of zeros too high", FILTER, " - 4.0f * filter_.above_zero", "", FILTERED),
+    Fault("filter: rows beyond the room forgotten", FILTER, "const bool fits = now <= room;", "const bool fits = true;",
+          FILTERED),
+    Fault("filter: rows offered twice", FILTER, "fits ? now : queries_.before[q]", "fits ? now : room", FILTERED),
+    Fault("filter: norms may overflow", FILTER, "sum < 1e37f ? norm", "sum == sum ? norm", FILTERED),
+    Fault("filter: missing cells counted", FILTER, "int{cell == cell} | int{!skip_missing}", "skip_missing | true",
+          FILTERED),
+    Fault("filter: ends a search that is near", FILTER, "if (distance == 0.0f)", "if (distance <= 1.0f)", FILTERED),
+    Fault("filter: nobody answers what it gave up", FILTER, "= gives_up ? 1 : 0", "= 0", FILTERED),
     Fault("nearest rows: the later of equals wins", NEAREST,
           "best[i] = key < best[i] ? key : best[i];", "best[i] = key >> 32 <= best[i] >> 32 ? key : best[i];",
           ops("nearest_rows")),
@@ -199,6 +234,25 @@ FAULTS = [
     Fault("resident search: a team reads before all have written", SEARCH + "resident_team.cuh",
           "copy(slot(block(i)).pairs, own[i]);\n      meet();\n", "copy(slot(block(i)).pairs, own[i]);\n",
           "resident_search.rows_and*:resident_search.bfloat16*", (SEARCH + "resident_search.cu",), EMULATOR),
+    Fault("resident search: a panel is read before it has landed", SEARCH + "weight_stream.cuh",
+          "    finish();\n    __syncthreads();\n", "    __syncthreads();\n", "search_paths.weights*",
+          (SEARCH + "resident_search.cu",)),
+    Fault("resident search: a panel is overwritten while others read it", SEARCH + "weight_stream.cuh",
+          "    finish();\n    __syncthreads();\n", "    finish();\n", "search_paths.weights*",
+          (SEARCH + "resident_search.cu",)),
+    Fault("resident search: panels of the first model for all", SEARCH + "weight_stream.cuh",
+          "model_ = static_cast<int>(model);", "model_ = 0;", "search_paths.weights*", (SEARCH + "resident_search.cu",)),
+    Fault("resident search: the generator's panel left out after a step", SEARCH + "resident_tile.cuh",
+          "stream_.open_part(part, generator_panel)", "stream_.open_part(part, feature_panel)", "search_paths.weights*",
+          (SEARCH + "resident_search.cu",)),
+    Fault("resident score: missing cells are 0 for the discriminator", SCORE + "score_tile.cuh",
+          "if (is_filled && has_missing_) instead", "if (false) instead", "reconstruction_score.rounded*", (SCORE + "resident_score.cu",)),
+    Fault("resident score: the logit lacks its bias", SCORE + "score_tile.cuh",
+          "discrimination + shared_.logit[N::d3]", "discrimination", "reconstruction_score.rounded*",
+          (SCORE + "resident_score.cu",)),
+    Fault("resident score: biases of the first model for all", SCORE + "score_tile.cuh",
+          "shared.bias[l], args.layer[l], model,", "shared.bias[l], args.layer[l], 0,",
+          ops("reconstruction_score"), (SCORE + "resident_score.cu",)),
     # ---- the recorded training step
     Fault("training: replay begins one step late", "host/training/recorded_steps.cpp",
           "const auto counter = static_cast<std::uint32_t>(from);",
@@ -235,8 +289,8 @@ FAULTS = [
           "[&] { const std::size_t before = device.memory().bytes; const auto one = definition.step(device.make_context(), "
           "options, networks, rows, 1); return device.memory().bytes - before; }()",
           "DeviceMemoryOfTheCaller.OfOtherThreads*", (), EMULATOR),
-    Fault("host side: rows on their way take the place of those before", "host/methods/score_stream.cpp",
+    Fault("host side: rows on their way take the place of those before", "host/detector/score_stream.cpp",
           "  backend_.wait(upload_.stream(), stage.consumed);\n", "", "Submit.TakesAny*", (), EMULATOR),
-    Fault("host side: scores are waited for before the call returns", "host/methods/score_stream.cpp",
+    Fault("host side: scores are waited for before the call returns", "host/detector/score_stream.cpp",
           "if (manner.waits) context.synchronize();", "context.synchronize();", "Submit.Returns*", (), EMULATOR),
 ]

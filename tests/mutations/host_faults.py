@@ -4,10 +4,10 @@ from faults import Fault, ops
 
 OPS, TRAINING, METHODS, TABLE = "ops_test", "training_test", "methods_test", "table_test"
 MODEL_FILE, METRICS, NETWORK = "model_file_test", "metrics_test", "network_test"
-CALIBRATION = "host/methods/score_calibration.cpp"
+CALIBRATION = "host/detector/score_calibration.cpp"
 BIGAN, GAN_STEP = "host/methods/bigan.cpp", "host/training/gan_step.cpp"
-RECORDS, CELL = "host/table/csv_records.cpp", "host/table/cell.cpp"
-FLEET = "host/methods/fleet_fit.cpp"
+RECORDS, CELL = "host/table/csv_records.cpp", "host/text/cell.cpp"
+FLEET = "host/fleet/fit.cpp"
 HEADER, FILES = "host/model_file/safetensors_header.cpp", "host/model_file/safetensors.cpp"
 ATOMIC = "host/model_file/atomic_file.cpp"
 CHECKPOINT = "host/training/checkpoint.cpp"
@@ -52,6 +52,8 @@ HOST_FAULTS = [
     host("GAN: matched features of generated rows alone", GAN_STEP,
          "judge.forward(context_, weights, {.x = real(), .z = {}}, of_real,",
          "judge.forward(context_, weights, shown, of_real,", "*Gradient*:*Golden*", TRAINING),
+    host("SO-GAAL: the generator trains on", "host/methods/sogaal.cpp",
+         "if (t < options_.steps) return GanStep::step(t, report);", "return GanStep::step(t, report);", "Sogaal.*", TRAINING),
     host("BiGAN: the pairs of E count as generated ones", BIGAN,
          "loss(judged_.encoded, 0.0f, fake_share, false,", "loss(judged_.encoded, 1.0f, fake_share, false,",
          "*Golden*:*Bigan*", TRAINING),
@@ -68,7 +70,7 @@ HOST_FAULTS = [
          "EncoderScores.*", METHODS),
     host("score: the pair of the other judge", "host/scores/reconstruction.cpp", "judges_query() ? filled : rebuilt",
          "judges_query() ? rebuilt : filled", "EncoderScores.*", METHODS),
-    host("ensemble: summed, not averaged", "host/methods/ensemble.cpp",
+    host("ensemble: summed, not averaged", "host/detector/ensemble.cpp",
          "sum / static_cast<double>(methods())", "sum", "Score.*", METHODS),
     host("threshold: quantile of the other tail", CALIBRATION,
          "return places * (1 - rate) - places", "return places * rate - places",
@@ -83,7 +85,7 @@ HOST_FAULTS = [
     host("cross-fitting: rows that a model was trained on count as new", "host/scores/anomaly_model.cpp",
          "return {fold_begin[fold], fold_begin[fold + 1]};", "return {fold_begin.front(), fold_begin[1]};",
          "CrossFitting.*", METHODS),
-    host("options: quotes in lists are letters", "host/table/list_text.cpp",
+    host("options: quotes in lists are letters", "host/text/list_text.cpp",
          "std::size_t size = quoted_size(text, part);", "std::size_t size = 0;", "Options.*", METHODS),
     host("calibration: rank off by one", CALIBRATION,
          "return (1 + at_most(score))", "return at_most(score)", "ScoreCalibration.*", METHODS),
@@ -114,8 +116,11 @@ HOST_FAULTS = [
          "Fleet.*", METHODS),
     host("fleet: the pooled model's seed is the first group's", FLEET,
          "    detector.impl_->options.seed += Fleet::pooled_seed_distance;\n", "", "Fleet.*", METHODS),
-    host("fleet: parts of another fit are taken up", "host/methods/fleet_checkpoint.hpp",
+    host("fleet: parts of another fit are taken up", "host/fleet/checkpoint.hpp",
          "found->second != fingerprint_", "found->second.empty()", "FleetCheckpoint.*", METHODS, (FLEET,)),
+    host("fleet: checkpoints hash the names of today", "host/options/options.cpp",
+         "return option.former.empty() ? option.info.name : option.former;", "return option.info.name;",
+         "FleetCheckpoint.*", METHODS),
     # ---- model files, checkpoints
     host("model file: tensors may overlap", HEADER, "if (entry.begin != position)", "if (entry.begin > position)", "*",
          MODEL_FILE),
@@ -124,9 +129,9 @@ HOST_FAULTS = [
     host("model file: the header's length is believed", FILES,
          "header_bytes > max_header_bytes || header_bytes > source.size() - length_bytes",
          "header_bytes > max_header_bytes", "*", MODEL_FILE),
-    host("model file: a later version is read", "host/methods/model_reader.hpp", "if (version.get<std::int64_t>() <= latest) return;",
+    host("model file: a later version is read", "host/detector/model_reader.hpp", "if (version.get<std::int64_t>() <= latest) return;",
          "return;", "ModelFile.*:FleetFile.*", METHODS,
-         ("host/methods/model_file.cpp", "host/methods/fleet_file.cpp")),
+         ("host/detector/model_file.cpp", "host/fleet/file.cpp")),
     host("file: renamed before its end is written", ATOMIC, "    flush();\n    if (retry", "    if (retry", "*",
          MODEL_FILE),
     host("file: renamed although a write failed", ATOMIC,

@@ -1,6 +1,6 @@
 """Faults in what only nvcc sees: the PTX of kernels/device/*.cuh. Planted into the programs of tests/ptx."""
 
-from faults import FORWARD, NEAREST, SEARCH, Fault, ops
+from faults import CHAIN, FORWARD, NEAREST, SEARCH, Fault, ops
 
 PTX_OPS, PTX_WARPGROUPS = "ops_ptx_test", "warpgroup_ptx_test"
 DEVICE = "kernels/device/"
@@ -52,6 +52,8 @@ PTX_FAULTS = [
     ptx("16 bytes cut short", COPY, "valid ? 16 : 0", "valid ? 12 : 0", DENSE_TESTS, (FORWARD,)),
     ptx("groups of copies never closed", COPY, "cp.async.commit_group;", "", DENSE_TESTS, (FORWARD,)),
     ptx("wait leaves one group too many under way", COPY, '"n"(pending)', '"n"(pending + 1)', DENSE_TESTS, (FORWARD,)),
+    ptx("kernels launched early do not wait for those before them", DEVICE + "runtime.cuh",
+        'asm volatile("griddepcontrol.wait;" ::: "memory");', "", "Launches.Joined*", (CHAIN,), "launches_ptx_test"),
     # ---- shared memory
     ptx("arrays of shared memory on top of each other", SHARED, "(base_ + at)", "(base_)", ops("nearest_rows"), (NEAREST,)),
     ptx("arrays of shared memory misaligned", SHARED, "(base_ + at)", "(base_ + at + 4)", DENSE_TESTS, (FORWARD,)),

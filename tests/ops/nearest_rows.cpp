@@ -83,6 +83,7 @@ void build(Problem& problem, const Shape& shape) {
       return "";
     };
 
+  problem.same_bits_where_fused = true;
   problem.flops = 3.0 * static_cast<double>(models * rows * bank_rows * columns);
   problem.call = [&, shape](Call& call) {
     NearestRows args;

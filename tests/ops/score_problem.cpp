@@ -51,10 +51,11 @@ Scored score(const Networks& networks, const SearchSettings& settings, const Row
 /// The result and, element by element, how far rounding can carry it.
 class Bounded {
  public:
-  Bounded(const Networks& networks, const SearchSettings& settings, const Row& x, bool exact, Random& random)
-      : value(score(networks, settings, x, Rounding())) {
-    for (int i = 0; i < disturbed_scores && !exact; ++i) {
-      others_.push_back(score(networks, settings, x, Rounding(&random)));
+  Bounded(const Networks& networks, const SearchSettings& settings, const Row& x, const ScoreShape& shape,
+          Random& random)
+      : value(score(networks, settings, x, Rounding(nullptr, shape.rounded))) {
+    for (int i = 0; i < disturbed_scores && !shape.exact; ++i) {
+      others_.push_back(score(networks, settings, x, Rounding(&random, shape.rounded)));
     }
   }
   /// The bound of one number of a score.
@@ -137,7 +138,7 @@ ScoreTensors build_score(Problem& problem, const ScoreShape& shape) {
     for (std::int64_t r = 0; r < rows; ++r) {
       Row query;
       for (std::int64_t c = 0; c < columns; ++c) query.push_back(x.get(m, r, c));
-      expect_row(t, m, r, query, Bounded(networks, settings, query, shape.exact, random));
+      expect_row(t, m, r, query, Bounded(networks, settings, query, shape, random));
     }
   }
   TypedTensor<float>* const outputs[6] = {t.loss,   t.residual,         t.discrimination,

@@ -22,6 +22,7 @@ struct ScoreShape {
   bool exact = false, perf = false;
   Layout layout = Layout::contiguous;
   Precision precision = Precision::fp32;  ///< other modes: nothing is bounded
+  Precision rounded = Precision::fp32;    ///< how the reference rounds the operands of products
 };
 
 struct ScoreTensors {

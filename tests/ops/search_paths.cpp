@@ -103,6 +103,41 @@ TEST(search_paths, every_chip_gives_the_same_bits) {
   }
 }
 
+/// In bfloat16 the KDD99 networks are searched with resident weights, or with weights that stream where shared memory
+/// is small: by few rows, and by whole blocks of rows of two models, which one multiprocessor takes in turn.
+TEST(search_paths, weights_that_stream_give_the_same_bits) {
+  if (!is_emulated_program()) GTEST_SKIP() << "needs the emulator's chips";
+  SearchShape kdd{.rows = 20,
+                  .steps = 2,
+                  .generator = {32, 64, 128, 121},
+                  .discriminator = {121, 256, 128, 128, 1},
+                  .missing = 0.1};
+  kdd.precision = Precision::bf16;
+  kdd.reference = false;
+  SearchShape large_batch = kdd;
+  large_batch.models = 2, large_batch.rows = 140, large_batch.steps = 1, large_batch.missing = 0.0;
+  SearchShape table = kdd;
+  table.generator = {32, 128, 128, 121}, table.discriminator = {121, 128, 128, 128, 1};
+  const std::pair<SearchShape, bool> cases[] = {{kdd, true}, {large_batch, true}, {table, false}};
+  for (const auto& [shape, resides_on_sm_86] : cases) {
+    SCOPED_TRACE(shape.text());
+    Problem problem(hash("streams"), Layout::misaligned);
+    build_search(problem, shape);
+    Results expected;
+    for (const char* name : {"sm_90", "sm_80", "sm_86"}) {
+      SCOPED_TRACE(name);
+      const Chip chip(std::string("multiprocessors=1,chip=") + name);
+      const Device device = Device::open(device_name());
+      const bool resides = resides_on_sm_86 || name != std::string("sm_86");
+      EXPECT_EQ(path_of(device, shape), resides ? "resident" : "general");
+      if (!resides) continue;
+      const Results found = run_on(problem, device);
+      if (expected.empty()) expected = found;
+      EXPECT_EQ(compare_bits(problem, expected, found), "");
+    }
+  }
+}
+
 /// How far a result lies from an expectation: median, nine tenths, all.
 struct Spread {
   double median = 0.0, most = 0.0, worst = 0.0;

@@ -98,6 +98,16 @@ TEST(Faults, AreReported) {
                 "%r4}, {%r5, %r6, %r7, %r8}, 0, 1, 1, 1, 0;\n",
        "products that nobody waited for",
        {1, 128, 1024}},
+      {"load before the wait for earlier kernels",
+       "  ld.global.u32 %r1, [%in];\n  griddepcontrol.wait;\n",
+       "before griddepcontrol.wait",
+       {1, 32, 0, false, 1, true}},
+      {"asynchronous copy before the wait for earlier kernels",
+       window + "  cvt.u32.u64 %r1, %rd4;\n  cp.async.ca.shared.global [%r1], [%in], 4;\n  cp.async.wait_all;\n"
+                "  griddepcontrol.wait;\n",
+       "before griddepcontrol.wait",
+       {1, 32, 64, false, 1, true}},
+      {"early launch without a wait", "  mov.u32 %r1, 0;\n", "without griddepcontrol.wait", {1, 32, 0, false, 1, true}},
       {"trap", "  trap;\n", "trap"},
   };
   for (const Fault& fault : faults) {

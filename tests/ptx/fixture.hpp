@@ -49,6 +49,7 @@ struct Shape {
   std::size_t shared_bytes = 0;
   bool cooperative = false;
   unsigned cluster = 1;
+  bool early = false;
 };
 
 /// A kernel with the parameters in and out (addresses); %in and %out hold them, %r0 the lane, %offset 8 bytes for each.
@@ -75,6 +76,7 @@ inline std::string run(const std::string& text, const Memory& in, const Memory& 
     launch.shared_bytes = shape.shared_bytes;
     launch.cooperative = shape.cooperative;
     launch.cluster = shape.cluster;
+    launch.early = shape.early;
     launch.find_allocation = &find_memory;
     const std::uint64_t parameters[2] = {in.address(), out.address()};
     launch.parameters = reinterpret_cast<const unsigned char*>(parameters);

@@ -6,7 +6,7 @@
 #include <random>
 #include <set>
 
-#include "host/table/nearest_name.hpp"
+#include "host/text/nearest_name.hpp"
 #include "table_files.hpp"
 
 namespace cugad {

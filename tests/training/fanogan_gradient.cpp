@@ -1,5 +1,4 @@
 #include "host/methods/fanogan.hpp"
-#include "tests/common/temporary_directory.hpp"
 #include "tests/training/twinned_step.hpp"
 
 /// f-AnoGAN's gradients, trained jointly and in the second phase, against central differences in float64.
@@ -124,12 +123,6 @@ TEST(FanoganGradient, TheEncoderBeginsWithAFullStep) {
   EXPECT_NEAR(largest, options.encoder_learning_rate, 0.01 * options.encoder_learning_rate);
 }
 
-std::vector<float> network_of(const GanTraining& training, Role role, std::int64_t model = 0) {
-  Context context = training.device().make_context();
-  const StackView<float> flat = training.states()[role].parameter;
-  return download(context, flat.model(model).data, flat.columns);
-}
-
 /// G and D are those of a training without a second phase; the encoder changes in the second alone.
 TEST(FanoganTraining, TheSecondPhaseMovesTheEncoderAlone) {
   const Matrix rows = training_rows();
@@ -182,25 +175,9 @@ TEST(FanoganTraining, RestingModelsWakeForTheirEncoders) {
 
 /// A checkpoint of the second phase knows where it began.
 TEST(FanoganTraining, IsResumedInEitherPhase) {
-  const Matrix rows = training_rows();
   DetectorOptions options = fanogan_options(EncoderTraining::izi_f);
   options.steps = 150;
-  const auto whole = trained(options, rows);
-  for (const std::int64_t stop : {100, 150, 200}) {
-    const TemporaryDirectory directory;
-    std::atomic<bool> cancel = false;
-    FitControl control;
-    control.checkpoint_directory = directory.file("checkpoint");
-    control.cancel = &cancel;
-    control.on_progress = [&](const FitProgress& progress) { cancel = progress.step >= stop; };
-    EXPECT_THROW(trained(options, rows, 1, control), Error);
-    control.cancel = nullptr;
-    control.resume = true;
-    DetectorOptions longer = options;
-    longer.steps = 300;
-    EXPECT_THROW(trained(longer, rows, 1, control), Error) << "the second phase would begin elsewhere";
-    expect_same_model(*trained(options, rows, 1, control), 0, *whole, 0);
-  }
+  expect_resumable(options, training_rows(), {100, 150, 200});
 }
 
 TEST(FanoganTraining, AWassersteinGanAndItsEncoderLearn) {

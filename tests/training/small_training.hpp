@@ -3,16 +3,20 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cugad/error.hpp"
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/training/gan_step.hpp"
 #include "host/training/gan_training.hpp"
 #include "tests/common/device.hpp"
 #include "tests/common/random_words.hpp"
+#include "tests/common/stopped_fit.hpp"
+#include "tests/common/temporary_directory.hpp"
 
 namespace cugad::test {
 
@@ -105,6 +109,30 @@ inline std::shared_ptr<GanTraining> trained(const DetectorOptions& options, cons
   auto training = make_training(options, rows, threads);
   training->run(control);
   return training;
+}
+
+/// A training stopped at any of these steps and resumed is one that was never stopped; a second phase that began
+/// elsewhere is refused.
+inline void expect_resumable(const DetectorOptions& options, const Matrix& rows,
+                             std::initializer_list<std::int64_t> stops) {
+  const auto whole = trained(options, rows);
+  for (const std::int64_t at : stops) {
+    const TemporaryDirectory directory;
+    StoppedFit stop(directory.file("checkpoint"), at);
+    EXPECT_THROW(trained(options, rows, 1, stop.control), Error);
+    stop.resume();
+    DetectorOptions longer = options;
+    longer.steps *= 2;
+    EXPECT_THROW(trained(longer, rows, 1, stop.control), Error) << "the second phase would begin elsewhere";
+    expect_same_model(*trained(options, rows, 1, stop.control), 0, *whole, 0);
+  }
+}
+
+/// All of a network's parameters.
+inline std::vector<float> network_of(const GanTraining& training, Role role, std::int64_t model = 0) {
+  Context context = training.device().make_context();
+  const StackView<float> flat = training.states()[role].parameter;
+  return download(context, flat.model(model).data, flat.columns);
 }
 
 /// Changes parameters of one model of a training, wherever they lie.

@@ -67,6 +67,8 @@ void grid_synchronize(Site site) {
   arrive(current_group().grid_crowd(), "grid_synchronize", false, site);
 }
 
+void wait_for_earlier_work() { Group::current().waited = true; }
+
 void trap(Site site) { current_group().fail("__trap by " + text_of(Group::current()) + ", " + text_of(site)); }
 
 }  // namespace emulator

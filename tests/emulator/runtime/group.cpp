@@ -221,6 +221,7 @@ void Group::run_fiber() {
     lane->fiber = &mine;
     lane->state = LaneState::ready;
     lane->carved = 0;
+    lane->waited = false;
     announce(*lane);
     run_lane(*lane);
     if (failed_) break;
@@ -246,6 +247,9 @@ void Group::run_lane(Lane& lane) {
 }
 
 void Group::end_lane(Lane& lane) {
+  if (launch_->early && !lane.waited) {
+    fail("a kernel that is launched early ends without wait_for_earlier_work: " + text_of(lane));
+  }
   lane.state = LaneState::ended;
   leave_warp(lane);
   leave(lane.block->crowd);

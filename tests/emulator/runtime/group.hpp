@@ -46,6 +46,7 @@ struct Lane {
   void* operands = nullptr;  ///< of that operation
   Vote vote{};               ///< outcome of the last barrier
   std::size_t carved = 0;    ///< arrays taken since begin_carving
+  bool waited = false;       ///< for the work before its launch
   // cp.async under way, oldest first: the groups that are closed, then the copies since the last commit.
   std::vector<Copy> copies;
   std::vector<std::size_t> copy_groups;  ///< how many copies each has
@@ -93,6 +94,7 @@ struct Launch {
   std::size_t shared_bytes = 0;
   unsigned cluster = 1;
   bool cooperative = false;
+  bool early = false;        ///< programmatic dependent launch
   std::uint64_t number = 0;  ///< of the launch since the policy was set: part of the seed
 
   std::uint64_t blocks() const { return std::uint64_t{grid.x} * grid.y * grid.z; }

@@ -31,6 +31,8 @@ cudaError_t read_attributes(const cudaLaunchConfig_t& config, Launch& launch) {
       if (attribute.val.clusterDim.y != 1 || attribute.val.clusterDim.z != 1) return cudaErrorNotSupported;
     } else if (attribute.id == cudaLaunchAttributeCooperative) {
       launch.cooperative = attribute.val.cooperative != 0;
+    } else if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization) {
+      launch.early = attribute.val.programmaticStreamSerializationAllowed != 0;
     }
   }
   return cudaSuccess;
@@ -43,6 +45,7 @@ cudaError_t check_shape(const Launch& launch, const void* kernel) {
   if (grid.x > 2147483647u || grid.y > 65535u || grid.z > 65535u) return cudaErrorInvalidConfiguration;
   if (launch.shared_bytes > shared_limit(kernel)) return cudaErrorInvalidValue;
   const Chip& chip = state().policy.chip;
+  if (launch.early && chip.major < 9) return cudaErrorNotSupported;
   if (launch.cluster > 1) {
     if (chip.major < 9) return cudaErrorNotSupported;
     if (launch.cluster > 8 || grid.x % launch.cluster != 0) return cudaErrorInvalidConfiguration;
@@ -74,6 +77,7 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* kernel, 
   if (!load_kernel(call, kernel, stream)) return call.done(cudaErrorStreamCaptureUnsupported);
   return call.done(submit(stream, [launch] {
     ++state().calls["kernel"];
+    if (launch->early) ++state().calls["early kernel"];
     launch->number = state().launches++;
     races::begin_launch();
     const std::string failure = run_launch(*launch);

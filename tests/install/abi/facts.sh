@@ -34,8 +34,8 @@ unmarked=$(awk '
   statement == "" && !/^[A-Za-z]/ { next }
   { statement = statement $0 }
   /;$/ { if (statement ~ /\(/ && statement !~ /^(CUGAD_API|template|using|typedef|class|struct|enum)/) print FILENAME ": " statement }
-  /[;{}\\]$/ { statement = "" }' "$include"/cugad/*.hpp
-  grep -nE '^class [A-Za-z]+ ' "$include"/cugad/*.hpp || true)
+  /[;{}\\]$/ { statement = "" }' "$include"/cugad/*.hpp "$include"/cugad/ops/*.hpp
+  grep -nE '^class [A-Za-z]+ ' "$include"/cugad/*.hpp "$include"/cugad/ops/*.hpp || true)
 [[ -z $unmarked ]] || fail "declared in a public header without CUGAD_API:" "$unmarked"
 
 # ---- Types, from the compiler's debugging information.

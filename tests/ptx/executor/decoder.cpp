@@ -95,7 +95,11 @@ class Decoder {
   }
   void plain() {
     const bool publishes = op_.base == "fence" && op_.has("proxy") && op_.has("async");
-    i_.run = find_other(op_.base == "trap" ? "trap" : publishes ? "fence.proxy.async" : "nothing");
+    const bool waits = op_.base == "griddepcontrol" && op_.has("wait");
+    i_.run = find_other(op_.base == "trap" ? "trap"
+                        : publishes        ? "fence.proxy.async"
+                        : waits            ? "griddepcontrol.wait"
+                                           : "nothing");
   }
   void exit() { i_.kind = Kind::exit; }
 

@@ -81,6 +81,7 @@ void start_warp(Warp& w, Block& block, unsigned number, unsigned threads, unsign
   w.number = number;
   const unsigned here = std::min(threads - number * lanes, static_cast<unsigned>(lanes));
   w.live = here == lanes ? all_lanes : (Mask{1} << here) - 1;
+  w.lanes_at_start = w.live;
   w.groups = {{0, w.live, false}};
   w.local.assign(f.local_bytes * lanes, 0xff);
   for (const Special& special : f.specials) {
@@ -257,6 +258,8 @@ class Grid {
   void finish(const Block& block) const {
     const std::string& name = launch_.function->name;
     for (const Warp& w : block.warps) {
+      if (launch_.early && w.waited != w.lanes_at_start)
+        throw std::runtime_error("ptx: " + name + " is launched early and ends without griddepcontrol.wait");
       if (!w.copies.empty())
         throw std::runtime_error("ptx: " + name + " ends with " + std::to_string(w.copies.size()) +
                                  " copies that nobody waited for");

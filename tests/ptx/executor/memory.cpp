@@ -72,6 +72,14 @@ Region region_of(const Warp& w, Space space, std::uint64_t address, int lane, bo
            std::to_string(region.end - region.begin));
 }
 
+/// A kernel that is launched early does not find there yet what earlier kernels write.
+void check_waited(const Warp& w, const Instruction& i, Mask mask, const Places& p) {
+  each_lane(mask & ~w.waited, [&](int l) {
+    if (w.block->launch->find_allocation(p.at[l]).end == 0) return;  // no memory that kernels hand on
+    fail(w, i, "lane " + std::to_string(l) + " touches memory before griddepcontrol.wait in a kernel launched early");
+  });
+}
+
 /// Whether all lanes' accesses are aligned and inside a region; without branches, so that it vectorises.
 bool all_inside(const Places& p, const Access& access, const Region& region) {
   std::uint64_t wrong = 0, low = 0;
@@ -116,6 +124,7 @@ Places locate(const Warp& w, const Instruction& i, Mask mask, const Access& acce
     p.in_shared = all_lanes;
     return p;
   }
+  if (block.launch->early && (mask & ~w.waited) != 0 && access.space != Space::parameter) check_waited(w, i, mask, p);
   if (i.seen_in == block.launch_number && all_inside(p, access, i.seen)) return p;
   const Region own = {window, window + block.shared_bytes};
   Region region;
@@ -309,6 +318,8 @@ void copy_async_wait(Warp& w, const Instruction& i, Mask mask) {  // mode: group
   });
 }
 
+void wait_for_grids(Warp& w, const Instruction&, Mask mask) { w.waited |= mask; }
+
 template <bool is_load, class T>
 Handler access_of(int register_bits) {
   const auto pick = [&]<class R>() -> Handler {
@@ -358,6 +369,7 @@ Handler find_memory(const std::string& name) {
   if (name == "shared_to_generic64") return &move_shared_address<std::uint64_t, true>;
   if (name == "generic_to_shared32") return &move_shared_address<std::uint32_t, false>;
   if (name == "generic_to_shared64") return &move_shared_address<std::uint64_t, false>;
+  if (name == "griddepcontrol.wait") return &wait_for_grids;
   if (name == "copy_async") return &copy_async;
   if (name == "copy_async_commit") return &copy_async_commit;
   if (name == "copy_async_wait") return &copy_async_wait;

@@ -105,6 +105,7 @@ struct Launch {
   std::size_t shared_bytes = 0;  ///< dynamic
   unsigned cluster = 1;          ///< blocks, along x
   bool cooperative = false;
+  bool early = false;                         ///< programmatic dependent launch: grids before it may still run
   const unsigned char* parameters = nullptr;  ///< as the kernel's .param list lays them out
   /// The allocation that holds an address; empty where there is none.
   Region (*find_allocation)(std::uint64_t address) = nullptr;

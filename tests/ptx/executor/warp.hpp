@@ -40,9 +40,10 @@ struct Warp {
   Block* block = nullptr;
   const Function* function = nullptr;
   unsigned number = 0;
-  Mask live = 0;
+  Mask lanes_at_start = 0, live = 0;
   std::vector<Group> groups;
   bool at_barrier = false;
+  Mask waited = 0;  ///< lanes that have waited for the grids before this one
   std::array<std::uint32_t, lanes> carry{};
   std::vector<AsyncCopy> copies;
   std::array<std::uint32_t, lanes> committed{};  ///< groups of copies

@@ -77,6 +77,7 @@ cudaError_t launch(const ToolkitLaunch& shape, const void* host, void** argument
     } else {
       attributes[n].val.cooperative = from.value.number;
       if (from.id == cudaLaunchAttributeCooperative) grid.cooperative = from.value.number != 0;
+      if (from.id == cudaLaunchAttributeProgrammaticStreamSerialization) grid.early = from.value.number != 0;
     }
   }
   const dim3 &blocks = shape.grid, &threads = shape.block;

@@ -29,6 +29,8 @@ struct Vote {
 Vote block_barrier(bool predicate, const char* name, Site site);
 void cluster_synchronize(Site site = Site::current());
 void grid_synchronize(Site site = Site::current());
+/// Programmatic dependent launch: a lane of a kernel that is launched early must come here.
+void wait_for_earlier_work();
 unsigned cluster_rank();
 void* map_shared_rank(void* shared, unsigned rank, Site site = Site::current());
 

@@ -1,0 +1,160 @@
+#include "host/cli/reproduce/protocol_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cugad/error.hpp"
+#include "host/cli/flags.hpp"
+#include "host/cli/progress.hpp"
+#include "host/cli/signals.hpp"
+
+namespace cugad::cli {
+namespace {
+
+constexpr std::int64_t seed_spacing = 1000;
+constexpr std::int64_t rows_per_call = 2048;
+
+std::vector<float> score_with_status(Detector& detector, const Matrix& rows, bool quiet, const std::string& title) {
+  std::vector<float> scores(static_cast<std::size_t>(rows.rows));
+  RowStatus status(quiet, title + "scored");
+  for (std::int64_t first = 0; first < rows.rows; first += rows_per_call) {
+    stop_if_cancelled();
+    const std::int64_t count = std::min(rows_per_call, rows.rows - first);
+    detector.score({rows.row(first), count, rows.columns}, std::span(scores).subspan(first, count));
+    status.update(first + count, rows.rows);
+  }
+  return scores;
+}
+
+void measure_setting(Measurement& result, const Device& device, DetectorOptions options, const Trial& trial,
+                     double percent, bool quiet, const std::string& title) {
+  options.seed = result.seed;
+  Detector detector = make_detector(device, options);
+  FitStatus status(quiet, title);
+  FitControl control;
+  control.on_progress = [&](const FitProgress& progress) { status.update(progress); };
+  control.on_message = [&](const std::string& text) { status.message(text); };
+  control.cancel = &cancel_flag();
+  const Stopwatch training;
+  detector.fit(trial.train.view(), {.names = trial.feature_names, .binary = trial.binary_features}, control);
+  result.train_seconds = training.seconds();
+  status.clear();
+  const Stopwatch scoring;
+  const std::vector<float> scores = score_with_status(detector, trial.test, quiet, title);
+  result.score_seconds = scoring.seconds();
+  result.quality = measure(trial.label, scores, percent);
+}
+
+CaseSize size_of(const Trial& trial) {
+  return {trial.train.rows, trial.test.rows, trial.all_test_rows,
+          std::count(trial.label.begin(), trial.label.end(), std::uint8_t{1}), trial.test.columns};
+}
+
+/// One run of a protocol: goes through the cases and keeps the rows of the present split.
+class ProtocolRun {
+ public:
+  ProtocolRun(const Device& device, const RunChoices& choices, ProtocolState& state, Reproduction& report)
+      : device_(device), choices_(choices), state_(state), report_(report) {}
+
+  void run(std::vector<Case> cases) {
+    const auto settings = static_cast<std::int64_t>(report_.settings.size());
+    total_ = static_cast<std::int64_t>(cases.size()) * choices_.seeds * settings;
+    for (Case& one : cases) {
+      try {
+        for (std::int64_t seed = 0; seed < choices_.seeds; ++seed) run_seed(one, seed);
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::cancelled) throw;
+        throw Error(error.code(), fmt::format("{}: {}", one.name, error.what()));
+      }
+      const std::optional<CaseSize> kept = state_.size(one.name);
+      report_.cases.push_back({one.name, one.published_split, loaded_ ? size_of(*loaded_) : kept.value_or(CaseSize{})});
+      loaded_.reset();
+      one.load = nullptr;  // and with it the data that it kept
+    }
+  }
+
+ private:
+  void run_seed(const Case& one, std::int64_t seed) {
+    const auto split = static_cast<std::uint32_t>(one.splits_by_seed ? choices_.first_seed + seed : 0);
+    if (one.splits_by_seed) loaded_.reset();
+    if (seed == 0 || one.splits_by_seed) {
+      for (Contestant& baseline : report_.baselines) run_baseline(baseline, one, split);
+    }
+    for (Contestant& setting : report_.settings) {
+      Measurement result = {.case_name = one.name,
+                            .seed = choices_.first_seed + static_cast<std::uint64_t>(seed * seed_spacing),
+                            .split = split};
+      ++count_;
+      if (!state_.find(setting, result)) {
+        const std::string title =
+            fmt::format("{}/{} {}, {}, seed {}: ", count_, total_, one.name, setting.name, result.seed);
+        measure_setting(result, device_, setting.options, trial(one, split), report_.protocol->flagged_percent,
+                        choices_.quiet, title);
+        state_.add(setting, result, size_of(*loaded_));
+      }
+      setting.results.push_back(result);
+    }
+  }
+
+  void run_baseline(Contestant& baseline, const Case& one, std::uint32_t split) {
+    Measurement result = {.case_name = one.name, .seed = 0, .split = split};
+    if (!state_.find(baseline, result)) {
+      stop_if_cancelled();
+      const auto& all = report_.protocol->baselines;
+      const auto found = std::find_if(all.begin(), all.end(), [&](const auto& b) { return b.key == baseline.key; });
+      const Trial& rows = trial(one, split);
+      const Stopwatch scoring;
+      const std::vector<float> scores = found->score(rows, device_.threads());
+      result.score_seconds = scoring.seconds();
+      result.quality = measure(rows.label, scores, report_.protocol->flagged_percent);
+      state_.add(baseline, result, size_of(rows));
+    }
+    baseline.results.push_back(result);
+  }
+
+  const Trial& trial(const Case& one, std::uint32_t split) {
+    if (!loaded_) loaded_ = one.load(split);
+    return *loaded_;
+  }
+
+  const Device& device_;
+  const RunChoices& choices_;
+  ProtocolState& state_;
+  Reproduction& report_;
+  std::optional<Trial> loaded_;
+  std::int64_t count_ = 0, total_ = 0;
+};
+
+/// All but the options that a result depends on.
+nlohmann::ordered_json conditions_of(const Device& device, const Protocol& protocol, const RunChoices& choices) {
+  nlohmann::ordered_json conditions = {{"version", CUGAD_VERSION},
+                                       {"device", device.name().substr(0, device.name().find(':'))},
+                                       {"precision", name_of(device.precision())}};
+  if (protocol.has_rows) conditions["rows"] = choices.data.rows;
+  if (protocol.has_splits) conditions["normals_only"] = choices.data.normals_only;
+  return conditions;
+}
+
+}  // namespace
+
+Reproduction run_protocol(const Device& device, const Protocol& protocol, const std::vector<Contestant>& settings,
+                          const RunChoices& choices, ProtocolState& state) {
+  Reproduction report;
+  report.protocol = &protocol;
+  report.device = device.name();
+  report.settings = settings;
+  for (const Baseline& baseline : protocol.baselines) {
+    report.baselines.push_back(
+        {.key = baseline.key, .name = baseline.name, .options = {}, .changes = {}, .results = {}});
+  }
+  state.enter(protocol.name, conditions_of(device, protocol, choices));
+  for (const Contestant& setting : settings) {
+    make_detector(device, setting.options);  // contradictions show now, rather than after hours
+    state.check_options(setting);
+  }
+  ProtocolRun(device, choices, state, report).run(protocol.cases(choices.data));
+  return report;
+}
+
+}  // namespace cugad::cli

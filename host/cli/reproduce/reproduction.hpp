@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cugad/detector.hpp"
+#include "host/cli/reproduce/protocol.hpp"
+
+/// What a run of a protocol found, and how it is told.
+namespace cugad::cli {
+
+struct Quality {
+  double precision = 0, recall = 0, f1 = 0, auroc = 0, average_precision = 0;
+};
+/// The rows with the highest `percent` of the scores are flagged; 0: only the ranking is measured.
+Quality measure(std::span<const std::uint8_t> label, std::span<const float> score, double percent);
+
+/// One score on one split of one case.
+struct Measurement {
+  std::string case_name;
+  std::uint64_t seed = 0;   ///< of the detector
+  std::uint32_t split = 0;  ///< of the rows, where every seed draws its own
+  Quality quality = {};
+  double train_seconds = 0, score_seconds = 0;
+};
+
+/// What is measured: a setting of the detector, or a baseline.
+struct Contestant {
+  std::string key, name;
+  DetectorOptions options;  ///< of a setting
+  std::string changes;      ///< "steps = 100": what flags changed in it; empty: nothing
+  std::vector<Measurement> results;
+};
+
+struct CaseSize {
+  std::int64_t train_rows = 0, test_rows = 0, all_test_rows = 0, anomalies = 0, features = 0;
+};
+struct CaseReport {
+  std::string name;
+  bool published_split = false;
+  CaseSize size;
+};
+
+struct Reproduction {
+  const Protocol* protocol = nullptr;
+  std::string device;
+  std::vector<CaseReport> cases;
+  std::vector<Contestant> settings, baselines;
+};
+
+/// The contestant's results on one case.
+std::vector<Measurement> results_on(const Contestant& contestant, const std::string& case_name);
+/// Their mean; seed and split mean nothing in it.
+Measurement mean_of(const std::vector<Measurement>& results);
+/// The contestant's mean on each case that is no published split.
+std::vector<Measurement> means_per_case(const Reproduction& report, const Contestant& contestant);
+/// The contestant's mean over those cases for each seed of the detector.
+std::vector<Measurement> means_per_seed(const Reproduction& report, const Contestant& contestant);
+/// Sample deviations of the qualities; zeros where there are fewer than two.
+Quality deviation_of(const std::vector<Measurement>& results);
+/// How far the mean over the cases moves: with the split where the cases are splits of one table, else with the seed.
+Quality spread_of(const Reproduction& report, const Contestant& contestant);
+
+/// For people: aligned tables with their notes, on a terminal or as Markdown.
+std::string as_text(const Reproduction& report);
+std::string as_markdown(const Reproduction& report);
+/// One JSON object on one line.
+std::string as_json(const Reproduction& report);
+
+}  // namespace cugad::cli

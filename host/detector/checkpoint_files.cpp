@@ -1,0 +1,74 @@
+#include "host/detector/checkpoint_files.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "host/training/checkpoint.hpp"
+#include "host/training/method_definition.hpp"
+
+namespace cugad {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_part_of_fleet(const std::string& name) {
+  const std::string block = "block-";
+  return name == "pooled" || (name.starts_with(block) && name.size() > block.size() &&
+                              name.find_first_not_of("0123456789", block.size()) == std::string::npos);
+}
+
+bool is_method(const std::string& name) {
+  const auto definitions = all_methods();
+  return std::any_of(definitions.begin(), definitions.end(), [&](const auto* one) { return one->name == name; });
+}
+
+/// Whether a folder of this name holds the checkpoint of something that trains.
+bool is_part(const std::string& name) { return is_method(name) || is_part_of_fleet(name); }
+
+/// `name`: relative to the checkpoint directory.
+bool is_checkpoint_name(const fs::path& name) {
+  const fs::path folders = name.parent_path();
+  if (!std::all_of(folders.begin(), folders.end(), [](const fs::path& one) { return is_part(one.string()); })) {
+    return false;
+  }
+  return name.filename() == Checkpoint::file_name ||
+         (folders.empty() && name.extension() == ".safetensors" && is_part_of_fleet(name.stem().string()));
+}
+
+}  // namespace
+
+bool is_checkpoint(const fs::path& directory, const fs::path& file) {
+  std::error_code ignored;
+  const fs::path whole = fs::weakly_canonical(file, ignored), folder = fs::weakly_canonical(directory, ignored);
+  return whole == folder || is_checkpoint_name(whole.lexically_relative(folder));
+}
+
+std::vector<fs::path> checkpoint_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  fs::recursive_directory_iterator entry(directory, fs::directory_options::skip_permission_denied, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    const fs::path& path = entry->path();
+    std::error_code ignored;
+    if (!is_part(path.filename().string())) entry.disable_recursion_pending();
+    if (is_checkpoint_name(path.lexically_relative(directory)) && entry->is_regular_file(ignored)) {
+      files.push_back(path);
+    }
+  }
+  return files;
+}
+
+void remove_checkpoint_files(const fs::path& directory, const std::vector<fs::path>& files) {
+  std::error_code ignored;
+  for (const fs::path& file : files) {
+    fs::remove(file, ignored);
+    // rmdir() takes empty folders alone, and no symbolic links to them.
+    for (fs::path folder = file.parent_path(); folder != directory && rmdir(folder.c_str()) == 0;) {
+      folder = folder.parent_path();
+    }
+  }
+  rmdir(directory.c_str());
+}
+
+}  // namespace cugad

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cugad/device.hpp"
+#include "cugad/table.hpp"
+#include "host/detector/column_roles.hpp"
+#include "host/detector/novelty.hpp"
+#include "host/detector/transform.hpp"
+
+/// The parts of a fit that single detectors and fleets share.
+namespace cugad {
+
+/// Throws Error{invalid_argument} unless rows have that many columns and a stride that holds them.
+void check_rows(const char* what, MatrixView<const float> rows, std::int64_t columns);
+/// The same for what fit() is given; names the columns that have no names. Returns how many are numeric.
+std::int64_t check_fit_arguments(MatrixView<const float> rows, Columns& columns);
+
+/// The rows to fit to, on the host: those that hold some value. The others would teach that nothing is normal.
+struct RowsToFit {
+  std::vector<float> kept;  ///< what `rows` shows, where it is not the caller's memory
+  MatrixView<const float> rows;
+  std::vector<std::int64_t> positions;  ///< in the caller's rows; empty: all of them
+};
+RowsToFit rows_to_fit(const Device& device, MatrixView<const float> rows,
+                      const std::function<void(const std::string&)>& on_message);
+
+/// Folds that the options ask for.
+int folds_of(const DetectorOptions& options);
+/// Options with everything decided that depends on the rows. `columns`: those that are judged. `distinct_rows`: 0 where
+/// models of several tables train together.
+DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t columns,
+                        std::int64_t distinct_rows = 0);
+
+/// How the training of one method of an ensemble is watched: its progress is a part of all methods' steps, its
+/// checkpoint has a directory of its own.
+FitControl part_of(const FitControl& control, const DetectorOptions& options, std::int64_t steps_before,
+                   const std::vector<DetectorOptions>& all);
+
+/// A fixed, seeded sample of the positions of `rows` rows, at most `most`.
+std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed);
+
+/// The rows of one detector, transformed and sorted by fold: complete ones to train on, and those whose scores
+/// calibrate it. `*_begin`: where each fold begins, and their end; with one fold, all models have seen all rows.
+struct PreparedRows {
+  ColumnRoles roles;
+  FeatureTransform transform;
+  Novelty novelty;
+  Matrix training, calibration;
+  std::int64_t distinct_rows = 0;
+  std::vector<std::int64_t> training_begin, calibration_begin;
+  std::vector<float> surprise;  ///< of the calibration rows, in nats; empty without novelty
+};
+/// On a CPU context, rows on the host.
+PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
+                          const std::vector<std::string>& names, std::int64_t numeric_columns,
+                          const std::function<void(const std::string&)>& on_message);
+
+}  // namespace cugad

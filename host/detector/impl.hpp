@@ -1,0 +1,82 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cugad/table.hpp"
+#include "host/detector/column_roles.hpp"
+#include "host/detector/fitting.hpp"
+#include "host/detector/novelty.hpp"
+#include "host/detector/score_calibration.hpp"
+#include "host/detector/score_stream.hpp"
+#include "host/model_file/safetensors.hpp"
+#include "host/options/method_options.hpp"
+
+namespace cugad {
+
+/// Throws Error{invalid_argument} unless both are UTF-8, as the model file needs them.
+void check_attachment(const std::string& name, const std::string& text);
+
+/// Throws Error{invalid_argument}, before a step is trained, where the texts of the model leave no room in its file.
+void check_texts(const std::vector<std::string>& column_names, const std::vector<std::string>& groups,
+                 const std::map<std::string, std::string>& attachments);
+
+/// What a detector holds.
+struct __attribute__((visibility("hidden"))) Detector::Impl {
+  Impl(const Device& device_, DetectorOptions options_) : device(device_), options(std::move(options_)) {}
+
+  /// residuals (optional): rows x columns, the mean |x - G(z)| of the population in transformed units; 0 for columns
+  /// that are given.
+  void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals, float* method_scores = nullptr,
+             bool waits = true);
+  void submit(MatrixView<const float> rows, float* scores, void* event);
+  /// Another detector on the same model.
+  std::unique_ptr<Impl> share();
+  /// Makes the detector of trained members: prepares and calibrates them. (All but telemetry and names.)
+  void finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
+              PreparedRows prepared);
+  /// Learns what missing cells stand for, and the calibration with them.
+  void calibrate(Ensemble& trained, PreparedRows& prepared);
+  /// Replaces the residuals of absent and new cells by what the score rises by for them; `findings` is of each
+  /// residual.
+  void explain_novelty(MatrixView<const float> rows, std::vector<float>& residuals,
+                       std::vector<Finding>& findings) const;
+  /// Throws Error{unsupported} for a model without calibration.
+  const ScoreCalibration& calibrated() const;
+  Calibration rests_on() const;
+  std::vector<float> probability(std::span<const float> scores, Probability kind) const;
+  std::vector<float> confidence(std::span<const float> scores) const;
+  /// Sets the threshold by one of the two; the other is 0.
+  void rethreshold(float contamination, float false_alarm_rate);
+  /// As a model file, and back (host/detector/model_file.cpp). from_file checks every value; Error{format} names the
+  /// path and the field.
+  safetensors::File to_file() const;
+  /// to_file() for the caller: Error{invalid_argument} before fit or load.
+  safetensors::File to_save() const;
+  void from_file(const safetensors::File& file, const std::string& path);
+  /// All of the file but its networks, for which the shapes of the tensors are enough.
+  void read_settings(const safetensors::File& file, const std::string& path);
+
+  Device device;
+  DetectorOptions options;   ///< as given
+  DetectorOptions resolved;  ///< with latent size, steps and decay decided by the rows
+  std::vector<std::string> names;
+  FeatureTransform transform;
+  Novelty novelty;
+  ColumnRoles roles;
+  std::unique_ptr<Ensemble> model;
+  std::unique_ptr<ScoreStream> stream;  ///< made for the first score
+  std::vector<ModelTelemetry> telemetry;
+  std::int64_t chunk_limit = 0;  ///< see AnomalyModel::limit_chunk; 0: none
+  float threshold = 0.0f;
+  std::optional<ScoreCalibration> calibration;  ///< older model files have none
+  std::map<std::string, std::string> attachments;
+  const std::atomic<bool>* cancel = nullptr;  ///< see Detector::cancel_by
+};
+
+}  // namespace cugad

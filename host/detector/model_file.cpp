@@ -1,0 +1,408 @@
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "cugad/error.hpp"
+#include "host/detector/impl.hpp"
+#include "host/detector/model_reader.hpp"
+#include "host/methods/gan_networks.hpp"
+
+namespace cugad {
+namespace {
+
+constexpr const char* format_name = "cugad model";
+constexpr int format_version = 1;
+constexpr std::int64_t most_columns = 1 << 20;
+constexpr const char* attachment_prefix = "attachment.";
+
+/// One tensor per view: [columns] or, where it is a matrix, [rows, columns], behind the population where that is
+/// larger than 1.
+void add_tensor(safetensors::File& file, const std::string& name, const StackView<float>& view, bool is_matrix,
+                Context& context) {
+  safetensors::Tensor tensor;
+  if (view.models > 1) tensor.shape.push_back(view.models);
+  if (is_matrix) tensor.shape.push_back(view.rows);
+  tensor.shape.push_back(view.columns);
+  const std::int64_t size = view.rows * view.columns;
+  tensor.f32.resize(view.models * size);
+  for (std::int64_t m = 0; m < view.models; ++m) {
+    context.backend().copy(tensor.f32.data() + m * size, view.model(m).data,
+                           sizeof(float) * static_cast<std::size_t>(size), context.stream());
+  }
+  context.synchronize();
+  file.tensors[name] = std::move(tensor);
+}
+
+/// The layers of a network as tensors "generator.0.weight", with a leading population dimension where it is larger
+/// than 1.
+void add_network(safetensors::File& file, const std::string& name, const Mlp& network, StackView<float> flat,
+                 Context& context) {
+  for (int l = 0; l < network.layers(); ++l) {
+    add_tensor(file, name + "." + std::to_string(l) + ".weight", network.weight(l, flat), true, context);
+    add_tensor(file, name + "." + std::to_string(l) + ".bias", network.bias(l, flat), false, context);
+  }
+}
+
+/// What stands before the names of a method's tensors and statistics: nothing where there is one method.
+std::string prefix_of(const DetectorOptions& options, std::size_t methods) {
+  return methods == 1 ? "" : std::string(definition_of(options.method).name) + ".";
+}
+
+/// "generator", or "discriminator.x" for a branch.
+std::string tensor_prefix(Role role, const Network::Part& part) {
+  return name_of(role) + (part.name.empty() ? "" : "." + part.name);
+}
+
+void add_model(safetensors::File& file, const std::string& prefix, const AnomalyModel& model, Context& context) {
+  for (const Role role : all_roles) {
+    const Network& network = model.networks()[role];
+    if (!network) continue;
+    for (const Network::Part& part : network.parts()) {
+      add_network(file, prefix + tensor_prefix(role, part), part.mlp, network.flat_of(part, model.weights(role)),
+                  context);
+    }
+  }
+  if (const StackView<float> scale = model.column_scale())
+    add_tensor(file, prefix + "column_scale", scale, false, context);
+}
+
+void put_statistics(Json& place, const std::vector<ScoreStatistics>& statistics) {
+  std::vector<float> medians, spreads;
+  for (const ScoreStatistics& s : statistics) {
+    medians.push_back(s.median);
+    spreads.push_back(s.spread);
+  }
+  place = Json::object();
+  put_list(place["median"], medians);
+  put_list(place["spread"], spreads);
+}
+
+std::vector<ScoreStatistics> read_statistics(const Reader& reader, const Json& statistics, const std::string& key,
+                                             std::int64_t count) {
+  const Json none;
+  const Json& part = statistics.is_object() && statistics.contains(key) ? statistics[key] : none;
+  const auto medians = reader.numbers<float>(part, "median", count);
+  const auto spreads = reader.numbers<float>(part, "spread", count);
+  std::vector<ScoreStatistics> read;
+  for (std::size_t m = 0; m < medians.size(); ++m) {
+    if (!(spreads[m] > 0.0f)) reader.refuse("score statistics have a spread that is not positive");
+    read.push_back({medians[m], spreads[m]});
+  }
+  return read;
+}
+
+void check_statistics(const Reader& reader, const Json& statistics, const std::string& prefix,
+                      const DetectorOptions& options) {
+  read_statistics(reader, statistics, prefix + "residual", options.population);
+  read_statistics(reader, statistics, prefix + "discriminator", options.population);
+}
+
+std::vector<ModelTelemetry> read_telemetry(const Reader& reader, std::size_t models) {
+  std::vector<ModelTelemetry> telemetry(models);
+  Json told;
+  const TakenApart told_parts(told);
+  reader.json("telemetry", told);
+  if (!told.is_array() || told.size() != telemetry.size()) reader.refuse("'telemetry' has not one entry per model");
+  for (std::size_t m = 0; m < telemetry.size(); ++m) {
+    if (!told[m].is_array() || told[m].size() != 8)
+      reader.refuse("'telemetry' has an entry that is no list of 8 numbers");
+    float value[8];
+    for (int i = 0; i < 8; ++i) value[i] = told[m][i].is_number() ? told[m][i].get<float>() : std::nanf("");
+    telemetry[m] = {value[0],
+                    value[1],
+                    value[2],
+                    value[3],
+                    value[4],
+                    value[5],
+                    value[6] >= 0.0f && value[6] <= 1e6f ? static_cast<int>(value[6]) : 0,
+                    value[7] == 1.0f};
+  }
+  return telemetry;
+}
+
+std::string novelty_to_json(const Novelty& novelty) {
+  Json json = Json::object();
+  const TakenApart parts(json);
+  std::vector<std::int32_t> first, columns, kind;
+  std::vector<float> constant, missing, unseen, expected_missing, expected_unseen;
+  for (const Novelty::Source& source : novelty.sources()) {
+    first.push_back(source.first);
+    columns.push_back(source.columns);
+    kind.push_back(static_cast<std::int32_t>(source.kind));
+    constant.push_back(source.constant);
+    missing.push_back(source.missing);
+    unseen.push_back(source.unseen);
+  }
+  for (const Novelty::Expected& method : novelty.expected()) {
+    expected_missing.insert(expected_missing.end(), method.missing.begin(), method.missing.end());
+    expected_unseen.insert(expected_unseen.end(), method.unseen.begin(), method.unseen.end());
+  }
+  put_list(json["first"], first);
+  put_list(json["columns"], columns);
+  put_list(json["kind"], kind);
+  put_list(json["constant"], constant);
+  put_list(json["missing"], missing);
+  put_list(json["unseen"], unseen);
+  put_list(json["expected_missing"], expected_missing);
+  put_list(json["expected_unseen"], expected_unseen);
+  return json.dump();
+}
+
+/// One source of each column, then those of categories; none in older files, and of detectors without novelty.
+Novelty read_novelty(const Reader& reader, std::int64_t columns, std::size_t methods) {
+  if (!reader.has("novelty")) return {};
+  Json json;
+  const TakenApart parts(json);
+  reader.json("novelty", json);
+  const auto count = json.is_object() && json.contains("first") && json["first"].is_array()
+                         ? static_cast<std::int64_t>(json["first"].size())
+                         : 0;
+  const auto all = count * static_cast<std::int64_t>(methods);
+  const auto first = reader.numbers<std::int32_t>(json, "first", count);
+  const auto width = reader.numbers<std::int32_t>(json, "columns", count);
+  const auto kind = reader.numbers<std::int32_t>(json, "kind", count);
+  const auto constant = reader.numbers<float>(json, "constant", count);
+  const auto missing = reader.numbers<float>(json, "missing", count),
+             unseen = reader.numbers<float>(json, "unseen", count);
+  const auto expected_missing = reader.numbers<float>(json, "expected_missing", all);
+  const auto expected_unseen = reader.numbers<float>(json, "expected_unseen", all);
+  std::vector<Novelty::Source> sources;
+  for (std::int64_t s = 0; s < count; ++s) {
+    const bool is_category = kind[s] == static_cast<std::int32_t>(SourceKind::category);
+    const bool fits = s < columns ? first[s] == s && width[s] == 1 && !is_category
+                                  : first[s] >= 0 && width[s] >= 1 && first[s] <= columns - width[s] && is_category;
+    if (!fits || kind[s] < 0 || kind[s] > 2) reader.refuse("'novelty' has a source that is none of the columns");
+    sources.push_back({first[s], width[s], static_cast<SourceKind>(kind[s]), constant[s], missing[s], unseen[s]});
+  }
+  if (count < columns) reader.refuse("'novelty' has fewer sources than there are columns");
+  std::vector<Novelty::Expected> expected(methods);
+  for (std::size_t i = 0; i < methods; ++i) {
+    const auto from = static_cast<std::ptrdiff_t>(i) * count;
+    expected[i].missing.assign(expected_missing.begin() + from, expected_missing.begin() + from + count);
+    expected[i].unseen.assign(expected_unseen.begin() + from, expected_unseen.begin() + from + count);
+  }
+  return {std::move(sources), std::move(expected)};
+}
+
+void check_shapes(const Reader& reader, const std::string& prefix, const DetectorOptions& options, std::int64_t columns,
+                  std::int64_t condition) {
+  const MethodNetworks networks = definition_of(options.method).networks(options, columns, condition);
+  for (const Role role : all_roles) {
+    if (!networks.has(role)) continue;
+    const Network network = networks[role].plain();
+    for (const Network::Part& part : network.parts()) {
+      for (int l = 0; l < part.mlp.layers(); ++l) {
+        reader.check_shape(prefix + tensor_prefix(role, part) + "." + std::to_string(l) + ".weight", options.population,
+                           part.mlp.layer(l).out, part.mlp.layer_inputs(l));
+      }
+    }
+  }
+  try {
+    check_memory(options, networks);
+  } catch (const Error& error) {
+    reader.refuse(error.what());
+  }
+}
+
+std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string& prefix, const Device& device,
+                                         const DetectorOptions& options, std::int64_t columns, std::int64_t condition,
+                                         const Json& statistics) {
+  auto model = make_model(device, options, columns, condition);
+  Context context = device.make_context();
+  for (const Role role : all_roles) {
+    const Network& network = model->networks()[role];
+    if (!network) continue;
+    for (const Network::Part& part : network.parts()) {
+      reader.network(prefix + tensor_prefix(role, part), part.mlp, network.flat_of(part, model->weights(role)),
+                     context);
+    }
+  }
+  if (model->column_scale()) {
+    reader.vector(prefix + "column_scale", model->column_scale(), context);
+    reader.check_no_negative(prefix + "column_scale");
+  }
+  model->set_statistics(read_statistics(reader, statistics, prefix + "residual", options.population),
+                        read_statistics(reader, statistics, prefix + "discriminator", options.population));
+  return model;
+}
+
+}  // namespace
+
+void check_texts(const std::vector<std::string>& column_names, const std::vector<std::string>& groups,
+                 const std::map<std::string, std::string>& attachments) {
+  const auto text_of = [](const std::vector<std::string>& names) {
+    Json list;
+    const TakenApart parts(list);
+    put_list(list, names);
+    return list.dump();
+  };
+  std::map<std::string, std::string> metadata = attachments;
+  metadata["columns"] = text_of(column_names);
+  if (!groups.empty()) {  // the pooled model has the columns, too
+    metadata["groups"] = text_of(groups);
+    metadata["pooled.columns"] = metadata["columns"];
+  }
+  try {
+    safetensors::check_metadata(metadata);
+  } catch (const Error& error) {
+    throw Error(error.code(), "the names of columns and categories are too long for a model file: " +
+                                  std::string(error.what()) + "; leave columns with long texts out");
+  }
+}
+
+safetensors::File Detector::Impl::to_file() const {
+  safetensors::File file;
+  Context context = device.make_context();
+  const std::vector<DetectorOptions> methods = options_of_methods(resolved);
+  Json statistics = Json::object();
+  const TakenApart statistics_parts(statistics);
+  for (std::size_t i = 0; i < methods.size(); ++i) {
+    const std::string prefix = prefix_of(methods[i], methods.size());
+    const AnomalyModel& one = model->member(i);
+    add_model(file, prefix, one, context);
+    put_statistics(statistics[prefix + "residual"], one.residual_statistics());
+    put_statistics(statistics[prefix + "discriminator"], one.discriminator_statistics());
+  }
+  if (methods.size() > 1) put_statistics(statistics["methods"], model->statistics());
+  auto& metadata = file.metadata;
+  metadata["format"] = format_name;
+  metadata["format_version"] = std::to_string(format_version);
+  metadata["library_version"] = CUGAD_VERSION;
+  metadata["method"] = get_option(resolved, "method");
+  metadata["seed"] = std::to_string(resolved.seed);
+  metadata["options"] = options_to_json(resolved);
+  Json columns;
+  const TakenApart column_parts(columns);
+  put_list(columns, names);
+  metadata["columns"] = columns.dump();
+  Json prepared = Json::object();
+  const TakenApart prepared_parts(prepared);
+  put_list(prepared["log1p"], transform.log1p);
+  put_list(prepared["shift"], transform.shift);
+  put_list(prepared["scale"], transform.scale);
+  metadata["transform"] = prepared.dump();
+  if (novelty) metadata["novelty"] = novelty_to_json(novelty);
+  metadata["threshold"] = Json(threshold).dump();
+  if (calibration) metadata["score_calibration"] = calibration->to_json();
+  metadata["score_statistics"] = statistics.dump();
+  Json told = Json::array();
+  const TakenApart told_parts(told);
+  for (const ModelTelemetry& t : telemetry) {
+    told.push_back(Json::array());
+    for (const float value :
+         {t.discriminator_loss, t.generator_loss, t.real_probability, t.fake_probability, t.discriminator_gradient,
+          t.generator_gradient, static_cast<float>(t.restorations), t.resting ? 1.0f : 0.0f}) {
+      told.back().push_back(value);
+    }
+  }
+  metadata["telemetry"] = told.dump();
+  for (const auto& [name, text] : attachments) metadata[attachment_prefix + name] = text;
+  return file;
+}
+
+void Detector::Impl::read_settings(const safetensors::File& file, const std::string& path) {
+  const Reader reader(file, path);
+  if (reader.text("format") == "cugad fleet") {
+    reader.refuse("it holds a fleet of models, not one: take a group's model out of it, or score with the fleet");
+  }
+  if (reader.text("format") != format_name)
+    reader.refuse("format is '" + reader.text("format") + "', expected '" + format_name + "'");
+  reader.check_version(format_version);
+  try {
+    resolved = options_from_json(reader.text("options"));
+    check_consistency(resolved);
+  } catch (const Error& error) {
+    reader.refuse(error.what());
+  }
+  options = resolved;
+  Json columns;
+  const TakenApart columns_parts(columns);
+  reader.json("columns", columns);
+  if (!columns.is_array() || columns.empty() || static_cast<std::int64_t>(columns.size()) > most_columns) {
+    reader.refuse("'columns' is no list of 1 to " + std::to_string(most_columns) + " names");
+  }
+  names.clear();
+  for (const Json& name : columns) {
+    if (!name.is_string()) reader.refuse("'columns' has an entry that is no text");
+    names.push_back(name.get<std::string>());
+  }
+  const auto count = static_cast<std::int64_t>(names.size());
+  try {
+    roles = column_roles(resolved, names);
+  } catch (const Error& error) {
+    reader.refuse(error.what());
+  }
+  transform.reorder(roles.order);
+  Json kept;
+  const TakenApart kept_parts(kept);
+  reader.json("transform", kept);
+  transform.log1p = reader.numbers<std::uint8_t>(kept, "log1p", count);
+  transform.shift = reader.numbers<double>(kept, "shift", count);
+  transform.scale = reader.numbers<double>(kept, "scale", count);
+  for (std::int64_t c = 0; c < count; ++c) {
+    if (transform.log1p[c] > 1) reader.refuse("'log1p' has an entry that is neither 0 nor 1");
+    if (!(transform.scale[c] >= 0.0)) reader.refuse("'scale' has a negative entry");
+  }
+
+  // The tensors must have the shapes that the options promise before memory is taken for them.
+  const std::vector<DetectorOptions> methods = options_of_methods(resolved);
+  for (const DetectorOptions& one : methods) {
+    if (one.latent < 1 && definition_of(one.method).has_latent()) {
+      reader.refuse("option 'latent' is 0, expected the latent size");
+    }
+    if (one.bank_rows < 1) reader.refuse("option 'bank_rows' is 0, expected their number");
+    check_shapes(reader, prefix_of(one, methods.size()), one, count, roles.condition);
+  }
+  novelty = read_novelty(reader, count, methods.size());
+  Json limit;
+  const TakenApart limit_parts(limit);
+  reader.json("threshold", limit);
+  if (!limit.is_number()) reader.refuse("'threshold' is no number");
+  threshold = limit.get<float>();
+  if (!std::isfinite(threshold)) reader.refuse("'threshold' is out of range");
+  calibration.reset();
+  if (file.metadata.contains("score_calibration")) {  // older versions wrote none
+    try {
+      calibration = ScoreCalibration::from_json(reader.text("score_calibration"));
+    } catch (const Error& error) {
+      reader.refuse(error.what());
+    }
+  }
+
+  Json statistics;
+  const TakenApart statistics_parts(statistics);
+  reader.json("score_statistics", statistics);
+  for (const DetectorOptions& one : methods) check_statistics(reader, statistics, prefix_of(one, methods.size()), one);
+  telemetry = read_telemetry(reader, static_cast<std::size_t>(resolved.population) * methods.size());
+  attachments.clear();
+  const std::string prefix = attachment_prefix;
+  for (const auto& [key, text] : file.metadata) {
+    if (key.starts_with(prefix)) attachments[key.substr(prefix.size())] = text;
+  }
+}
+
+void Detector::Impl::from_file(const safetensors::File& file, const std::string& path) {
+  read_settings(file, path);
+  const Reader reader(file, path);
+  Json statistics;
+  const TakenApart statistics_parts(statistics);
+  reader.json("score_statistics", statistics);
+  const std::vector<DetectorOptions> methods = options_of_methods(resolved);
+  std::vector<std::unique_ptr<AnomalyModel>> members;
+  for (const DetectorOptions& one : methods) {
+    members.push_back(read_model(reader, prefix_of(one, methods.size()), device, one, transform.columns(),
+                                 roles.condition, statistics));
+  }
+  for (const auto& member : members) {
+    if (chunk_limit > 0) member->limit_chunk(chunk_limit);
+    member->prepare();
+  }
+  auto loaded = std::make_unique<Ensemble>(device, std::move(members));
+  if (methods.size() > 1) {
+    loaded->set_statistics(read_statistics(reader, statistics, "methods", static_cast<std::int64_t>(methods.size())));
+  }
+  stream.reset();
+  model = std::move(loaded);
+}
+
+}  // namespace cugad

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "cugad/error.hpp"
+#include "cugad/network.hpp"
+#include "host/backend/backend.hpp"
+#include "host/model_file/safetensors.hpp"
+#include "host/text/cell.hpp"
+#include "host/text/json.hpp"
+
+namespace cugad {
+
+using Json = OrderedJson;
+
+/// What a model file says, checked: Error{format} with the path for anything else than what was written.
+class Reader {
+ public:
+  Reader(const safetensors::File& file, const std::string& path) : file_(file), path_(path) {}
+
+  [[noreturn]] void refuse(const std::string& what) const {
+    throw Error(ErrorCode::format, path_ + ": " + one_line(what, 1000));
+  }
+
+  bool has(const std::string& key) const { return file_.metadata.contains(key); }
+  const std::string& text(const std::string& key) const {
+    const auto found = file_.metadata.find(key);
+    if (found == file_.metadata.end()) refuse("no '" + key + "' in its metadata: not a cugad model");
+    return found->second;
+  }
+  /// `value` is null and stands beside a TakenApart.
+  void json(const std::string& key, Json& value) const {
+    if (!parse_json(text(key), value)) refuse("metadata '" + key + "' is not JSON");
+  }
+  /// "format_version" from 1 to the latest.
+  void check_version(int latest) const {
+    Json version;
+    const TakenApart version_parts(version);
+    json("format_version", version);
+    if (!version.is_number_integer() || version.get<std::int64_t>() < 1) {
+      refuse("format_version is no positive integer");
+    }
+    if (version.get<std::int64_t>() <= latest) return;
+    refuse("format version " + version.dump() + " is later than " + std::to_string(latest) +
+           ", the latest that this version (" CUGAD_VERSION ") reads");
+  }
+  /// A list of `count` finite numbers.
+  template <class T>
+  std::vector<T> numbers(const Json& object, const char* field, std::int64_t count) const {
+    const auto found = object.is_object() ? object.find(field) : object.end();
+    if (!object.is_object() || found == object.end() || !found->is_array() ||
+        static_cast<std::int64_t>(found->size()) != count) {
+      refuse("'" + std::string(field) + "' is no list of " + std::to_string(count) + " numbers");
+    }
+    std::vector<T> values;
+    for (const Json& value : *found) {
+      if (!value.is_number() || !std::isfinite(value.get<double>())) {
+        refuse("'" + std::string(field) + "' has an entry that is no finite number");
+      }
+      // The largest 64-bit integer is rounded up as a double, to one that fits no more.
+      constexpr double largest = static_cast<double>(std::numeric_limits<T>::max());
+      constexpr bool is_rounded = std::is_integral_v<T> && sizeof(T) == 8;
+      const double number = value.get<double>();
+      if (number < static_cast<double>(std::numeric_limits<T>::lowest()) || number > largest ||
+          (is_rounded && number == largest)) {
+        refuse("'" + std::string(field) + "' has an entry that is out of range");
+      }
+      values.push_back(static_cast<T>(number));
+    }
+    return values;
+  }
+  void network(const std::string& name, const Mlp& network, StackView<float> flat, Context& context) const {
+    for (int l = 0; l < network.layers(); ++l) {
+      tensor(name + "." + std::to_string(l) + ".weight", network.weight(l, flat), true, context);
+      tensor(name + "." + std::to_string(l) + ".bias", network.bias(l, flat), false, context);
+    }
+  }
+  /// The widths of a network's layers, read off its tensors before anything is allocated for it.
+  void check_shape(const std::string& name, std::int64_t models, std::int64_t out, std::int64_t in) const {
+    std::vector<std::int64_t> expected;
+    if (models > 1) expected.push_back(models);
+    expected.insert(expected.end(), {out, in});
+    const auto found = file_.tensors.find(name);
+    if (found == file_.tensors.end() || found->second.shape != expected) {
+      refuse("tensor '" + name + "' is missing or has another shape than the options say");
+    }
+  }
+
+  /// [columns] per model.
+  void vector(const std::string& name, const StackView<float>& view, Context& context) const {
+    tensor(name, view, false, context);
+  }
+
+  void check_no_negative(const std::string& name) const {
+    for (const float value : file_.tensors.at(name).f32) {
+      if (value < 0.0f) refuse("tensor '" + name + "' has a negative value");
+    }
+  }
+
+ private:
+  void tensor(const std::string& name, const StackView<float>& view, bool is_matrix, Context& context) const {
+    std::vector<std::int64_t> expected;
+    if (view.models > 1) expected.push_back(view.models);
+    if (is_matrix) expected.push_back(view.rows);
+    expected.push_back(view.columns);
+    const auto found = file_.tensors.find(name);
+    const std::int64_t size = view.rows * view.columns;
+    if (found == file_.tensors.end() || found->second.shape != expected ||
+        static_cast<std::int64_t>(found->second.f32.size()) != view.models * size) {
+      refuse("tensor '" + name + "' is missing, has another shape than the options say, or is not float32");
+    }
+    for (float value : found->second.f32) {
+      if (!std::isfinite(value)) refuse("tensor '" + name + "' has a value that is not finite");
+    }
+    for (std::int64_t m = 0; m < view.models; ++m) {
+      context.backend().copy(view.model(m).data, found->second.f32.data() + m * size,
+                             sizeof(float) * static_cast<std::size_t>(size), context.stream());
+    }
+    context.synchronize();
+  }
+
+  const safetensors::File& file_;
+  const std::string& path_;
+};
+
+}  // namespace cugad

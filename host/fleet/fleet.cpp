@@ -1,0 +1,263 @@
+#include "cugad/fleet.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "cugad/error.hpp"
+#include "host/detector/fitting.hpp"
+#include "host/detector/held.hpp"
+#include "host/detector/stop_scoring.hpp"
+#include "host/fleet/impl.hpp"
+#include "host/floating_point.hpp"
+#include "kernels/cpu/parallel.hpp"
+
+namespace cugad {
+namespace {
+
+constexpr std::size_t ready_bytes = std::size_t{256} << 20;  ///< of models that are kept ready to score
+constexpr std::int64_t rows_at_a_time = 8192;
+constexpr std::size_t few_rows = 256;  ///< sooner scored than threads are started
+constexpr std::size_t most_examples = 5;
+
+}  // namespace
+
+Fleet::Fleet(const Device& device, DetectorOptions options, FleetOptions fleet_options)
+    : impl_(std::make_unique<Impl>(device, std::move(options), fleet_options)) {}
+Fleet::~Fleet() = default;
+Fleet::Fleet(Fleet&&) noexcept = default;
+Fleet& Fleet::operator=(Fleet&&) noexcept = default;
+
+void Fleet::Impl::require_fitted() const {
+  if (!stack) throw Error(ErrorCode::invalid_argument, "the fleet is not fitted: call fit or load first");
+}
+
+std::int64_t Fleet::Impl::model_of(const std::string& group) const {
+  const auto found = group_number.find(group);
+  return found == group_number.end() ? pooled_model : model_number[static_cast<std::size_t>(found->second)];
+}
+
+Detector Fleet::Impl::make(std::int64_t model) const {
+  require_fitted();
+  Detector detector(device);
+  detector.impl_->from_file(model == pooled_model ? pooled : stack->get(model, path), path);
+  detector.impl_->attachments = attachments;
+  return detector;
+}
+
+Fleet::Impl::RowsOfModels Fleet::Impl::rows_of_models(std::span<const std::string> of_rows) const {
+  RowsOfModels rows;
+  for (std::size_t r = 0; r < of_rows.size(); ++r) {
+    rows[model_of(of_rows[r])].push_back(static_cast<std::int64_t>(r));
+  }
+  return rows;
+}
+
+Detector Fleet::Impl::make_ready(std::int64_t model) const {
+  Detector detector(device.with_threads(1));
+  detector.impl_->chunk_limit = chunk_rows;
+  detector.impl_->from_file(stack->get(model, path), path);
+  const std::vector<float> any(static_cast<std::size_t>(detector.columns()), 0.0f);
+  detector.score({any.data(), 1, detector.columns()});  // packs its weights
+  detector.impl_->stream->reserve(chunk_rows);          // all that it will ever hold: it is counted
+  return detector;
+}
+
+void Fleet::Impl::make_scorers() {
+  if (!scorers.empty() || stack->count() == 0) return;
+  const auto threads = static_cast<std::size_t>(models_at_a_time(device));
+  const std::size_t before = device.memory().bytes;
+  const Detector first = make_ready(0);
+  const std::size_t each = std::max<std::size_t>(1, device.memory().bytes - before);
+  const std::size_t most = std::max<std::size_t>(1, ready_bytes / each / threads);
+  for (std::size_t t = 0; t < threads; ++t) scorers.emplace_back(most);
+}
+
+void Fleet::Impl::score_with_each(
+    const RowsOfModels& rows,
+    const std::function<void(Detector& detector, std::span<const std::int64_t> rows)>& visit) {
+  stop_scoring_if(cancel);
+  const auto of_pooled = rows.find(pooled_model);
+  if (of_pooled != rows.end()) {
+    if (!ready_pooled) ready_pooled = make(pooled_model);
+    visit(*ready_pooled, of_pooled->second);
+  }
+  if (rows.size() == (of_pooled != rows.end() ? 1 : 0)) return;
+  make_scorers();
+  // What each scorer has to do. Models that are ready go first: the others may push them out.
+  struct Work {
+    ReadyModels* models;
+    std::vector<std::pair<std::int64_t, std::span<const std::int64_t>>> ready, missing;
+  };
+  std::vector<Work> all(scorers.size());
+  std::size_t count = 0;
+  bool all_ready = true;
+  for (const auto& [model, numbers] : rows) {
+    if (model == pooled_model) continue;
+    const std::size_t scorer = static_cast<std::size_t>(model) % scorers.size();
+    all[scorer].models = &scorers[scorer];
+    const bool is_ready = scorers[scorer].contains(model);
+    (is_ready ? all[scorer].ready : all[scorer].missing).emplace_back(model, numbers);
+    all_ready = all_ready && is_ready;
+    count += numbers.size();
+  }
+  std::erase_if(all, [](const Work& work) { return work.ready.empty() && work.missing.empty(); });
+  const auto works = static_cast<std::int64_t>(all.size());
+  const int threads = all_ready && count < few_rows ? 1 : static_cast<int>(works);
+  cpu::parallel_ranges(threads, works, [&](int, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t w = begin; w < end; ++w) {
+      const Work& work = all[static_cast<std::size_t>(w)];
+      for (const auto* part : {&work.ready, &work.missing}) {
+        for (const auto& [model, numbers] : *part) {
+          stop_scoring_if(cancel);
+          visit(work.models->get(model, [&](std::int64_t missing) { return make_ready(missing); }), numbers);
+        }
+      }
+    }
+  });
+}
+
+void Fleet::Impl::count(std::span<const std::string> of_rows) {
+  scored.rows += static_cast<std::int64_t>(of_rows.size());
+  for (const std::string& group : of_rows) {
+    const auto found = group_number.find(group);
+    if (found != group_number.end()) {
+      scored.small += model_number[static_cast<std::size_t>(found->second)] == pooled_model;
+      continue;
+    }
+    ++scored.unseen;
+    if (scored.examples.size() < most_examples &&
+        std::find(scored.examples.begin(), scored.examples.end(), group) == scored.examples.end()) {
+      scored.examples.push_back(group);
+    }
+  }
+}
+
+void Fleet::Impl::check_scored(const char* what, std::int64_t rows, std::span<const std::string> of_rows) const {
+  require_fitted();
+  if (rows == static_cast<std::int64_t>(of_rows.size())) return;
+  throw Error(ErrorCode::invalid_argument, std::string(what) + " was given " + std::to_string(rows) + " rows and " +
+                                               std::to_string(of_rows.size()) + " groups, expected one of each row");
+}
+
+std::vector<float> Fleet::score(MatrixView<const float> rows, std::span<const std::string> groups) {
+  std::vector<Explanation> none;
+  return explain(rows, groups, 0, none);
+}
+
+std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
+                                  std::vector<Explanation>& explanations) {
+  const FloatingPointEnvironment environment;
+  Impl& d = held(impl_);
+  d.check_scored("score", rows.rows, groups);
+  check_rows("score", rows, columns());
+  std::vector<float> scores(groups.size());
+  if (count > 0) explanations.assign(groups.size(), {});
+  d.score_with_each(d.rows_of_models(groups), [&](Detector& detector, std::span<const std::int64_t> numbers) {
+    detector.cancel_by(d.cancel);
+    for (std::size_t first = 0; first < numbers.size(); first += rows_at_a_time) {
+      const auto part = numbers.subspan(first, std::min<std::size_t>(rows_at_a_time, numbers.size() - first));
+      Matrix own(static_cast<std::int64_t>(part.size()), rows.columns);
+      for (std::size_t i = 0; i < part.size(); ++i) {
+        std::copy_n(rows.row(part[i]), rows.columns, own.row(static_cast<std::int64_t>(i)));
+      }
+      std::vector<Explanation> explained;
+      const std::vector<float> found = count > 0 ? detector.explain(std::as_const(own).view(), count, explained)
+                                                 : detector.score(std::as_const(own).view());
+      for (std::size_t i = 0; i < part.size(); ++i) {
+        scores[static_cast<std::size_t>(part[i])] = found[i];
+        if (count > 0) explanations[static_cast<std::size_t>(part[i])] = std::move(explained[i]);
+      }
+    }
+  });
+  d.count(groups);
+  return scores;
+}
+
+void Fleet::cancel_by(const std::atomic<bool>* cancel) { held(impl_).cancel = cancel; }
+
+std::vector<float> Fleet::thresholds(std::span<const std::string> groups) const {
+  held(impl_).require_fitted();
+  const float pooled = held(impl_).pooled_threshold;
+  std::vector<float> thresholds;
+  thresholds.reserve(groups.size());
+  for (const std::string& group : groups) {
+    const auto found = held(impl_).group_number.find(group);
+    thresholds.push_back(found == held(impl_).group_number.end()
+                             ? pooled
+                             : held(impl_).groups[static_cast<std::size_t>(found->second)].threshold);
+  }
+  return thresholds;
+}
+
+Detector::Impl Fleet::Impl::settings_of(std::int64_t model) const {
+  Detector::Impl settings(device, {});
+  settings.read_settings(model == pooled_model ? pooled : stack->get(model, path, false), path);
+  return settings;
+}
+
+std::vector<float> Fleet::Impl::by_calibration(std::span<const float> scores, std::span<const std::string> of_rows,
+                                               const Convert& convert) const {
+  check_scored("a calibration", static_cast<std::int64_t>(scores.size()), of_rows);
+  std::vector<float> all(scores.size());
+  for (const auto& [model, numbers] : rows_of_models(of_rows)) {
+    const Detector::Impl settings = settings_of(model);
+    std::vector<float> own;
+    for (const std::int64_t r : numbers) own.push_back(scores[static_cast<std::size_t>(r)]);
+    const std::vector<float> found = convert(settings, own);
+    for (std::size_t i = 0; i < numbers.size(); ++i) all[static_cast<std::size_t>(numbers[i])] = found[i];
+  }
+  return all;
+}
+
+std::vector<float> Fleet::probability(std::span<const float> scores, std::span<const std::string> groups,
+                                      Probability kind) {
+  const FloatingPointEnvironment environment;
+  return held(impl_).by_calibration(scores, groups, [&](const Detector::Impl& settings, std::span<const float> own) {
+    return settings.probability(own, kind);
+  });
+}
+
+std::vector<float> Fleet::confidence(std::span<const float> scores, std::span<const std::string> groups) {
+  const FloatingPointEnvironment environment;
+  return held(impl_).by_calibration(scores, groups, [](const Detector::Impl& settings, std::span<const float> own) {
+    return settings.confidence(own);
+  });
+}
+
+Detector::Calibration Fleet::calibration(const std::string& group) const {
+  const Impl& d = held(impl_);
+  return d.stack ? d.settings_of(d.model_of(group)).rests_on() : Detector::Calibration{};
+}
+
+const FleetScored& Fleet::scored() const { return held(impl_).scored; }
+bool Fleet::fitted() const { return held(impl_).stack != nullptr; }
+std::int64_t Fleet::columns() const { return static_cast<std::int64_t>(held(impl_).names.size()); }
+const std::vector<std::string>& Fleet::column_names() const { return held(impl_).names; }
+const DetectorOptions& Fleet::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
+const std::vector<FleetGroup>& Fleet::groups() const { return held(impl_).groups; }
+Detector Fleet::pooled() const {
+  const FloatingPointEnvironment environment;
+  return held(impl_).make(Impl::pooled_model);
+}
+
+Detector Fleet::take_out(const std::string& group) const {
+  const FloatingPointEnvironment environment;
+  held(impl_).require_fitted();
+  const std::int64_t model = held(impl_).model_of(group);
+  if (model != Impl::pooled_model) return held(impl_).make(model);
+  const bool known = held(impl_).group_number.contains(group);
+  throw Error(ErrorCode::invalid_argument,
+              "group '" + group + "' has no model of its own: " +
+                  (known ? "it had too few rows to train on" : "the training rows had no such group"));
+}
+
+void Fleet::attach(const std::string& name, const std::string& text) {
+  check_attachment(name, text);
+  held(impl_).attachments[name] = text;
+}
+const std::string* Fleet::attachment(const std::string& name) const {
+  const auto found = held(impl_).attachments.find(name);
+  return found == held(impl_).attachments.end() ? nullptr : &found->second;
+}
+
+}  // namespace cugad

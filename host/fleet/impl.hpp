@@ -1,0 +1,91 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cugad/fleet.hpp"
+#include "cugad/table.hpp"
+#include "host/detector/impl.hpp"
+#include "host/fleet/model_stack.hpp"
+#include "host/fleet/ready_models.hpp"
+
+namespace cugad {
+
+/// What a fleet holds: its models as they stand in the file, and some of them ready to score.
+struct __attribute__((visibility("hidden"))) Fleet::Impl {
+  static constexpr std::int64_t pooled_model = -1;  ///< its number; the others count from 0
+  /// Rows that a group's model scores at a time: working memory for more would cost more than it saves.
+  static constexpr std::int64_t chunk_rows = 512;
+
+  Impl(const Device& device_, DetectorOptions options_, FleetOptions fleet_options_)
+      : device(device_), options(std::move(options_)), fleet_options(fleet_options_) {}
+
+  // fit.cpp
+  class Fit;
+
+  // fleet.cpp: scoring
+  /// Which model scores a group.
+  std::int64_t model_of(const std::string& group) const;
+  /// A new one from the file's contents.
+  Detector make(std::int64_t model) const;
+  /// The same for one thread, with the memory that scoring takes.
+  Detector make_ready(std::int64_t model) const;
+  /// How many models are worked on at a time, each on a thread of its own. A GPU takes one after another.
+  static int models_at_a_time(const Device& device) {
+    return device.backend().runs_models_together() ? 1 : std::max(1, device.threads());
+  }
+  /// The numbers of the rows that each model scores.
+  using RowsOfModels = std::map<std::int64_t, std::vector<std::int64_t>>;
+  RowsOfModels rows_of_models(std::span<const std::string> of_rows) const;
+  /// Calls `visit` with each model, ready to score, and its rows: the pooled model, then those of groups, on all
+  /// threads.
+  void score_with_each(const RowsOfModels& rows,
+                       const std::function<void(Detector& detector, std::span<const std::int64_t> rows)>& visit);
+  /// Whose models are ready: one set for each thread that scores, none before the first score.
+  void make_scorers();
+  using Convert = std::function<std::vector<float>(const Detector::Impl&, std::span<const float>)>;
+  /// Converts scores by the settings of the model of each.
+  std::vector<float> by_calibration(std::span<const float> scores, std::span<const std::string> of_rows,
+                                    const Convert& convert) const;
+  /// All of a model but its networks.
+  Detector::Impl settings_of(std::int64_t model) const;
+  void count(std::span<const std::string> of_rows);
+  void check_scored(const char* what, std::int64_t rows, std::span<const std::string> of_rows) const;
+  void require_fitted() const;
+
+  // file.cpp
+  safetensors::File to_file() const;
+  void from_file(safetensors::File file, const std::string& path);
+  /// Sets the thresholds of all models, as Detector::Impl::rethreshold.
+  void rethreshold(float contamination, float false_alarm_rate);
+  /// Reads the settings of all models, checks them, and keeps what scoring needs: thresholds, the groups' models.
+  void read_settings(const std::string& path);
+
+  Device device;
+  DetectorOptions options;
+  FleetOptions fleet_options;
+  std::vector<FleetGroup> groups;
+  std::map<std::string, std::int64_t, std::less<>> group_number;  ///< in `groups`
+  std::vector<std::int64_t> model_number;                         ///< of each group
+  std::unique_ptr<ModelStack> stack;                              ///< null until fitted
+  safetensors::File pooled;
+  std::string path = "fleet";  ///< for messages
+  DetectorOptions resolved;
+  std::vector<std::string> names;
+  std::map<std::string, std::string> attachments;
+  float pooled_threshold = 0.0f;
+  FleetScored scored;
+  const std::atomic<bool>* cancel = nullptr;  ///< see Fleet::cancel_by
+
+  std::vector<ReadyModels> scorers;      ///< of thread t: models t, t + threads, ...
+  std::optional<Detector> ready_pooled;  ///< once a row asked for it
+};
+
+}  // namespace cugad

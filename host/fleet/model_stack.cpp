@@ -1,0 +1,176 @@
+#include "host/fleet/model_stack.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <vector>
+
+#include "host/detector/model_reader.hpp"
+#include "host/text/json.hpp"
+
+namespace cugad {
+namespace {
+
+constexpr const char* numbers_prefix = "numbers.";
+constexpr int deepest = 8;  ///< nesting of the metadata that detectors write is 3
+
+/// Takes the numbers out of a JSON value, leaving zeros of their kind; null stands for a number that is none.
+void take_numbers(Json& json, std::vector<double>& numbers, int depth = 0) {
+  if (json.is_structured()) {
+    if (depth == deepest) throw Error(ErrorCode::unsupported, "metadata is nested too deeply");
+    for (Json& part : json) take_numbers(part, numbers, depth + 1);
+  } else if (json.is_number() || json.is_null()) {
+    const bool is_integer = json.is_number_integer();
+    numbers.push_back(json.is_null() ? std::nan("") : json.get<double>());
+    json = is_integer ? Json(0) : Json(0.0);
+  }
+}
+
+/// Puts numbers back where take_numbers() took them; false when there are not as many.
+bool put_numbers(Json& json, const double*& next, const double* end, int depth = 0) {
+  if (json.is_structured()) {
+    if (depth == deepest) return false;
+    for (Json& part : json) {
+      if (!put_numbers(part, next, end, depth + 1)) return false;
+    }
+  } else if (json.is_number()) {
+    if (next == end) return false;
+    const double value = *next++;
+    constexpr double largest = 9007199254740992.0;  // 2^53: integers up to there are exact
+    if (!json.is_number_integer()) {
+      json = std::isfinite(value) ? Json(value) : Json(nullptr);
+    } else if (std::abs(value) <= largest && value == std::trunc(value)) {
+      json = static_cast<std::int64_t>(value);
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Kept as they stand: numbers in them do not differ.
+bool is_text(const std::string& key) { return key == "format_version" || key == "seed" || key == "options"; }
+
+template <class T>
+void put_slice(std::vector<T>& all, const std::vector<T>& one, std::int64_t index, std::int64_t count) {
+  all.resize(one.size() * static_cast<std::size_t>(count));
+  std::copy(one.begin(), one.end(), all.begin() + index * static_cast<std::ptrdiff_t>(one.size()));
+}
+
+template <class T>
+std::vector<T> slice(const std::vector<T>& all, std::int64_t index, std::int64_t count) {
+  const auto size = static_cast<std::ptrdiff_t>(all.size()) / count;
+  return {all.begin() + index * size, all.begin() + (index + 1) * size};
+}
+
+}  // namespace
+
+std::string ModelStack::without_seed(const std::string& options) const {
+  Json json;
+  const TakenApart parts(json);
+  if (!parse_json(options, json)) return options;
+  if (json.is_object()) json["seed"] = 0;
+  return json.dump();
+}
+
+std::string ModelStack::with_seed(const std::string& options, std::int64_t index) const {
+  Json json;
+  const TakenApart parts(json);
+  if (!parse_json(options, json)) return options;
+  if (json.is_object()) json["seed"] = seed_ + static_cast<std::uint64_t>(index) * seed_step_;
+  return json.dump();
+}
+
+void ModelStack::put(std::int64_t index, const safetensors::File& model) {
+  for (const auto& [name, tensor] : model.tensors) {
+    safetensors::Tensor& all = file_.tensors[prefix + name];
+    std::vector<std::int64_t> shape = {count_};
+    shape.insert(shape.end(), tensor.shape.begin(), tensor.shape.end());
+    if (!all.shape.empty() && all.shape != shape) {
+      throw Error(ErrorCode::unsupported, "the models of the groups differ in the shape of tensor '" + name + "'");
+    }
+    all.shape = shape;
+    put_slice(all.f32, tensor.f32, index, count_);
+  }
+  for (const auto& [key, text] : model.metadata) {
+    std::string kept = text;
+    std::vector<double> numbers;
+    if (key == "seed") continue;
+    if (key == "options") {
+      kept = without_seed(text);
+    } else if (!is_text(key)) {
+      Json json;
+      const TakenApart parts(json);
+      if (parse_json(text, json) && !json.is_string()) {
+        take_numbers(json, numbers);
+        kept = json.dump();
+      }
+    }
+    const auto [found, is_new] = file_.metadata.emplace(prefix + key, kept);
+    if (!is_new && found->second != kept) {
+      throw Error(ErrorCode::unsupported, "the models of the groups differ in '" + key + "'");
+    }
+    if (numbers.empty()) continue;
+    safetensors::Tensor& all = file_.tensors[prefix + (numbers_prefix + key)];
+    all.shape = {count_, static_cast<std::int64_t>(numbers.size())};
+    put_slice(all.f64, numbers, index, count_);
+  }
+}
+
+safetensors::File ModelStack::get(std::int64_t index, const std::string& path, bool with_values) const {
+  safetensors::File model;
+  const std::string start = prefix, numbers_start = start + numbers_prefix;
+  for (const auto& [name, tensor] : file_.tensors) {
+    if (name.starts_with(numbers_start)) continue;
+    safetensors::Tensor& one = model.tensors[name.substr(start.size())];
+    one.shape.assign(tensor.shape.begin() + 1, tensor.shape.end());
+    if (with_values) one.f32 = slice(tensor.f32, index, count_);
+  }
+  for (const auto& [name, text] : file_.metadata) {
+    const std::string key = name.substr(start.size());
+    std::string& one = model.metadata[key] = key == "options" ? with_seed(text, index) : text;
+    const auto found = file_.tensors.find(numbers_start + key);
+    if (found == file_.tensors.end()) continue;
+    const std::vector<double> numbers = slice(found->second.f64, index, count_);
+    Json json;
+    const TakenApart parts(json);
+    const double* next = numbers.data();
+    const double* const end = next + numbers.size();
+    if (!parse_json(text, json) || !put_numbers(json, next, end) || next != end) {
+      throw Error(ErrorCode::format, path + ": tensor '" + found->first + "' does not fit the metadata '" + name + "'");
+    }
+    one = json.dump();
+  }
+  model.metadata["seed"] = std::to_string(seed_ + static_cast<std::uint64_t>(index) * seed_step_);
+  return model;
+}
+
+ModelStack ModelStack::take(safetensors::File& file, const std::string& path, std::int64_t count, std::uint64_t seed,
+                            std::uint64_t seed_step) {
+  ModelStack stack(count, seed, seed_step);
+  const auto is_ours = [](const auto& entry) { return entry.first.starts_with(prefix); };
+  for (auto at = file.tensors.begin(); at != file.tensors.end();) {
+    const auto next = std::next(at);
+    if (is_ours(*at)) stack.file_.tensors.insert(file.tensors.extract(at));
+    at = next;
+  }
+  for (auto at = file.metadata.begin(); at != file.metadata.end();) {
+    const auto next = std::next(at);
+    if (is_ours(*at)) stack.file_.metadata.insert(file.metadata.extract(at));
+    at = next;
+  }
+  for (const auto& [name, tensor] : stack.file_.tensors) {
+    const bool is_numbers = name.starts_with(std::string(prefix) + numbers_prefix);
+    const bool right_kind = is_numbers ? tensor.f32.empty() : tensor.f64.empty();
+    if (count < 1 || tensor.shape.empty() || tensor.shape[0] != count || !right_kind) {
+      throw Error(ErrorCode::format,
+                  path + ": tensor '" + name + "' is not one of " + std::to_string(count) + " models of groups");
+    }
+    if (!std::all_of(tensor.f32.begin(), tensor.f32.end(), [](float value) { return std::isfinite(value); })) {
+      throw Error(ErrorCode::format, path + ": tensor '" + name + "' has a value that is not finite");
+    }
+  }
+  return stack;
+}
+
+}  // namespace cugad

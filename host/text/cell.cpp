@@ -1,0 +1,146 @@
+#include "host/text/cell.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+
+namespace cugad {
+namespace {
+
+bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
+
+/// The words that pandas reads as missing, "?" of the older data sets, and what MySQL and spreadsheets write. ("-nan"
+/// is what C prints for some NaN.)
+bool is_missing(std::string_view text) {
+  constexpr std::string_view words[] = {"NA",  "N/A", "n/a",     "n.a.",  "N.A.",    "#N/A",  "<NA>",   "#NA",
+                                        "NaN", "nan", "-nan",    "-NaN",  "NaT",     "null",  "NULL",   "None",
+                                        "?",   "\\N", "#DIV/0!", "#NUM!", "#VALUE!", "#REF!", "#NAME?", "#NULL!"};
+  return std::find(std::begin(words), std::end(words), text) != std::end(words);
+}
+
+bool is_infinity(std::string_view unsigned_text) {
+  std::string lower(unsigned_text.substr(0, 9));
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter; });
+  return lower == "inf" || lower == "infinity";
+}
+
+/// A number's digits without a sign. Whether one that no double holds is too large or too small is in the place of its
+/// first digit: infinity or 0, as C has it. False: some letter is no part of the number.
+bool parse_digits(std::string_view text, double& number) {
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(text.data(), end, number);
+  if (last != end || error == std::errc::invalid_argument) return false;
+  if (error != std::errc::result_out_of_range) return true;
+  const std::size_t mark = std::min(text.find_first_of("eE"), text.size());
+  const std::size_t point = std::min(text.find('.'), mark), first = text.find_first_of("123456789");
+  const std::string_view power = text.substr(std::min(mark + 1, text.size()));
+  std::int64_t exponent = 0;
+  const std::size_t plus = power.starts_with('+') ? 1 : 0;
+  const auto parsed = std::from_chars(power.data() + plus, power.data() + power.size(), exponent);
+  const bool is_large = parsed.ec == std::errc::result_out_of_range
+                            ? !power.starts_with('-')
+                            : exponent > static_cast<std::int64_t>(first) - static_cast<std::int64_t>(point);
+  number = is_large ? std::numeric_limits<double>::infinity() : 0.0;
+  return true;
+}
+
+/// Most cells of most tables are short unsigned integers.
+bool parse_short_integer(std::string_view text, double& number) {
+  if (text.size() > 15) return false;  // 15 digits are exact in a double
+  std::int64_t value = 0;
+  for (const char letter : text) {
+    if (!is_digit(letter)) return false;
+    value = value * 10 + (letter - '0');
+  }
+  number = static_cast<double>(value);
+  return true;
+}
+
+}  // namespace
+
+CellKind parse_cell(std::string_view text, double& number) {
+  text = without_blanks(text);
+  if (text.empty()) return CellKind::missing;
+  if (parse_short_integer(text, number)) return CellKind::number;
+
+  constexpr std::string_view minus_sign = "\xe2\x88\x92";  // U+2212
+  const bool is_negative = text.front() == '-' || text.starts_with(minus_sign);
+  const std::size_t sign = text.front() == '-' || text.front() == '+' ? 1 : is_negative ? minus_sign.size() : 0;
+  const std::string_view unsigned_text = text.substr(sign);
+  if (!unsigned_text.empty() && (is_digit(unsigned_text.front()) || unsigned_text.front() == '.')) {
+    if (!parse_digits(unsigned_text, number)) return CellKind::text;
+    if (is_negative) number = -number;
+    return std::isfinite(number) ? CellKind::number : CellKind::infinite;
+  }
+  if (is_missing(text)) return CellKind::missing;
+  return is_infinity(unsigned_text) ? CellKind::infinite : CellKind::text;
+}
+
+bool is_dash(std::string_view text) {
+  text = without_blanks(text);
+  return text == "-" || text == "--" || text == "\xe2\x80\x93" || text == "\xe2\x80\x94";
+}
+
+std::string number_text(double number) {
+  if (std::isnan(number)) return {};
+  if (number == 0) return "0";  // also for -0
+  constexpr double largest_plain = 1e15;
+  if (std::abs(number) < largest_plain && number == std::trunc(number)) {
+    return std::to_string(static_cast<std::int64_t>(number));
+  }
+  char buffer[40];
+  const auto result = std::to_chars(buffer, buffer + sizeof buffer, number);
+  return std::string(buffer, result.ptr);
+}
+
+std::string escaped(std::string_view text) {
+  std::string shown;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    // U+0080 to U+009F: a terminal takes them for the escape sequences that they abbreviate.
+    const bool is_high = byte == 0xc2 && at + 1 < text.size() && (static_cast<unsigned char>(text[at + 1]) >> 5) == 4;
+    if (byte < 0x20 || byte == 0x7f || is_high) {
+      fmt::format_to(std::back_inserter(shown), "\\x{:02x}", byte);
+      if (is_high) fmt::format_to(std::back_inserter(shown), "\\x{:02x}", static_cast<unsigned char>(text[++at]));
+    } else {
+      shown += text[at];
+    }
+  }
+  return shown;
+}
+
+std::string one_line(std::string_view text, std::size_t longest) {
+  std::string shown = escaped(text.substr(0, longest));
+  if (text.size() > longest) shown += "...";
+  return shown;
+}
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    const std::size_t length = first < 0x80         ? 1
+                               : first >> 5 == 0x6  ? 2
+                               : first >> 4 == 0xe  ? 3
+                               : first >> 3 == 0x1e ? 4
+                                                    : 0;
+    if (length == 0 || i + length > text.size()) return false;
+    std::uint32_t point = length == 1 ? first : first & (0x7fu >> length);
+    for (std::size_t k = 1; k < length; ++k) {
+      const auto next = static_cast<unsigned char>(text[i + k]);
+      if (next >> 6 != 2) return false;
+      point = point << 6 | (next & 0x3fu);
+    }
+    constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return false;
+    i += length;
+  }
+  return true;
+}
+
+}  // namespace cugad
