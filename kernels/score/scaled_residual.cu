@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "kernels/device/runtime.cuh"
 #include "kernels/elementary.hpp"
 #include "kernels/score/scaled_residual.hpp"
@@ -18,20 +20,22 @@ struct ResidualArguments {
 };
 
 /// What a cell adds to the residual before it is squared.
-__device__ float term_of(const ResidualArguments& args, float x, float generated, const float* scale, int column) {
+__device__ float term_of(const ResidualArguments& args, float x, float generated, const float* scale, float limit,
+                         int column) {
   if (x != x) return 0.0f;
   float term = fabsf(generated - x);
   if (args.column_scale) term = term * scale[column];
-  return args.limit > 0.0f && term > args.limit ? args.limit : term;
+  return term > limit ? limit : term;
 }
 
 __device__ float residual_of(const ResidualArguments& args, std::int64_t model, std::int64_t row) {
   const float* x = args.x.model(model).row(row);
   const float* generated = args.reconstruction.model(model).row(row);
   const float* scale = args.column_scale.model(model).data;  // null where columns have none
+  const float limit = args.limit > 0.0f ? args.limit : std::numeric_limits<float>::infinity();
   float partial = 0.0f;
   for (int c = static_cast<int>(threadIdx.x) % partials; c < static_cast<int>(args.x.columns); c += partials) {
-    const float term = term_of(args, x[c], generated[c], scale, c);
+    const float term = term_of(args, x[c], generated[c], scale, limit, c);
     partial = args.distance == Distance::l1 ? partial + term : multiply_add(term, term, partial);
   }
   float sum = 0.0f;

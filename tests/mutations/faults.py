@@ -166,7 +166,7 @@ FAULTS = [
           "static_cast<std::int64_t>(k) * source.in + n", "static_cast<std::int64_t>(k) * product.outer + n",
           ops("latent_search")),
     Fault("score: limit of a cell ignored", "kernels/score/scaled_residual.cu",
-          "term > args.limit ? args.limit : term", "term > args.limit ? term : term", ops("reconstruction_score")),
+          "term > limit ? limit : term", "term > limit ? term : term", ops("reconstruction_score")),
     Fault("filter: rounding to tf32 forgotten", FILTER, "1.0f - (0x1p-10f + (columns + 8.0f) * 0x1p-20f)", "1.0f",
           FILTERED),
     Fault("filter: first limit of rows of zeros too high", FILTER, " - 4.0f * filter_.above_zero", "", FILTERED),

@@ -173,16 +173,17 @@ std::vector<Case> adam_cases() {
       add({.n = 100, .form = form, .beta2 = beta2, .step = 5, .gradient_range = 0.1});
     for (const auto& [beta1, beta2] : {std::pair{0.3, 0.2}, {0.9, 0.2}, {0.3, 0.999}})
       for (const double average_decay : {-1.0, 0.3, 0.99})
-        for (const Layout layout : {Layout::contiguous, Layout::misaligned})
-          add({.n = 103,
-               .form = form,
-               .beta1 = beta1,
-               .beta2 = beta2,
-               .step = 5,
-               .gradient_range = 0.1,
-               .average_decay = average_decay,
-               .squared_norm = beta1 == 0.3,
-               .layout = layout});
+        for (const bool squared_norm : {false, true})
+          for (const Layout layout : {Layout::contiguous, Layout::misaligned})
+            add({.n = 103,
+                 .form = form,
+                 .beta1 = beta1,
+                 .beta2 = beta2,
+                 .step = 5,
+                 .gradient_range = 0.1,
+                 .average_decay = average_decay,
+                 .squared_norm = squared_norm,
+                 .layout = layout});
     add({.n = 77, .form = form, .step = 1, .step_counter = 0});
     add({.models = 2, .n = 45, .form = form, .step = 2, .step_counter = 9, .step_stride = 3, .rate_scale = 0.3});
     add({.n = 45, .form = form, .step = 1, .rate_scale = 0.0, .average_decay = 0.9});

@@ -315,7 +315,7 @@ std::vector<Case> dense_forward_cases() {
     }
     add({.rows = 64, .in = 70, .out = 128, .precision = precision});     // whole tiles, whole vectors
     for (const Layout layout : {Layout::strided, Layout::misaligned}) {  // rows that end within a vector and a draw
-      add({.models = 2, .rows = 120, .in = 15, .out = 125, .dropout = 0.2, .layout = layout, .precision = precision});
+      add({.rows = 250, .in = 15, .out = 125, .dropout = 0.2, .layout = layout, .precision = precision});
       add({.rows = 70, .in = 15, .out = 89, .dropout = 0.2, .layout = layout, .precision = precision});
     }
   }
