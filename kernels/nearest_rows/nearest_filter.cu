@@ -13,6 +13,8 @@
 ///   64 queries x 64 rows --mma--> sums --above the query's limit?--> up to 32 rows wait per query (shared)
 ///   waiting rows --cp.async--> shared --> a distance per lane --> the warp offers them to the query's list --> limit
 ///
+/// Rows are centred before they are rounded: a distance does not change, the bound shrinks with the norms.
+///
 /// The bound. A = |q|^2, B = |b|^2, P = q b, D = A + B - 2 P exactly, n columns. A sum is start + P, where the start is
 /// -(1 - g) B / 2; a row is left out where sum <= limit = ((1 - g) A - T) / 2, T being the distance of the k-th nearest
 /// row so far. With an error E of the sum, T <= D - g (A + B) + 2 E then, which is at most the distance that the exact
@@ -21,6 +23,7 @@
 ///   2 E, rounding to tf32:  (2^-10 + 2^-21) |q| |b|, twice, and |q| |b| <= (A + B) / 2
 ///   2 E, additions:         n 2^-21 (B / 2 + |q| |b|), each of n / 8 instructions cutting nine addends off at 2^-23 of
 ///                           the largest (Fasi et al. 2021, "Numerical behavior of NVIDIA tensor cores")
+///   centring:               2^-22 (A + B)
 ///   norms and limits:       n 2^-24 (A + B), 2^-23 (A + B)
 ///   the exact kernel:       (n + 4) 2^-23 D, D <= 2 (A + B)
 ///
@@ -51,6 +54,7 @@ constexpr int warps = Tile::threads / device::warp_lanes, queries_per_warp = Til
 constexpr int chunk = 16, stage_pitch = chunk + 1;  ///< columns of waiting rows that are compared at a time
 constexpr int element = sizeof(float);
 constexpr int round_threads = 256;
+constexpr int centre_rows = 256;       ///< of the bank, evenly spread, whose mean is the centre
 constexpr std::size_t alignment = 16;  ///< of rounded rows, in bytes
 static_assert(warps * (device::warp_lanes + 1) * stage_pitch <= product_floats<Tile, contiguous, contiguous>());
 
@@ -82,9 +86,40 @@ struct Filter {
   float slack;       ///< times (1 - g) (A + B): more than g (A + B)
 };
 
+/// What is subtracted from rows: one row for all models, or one for each.
+struct Centre {
+  float* cells;
+  std::int64_t model_stride;
+};
+
+/// A warp sums each eighth of the chosen rows; 32 columns per block.
+__global__ void __launch_bounds__(round_threads) bank_centre_kernel(StackView<const float> bank, Centre centre) {
+  constexpr int sums = round_threads / device::warp_lanes;
+  device::SharedMemory shared;
+  float* const partial = shared.take<float>(round_threads);
+  const int lane = static_cast<int>(threadIdx.x) % device::warp_lanes;
+  const std::int64_t column = std::int64_t{blockIdx.x} * device::warp_lanes + lane;
+  for (std::int64_t model = blockIdx.z; model < bank.models; model += gridDim.z) {
+    float sum = 0.0f;
+    for (int i = static_cast<int>(threadIdx.x) / device::warp_lanes; i < centre_rows && column < bank.columns;
+         i += sums) {
+      const float cell = bank.model(model).row(i * bank.rows / centre_rows)[column];
+      sum += fabsf(cell) < 1e18f ? cell : 0.0f;
+    }
+    partial[threadIdx.x] = sum;
+    __syncthreads();
+    if (static_cast<int>(threadIdx.x) == lane && column < bank.columns) {
+      for (int i = 1; i < sums; ++i) sum += partial[i * device::warp_lanes + lane];
+      centre.cells[model * centre.model_stride + column] = sum / centre_rows;
+    }
+    __syncthreads();  // the sums have been read
+  }
+}
+
 struct Rounding {
   StackView<const float> from;
   Rounded to;
+  Centre centre;
   float share, start, factor;  ///< norms are start + factor * share * the sum of squares
 };
 
@@ -95,11 +130,12 @@ __global__ void __launch_bounds__(round_threads) round_rows_kernel(Rounding job)
   if (r >= job.to.rows) return;
   const bool exists = r < job.from.rows;
   for (std::int64_t model = blockIdx.z; model < job.to.matrices; model += gridDim.z) {
-    const float* const row = job.from.model(model).row(exists ? r : 0);
+    const float *const row = job.from.model(model).row(exists ? r : 0), *const centre = job.centre.cells +
+                                                                                        model * job.centre.model_stride;
     const std::int64_t to = job.to.row(model, r);
     float sum = 0.0f;
     for (std::int64_t c = lane; c < job.to.stride; c += device::warp_lanes) {
-      const float cell = exists && c < job.from.columns ? row[c] : 0.0f;
+      const float cell = exists && c < job.from.columns ? row[c] - centre[c] : 0.0f;
       sum = multiply_add(cell, cell, sum);
       job.to.cells[to * job.to.stride + c] = __uint_as_float(device::round_tf32(cell));
     }
@@ -354,8 +390,10 @@ bool filter_pays(const Context& context, const NearestSearch& args) {
 
 std::size_t filter_scratch(const Search& search) {
   const std::int64_t blocks = search.args.query.models * query_tiles(search.args, Tile::rows) * search.splits;
-  const std::size_t floats = Rounded(search.args.query, nullptr).floats() + Rounded(search.args.bank, nullptr).floats();
-  return 2 * alignment + sizeof(float) * floats + sizeof(int) * static_cast<std::size_t>(blocks);
+  const Rounded query(search.args.query, nullptr), bank(search.args.bank, nullptr);
+  const std::size_t centres = static_cast<std::size_t>(bank.matrices * bank.stride);
+  return 2 * alignment + sizeof(float) * (query.floats() + bank.floats() + centres) +
+         sizeof(int) * static_cast<std::size_t>(blocks);
 }
 
 void run_filter(Context& context, Search& search, void* scratch) {
@@ -363,16 +401,24 @@ void run_filter(Context& context, Search& search, void* scratch) {
   const auto address = reinterpret_cast<std::uintptr_t>(scratch);
   const Rounded query(args.query, reinterpret_cast<float*>((address + alignment - 1) / alignment * alignment));
   const Rounded bank(args.bank, query.cells + (query.floats() + 3) / 4 * 4);
-  search.gave_up = reinterpret_cast<int*>(bank.cells + bank.floats());
+  // Queries that all models share are rounded once: about the centre of the first model's bank.
+  const bool one_centre = query.matrices == 1 || bank.matrices == 1;
+  const Centre centre = {bank.cells + bank.floats(), one_centre ? 0 : bank.stride};
+  search.gave_up = reinterpret_cast<int*>(centre.cells + bank.matrices * bank.stride);
+  device::LaunchShape shape;
+  shape.grid = dim3(device::blocks_for(args.bank.columns, device::warp_lanes), 1,
+                    one_centre ? 1 : device::model_blocks(args.bank.models));
+  shape.block = dim3(round_threads);
+  shape.shared_bytes = device::SharedLayout().add<float>(round_threads).bytes();
+  device::launch(context.stream(), "nearest_rows centre", shape, bank_centre_kernel,
+                 one_centre ? args.bank.slice_models(0, 1) : args.bank, centre);
   const auto columns = static_cast<float>(args.query.columns);
-  const float above_zero = (columns + 8.0f) * 0x1p-120f;
-  const float share = 1.0f - (0x1p-10f + (columns + 8.0f) * 0x1p-20f);
-  round_rows(context, {args.query, query, share, 0.0f, 1.0f});
-  round_rows(context, {args.bank, bank, share, above_zero, -0.5f});
+  const float share = 1.0f - (0x1p-10f + (columns + 8.0f) * 0x1p-20f), above_zero = (columns + 8.0f) * 0x1p-120f;
+  round_rows(context, {args.query, query, centre, share, 0.0f, 1.0f});
+  round_rows(context, {args.bank, bank, centre, share, above_zero, -0.5f});
   const Filter filter = {search, query, bank, above_zero, 1.25f * (1.0f - share) / share};
   device::SharedLayout layout;
   Queries::add_to(layout.add<float>(product_floats<Tile, contiguous, contiguous>()), args.neighbours);
-  device::LaunchShape shape;
   shape.grid = dim3(device::blocks_for(args.query.rows, Tile::rows), static_cast<unsigned>(search.splits),
                     device::model_blocks(args.query.models));
   shape.block = dim3(Tile::threads);

@@ -14,9 +14,11 @@ namespace {
 
 enum class Rows {
   normal,
-  far_from_zero,  ///< distances are small beside norms: the filter's bound is wide
+  far_apart,      ///< in two halves: distances are small beside norms, and the filter's bound is wide
+  far_from_zero,  ///< centred, they are like normal ones
   clusters,       ///< most distances differ by less than tf32 shows: the filter gives up
   duplicates,     ///< integers of a small range: ties, and distances of 0
+  equal,          ///< nothing is left of any row about their centre
   extreme,        ///< NaN, infinite cells, cells whose squares overflow or vanish: many bank rows, a query per block
   missing,        ///< a query of each block has missing cells
   all_missing,    ///< every query has: the filter gives up
@@ -27,7 +29,7 @@ struct FilterShape {
   std::int64_t models = 1, rows = 70, bank = 2113, columns = 33;
   std::int32_t neighbours = 4;
   Distance metric = Distance::squared;
-  bool shared_bank = false;
+  bool shared_query = false, shared_bank = false;
   Layout layout = Layout::contiguous;
 };
 
@@ -39,12 +41,16 @@ float cell(const FilterShape& s, Random& random, std::int64_t row, std::int64_t 
   switch (s.kind) {
     case Rows::normal:
       return normal;
+    case Rows::far_apart:
+      return (row % 2 == 0 ? 5.0f : -5.0f) + normal;
     case Rows::far_from_zero:
-      return 5.0f + normal;
+      return 300.0f + normal;
     case Rows::clusters:
       return static_cast<float>(row % 3 * column) + 1e-4f * normal;
     case Rows::duplicates:
       return static_cast<float>(random.integer(0, column < 2 ? 1 : 0));
+    case Rows::equal:
+      return 1.5f;
     case Rows::extreme: {
       constexpr float values[] = {not_a_number, infinite, -infinite, 1e19f, -3e38f, 1e-25f};
       const std::int64_t kind = of_query ? (row % 64 == 5 ? row / 64 : -1) : row % 640;
@@ -72,7 +78,7 @@ float chain(const TypedTensor<float>& query, const TypedTensor<float>& bank, std
 /// On the emulator, on a chip of one multiprocessor, for which these sizes are large, in several orders of lanes.
 void check(const FilterShape& s) {
   Problem problem(17, s.layout);
-  auto& query = problem.input("query", s.models, s.rows, s.columns);
+  auto& query = problem.input("query", s.models, s.rows, s.columns, s.shared_query);
   auto& bank = problem.input("bank", s.models, s.bank, s.columns, s.shared_bank);
   for (auto* tensor : {&query, &bank}) {
     for (std::int64_t m = 0; m < (tensor->shared ? 1 : s.models); ++m)
@@ -118,22 +124,24 @@ void check(const FilterShape& s) {
 TEST(nearest_filter, finds_what_the_chains_say) {
   if (device_name() == "cpu") GTEST_SKIP() << "needs a CUDA device or its emulation";
   check({.bank = 4097, .columns = 16, .neighbours = 1});
-  check({.models = 2, .columns = 40, .metric = Distance::l2, .layout = Layout::strided});
+  check({.models = 2, .columns = 40, .metric = Distance::l2, .shared_query = true, .layout = Layout::strided});
   check({.models = 2, .rows = 129, .bank = 8192, .neighbours = 16, .shared_bank = true, .layout = Layout::misaligned});
 }
 
 TEST(nearest_filter, finds_it_on_a_large_chip) {
   if (device_name() == "cpu" || is_emulated_program()) GTEST_SKIP() << "needs a GPU";
   check({.rows = 1500, .bank = 40000, .columns = 20});
-  check({.kind = Rows::far_from_zero, .rows = 1500, .bank = 40000, .columns = 20});
+  check({.kind = Rows::far_apart, .rows = 1500, .bank = 40000, .columns = 20});
 }
 
 TEST(nearest_filter, keeps_what_rounding_may_hide) {
   if (device_name() == "cpu") GTEST_SKIP() << "needs a CUDA device or its emulation";
-  check({.kind = Rows::far_from_zero, .bank = 4096, .columns = 16});
-  check({.kind = Rows::far_from_zero, .bank = 4100, .columns = 100, .neighbours = 2});
+  check({.kind = Rows::far_apart, .bank = 4096, .columns = 16});
+  check({.kind = Rows::far_apart, .bank = 4100, .columns = 100, .neighbours = 2});
+  check({.kind = Rows::far_from_zero, .models = 2, .bank = 4096, .columns = 16});
   check({.kind = Rows::clusters});
   check({.kind = Rows::duplicates, .bank = 4100, .columns = 20});
+  check({.kind = Rows::equal});
 }
 
 TEST(nearest_filter, keeps_what_is_no_number) {
