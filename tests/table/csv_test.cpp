@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <random>
 
-#include "host/table/cell.hpp"
+#include "host/text/cell.hpp"
 #include "table_files.hpp"
 
 namespace cugad {
