@@ -102,7 +102,7 @@ Trial load_kdd99(const std::string& data, std::int64_t test_rows) {
 
   Trial result;
   result.feature_names = encoder.feature_names();
-  result.binary_features = result.train.columns - encoder.numeric_features();
+  result.binary_features = matrix.columns - encoder.numeric_features();
   expect_count(path, "features", matrix.columns, features);
   expect_count(path, "numeric features", encoder.numeric_features(), numeric_features);
   const auto is_anomaly = [&](std::int64_t row) { return is_normal[static_cast<std::size_t>(row)] != 0; };
