@@ -35,11 +35,9 @@ constexpr bool warpgroups_are_wanted = true;
 constexpr bool warpgroups_are_wanted = false;  // until a GPU has confirmed kernels/device/warpgroup_multiply.cuh
 #endif
 
-/// Four warps together where there are enough rows for whole blocks.
-template <class N>
-bool prefers_warpgroups(const DeviceLimits& limits, const LatentSearch& args) {
-  return limits.capability() == 90 && ResidentPlan<N>(limits, args).warps == 8;
-}
+/// Four warps together, by the chip alone: products of warpgroups add in an order of their own, and a row's bits do not
+/// depend on the rows beside it.
+bool prefers_warpgroups(const DeviceLimits& limits) { return limits.capability() == 90; }
 
 /// Warps that search 16 rows together where there are so few that a warp alone would leave most of the chip idle: the
 /// same bits in about a third of the time (docs/kernels.md).
@@ -65,8 +63,7 @@ std::size_t resident_search_workspace(const Context& context, const LatentSearch
 void resident_search(Context& context, const LatentSearch& args) {
   with_networks(context, args, [&]<class N>(N) {
     if constexpr (warpgroups_are_wanted && !N::streamed) {
-      if (prefers_warpgroups<N>(device_limits(context), args))
-        return run_resident_search<WarpgroupElement, N>(context, args);
+      if (prefers_warpgroups(device_limits(context))) return run_resident_search<WarpgroupElement, N>(context, args);
     }
     if (prefers_team<N>(device_limits(context), args))
       return run_resident_search<Bfloat16Element, N, team>(context, args);

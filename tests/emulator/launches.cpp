@@ -122,8 +122,9 @@ std::vector<float> bits_of(const BoundStep& bound, int models) {
 /// Ops that are joined leave the bits that they leave one by one, in whatever order the lanes run.
 TEST_F(Launches, JoinedOpsLeaveTheBitsOfSingleOnes) {
   const Matrix rows = training_rows();
-  const auto compare = [&](const char* name, const DetectorOptions& options, const char* policy) {
-    use(std::string(policy) + ",multiprocessors=132");
+  const auto compare = [&](const char* name, const DetectorOptions& options, const char* policy,
+                           const char* chip = "multiprocessors=132") {
+    use(std::string(policy) + "," + chip);
     BoundStep joined(options, rows), single(options, rows);
     joined.step->advance(0, 6, false);
     joined.step->context().synchronize();
@@ -153,6 +154,13 @@ TEST_F(Launches, JoinedOpsLeaveTheBitsOfSingleOnes) {
     options.generator_loss = loss;
     options.r1 = loss == GeneratorLoss::wasserstein ? 0.0f : 0.3f;
     compare("gan with another loss", options, "reverse,deferred");
+  }
+  // Weight gradients by larger tiles: enough of them for every multiprocessor.
+  for (const int width : {96, 256}) {
+    DetectorOptions wide = small_options();
+    wide.hidden = wide.discriminator_hidden = {width, width, width};
+    wide.generator_tanh = true;
+    compare("gan with wide layers", wide, "forward,deferred", "multiprocessors=4");
   }
 }
 

@@ -110,6 +110,7 @@ TEST(Faults, AreReported) {
       {"early launch without a wait", "  mov.u32 %r1, 0;\n", "without griddepcontrol.wait", {1, 32, 0, false, 1, true}},
       {"trap", "  trap;\n", "trap"},
   };
+  tested_forms().insert("trap");
   for (const Fault& fault : faults) {
     Memory in(260), out(512);
     const std::string report = run(kernel(fault.body), in, out, fault.shape);

@@ -397,6 +397,20 @@ TEST(WarpForms, Atomics) {
   EXPECT_EQ(to.as<float>()[1], 16.0f);
 }
 
+/// A kernel launched early does its work behind the wait (its faults: Faults.AreReported).
+TEST(WarpForms, WaitsForEarlierKernels) {
+  for (const char* form : {"griddepcontrol.launch_dependents", "griddepcontrol.wait"}) tested_forms().insert(form);
+  for (const bool early : {false, true}) {
+    Memory in(8), out(8);
+    in.as<std::uint32_t>()[0] = 41;
+    EXPECT_EQ(run(kernel("  griddepcontrol.launch_dependents;\n  griddepcontrol.wait;\n  ld.global.u32 %r1, [%in];\n"
+                         "  add.u32 %r1, %r1, 1;\n  st.global.u32 [%out], %r1;\n"),
+                  in, out, {1, 32, 0, false, 1, early}),
+              "");
+    EXPECT_EQ(out.as<std::uint32_t>()[0], 42u);
+  }
+}
+
 TEST(WarpForms, Branches) {
   // Lanes part, loop for different counts, and meet again.
   for (const char* form : {"bra", "bra.uni", "ret", "exit", "bar.warp.sync", "membar.cta", "membar.gl", "fence.sc.gpu",
