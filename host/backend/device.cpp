@@ -248,13 +248,13 @@ std::string op_table(const Device& device) {
 #define CUGAD_LINE(op, Args)                                        \
   {                                                                 \
     std::string line = #op;                                         \
-    line.resize(24, ' ');                                           \
+    line.resize(36, ' ');                                           \
     text += line + (table.op.run != nullptr ? "yes" : "no") + "\n"; \
   }
   CUGAD_OPS(CUGAD_LINE)
 #undef CUGAD_LINE
   std::string heading = "op";
-  heading.resize(24, ' ');
+  heading.resize(36, ' ');
   return heading + device.name() + "\n" + text;
 }
 

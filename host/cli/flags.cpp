@@ -106,8 +106,9 @@ void FlagSet::apply_config(const std::string& path) {
     }
     auto found = flags_.find(entry.name);
     if (found == flags_.end()) {
-      found = std::find_if(flags_.begin(), flags_.end(),
-                           [&](const auto& flag) { return former_of(flag.first) == entry.name; });
+      found = std::find_if(flags_.begin(), flags_.end(), [&](const auto& flag) {
+        return !entry.name.empty() && former_of(flag.first) == entry.name;  // most flags have no former name
+      });
     }
     if (found == flags_.end()) {
       std::vector<std::string> known;

@@ -39,7 +39,8 @@ std::string reason(const FlagSet& flags, const DetectorOptions& options, const s
   for (const bool is_given : {true, false}) {  // what somebody typed is the better reason
     for (const OptionInfo& other : option_list()) {
       const std::string value = get_option(options, other.name);
-      if (other.name == name || flags.given(other.name) != is_given || value == get_option(defaults, other.name))
+      if (other.name == name || other.name == "method" || flags.given(other.name) != is_given ||
+          value == get_option(defaults, other.name))
         continue;
       if (!matters_with(options, name, other.name, get_option(defaults, other.name))) continue;
       return fmt::format("beside --{} {}", with_dashes(other.name), value);

@@ -68,7 +68,11 @@ void check_writable(const std::string& path) {
   std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (folder.empty()) folder = ".";
   if (!std::filesystem::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::input_output, fmt::format("{}: the folder {} does not exist", path, folder.string()));
+    throw Error(ErrorCode::input_output,
+                fmt::format("{}: {}", path,
+                            std::filesystem::exists(folder, ignored)
+                                ? fmt::format("{} is not a folder", folder.string())
+                                : fmt::format("the folder {} does not exist", folder.string())));
   }
   check_can_be_written(path);
 }

@@ -1,6 +1,7 @@
 #include "host/options/method_options.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "cugad/error.hpp"
 #include "host/options/option_record.hpp"
@@ -135,6 +136,11 @@ void check_consistency(const DetectorOptions& options) {
     throw Error(ErrorCode::invalid_argument,
                 "search_rate has " + std::to_string(options.search_rate.size()) + " values and search_until " +
                     std::to_string(options.search_until.size()) + ", expected one more rate than ends");
+  }
+  const std::vector<int>& ends = options.search_until;
+  if (std::adjacent_find(ends.begin(), ends.end(), std::greater_equal<>()) != ends.end()) {
+    throw Error(ErrorCode::invalid_argument, "option 'search_until' is '" + get_option(options, "search_until") +
+                                                 "', expected numbers of steps that grow");
   }
   if (is_conditional(options) && options.score == ScoreRule::bank) {
     throw Error(ErrorCode::invalid_argument,

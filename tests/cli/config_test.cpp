@@ -77,6 +77,7 @@ TEST_F(Config, WrongFilesAreRefused) {
     const char* toml;
     const char* part;
   } cases[] = {{"lerning_rate = 1\n", "settings.toml:1: unknown key 'lerning_rate', did you mean 'learning_rate'?"},
+               {"'' = 1\n", "settings.toml:1: unknown key ''"},
                {"seed = 1\n\nbatch = {}\n", "settings.toml:3: batch must be"},
                {"[training]\nsteps = 3\n", "training must be"},
                {"steps = = 3\n", "settings.toml:1: "},

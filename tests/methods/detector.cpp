@@ -330,6 +330,10 @@ TEST(Detector, RefusesOptionsThatCannotBe) {
     expect_error(ErrorCode::invalid_argument, parts, [&] { fitted(options, rows); });
   };
   refused({"search_rate", "search_until"}, [](DetectorOptions& o) { o.search_until = {10}; });
+  refused({"'30,10'", "numbers of steps that grow"}, [](DetectorOptions& o) {
+    o.search_rate = {0.1f, 0.1f, 0.1f};
+    o.search_until = {30, 10};
+  });
   refused({"discriminator_hidden"}, [](DetectorOptions& o) { o.discriminator_hidden = {}; });
   refused({"'speed'", "log1p"}, [](DetectorOptions& o) { o.log1p = {"speed"}; });
   // Fields set past set_option() are checked as well.
