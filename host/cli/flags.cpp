@@ -106,9 +106,9 @@ void FlagSet::apply_config(const std::string& path) {
     }
     auto found = flags_.find(entry.name);
     if (found == flags_.end()) {
-      found = std::find_if(flags_.begin(), flags_.end(), [&](const auto& flag) {
-        return !entry.name.empty() && former_of(flag.first) == entry.name;  // most flags have no former name
-      });
+      for (const OptionRecord& option : option_records()) {
+        if (option.is_called(entry.name)) found = flags_.find(option.info.name);
+      }
     }
     if (found == flags_.end()) {
       std::vector<std::string> known;
