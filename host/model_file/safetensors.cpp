@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <array>
 #include <bit>
@@ -25,6 +26,7 @@ static_assert(std::endian::native == std::endian::little, "the container is litt
 static_assert(sizeof(float) == 4 && sizeof(double) == 8);
 
 constexpr std::size_t length_bytes = 8;
+constexpr const char* checksum_key = "checksum";  ///< in the metadata
 
 template <class T>
 std::string_view bytes_of(const std::vector<T>& values) {
@@ -164,6 +166,38 @@ std::pair<Header, std::uint64_t> read_header(const Source& source) {
   return {parse_header(json, source.size() - data_at), data_at};
 }
 
+template <class Append>
+void append_values(const File& file, const Append& append) {
+  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f64));
+  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f32));
+}
+
+/// CRC-32 of the header as lay_out() gives it, without the checksum, and of all values: independent of how a file
+/// orders its header.
+std::string checksum_of(const File& file, Header header) {
+  header.metadata.erase(checksum_key);
+  uLong sum = ::crc32_z(0, nullptr, 0);
+  const auto add = [&](std::string_view part) {
+    if (part.empty()) return;  // a null pointer would begin the sum anew
+    sum = ::crc32_z(sum, reinterpret_cast<const Bytef*>(part.data()), part.size());
+  };
+  add(format_header(header));
+  append_values(file, add);
+  return fmt::format("{:08x}", sum);
+}
+
+/// Removes the checksum, which files of earlier versions lack, and compares it.
+void check_sum(File& file) {
+  const auto written = file.metadata.extract(checksum_key);
+  if (!written) return;
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // a fuzzer would find nothing behind it
+  const std::string found = checksum_of(file, lay_out(file));
+  if (found == written.mapped()) return;
+  throw Error(ErrorCode::format, fmt::format("the file is damaged: its checksum is {}, its contents give {}",
+                                             quote(written.mapped()), found));
+#endif
+}
+
 File read_file(const Source& source) {
   auto [header, data_at] = read_header(source);
   File file;
@@ -176,20 +210,17 @@ File read_file(const Source& source) {
     else
       tensor.f64 = read_values<double>(source, data_at + entry.begin, entry.end - entry.begin);
   }
+  check_sum(file);
   return file;
 }
 
 /// The length of the header and the header: all that stands before the values.
 std::string head_of(const File& file) {
-  const std::string json = format_header(lay_out(file));
+  Header header = lay_out(file);
+  header.metadata[checksum_key] = checksum_of(file, header);
+  const std::string json = format_header(header);
   const auto length = std::bit_cast<std::array<char, length_bytes>>(static_cast<std::uint64_t>(json.size()));
   return std::string(length.data(), length.size()) + json;
-}
-
-template <class Append>
-void append_values(const File& file, const Append& append) {
-  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f64));
-  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f32));
 }
 
 std::string path_in_quotes(const std::string& path) { return fmt::format("\"{}\"", path); }
