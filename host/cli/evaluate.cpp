@@ -112,7 +112,9 @@ metrics::Decision decide_by_thresholds(const FittedModel& model, const ScoredRow
 }
 
 void evaluate(const std::string& input, const FlagSet& flags) {
-  if (flags.given("top_percent")) flags.number("top_percent", 0, 100);
+  if (flags.given("top_percent") && flags.number("top_percent", 0, 100) == 0) {
+    throw UsageError("--top-percent must be above 0: the row with the highest score is always flagged");
+  }
   for (const char* name : {"threshold", "contamination", "false_alarm_rate"}) {
     if (!flags.given("top_percent") || !flags.given(name)) continue;
     throw UsageError(fmt::format("--top-percent and --{} exclude each other", with_dashes(name)));

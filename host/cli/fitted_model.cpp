@@ -71,8 +71,8 @@ Matrix numeric_matrix(const Table& chunk, std::int64_t columns) {
   return rows;
 }
 
-ReadOptions read_options(const FittedModel& model, const FlagSet& flags, const std::string& label_column,
-                         const std::vector<std::string>& carried) {
+ReadOptions read_options(const FittedModel& model, const std::string& input, const FlagSet& flags,
+                         const std::string& label_column, const std::vector<std::string>& carried) {
   ReadOptions options;
   if (model.encoder) {
     // Only features are looked at: other columns may hold anything.
@@ -88,7 +88,7 @@ ReadOptions read_options(const FittedModel& model, const FlagSet& flags, const s
     if (model.fleet) options.text_columns.push_back(model.group_column);
     options.text_columns.insert(options.text_columns.end(), carried.begin(), carried.end());
   }
-  options.format = table_format(flags, model.format);
+  options.format = table_format(flags, input, model.format);
   options.adapt_separator = !flags.given("separator");
   options.mark_errors = marks_errors(flags);
   options.as_it_comes = true;
@@ -213,8 +213,9 @@ FittedModel load_model(const Device& device, const std::string& path) {
 
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags,
                        const std::string& label_column, const std::vector<std::string>& carried)
-    : model_(model),
-      reader_(unless_cancelled([&] { return open_table(input, read_options(model, flags, label_column, carried)); })) {
+    : model_(model), reader_(unless_cancelled([&] {
+        return open_table(input, read_options(model, input, flags, label_column, carried));
+      })) {
   if (model.encoder) check_header(*model.encoder, *reader_, input);
   told_ = reader_->notes();
   for (const std::string& note : told_) print_note("cugad: note: " + note);

@@ -11,8 +11,9 @@ void add_table_flags(FlagSet& flags);
 /// Declares --on-error, for commands that score rows.
 void add_error_flag(FlagSet& flags);
 
-/// `kept` (of a model; empty when training) with what the flags say in its place. UsageError for what is no format.
-TableFormat table_format(const FlagSet& flags, TableFormat kept = {});
+/// The format `kept` (of a model; empty when training) with the flags' values in its place. UsageError for values that
+/// are no format, or not one of `input`.
+TableFormat table_format(const FlagSet& flags, const std::string& input, TableFormat kept = {});
 /// Whether rows that cannot be read are marked; else they end the command.
 bool marks_errors(const FlagSet& flags);
 

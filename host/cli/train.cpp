@@ -57,6 +57,14 @@ std::string memory_text(const Device& device) {
 
 using Summary = std::vector<std::vector<std::string>>;
 
+void warn_of_bounded_generator(const DetectorOptions& options) {
+  if (!options.generator_tanh || options.scale == Scale::minmax || options.scale == Scale::none) return;
+  print_note(fmt::format(
+      "cugad: warning: --generator-tanh generates values from -1 to 1 only, and --scale {} gives the columns values "
+      "beyond; --scale minmax does not",
+      get_option(options, "scale")));
+}
+
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
   const Stopwatch watch;
@@ -72,6 +80,7 @@ void train(const std::string& input, FlagSet& flags) {
     throw UsageError("--group-by: groups of different sizes are trained together, give --steps, not --epochs");
   }
   warn_of_idle_options(flags, options);
+  warn_of_bounded_generator(options);
   check_writable(output);
   check_no_other_file("output", output, std::array{input, flags.text("config")});
   check_no_other_file("log", flags.text("log"), std::array{input, flags.text("config"), output});

@@ -74,6 +74,21 @@ std::vector<std::string> settled_columns(const TrainingTable& training, const Fl
   return settled;
 }
 
+/// Rejects a column that two flags want for different things.
+void check_uses(const FlagSet& flags, const std::vector<std::string>& names, const std::string& label,
+                const std::string& group) {
+  const ColumnIndex index(names);
+  const auto same = [&](const std::string& a, const std::string& b) { return index.find(a) == index.find(b); };
+  for (const std::string& included : split_list(flags.text("include"))) {
+    for (const std::string& excluded : split_list(flags.text("exclude"))) {
+      if (!same(included, excluded)) continue;
+      throw UsageError(fmt::format("column '{}' is in both --include and --exclude", one_line(included)));
+    }
+  }
+  if (label.empty() || group.empty() || !same(label, group)) return;
+  throw UsageError(fmt::format("column '{}' is in both --label-column and --group-by", one_line(group)));
+}
+
 }  // namespace
 
 TrainingTable read_training_table(const std::string& input, const FlagSet& flags, const DetectorOptions& options) {
@@ -89,7 +104,7 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   const bool has_label = !label.empty() || is_npz(input);
   if (!training.labels.normal.empty() && !has_label) throw UsageError("--normal needs --label-column");
   ReadOptions reading;
-  reading.format = table_format(flags);
+  reading.format = table_format(flags, input);
   reading.text_columns = training.encoding.categorical;
   add(reading.text_columns, excluded);  // nobody looks at their cells
   if (!label.empty()) reading.text_columns.push_back(label);
@@ -98,6 +113,7 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   read_rows(input, reading, training);
 
   const std::vector<std::string> names = column_names(training.rows);
+  check_uses(flags, names, label, training.group_column);
   if (is_npz(input) && std::find(names.begin(), names.end(), "y") != names.end()) {
     excluded.push_back("y");
     if (label.empty()) label = "y";
