@@ -65,5 +65,9 @@ __device__ inline float sign_times(float delta, float scale) {
   return delta > 0.0f ? scale : delta < 0.0f ? -scale : 0.0f;
 }
 
+__device__ inline float component(const float4& quad, int i) {
+  return i == 0 ? quad.x : i == 1 ? quad.y : i == 2 ? quad.z : quad.w;
+}
+
 }  // namespace resident
 }  // namespace cugad::cuda
