@@ -82,9 +82,9 @@ class CpuBackend final : public Backend {
   void synchronize(void*) override {}
 
 #if defined(__SSE2__)
-  /// No traps, to the nearest, whatever the caller has set: see FloatingPointEnvironment. And denormal numbers count as
-  /// 0 while an op runs: Intel's cores take a hundred cycles and more for each, and the gradients of a discriminator
-  /// that is sure of its rows consist of them. Threads that an op starts inherit the mode.
+  /// No traps, rounding to nearest, whatever the caller has set: see FloatingPointEnvironment. Subnormal numbers count
+  /// as 0 while an op runs: Intel's cores take a hundred cycles and more for each, and the gradients of a saturated
+  /// discriminator consist of them. Threads that an op starts inherit the mode.
   int enter() override {
     const unsigned before = _mm_getcsr();
     if ((before & ~exception_flags) != op_mode) _mm_setcsr(op_mode | (before & exception_flags));

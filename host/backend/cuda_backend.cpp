@@ -29,7 +29,7 @@ constexpr std::string_view family = "cuda";
 #endif
 constexpr int oldest_capability = 80;
 
-/// Of the device that was opened last, for questions about addresses that no device of this library is behind.
+/// The context of the device that was opened last, for addresses without a device of this library.
 std::mutex opened_mutex;
 std::optional<PrimaryContext> opened;
 
@@ -118,7 +118,7 @@ class CudaBackend final : public Backend {
   void copy_rows(void* destination, std::size_t destination_stride, const void* source, std::size_t source_stride,
                  std::size_t row_bytes, std::size_t rows, void* stream) override {
     if (row_bytes == 0 || rows == 0) return;
-    if (rows == 1) return copy(destination, source, row_bytes, stream);  // whose strides mean nothing
+    if (rows == 1) return copy(destination, source, row_bytes, stream);  // strides are not checked
     const CurrentDevice current(*this);
     require(cudaMemcpy2DAsync(destination, destination_stride, source, source_stride, row_bytes, rows,
                               cudaMemcpyDefault, static_cast<cudaStream_t>(stream)),
@@ -252,7 +252,7 @@ class CudaBackend final : public Backend {
   }
 
  private:
-  /// Where the device reads the host's pages itself, a copy of them is no longer over when its call returns.
+  /// Waits for a copy of host memory if the device reads the host's pages itself: such a copy outlasts its call.
   void finish_copy(const void* destination, const void* source, void* stream) {
     if (shares_host_pages_ == 0 || is_recording(stream)) return;
     if (memory_kind(destination) == MemoryKind::host || memory_kind(source) == MemoryKind::host) synchronize(stream);

@@ -12,7 +12,7 @@
 /// What the library gives, in the caller's arrays.
 namespace cugad::c_api {
 
-/// NULL: not asked for.
+/// NULL: not requested.
 inline void copy_to(const std::vector<float>& values, float* target) {
   if (target != nullptr) std::copy(values.begin(), values.end(), target);
 }

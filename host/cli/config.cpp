@@ -40,7 +40,7 @@ std::optional<std::string> value_text(const toml::node& node) {
 }
 
 std::string file_contents(const std::string& path) {
-  // C streams, because they tell why a read failed (a folder opens well, too).
+  // C streams, because they report why a read failed (opening a folder succeeds).
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   std::string contents;
   char buffer[4096];

@@ -3,7 +3,7 @@
 #include "cugad/table.hpp"
 #include "host/cli/flags.hpp"
 
-/// The flags that say how a table is read, the same for every command that reads one.
+/// The flags for reading a table, the same for every command that reads one.
 namespace cugad::cli {
 
 /// Declares --separator, --decimal, --missing, --comment, --header and --array.
@@ -11,7 +11,7 @@ void add_table_flags(FlagSet& flags);
 /// Declares --on-error, for commands that score rows.
 void add_error_flag(FlagSet& flags);
 
-/// `kept` (of a model; empty when training) with what the flags say in its place. UsageError for what is no format.
+/// `kept` (of a model; empty when training), overridden by the flags. UsageError for an invalid format.
 TableFormat table_format(const FlagSet& flags, TableFormat kept = {});
 /// Whether rows that cannot be read are marked; else they end the command.
 bool marks_errors(const FlagSet& flags);

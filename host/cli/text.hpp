@@ -12,7 +12,7 @@ namespace cugad::cli {
 std::string with_dashes(std::string name);
 std::string with_underscores(std::string name);
 
-/// All of a file; throws Error{input_output} where that cannot be had.
+/// Reads a whole file; throws Error{input_output} if it cannot.
 std::string file_text(const std::string& path);
 
 /// The text on one line: line breaks become blanks, other control characters escaped.

@@ -10,7 +10,7 @@
 
 namespace cugad::cli {
 
-/// The rows to train on, and what is known of the table they came from.
+/// The rows to train on, and the properties of their table.
 struct TrainingTable {
   Table rows;
   TableEncoder::Options encoding;

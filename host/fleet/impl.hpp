@@ -18,7 +18,7 @@
 
 namespace cugad {
 
-/// What a fleet holds: its models as they stand in the file, and some of them ready to score.
+/// The state of a fleet: its models as stored in the file, and some of them ready to score.
 struct __attribute__((visibility("hidden"))) Fleet::Impl {
   static constexpr std::int64_t pooled_model = -1;  ///< its number; the others count from 0
   /// Rows that a group's model scores at a time: working memory for more would cost more than it saves.
@@ -65,7 +65,7 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   void from_file(safetensors::File file, const std::string& path);
   /// Sets the thresholds of all models, as Detector::Impl::rethreshold.
   void rethreshold(float contamination, float false_alarm_rate);
-  /// Reads the settings of all models, checks them, and keeps what scoring needs: thresholds, the groups' models.
+  /// Reads and checks the settings of all models, and keeps the data for scoring: thresholds, the groups' models.
   void read_settings(const std::string& path);
 
   Device device;
@@ -85,7 +85,7 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   const std::atomic<bool>* cancel = nullptr;  ///< see Fleet::cancel_by
 
   std::vector<ReadyModels> scorers;      ///< of thread t: models t, t + threads, ...
-  std::optional<Detector> ready_pooled;  ///< once a row asked for it
+  std::optional<Detector> ready_pooled;  ///< after the first row that needs it
 };
 
 }  // namespace cugad

@@ -22,10 +22,11 @@ struct ArrayLayout {
   std::uint64_t data_position = 0;  ///< where the data begin in the stream
 };
 
-/// Reads a matrix in chunks. Memory grows with the bytes that really come, never with what a header declares.
+/// Reads a matrix in chunks. Memory grows with the bytes read, never with the size that a header declares.
 class ArrayReader : public TableReader {
  public:
-  /// The source stands at the data. Throws Error{format} where the layout is impossible or does not fit the stream.
+  /// The source is positioned at the data. Throws Error{format} if the layout is impossible or does not match the
+  /// stream.
   ArrayReader(std::unique_ptr<ByteSource> source, const ArrayLayout& layout, std::string file);
 
   /// Arrays do not name their columns: they are "0", "1", ... unless the options have names for as many, or this gives

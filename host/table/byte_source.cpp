@@ -142,7 +142,7 @@ class GzipSource : public ByteSource {
 std::string_view PeekableSource::peek(std::size_t size) {
   constexpr std::size_t longest_magic = 8;
   while (front_.size() < size) {
-    // A stream that pauses after its first line has shown what it is.
+    // The first line is enough to recognise a stream that pauses after it.
     const bool shows_its_kind = front_.size() >= longest_magic || front_.find('\n') != std::string::npos;
     if (shows_its_kind && !inner_->is_ready()) break;
     const std::size_t before = front_.size();

@@ -17,8 +17,8 @@ namespace cugad {
 /// Splits a stream of bytes into csv records and cells. Holds one record and a buffer, never the whole file.
 class CsvRecords {
  public:
-  /// What `options.format` leaves open is told by the first lines; by the first alone where the columns' kinds are
-  /// known, so that a stream need not wait for more. Comments and title lines are skipped.
+  /// Fields that `options.format` leaves open are inferred from the first lines; from the first alone if the columns'
+  /// kinds are known, so that a stream need not wait for more. Comments and title lines are skipped.
   CsvRecords(std::unique_ptr<ByteSource> source, std::string file, const ReadOptions& options);
 
   /// The cells of the next record: quotes resolved, blanks around unquoted cells dropped; none for an empty line. The

@@ -11,7 +11,7 @@ namespace {
 
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
-/// Takes what a date or a time is made of off the front of a text.
+/// Consumes the parts of a date or a time from the front of a text.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
@@ -22,7 +22,7 @@ class Scanner {
     text_.remove_prefix(1);
     return true;
   }
-  /// Whether a number of up to `most` digits stands here.
+  /// Whether a number of up to `most` digits is next.
   bool number(std::size_t most, int& value) {
     digits_ = 0;
     value = 0;

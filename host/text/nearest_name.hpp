@@ -51,7 +51,7 @@ inline std::string nearest_name(std::string_view given, std::span<const std::str
   return begun == known.end() ? std::string() : *begun;
 }
 
-/// ", did you mean 'seed'?", or nothing where no known name is near.
+/// ", did you mean 'seed'?", or nothing if no known name is near.
 inline std::string did_you_mean(std::string_view given, std::span<const std::string> known) {
   const std::string nearest = nearest_name(given, known);
   return nearest.empty() ? "" : ", did you mean '" + nearest + "'?";
