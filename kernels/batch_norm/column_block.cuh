@@ -27,7 +27,7 @@ constexpr device::SharedLayout column_layout() { return device::SharedLayout().a
 
 /// The sum of a column's partial sums, as the CPU's tree adds them, for all of its threads.
 __device__ inline double column_total(double value, double* scratch) {
-  __syncthreads();  // nobody still reads an earlier sum
+  __syncthreads();  // all reads of an earlier sum are done
   scratch[threadIdx.x] = value;
   __syncthreads();
   double partial[row_partials];

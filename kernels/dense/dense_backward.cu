@@ -77,7 +77,7 @@ std::int64_t chunk_bytes(const DenseBackward& args) {
   return chunks * args.dy.columns * (weight_columns(args) + 1) * static_cast<std::int64_t>(sizeof(float));
 }
 
-/// Models per launch: what the grid takes, and what keeps the chunks' sums within a bound.
+/// Models per launch: bounded by the grid, and by the memory of the chunks' sums.
 std::int64_t models_at_once(const DenseBackward& args) {
   constexpr std::int64_t bytes_at_once = std::int64_t{256} << 20;
   const std::int64_t bytes = chunk_bytes(args);
@@ -85,7 +85,7 @@ std::int64_t models_at_once(const DenseBackward& args) {
   return std::min({args.dy.models, fitting, device::max_grid_z});
 }
 
-/// Who computes what, and with how much memory.
+/// The division of the work, and its scratch memory.
 struct Plan {
   DenseBackward own;  ///< the part of our own kernels
   bool by_library;    ///< dW comes from cuBLASLt

@@ -75,8 +75,9 @@ Product product(Precision precision) {
 }
 
 using Preference = Owner<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
-/// Algorithms that give the same bits in every run: a split of the rows may only be summed in the workspace. Alignment
-/// is told as 16 bytes whatever it is, so that a model's place in a population does not choose its algorithm.
+/// Algorithms that give the same bits in every run: a split of the rows may only be summed in the workspace. The
+/// alignment is declared as 16 bytes in all cases, so that the choice of algorithm does not depend on a model's
+/// position in a population.
 Preference preference() {
   cublasLtMatmulPreference_t made = nullptr;
   check(cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");

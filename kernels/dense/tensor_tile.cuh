@@ -8,7 +8,7 @@
 
 /// Products on tensor cores: panels are rounded to tf32 or bfloat16 on the way to shared memory (tensor_product.cuh);
 /// sums are float32. A warp owns warp_rows x warp_columns of the tile. The instructions that add to an element are the
-/// same ones in the same order wherever it stands in whatever tile.
+/// same in the same order at every position of every tile.
 namespace cugad::cuda {
 
 template <Precision precision, int tile_rows, int tile_columns, int warp_rows, int warp_columns>
@@ -83,8 +83,8 @@ class TensorTile {
     }
   }
 
-  /// Calls found(row, bits) where sums of a thread are above limit[row], or are no numbers, or the limit is none: a bit
-  /// for each, of which column_of says the column.
+  /// Calls found(row, bits) if sums of a thread are above limit[row], or if a sum or the limit is NaN: a bit for each,
+  /// whose column is column_of.
   template <class Found>
   __device__ void above(const float* limit, const Found& found) const {
 #pragma unroll

@@ -147,7 +147,7 @@ __device__ inline void hand_out(const float* sums, int rows, int columns, const 
   }
 }
 
-/// How many of `extent` indices exist, `left` being what the matrix has.
+/// The number of existing indices among `extent`, if the matrix has `left` more.
 __device__ inline int existing(std::int64_t left, int extent) {
   return left < extent ? static_cast<int>(left) : extent;
 }

@@ -40,7 +40,7 @@ struct WaitingOps {
 
   bool empty() const { return rows.empty() && weights.empty(); }
 
-  /// Which row of the chain is an op's first (below 0: the chain begins before); nothing where it cannot join.
+  /// Which row of the chain is an op's first (below 0: the chain begins before); nothing if it cannot join.
   std::optional<std::int64_t> place_of(const std::vector<Access>& touched) const {
     std::optional<std::int64_t> place;
     for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -33,9 +33,9 @@ class JoinedOps {
   /// That of the calling thread for this context, or null.
   static JoinedOps* of(const Context& context);
 
-  /// Issues what waits.
+  /// Issues the waiting ops.
   void issue();
-  /// Takes an op over, or issues what waits and leaves the op to the caller.
+  /// Takes over an op, or issues the waiting ones and leaves the op to the caller.
   bool take(const DenseForward& args);
   bool take(const DenseBackward& args);
   bool take(const SigmoidCrossEntropy& args);

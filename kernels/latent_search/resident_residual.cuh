@@ -31,7 +31,7 @@ class ResidentResidual {
     float gradient[4];  // of the residual, up to a factor of the row
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const float delta = g[i] - resident::component(x, i);  // NaN where the cell is missing: neither above nor below
+      const float delta = g[i] - resident::component(x, i);  // NaN if the cell is missing: neither above nor below
       if constexpr (general) {
         gradient[i] = args_.residual_distance == Distance::l1 ? resident::sign_times(delta, 1.0f)
                       : delta == delta                        ? delta

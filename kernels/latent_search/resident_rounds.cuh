@@ -2,7 +2,7 @@
 
 #include "kernels/latent_search/resident_element.cuh"
 
-/// Arithmetic between two products: what a lane does with its elements.
+/// Arithmetic between two products, on the elements of a lane.
 namespace cugad::cuda {
 
 /// Accumulators (tiles of 8 columns, four floats of a lane each) become operands (16 columns).

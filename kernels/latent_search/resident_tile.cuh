@@ -7,14 +7,14 @@
 
 /// The latent search in registers: one warp carries 16 rows of z through all steps. Weights stay in shared memory,
 /// activations in registers: the accumulators of two adjacent 16 x 8 tiles are, register for register, the operand of
-/// the next product. Two layers at a time are chained through a round of columns (16, or 64 where four warps multiply
-/// together) of what lies between them, so that the code is a few rolled loops:
+/// the next product. Two layers at a time are chained through a round of columns (16, or 64 if four warps multiply
+/// together) of the layer between them, so that the code is a few rolled loops:
 ///
 ///   z -> [h1] -> h2 -> G(z) -> [d1] -> d2 -> [features, their gradient] -> d2' -> [d1'] -> G(z)' -> [h2'] -> h1' -> z'
 ///
-/// (in brackets: a round at a time). Backwards only the signs of the hidden units are needed: bits.
-/// What a lane needs once per step (the query, its features) it keeps in global memory for itself, in its own order:
-/// 512 consecutive bytes per warp and tile of 8 columns, from the second-level cache.
+/// (in brackets: a round at a time). The backward pass needs only the signs of the hidden units: bits.
+/// Values that a lane needs once per step (the query, its features) are in global memory, in the lane's order: 512
+/// consecutive bytes per warp and tile of 8 columns, from the second-level cache.
 namespace cugad::cuda {
 
 /// The search of 16 rows by one warp, or by a team of several that share the columns of each layer (resident_team.cuh).
@@ -77,8 +77,8 @@ class ResidentTile {
   template <int width>
   using Bits = std::conditional_t<(blocks(width) > 4), std::uint64_t, std::uint32_t>;
 
-  /// The lane's number, from an instruction that is not moved out of loops: else the addresses of all layers, which
-  /// depend on nothing but the lane, would be kept in registers through all steps.
+  /// The lane's number, from an instruction that is not hoisted out of loops: else the addresses of all layers, which
+  /// depend on the lane alone, would be kept in registers through all steps.
   __device__ __forceinline__ int fresh_lane() const { return __shfl_sync(device::full_warp, lane_, lane_); }
 
   /// Every row's sums start from the bias of their columns.
@@ -156,7 +156,7 @@ class ResidentTile {
     }
   }
 
-  /// The query in the place of G(z), but for its missing cells.
+  /// Replaces G(z) by the query, except at missing cells.
   __device__ __forceinline__ void fill(Pair (&g)[N::columns / 16][4]) {
 #pragma unroll
     for (int b = 0; b < N::columns / 16; ++b) {
@@ -202,8 +202,8 @@ class ResidentTile {
     reduce_round<Element, typename N::D3, false>(sum, d2, shared_.d3, lane_offset, round * b);
   }
 
-  /// Stores the features as the query's, or sums what the losses and row factors need: distance and logit. `next`: the
-  /// panel that will be needed.
+  /// Stores the features as the query's, or sums the distance and the logit for losses and row factors. `next`: the
+  /// next panel.
   __device__ __forceinline__ void examine(const Pair (&d2)[N::d2 / 16][4], bool of_query, int next) {
     stream_.open_features(next);
     const int lane_offset = N::D3::forward_lane(fresh_lane());
@@ -286,7 +286,7 @@ class ResidentTile {
   __device__ bool needs_row_factors() const {
     return general && (args_.logit.weight != nullptr || args_.feature_distance == Distance::l2);
   }
-  /// What multiplies a row's features' gradients: known before the first of them is needed.
+  /// Computes the factors of a row's feature gradients, before the first gradient.
   __device__ __forceinline__ void set_row_factors() {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {

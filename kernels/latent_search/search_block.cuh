@@ -8,7 +8,7 @@
 
 /// A block's whole search of one tile of z rows. Every layer's output stays in shared memory; the backward pass writes
 /// each gradient over the output that it has just consumed, so that no further memory is needed. A step is one sequence
-/// of products; what happens to the sums of each is its ending.
+/// of products; the epilogue of each product consumes its sums.
 namespace cugad::device {
 
 template <Precision precision>

@@ -207,8 +207,7 @@ class LayersChunk {
   float* gradient_[2] = {};
 };
 
-/// What the dense layers of one chunk ask of the scratch memory; it comes first there, so that their own requests are
-/// served by it.
+/// The scratch memory of the dense layers of one chunk; it comes first, so that their own requests return it.
 std::size_t dense_workspace(const Context& context, const LatentSearch& args) {
   const Chunking cut = chunking_of(args);
   std::size_t bytes = 0;

@@ -8,8 +8,8 @@
 
 /// Products of a tile of rows with frozen weights, as the fused kernels run them. The weights of all layers and both
 /// directions are packed once, in the order in which a step consumes them, so that a block streams them through two
-/// panels of shared memory (or keeps them all there). Pads are zeros and every address is aligned to 16 bytes, whatever
-/// the caller's pointers are.
+/// panels of shared memory (or keeps them all there). Pads are zeros and every address is aligned to 16 bytes, for any
+/// caller's pointers.
 namespace cugad::cuda {
 
 constexpr int rounded_up(int n, int to) { return (n + to - 1) / to * to; }

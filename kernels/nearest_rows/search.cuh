@@ -51,9 +51,9 @@ struct Part {
   }
 };
 
-/// Queries and bank rows of a tile where there are many queries: the same in both ways.
+/// Queries and bank rows of a tile if there are many queries: the same on both paths.
 constexpr int many_queries = 64, many_rows = 64;
-constexpr int least_filter_tiles = 32;  ///< of a split: each first has to learn what is near
+constexpr int least_filter_tiles = 32;  ///< of a split: each has to find its first limits
 
 inline std::int64_t query_tiles(const NearestSearch& args, int queries) {
   return (args.query.rows + queries - 1) / queries;

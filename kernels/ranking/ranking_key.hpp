@@ -2,8 +2,8 @@
 
 #include "kernels/elementary.hpp"
 
-/// A scored row as one whole number: ascending keys are descending scores, and the label stands in the lowest bit.
-/// Shared by all backends. Both zeros give the same key.
+/// A scored row as one whole number: ascending keys are descending scores, and the label is the lowest bit. Shared by
+/// all backends. Both zeros give the same key.
 namespace cugad {
 
 CUGAD_INLINE std::uint64_t ranking_key(float score, bool anomaly) {

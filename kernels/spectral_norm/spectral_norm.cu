@@ -17,14 +17,14 @@ constexpr int iteration_threads = 1024;
 constexpr int warps = iteration_threads / device::warp_lanes;
 constexpr int row_threads = 128;
 constexpr int blocks_per_multiprocessor = 16;
-constexpr double smallest = 1e-12;  ///< what a norm is enlarged by
+constexpr double smallest = 1e-12;  ///< added to a norm
 
 static_assert(warps == device::warp_lanes, "rows are summed in 32 interleaved sums, one per warp");
 
 /// The block's sum of one number per warp, in every thread: the tree of the CPU over the warps.
 __device__ double sum_of_warps(double value, double* scratch) {
   const int lane = static_cast<int>(threadIdx.x) % device::warp_lanes;
-  __syncthreads();  // nobody still reads an earlier sum
+  __syncthreads();  // all reads of an earlier sum are done
   if (lane == 0) scratch[threadIdx.x / device::warp_lanes] = value;
   __syncthreads();
   return device::warp_sum(scratch[lane]);
