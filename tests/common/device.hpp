@@ -21,7 +21,7 @@ inline std::string& chosen_device() {
 
 inline bool is_emulated_program() { return &cugad_emulator_set_policy != nullptr; }
 
-/// Whether what is emulated is a GPU's lanes, which may run in any order.
+/// Whether the lanes of an emulated GPU may run in any order.
 inline bool has_emulated_lanes() { return is_emulated_program() && &cugad_executes_ptx == nullptr; }
 
 inline std::string device_name() {

@@ -27,7 +27,7 @@ struct Options {
   unsigned seed = 1;
 };
 
-/// A search in host memory, and what it found.
+/// A search in host memory, and its results.
 struct Search {
   explicit Search(const Options& o) : options(o) {
     std::mt19937 engine(o.seed);

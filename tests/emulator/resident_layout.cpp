@@ -62,7 +62,7 @@ TEST(resident_layout, weights_are_read_without_bank_conflicts) {
   EXPECT_TRUE((is_free_of_conflicts<ResidentMatrix<32, 16>>()));
 }
 
-/// The swizzled layout holds every element once, and the lanes' blocks are where it says.
+/// The swizzled layout holds every element once, and the lanes' blocks are at their places.
 TEST(resident_layout, every_weight_has_its_place) {
   using Matrix = ResidentMatrix<64, 32>;
   std::vector<int> seen(Matrix::elements, 0);

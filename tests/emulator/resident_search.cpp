@@ -100,7 +100,7 @@ TEST(resident_search, bfloat16_rounds_where_it_says) {
   EXPECT_LE(exact.largest, 0.4);  // the walk of 5 steps
 }
 
-/// In whichever order lanes run.
+/// The bits are the same in any order of lanes.
 TEST(resident_search, the_order_of_lanes_changes_nothing) {
   Options o;
   o.rows = 35;
@@ -121,8 +121,7 @@ TEST(resident_search, the_order_of_lanes_changes_nothing) {
 using Kdd = ResidentNetworks<32, 64, 128, 128, 256, 128, 128>;
 using Even = ResidentNetworks<16, 64, 64, 64, 128, 64, 128>;  // layers that four warps can share
 
-/// Every bit is that of a warp alone with all weights in shared memory, whatever is searched for, and in whichever
-/// order lanes run.
+/// Every bit is that of a warp alone with all weights in shared memory, for all losses and in any order of lanes.
 template <class Element, class Networks, int team>
 void expect_finds_the_same(const std::string& element) {
   const ::emulator::Policy before = ::emulator::policy();
@@ -204,7 +203,7 @@ Search slice(const Search& search, std::int64_t m, std::int64_t first, std::int6
   return part;
 }
 
-/// A row's result knows nothing of its neighbours, of the tile that it is in, nor of other models.
+/// A row's result does not depend on its neighbours, on its tile, nor on other models.
 TEST(resident_search, rows_and_models_are_independent) {
   Options o;
   o.generator = {9, 20, 128, 40};
@@ -245,7 +244,7 @@ TEST(resident_search, serves_what_it_can) {
     args.z = {nullptr, 1, 10, generator.front()};
     return cuda::resident_search_fits(context, args);
   };
-  EXPECT_FALSE(fits({32, 64, 128, 121}, {121, 256, 128, 128, 1}));  // not asked for bfloat16
+  EXPECT_FALSE(fits({32, 64, 128, 121}, {121, 256, 128, 128, 1}));  // not in bfloat16
   context.use_precision(Precision::bf16);
   EXPECT_TRUE(fits({32, 64, 128, 121}, {121, 256, 128, 128, 1}));
   EXPECT_TRUE(fits({20, 128, 128, 40}, {40, 128, 128, 1}));

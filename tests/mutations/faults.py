@@ -12,7 +12,7 @@ class Fault:
     old: str  # occurs exactly once in the file
     new: str
     filter: str  # of the tests, in gtest's words
-    units: tuple = ()  # what is compiled anew; the file itself unless it is a header
+    units: tuple = ()  # files to recompile; the file itself unless it is a header
     program: str = OPS
     races_only: bool = False  # seen by the race check alone: planted in builds that have it
 

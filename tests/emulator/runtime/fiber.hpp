@@ -14,7 +14,7 @@ struct Fiber {
 
 /// A fiber that will run entry(), which must never return, on a stack with a guard page below.
 Fiber* create_fiber(void (*entry)());
-/// Releases a suspended fiber, whatever stands on its stack.
+/// Releases a suspended fiber without unwinding its stack.
 void destroy_fiber(Fiber* fiber);
 void switch_fiber(Fiber& from, Fiber& to);
 /// To be called first by entry().

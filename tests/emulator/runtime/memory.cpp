@@ -5,7 +5,7 @@
 #include "tests/emulator/runtime/races.hpp"
 #include "tests/emulator/runtime/stream.hpp"
 
-/// Device and pinned memory. Every allocation stands between red zones; new device memory is NaN.
+/// Device and pinned memory. Every allocation lies between red zones; new device memory is NaN.
 namespace emulator {
 namespace {
 
