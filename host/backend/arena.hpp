@@ -11,8 +11,8 @@
 
 namespace cugad {
 
-/// For how many rows to take working memory anew when that for `held` is too little: at least twice as many, and at
-/// most `most`, so that it is taken a few times only.
+/// The number of rows to reallocate working memory for when that for `held` is too small: at least twice as many, and
+/// at most `most`, so that reallocations are few.
 inline std::int64_t rows_to_reserve(std::int64_t rows, std::int64_t held, std::int64_t most) {
   return std::min(most, std::max(rows, 2 * held));
 }

@@ -96,7 +96,7 @@ class CpuBackend final : public Backend {
 #endif
 
  private:
-  static constexpr unsigned op_mode = 0x9fc0;  ///< all traps off, to the nearest, denormal results and operands are 0
+  static constexpr unsigned op_mode = 0x9fc0;  ///< all traps off, to the nearest, subnormal results and operands are 0
   static constexpr unsigned exception_flags = 0x3f;
   static constexpr std::size_t header_bytes = 64;  ///< before each allocation: its size
 

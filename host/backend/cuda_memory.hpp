@@ -56,7 +56,7 @@ class CudaMemory {
     return memory;
   }
 
-  /// Releases memory in the order of `stream`; null: behind all work issued so far. `status`: whether the device is
+  /// Releases memory in the order of `stream`; null: after all work issued so far. `status`: whether the device is
   /// current.
   void release(void* memory, cudaStream_t stream, cudaError_t status) noexcept {
     Held held;

@@ -53,7 +53,7 @@ class MemoryOrder {
     if (event == nullptr) status = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
     return status != cudaSuccess ? status : cudaEventRecord(event, stream);
   }
-  /// Puts the stream of memory behind all work issued so far.
+  /// Orders the stream of memory after all work issued so far.
   cudaError_t wait_for_all() {
     const std::lock_guard lock(mutex_);
     cudaError_t status = cudaSuccess;

@@ -41,7 +41,7 @@ struct Extent {
   const void* begin = nullptr;
   std::uintptr_t bytes = 0;
 };
-/// From the first element of a matrix to behind its last.
+/// From the first element of a matrix to the end of its last.
 Extent extent_of(MatrixView<const float> x);
 /// Refuses an array of so many elements that shares memory with x.
 template <class T>

@@ -23,7 +23,7 @@ struct cugad_device {
       : device(std::move(device_)), context(device.make_context()), description(device.description()) {}
 
   cugad::Device device;  ///< with the precision that was chosen
-  /// The caller's stream or null. Detectors follow it, also when the handle is gone.
+  /// The caller's stream or null. Detectors use it, also after the handle is destroyed.
   std::shared_ptr<std::atomic<void*>> stream = std::make_shared<std::atomic<void*>>(nullptr);
   cugad::Context context;  ///< for ops, on that stream
   std::string description;

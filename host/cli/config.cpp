@@ -57,7 +57,7 @@ std::string file_contents(const std::string& path) {
   return contents;
 }
 
-/// The text behind a TOML text that begins with a quote at `at`. One of several lines may end in up to five quotes.
+/// The text after a TOML string that begins with a quote at `at`. A multi-line one may end in up to five quotes.
 std::size_t end_of_text(std::string_view contents, std::size_t at) {
   const char quote = contents[at];
   const std::string fence(3, quote);

@@ -76,7 +76,7 @@ void set_threshold(FittedModel& model, const FlagSet& flags);
 /// Declares these flags.
 void add_threshold_flags(FlagSet& flags, const std::string& what);
 
-/// "12 with models of their own, 3 (40 rows) with the pooled one".
+/// "12 with models of their own, 3 (40 rows) with the pooled one": the counts of groups, as text.
 std::string describe_groups(const Fleet& fleet);
 
 /// One line on standard error about category values that the training rows did not have; none if there were none.

@@ -20,7 +20,7 @@ void open_standard_descriptors();
 void print(std::string_view text);
 /// Hands all that print() took to the system; the same errors.
 void flush_output();
-/// A line on standard error, for people.
+/// Writes a message as a line on standard error.
 void print_note(std::string_view line);
 
 /// Calls `write` with a function that appends to the file at `path`, or to standard output if `path` is empty.

@@ -6,7 +6,7 @@
 
 #include "cugad/detector.hpp"
 
-/// What people see while they wait, on standard error.
+/// Progress on standard error.
 namespace cugad::cli {
 
 /// Seconds since it was made.

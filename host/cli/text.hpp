@@ -20,7 +20,7 @@ std::string one_line(std::string_view text);
 
 /// 1234567 -> "1,234,567".
 std::string grouped(std::int64_t number);
-/// Seconds for people: "0:07", "12:40", "1:02:03".
+/// Seconds as text: "0:07", "12:40", "1:02:03".
 std::string clock_time(double seconds);
 
 }  // namespace cugad::cli

@@ -37,7 +37,7 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   Detector make(std::int64_t model) const;
   /// The same for one thread, with the memory that scoring takes.
   Detector make_ready(std::int64_t model) const;
-  /// How many models are worked on at a time, each on a thread of its own. A GPU takes one after another.
+  /// The number of models processed at a time, each on its own thread. A GPU processes one after another.
   static int models_at_a_time(const Device& device) {
     return device.backend().runs_models_together() ? 1 : std::max(1, device.threads());
   }

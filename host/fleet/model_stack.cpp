@@ -26,7 +26,7 @@ void take_numbers(Json& json, std::vector<double>& numbers, int depth = 0) {
   }
 }
 
-/// Puts numbers back where take_numbers() took them; false when there are not as many.
+/// Restores the numbers that take_numbers() removed; false if their number differs.
 bool put_numbers(Json& json, const double*& next, const double* end, int depth = 0) {
   if (json.is_structured()) {
     if (depth == deepest) return false;

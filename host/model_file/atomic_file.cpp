@@ -79,7 +79,7 @@ void check_replaceable(const std::string& path, const std::string& target, const
 
 struct Target {
   std::string path, directory;
-  std::optional<mode_t> permissions;  ///< of the file that is there
+  std::optional<mode_t> permissions;  ///< of the existing file
 };
 
 /// Where a write to `path` goes, once it is known that it can.

@@ -101,7 +101,7 @@ class CsvReader : public TableReader {
     if (width > 0 && cells_.size() == width + 1 && cells_.back().empty()) cells_.pop_back();
   }
 
-  /// Files with headers that were put one behind the other.
+  /// Concatenated files with repeated headers.
   bool repeats_header() {
     if (header_.empty() || !std::equal(cells_.begin(), cells_.end(), header_.begin(), header_.end())) return false;
     ++repeated_headers_;
@@ -129,7 +129,7 @@ class CsvReader : public TableReader {
     return first;
   }
 
-  /// Leaves the records in front of the first row of data.
+  /// Skips the records before the first row of data.
   void read_header() {
     records_.keep();
     if (!next_record()) throw Error(ErrorCode::format, fmt::format("{}: is empty, expected a table", file_));
@@ -174,7 +174,7 @@ class CsvReader : public TableReader {
     name_columns(first.cells.size());
   }
 
-  /// The names that a comment in front of the data may give: as many distinct texts as there are columns.
+  /// The names in a comment before the data: as many distinct texts as there are columns.
   std::vector<std::string> comment_names(std::size_t width) {
     if (records_.last_comment().empty()) return {};
     std::vector<std::string> names;
@@ -328,7 +328,7 @@ class CsvReader : public TableReader {
       }
       NumberFormat format = style.format(decimal);
       if (format_.decimal != 0) format.grouped = true;
-      // Plain numbers with a group, as in C but for that: only where some cell has one.
+      // Numbers as in C, but with groups: only if some cell has one.
       if (format != NumberFormat{}) format_.columns.emplace(names_[c], format);
     }
   }

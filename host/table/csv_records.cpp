@@ -75,7 +75,7 @@ void CsvRecords::find_layout(const ReadOptions& options) {
   constexpr std::int64_t most_title_lines = 20;
   const bool adapts = !separator_is_known_ || options.adapt_separator;
   const bool looks_further = !options.numeric_columns;
-  std::vector<std::size_t> begins;  // of the lines, behind begin_, which moves when the buffer is filled
+  std::vector<std::size_t> begins;  // of the lines, relative to begin_, which moves when the buffer is filled
   std::size_t position = 0;
   for (std::size_t l = 0; l < most_lines && position < most_bytes && (looks_further || begins.empty()); ++l) {
     const std::string_view line = line_at(position);
@@ -170,7 +170,7 @@ std::size_t CsvRecords::line_size() {
   }
 }
 
-/// The same of the record, which goes on behind newlines between quotes.
+/// The same of the record, which continues after newlines between quotes.
 std::size_t CsvRecords::record_size() {
   const std::size_t size = line_size();
   const char* record = buffer_.data() + begin_;
@@ -283,8 +283,7 @@ void CsvRecords::split(std::string_view record, std::vector<std::string_view>& c
   }
 }
 
-/// Takes the quoted cell whose text begins at `position`; returns where the cell ends: at a separator or the record's
-/// end.
+/// Takes the quoted cell whose text begins at `position`; returns the end of the cell: a separator or the record's end.
 const char* CsvRecords::split_quoted(const char* position, const char* end, std::vector<std::string_view>& cells) {
   const char* text = position;
   std::string* unescaped = nullptr;

@@ -74,7 +74,7 @@ bool scan_date(Scanner& at) {
   return (is_day(first) && is_month(second)) || (is_month(first) && is_day(second));
 }
 
-/// Hours and minutes, with seconds, half of the day and zone if they are there.
+/// Hours and minutes, with optional seconds, AM or PM, and zone.
 bool scan_time(Scanner& at) {
   int hours = 0, minutes = 0, seconds = 0, ignored = 0;
   if (!at.number(2, hours) || !at.accept(':') || !at.number(2, minutes) || at.digits() != 2) return false;

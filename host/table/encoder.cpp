@@ -64,7 +64,7 @@ class Categories {
   std::int64_t find(std::string_view text) const {
     if (text.empty()) return missing;
     if (const auto found = exact_.find(text); found != exact_.end()) return found->second;
-    // One file may write 1 where another writes 1.0.
+    // The same number may be written 1 in one file and 1.0 in another.
     const auto found = by_number_.find(shortest_number(text));
     return found != by_number_.end() ? found->second : none;
   }

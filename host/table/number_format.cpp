@@ -25,7 +25,7 @@ struct Parts {
   std::string_view prefix, digits, exponent, suffix;
 };
 
-/// Currencies; words in front of a number make it a name ("node 7").
+/// Currencies; other words before a number make it a name ("node 7").
 std::size_t currency_size(std::string_view text) {
   constexpr std::array<std::string_view, 11> currencies = {
       "$", "\xe2\x82\xac", "\xc2\xa3", "\xc2\xa5", "\xe2\x82\xb9", "USD", "EUR", "GBP", "CHF", "JPY", "R$"};

@@ -21,7 +21,7 @@ class NumberStyle {
 
   /// Whether every cell is a number with the same currency or unit, and none contradicts the others.
   bool is_number() const { return cells_ > 0 && numbers_ == cells_ && same_affixes_ && !(points_ > 0 && commas_ > 0); }
-  /// '.' or ',' where some cell can be read with that alone.
+  /// '.' or ',' if some cell is a number with that one alone.
   std::optional<char> decimal() const;
   /// Whether cells such as 1,234 or 1.234 are all there is: thousands or thousandths.
   bool is_ambiguous_comma() const { return points_ == 0 && commas_ == 0 && open_commas_ > 0; }

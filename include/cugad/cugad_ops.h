@@ -472,7 +472,7 @@ CUGAD_API cugad_status cugad_advance_step_workspace(cugad_device* device,
 ///   discrimination [rows, 1] (parts unweighted); best_z [rows, latent]; feature_residual [rows, d]: |x - G(z)| per
 ///   column (missing cells: 0); reconstruction [rows, d]: G(z).
 ///   Losses are those after the last update. steps may be 0. The search is per-row: batch-invariant, any order.
-///   Bound: see tests/ops/latent_search.cpp (Adam's early steps amplify rounding where a sign flips).
+///   Bound: see tests/ops/latent_search.cpp (Adam's early steps amplify rounding if a sign flips).
 typedef struct cugad_latent_search_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_network_view generator;
@@ -646,8 +646,8 @@ CUGAD_API cugad_status cugad_interpolate_rows_workspace(cugad_device* device,
                                                         size_t* bytes);
 
 /// Minibatches without replacement: index[i] = first_row + permutation_e(p mod n), p = step * rows + i, e = p / n,
-/// where permutation_e shuffles the n rows anew each epoch (a four-round Feistel network on Philox words with cycle
-/// walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
+/// permutation_e being a new shuffle of the n rows in each epoch (a four-round Feistel network on Philox words with
+/// cycle walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
 /// kernels/random/permutation.hpp). The step is that of the key.
 ///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) if these are given ([1, 1] per
 ///   model), else [0, source_rows). left_out_first and left_out_count (optional, [1, 1] per model, only beside
@@ -833,7 +833,7 @@ CUGAD_API cugad_status cugad_fence_rows_workspace(cugad_device* device,
                                                   const cugad_fence_rows_args* args,
                                                   size_t* bytes);
 
-/// out = replacement where x is NaN, else x. x, replacement, out [rows, columns]; out may be replacement. Exact.
+/// out = replacement if x is NaN, else x. x, replacement, out [rows, columns]; out may be replacement. Exact.
 typedef struct cugad_fill_missing_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack x;
@@ -950,7 +950,7 @@ CUGAD_API cugad_status cugad_ranking_metrics_workspace(cugad_device* device,
                                                        const cugad_ranking_metrics_args* args,
                                                        size_t* bytes);
 
-/// Batch normalisation (Ioffe and Szegedy 2015) with activation and dropout behind it:
+/// Batch normalisation (Ioffe and Szegedy 2015) followed by activation and dropout:
 ///   h^ = (x - mean) * inverse_deviation, y = dropout(act(scale * h^ + shift)),
 /// mean and variance (divided by the number of rows) per column, inverse_deviation = 1 / sqrt(variance + epsilon).
 ///   x, y [rows, columns], rows >= 1; scale, shift [1, columns]; mean, inverse_deviation [1, columns]: outputs.

@@ -15,7 +15,7 @@ constexpr int block_threads = block_columns * row_partials;
 struct ColumnPlace {
   std::int64_t column;
   int partial;
-  bool inside;  ///< threads behind the last column only take part in barriers
+  bool inside;  ///< threads beyond the last column only take part in barriers
 
   __device__ explicit ColumnPlace(std::int64_t columns)
       : column(static_cast<std::int64_t>(blockIdx.x) * block_columns + static_cast<int>(threadIdx.x) % block_columns),

@@ -25,7 +25,7 @@ __device__ inline std::int64_t quotient(std::int64_t a, std::int64_t b) {
   return narrow ? static_cast<std::int64_t>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b)) : a / b;
 }
 
-/// One thread per group of `width` units of a row; four where rows are aligned and whole.
+/// One thread per group of `width` units of a row; four if rows are aligned and whole.
 template <int width>
 __global__ void __launch_bounds__(pass_threads)
     activation_backward_kernel(const __grid_constant__ ActivationArguments p) {

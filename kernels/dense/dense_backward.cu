@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(InputTile::threads, InputTile::resident_blocks
 
 bool wants_parameters(const DenseBackward& args) { return args.dweight || args.dbias; }
 
-/// The width of the weight gradient; none where only db is wanted.
+/// The width of the weight gradient; none if only db is computed.
 std::int64_t weight_columns(const DenseBackward& args) { return args.dweight ? args.dweight.columns : 0; }
 
 /// Bytes of the chunks' sums of one model.
@@ -115,7 +115,7 @@ void launch_products(Context& context, ProductArguments p, std::int64_t models) 
   }
   std::int64_t blocks = p.input_blocks;
   if (wants_parameters(op)) {
-    const std::int64_t columns = std::max<std::int64_t>(1, weight_columns(op));  // one tile where only db is wanted
+    const std::int64_t columns = std::max<std::int64_t>(1, weight_columns(op));  // one tile if only db is computed
     p.weight_across = device::blocks_for(columns, WeightTile::columns);
     p.weight_blocks = static_cast<unsigned>(tile_count<WeightTile>(op.dy.columns, columns));
     blocks += chunk_count(op.dy.rows) * p.weight_blocks;

@@ -18,8 +18,8 @@ namespace cugad::cuda {
 namespace {
 
 /// From 512 x 512 on a product of many rows does more than 128 operations per byte and is bound by the tensor cores,
-/// which cuBLASLt drives by wgmma at twice mma.sync's rate; below it is bound by memory, where the fused kernel loses
-/// nothing and saves launches. Arithmetic, not measured on a GPU.
+/// which cuBLASLt drives by wgmma at twice mma.sync's rate; below that size it is bound by memory: the fused kernel
+/// loses nothing and saves launches. Arithmetic, not measured on a GPU.
 constexpr std::int64_t library_width = 512, library_rows = 4096;
 constexpr std::size_t workspace_bytes = std::size_t{32} << 20, workspace_alignment = 256;
 
@@ -104,7 +104,7 @@ bool library_weight_gradient_wins(const Context& context, const DenseBackward& a
 }
 
 std::size_t library_workspace() {
-  static_cast<void>(handle_of_current_device());  // before a graph is recorded, where making it is forbidden
+  static_cast<void>(handle_of_current_device());  // before a graph is recorded: creation is forbidden then
   return workspace_bytes + workspace_alignment;
 }
 

@@ -27,7 +27,7 @@ class SimtTile {
   static constexpr int left_interleave = row_group, right_interleave = column_group;
   static_assert(micro_rows % row_group == 0 && micro_columns % column_group == 0);
 
-  /// Sums start at start[column], or at 0 where start is null or column >= count.
+  /// Sums start at start[column], or at 0 if start is null or column >= count.
   __device__ void begin(const float* start, int count) {
 #pragma unroll
     for (int j = 0; j < micro_columns; ++j) {

@@ -27,7 +27,7 @@ class TensorTile {
   static constexpr int step = is_bf16 ? 16 : 8;  ///< k per instruction
   static_assert(precision != Precision::fp32 && warp_rows % 16 == 0 && warp_columns % 16 == 0);
 
-  /// Sums start at start[column], or at 0 where start is null or column >= count.
+  /// Sums start at start[column], or at 0 if start is null or column >= count.
   __device__ void begin(const float* start, int count) {
 #pragma unroll
     for (int n = 0; n < blocks_across; ++n) {
@@ -93,7 +93,7 @@ class TensorTile {
       for (int half = 0; half < 4; half += 2) {
         const int row = first_row() + 16 * m + device::fragment_c(lane(), half).row;
         const float most = limit[row];
-        bool any = false;  // seldom: bits are made behind one test for all
+        bool any = false;  // rare: bits are computed after one test for all
 #pragma unroll
         for (int i = 0; i < 2 * blocks_across; ++i) any |= !(sums_[m][i / 2][half + i % 2] <= most);
         if (!any) continue;

@@ -59,9 +59,9 @@ class LoadingOnly {
   LoadingOnly& operator=(const LoadingOnly&) = delete;
 };
 
-/// While it is set, kernels that wait by themselves are launched by this thread before the kernel in front of them has
-/// ended (programmatic dependent launch), so that their launch takes no time of its own. For recordings of training
-/// steps: many small kernels, one after the other.
+/// While it is set, kernels that wait by themselves are launched by this thread before the previous kernel has ended
+/// (programmatic dependent launch), which hides the time of their launch. For recordings of training steps: many small
+/// kernels, one after the other.
 inline thread_local bool launches_early = false;
 
 /// launches_early, while this object lives, if this device and driver support it: from compute capability 9.0 on, in

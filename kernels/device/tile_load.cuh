@@ -33,7 +33,7 @@ __device__ inline int kept_in_register(int value) {
 template <int rows, int columns, int stride, int threads, int interleave = 1>
 class TileLoad {
  public:
-  /// Tiles start `tile` floats into `shared` each; `data` is the first tile's first element (null where nothing
+  /// Tiles start `tile` floats into `shared` each; `data` is the first tile's first element (null if no element
   /// exists). `vectors`: every row of every tile starts at a multiple of 16 bytes.
   __device__ TileLoad(float* shared, const float* data, std::int64_t row_stride, bool vectors)
       : shared_(shared),
@@ -89,7 +89,8 @@ class TileLoad {
     return {kept_in_register(row), column, SharedAddress(shared_ + to)};
   }
 
-  /// existing(column): how many of the rows from the thread's first on exist in the column so far right of its own.
+  /// existing(column): the number of existing rows, from the thread's first on, in the column at that distance from its
+  /// own.
   template <int width, int together, class Existing>
   __device__ void copy(const Place& first, std::uintptr_t from, int tile, const Existing& existing) const {
     constexpr int down = threads / across<width, together>, apart = columns / together;

@@ -15,7 +15,7 @@
 ///
 /// An op may join those that wait if all memory it shares with them lies row on row, and if it touches nothing that the
 /// waiting weight gradients need. Results are those of the ops one by one, to the bit. Only float32, layers of at most
-/// 256 units, and few rows and models: where 8 rows per block would give more than two blocks per multiprocessor, the
+/// 256 units, and few rows and models: if 8 rows per block would give more than two blocks per multiprocessor, the
 /// larger tiles of dense_forward and dense_backward read the weights less often.
 namespace cugad::cuda {
 

@@ -7,9 +7,9 @@
 #include "kernels/latent_search/search_layers.hpp"
 
 /// The latent search as a sequence of dense layers: for networks that fit no block. One step is recorded as a graph and
-/// launched `steps` times; the step's number lives on the device. Missing cells cannot be seen from the host, so that
-/// with feature matching the query's features are computed anew in every step. In fp32 the results have the same bits
-/// as the fused search.
+/// launched `steps` times; the step's number lives on the device. The host cannot see missing cells, so that with
+/// feature matching the query's features are recomputed in every step. In fp32 the results have the same bits as the
+/// fused search.
 namespace cugad::cuda {
 namespace {
 

@@ -43,7 +43,7 @@ struct TileProduct {
   std::int32_t panel_steps = 0;  ///< of one panel
 };
 
-/// Where a product's weights come from: B[k][n] = weight[n * in + k], or weight[k * in + n] where transposed.
+/// The source of a product's weights: B[k][n] = weight[n * in + k], or weight[k * in + n] if transposed.
 struct ProductSource {
   const float* weight = nullptr;
   std::int64_t model_stride = 0;

@@ -47,7 +47,7 @@ struct Block {
     __syncthreads();
   }
 
-  /// exp(-distance) of this thread's pair (row, first + lane); 0 behind the last row.
+  /// exp(-distance) of this thread's pair (row, first + lane); 0 beyond the last row.
   __device__ float nearness(std::int64_t first) const {
     float distance = 0.0f;
     for (std::int64_t dimension = 0; dimension < dimensions; dimension += depth) {

@@ -375,8 +375,8 @@ void round_rows(Context& context, const Rounding& job) {
 }  // namespace
 
 /// By the machine code (bench/NOTES.md): a query's exact part costs as much as some tens of tiles, so that the bank
-/// must have many rows, for many neighbours more; a block walks over its part with few warps, so that there must be
-/// blocks enough to hide one behind another. None of the limits is measured.
+/// must have many rows, for many neighbours more; a block walks over its part with few warps, so that enough blocks
+/// must run to hide latency. None of the limits is measured.
 bool filter_pays(const Context& context, const NearestSearch& args) {
   constexpr std::int64_t least_rows = 2048, rows_per_neighbour = 512, cells = 65536, wide = 32, blocks_each = 2;
   const std::int64_t rows = args.bank.rows;

@@ -44,7 +44,7 @@ void transform(const std::uint32_t* words, int pairs, float* normals) {
   }
 }
 
-/// Element e drawn anew from the following lanes until it is at most 2 in magnitude.
+/// Element e, redrawn from the following lanes until it is at most 2 in magnitude.
 float redraw(RandomKey key, std::int64_t model, std::int64_t element) {
   for (;;) {
     ++key.lane;

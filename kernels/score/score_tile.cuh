@@ -56,7 +56,7 @@ class ScoreTile {
     take_query<false>(row);
     encode(row);
     if (args_.features || args_.cross_entropy) {
-      // G(z) first: where cells are missing, x is filled from it.
+      // G(z) first: it fills missing cells of x.
 #pragma unroll 1
       for (int pass = 0; pass < (args_.features ? 2 : 1); ++pass) {
         if (pass == 1) take_query<true>(row);
@@ -277,7 +277,7 @@ class ScoreTile {
   }
   __device__ static float present(float cell, float instead) { return cell == cell ? cell : instead; }
 
-  /// x as an operand; missing cells are 0, or where x `is_filled` those of G(z).
+  /// x as an operand; missing cells are 0, or if x `is_filled` those of G(z).
   template <bool is_filled>
   __device__ __forceinline__ void take_query(Operand<N::columns>& row) {
     const Query x = query();

@@ -39,7 +39,7 @@ __device__ double square_sum(const float* x, std::int64_t count) {
   return device::warp_sum(sum);
 }
 
-/// v = u W / (|u W| + 1e-12). Barriers before v is read by other threads, and behind it.
+/// v = u W / (|u W| + 1e-12). Barriers before and after other threads read v.
 __device__ void right_vector(const float* u, const MatrixView<const float>& weight, float* v) {
   for (std::int64_t c = threadIdx.x; c < weight.columns; c += iteration_threads) {
     float sum = 0.0f;

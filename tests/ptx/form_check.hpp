@@ -35,9 +35,9 @@ Type type_of(const std::string& name);
 std::string register_name(const Type& type, int n);
 inline std::uint64_t bits_of(float x) { return std::bit_cast<std::uint32_t>(x); }
 inline std::uint64_t bits_of(double x) { return std::bit_cast<std::uint64_t>(x); }
-inline bool is_denormal(double x, double least) { return x != 0 && std::fabs(x) < least; }
-/// .ftz: a denormal number is a zero of its sign.
-inline float flush(float x) { return is_denormal(x, std::numeric_limits<float>::min()) ? std::copysign(0.0f, x) : x; }
+inline bool is_subnormal(double x, double least) { return x != 0 && std::fabs(x) < least; }
+/// .ftz: a subnormal number is a zero of its sign.
+inline float flush(float x) { return is_subnormal(x, std::numeric_limits<float>::min()) ? std::copysign(0.0f, x) : x; }
 inline float canonical_nan(float x) { return x == x ? x : std::bit_cast<float>(0x7fffffffu); }
 
 /// Executes `form OUT, IN...;` for many operands. Types of `in_names` may be predicates; `allowed`: relative error of a

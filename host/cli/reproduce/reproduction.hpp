@@ -63,7 +63,7 @@ Quality deviation_of(const std::vector<Measurement>& results);
 /// The deviation of the mean over the cases: over the splits if the cases are splits of one table, else over the seeds.
 Quality spread_of(const Reproduction& report, const Contestant& contestant);
 
-/// For people: aligned tables with their notes, on a terminal or as Markdown.
+/// The report as text: aligned tables with their notes, on a terminal or as Markdown.
 std::string as_text(const Reproduction& report);
 std::string as_markdown(const Reproduction& report);
 /// One JSON object on one line.

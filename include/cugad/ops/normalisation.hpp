@@ -5,7 +5,7 @@
 /// Normalisations, and minibatch discrimination.
 namespace cugad {
 
-/// Batch normalisation (Ioffe and Szegedy 2015) with activation and dropout behind it:
+/// Batch normalisation (Ioffe and Szegedy 2015) followed by activation and dropout:
 ///   h^ = (x - mean) * inverse_deviation, y = dropout(act(scale * h^ + shift)),
 /// mean and variance (divided by the number of rows) per column, inverse_deviation = 1 / sqrt(variance + epsilon).
 ///   x, y [rows, columns], rows >= 1; scale, shift [1, columns]; mean, inverse_deviation [1, columns]: outputs.

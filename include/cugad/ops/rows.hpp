@@ -30,8 +30,8 @@ struct InterpolateRows {
 };
 
 /// Minibatches without replacement: index[i] = first_row + permutation_e(p mod n), p = step * rows + i, e = p / n,
-/// where permutation_e shuffles the n rows anew each epoch (a four-round Feistel network on Philox words with cycle
-/// walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
+/// permutation_e being a new shuffle of the n rows in each epoch (a four-round Feistel network on Philox words with
+/// cycle walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
 /// kernels/random/permutation.hpp). The step is that of the key.
 ///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) if these are given ([1, 1] per
 ///   model), else [0, source_rows). left_out_first and left_out_count (optional, [1, 1] per model, only beside
@@ -131,7 +131,7 @@ struct FenceRows {
   StackView<float> out;
 };
 
-/// out = replacement where x is NaN, else x. x, replacement, out [rows, columns]; out may be replacement. Exact.
+/// out = replacement if x is NaN, else x. x, replacement, out [rows, columns]; out may be replacement. Exact.
 struct FillMissing {
   StackView<const float> x, replacement;
   StackView<float> out;

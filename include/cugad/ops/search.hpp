@@ -56,7 +56,7 @@ struct StepSchedule {
 ///   discrimination [rows, 1] (parts unweighted); best_z [rows, latent]; feature_residual [rows, d]: |x - G(z)| per
 ///   column (missing cells: 0); reconstruction [rows, d]: G(z).
 ///   Losses are those after the last update. steps may be 0. The search is per-row: batch-invariant, any order.
-///   Bound: see tests/ops/latent_search.cpp (Adam's early steps amplify rounding where a sign flips).
+///   Bound: see tests/ops/latent_search.cpp (Adam's early steps amplify rounding if a sign flips).
 struct LatentSearch {
   NetworkView generator, discriminator;
   StackView<const float> x;

@@ -14,16 +14,16 @@
 /// What arithmetic instructions compute in one lane, and the loop over the lanes that the compiler vectorises.
 namespace ptx {
 
-/// Denormal numbers count while this lives: for instructions without .ftz. Otherwise the executor flushes them.
-class Denormals {
+/// Subnormal numbers count while this lives: for instructions without .ftz. Otherwise the executor flushes them.
+class Subnormals {
 #if defined(__SSE2__)
  public:
   static constexpr unsigned flush = 0x8040u;
-  Denormals() {
+  Subnormals() {
     _mm_setcsr(_mm_getcsr() & ~flush);
     asm volatile("" ::: "memory");
   }
-  ~Denormals() {
+  ~Subnormals() {
     asm volatile("" ::: "memory");
     _mm_setcsr(_mm_getcsr() | flush);
   }
@@ -31,7 +31,7 @@ class Denormals {
 };
 struct Flushed {};
 template <class T, bool flush>
-using Mode = std::conditional_t<std::is_floating_point_v<T> && !flush, Denormals, Flushed>;
+using Mode = std::conditional_t<std::is_floating_point_v<T> && !flush, Subnormals, Flushed>;
 
 /// PTX's float results: any NaN is the canonical one.
 template <class T>
@@ -221,7 +221,7 @@ struct Move {
     return a;
   }
 };
-/// neg and abs change the sign alone; with .ftz a denormal number becomes 0.
+/// neg and abs change the sign alone; with .ftz a subnormal number becomes 0.
 template <bool flush>
 struct Negate {
   template <class T>

@@ -14,11 +14,11 @@ namespace {
 
 constexpr std::uint64_t turn = 200, turns_without_end = 20'000'000;
 
-class FlushedDenormals {
+class FlushedSubnormals {
 #if defined(__SSE2__)
  public:
-  FlushedDenormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | Denormals::flush); }
-  ~FlushedDenormals() { _mm_setcsr(before_); }
+  FlushedSubnormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | Subnormals::flush); }
+  ~FlushedSubnormals() { _mm_setcsr(before_); }
 
  private:
   unsigned before_;
@@ -280,7 +280,7 @@ class Grid {
 }  // namespace
 
 void execute(const Launch& launch) {
-  const FlushedDenormals mode;
+  const FlushedSubnormals mode;
   Grid(launch).run();
 }
 
