@@ -118,8 +118,8 @@ struct DetectorOptions {
 
   // Columns by role
   /// Columns that G, D, E and the search receive as the condition (Mirza 2014): a row is judged by its other columns,
-  /// given these. A category's name stands for all its 0/1 columns "name=value". The bank score has no access to a
-  /// row's condition; it is replaced by the search from E(x), or else from 4 random latents in 50 steps.
+  /// given these. A category's name selects all its 0/1 columns "name=value". The bank score has no access to a row's
+  /// condition; it is replaced by the search from E(x), or else from 4 random latents in 50 steps.
   std::vector<std::string> condition = {};
   std::vector<std::string> target = {};  ///< translation: columns to predict, named as above; all others: the source
 

@@ -19,7 +19,7 @@
 /// naming the op and the field), then works asynchronously on the context's stream, allocating nothing but scratch.
 ///
 /// For all ops: float32, row-major; `models` of all views agree (model_stride 0 shares an input among models); outputs
-/// may not overlap inputs or each other unless the contract says so; outputs are overwritten unless it says
+/// may not overlap inputs or each other unless the contract allows it; outputs are overwritten unless it states
 /// "accumulate"; results do not depend on the number of threads or models, a row's result does not depend on the other
 /// rows ("batch-invariant") unless the op is a reduction over rows, and reductions have one fixed order.
 /// Zero models, rows or columns are allowed and do nothing, unless the contract states otherwise.

@@ -4,8 +4,7 @@
 
 #include "cugad/device.hpp"
 
-/// Present in programs that are linked with the emulator: chooses lane order, copy moments, chip (its own header says
-/// how).
+/// Present in programs that are linked with the emulator: chooses lane order, copy moments, chip (see its own header).
 extern "C" __attribute__((weak)) int cugad_emulator_set_policy(const char* policy);
 
 /// Present in programs that execute the kernels' PTX, on the emulator's runtime (tests/ptx).

@@ -36,7 +36,7 @@ TEST(ArithmeticForms, Integers) {
         return high;
       });
     }
-    // A division by 0 gives what the machine likes: it is left out.
+    // A division by 0 is unspecified, and left out.
     const auto divisor = [](const Values& v) { return v.number(1) == 0 ? Wide{1} : v.number(1); };
     const std::string quotient = "setp.eq." + t + " %p1, " + register_name(type, 1) + ", 0;\n  @%p1 mov.b" +
                                  std::to_string(type.bits) + " " + register_name(type, 1) + ", 1;\n  ";

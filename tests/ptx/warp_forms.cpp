@@ -183,7 +183,7 @@ TEST(WarpForms, Carries) {
   }
 }
 
-/// A kernel launched early does its work behind the wait (its faults: Faults.AreReported).
+/// A kernel launched early works after the wait (its faults: Faults.AreReported).
 TEST(WarpForms, WaitsForEarlierKernels) {
   for (const char* form : {"griddepcontrol.launch_dependents", "griddepcontrol.wait"}) tested_forms().insert(form);
   for (const bool early : {false, true}) {

@@ -20,7 +20,7 @@ void switch_fiber(Fiber& from, Fiber& to);
 /// To be called first by entry().
 void enter_fiber(Fiber& fiber);
 
-/// Marks memory as (not) to be touched, where the build has AddressSanitizer.
+/// Marks memory as accessible or not, if the build has AddressSanitizer.
 void poison(const void* memory, std::size_t bytes);
 void unpoison(const void* memory, std::size_t bytes);
 

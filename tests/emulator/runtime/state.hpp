@@ -96,7 +96,7 @@ class Call {
   std::lock_guard<std::recursive_mutex> hold_;
 };
 
-/// The stream behind CUDA's special handles: the device's legacy stream, or the calling thread's own.
+/// The stream of CUDA's special handles: the device's legacy stream, or the calling thread's own.
 cudaStream_t resolve(cudaStream_t stream);
 /// Runs, queues or captures an operation, as the stream and the policy have it.
 cudaError_t submit(cudaStream_t stream, Operation operation);
@@ -109,7 +109,7 @@ void forget_queues();
 void fail_device(const std::string& report);
 /// Reports an error without making the device fail.
 void note(const std::string& report);
-/// Loads a kernel if it is not yet; false, with an error remembered, where a capture forbids that.
+/// Loads a kernel if it is not loaded; false, with an error stored, if a capture forbids that.
 bool load_kernel(const Call& call, const void* kernel, cudaStream_t stream);
 
 /// The allocation that holds these bytes, or null.

@@ -178,7 +178,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
     return call.done(cudaErrorStreamCaptureUnsupported);
   }
   if (!emulator::has_work(stream)) return call.done(call.pending());
-  emulator::drain(stream);  // work goes on beside the host: the next query finds it done
+  emulator::drain(stream);  // work runs beside the host: the next query finds it done
   return cudaErrorNotReady;
 }
 

@@ -197,7 +197,7 @@ struct ShiftLeft {
     return by >= 8 * sizeof(T) ? T{0} : static_cast<T>(a << by);
   }
 };
-struct ShiftRight {  // arithmetic where T is signed
+struct ShiftRight {  // arithmetic if T is signed
   template <class T>
   T operator()(T a, std::uint32_t by) const {
     constexpr std::uint32_t most = 8 * sizeof(T) - 1;
@@ -343,7 +343,7 @@ struct PermuteBytes {  // prmt, default mode
     return result;
   }
 };
-/// lop3: bit n of the table is the result where a, b, c are the bits 2, 1, 0 of n.
+/// lop3: bit n of the table is the result for a, b, c equal to the bits 2, 1, 0 of n.
 struct Logic3 {
   std::uint32_t operator()(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t table) const {
     std::uint32_t result = 0;
