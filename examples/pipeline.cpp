@@ -3,8 +3,8 @@
 //
 //   pipeline [DEVICE]          cpu, cuda, cuda:1; the default is the first that this program was compiled for
 //
-// The contract of a stream, in two sentences: the detector's work runs after what was issued on the stream before the
-// call. What is issued on it later sees the scores.
+// The contract of a stream, in two sentences: the detector's work runs after work issued on the stream before the call.
+// Work issued on it later sees the scores.
 //
 // With the CUDA toolkit (compiled with -DEXAMPLE_CUDA) memory and streams are the CUDA runtime's. Without it the same
 // pipeline runs on the CPU, where the stream is null and every call returns when its work is done.

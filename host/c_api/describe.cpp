@@ -7,7 +7,7 @@
 #include "host/detector/telemetry_json.hpp"
 #include "host/text/list_text.hpp"
 
-/// What a detector is, and what there is to choose.
+/// The description of a detector, and the lists of options and presets.
 
 using namespace cugad;
 using namespace cugad::c_api;

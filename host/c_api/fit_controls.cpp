@@ -11,7 +11,7 @@ cugad_model_telemetry telemetry_of(const ModelTelemetry& model) {
           model.discriminator_gradient, model.generator_gradient, model.restorations,     model.resting ? 1 : 0};
 }
 
-/// Calls back; false where the callback threw, which must not pass through the library.
+/// Calls back; false if the callback threw: exceptions must not pass through the library.
 template <class Callback>
 bool call(Callback&& callback) {
   try {

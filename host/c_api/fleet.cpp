@@ -10,7 +10,7 @@
 #include "host/c_api/rows.hpp"
 #include "host/detector/impl.hpp"
 
-/// Where fleets come from and go to, how they are fitted, and what they score.
+/// Creating, loading, saving, fitting fleets, and scoring with them.
 
 using namespace cugad;
 using namespace cugad::c_api;
@@ -27,7 +27,7 @@ struct GroupedRows {
   std::vector<std::string> groups;
 };
 
-/// Scores, with `count` explanations of each where that is not 0.
+/// Scores, with `count` explanations of each if that is not 0.
 void score(cugad_fleet* handle, const cugad_matrix* given, const char* const* groups, std::int32_t count, float* scores,
            std::int32_t* column_indices, float* residuals) {
   Fleet& fleet = fitted(handle);

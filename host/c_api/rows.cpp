@@ -23,7 +23,7 @@ std::int64_t element_bytes(const cugad_matrix& x) {
   refuse("x has dtype " + text(x.dtype) + ", expected CUGAD_FLOAT32 (1) or CUGAD_FLOAT64 (2)");
 }
 
-/// Fewer numbers of float32 between the least and the largest value of a column are worth a word.
+/// Fewer float32 numbers between the smallest and the largest value of a column cause a message.
 constexpr double few_steps = 4096;
 
 /// The elements from the first to the last of a matrix that has some.

@@ -10,8 +10,8 @@
 
 namespace cugad::c_api {
 
-/// The rows that a caller gives, as the library takes them: row-major float32. What is such already is looked at where
-/// it lies; all else is copied. The constructors throw Error{invalid_argument} for rows that cannot be, and read none.
+/// The caller's rows in the form that the library takes: row-major float32. Rows of this form are viewed in place;
+/// others are copied. The constructors throw Error{invalid_argument} for invalid rows, before reading any.
 class Rows {
  public:
   Rows(const Device& device, MatrixView<const float> x);

@@ -86,7 +86,7 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
   return scored;
 }
 
-/// Area under the ROC curve and average precision, ranked where the rows were scored.
+/// Area under the ROC curve and average precision, computed on the device of the scores.
 std::pair<double, double> ranking_on(const Device& device, const ScoredRows& scored) {
   Context context = device.make_context();
   Arena arena(context);
@@ -102,7 +102,8 @@ std::pair<double, double> ranking_on(const Device& device, const ScoredRows& sco
   return {measures[0], measures[1]};
 }
 
-/// By the given or the model's threshold; in a fleet every row has that of its own model, and there is no one number.
+/// Decides by the given or the model's threshold; in a fleet each row by that of its own model, so there is no single
+/// number.
 metrics::Decision decide_by_thresholds(const FittedModel& model, const ScoredRows& scored) {
   if (model.threshold) return metrics::decide(scored.anomaly, scored.score, *model.threshold);
   if (!model.fleet) return metrics::decide(scored.anomaly, scored.score, model.detector.threshold());

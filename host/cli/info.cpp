@@ -144,7 +144,7 @@ ordered_json model_as_json(const Device& device, const std::string& path) {
   return object;
 }
 
-/// A path need not be UTF-8: what is not becomes U+FFFD.
+/// A path need not be UTF-8: invalid bytes become U+FFFD.
 void print_json(const FlagSet& flags, const Device& device) {
   ordered_json object = {{"version", CUGAD_VERSION},
                          {"device", device.name()},

@@ -42,7 +42,7 @@ std::vector<std::string> joined_arguments(int count, char** values) {
   return arguments;
 }
 
-/// What to say about arguments that no flag takes: the first of them, and the flag that may have been meant.
+/// The message about arguments that no flag takes: the first of them, and the closest flag.
 std::string unexpected_argument(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   const CLI::App& command = chosen.empty() ? app : *chosen.front();
@@ -76,7 +76,7 @@ std::string wrong_number_of_values(const CLI::App& app, const CLI::ArgumentMisma
   return text;
 }
 
-/// Runs what was chosen and turns whatever it throws into one line and an exit code.
+/// Runs the chosen sub-command; turns an exception into one line and an exit code.
 int guarded(const Run& run) {
   try {
     run();

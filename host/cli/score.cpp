@@ -31,15 +31,15 @@ struct CsvColumns {
   std::optional<Probability> probability;
   bool confidence = false;
   std::vector<std::string> ids;      ///< columns of the table that are carried over
-  std::vector<std::string> methods;  ///< of an ensemble, each with its own score; empty unless asked for
+  std::vector<std::string> methods;  ///< of an ensemble, each with its own score; empty unless requested
   int reasons = 0;
   bool error = false;  ///< why a row could not be read
 };
 
 struct Scores {
   std::vector<float> score;
-  std::vector<Explanation> explanations;  ///< empty unless asked for
-  std::vector<float> of_methods;          ///< rows x methods; empty unless asked for
+  std::vector<Explanation> explanations;  ///< empty unless requested
+  std::vector<float> of_methods;          ///< rows x methods; empty unless requested
 };
 
 Scores score_rows(FittedModel& model, const Matrix& rows, const std::vector<std::string>& groups, int explained,
@@ -111,7 +111,7 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
   const auto end = std::back_inserter(lines);
   for (std::size_t row = 0; row < scores.score.size(); ++row) {
     const float score = scores.score[row];
-    // A row without any value has no score, and no decision. Of one that could not be read nothing is said but why.
+    // A row without any value has no score and no decision; of an unreadable row only the reason is written.
     const auto unreadable = chunk.unreadable.find(static_cast<std::int64_t>(row));
     const bool is_readable = unreadable == chunk.unreadable.end();
     const char* anomalous = std::isnan(score) ? "" : score >= thresholds[row] ? "1" : "0";
@@ -142,7 +142,7 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
   return lines;
 }
 
-/// Hands on what is scored chunk by chunk: a reader of a stream waits for it.
+/// Flushes the scores of each chunk: a reader of a stream waits for them.
 void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& columns, RowStatus& status,
                   const Append& append) {
   std::string begin = header(columns);  // written with the first row: a table that does not fit the model has none
@@ -157,7 +157,7 @@ void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& colum
   append(begin);
 }
 
-/// The file's header holds the number of rows, so the scores (4 bytes a row) wait in memory until it is known.
+/// The file's header holds the number of rows, so the scores (4 bytes a row) are kept in memory until the end.
 void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, const Append& append) {
   static_assert(std::endian::native == std::endian::little, "the header says little-endian");
   std::vector<float> all;
@@ -218,7 +218,7 @@ void score(const std::string& input, const FlagSet& flags) {
   set_threshold(model, flags);
   columns.reasons = static_cast<int>(flags.integer("explain", 0, 1, model.detector.columns()));
   if (flags.boolean("per_method")) columns.methods = methods_of(model);
-  // A model that cannot give them says so before the first row.
+  // A model without them fails before the first row.
   if (columns.probability) model.detector.probability({}, *columns.probability);
   if (columns.confidence) model.detector.confidence({});
   if (!output.empty()) check_writable(output);

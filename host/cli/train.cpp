@@ -44,7 +44,7 @@ void declare_flags(FlagSet& flags) {
   flags.add_detector_options();
 }
 
-/// The most memory that the process had, and of a GPU also what lies there.
+/// The peak memory of the process, and of a GPU.
 std::string memory_text(const Device& device) {
   const auto mebibytes = [](std::size_t bytes) { return (bytes + (1u << 20) - 1) >> 20; };
   rusage usage = {};
@@ -93,7 +93,7 @@ void train(const std::string& input, FlagSet& flags) {
   const Matrix rows = encoder.encode(training.rows);
   training.rows = {};
   const Columns columns = {.names = encoder.feature_names(), .binary = rows.columns - encoder.numeric_features()};
-  // The library names them, too, where it trains one model and somebody listens.
+  // The library reports them, too, if it trains one model with on_message set.
   if (flags.boolean("quiet") || flags.given("group_by")) note_constant_features(rows, encoder.feature_names());
   const CancelScope scope;
   Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},

@@ -23,7 +23,7 @@ void add(std::vector<std::string>& names, const std::vector<std::string>& more) 
   names.insert(names.end(), more.begin(), more.end());
 }
 
-/// The whole table, as the format of `training` says; that is then filled in.
+/// Reads the whole table in the format of `training`, and completes that format.
 void read_rows(const std::string& input, const ReadOptions& options, TrainingTable& training) {
   const auto reader = open_table(input, options);
   reader->read(training.rows, std::numeric_limits<std::int64_t>::max());
@@ -57,7 +57,7 @@ void choose_rows(const std::string& input, TrainingTable& training) {
   training.rows = take_rows(training.rows, kept);
 }
 
-/// Columns that a person named: what they hold was chosen.
+/// Columns that the user named: their kind was chosen.
 std::vector<std::string> settled_columns(const TrainingTable& training, const FlagSet& flags,
                                          const DetectorOptions& options) {
   std::vector<std::string> settled = training.encoding.excluded;
@@ -106,7 +106,7 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   ReadOptions reading;
   reading.format = table_format(flags, input);
   reading.text_columns = training.encoding.categorical;
-  add(reading.text_columns, excluded);  // nobody looks at their cells
+  add(reading.text_columns, excluded);  // their cells are not used
   if (!label.empty()) reading.text_columns.push_back(label);
   training.group_column = flags.text("group_by");
   if (!training.group_column.empty()) reading.text_columns.push_back(training.group_column);

@@ -18,7 +18,7 @@
 namespace cugad {
 namespace {
 
-/// Bounds of what is trained at a time: models, and floats of their rows.
+/// Bounds of a concurrent training: models, and floats of their rows.
 constexpr std::int64_t block_models = 256, block_cells = std::int64_t{16} << 20;
 
 /// Everything that a fit works on.
@@ -172,7 +172,7 @@ class Fleet::Impl::Fit {
   std::int64_t steps_ = 0;         ///< of one model
   std::int64_t steps_before_ = 0;  ///< of all models that are finished
   std::int64_t restored_ = 0;      ///< models that diverged on the way
-  std::int64_t unpromised_ = 0;    ///< groups with too few rows for the threshold asked for
+  std::int64_t unpromised_ = 0;    ///< groups with too few rows for the requested threshold
   Context context_;
 };
 
@@ -192,7 +192,7 @@ Fleet::Impl::Fit::Fit(Fleet::Impl& fleet, const FitControl& control, FleetRows r
 FitControl Fleet::Impl::Fit::control_of(const std::string& part, std::int64_t models) const {
   FitControl control = control_;
   control.checkpoint_directory = parts_.running(part);
-  control.on_message = {};  // thousands of models have too much to say
+  control.on_message = {};  // thousands of models would report too much
   if (!control_.on_progress) return control;
   const std::int64_t before = steps_before_;
   const std::int64_t all = steps_ * options_.population * (1 + static_cast<std::int64_t>(own_.size()));

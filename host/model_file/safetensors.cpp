@@ -157,7 +157,7 @@ std::vector<T> read_values(const Source& source, std::uint64_t position, std::ui
   return values;
 }
 
-/// The header, and where the values start.
+/// The header, and the start of the values.
 std::pair<Header, std::uint64_t> read_header(const Source& source) {
   const std::uint64_t header_bytes = read_header_bytes(source);
   const std::uint64_t data_at = length_bytes + header_bytes;
@@ -214,7 +214,7 @@ File read_file(const Source& source) {
   return file;
 }
 
-/// The length of the header and the header: all that stands before the values.
+/// The length of the header and the header: all bytes before the values.
 std::string head_of(const File& file) {
   Header header = lay_out(file);
   header.metadata[checksum_key] = checksum_of(file, header);
@@ -225,7 +225,7 @@ std::string head_of(const File& file) {
 
 std::string path_in_quotes(const std::string& path) { return fmt::format("\"{}\"", path); }
 
-/// What `read` gives; errors name what was read.
+/// The result of `read`; errors name its source.
 template <class Read>
 auto reading(const std::string& name, const Read& read) {
   try {

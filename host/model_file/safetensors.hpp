@@ -28,7 +28,7 @@ void write(const std::string& path, const File& file);
 /// The bytes that write() puts into a file.
 std::vector<std::byte> to_bytes(const File& file);
 
-/// Error{invalid_argument} where no file could hold this metadata: text that is not UTF-8, a header over the limit.
+/// Error{invalid_argument} if no file could hold this metadata: text that is not UTF-8, a header over the limit.
 void check_metadata(const std::map<std::string, std::string>& metadata);
 
 /// Checks header length, JSON, dtypes, shape products, offsets, overlaps and gaps against the file size before

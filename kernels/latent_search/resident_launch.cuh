@@ -80,7 +80,7 @@ bool resident_networks_fit(const LatentSearch& args) {
   return layers_fit(args.discriminator, args.discriminator.layers - 1, {N::columns, N::d1, N::d2, N::d3});
 }
 
-/// How a search is cut into tiles and what scratch memory it takes.
+/// The tiles of a search and its scratch memory.
 template <class N, class Element = Bfloat16Element>
 struct ResidentPlan {
   int warps = 1, blocks = 0, tiles_per_model = 0, tiles = 0;

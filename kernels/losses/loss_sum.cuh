@@ -6,9 +6,9 @@
 #include "kernels/device/shared_memory.cuh"
 #include "kernels/losses/terms.hpp"
 
-/// What the mean losses share: each block sums the terms of one chunk of one model, in double; where a model has
-/// several chunks, chunk c goes to partial sum c % threads of a second, tiny kernel, and these are added by
-/// device::block_sum. A minibatch is few chunks, often one: then there is one launch.
+/// The sums of the mean losses: each block sums the terms of one chunk of one model, in double; if a model has several
+/// chunks, chunk c goes to partial sum c % threads of a second, tiny kernel, and these are added by device::block_sum.
+/// A minibatch is few chunks, often one: then there is one launch.
 namespace cugad::cuda {
 namespace {
 
@@ -17,7 +17,7 @@ constexpr int loss_threads = 256;
 struct LossSum {
   StackView<float> loss;  ///< null: not wanted
   float weight;
-  std::int64_t count;  ///< what the sum is divided by
+  std::int64_t count;  ///< divisor of the sum
   bool accumulate;
   double* partial;  ///< [models, chunks]
   std::int64_t models, chunks;
@@ -65,7 +65,7 @@ std::size_t loss_workspace(const StackView<float>& loss, std::int64_t models, st
   return loss && chunks > 1 ? sizeof(double) * static_cast<std::size_t>(models * chunks) : 0;
 }
 
-/// Launches `kernel`, a block per chunk and model, then what finishes the sums.
+/// Launches `kernel`, a block per chunk and model, then the kernel that finishes the sums.
 template <class Work>
 void launch_loss(Context& context, const char* name, void (*kernel)(Work), Work work,
                  std::size_t shared_bytes = loss_layout().bytes()) {

@@ -2,8 +2,8 @@
 
 #include "kernels/score/score_search.hpp"
 
-/// A score whose residual is scaled or limited: the plain score of a chunk of rows leaves G(z) and the discrimination,
-/// from which the residual and the loss follow. The search's kernels know nothing of scales.
+/// A score whose residual is scaled or limited: the unscaled score of a chunk of rows writes G(z) and the
+/// discrimination, from which the residual and the loss follow. The search's kernels have no scales.
 namespace cugad {
 
 /// What the residual and the loss of rows are made of.
@@ -31,7 +31,7 @@ class ScaledScore {
   void run(Context& context, const ReconstructionScore& args, const Score& score) const {
     const std::int64_t models = args.x.models, rows = args.x.rows, step = chunk_rows(args);
     if (models == 0 || rows == 0) return;
-    // The plain score asks for the front part of the same scratch memory.
+    // The unscaled score uses the front part of the same scratch memory.
     auto* memory = static_cast<unsigned char*>(context.scratch(workspace(context, args)));
     auto* generated = reinterpret_cast<float*>(memory + plain_bytes(context, args));
     float* discrimination = generated + models * step * args.x.columns;

@@ -8,7 +8,7 @@
 #include "cugad/detector.hpp"
 #include "tests/c_api/handles.hpp"
 
-/// Rows in any order and type give the bits of the same rows in row-major float32; what is no matrix is refused.
+/// Rows in any order and type give the bits of the same rows in row-major float32; invalid matrices are refused.
 namespace cugad::test {
 namespace {
 
@@ -180,7 +180,7 @@ TEST_F(Matrices, ColumnsThatLoseTheirDigitsAreTold) {
   EXPECT_NE(messages.front().find("column '2': float32 has about 3 numbers from 1700000000 to 1700000413"),
             std::string::npos)
       << messages.front();
-  // Numbers that float32 has, and ones that it tells apart, are no matter.
+  // Numbers that are exact in float32, or distinct there, cause no message.
   messages.clear();
   for (std::int64_t r = 0; r < rows; ++r) cells[static_cast<std::size_t>(r * columns + 2)] = 1.7e9 + 7e6 * r;
   ASSERT_OK(cugad_detector_fit_matrix(fitted.get(), &matrix, &controls));

@@ -4,7 +4,7 @@
 #include "tests/c_api/handles.hpp"
 #include "tests/common/temporary_directory.hpp"
 
-/// What comes through the C interface is what the C++ class gives, to the bit.
+/// Results of the C interface equal those of the C++ class, to the bit.
 namespace cugad::test {
 namespace {
 
@@ -29,7 +29,7 @@ class Results : public testing::TestWithParam<const char*> {
 
 TEST_P(Results, Scores) {
   EXPECT_TRUE(same_bits(score(by_c_.get(), test_), by_cpp_->score(test_.view())));
-  // Rows that stand apart, of which the last ends with the memory.
+  // Rows with gaps between them, of which the last ends with the memory.
   const std::int64_t stride = columns + 3;
   std::vector<float> apart(static_cast<std::size_t>((test_.rows - 1) * stride + columns), -1.0f);
   for (std::int64_t r = 0; r < test_.rows; ++r) std::copy_n(test_.row(r), columns, apart.data() + r * stride);
@@ -110,7 +110,7 @@ TEST_P(Results, ThresholdsSetAnew) {
   ASSERT_OK(cugad_detector_set_false_alarm_rate(other.get(), 0.1f));
   by_cpp_->set_false_alarm_rate(0.1f);
   EXPECT_EQ(threshold(), by_cpp_->threshold());
-  // What a fit with that setting would have given, and what the file keeps.
+  // The threshold of a fit with that setting, stored in the file.
   const DetectorHandle fitted = create(device_.get(), small_config(GetParam(), R"(, "false_alarm_rate": 0.1)"));
   fit(fitted.get(), train_);
   float expected = 0;

@@ -56,7 +56,7 @@ class CommandTest : public testing::Test {
   std::string at(const std::string& name) const { return folder_ + "/" + name; }
   Outcome run(const std::vector<std::string>& arguments, const std::string& input = "",
               const std::string& output = "") const;
-  /// run() for what must work; returns standard output.
+  /// run() for commands that must succeed; returns standard output.
   std::string run_well(const std::vector<std::string>& arguments, const std::string& input = "") const;
   /// The flags that most trainings here share, quick on two cores.
   static std::vector<std::string> train(const std::string& output, const std::vector<std::string>& more = {});

@@ -30,7 +30,7 @@ TEST_F(Commands, TrainSummarisesAndLogs) {
   EXPECT_FALSE(std::filesystem::exists(at("m.safetensors.checkpoint")));
 }
 
-/// One machine is one value: that is told, also when nothing else is.
+/// One machine is one value: the command reports it, even without other notes.
 TEST_F(Commands, TrainIsQuietWhenAsked) {
   EXPECT_EQ(run(train(at("m.safetensors"), {"--quiet", "--exclude", "machine"})).err, "");
   EXPECT_TRUE(is_one_line(run(train(at("m.safetensors"), {"--quiet"})).err, "cugad: note: ", "constant"));
@@ -244,7 +244,7 @@ TEST_F(Commands, AnotherRateDecides) {
   }
 }
 
-/// Models of older versions, and those of --folds 1, say so where a decision is asked for.
+/// Models of older versions, and those of --folds 1, cause a warning at a decision.
 TEST_F(Commands, CalibrationOnTrainingRowsIsTold) {
   const Outcome trained = run(train(at("m.safetensors"), {"--folds", "1"}));
   EXPECT_NE(trained.err.find("training rows themselves"), std::string::npos) << trained.err;
@@ -286,7 +286,7 @@ TEST_F(Commands, InfoTells) {
   for (const char* part : {"anogan", "threshold", "service=web", "column label is normal", "restorations"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part;
   }
-  // What was chosen stands before what was left alone.
+  // Chosen options come before defaults.
   EXPECT_LT(text.find("population"), text.find("options at their defaults"));
   EXPECT_GT(text.find("average_decay"), text.find("options at their defaults"));
 }

@@ -183,7 +183,7 @@ TEST_F(Errors, WrongReproduction) {
           {{"reproduce", "kdd99-anogan", "--data", table, "--batch", "0"}, 2, "batch"}});
 }
 
-/// What a command reads is never what it writes.
+/// A command never writes a file that it reads.
 TEST_F(Errors, InputsAreNotOverwritten) {
   const std::string rows = file("rows.csv", read_file(table)), kept = file("kept.csv", read_file(model));
   std::filesystem::create_symlink(rows, at("link.csv"));

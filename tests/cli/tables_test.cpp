@@ -9,7 +9,7 @@
 
 #include "cli/command.hpp"
 
-/// Tables as people have them: what the command reads by itself, what it leaves out, and what it asks about.
+/// Tables from practice: inferred formats, columns left out, and columns that need a choice.
 namespace cugad::cli_test {
 namespace {
 
@@ -100,7 +100,7 @@ TEST_F(Tables, NamesAndPositionsDoNotMix) {
   EXPECT_EQ(score(file("n.csv", "20.5,1003\n"), {"--header", "no"}), expected);
   EXPECT_EQ(run({"score", file("n.csv", "20.5,1003,7\n"), "--model", at("m"), "--header", "no"}).code, 1);
   EXPECT_EQ(run({"score", file("n.csv", "0,1\n20.5,1003\n"), "--model", at("m")}).code, 1);
-  // A model of a table without names takes columns as they stand, and says so.
+  // A model of a table without names takes columns by position, with a note.
   run_well(quick(rows("t.csv", "21.5,1002", [](int r) { return a(r) + "," + b(r); })));
   const Outcome named = run({"score", file("n.csv", "b,a\n20.5,1003\n"), "--model", at("m"), "--header", "yes"});
   EXPECT_EQ(named.code, 0) << named.err;

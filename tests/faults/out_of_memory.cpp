@@ -21,8 +21,8 @@
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
-/// Each allocation of a piece of work fails in turn: the work says so by an exception or does without, leaks nothing,
-/// leaves files whole, and done again it gives the same bits.
+/// Each allocation of a piece of work fails in turn: the work throws or copes, leaks nothing, leaves files whole, and
+/// gives the same bits when repeated.
 namespace cugad::test {
 namespace {
 
@@ -65,7 +65,7 @@ class OutOfMemory : public testing::TestWithParam<int> {
     const std::string expected = work();
     ASSERT_FALSE(expected.empty());
     prepare();
-    ASSERT_EQ(work(), expected);  // what is kept for the next time is there now
+    ASSERT_EQ(work(), expected);  // caches are filled now
     prepare();
     const std::int64_t first = allocations();
     work();

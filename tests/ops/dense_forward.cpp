@@ -116,7 +116,7 @@ Case make_case(const Shape& s) {
   return one;
 }
 
-/// Tensor cores: tails of every kind, all activations, tiles of both sizes; and what is exact must stay exact.
+/// Tensor cores: tails of every kind, all activations, tiles of both sizes; and exact cases must stay exact.
 void add_rounded_cases(std::vector<Case>& cases, Precision precision) {
   const auto add = [&](Shape shape) {
     shape.precision = precision;

@@ -12,7 +12,7 @@
 #include "cugad/error.hpp"
 #include "tests/common/device.hpp"
 
-/// Registers the cases of all ops as gtests and says what one case has to pass.
+/// Registers the cases of all ops as gtests, and checks a case.
 namespace cugad::test {
 namespace {
 

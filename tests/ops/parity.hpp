@@ -62,7 +62,7 @@ class Call {
   Context& context;
   Slice slice;
   cugad_device* c_device = nullptr;
-  std::string refusal;  ///< why the backend said no
+  std::string refusal;  ///< the backend's reason
   std::size_t workspace_bytes = 0;
 };
 
@@ -97,7 +97,7 @@ class Problem {
   Layout layout;
   std::deque<std::unique_ptr<Tensor>> tensors;
   std::function<void(Call&)> call;
-  /// More than element-wise bounds can say: empty, or what is wrong.
+  /// Checks beyond element-wise bounds: empty, or the failure.
   std::function<std::string(const Results&)> check;
   /// All backends must give the same bits.
   bool same_bits_on_all_backends = false;

@@ -13,7 +13,7 @@ enum class SearchPath { resident, general, layers };
 [[gnu::weak]] const char* name_of(SearchPath path);
 }  // namespace cugad::cuda
 
-/// The ways of the latent search on CUDA: which one is taken, the same bits whatever the chip, and the rounded modes.
+/// The paths of the latent search on CUDA: the chosen one, the same bits on all chips, and the rounded modes.
 namespace cugad::test {
 namespace {
 
@@ -152,7 +152,7 @@ Spread deviation_of_z(const Device& device, SearchShape shape, Precision referen
   shape.rounded = reference;
   Problem problem(hash("rounded"), Layout::misaligned);
   const SearchTensors tensors = build_search(problem, shape);
-  // Every mode but fp32 leaves z unbounded; what it should be is known all the same.
+  // The bound of z is infinite in every mode but fp32; the reference still exists.
   const Results results = run_on(problem, device);
   const Bytes& found = results[problem.index_of(*tensors.z)];
   std::vector<double> deviations;

@@ -10,7 +10,7 @@
 
 #include "cugad/tensor.hpp"
 
-/// Tensors as the op tests see them: a poisoned byte image around the elements, and what each element must become.
+/// Tensors of the op tests: a poisoned byte image around the elements, and the expected value of each element.
 namespace cugad::test {
 
 /// eps of the contracts.
@@ -84,7 +84,7 @@ class Tensor {
   std::size_t position(std::int64_t m, std::int64_t r, std::int64_t c) const {
     return static_cast<std::size_t>((m * rows + r) * columns + c);
   }
-  /// States what an output element must become: |result - value| <= bound. A NaN value demands NaN.
+  /// Sets the expected value of an output element: |result - value| <= bound. A NaN value requires NaN.
   void expect(std::int64_t m, std::int64_t r, std::int64_t c, double value, double bound_) {
     expected[position(m, r, c)] = value;
     bound[position(m, r, c)] = bound_;

@@ -40,7 +40,7 @@ TEST_F(CsvTest, NumbersAreTheNearestDoubles) {
   EXPECT_TRUE(std::signbit(table.columns[0].numbers[5]));
 }
 
-/// Beside the C library's own reading, with exponents up to and far beyond what a double holds.
+/// Compared with the C library's conversion, with exponents up to and far beyond the range of a double.
 TEST(Cell, NumbersAreThoseOfStrtod) {
   const std::uint32_t seed = std::random_device{}();
   std::mt19937 random(seed);
@@ -171,7 +171,7 @@ TEST_F(CsvTest, HeaderRule) {
   }
 }
 
-/// What the rows below tell: texts that repeat themselves, numbers written with decimals.
+/// Inference from the rows below: texts that repeat themselves, numbers with decimals.
 TEST_F(CsvTest, HeaderIsToldByManyRows) {
   const auto repeated = [](const std::string& first, const std::vector<std::string>& rows) {
     std::string bytes = first;
@@ -203,7 +203,7 @@ TEST_F(CsvTest, HeaderIsToldByManyRows) {
     reader->read(chunk, 100);
     EXPECT_EQ(chunk.named, one.is_header) << one.bytes;
   }
-  // What a person says counts.
+  // The user's choice wins.
   ReadOptions options;
   options.format.header = TableFormat::Header::no;
   EXPECT_EQ(read("b.csv", "a,b\n1,2\n", options).rows, 2);

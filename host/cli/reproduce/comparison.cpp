@@ -17,7 +17,7 @@ bool has_grid(const Reproduction& report) {
   return std::any_of(report.cases.begin(), report.cases.end(), [](const auto& one) { return !one.published_split; });
 }
 
-/// The contestant's mean over the cases, or on the published split where that is the only case.
+/// The contestant's mean over the cases, or on the published split if that is the only case.
 Quality overall(const Reproduction& report, const Contestant& contestant) {
   return mean_of(has_grid(report) ? means_per_case(report, contestant) : contestant.results).quality;
 }
@@ -80,7 +80,7 @@ Sheet sheet_of(const Comparison& comparison) {
   return sheet;
 }
 
-/// Over what the figures of the report are means.
+/// The cases or runs over which the report's figures are means.
 std::string means_over(const Reproduction& report) {
   const std::size_t cases = report.cases.size();
   const std::size_t trainings = report.settings.empty() ? 0 : report.settings.front().results.size();

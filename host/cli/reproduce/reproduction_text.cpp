@@ -109,7 +109,7 @@ std::vector<std::string> case_line(const Reproduction& report, const CaseReport&
   return line;
 }
 
-/// The mean over all cases for one seed; a baseline that knows no seeds has none.
+/// The mean over all cases for one seed; a baseline without seeds has none.
 std::vector<std::string> seed_line(const Reproduction& report, std::size_t seed) {
   std::vector<std::string> line = {fmt::format("seed {}", report.settings.front().results.at(seed).seed), "", "", "",
                                    ""};

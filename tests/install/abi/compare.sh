@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The lines of facts.sh beside those of the record. Any difference fails; docs/packaging.md says what it asks for.
+# The lines of facts.sh beside those of the record. Any difference fails; docs/packaging.md has the required steps.
 #   compare.sh FACTS RECORD VERSION ABI            compares
 #   compare.sh FACTS RECORD VERSION ABI --update   writes the record anew, where version and ABI number allow it
 #   compare.sh FACTS RECORD VERSION ABI --release  does so, whatever has changed, and counts everything as released

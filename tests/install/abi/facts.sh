@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the binary interface of libcugad.so as sorted lines: exported symbols, sizes, fields and enumerators of the
-# public types, the C functions' types. Fails where library and headers do not agree.
+# public types, the C functions' types. Fails if library and headers do not agree.
 #   facts.sh LIBRARY INCLUDE_FOLDER COMPILER ABI
 set -euo pipefail
 export LC_ALL=C
