@@ -49,6 +49,7 @@ std::string description(const cugad_detector& handle) {
   OrderedJson told = OrderedJson::object();
   const TakenApart parts(told);
   describe_model(told, detector, handle.device);
+  put_list(told["parts"], detector.parts());
   if (detector.fitted()) {
     told["threshold"] = detector.threshold();
     const Detector::Calibration calibration = detector.calibration();
@@ -124,7 +125,7 @@ cugad_status cugad_detector_column_name(cugad_detector* detector, int64_t column
 cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods) {
   return answer(__func__, [&] {
     require(methods, "methods");
-    *methods = static_cast<std::int64_t>(1 + model_of(detector).options().ensemble.size());
+    *methods = static_cast<std::int64_t>(model_of(detector).parts().size());
   });
 }
 

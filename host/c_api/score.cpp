@@ -50,7 +50,7 @@ template <class Source>
 void score_methods(cugad_detector* detector, const Source& source, float* scores, float* method_scores) {
   Rows x = rows_for(detector, source);
   const CancelOnce once{detector->cancel};
-  const auto methods = static_cast<std::int64_t>(1 + detector->detector.options().ensemble.size());
+  const auto methods = static_cast<std::int64_t>(detector->detector.parts().size());
   const std::int64_t count = product(x.rows(), methods, "method_scores");
   require_host_array(detector->device, method_scores, count, "method_scores");
   require_apart(x.extent(), method_scores, count, "method_scores");

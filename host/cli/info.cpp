@@ -71,6 +71,8 @@ std::string describe_calibration(const FittedModel& model) {
     return fmt::format("{} training rows{}: new normal rows pass the threshold more often than asked", grouped(rows),
                        whose);
   }
+  if (folds == rows)
+    return fmt::format("{} rows, each scored as if it were not among the training rows", grouped(rows));
   return fmt::format("{} rows of {} folds, each scored by models that had not seen it{}", grouped(rows), folds, whose);
 }
 
@@ -105,7 +107,7 @@ void describe_model(const Device& device, const FittedModel& model, const std::s
   print(describe_options(model.detector.options()));
   if (model.fleet) {
     print(describe_fleet(*model.fleet));
-  } else {
+  } else if (!model.detector.telemetry().empty()) {
     print(describe_telemetry(model.detector.telemetry()));
   }
 }

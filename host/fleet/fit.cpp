@@ -346,6 +346,11 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   Impl& d = held(impl_);
   const std::int64_t numeric_columns = check_fit_arguments(rows, columns);
   check_options(d.options);
+  for (const DetectorOptions& one : options_of_methods(d.options)) {
+    if (definition_of(one.method).trains()) continue;
+    throw Error(ErrorCode::unsupported, std::string("a fleet has no method '") + definition_of(one.method).name +
+                                            "' and no reference_rows: its groups have different numbers of rows");
+  }
   if (static_cast<std::int64_t>(groups.size()) != rows.rows) {
     throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(groups.size()) + " groups for " +
                                                  std::to_string(rows.rows) + " rows, expected one of each row");

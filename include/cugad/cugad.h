@@ -226,8 +226,9 @@ CUGAD_API cugad_status cugad_detector_score(cugad_detector* detector, const floa
  * chunks. On the CPU the scores are complete on return, and event must be NULL. */
 CUGAD_API cugad_status cugad_detector_submit(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                              int64_t row_stride, float* scores, void* event);
-/* Scores together with those of each method of an ensemble: method_scores is rows x methods, in the order of the option
- * "method"; cugad_detector_methods counts them. scores may be NULL. */
+/* Scores together with their parts: those of each method of an ensemble, in the order of the option "method", and for
+ * the method knn its distances. method_scores is rows x parts; cugad_detector_methods counts them, and
+ * cugad_detector_describe names them ("parts"). scores may be NULL. */
 CUGAD_API cugad_status cugad_detector_score_methods(cugad_detector* detector, const float* x, int64_t rows,
                                                     int64_t columns, int64_t row_stride, float* scores,
                                                     float* method_scores);
@@ -277,11 +278,12 @@ CUGAD_API cugad_status cugad_detector_calibration(cugad_detector* detector, int6
 /* Columns of the rows; 0 before fit or load. */
 CUGAD_API cugad_status cugad_detector_columns(cugad_detector* detector, int64_t* columns);
 CUGAD_API cugad_status cugad_detector_column_name(cugad_detector* detector, int64_t column, const char** name);
-/* The number of methods of the ensemble, at least 1. */
+/* Parts of the score, see cugad_detector_score_methods: the methods of an ensemble, and one more for the method knn; at
+ * least 1. */
 CUGAD_API cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods);
 /* One JSON object: "fitted", "method", "population", "device", "precision", "options" (all of them, as used),
- * "options_without_effect" (names), "columns" (names) and, after fit or load, "threshold", "calibration" ("rows",
- * "folds") and "search_path". */
+ * "options_without_effect" (names), "columns" (names), "parts" (names of the parts of the score) and, after fit or
+ * load, "threshold", "calibration" ("rows", "folds") and "search_path". */
 CUGAD_API cugad_status cugad_detector_describe(cugad_detector* detector, const char** json);
 /* The training statistics of each model at the end of its training, as a JSON list with an object for each model of
  * each method, in the order of training: the members of cugad_model_telemetry. Numbers that are not finite are null. */

@@ -29,6 +29,7 @@ enum class Method {
   alad,         ///< bidirectional GAN with cycle discriminators (Zenati 2018b)
   translation,  ///< predicts target columns from the others by a conditional GAN (Isola 2016)
   sogaal,       ///< GAN whose discriminator trains on alone, twice as long (Liu 2019)
+  knn,          ///< distances to the nearest training rows, which the model keeps; nothing is trained
 };
 
 enum class GeneratorLoss {
@@ -46,15 +47,18 @@ enum class SearchStart {
 };
 
 enum class ScoreRule {
-  automatic,  ///< the method's default: anogan bank, gan discriminator, ganomaly latent, alad cycle_features, others
-              ///< reconstruction
-  search,     ///< loss of the latent search: (1 - lambda) residual + lambda discrimination
-  bank,       ///< distance to the `neighbours`-th nearest of `bank_rows` generated rows
+  automatic,       ///< the method's default: anogan bank, gan discriminator, ganomaly latent, alad cycle_features, knn
+                   ///< nearest_and_mean, others reconstruction
+  search,          ///< loss of the latent search: (1 - lambda) residual + lambda discrimination
+  bank,            ///< distance to the `neighbours`-th nearest of `bank_rows` generated rows
   discriminator,   ///< -log D(x): ranks as 1 - D(x) does, without its saturation
   reconstruction,  ///< (1 - lambda) residual(x, G(E(x))) + lambda discrimination (Zenati 2018)
   latent,          ///< distance of E(x) and E(G(E(x))) (Akcay 2018)
   cycle_features,  ///< |f(x, x) - f(x, G(E(x)))|_1, f of ALAD's D(x, x') (Zenati 2018b)
   cycle_logits,    ///< softplus(-D(x, G(E(x)))), ibid.
+  nearest_and_mean,  ///< two parts: the distance to the nearest reference row, the mean of `neighbours` nearest
+  kth_nearest,       ///< distance to the `neighbours`-th nearest reference row (Ramaswamy 2000)
+  mean_nearest,      ///< mean distance to the `neighbours` nearest reference rows (Angiulli 2002)
 };
 
 /// Which pair a bidirectional discriminator judges in the score (EGBAD's paper and its code differ).
@@ -122,6 +126,12 @@ struct DetectorOptions {
   /// condition; it is replaced by the search from E(x), or else from 4 random latents in 50 steps.
   std::vector<std::string> condition = {};
   std::vector<std::string> target = {};  ///< translation: columns to predict, named as above; all others: the source
+
+  // Reference rows
+  /// So many distinct training rows are kept in the model; the method knn, which becomes a further method if it is not
+  /// among them, scores the distances to them. More distinct rows than that are drawn at random, by the seed. -1:
+  /// 20,000; 0: none, and 20,000 if knn is among the methods.
+  std::int64_t reference_rows = 0;
 
   // Training
   std::int64_t steps = 8000;
@@ -291,8 +301,11 @@ class CUGAD_API Detector {
   /// earlier rows if they are more than two chunks. On the CPU the scores are complete on return, and `event` must be
   /// null. Throws Error{invalid_argument} for scores in other memory.
   void submit(MatrixView<const float> rows, std::span<float> scores, void* event = nullptr);
-  /// Scores together with those of each method of an ensemble: method_scores becomes rows x methods, in the order of
-  /// the option `method`.
+  /// Names of the parts of the score, which is the mean of them, standardised: the methods of an ensemble, in the order
+  /// of the option `method`; for knn its two distances, "knn_nearest" and "knn_mean". One name if it is not made of
+  /// parts.
+  std::vector<std::string> parts() const;
+  /// Scores together with those of each part: method_scores becomes rows x parts().
   std::vector<float> score_methods(MatrixView<const float> rows, std::vector<float>& method_scores);
   /// Scores together with the `count` largest residuals of each row.
   std::vector<float> explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations);

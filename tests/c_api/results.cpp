@@ -42,7 +42,7 @@ TEST_P(Results, Scores) {
 TEST_P(Results, ScoresOfMethods) {
   std::int64_t methods = 0;
   ASSERT_OK(cugad_detector_methods(by_c_.get(), &methods));
-  EXPECT_EQ(methods, static_cast<std::int64_t>(1 + by_cpp_->options().ensemble.size()));
+  EXPECT_EQ(methods, static_cast<std::int64_t>(by_cpp_->parts().size()));
   std::vector<float> expected, scores(test_.rows), of_methods(static_cast<std::size_t>(test_.rows * methods));
   const std::vector<float> total = by_cpp_->score_methods(test_.view(), expected);
   ASSERT_OK(cugad_detector_score_methods(by_c_.get(), test_.data.data(), test_.rows, columns, columns, scores.data(),
@@ -208,7 +208,7 @@ TEST_P(Results, Files) {
   EXPECT_EQ(text, nullptr);
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, Results, testing::Values("anogan", "alad", "gan,bigan"));
+INSTANTIATE_TEST_SUITE_P(Methods, Results, testing::Values("anogan", "alad", "gan,bigan", "gan,knn"));
 
 TEST(Describe, SaysWhatADetectorIs) {
   const DeviceHandle device = open_device();

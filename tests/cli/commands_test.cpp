@@ -133,6 +133,23 @@ TEST_F(Commands, EnsemblesGiveTheScoreOfEachMethod) {
   }
 }
 
+TEST_F(Commands, DistancesToTrainingRowsArePartsOfAScore) {
+  const Outcome outcome = run(train(at("k.safetensors"), {"--reference-rows", "auto"}));
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_NE(outcome.err.find("training rows (reference_rows): whoever has its file can read them"), std::string::npos)
+      << outcome.err;
+  const auto lines = lines_of(run_well({"score", table, "--model", at("k.safetensors"), "--parts"}));
+  ASSERT_EQ(lines.size(), 3001u);
+  EXPECT_EQ(lines[0], "score,score_anogan,score_knn_nearest,score_knn_mean");
+  EXPECT_EQ(std::count(lines[1].begin(), lines[1].end(), ','), 3);
+  // Nothing is trained: there is no checkpoint, and none is needed.
+  run_well(train(at("n.safetensors"), {"--method", "knn", "--checkpoint", at("checkpoint"), "--resume"}));
+  EXPECT_EQ(lines_of(run_well({"score", table, "--model", at("n.safetensors"), "--parts"}))[0],
+            "score,score_knn_nearest,score_knn_mean");
+  run_well({"info", "--model", at("n.safetensors")});
+  run_well({"info", "--model", at("n.safetensors"), "--json"});
+}
+
 TEST_F(Commands, NpyHoldsTheSameScores) {
   run_well({"score", table, "--model", model, "--output", at("s.npy")});
   const std::string bytes = read_file(at("s.npy"));
