@@ -28,7 +28,7 @@ cugad_matrix matrix_of(const std::vector<T>& data, std::int64_t row_stride, std:
   return matrix;
 }
 
-/// The rows in an order of their own; -1 where no element is.
+/// The rows in another order; -1 between elements.
 template <class T>
 std::vector<T> laid_out(const Matrix& x, std::int64_t row_stride, std::int64_t column_stride) {
   std::vector<T> data(static_cast<std::size_t>((x.rows - 1) * row_stride + (x.columns - 1) * column_stride + 1), T{-1});

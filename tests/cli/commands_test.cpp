@@ -192,7 +192,7 @@ TEST_F(Commands, EvaluateHasTheKeysAndAgreesWithItself) {
   EXPECT_GE(top["flagged"], 300);
   EXPECT_LT(top["flagged"], 310);
   EXPECT_EQ(top["auroc"], result["auroc"]);
-  // For people: one line per figure. The label column is known from the training.
+  // As text: one line per figure. The label column is that of the training.
   const std::string known = run_well({"evaluate", table, "--model", model, "--normal", "normal"});
   EXPECT_EQ(lines_of(known).size(), result.size());
   // So are the labels of normal rows.

@@ -244,7 +244,7 @@ TEST_P(OutOfMemory, Tables) {
   }
 }
 
-/// A call that fails has the status of its own, and succeeds when it is made again on the same handles.
+/// A failed call returns its status, and succeeds when it is repeated on the same handles.
 TEST_P(OutOfMemory, CInterface) {
   const TemporaryDirectory directory;
   const std::string path = directory.file("model"), config = options_to_json(tiny_options());
