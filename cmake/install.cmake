@@ -24,7 +24,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/cugad-config-version.cmak
 install(FILES ${PROJECT_BINARY_DIR}/cugad-config.cmake ${PROJECT_BINARY_DIR}/cugad-config-version.cmake
         DESTINATION ${CUGAD_PACKAGE_DIR} COMPONENT development)
 
-# cugad.pc finds the prefix from where it lies itself, unless the library's folder was given as an absolute path.
+# cugad.pc finds the prefix from its own location, unless the library's folder was given as an absolute path.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(CUGAD_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
   set(CUGAD_PC_LIBDIR "${CMAKE_INSTALL_FULL_LIBDIR}")

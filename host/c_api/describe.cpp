@@ -46,19 +46,19 @@ std::string all_presets() {
 
 std::string description(const cugad_detector& handle) {
   const Detector& detector = handle.detector;
-  OrderedJson told = OrderedJson::object();
-  const TakenApart parts(told);
-  describe_model(told, detector, handle.device);
-  put_list(told["parts"], detector.parts());
+  OrderedJson json = OrderedJson::object();
+  const TakenApart parts(json);
+  describe_model(json, detector, handle.device);
+  put_list(json["parts"], detector.parts());
   if (detector.fitted()) {
-    told["threshold"] = detector.threshold();
+    json["threshold"] = detector.threshold();
     const Detector::Calibration calibration = detector.calibration();
-    OrderedJson& rests_on = told["calibration"] = OrderedJson::object();
-    rests_on["rows"] = calibration.rows;
-    rests_on["folds"] = calibration.folds;
-    told["search_path"] = detector.search_path();
+    OrderedJson& basis = json["calibration"] = OrderedJson::object();
+    basis["rows"] = calibration.rows;
+    basis["folds"] = calibration.folds;
+    json["search_path"] = detector.search_path();
   }
-  return told.dump();
+  return json.dump();
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ void fit(cugad_detector* detector, const Source& source, const cugad_fit_control
   // The caller's stream may still be writing the rows.
   if (detector->stream() != nullptr) detector->device.backend().synchronize(detector->stream());
   const MatrixView<const float> rows = x.bring(detector->device, detector->stream());
-  if (controls.control.on_message) x.tell_lost_digits(controls.described.names, controls.control.on_message);
+  if (controls.control.on_message) x.report_lost_digits(controls.described.names, controls.control.on_message);
   detector->detector.fit(rows, std::move(controls.described), controls.control);
 }
 

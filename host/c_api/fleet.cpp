@@ -134,7 +134,7 @@ cugad_status cugad_fleet_fit(cugad_fleet* fleet, const cugad_matrix* x, const ch
     FitControls given(controls, rows.x.columns(), fleet->cancel);
     const CancelOnce once{fleet->cancel};
     const MatrixView<const float> brought = rows.x.bring(fleet->device, nullptr);
-    if (given.control.on_message) rows.x.tell_lost_digits(given.described.names, given.control.on_message);
+    if (given.control.on_message) rows.x.report_lost_digits(given.described.names, given.control.on_message);
     fleet->fleet.fit(brought, rows.groups, std::move(given.described), given.control);
   });
 }

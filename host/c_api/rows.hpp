@@ -26,8 +26,8 @@ class Rows {
   MatrixView<const float> bring(const Device& device, void* stream);
   /// Tells of each column of float64 whose values are so close together, and so far from 0, that float32 makes few of
   /// them. `names`: of the columns; empty: their numbers. The rows were brought before.
-  void tell_lost_digits(const std::vector<std::string>& names,
-                        const std::function<void(const std::string&)>& tell) const;
+  void report_lost_digits(const std::vector<std::string>& names,
+                          const std::function<void(const std::string&)>& on_message) const;
 
  private:
   bool is_row_major_float32() const { return given_.dtype == CUGAD_FLOAT32 && given_.column_stride == 1; }

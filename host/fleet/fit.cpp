@@ -158,7 +158,7 @@ class Fleet::Impl::Fit {
   std::vector<PreparedRows> prepare(Block block);
   FitControl control_of(const std::string& part, std::int64_t models) const;
   void done(std::int64_t models) { steps_before_ += steps_ * models; }
-  void say(const std::string& text) const {
+  void report(const std::string& text) const {
     if (control_.on_message) control_.on_message(text);
   }
 
@@ -259,13 +259,13 @@ std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
     done(block.count * options_.population);
   }
   if (restored_ > 0) {
-    say(std::to_string(restored_) + " of " + std::to_string(all->count() * options_.population) +
-        " models diverged or collapsed on the way and went back to their last good state");
+    report(std::to_string(restored_) + " of " + std::to_string(all->count() * options_.population) +
+           " models diverged or collapsed on the way and went back to their last good state");
   }
   if (unpromised_ > 0) {
-    say(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
-        " groups have too few rows for the threshold asked for: theirs is put beyond the largest score of rows that "
-        "are new to their models");
+    report(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
+           " groups have too few rows for the threshold asked for: theirs is put beyond the largest score of rows that "
+           "are new to their models");
   }
   return all;
 }
@@ -316,8 +316,8 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       own.seed = options_of(block.first + i).seed;
       members[i].push_back(make_model(device_.with_threads(1), own, joined.rows.columns, condition));
       members[i].back()->take_weights(training, first);
-      const auto told = training.telemetry().begin() + first;
-      telemetry[i].insert(telemetry[i].end(), told, told + options_.population);
+      const auto statistics = training.telemetry().begin() + first;
+      telemetry[i].insert(telemetry[i].end(), statistics, statistics + options_.population);
     }
   }
   ModelStack stack = stack_of(block);
@@ -332,7 +332,7 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       detector.names = rows_.columns.names;
       const safetensors::File file = detector.to_file();
       const std::lock_guard lock(mutex);
-      for (const ModelTelemetry& told : detector.telemetry) restored_ += told.restorations > 0;
+      for (const ModelTelemetry& model : detector.telemetry) restored_ += model.restorations > 0;
       unpromised_ += !threshold_note(detector.calibration->count(), resolved).empty();
       stack.put(i, file);
     }

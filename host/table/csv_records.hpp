@@ -43,7 +43,7 @@ class CsvRecords {
 
  private:
   /// A record that was read and will be once more: its bytes and its line.
-  struct Kept {
+  struct BufferedRecord {
     std::string record;
     std::int64_t line;
   };
@@ -75,10 +75,10 @@ class CsvRecords {
   std::size_t end_ = 0;    ///< end of the bytes in the buffer
   bool ended_ = false;
   bool keeping_ = false;
-  std::deque<Kept> kept_;
+  std::deque<BufferedRecord> kept_;
   std::size_t kept_read_ = 0;  ///< of `kept_`, while keeping; else those read are no longer there
   std::size_t kept_bytes_ = 0;
-  Kept current_;  ///< the last record that came out of `kept_`
+  BufferedRecord current_;  ///< the last record that came out of `kept_`
   std::int64_t line_ = 0;
   std::int64_t next_line_ = 1;
   std::deque<std::string> unescaped_;  ///< quoted cells of this record that hold doubled quotes

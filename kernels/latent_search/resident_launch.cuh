@@ -164,12 +164,12 @@ void run_resident_search(Context& context, const LatentSearch& args) {
         {.grid = dim3(resident_panels<N>, 1, device::model_blocks(args.z.models)), .block = dim3(resident_threads(1))},
         resident_panels_kernel<Element, N>, search);
   }
-  const bool plain = args.residual_distance == Distance::l1 && args.discrimination_kind == Discrimination::feature_l1 &&
-                     !uses_logit(args);
+  const bool l1_only = args.residual_distance == Distance::l1 &&
+                       args.discrimination_kind == Discrimination::feature_l1 && !uses_logit(args);
   const device::LaunchShape shape = {.grid = dim3(static_cast<unsigned>(plan.blocks)),
                                      .block = dim3(resident_threads(team)),
                                      .shared_bytes = ResidentShared<Element, N, team>::bytes()};
-  if (plain) {
+  if (l1_only) {
     device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, false, team>, search);
   } else {
     device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, true, team>, search);

@@ -243,7 +243,7 @@ TYPED_TEST(Dlpack, GivesSamplesAsATensor) {
   EXPECT_EQ(sample_to(this->detector_, std::int64_t{1} << 60, &x), CUGAD_ERROR_INVALID_ARGUMENT);
 }
 
-/// Each broken tensor is refused as rows and, where it can be, as scores; nothing is written.
+/// Each broken tensor is refused as rows and, if possible, as scores; nothing is written.
 TYPED_TEST(Dlpack, RefusesWhatItCannotRead) {
   this->fit_here();
   std::vector<float> values = this->values_of(this->rows_), result(40, -1.0f);

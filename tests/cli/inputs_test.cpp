@@ -12,7 +12,7 @@
 
 #include "cli/command.hpp"
 
-/// Tables of other kinds than csv with a header, and the protocol on real data where it is at hand.
+/// Tables of other kinds than csv with a header, and the protocol on real data if it is available.
 namespace cugad::cli_test {
 namespace {
 

@@ -20,7 +20,7 @@ void make_quick(std::vector<std::string>& arguments, const std::string& steps = 
                                      "--discriminator-hidden", "8", "--steps", steps});
 }
 
-/// Folders in the shape of the protocols' data, as far as small ones are allowed; and the real ones where they are.
+/// Folders in the shape of the protocols' data, as far as small ones are allowed; and the real ones if available.
 class Reproductions : public CommandTest {
  protected:
   /// An idx file of bytes.

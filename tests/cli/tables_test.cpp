@@ -197,7 +197,7 @@ TEST_F(Tables, AStreamAnswersWhenItsInputPauses) {
   std::ofstream writer(pipe);
   writer << "a,b\n20.5,1003\n21.5,1004\n" << std::flush;
   const auto written = [&] { return lines_of(read_file(at("out"))).size(); };
-  // The writer waits until the scores are there: were they not written, the command's alarm would end the test.
+  // The writer waits for the scores: if they were not written, the command's alarm would end the test.
   while (written() < 3 && process.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_EQ(written(), 3u);
   writer << "22.5,1005\n";

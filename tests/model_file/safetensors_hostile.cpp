@@ -42,7 +42,8 @@ class HostileSafetensors : public testing::Test {
     return success;
   }
 
-  /// The same bytes without a file. Copied so that they end where memory does: a checker detects reads past them.
+  /// The same bytes without a file. Copied so that they end at the end of the allocation: a checker detects reads past
+  /// them.
   static bool is_readable_in_memory(const std::string& text) {
     const auto bytes = std::as_bytes(std::span(text));
     try {

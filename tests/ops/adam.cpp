@@ -20,8 +20,8 @@ struct Shape {
   Layout layout = Layout::contiguous;
 };
 
-/// Of share * (g^2 - v) + v: the share, the square, the difference, the product, the sum. Three where products are
-/// fused into sums; the CPU baseline, without a fused multiply-add, takes all five.
+/// Of share * (g^2 - v) + v: the share, the square, the difference, the product, the sum. Three if products are fused
+/// into sums; the CPU baseline, without a fused multiply-add, takes all five.
 constexpr double moment_roundings = 5.0;
 /// Values below the smallest normal number may be taken for zero.
 constexpr double subnormal = 0x1p-126;

@@ -309,7 +309,7 @@ std::vector<Case> dense_backward_cases() {
       }
     }
   }
-  // Large tiles, where a chip has few multiprocessors.
+  // Large tiles, on chips with few multiprocessors.
   for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
     for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
       for (const bool is_whole : {false, true}) {

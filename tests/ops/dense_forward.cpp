@@ -293,7 +293,7 @@ std::vector<Case> dense_forward_cases() {
       }
     }
   }
-  // Large tiles, where a chip has few multiprocessors, and all that may come after the sums.
+  // Large tiles, on chips with few multiprocessors, and all operations after the sums.
   for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
     for (const Activation activation : activations) {
       for (const double dropout : {0.0, 0.2}) {

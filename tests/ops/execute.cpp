@@ -89,7 +89,7 @@ const std::vector<NamedDevice>& devices() {
       try {
         list.push_back({name, Device::open(name, 2)});
       } catch (const Error& error) {
-        // The baseline runs everywhere; the others only where the build and the machine have them.
+        // The baseline runs everywhere; the others only if the build and the machine have them.
         const bool absent = error.code() == ErrorCode::unsupported || error.code() == ErrorCode::invalid_argument;
         if (!absent || name == std::string("cpu:baseline")) throw;
       }

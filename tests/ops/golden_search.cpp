@@ -105,7 +105,7 @@ void check_search(const std::string& file) {
   }
 }
 
-/// The gradient where the search starts: Adam's first step is rate * g / (|g| + epsilon), with a rate and an epsilon
+/// The gradient at the start of the search: Adam's first step is rate * g / (|g| + epsilon), with a rate and an epsilon
 /// far above g nearly g itself.
 void check_gradient(const std::string& file) {
   const Arrays golden = read_golden(file);

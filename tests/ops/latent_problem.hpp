@@ -8,7 +8,7 @@
 /// Problems for latent_search: a shape, and the tensors and expectations made from it.
 namespace cugad::test {
 
-/// Who runs a search: the op (which chooses), or one of the CUDA backend's ways by name where the device is one.
+/// The implementation that runs a search: the op (which chooses), or a path of the CUDA backend by name.
 enum class SearchRoute { op, general, layers };
 
 struct SearchShape {

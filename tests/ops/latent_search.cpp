@@ -116,7 +116,8 @@ std::vector<Case> latent_search_cases() {
        .discrimination = Discrimination::feature_l2});
   add({.rows = 9, .steps = 5, .restarts = 60, .generator = {8, 32, 40}, .discriminator = {40, 32, 1}});
   add({.models = 17, .rows = 10, .steps = 20, .generator = {8, 32, 40}, .discriminator = {40, 32, 1}});
-  // Layer by layer, where the device has that way: every term of the loss, tails, restarts, recorded and plain steps.
+  // Layer by layer, if the device has that path: every term of the loss, tails, restarts, recorded and unrecorded
+  // steps.
   for (const Discrimination discrimination : discriminations) {
     SearchShape shape{.models = 2,
                       .rows = 7,

@@ -129,7 +129,7 @@ struct Case {
   Layout layout = Layout::contiguous;
   std::function<void(Problem&)> build;
   bool exact = false;  ///< small integers: every result must equal the reference
-  bool perf = false;   ///< also timed where CUGAD_PERF is set
+  bool perf = false;   ///< also timed if CUGAD_PERF is set
 };
 
 /// "a=1,b=x" from names and values.
@@ -178,7 +178,7 @@ double seconds_per_run(const Problem& problem, const Device& device, int runs);
 /// Empty, or the first thing that is wrong; raises *worst to the largest error / bound seen.
 std::string compare(const Problem& problem, const Results& results, bool exact, double* worst);
 
-/// Empty, or where two results differ in a bit.
+/// Empty, or the positions of different bits in two results.
 std::string compare_bits(const Problem& problem, const Results& a, const Results& b);
 
 /// What the summary and the support table are made of.

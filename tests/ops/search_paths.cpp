@@ -34,7 +34,7 @@ Results run_on(const Problem& problem, const Device& device) {
 
 constexpr const char* first_policy = "forward,deferred";
 
-/// Runs with another emulated chip ("chip=sm_86", "multiprocessors=1"), then goes back.
+/// Runs with another emulated chip ("chip=sm_86", "multiprocessors=1"), then restores the chip.
 class Chip {
  public:
   explicit Chip(const std::string& policy) { set((std::string(first_policy) + "," + policy).c_str()); }
@@ -67,7 +67,8 @@ std::string path_of(const Device& device, const SearchShape& shape) {
   return cuda::name_of(cuda::choose_search_path(context, args));
 }
 
-/// Tiles, panels and residency differ from chip to chip; the bits do not. The CPU's are the same where it fuses.
+/// Tiles, panels and residency differ from chip to chip; the bits do not. The CPU's are the same if it has a fused
+/// multiply-add.
 TEST(search_paths, every_chip_gives_the_same_bits) {
   if (!is_emulated_program()) GTEST_SKIP() << "needs the emulator's chips";
   SearchShape kdd{.rows = 40,
@@ -103,8 +104,8 @@ TEST(search_paths, every_chip_gives_the_same_bits) {
   }
 }
 
-/// In bfloat16 the KDD99 networks are searched with resident weights, or with weights that stream where shared memory
-/// is small: by few rows, and by whole blocks of rows of two models, which one multiprocessor takes in turn.
+/// In bfloat16 the KDD99 networks are searched with resident weights, or with streamed weights if shared memory is
+/// small: by few rows, and by whole blocks of rows of two models, which one multiprocessor takes in turn.
 TEST(search_paths, weights_that_stream_give_the_same_bits) {
   if (!is_emulated_program()) GTEST_SKIP() << "needs the emulator's chips";
   SearchShape kdd{.rows = 20,
@@ -198,7 +199,7 @@ TEST(search_paths, rounded_modes_round_operands_and_nothing_else) {
 }
 
 /// The resident search of both classes of networks, with and without a logit, by few rows and by whole blocks of them,
-/// which one multiprocessor gets where more would share the rows.
+/// on one multiprocessor, as more would share the rows.
 TEST(search_paths, resident_search_rounds_operands_and_nothing_else) {
   for (const NamedDevice* named : cuda_devices()) {
     for (const bool is_table : {false, true}) {

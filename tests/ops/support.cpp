@@ -8,7 +8,7 @@
 #include "tests/ops/parity.hpp"
 
 #if defined(__x86_64__)
-// Present where the library holds kernels for the set; null where this build leaves it out.
+// Defined if the library has kernels for the set; null if this build leaves it out.
 namespace cugad::cpu::avx2 {
 [[gnu::weak]] OpTable op_table();
 }

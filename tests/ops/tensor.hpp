@@ -109,7 +109,7 @@ class Tensor {
   std::size_t first_element = 0, end_element = 0;  ///< byte offsets in the image
   /// Rows of this tensor per item of the batch; 0: the tensor does not follow the batch.
   std::int64_t rows_per_item = 0;
-  /// Demands -0.0 exactly where the expected value is -0.0 (dropped units).
+  /// Requires exactly -0.0 if the expected value is -0.0 (dropped units).
   bool negative_zero_matters = false;
   /// Guard bytes, elements, padding, guard bytes: before the call.
   Bytes initial;

@@ -137,7 +137,7 @@ TEST_F(CsvTest, OtherSeparators) {
   const Table tabs = read("c.csv", "\ta\n0\t5\n\t\n");
   EXPECT_EQ(names_of(tabs), (Texts{"0", "a"}));
   EXPECT_EQ(tabs.rows, 2);
-  // Where two divide all lines alike the one between numbers counts; commas inside quotes never do.
+  // If two separators divide all lines equally, the one between numbers wins; commas inside quotes never count.
   EXPECT_EQ(names_of(read("d.csv", "a;b,c\n1;2,3\n")), (Texts{"a", "b,c"}));
   EXPECT_EQ(names_of(read("e.csv", "\"a,b\";c\n1;2\n")), (Texts{"a,b", "c"}));
   EXPECT_EQ(names_of(read("f.csv", "5\" disk,c\n1,2\n")), (Texts{"5\" disk", "c"}));

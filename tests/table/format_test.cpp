@@ -112,7 +112,7 @@ TEST_F(FormatTest, LinesInFrontOfTheTable) {
     reader->read(table, 100);
     EXPECT_EQ(table.rows, 3) << front;
     EXPECT_EQ(table.columns[0].name, "x") << front;
-    // Read alike without looking further than it must, as when scoring.
+    // Read in the given format without reading further than needed, as when scoring.
     ReadOptions options;
     options.format = reader->format();
     options.numeric_columns = {"x", "y"};
@@ -159,7 +159,7 @@ TEST_F(FormatTest, WordsForMissingCells) {
   EXPECT_EQ(dashes.columns[1].texts, (std::vector<std::string>{"-", "a"}));
 }
 
-/// A kept format reads later files alike, and nothing is guessed anew.
+/// A stored format reads later files equally, without guesses.
 TEST_F(FormatTest, KeptFormats) {
   const auto reader = open_table(directory.write("a.csv", "x;y;z\n1.000,5;5 kg;1\n0,25;6 kg;2\n"));
   ReadOptions options;

@@ -94,7 +94,7 @@ std::string means_over(const Reproduction& report) {
   return fmt::format("test rows: {}; {}", grouped(report.cases.front().size.test_rows), seeds);
 }
 
-std::string told(const Comparison& comparison, const std::string& table, const std::string& bullet) {
+std::string render(const Comparison& comparison, const std::string& table, const std::string& bullet) {
   std::string text = table + '\n';
   text += bullet + "The defaults of every method, nothing chosen per table; below the methods trivial baselines.\n";
   for (std::size_t index = 0; index < comparison.reports.size(); ++index) {
@@ -115,10 +115,10 @@ const std::vector<ComparedProtocol>& compared_protocols() {
   return list;
 }
 
-std::string as_text(const Comparison& comparison) { return told(comparison, as_text(sheet_of(comparison)), ""); }
+std::string as_text(const Comparison& comparison) { return render(comparison, as_text(sheet_of(comparison)), ""); }
 
 std::string as_markdown(const Comparison& comparison) {
-  return told(comparison, as_markdown(sheet_of(comparison)), "- ");
+  return render(comparison, as_markdown(sheet_of(comparison)), "- ");
 }
 
 std::string as_json(const Comparison& comparison) {

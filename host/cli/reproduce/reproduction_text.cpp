@@ -162,7 +162,7 @@ std::string sizes_of(const CaseReport& one) {
                      grouped(one.size.anomalies), one.size.features);
 }
 
-std::string told(const Reproduction& report, std::string (*table)(const Sheet&), const std::string& bullet) {
+std::string render(const Reproduction& report, std::string (*table)(const Sheet&), const std::string& bullet) {
   std::string text = fmt::format("{} on {}. {}\n\n", report.protocol->name, report.device, report.protocol->rule);
   bool grid = false;
   for (const CaseReport& one : report.cases) {
@@ -184,12 +184,12 @@ std::string told(const Reproduction& report, std::string (*table)(const Sheet&),
 }  // namespace
 
 std::string as_text(const Reproduction& report) {
-  return told(
+  return render(
       report, [](const Sheet& sheet) { return as_text(sheet); }, "");
 }
 
 std::string as_markdown(const Reproduction& report) {
-  return told(
+  return render(
       report, [](const Sheet& sheet) { return as_markdown(sheet); }, "- ");
 }
 
