@@ -950,6 +950,158 @@ CUGAD_API cugad_status cugad_ranking_metrics_workspace(cugad_device* device,
                                                        const cugad_ranking_metrics_args* args,
                                                        size_t* bytes);
 
+/// Hides cells: out = [x, 0 in its hidden cells | mask], the mask being 1 where a cell is hidden, else 0.
+///   x [rows, width]; out [rows, width + columns], columns <= width: cells of the first `columns` columns can be
+///   hidden, those behind them (conditions) cannot. A NaN cell is hidden; as a condition it becomes 0 alone.
+///   pattern [1, columns] (optional): the cells that are hidden in every row, not 0. Without it every row draws its
+///   own: with B = ceil(columns / 4), row r owns the blocks r (1 + B) to r (1 + B) + B of the stream; word 0 of the
+///   first gives the row's share p = lowest + (highest - lowest) u (fused), word 1 its chosen column k = word * columns
+///   / 2^32 (rounded down); the words of the other blocks, in order, belong to the columns, and column c is hidden if
+///   u_c < p or c = k. u = (word >> 8) * 2^-24. group [1, columns] (optional, only without pattern): columns of one
+///   number g >= 0 are hidden together: u_g stands for u_c, and group[k] = g for k = c. Exact. Batch-invariant with a
+///   pattern. Workspace: none.
+typedef struct cugad_mask_columns_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_const_stack x;
+  cugad_const_stack pattern;
+  cugad_const_int32_stack group;
+  cugad_random_key key;
+  float lowest;  ///< in [0, 1], lowest <= highest
+  float highest;  ///< in [0, 1], lowest <= highest
+  cugad_stack out;
+} cugad_mask_columns_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_mask_columns_args).
+CUGAD_API cugad_status cugad_mask_columns_init(cugad_mask_columns_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_mask_columns(cugad_device* device, const cugad_mask_columns_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_mask_columns_workspace(cugad_device* device,
+                                                    const cugad_mask_columns_args* args,
+                                                    size_t* bytes);
+
+/// Draws hidden cells from a generator's Gaussians: out = mean + s * noise (fused) in hidden cells, else x, with
+/// s = exp(v / 2), v = the log variance clamped to [-7, 5].
+///   statistics [rows, 2 k]: k means, then k log variances; x, out [rows, width], k <= width; mask, noise [rows, k].
+///   Columns from k on are copied. Aliasing: none. Batch-invariant, the same bits on all backends. Bound:
+///   4 eps (|mean| + |s noise|) in hidden cells, the others exact. Workspace: none.
+typedef struct cugad_gaussian_imputation_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_const_stack statistics;
+  cugad_const_stack x;
+  cugad_const_stack mask;
+  cugad_const_stack noise;
+  cugad_stack out;
+} cugad_gaussian_imputation_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_gaussian_imputation_args).
+CUGAD_API cugad_status cugad_gaussian_imputation_init(cugad_gaussian_imputation_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_gaussian_imputation(cugad_device* device, const cugad_gaussian_imputation_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_gaussian_imputation_workspace(cugad_device* device,
+                                                           const cugad_gaussian_imputation_args* args,
+                                                           size_t* bytes);
+
+/// The negative log-likelihood of hidden cells under a generator's Gaussians (Nix and Weigend 1994), constants left
+/// out:
+///   l = ((mean - x)^2 exp(-v) + v) / 2, v as in GaussianImputation; over hidden cells whose x is not NaN. A row's loss
+///   is its mean over these cells (0 without any), loss = weight * mean over rows.
+///   statistics [rows, 2 k], x, mask [rows, k]; loss [1, 1] per model (optional).
+///   dstatistics [rows, 2 k] (optional): the gradient of the loss, 0 in all other cells, and 0 for a log variance
+///   outside the clamp's range. dimputed, noise [rows, k] (optional, together, only with dstatistics): the gradient of
+///   a further loss with respect to the cells that GaussianImputation drew with this noise; in every hidden cell its
+///   chain is added: dimputed to dmean, dimputed * noise * s / 2 to dlog variance (0 outside the range). cell [rows, k]
+///   (optional): column_weight * l in these cells, 0 in others; accumulate: added to (fused), others left as they are.
+///   column_weight [1, k] (optional: 1). The loss is a double sum in an order that depends on the shape alone, rounded
+///   once; all other outputs are batch-invariant but for the factor 1 / rows, and have the same bits on all backends.
+///   Bound, with q = (mean - x)^2 exp(-v) and a = |weight| / (rows hidden cells): cell 6 eps |column_weight| (q + |v|)
+///   (+ eps |cell| where accumulating); loss 6 eps |weight| mean of (q + |v|); dmean 6 eps (a sqrt(q exp(-v)) +
+///   |dimputed|); dlog variance 8 eps (a (1 + q) + |dimputed noise| s). Workspace: sums of chunks (CUDA).
+typedef struct cugad_gaussian_likelihood_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_const_stack statistics;
+  cugad_const_stack x;
+  cugad_const_stack mask;
+  float weight;
+  cugad_stack dstatistics;
+  cugad_stack loss;
+  cugad_const_stack dimputed;
+  cugad_const_stack noise;
+  cugad_const_stack column_weight;
+  cugad_stack cell;
+  int32_t accumulate;  ///< 0 or 1
+} cugad_gaussian_likelihood_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_gaussian_likelihood_args).
+CUGAD_API cugad_status cugad_gaussian_likelihood_init(cugad_gaussian_likelihood_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_gaussian_likelihood(cugad_device* device, const cugad_gaussian_likelihood_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_gaussian_likelihood_workspace(cugad_device* device,
+                                                           const cugad_gaussian_likelihood_args* args,
+                                                           size_t* bytes);
+
+/// Sigmoid cross-entropy of a discriminator that judges every cell: with per = max(l, 0) - l t + log1p(exp(-|l|)) of a
+/// cell's logit l and target t, a row's loss is its mean over its cells, loss = weight * mean over rows.
+///   logit [rows, columns]; dlogit [rows, columns] (optional; may be the logit buffer itself): the gradient.
+///   mask [rows, columns] (optional): hidden cells have the target masked_target, all others `target`. masked_only
+///   (with a mask): the hidden cells alone count, a row without any has loss 0. loss, mean_probability [1, 1] per
+///   model, optional. mean_probability = mean over rows of the mean of sigmoid(l) over the row's hidden cells, without
+///   a mask over all cells; 0 for a row without any. accumulate: both are added to. Both are double sums in an order
+///   that depends on the shape alone, rounded once; dlogit has the same bits on all backends. Bound: dlogit 6 eps
+///   |weight| / (rows cells of the row that count); loss 6 eps |weight| mean of (1 + |per|); mean_probability 6 eps.
+///   Workspace: sums of chunks (CUDA).
+typedef struct cugad_cell_cross_entropy_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_const_stack logit;
+  cugad_const_stack mask;
+  float target;  ///< in [0, 1]
+  float masked_target;  ///< in [0, 1]
+  int32_t masked_only;  ///< 0 or 1
+  float weight;
+  cugad_stack dlogit;
+  cugad_stack loss;
+  cugad_stack mean_probability;
+  int32_t accumulate;  ///< 0 or 1
+} cugad_cell_cross_entropy_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_cell_cross_entropy_args).
+CUGAD_API cugad_status cugad_cell_cross_entropy_init(cugad_cell_cross_entropy_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_cell_cross_entropy(cugad_device* device, const cugad_cell_cross_entropy_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_cell_cross_entropy_workspace(cugad_device* device,
+                                                          const cugad_cell_cross_entropy_args* args,
+                                                          size_t* bytes);
+
+/// How rare the values of a row's cells are among those of other rows, column by column: conformal p-values (Vovk 2005)
+/// on a logarithmic scale. value = mean over models of `value` (double, models in ascending order, rounded once);
+///   rank = log((count + 1) / (1 + #)), # = the entries of the column's table that are at least the cell's value;
+///   leave_one_out: the row has an entry of its own in the tables, which is left out: log(count / max(#, 1)).
+///   A NaN value is above all entries. score = mean over the row's cells of rank, NaN without a cell that counts.
+///   value [rows, columns] per model; x [rows, columns] of one model: a NaN cell does not count; table [columns, n] of
+///   one model: the first count[c] entries of row c ascend; count [columns, 1] of one model, in [0, n].
+///   mean, rank [rows, columns], score [rows, 1] of one model, each optional: the cell's value, NaN in cells that do
+///   not count; the rank, 0 in these. Order: the sum over columns in double, column c in partial sum c % 16, then a
+///   tree, rounded once. Batch-invariant, the same bits on all backends. Bound: mean eps |value|; rank 3 eps (1 + rank)
+///   for the value as rounded; score the mean of these, and eps |score|. Workspace: none.
+typedef struct cugad_column_ranks_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_const_stack value;
+  cugad_const_stack x;
+  cugad_const_stack table;
+  cugad_const_int32_stack count;
+  int32_t leave_one_out;  ///< 0 or 1
+  cugad_stack mean;
+  cugad_stack rank;
+  cugad_stack score;
+} cugad_column_ranks_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_column_ranks_args).
+CUGAD_API cugad_status cugad_column_ranks_init(cugad_column_ranks_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_column_ranks(cugad_device* device, const cugad_column_ranks_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_column_ranks_workspace(cugad_device* device,
+                                                    const cugad_column_ranks_args* args,
+                                                    size_t* bytes);
+
 /// Batch normalisation (Ioffe and Szegedy 2015) followed by activation and dropout:
 ///   h^ = (x - mean) * inverse_deviation, y = dropout(act(scale * h^ + shift)),
 /// mean and variance (divided by the number of rows) per column, inverse_deviation = 1 / sqrt(variance + epsilon).

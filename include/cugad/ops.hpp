@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cugad/export.h"
+#include "cugad/ops/masks.hpp"
 #include "cugad/ops/normalisation.hpp"
 #include "cugad/ops/rows.hpp"
 #include "cugad/ops/scores.hpp"
@@ -63,6 +64,11 @@ class Context;  // cugad/device.hpp
   X(cell_surprise, CellSurprise)                       \
   X(combine_scores, CombineScores)                     \
   X(ranking_metrics, RankingMetrics)                   \
+  X(mask_columns, MaskColumns)                         \
+  X(gaussian_imputation, GaussianImputation)           \
+  X(gaussian_likelihood, GaussianLikelihood)           \
+  X(cell_cross_entropy, CellCrossEntropy)              \
+  X(column_ranks, ColumnRanks)                         \
   X(batch_norm, BatchNorm)                             \
   X(batch_norm_backward, BatchNormBackward)            \
   X(spectral_norm, SpectralNorm)                       \

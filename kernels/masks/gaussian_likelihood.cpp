@@ -1,0 +1,97 @@
+#include "kernels/cpu/entries.hpp"
+#include "kernels/cpu/parallel.hpp"
+#include "kernels/masks/gaussian_cell.hpp"
+#include "kernels/masks/row_weight.hpp"
+
+namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
+namespace {
+
+/// One row of all that the op reads and writes.
+struct Row {
+  const float *statistics, *x, *mask;
+  std::int64_t columns;
+
+  bool counts(std::int64_t c) const { return mask[c] != 0.0f && x[c] == x[c]; }
+  CellLikelihood likelihood(std::int64_t c) const {
+    return cell_likelihood(statistics[c], statistics[columns + c], x[c]);
+  }
+};
+
+Row row_of(const GaussianLikelihood& args, std::int64_t model, std::int64_t r) {
+  return {args.statistics.model(model).row(r), args.x.model(model).row(r), args.mask.model(model).row(r),
+          args.mask.columns};
+}
+
+std::int64_t hidden_cells(const Row& row) {
+  std::int64_t count = 0;
+  for (std::int64_t c = 0; c < row.columns; ++c) count += row.counts(c) ? 1 : 0;
+  return count;
+}
+
+void differentiate_row(const GaussianLikelihood& args, const Row& row, std::int64_t model, std::int64_t r) {
+  const std::int64_t k = row.columns;
+  const float scale = row_weight(args.weight, args.mask.rows, hidden_cells(row));
+  float* gradient = args.dstatistics.model(model).row(r);
+  for (std::int64_t c = 0; c < k; ++c) {
+    const CellLikelihood cell = row.likelihood(c);
+    gradient[c] = row.counts(c) ? scale * cell.mean_slope : 0.0f;
+    gradient[k + c] = row.counts(c) ? scale * cell.spread_slope : 0.0f;
+  }
+  if (!args.dimputed) return;
+  const float *dimputed = args.dimputed.model(model).row(r), *noise = args.noise.model(model).row(r);
+  for (std::int64_t c = 0; c < k; ++c) {
+    const float slope = imputed_slope(row.statistics[k + c], noise[c]);
+    gradient[c] = row.mask[c] != 0.0f ? gradient[c] + dimputed[c] : gradient[c];
+    gradient[k + c] = row.mask[c] != 0.0f ? multiply_add(dimputed[c], slope, gradient[k + c]) : gradient[k + c];
+  }
+}
+
+void rate_row(const GaussianLikelihood& args, const Row& row, std::int64_t model, std::int64_t r) {
+  const float* weight = args.column_weight ? args.column_weight.model(model).data : nullptr;
+  float* out = args.cell.model(model).row(r);
+  for (std::int64_t c = 0; c < row.columns; ++c) {
+    const float value = row.likelihood(c).value, factor = weight == nullptr ? 1.0f : weight[c];
+    const float other = args.accumulate ? out[c] : 0.0f;
+    out[c] = row.counts(c) ? multiply_add(factor, value, other) : other;
+  }
+}
+
+/// The loss of all rows, in ascending order.
+float loss_of(const GaussianLikelihood& args, std::int64_t model) {
+  const std::int64_t rows = args.mask.rows;
+  double loss = 0.0;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const Row row = row_of(args, model, r);
+    const std::int64_t count = hidden_cells(row);
+    double sum = 0.0;
+    for (std::int64_t c = 0; c < row.columns; ++c) sum += row.counts(c) ? double{row.likelihood(c).value} : 0.0;
+    if (count > 0) loss += sum / static_cast<double>(count);
+  }
+  return static_cast<float>(double{args.weight} * loss / static_cast<double>(rows));
+}
+
+void run_gaussian_likelihood(Context& context, const GaussianLikelihood& args) {
+  const std::int64_t rows = args.mask.rows;
+  if (rows == 0) return;
+  const double work =
+      static_cast<double>(args.mask.models * rows) * (10.0 + 6.0 * static_cast<double>(args.mask.columns));
+  const int threads = worthwhile_threads(context.threads(), work);
+  for (std::int64_t m = 0; m < args.mask.models; ++m) {
+    parallel_ranges(threads, rows, [&](int, std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        const Row row = row_of(args, m, r);
+        if (args.dstatistics) differentiate_row(args, row, m, r);
+        if (args.cell) rate_row(args, row, m, r);
+      }
+    });
+    if (args.loss) *args.loss.model(m).data = loss_of(args, m);
+  }
+}
+
+}  // namespace
+
+OpEntry<GaussianLikelihood> gaussian_likelihood_entry() {
+  return {run_gaussian_likelihood, [](const Context&, const GaussianLikelihood&) -> std::size_t { return 0; }};
+}
+
+}  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET
