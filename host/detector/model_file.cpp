@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
+#include "host/backend/transfer.hpp"
 #include "host/detector/impl.hpp"
 #include "host/detector/model_reader.hpp"
 #include "host/methods/gan_networks.hpp"
@@ -64,6 +66,8 @@ void add_model(safetensors::File& file, const std::string& prefix, const Anomaly
   }
   if (const StackView<float> scale = model.column_scale())
     add_tensor(file, prefix + "column_scale", scale, false, context);
+  if (const StackView<float> table = model.column_table().value)
+    add_tensor(file, prefix + "column_table", table, true, context);
 }
 
 void put_statistics(Json& place, const std::vector<ScoreStatistics>& statistics) {
@@ -89,6 +93,21 @@ std::vector<ScoreStatistics> read_statistics(const Reader& reader, const Json& s
     read.push_back({medians[m], spreads[m]});
   }
   return read;
+}
+
+/// Reads how many values each column's table has; they must ascend.
+void read_column_table(const Reader& reader, const std::string& prefix, const Json& statistics,
+                       const ScoringRule::ColumnTable& table, Context& context) {
+  const std::string name = prefix + "column_table";
+  reader.matrix(name, table.value, context);
+  const auto counts = reader.numbers<std::int32_t>(statistics, (prefix + "column_rows").c_str(), table.count.rows);
+  for (std::int64_t c = 0; c < table.count.rows; ++c) {
+    if (counts[c] < 0 || counts[c] > table.value.columns) reader.refuse("'column_rows' has an entry out of range");
+    const std::vector<float> values = download(context, table.value.model(0).row(c), counts[c]);
+    if (!std::is_sorted(values.begin(), values.end())) reader.refuse("tensor '" + name + "' does not ascend");
+  }
+  context.backend().copy(table.count.data, counts.data(), sizeof(std::int32_t) * counts.size(), context.stream());
+  context.synchronize();
 }
 
 void check_statistics(const Reader& reader, const Json& statistics, const std::string& prefix,
@@ -197,6 +216,8 @@ void check_shapes(const Reader& reader, const std::string& prefix, const Detecto
       }
     }
   }
+  if (options.score == ScoreRule::likelihood)
+    reader.check_shape(prefix + "column_table", 1, networks.columns, most_table_rows);
   try {
     check_memory(options, networks);
   } catch (const Error& error) {
@@ -221,6 +242,8 @@ std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string
     reader.vector(prefix + "column_scale", model->column_scale(), context);
     reader.check_no_negative(prefix + "column_scale");
   }
+  if (const ScoringRule::ColumnTable table = model->column_table(); table.value)
+    read_column_table(reader, prefix, statistics, table, context);
   model->set_statistics(read_statistics(reader, statistics, prefix + "residual", options.population),
                         read_statistics(reader, statistics, prefix + "discriminator", options.population));
   return model;
@@ -262,6 +285,8 @@ safetensors::File Detector::Impl::to_file() const {
     add_model(file, prefix, one, context);
     put_statistics(statistics[prefix + "residual"], one.residual_statistics());
     put_statistics(statistics[prefix + "discriminator"], one.discriminator_statistics());
+    if (const ScoringRule::ColumnTable table = one.column_table(); table.value)
+      put_list(statistics[prefix + "column_rows"], download(context, table.count.data, table.count.rows));
   }
   if (methods.size() > 1) put_statistics(statistics["methods"], model->statistics());
   auto& metadata = file.metadata;

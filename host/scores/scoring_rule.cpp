@@ -19,6 +19,8 @@ std::unique_ptr<ScoringRule> make_rule(ScoringNetworks& networks) {
     case ScoreRule::cycle_features:
     case ScoreRule::cycle_logits:
       return make_cycle_rule(networks);
+    case ScoreRule::likelihood:
+      return make_likelihood_rule(networks);
     case ScoreRule::automatic:
       break;  // resolved options name a rule
   }

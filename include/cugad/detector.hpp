@@ -29,6 +29,7 @@ enum class Method {
   alad,         ///< bidirectional GAN with cycle discriminators (Zenati 2018b)
   translation,  ///< predicts target columns from the others by a conditional GAN (Isola 2016)
   sogaal,       ///< GAN whose discriminator trains on alone, twice as long (Liu 2019)
+  gain,         ///< predicts hidden cells from visible ones, judged cell by cell (Yoon 2018)
 };
 
 enum class GeneratorLoss {
@@ -46,8 +47,8 @@ enum class SearchStart {
 };
 
 enum class ScoreRule {
-  automatic,       ///< the method's own: anogan bank, gan discriminator, ganomaly latent, alad cycle_features, others
-                   ///< reconstruction
+  automatic,       ///< the method's own: anogan bank, gan discriminator, ganomaly latent, alad cycle_features, gain
+                   ///< likelihood, others reconstruction
   search,          ///< loss of the latent search: (1 - lambda) residual + lambda discrimination
   bank,            ///< distance to the `neighbours`-th nearest of `bank_rows` generated rows
   discriminator,   ///< -log D(x): ranks as 1 - D(x) does, without its saturation
@@ -55,6 +56,7 @@ enum class ScoreRule {
   latent,          ///< distance of E(x) and E(G(E(x))) (Akcay 2018)
   cycle_features,  ///< |f(x, x) - f(x, G(E(x)))|_1, f of ALAD's D(x, x') (Zenati 2018b)
   cycle_logits,    ///< softplus(-D(x, G(E(x)))), ibid.
+  likelihood,      ///< how unlikely each cell is given the others, as a p-value of its column; mean over columns
 };
 
 /// Which pair a bidirectional discriminator judges in the score (EGBAD's paper and its code differ).
