@@ -16,8 +16,9 @@
 namespace cugad {
 namespace {
 
-/// Training rows whose scores stand for all: enough for a 0.1 % quantile, few enough for a latent search.
-constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_search = 2000;
+/// Training rows whose scores stand for all: enough for a 0.1 % quantile, few enough for a latent search, or for a pass
+/// per column.
+constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_costly = most_table_rows;
 constexpr int usual_folds = 5;
 constexpr std::int64_t usual_reference_rows = 20000;
 /// Above it a minibatch, and a bank of the usual size, show too little of the rare kinds of rows.
@@ -212,9 +213,11 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   prepared.transform.apply(context, rows, all.view());
   // Calibration sees the rows as scoring will: with their missing cells.
   const std::vector<DetectorOptions> asked = options_of_methods(options);
-  const bool by_search =
-      std::any_of(asked.begin(), asked.end(), [](const auto& one) { return one.score == ScoreRule::search; });
-  const std::int64_t most = by_search ? calibration_rows_search : calibration_rows_bank;
+  const auto is_costly = [](const DetectorOptions& one) {
+    return one.score == ScoreRule::search || one.score == ScoreRule::likelihood;
+  };
+  const bool is_any_costly = std::any_of(asked.begin(), asked.end(), is_costly);
+  const std::int64_t most = is_any_costly ? calibration_rows_costly : calibration_rows_bank;
   // Distances to training rows need no folds, but what is new among cells is learnt with them.
   const bool trains = trains_networks(options);
   const Folds folds = make_folds(all, trains ? folds_of(options) : usual_folds);

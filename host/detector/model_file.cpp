@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
+#include "host/backend/transfer.hpp"
 #include "host/detector/impl.hpp"
 #include "host/detector/model_reader.hpp"
 #include "host/methods/gan_networks.hpp"
@@ -73,6 +74,8 @@ void add_model(safetensors::File& file, const std::string& prefix, const Anomaly
     file.tensors[prefix + reference_copies_name] = {
         .shape = {references.rows.rows}, .f32 = {references.copies.begin(), references.copies.end()}, .f64 = {}};
   }
+  if (const StackView<float> table = model.column_table().value)
+    add_tensor(file, prefix + "column_table", table, true, context);
 }
 
 void put_statistics(Json& place, const std::vector<ScoreStatistics>& statistics) {
@@ -98,6 +101,21 @@ std::vector<ScoreStatistics> read_statistics(const Reader& reader, const Json& s
     read.push_back({medians[m], spreads[m]});
   }
   return read;
+}
+
+/// Reads how many values each column's table has; they must ascend.
+void read_column_table(const Reader& reader, const std::string& prefix, const Json& statistics,
+                       const ScoringRule::ColumnTable& table, Context& context) {
+  const std::string name = prefix + "column_table";
+  reader.matrix(name, table.value, context);
+  const auto counts = reader.numbers<std::int32_t>(statistics, (prefix + "column_rows").c_str(), table.count.rows);
+  for (std::int64_t c = 0; c < table.count.rows; ++c) {
+    if (counts[c] < 0 || counts[c] > table.value.columns) reader.refuse("'column_rows' has an entry out of range");
+    const std::vector<float> values = download(context, table.value.model(0).row(c), counts[c]);
+    if (!std::is_sorted(values.begin(), values.end())) reader.refuse("tensor '" + name + "' does not ascend");
+  }
+  context.backend().copy(table.count.data, counts.data(), sizeof(std::int32_t) * counts.size(), context.stream());
+  context.synchronize();
 }
 
 void check_statistics(const Reader& reader, const Json& statistics, const std::string& prefix,
@@ -215,6 +233,8 @@ void check_shapes(const Reader& reader, const std::string& prefix, const Detecto
       }
     }
   }
+  if (options.score == ScoreRule::likelihood)
+    reader.check_shape(prefix + "column_table", 1, networks.columns, most_table_rows);
   try {
     check_memory(options, networks);
   } catch (const Error& error) {
@@ -256,6 +276,8 @@ std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string
     reader.check_no_negative(prefix + "column_scale");
   }
   if (!definition_of(options.method).trains()) model->set_reference_rows(read_reference_rows(reader, prefix, options));
+  if (const ScoringRule::ColumnTable table = model->column_table(); table.value)
+    read_column_table(reader, prefix, statistics, table, context);
   model->set_statistics(read_statistics(reader, statistics, prefix + "residual", models_of(options)),
                         read_statistics(reader, statistics, prefix + "discriminator", models_of(options)));
   return model;
@@ -297,6 +319,8 @@ safetensors::File Detector::Impl::to_file() const {
     add_model(file, prefix, one, context);
     put_statistics(statistics[prefix + "residual"], one.residual_statistics());
     put_statistics(statistics[prefix + "discriminator"], one.discriminator_statistics());
+    if (const ScoringRule::ColumnTable table = one.column_table(); table.value)
+      put_list(statistics[prefix + "column_rows"], download(context, table.count.data, table.count.rows));
   }
   if (model->parts() > 1) put_statistics(statistics["methods"], model->statistics());
   auto& metadata = file.metadata;

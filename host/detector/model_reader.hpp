@@ -118,6 +118,11 @@ class Reader {
     tensor(name, view, false, context);
   }
 
+  /// [rows, columns] of all models.
+  void matrix(const std::string& name, const StackView<float>& view, Context& context) const {
+    tensor(name, view, true, context);
+  }
+
   void check_no_negative(const std::string& name) const {
     for (const float value : file_.tensors.at(name).f32) {
       if (value < 0.0f) refuse("tensor '" + name + "' has a negative value");

@@ -150,6 +150,8 @@ bool has_critic(const O& o, const M& m) {
   return m.reads("generator_loss") && o.generator_loss == GeneratorLoss::wasserstein;
 }
 bool has_no_critic(const O& o, const M& m) { return !has_critic(o, m); }
+/// R1 is of a discriminator with one logit.
+bool takes_r1(const O& o, const M& m) { return has_no_critic(o, m) && !m.judges_cells; }
 bool searches(const O& o, const M&) { return o.score == ScoreRule::search; }
 bool moves(const O& o, const M& m) { return searches(o, m) && o.search_steps > 0; }
 /// A discriminator of pairs has no view of G(z) alone.
@@ -208,7 +210,9 @@ std::vector<OptionRecord> make_records() {
           .once("dropout"),
       number(FIELD(generator_dropout), 0, 0.95, "dropout in the generator while training; translation: 0 is 0.1")
           .technique(),
-      flag(FIELD(generator_tanh), "the generator ends in tanh: for columns within -1 and 1").later(),
+      flag(FIELD(generator_tanh), "the generator ends in tanh: for columns within -1 and 1")
+          .later()
+          .when([](const O&, const M& m) { return !m.judges_cells; }),
       numbers(FIELD(encoder_hidden), 1, 65536, most_layers, "hidden layers of the encoder").when(has_encoder),
       flag(FIELD(encoder_tanh), "the encoder ends in tanh").when(has_encoder),
       numbers(FIELD(data_branch), 1, 65536, 4, "joint discriminator: layers on x").when(judges_pairs),
@@ -253,9 +257,9 @@ std::vector<OptionRecord> make_records() {
              "generator loss")
           .for_some_methods(),
       number(FIELD(label_smoothing), 0, 0.5, "one-sided label smoothing: real target 1 - value").when(has_no_critic),
-      number(FIELD(r1), 0, 1e6, "R1 gradient penalty; 0: none").when(has_no_critic),
+      number(FIELD(r1), 0, 1e6, "R1 gradient penalty; 0: none").when(takes_r1),
       number(FIELD(r1_every), 1, 1024, "steps between gradient penalties (each weighted so many times)")
-          .when([](const O& o, const M& m) { return has_no_critic(o, m) && o.r1 > 0.0f; }),
+          .when([](const O& o, const M& m) { return takes_r1(o, m) && o.r1 > 0.0f; }),
       number(FIELD(coverage), 0, 1e6,
              "weight of the coverage term; 0: none; -1: 1, or 30 with more than 30,000 distinct rows", -1.0)
           .for_some_methods(),
@@ -336,7 +340,7 @@ std::vector<OptionRecord> make_records() {
              {VALUE(ScoreRule, automatic), VALUE(ScoreRule, search), VALUE(ScoreRule, bank),
               VALUE(ScoreRule, discriminator), VALUE(ScoreRule, reconstruction), VALUE(ScoreRule, latent),
               VALUE(ScoreRule, cycle_features), VALUE(ScoreRule, cycle_logits), VALUE(ScoreRule, nearest_and_mean),
-              VALUE(ScoreRule, kth_nearest), VALUE(ScoreRule, mean_nearest)},
+              VALUE(ScoreRule, kth_nearest), VALUE(ScoreRule, mean_nearest), VALUE(ScoreRule, likelihood)},
              "what a row's score measures; automatic: the method's own"),
       choice(FIELD(judged_pair), {VALUE(JudgedPair, reconstruction), VALUE(JudgedPair, query)},
              "the pair that a joint discriminator judges in the score: (G(E(x)), E(x)) or (x, E(x))")

@@ -220,6 +220,17 @@ AnomalyModel::RowRange AnomalyModel::new_rows(std::int64_t model, const std::vec
   return {fold_begin[fold], fold_begin[fold + 1]};
 }
 
+std::vector<ScoringRule::HeldOutRows> AnomalyModel::held_out_rows(const std::vector<std::int64_t>& fold_begin) const {
+  const auto folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
+  std::vector<ScoringRule::HeldOutRows> parts;
+  // The models that left a fold out stand as many apart as there are folds.
+  for (std::int64_t first = 0; first < std::min(folds, population()); ++first) {
+    const RowRange fold = new_rows(first, fold_begin);
+    parts.push_back({fold.begin, fold.end, first, folds});
+  }
+  return parts;
+}
+
 /// Location and spread of the values of rows that are new to the models. The models of one population are alike, but
 /// their folds need not be (copies of a row are in one): they share the statistics of all. With one fold, each has its
 /// own of all rows.
@@ -341,7 +352,13 @@ std::vector<std::vector<float>> AnomalyModel::calibrate(MatrixView<const float> 
   const auto scores = arena.stack("scores of the training rows", parts(), rows.rows, 1);
   const auto given = arena.stack("absent cells of the training rows", 1, static_cast<std::int64_t>(absent.size()), 1);
   context_.backend().copy(given.data, absent.data(), sizeof(float) * absent.size(), context_.stream());
-  for (std::int64_t first = 0; first < rows.rows; first += chunk_rows()) {
+  const std::vector<ScoringRule::HeldOutRows> parts = held_out_rows(fold_begin);
+  const bool is_learnt = rule_->learn(rows, parts, chunk_rows(), residual.slice_models(0, 1));
+  const bool has_logit = needs_discriminator() && !is_learnt;
+  for (std::int64_t m = 1; m < models && is_learnt; ++m) {
+    copy_rows<float>(context_, residual.model(0), residual.model(m));
+  }
+  for (std::int64_t first = 0; first < rows.rows && !is_learnt; first += chunk_rows()) {
     const std::int64_t count = std::min(chunk_rows(), rows.rows - first);
     const RawScores raw = rule_->raw_scores({rows.row(first), count, rows.columns, rows.row_stride}, false);
     for (std::int64_t m = 0; m < models; ++m) {
@@ -352,27 +369,17 @@ std::vector<std::vector<float>> AnomalyModel::calibrate(MatrixView<const float> 
   std::vector<ScoreStatistics> of_residual(models), of_discriminator(models);
   if (is_standardised()) {
     of_residual = statistics_of_new_rows(residual, 1.0f, absent, fold_begin);
-    if (needs_discriminator()) of_discriminator = statistics_of_new_rows(logit, -1.0f, {}, fold_begin);
+    if (has_logit) of_discriminator = statistics_of_new_rows(logit, -1.0f, {}, fold_begin);
   }
   set_statistics(std::move(of_residual), std::move(of_discriminator));
-  // The models that left a fold out stand as many apart as there are folds.
-  const auto folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
-  for (std::int64_t first = 0; first < std::min(folds, models); ++first) {
-    const std::int64_t step = folds == 1 ? 1 : folds;
-    const RowRange fold = new_rows(first, fold_begin);
-    const std::int64_t begin = fold.begin, count = fold.end - fold.begin;
-    const auto of_fold = [&](StackView<const float> all) {
-      return StackView<const float>(all.model(first).row(begin), (models - 1 - first) / step + 1, count, all.columns,
-                                    step * all.model_stride, all.row_stride);
-    };
+  for (const ScoringRule::HeldOutRows& part : parts) {
+    const std::int64_t begin = part.begin, count = part.end - part.begin;
     RawScores raw;
-    raw.residual = of_fold(residual);
-    if (needs_discriminator()) raw.logit = of_fold(logit);
-    const StackView<const float> statistics(statistics_.model(first).data, raw.residual.models, 1, statistics_.columns,
-                                            step * statistics_.model_stride, statistics_.row_stride);
+    raw.residual = part.of_models(residual).slice_rows(begin, count);
+    if (has_logit) raw.logit = part.of_models(logit).slice_rows(begin, count);
     Beside beside;
     if (!absent.empty()) beside.absent = given.slice_rows(begin, count);
-    combine(raw, statistics, beside, scores.slice_rows(begin, count));
+    combine(raw, part.of_models(statistics_), beside, scores.slice_rows(begin, count));
   }
   std::vector<std::vector<float>> of_parts;
   for (std::int64_t p = 0; p < parts(); ++p) {

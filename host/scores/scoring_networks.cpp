@@ -26,7 +26,8 @@ void check_memory(const DetectorOptions& options, const MethodNetworks& networks
   constexpr std::int64_t always_allowed = std::int64_t{1} << 26, most_per_weight = 4096;
   const Network generator = networks.generator().plain();
   const std::int64_t most = std::max(always_allowed / options.population, most_per_weight * generator.parameters());
-  if (const int condition = networks.condition; condition > 0) {
+  const bool carries = !definition_of(options.method).judges_cells;
+  if (const int condition = networks.condition; condition > 0 && carries) {
     std::int64_t carried = CarriedCondition(generator.trunk(), networks.columns, condition).network.parameters();
     if (networks.has(Role::encoder)) {
       const Network encoder = networks.encoder().plain();
@@ -78,12 +79,13 @@ ScoringNetworks::ScoringNetworks(const ScoringNetworks& other)
       no_condition_(other.no_condition_) {}
 
 bool ScoringNetworks::rebuilds() const {
+  const MethodDefinition& method = definition_of(options_.method);
   return networks_.has(Role::encoder) ||
-         (networks_.has(Role::generator) && !definition_of(options_.method).has_latent());
+         (networks_.has(Role::generator) && !method.has_latent() && !method.judges_cells);
 }
 
 void ScoringNetworks::carry_conditions(std::int64_t rows) {
-  if (networks_.condition == 0) return;
+  if (networks_.condition == 0 || definition_of(options_.method).judges_cells) return;
   carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
                                        weight(Role::generator), networks_.columns, carried_generator_weights_);
   no_condition_ = kept_->stack("conditions of no value", 1, rows, networks_.condition);

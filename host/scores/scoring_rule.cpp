@@ -23,6 +23,8 @@ std::unique_ptr<ScoringRule> make_rule(ScoringNetworks& networks) {
     case ScoreRule::kth_nearest:
     case ScoreRule::mean_nearest:
       return make_nearest_rows_rule(networks);
+    case ScoreRule::likelihood:
+      return make_likelihood_rule(networks);
     case ScoreRule::automatic:
       break;  // resolved options name a rule
   }

@@ -1,11 +1,15 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "host/scores/scoring_networks.hpp"
 
 namespace cugad {
+
+/// Rows that a rule's tables of single columns hold at most.
+constexpr std::int64_t most_table_rows = 2000;
 
 /// How trained networks score a row: one class for each ScoreRule, in a file of its own. A rule holds the networks by
 /// reference; it is copied with them.
@@ -31,6 +35,32 @@ class ScoringRule {
   virtual bool leave_rows_out(bool /*leaves_out*/) { return false; }
   /// Scores of one chunk. with_residuals: the networks' feature_residual() must be filled then or by explain().
   virtual RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) = 0;
+
+  /// Calibration rows [begin, end) and the models that have not seen them: every model_step-th from first_model on.
+  struct HeldOutRows {
+    std::int64_t begin, end, first_model, model_step;
+    template <class T>
+    StackView<T> of_models(StackView<T> all) const {
+      return {all.model(first_model).data,
+              (all.models - 1 - first_model) / model_step + 1,
+              all.rows,
+              all.columns,
+              model_step * all.model_stride,
+              all.row_stride};
+    }
+  };
+  /// Learns what the rule compares rows with, and fills the scores [1, rows, 1] of these rows, each by the models that
+  /// have not seen it. Returns false if a rule learns nothing. At most `chunk` rows are scored at a time.
+  virtual bool learn(MatrixView<const float> /*rows*/, std::span<const HeldOutRows> /*parts*/, std::int64_t /*chunk*/,
+                     StackView<float> /*scores*/) {
+    return false;
+  }
+  /// What it has learnt: the values that calibration rows have in each column, ascending. Part of the model file.
+  struct ColumnTable {
+    StackView<float> value;         ///< [1, columns, most_table_rows]; null: the rule learns nothing
+    StackView<std::int32_t> count;  ///< [1, columns, 1]
+  };
+  virtual ColumnTable column_table() const { return {}; }
 
   /// What missing cells stand for in the residual: the share of each column in it, and how it is added.
   struct AbsentForm {
@@ -84,5 +114,6 @@ std::unique_ptr<ScoringRule> make_reconstruction_rule(ScoringNetworks& networks)
 std::unique_ptr<ScoringRule> make_latent_rule(ScoringNetworks& networks);
 std::unique_ptr<ScoringRule> make_cycle_rule(ScoringNetworks& networks);
 std::unique_ptr<ScoringRule> make_nearest_rows_rule(ScoringNetworks& networks);
+std::unique_ptr<ScoringRule> make_likelihood_rule(ScoringNetworks& networks);
 
 }  // namespace cugad

@@ -30,6 +30,7 @@ enum class Method {
   translation,  ///< predicts target columns from the others by a conditional GAN (Isola 2016)
   sogaal,       ///< GAN whose discriminator trains on alone, twice as long (Liu 2019)
   knn,          ///< distances to the nearest training rows, which the model keeps; nothing is trained
+  gain,         ///< predicts hidden cells from visible ones, judged cell by cell (Yoon 2018)
 };
 
 enum class GeneratorLoss {
@@ -48,7 +49,7 @@ enum class SearchStart {
 
 enum class ScoreRule {
   automatic,       ///< the method's default: anogan bank, gan discriminator, ganomaly latent, alad cycle_features, knn
-                   ///< nearest_and_mean, others reconstruction
+                   ///< nearest_and_mean, gain likelihood, others reconstruction
   search,          ///< loss of the latent search: (1 - lambda) residual + lambda discrimination
   bank,            ///< distance to the `neighbours`-th nearest of `bank_rows` generated rows
   discriminator,   ///< -log D(x): ranks as 1 - D(x) does, without its saturation
@@ -59,6 +60,7 @@ enum class ScoreRule {
   nearest_and_mean,  ///< two parts: the distance to the nearest reference row, the mean of `neighbours` nearest
   kth_nearest,       ///< distance to the `neighbours`-th nearest reference row (Ramaswamy 2000)
   mean_nearest,      ///< mean distance to the `neighbours` nearest reference rows (Angiulli 2002)
+  likelihood,  ///< the p-value of each cell given the others among held-out values of its column; mean over columns
 };
 
 /// Which pair a bidirectional discriminator judges in the score (EGBAD's paper and its code differ).

@@ -128,6 +128,7 @@ TEST_P(EveryMethod, PopulationHoldsTheModelsOfItsSeeds) {
     const safetensors::File one = safetensors::read(directory.file("one"));
     ASSERT_EQ(one.tensors.size(), all.tensors.size());
     for (const auto& [name, tensor] : one.tensors) {
+      if (name == "column_table") continue;  // of the rows that the population as a whole has scored
       const std::vector<float>& together = all.tensors.at(name).f32;
       const auto first = together.begin() + static_cast<std::ptrdiff_t>(m * tensor.f32.size());
       EXPECT_TRUE(same_bits(tensor.f32, {first, first + static_cast<std::ptrdiff_t>(tensor.f32.size())})) << name;

@@ -17,8 +17,8 @@ namespace cugad {
 ///   number g >= 0 are hidden together: u_g stands for u_c, and group[k] = g for k = c. Exact. Batch-invariant with a
 ///   pattern. Workspace: none.
 struct MaskColumns {
-  StackView<const float> x, pattern;
-  StackView<const std::int32_t> group;
+  StackView<const float> x, pattern = {};
+  StackView<const std::int32_t> group = {};
   RandomKey key;
   float lowest = 0.0f, highest = 1.0f;  ///< in [0, 1], lowest <= highest
   StackView<float> out;
@@ -52,10 +52,9 @@ struct GaussianImputation {
 struct GaussianLikelihood {
   StackView<const float> statistics, x, mask;
   float weight = 1.0f;
-  StackView<float> dstatistics, loss;
-  StackView<const float> dimputed, noise;
-  StackView<const float> column_weight;
-  StackView<float> cell;
+  StackView<float> dstatistics = {}, loss = {};
+  StackView<const float> dimputed = {}, noise = {}, column_weight = {};
+  StackView<float> cell = {};
   bool accumulate = false;
 };
 
@@ -70,11 +69,11 @@ struct GaussianLikelihood {
 ///   |weight| / (rows cells of the row that count); loss 6 eps |weight| mean of (1 + |per|); mean_probability 6 eps.
 ///   Workspace: sums of chunks (CUDA).
 struct CellCrossEntropy {
-  StackView<const float> logit, mask;
+  StackView<const float> logit, mask = {};
   float target = 1.0f, masked_target = 0.0f;  ///< in [0, 1]
   bool masked_only = false;
   float weight = 1.0f;
-  StackView<float> dlogit, loss, mean_probability;
+  StackView<float> dlogit = {}, loss = {}, mean_probability = {};
   bool accumulate = false;
 };
 
@@ -93,7 +92,7 @@ struct ColumnRanks {
   StackView<const float> value, x, table;
   StackView<const std::int32_t> count;
   bool leave_one_out = false;
-  StackView<float> mean, rank, score;
+  StackView<float> mean = {}, rank = {}, score = {};
 };
 
 }  // namespace cugad

@@ -1,0 +1,154 @@
+#include "host/methods/gain.hpp"
+
+#include <utility>
+#include <vector>
+
+#include "host/methods/gan_networks.hpp"
+
+namespace cugad {
+namespace {
+
+/// A row hides a share of its cells between these, and one in any case.
+constexpr float lowest_share = 0.05f, highest_share = 0.6f;
+/// Weight of D's loss on real rows beside that on rows with drawn cells.
+constexpr float real_share = 0.5f;
+
+// Lanes of RandomPurpose::latent, and of ::dropout.
+constexpr std::uint32_t noise_lane = 0, mask_lane = 64;
+constexpr std::uint32_t generator_lane = 0, discriminator_lane = 64, judge_lane = 128;
+
+MethodNetworks gain_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition) {
+  MethodNetworks networks;
+  networks.columns = static_cast<int>(columns - condition);
+  networks.condition = static_cast<int>(condition);
+  DetectorOptions linear = options;
+  linear.generator_tanh = false;
+  networks[Role::generator] =
+      generator_network(linear, networks.row_columns() + networks.columns, 2 * networks.columns);
+  std::vector<LayerSpec> layers;
+  for (int width : options.discriminator_hidden) {
+    layers.push_back({width, Activation::leaky_relu, options.slope, options.dropout});
+  }
+  layers.push_back({networks.columns, Activation::identity, 0.0f, 0.0f});
+  networks[Role::discriminator] = Network(Mlp(networks.row_columns(), layers), discriminator_techniques(options));
+  return networks;
+}
+
+}  // namespace
+
+extern constinit const MethodDefinition gain_definition{
+    .method = Method::gain,
+    .name = "gain",
+    .networks = gain_networks,
+    .step = make_step<GainStep>,
+    .scores = {ScoreRule::likelihood},
+    .options = {"generator_dropout", "virtual_batch"},
+    .has_prior = false,
+    .judges_cells = true,
+};
+
+GainStep::GainStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
+                   const TrainingRows& rows, std::int64_t models)
+    : TrainingStep(std::move(context), options, networks, rows, models) {
+  const Network &generator = networks.generator(), &discriminator = networks.discriminator();
+  take(index_, "minibatch rows", batch(), 1);
+  take(stacked_, "real rows and rows with drawn cells", 2 * batch(), networks.row_columns());
+  take(masked_, "visible cells and masks", batch(), generator.inputs());
+  take(noise_, "noise of the drawn cells", batch(), networks.columns);
+  take(generator_gradient_, "generator gradient", 1, generator.parameters());
+  take(discriminator_gradient_, "discriminator gradient", 1, discriminator.parameters());
+  take(generator_buffers_, "generator activations", generator, batch());
+  take(discriminator_buffers_, "discriminator activations", discriminator, 2 * batch());
+  if (options.adversarial > 0.0f) take(row_gradient_, "gradient of drawn rows", batch(), networks.row_columns());
+}
+
+void GainStep::sample(std::int64_t t) {
+  sample_rows(index_, 0, t, 1, 0);
+  gather(index_, 0, real());
+  run(context_, MaskColumns{.x = real(),
+                            .key = key(RandomPurpose::latent, mask_lane, t),
+                            .lowest = lowest_share,
+                            .highest = highest_share,
+                            .out = masked_});
+  run(context_, FillNormal{.out = noise_, .key = key(RandomPurpose::latent, noise_lane, t)});
+}
+
+void GainStep::impute(std::int64_t t) {
+  const Network& generator = networks_.generator();
+  const RandomKey drop = key(RandomPurpose::dropout, generator_lane, t);
+  generator.forward(context_, parameter(Role::generator), {.x = masked_, .z = {}}, generator_buffers_,
+                    generator.has_dropout() ? &drop : nullptr);
+  run(context_,
+      GaussianImputation{
+          .statistics = generator_buffers_.result(), .x = real(), .mask = mask(), .noise = noise_, .out = imputed()});
+}
+
+void GainStep::update_discriminator(std::int64_t t, bool report) {
+  const Network& network = networks_.discriminator();
+  const bool dropout = options_.dropout > 0.0f;
+  const RandomKey drop = key(RandomPurpose::dropout, discriminator_lane, t);
+  const Network::Input shown{.x = stacked_, .z = {}};
+  network.forward(context_, parameter(Role::discriminator), shown, discriminator_buffers_, dropout ? &drop : nullptr);
+  const auto loss = [&](std::int64_t first, StackView<const float> mask, float weight, StackView<float> value,
+                        StackView<float> probability) {
+    run(context_, CellCrossEntropy{.logit = discriminator_buffers_.result().slice_rows(first, batch()),
+                                   .mask = mask,
+                                   .target = 1.0f - options_.label_smoothing,
+                                   .weight = weight,
+                                   .dlogit = discriminator_buffers_.result_gradient().slice_rows(first, batch()),
+                                   .loss = report ? value : StackView<float>{},
+                                   .mean_probability = report ? probability : StackView<float>{}});
+  };
+  loss(0, {}, real_share, telemetry_.real_loss, telemetry_.real_probability);
+  loss(batch(), mask(), 1.0f, telemetry_.fake_loss, telemetry_.fake_probability);
+  network.backward(context_, parameter(Role::discriminator), shown, discriminator_buffers_, discriminator_gradient_, {},
+                   {.dropout = dropout});
+  update(Role::discriminator, discriminator_gradient_, options_.discriminator_learning_rate, t, 1, 0,
+         report ? telemetry_.discriminator_norm : StackView<float>{});
+}
+
+/// What D asks of the drawn cells: the gradient of G's adversarial loss with respect to the rows.
+void GainStep::judge_imputed(std::int64_t t) {
+  const Network& judge = networks_.discriminator();
+  const Network::Buffers buffers = discriminator_buffers_.slice_rows(0, batch());
+  const bool dropout = options_.dropout > 0.0f;
+  const RandomKey drop = key(RandomPurpose::dropout, judge_lane, t);
+  const Network::Input shown{.x = imputed(), .z = {}};
+  judge.forward(context_, parameter(Role::discriminator), shown, buffers, dropout ? &drop : nullptr);
+  run(context_, CellCrossEntropy{.logit = buffers.result(),
+                                 .mask = mask(),
+                                 .masked_target = 1.0f,
+                                 .masked_only = true,
+                                 .weight = options_.adversarial,
+                                 .dlogit = buffers.result_gradient()});
+  judge.backward(context_, parameter(Role::discriminator), shown, buffers, {}, {.x = row_gradient_, .z = {}},
+                 {.dropout = dropout});
+}
+
+void GainStep::update_generator(std::int64_t t, bool report) {
+  const Network& generator = networks_.generator();
+  GaussianLikelihood likelihood{.statistics = generator_buffers_.result(),
+                                .x = judged(real()),
+                                .mask = mask(),
+                                .dstatistics = generator_buffers_.result_gradient(),
+                                .loss = report ? telemetry_.generator_loss : StackView<float>{}};
+  if (options_.adversarial > 0.0f) {
+    judge_imputed(t);
+    likelihood.dimputed = judged(row_gradient_);
+    likelihood.noise = noise_;
+  }
+  run(context_, likelihood);
+  generator.backward(context_, parameter(Role::generator), {.x = masked_, .z = {}}, generator_buffers_,
+                     generator_gradient_, {}, {.dropout = generator.has_dropout()});
+  update(Role::generator, generator_gradient_, options_.learning_rate, t, 1, 0,
+         report ? telemetry_.generator_norm : StackView<float>{});
+}
+
+void GainStep::step(std::int64_t t, bool report) {
+  sample(t);
+  impute(t);
+  update_discriminator(t, report);
+  update_generator(t, report);
+}
+
+}  // namespace cugad

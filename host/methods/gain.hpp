@@ -1,0 +1,48 @@
+#pragma once
+
+#include "host/training/training_step.hpp"
+
+namespace cugad {
+
+/// One training step of a masked conditional GAN (after Yoon 2018, GAIN). G sees a row with some cells hidden, and the
+/// mask; it gives a Gaussian per column. Hidden cells are drawn from these, and D judges every cell of the row: real,
+/// or drawn?
+///   D minimises the mean over cells of CE(D_j(x'), 1 where visible, 0 where hidden) + CE(D_j(x), 1) / 2;
+///   G minimises the mean over hidden cells of ((mean_j - x_j)^2 / variance_j + log variance_j) / 2
+///   + adversarial * CE(D_j(x'), 1), on the same draw, after D's update.
+/// Condition columns are never hidden and not judged.
+class GainStep : public TrainingStep {
+ public:
+  GainStep(Context context, const DetectorOptions& options, const MethodNetworks& networks, const TrainingRows& rows,
+           std::int64_t models);
+
+  void step(std::int64_t t, bool report) override;
+  StackView<const float> generated() const override { return judged(imputed()); }
+
+  // The parts, for tests that bring their own batches.
+  void sample(std::int64_t t);
+  void impute(std::int64_t t);
+  void update_discriminator(std::int64_t t, bool report);
+  void update_generator(std::int64_t t, bool report);
+  StackView<float> real() const { return stacked_.slice_rows(0, batch()); }
+  StackView<float> imputed() const { return stacked_.slice_rows(batch(), batch()); }
+  StackView<float> mask() const { return masked_.slice_columns(networks_.row_columns(), networks_.columns); }
+  StackView<float> noise() const { return noise_; }
+  StackView<float> masked() const { return masked_; }
+  StackView<float> generator_gradient() const { return generator_gradient_; }
+  StackView<float> discriminator_gradient() const { return discriminator_gradient_; }
+
+ private:
+  /// The columns that are judged: all but conditions.
+  StackView<float> judged(StackView<float> rows) const { return rows.slice_columns(0, networks_.columns); }
+  void judge_imputed(std::int64_t t);
+
+  StackView<std::int32_t> index_;
+  StackView<float> stacked_;         ///< real rows, then the same with hidden cells drawn
+  StackView<float> masked_, noise_;  ///< [visible cells | mask], what G takes; of the draw
+  StackView<float> row_gradient_;    ///< of G's adversarial loss with respect to drawn rows
+  StackView<float> generator_gradient_, discriminator_gradient_;
+  Network::Buffers generator_buffers_, discriminator_buffers_;
+};
+
+}  // namespace cugad

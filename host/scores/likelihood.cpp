@@ -1,0 +1,195 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "host/backend/transfer.hpp"
+#include "host/scores/scoring_rule.hpp"
+
+namespace cugad {
+namespace {
+
+/// Up to so many columns are hidden one by one; more are dealt out to as many groups.
+constexpr std::int64_t most_groups = 40;
+/// Further masks hide random columns, with these shares in turn.
+constexpr std::array<double, 3> random_shares = {0.15, 0.3, 0.5};
+constexpr std::int64_t random_masks = 12;
+
+double uniform(std::uint64_t seed, std::uint32_t mask, std::int64_t column) {
+  constexpr auto purpose = static_cast<std::uint32_t>(RandomPurpose::sample);
+  const auto block = static_cast<std::uint32_t>(column);
+  return static_cast<double>(philox4x32_10({block, 0, mask, purpose}, seed)[0]) * 0x1p-32;
+}
+
+/// The columns that each mask hides. Every column is hidden by at least one.
+std::vector<std::vector<float>> scoring_masks(std::int64_t columns, std::uint64_t seed) {
+  const std::int64_t groups = std::min(columns, most_groups);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(columns));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return uniform(seed, random_masks, a) < uniform(seed, random_masks, b);
+  });
+  std::vector<std::vector<float>> masks(static_cast<std::size_t>(groups + random_masks),
+                                        std::vector<float>(static_cast<std::size_t>(columns)));
+  for (std::int64_t i = 0; i < columns; ++i) masks[i % groups][order[i]] = 1.0f;
+  for (std::int64_t k = 0; k < random_masks; ++k) {
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const bool is_hidden = uniform(seed, static_cast<std::uint32_t>(k), c) < random_shares[k % random_shares.size()];
+      masks[groups + k][c] = is_hidden ? 1.0f : 0.0f;
+    }
+  }
+  return masks;
+}
+
+/// How unlikely each cell is given the others: G's negative log-likelihood of the cell, averaged over masks that hide
+/// it, plus what D makes of it, as a p-value among calibration rows that are new to the models (Vovk 2005); the score
+/// is the mean of the columns' -log p.
+class LikelihoodRule final : public ScoringRule {
+ public:
+  explicit LikelihoodRule(ScoringNetworks& networks) : ScoringRule(networks) {
+    table_.value = networks.kept().stack("values of calibration rows", 1, columns(), most_table_rows);
+    table_.count = networks.kept().stack<std::int32_t>("calibration rows with a value", 1, columns(), 1);
+  }
+  std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const override { return copy_of(*this, networks); }
+
+  void draw() override {
+    const std::vector<std::vector<float>> masks = scoring_masks(columns(), options().seed);
+    patterns_ = trained().kept().stack("masks", 1, static_cast<std::int64_t>(masks.size()) + 1, columns());
+    column_weight_ = trained().kept().stack("weight of one mask", 1, 1, columns());
+    std::vector<float> weight(static_cast<std::size_t>(columns()));
+    for (const std::vector<float>& mask : masks) {
+      for (std::size_t c = 0; c < mask.size(); ++c) weight[c] += mask[c];
+    }
+    for (float& one : weight) one = 1.0f / one;
+    for (std::size_t k = 0; k < masks.size(); ++k) upload(masks[k], patterns_.model(0).row(k));
+    upload(weight, column_weight_.data);
+    context().synchronize();
+  }
+  void take_memory(std::int64_t rows) override {
+    const Network& generator = trained().networks().generator();
+    masked_ = trained().working().stack("visible cells and masks", 1, rows, generator.inputs());
+    value_ = trained().working().stack("values of cells", trained().population(), rows, columns());
+    rank_ = trained().working().stack("ranks of cells", 1, rows, columns());
+    score_ = trained().working().stack("mean ranks", 1, rows, 1);
+    generator_buffers_ = trained().carve("activations of the generator", generator, rows);
+  }
+
+  RawScores raw_scores(MatrixView<const float> rows, bool) override {
+    ColumnRanks ranks = ranks_of(rows, find_values(rows));
+    ranks.rank = rank_.slice_rows(0, rows.rows);
+    ranks.score = score_.slice_rows(0, rows.rows);
+    run(context(), ranks);
+    return {.residual = of_all_models(ranks.score), .logit = {}};
+  }
+  void explain(MatrixView<const float> rows) override {
+    const StackView<const float> rank = of_all_models(rank_.slice_rows(0, rows.rows));
+    run(context(),
+        FillMissing{
+            .x = rank, .replacement = rank, .out = trained().feature_residual(rows.rows).slice_columns(0, columns())});
+  }
+
+  bool learn(MatrixView<const float> rows, std::span<const HeldOutRows> parts, std::int64_t chunk,
+             StackView<float> scores) override {
+    Arena arena(context());
+    const StackView<float> values = arena.stack("values of the calibration rows", 1, rows.rows, columns());
+    for (const HeldOutRows& part : parts) {
+      for (std::int64_t first = part.begin; first < part.end; first += chunk) {
+        const std::int64_t count = std::min(chunk, part.end - first);
+        const MatrixView<const float> some(rows.row(first), count, rows.columns, rows.row_stride);
+        ColumnRanks means = ranks_of(some, part.of_models(find_values(some)));
+        means.mean = values.slice_rows(first, count);
+        run(context(), means);
+      }
+    }
+    keep(download(context(), values.data, rows.rows * columns()));
+    ColumnRanks ranks = ranks_of(rows, values);
+    ranks.leave_one_out = true;
+    ranks.score = scores;
+    run(context(), ranks);
+    context().synchronize();  // before the values go
+    return true;
+  }
+  ColumnTable column_table() const override { return table_; }
+
+ private:
+  std::int64_t columns() const { return trained().networks().columns; }
+  template <class T>
+  void upload(const std::vector<T>& values, T* target) {
+    context().backend().copy(target, values.data(), sizeof(T) * values.size(), context().stream());
+  }
+  /// One matrix for every model.
+  StackView<const float> of_all_models(StackView<const float> one) const {
+    return shared_by(trained().population(), one.model(0));
+  }
+
+  /// Per model and cell: the mean negative log-likelihood over the masks that hide the cell, less D's logit.
+  StackView<const float> find_values(MatrixView<const float> rows) {
+    const std::int64_t masks = patterns_.rows - 1, width = trained().networks().row_columns();
+    const StackView<const float> x = shared_by(trained().population(), rows).slice_columns(0, columns());
+    const StackView<float> masked = masked_.slice_rows(0, rows.rows), value = value_.slice_rows(0, rows.rows);
+    const StackView<const float> shown = of_all_models(masked);
+    const Network::Buffers buffers = generator_buffers_.slice_rows(0, rows.rows);
+    const auto hide = [&](std::int64_t k) {
+      run(context(),
+          MaskColumns{.x = shared_by(1, rows), .pattern = patterns_.slice_rows(k, 1), .key = {}, .out = masked});
+    };
+    for (std::int64_t k = 0; k < masks; ++k) {
+      hide(k);
+      trained().networks().generator().forward(context(), trained().weights(Role::generator), {.x = shown, .z = {}},
+                                               buffers);
+      run(context(), GaussianLikelihood{.statistics = buffers.result(),
+                                        .x = x,
+                                        .mask = shown.slice_columns(width, columns()),
+                                        .column_weight = of_all_models(column_weight_),
+                                        .cell = value,
+                                        .accumulate = k > 0});
+    }
+    if (trained().needs_discriminator()) {
+      hide(masks);  // no column, so that missing cells alone count as 0, the mean of a centred column
+      run(context(), AddRows{.x = trained().judge(shown.slice_columns(0, width)),
+                             .scale = -options().discriminator_weight,
+                             .y = value});
+    }
+    return value;
+  }
+
+  ColumnRanks ranks_of(MatrixView<const float> rows, StackView<const float> values) const {
+    return {.value = values,
+            .x = shared_by(1, rows).slice_columns(0, columns()),
+            .table = table_.value,
+            .count = table_.count};
+  }
+
+  /// Sorts the calibration rows' values by column. Cells without a value are NaN; a model file holds finite numbers.
+  void keep(const std::vector<float>& values) {
+    const auto width = static_cast<std::size_t>(columns());
+    std::vector<float> column, table(width * static_cast<std::size_t>(most_table_rows));
+    std::vector<std::int32_t> count;
+    for (std::size_t c = 0; c < width; ++c) {
+      column.clear();
+      for (std::size_t i = c; i < values.size(); i += width) {
+        if (!std::isnan(values[i])) column.push_back(std::min(values[i], std::numeric_limits<float>::max()));
+      }
+      std::sort(column.begin(), column.end());
+      std::copy(column.begin(), column.end(), table.begin() + static_cast<std::ptrdiff_t>(c) * most_table_rows);
+      count.push_back(static_cast<std::int32_t>(column.size()));
+    }
+    upload(table, table_.value.data);
+    upload(count, table_.count.data);
+    context().synchronize();
+  }
+
+  ColumnTable table_;
+  StackView<float> patterns_, column_weight_;  ///< the last pattern hides nothing
+  StackView<float> masked_, value_, rank_, score_;
+  Network::Buffers generator_buffers_;
+};
+
+}  // namespace
+
+std::unique_ptr<ScoringRule> make_likelihood_rule(ScoringNetworks& networks) {
+  return std::make_unique<LikelihoodRule>(networks);
+}
+
+}  // namespace cugad
