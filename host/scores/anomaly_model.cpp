@@ -388,7 +388,7 @@ void AnomalyModel::sample(std::int64_t count, std::uint64_t seed, float* rows) {
       key.seed ^= seed * 0x9E3779B97F4A7C15ull;
       key.step = static_cast<std::uint32_t>(first / part);
       run(context_, FillNormal{.out = latent, .key = key});
-      generator.forward(context_, weights(Role::generator).slice_models(m, 1), {.x = latent, .z = {}}, buffers);
+      generator.forward(context_, weights(Role::generator).slice_models(m, 1), {.x = latent}, buffers);
       // This model's rows stand `models` apart.
       const std::int64_t start = first * models + m;
       const std::int64_t wanted = std::min(part, start < count ? (count - start + models - 1) / models : 0);
