@@ -8,7 +8,7 @@ namespace cugad::bench {
 namespace {
 
 constexpr std::int64_t columns = 32, fitted_rows = 2000;
-/// One model of an encoder method with the default networks, untrained: their values do not change what a call costs.
+/// One model of an encoder method with the default networks, untrained: their values do not change the cost of a call.
 constexpr const char* config = R"({"method": "bigan", "population": 1, "steps": 0})";
 
 struct Both {

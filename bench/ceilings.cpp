@@ -18,7 +18,7 @@ void ceiling_copy(benchmark::State& state) {
   count(state, "copies/s", 1, 2.0 * sizeof(float) * static_cast<double>(floats), 0);
 }
 
-/// The smallest op there is, one after the other: what an op costs before it does anything.
+/// The smallest op, repeated: the fixed cost of an op.
 void ceiling_launch(benchmark::State& state) {
   Context context = make_context();
   Arena arena(context);

@@ -71,7 +71,7 @@ void dense_backward(benchmark::State& state, Shape shape, Precision precision) {
   const StackView<float> dx = arena.stack("dx", models, rows, in), dweight = arena.stack("dweight", models, out, in),
                          dbias = arena.stack("dbias", models, 1, out), dy = arena.stack("dy", models, rows, out);
   for (const Layer& one : layer) run(context, forward(one));
-  // dH overwrites dY in every iteration: the derivative is one (identity), so the numbers stay what they are.
+  // dH overwrites dY in every iteration: the derivative is one (identity), so the numbers do not change.
   const auto backward = [&](const Layer& one, const StackView<float>& gradient) {
     return DenseBackward{
         .x = one.x, .weight = one.weight, .y = one.y, .dy = gradient, .dx = dx, .dweight = dweight, .dbias = dbias};

@@ -38,7 +38,7 @@ benchmark::internal::Benchmark* add(const std::string& name, Function function, 
     try {
       function(state, arguments...);
     } catch (const std::exception& error) {
-      state.SkipWithError(error.what());  // the others go on
+      state.SkipWithError(error.what());  // the others continue
     }
   });
   if (on_gpu()) registered->UseRealTime();

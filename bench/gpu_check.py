@@ -30,7 +30,7 @@ TOTAL_SECONDS = 530
 LIMITS = {"build": 200, "tests": 150, "sanitizers": 110, "benchmarks": 170, "peers": 120}
 PROGRAMS = ("ops_test", "training_test", "methods_test", "c_api_test", "backend_test")
 NOT_RUN = {"ok": True, "not_run": True, "why": "out of time"}
-# In order of importance: what the time does not allow is missing at the end.
+# In order of importance: checks that do not fit into the time are missing at the end.
 BENCHMARK_GROUPS = ("ceiling_|fma_peak|adam|latent_search|train_|reconstruction_score", "dense_forward|library_dense",
                     "dense_backward|sigmoid|fill_|column|quantile|row|coverage|ranking|detector|content|combine|advance|"
                     "batch_norm|spectral|minibatch")

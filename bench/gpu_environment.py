@@ -25,7 +25,7 @@ def output_of(command):
         return ""
 
 
-# nvidia-smi knows nothing of CUDA_VISIBLE_DEVICES; its numbers are CUDA's in this order alone.
+# nvidia-smi ignores CUDA_VISIBLE_DEVICES; its numbers are CUDA's in this order alone.
 os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
 
 

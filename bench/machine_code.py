@@ -37,7 +37,7 @@ CLASSES = (
     ("convert", r"F2F|F2FP|F2I|F2IP|I2F|I2FP|FRND"),
     ("float", r"F[A-Z]+\d?|MUFU|D[AMFS][A-Z]+|H[A-Z]+\d?"),
     ("control", r"BRA|BRX|BSSY|BSYNC|BREAK|CALL|RET|EXIT|WARPSYNC|BAR|NOP|DEPBAR|YIELD|VOTE|ENDCOLLECTIVE|WARPGROUP\w*|SYNCS"),
-)  # what is none of these computes addresses, counters and predicates: "integer"
+)  # all others compute addresses, counters and predicates: "integer"
 COUNTS = ("instructions", "useful", "products", *(name for name, _ in CLASSES), "integer", "stall_clocks", "shared_clocks",
           "registers")
 COLUMNS = ("loop", "architecture", *COUNTS)

@@ -4,8 +4,8 @@
 #include "host/detector/impl.hpp"
 #include "host/training/method_definition.hpp"
 
-/// Training step and scoring of each method on the KDD99 networks, one thread: what bench/peers_methods.py sets beside
-/// PyTorch. A method takes part by a line in methods(). And one row at a time, with the defaults.
+/// Training step and scoring of each method on the KDD99 networks, one thread, which bench/peers_methods.py compares
+/// with PyTorch. A method takes part by a line in methods(). And one row at a time, with the defaults.
 namespace cugad::bench {
 namespace {
 
@@ -120,7 +120,7 @@ void method_score(benchmark::State& state, const Measured& measured, int rows) {
 }
 
 /// One row from host memory to its score on the host: the default options (layers of 128), 32 columns, untrained
-/// weights. handle_bytes: what another handle on the model holds when it has scored a row.
+/// weights. handle_bytes: the memory of another handle on the model after it has scored a row.
 void score_one_row(benchmark::State& state, Method method) {
   constexpr std::int64_t width = 32;
   DetectorOptions options;

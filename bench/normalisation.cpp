@@ -51,7 +51,7 @@ struct BatchNormCase {
   }
 };
 
-/// Both passes give what the CPU backend gives.
+/// Both passes agree with the CPU backend.
 bool batch_norm_agrees(Context& context, const BatchNormCase& one) {
   Context cpu = Device::open("cpu", 1).make_context(1);
   Arena arena(cpu);

@@ -29,7 +29,7 @@ NUMBERS = COLUMNS[3:]
 REGISTERS_MAY_GROW_BY = 8
 # No kernel may spill, but for the resident latent search and the score in registers. For the KDD99 networks its code is bounded too.
 RESIDENT_SPILL_BYTES = 64
-STREAMING_SPILL_BYTES = 144  # where weights stream: the score, and the search without 227 KB of shared memory
+STREAMING_SPILL_BYTES = 144  # with streamed weights: the score, and the search without 227 KB of shared memory
 RESIDENT_CODE_BYTES = 100 * 1000
 KDD_NETWORKS = "ResidentNetworks<32 64 128 128 256 128 128 "
 

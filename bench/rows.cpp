@@ -112,7 +112,8 @@ void coverage(benchmark::State& state) {
         3.0 * static_cast<double>(real_rows * generated_rows * width));
 }
 
-/// Every second row is an anomaly, whatever its score: the area is near one half, and the same as the CPU backend's.
+/// Every second row is an anomaly, independent of its score: the area is near one half, and the same as the CPU
+/// backend's.
 void ranking_metrics(benchmark::State& state) {
   const std::int64_t rows = state.range(0);
   Context context = make_context();
@@ -136,8 +137,8 @@ void ranking_metrics(benchmark::State& state) {
   count(state, "rows/s", static_cast<double>(rows), 5.0 * static_cast<double>(rows), 0);
 }
 
-/// Chunks of 16,384 rows of the host's, copied to where they are staged, on their way to a GPU. Arguments: columns,
-/// what lies between two rows, threads (the product takes one).
+/// Chunks of 16,384 rows of the host's, copied to the staging buffer, on their way to a GPU. Arguments: columns, the
+/// gap between two rows, threads (the product uses one).
 void stage_rows(benchmark::State& state) {
   const std::int64_t rows = 16384, columns = state.range(0), stride = columns + state.range(1), chunks = 8;
   std::vector<float> source(static_cast<std::size_t>(chunks * rows * stride), 1.0f);

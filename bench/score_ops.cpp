@@ -38,7 +38,7 @@ void content_index(benchmark::State& state) {
   count(state, "rows/s", static_cast<double>(rows), 4.0 * static_cast<double>(rows * width), 0);
 }
 
-/// Numeric columns, all there: what nearly every row costs.
+/// Numeric columns without missing cells: the cost of nearly every row.
 void cell_surprise(benchmark::State& state) {
   const std::int64_t rows = state.range(0);
   Context context = make_context();
@@ -115,7 +115,7 @@ void fence_rows(benchmark::State& state) {
   count(state, "rows/s", static_cast<double>(rows), 8.0 * static_cast<double>(rows * width), 0);
 }
 
-/// One number each: what a launch costs.
+/// One number each: the cost of a launch.
 void advance_step(benchmark::State& state) {
   Context context = make_context();
   Arena arena(context);

@@ -3,7 +3,7 @@
 if(NOT CUGAD_CUDA_ARCHITECTURES)
   # PTX of 9.0, not of the newest: this has the kernels that need much shared memory, which chips of 12.x lack.
   add_compile_options("$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-gencode arch=compute_90,code=compute_90>")
-  # Without 87 and 88, which stand in machines of another processor. 90a also runs where the chip is a plain 9.0.
+  # Without 87 and 88, which are in machines of another processor. 90a also runs on a plain 9.0.
   set(wanted 80 86 89 90a 100 103 110 120 121)
   execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --list-gpu-code OUTPUT_VARIABLE known COMMAND_ERROR_IS_FATAL ANY)
   set(CUGAD_CUDA_ARCHITECTURES)
@@ -15,8 +15,8 @@ if(NOT CUGAD_CUDA_ARCHITECTURES)
   endforeach()
 endif()
 
-# The front end of the compiler runs once per virtual architecture, so chips share one wherever the sources say the same
-# for them: they ask only for 9.0 and 12.x (kernels/latent_search/resident_kernel.cuh).
+# The front end of the compiler runs once per virtual architecture, so chips share one if the sources are the same for
+# them: they distinguish only 9.0 and 12.x (kernels/latent_search/resident_kernel.cuh).
 foreach(chip IN LISTS CUGAD_CUDA_ARCHITECTURES)
   if(chip MATCHES "[a-z]$")
     set(virtual ${chip})

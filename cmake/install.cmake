@@ -1,5 +1,5 @@
-# cmake --install: libraries, headers, the CMake package, cugad.pc and the command. Nothing in it names the prefix or the
-# build folder, so the tree may be moved afterwards. Components are what Debian makes packages of.
+# cmake --install: libraries, headers, the CMake package, cugad.pc and the command. Nothing in it names the prefix or
+# the build folder, so the tree may be moved afterwards. Components correspond to Debian packages.
 include(CMakePackageConfigHelpers)
 set(CUGAD_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/cugad)
 
@@ -24,7 +24,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/cugad-config-version.cmak
 install(FILES ${PROJECT_BINARY_DIR}/cugad-config.cmake ${PROJECT_BINARY_DIR}/cugad-config-version.cmake
         DESTINATION ${CUGAD_PACKAGE_DIR} COMPONENT development)
 
-# cugad.pc finds the prefix from where it lies itself, unless the library's folder was given as an absolute path.
+# cugad.pc finds the prefix from its own location, unless the library's folder was given as an absolute path.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(CUGAD_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
   set(CUGAD_PC_LIBDIR "${CMAKE_INSTALL_FULL_LIBDIR}")
@@ -36,7 +36,7 @@ else()
   set(CUGAD_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
   set(CUGAD_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 endif()
-# What the static library needs stands in the private fields (pkg-config --static) where there is a shared one, too.
+# The dependencies of the static library are in the private fields (pkg-config --static) if there is a shared one, too.
 if(TARGET cugad_static)
   set(CUGAD_PC_REQUIRES "zlib, libzip, fmt")
   set(CUGAD_PC_DEPENDENCIES "-pthread -lstdc++ -lm")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Joins the objects of libcugad.a into one in which only the public names are left, each of them hidden: they serve the
-# program or plugin that links the library and are not exported from it, where they would take the place of another copy's.
+# program or plugin that links the library and are not exported from it, as they would replace another copy's.
 #   join_objects.sh OBJECT LIST_OF_OBJECTS LD OBJCOPY NM AS
 set -eu
 object=$1 list=$2 ld=$3 objcopy=$4 nm=$5 as=$6

@@ -1,5 +1,6 @@
-# libcugad.so and libcugad.a, both from the same objects; both offer what include/cugad marks with CUGAD_API. Neither asks a
-# standard of C++ of what links it: the C interface needs none, and the headers for C++ say themselves that they need C++20.
+# libcugad.so and libcugad.a, both from the same objects; both export the symbols that include/cugad marks with
+# CUGAD_API. Neither requires a standard of C++ of its consumers: the C interface needs none, and the headers for C++
+# check for C++20 themselves.
 if(BUILD_SHARED_LIBS)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/exports.map.in ${PROJECT_BINARY_DIR}/exports.map @ONLY)
   add_library(cugad SHARED ${CUGAD_OBJECTS})

@@ -28,7 +28,7 @@ cugad::Matrix readings(std::int64_t rows, unsigned seed) {
 }
 
 int run(const char* path) {
-  const cugad::Device device = cugad::Device::open("auto");  // a GPU where there is one, else the CPU
+  const cugad::Device device = cugad::Device::open("auto");  // a GPU if there is one, else the CPU
   cugad::Detector detector(device, {.population = 2, .seed = 7, .steps = 400});
 
   const cugad::Matrix normal = readings(2000, 1);

@@ -39,7 +39,7 @@ int run() {
                 group.threshold);
   }
 
-  // The same reading, which machine 4 gives all day, from two machines; and one of a machine that nobody has seen.
+  // The same reading, which machine 4 gives all day, from two machines; and one of an unseen machine.
   cugad::Matrix fresh(3, 2);
   const std::vector<std::string> senders = {name_of(4), name_of(1), "machine-99"};
   for (std::int64_t r = 0; r < fresh.rows; ++r) fresh.row(r)[0] = 40.0f, fresh.row(r)[1] = 20.0f;

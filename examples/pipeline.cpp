@@ -3,11 +3,11 @@
 //
 //   pipeline [DEVICE]          cpu, cuda, cuda:1; the default is the first that this program was compiled for
 //
-// The contract of a stream, in two sentences: the detector's work runs after what was issued on the stream before the
-// call. What is issued on it later sees the scores.
+// The contract of a stream, in two sentences: the detector's work runs after work issued on the stream before the call.
+// Work issued on it later sees the scores.
 //
 // With the CUDA toolkit (compiled with -DEXAMPLE_CUDA) memory and streams are the CUDA runtime's. Without it the same
-// pipeline runs on the CPU, where the stream is null and every call returns when its work is done.
+// pipeline runs on the CPU: the stream is null and every call returns when its work is done.
 
 #include <cstdio>
 #include <cstring>
@@ -23,7 +23,7 @@
 
 namespace {
 
-// What a pipeline has of its own anyway: memory, a stream, copies on it.
+// The pipeline's own memory, stream and copies.
 #if defined(EXAMPLE_CUDA)
 constexpr const char* default_device = "cuda";
 void check(cudaError_t status) {

@@ -27,7 +27,7 @@ struct Buffer {
   std::vector<float> data;
 };
 
-// Two dense layers, in -> hidden -> out, and what it takes to train them.
+// Two dense layers, in -> hidden -> out, with the buffers to train them.
 struct Network {
   Network(cugad::Context& context, std::int64_t in, std::int64_t out, std::uint32_t lane)
       : parameter(1, hidden * in + hidden + out * hidden + out),
@@ -62,7 +62,7 @@ struct Network {
     run(context, cugad::DenseForward{.x = h, .weight = weight2(parameter), .bias = bias2(parameter), .y = y});
   }
 
-  // From dy to the gradients of the parameters, and to dx where that is asked for. dy and dh are overwritten.
+  // From dy to the gradients of the parameters, and to dx if requested. dy and dh are overwritten.
   void backward(cugad::Context& context, ConstView x, ConstView h, ConstView y, View dy, View dh, View dx) {
     run(context, cugad::DenseBackward{.x = h,
                                       .weight = weight2(parameter),

@@ -9,7 +9,8 @@
 
 enum { ROWS = 1000, COLUMNS = 2, FRESH = 3 };
 
-/* Every call that can fail returns CUGAD_OK or a negative number; the text says what was given and what was expected.
+/* Every call that can fail returns CUGAD_OK or a negative number; the text contains what was given and what was
+ * expected.
  */
 static void check(cugad_status status) {
   if (status == CUGAD_OK) return;

@@ -2,10 +2,10 @@
 //
 //   tail -f sensors.csv | stream MODEL.safetensors [BATCH]
 //
-// Memory is bounded: one batch of rows (256 unless told otherwise) is read, scored and written before the next is read.
-// That is also the back-pressure: while nobody takes the scores, write() waits, nothing is read, and the writer of the
-// rows waits in turn. When the reader of the scores goes away, the filter ends quietly, as `head` expects of it. A
-// small batch answers sooner, a large one scores more rows per second; the scores are the same to the bit.
+// Memory is bounded: one batch of rows (256 by default) is read, scored and written before the next is read. That is
+// also the back-pressure: while the scores are not read, write() waits, nothing is read, and the writer of the rows
+// waits in turn. When the reader of the scores closes the pipe, the filter ends quietly, as `head` expects. A small
+// batch has less latency, a large one more throughput; the scores are the same to the bit.
 
 #include <cerrno>
 #include <charconv>

@@ -21,22 +21,22 @@ for batch in 1000 64; do
 done
 echo "3000 scores are those of the command"
 
-# The reader goes away after three lines: the filter ends with success, and says nothing.
+# The reader closes the pipe after three lines: the filter ends with success, without a message.
 { "$stream" model.safetensors 64 <rows.csv 2>errors || echo "$?" >status; } | head -n 3 >first
 [[ ! -e status && ! -s errors ]] || fail "a closed pipe: status $(cat status 2>/dev/null), $(cat errors)"
 cmp <(head -n 3 expected) first || fail "the first scores differ"
 echo "a closed pipe ends it quietly"
 
-# Rows without end, and nobody takes the scores: it must stop reading, and hold no more memory than before.
+# Rows without end, and the scores are not read: it must stop reading, and hold no more memory than before.
 mkfifo scores
-set +o pipefail  # what ends the endless writer is no failure
+set +o pipefail  # ending the endless writer is no failure
 { head -n 1 rows.csv && while tail -n +2 rows.csv; do :; done; } 2>/dev/null | "$stream" model.safetensors 64 >scores 2>errors &
 filter=$!
 exec 3<scores
 head -n 2000 <&3 >/dev/null
 resident() { awk '/^VmRSS/ { print $2 }' "/proc/$filter/status"; }
 position() { awk '/^rchar/ { print $2 }' "/proc/$filter/io"; }
-# The rows never end, so only waiting for the reader can make it stand still.
+# The rows never end, so only waiting for the reader can stop it.
 for attempt in {1..60}; do
   read_before=$(position)
   sleep 0.5

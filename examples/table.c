@@ -93,7 +93,7 @@ static int on_progress(const cugad_progress* progress, void* user) {
   return 0;
 }
 
-/* Keeps what later files need, under the names that the command knows. */
+/* Stores the data for later files, under the names of the command. */
 static void attach(const model* model, const char* name, const char* text) {
   if (model->fleet != NULL) {
     check(cugad_fleet_attach(model->fleet, name, text));
@@ -152,7 +152,7 @@ static void train(model* model, const char* rows_path, const char* model_path) {
   cugad_reader_close(reader);
 }
 
-/* Scores, what explains each, and the threshold of each. */
+/* Scores, explanations and thresholds. */
 static void score(const model* model, cugad_table* table, float* scores, int32_t* column, float* thresholds) {
   const cugad_matrix x = encoded(model->encoder, table);
   float* const residuals = allocate(x.rows, sizeof *residuals);

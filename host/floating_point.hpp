@@ -4,7 +4,7 @@
 
 namespace cugad {
 
-/// The default floating-point environment while this object lives: to the nearest, no traps, denormal numbers counted.
+/// The default floating-point environment while this object lives: to the nearest, no traps, subnormal numbers counted.
 /// Programs trap invalid operations or round otherwise; NaN is a missing cell here, and no bit may depend on them.
 /// Their environment, with the flags that it had, is back afterwards. Threads that start meanwhile inherit the default.
 class FloatingPointEnvironment {

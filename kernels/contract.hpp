@@ -18,7 +18,7 @@ class ContractCheck {
   void require(bool ok, const char* what) {
     if (!ok) fail(what);
   }
-  /// The same with a text that `what` makes.
+  /// The same with the text returned by `what`.
   template <std::invocable What>
   void require(bool ok, const What& what) {
     if (!ok) fail(what());

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 /// Elementary functions written once for all backends: plain float code, which a compiler vectorises and a GPU runs
-/// as it stands. Every product that feeds a sum stands inside a fused multiply-add, so that all builds
-/// give the same bits, whatever a compiler would like to contract. The functions are static, because kernel files are
+/// as it stands. Every product that feeds a sum is part of a fused multiply-add, so that all builds
+/// give the same bits, independent of the compiler's contractions. The functions are static, because kernel files are
 /// compiled once per instruction set and a shared inline function could be linked from the wrong one.
 #if defined(__CUDACC__)
 #define CUGAD_INLINE static __host__ __device__ __forceinline__
@@ -20,7 +20,7 @@ CUGAD_INLINE float multiply_add(float a, float b, float c) {
 #if defined(__CUDA_ARCH__) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return __builtin_fmaf(a, b, c);
 #else
-  // In double the product is exact. Rounding the rounded sum once more is wrong only where it lies half-way between two
+  // In double the product is exact. Rounding the rounded sum once more is wrong only if it lies half-way between two
   // floats (subnormal results apart) and the exact sum does not: then the sum goes one step towards the exact one.
   const double product = static_cast<double>(a) * static_cast<double>(b), addend = static_cast<double>(c);
   double sum = product + addend;
@@ -87,7 +87,7 @@ CUGAD_INLINE float log_positive(float x) {
 /// NaN.
 CUGAD_INLINE float exp_negative(float x) {
   x = x < -87.0f ? -87.0f : x;
-  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which stands in the low bits
+  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is in the low bits
   const float shifted = multiply_add(x, 1.44269504f, magic);
   const std::uint32_t power = static_cast<std::uint32_t>(to_bits(shifted)) - 0x4b400000u + 127u;
   const float e = shifted - magic;

@@ -10,7 +10,7 @@ template <class Args>
 struct OpEntry {
   void (*run)(Context&, const Args&) = nullptr;
   std::size_t (*workspace)(const Context&, const Args&) = nullptr;
-  /// Which of several ways run() takes; null where there is one.
+  /// The path that run() chooses; null if there is only one.
   std::string (*path)(const Context&, const Args&) = nullptr;
 };
 
@@ -20,7 +20,7 @@ struct OpTable {
 #undef CUGAD_ENTRY
 };
 
-/// The contract of each op, checked once for all backends: empty, or what is wrong. In kernels/<op>/contract.cpp.
+/// The contract of each op, checked once for all backends: empty, or the violation. In kernels/<op>/contract.cpp.
 #define CUGAD_CONTRACT(name, Args) std::string check_contract(const Args& args);
 CUGAD_OPS(CUGAD_CONTRACT)
 #undef CUGAD_CONTRACT

@@ -2,7 +2,7 @@
 # Line coverage of host/ and of the CPU code of kernels/ by the usual tests: a table per folder, and the files below 85 %.
 #   scripts/coverage.sh [FOLDER]     builds in FOLDER (build/coverage) and runs the tests there; FOLDER/lines.txt names
 #                                    the lines that none of them ran
-# A line counts once and as run where any instruction set's object ran it. Needs gcovr (Debian: gcovr).
+# A line counts once, and as run if any instruction set's object ran it. Needs gcovr (Debian: gcovr).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=${1:-build/coverage}

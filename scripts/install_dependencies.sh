@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the build needs on Debian or Ubuntu, and the packages named as arguments; nothing when all of it is there
-# already (then no network is needed). On other systems it only says what is missing.
+# Installs what the build needs on Debian or Ubuntu, and the packages named as arguments; nothing if all are installed
+# already (then no network is needed). On other systems it only lists the missing packages.
 set -euo pipefail
 
 packages=(

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes the API reference of include/cugad: scripts/reference.sh FOLDER. Fails at the first warning of doxygen; exits with
-# 77 where there is none.
+# Writes the API reference of include/cugad: scripts/reference.sh FOLDER. Fails at the first warning of doxygen; exits
+# with 77 without doxygen.
 set -eu
 if ! command -v doxygen >/dev/null; then
   echo "skipped: there is no doxygen"

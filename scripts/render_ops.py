@@ -5,7 +5,7 @@
     host/c_api/op_fields.hpp       the fields of the structs, by name
     docs/op_reference.md           the contracts
 
-Without arguments it writes them; with --check it says which of them are not current, and fails.
+Without arguments it writes them; with --check it lists those that are not current, and fails.
 """
 import argparse
 import pathlib
@@ -152,7 +152,7 @@ def render_header(structs, enums, ops):
                  + wrapped(f"CUGAD_API cugad_status cugad_{op}_init(", [f"{args}* args", "size_t struct_size);"]) +
                  "/// Runs the op.\n"
                  + wrapped(f"CUGAD_API cugad_status cugad_{op}(", ["cugad_device* device", f"const {args}* args);"]) +
-                 "/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.\n"
+                 "/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.\n"
                  + wrapped(f"CUGAD_API cugad_status cugad_{op}_workspace(",
                            ["cugad_device* device", f"const {args}* args", "size_t* bytes);"]))
     return text + "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n"
@@ -179,9 +179,9 @@ def render_fields(structs, enums, ops):
 
 def render_reference(structs, enums, ops):
     text = (f"# Op reference\n\n<!-- {NOTICE} -->\n\n"
-            "The contract of every op, from [`include/cugad/ops.hpp`](../include/cugad/ops.hpp), whose head says what "
-            "holds for all of\nthem. `cugad::run(context, Args)` in C++ is `cugad_<op>(device, args)` in C "
-            "(`cugad/cugad_ops.h`). [ops.md](ops.md) says in\na line each what they do and where they are done.\n")
+            "The contract of every op, from [`include/cugad/ops.hpp`](../include/cugad/ops.hpp), whose head has the rules "
+            "of all of\nthem. `cugad::run(context, Args)` in C++ is `cugad_<op>(device, args)` in C "
+            "(`cugad/cugad_ops.h`). [ops.md](ops.md) lists\nthem, a line each.\n")
     for op, name in ops:
         struct = structs[name]
         text += f"\n## {op}\n\n```\n" + "\n".join(struct.comment).rstrip() + "\n```\n\n"

@@ -23,7 +23,7 @@ LEVELS = [
     {"host/cli/reproduce"},
 ]
 COMMAND = ("host/cli", "host/cli/reproduce")
-NAMELESS = ("host/backend", "host/network", "host/training")  # they know no method by name
+NAMELESS = ("host/backend", "host/network", "host/training")  # they name no method
 METHODS = "include/cugad/detector.hpp", r"enum class Method \{(.*?)\};"
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 FORBIDDEN = re.compile(r"\bstd::(?:cout|cerr|clog)\b|\bfmt::print\b|(?<!\w)(?:v?f?printf|f?puts|putchar|perror)\s*\("

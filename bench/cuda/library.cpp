@@ -71,7 +71,7 @@ class LibraryProduct {
   LibraryProduct(const LibraryProduct&) = delete;
   LibraryProduct& operator=(const LibraryProduct&) = delete;
 
-  /// Chooses the fastest of the proposed algorithms; false where there is none.
+  /// Chooses the fastest of the proposed algorithms; false if there is none.
   bool tune(const void* x, const void* weight, void* y) {
     double best = 1e30;
     std::size_t chosen = candidates_.size();
@@ -128,7 +128,7 @@ StackView<float> operand(Context& context, Arena& arena, std::int64_t n, std::ui
   return values;
 }
 
-/// A square product of the size that lets the library reach its best rate; bf16 operands where the mode is bf16.
+/// A square product of the size that lets the library reach its best rate; bf16 operands if the mode is bf16.
 void ceiling_matrix(benchmark::State& state, Precision precision) {
   const std::int64_t n = precision == Precision::fp32 ? 4096 : 8192;
   const cudaDataType type = precision == Precision::bf16 ? CUDA_R_16BF : CUDA_R_32F;

@@ -11,8 +11,8 @@
 
 namespace cugad {
 
-/// For how many rows to take working memory anew when that for `held` is too little: at least twice as many, and at
-/// most `most`, so that it is taken a few times only.
+/// The number of rows to reallocate working memory for when that for `held` is too small: at least twice as many, and
+/// at most `most`, so that reallocations are few.
 inline std::int64_t rows_to_reserve(std::int64_t rows, std::int64_t held, std::int64_t most) {
   return std::min(most, std::max(rows, 2 * held));
 }
@@ -20,7 +20,7 @@ inline std::int64_t rows_to_reserve(std::int64_t rows, std::int64_t held, std::i
 /// Device memory of one lifetime: named buffers, all released together. Everything is taken before a loop starts.
 class Arena {
  public:
-  /// For long-lived buffers: ready for every stream, and given back behind the work of all.
+  /// For long-lived buffers: ready for every stream, and released after the work of all.
   explicit Arena(Backend& backend) : backend_(&backend) {}
   /// For buffers within one call: in the order of the context's stream, nothing waits. The context must outlive them.
   explicit Arena(Context& context) : backend_(&context.backend()), stream_(context.stream()) {}

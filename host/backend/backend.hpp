@@ -38,8 +38,8 @@ class Backend {
   /// Memory aligned to 64 bytes, zeroed. With a stream the memory belongs to that stream's order, without one it is
   /// ready for all streams on return. Throws Error{out_of_memory}.
   virtual void* allocate(std::size_t bytes, void* stream = nullptr) = 0;
-  /// Without a stream: the memory is given away again behind all work that was issued before, on streams of
-  /// make_stream() and on those told by mark_use(). The caller does not wait.
+  /// Without a stream: the memory is reused after all work that was issued before, on streams of make_stream() and on
+  /// those of mark_use(). The caller does not wait.
   virtual void release(void* memory, void* stream = nullptr) noexcept = 0;
   /// Host memory that copies overlap with and kernels may read (page-locked on CUDA), zeroed.
   virtual void* allocate_pinned(std::size_t bytes) { return allocate(bytes); }
@@ -75,31 +75,32 @@ class Backend {
   /// A mark in the order of a stream, for another stream or the host to wait for. Null on the CPU, where nothing waits.
   virtual void* make_event() { return nullptr; }
   virtual void release_event(void*) noexcept {}
-  /// Sets the mark behind what the stream was given so far.
+  /// Sets the mark after the work issued on the stream so far.
   virtual void mark(void* /*event*/, void* /*stream*/) {}
-  /// Lets the stream's further work run after the mark. A mark that was never set holds nobody up.
+  /// Lets the stream's further work run after the mark. A mark that was never set delays nothing.
   virtual void wait(void* /*stream*/, void* /*event*/) {}
   /// Returns when the mark is passed.
   virtual void synchronize_event(void* /*event*/) {}
-  /// Makes the device the calling thread's current one, or sets its arithmetic, and back. Throws Error{device} where an
+  /// Makes the device the calling thread's current one, or sets its arithmetic, and back. Throws Error{device} if an
   /// earlier failure has made the device unusable.
   virtual int enter() { return 0; }
   virtual void leave(int) noexcept {}
-  /// Records what is issued on the stream until end_recording instead of running it. Only where runs_models_together().
+  /// Records the work issued on the stream until end_recording instead of running it. Only where
+  /// runs_models_together().
   virtual void begin_recording(void*) {}
   virtual std::unique_ptr<RecordedWork> end_recording(void*) { return nullptr; }
   /// Whether work issued on the stream is being recorded, by begin_recording or by the stream's owner.
   virtual bool is_recording(void*) const { return false; }
 
-  /// Lets the stream's further work run after what was issued on CUDA's legacy default stream, where callers work that
-  /// name none. Throws Error{unsupported} where a capture stands in the way.
+  /// Lets the stream's further work run after the work issued on CUDA's legacy default stream, which callers without a
+  /// stream use. Throws Error{unsupported} if a capture forbids that.
   virtual void wait_for_default_stream(void* /*stream*/) {}
   /// See Device; only where memory is not the host's.
   virtual void use_allocator(const DeviceAllocator&) {}
   virtual void limit_memory(std::size_t) {}
   /// While it is set, ops of this thread load their kernels and run nothing: not all drivers load them in a recording.
   virtual void only_load_kernels(bool) {}
-  /// Names what this thread does until end_range(), for tools that show it. Ranges may stand in ranges.
+  /// Names the work of this thread until end_range(), for profilers. Ranges may be nested.
   virtual void begin_range(const char*) {}
   virtual void end_range() noexcept {}
   /// Calls work(), whose ops on the context may be issued together, in fewer launches, and one before the other has

@@ -82,9 +82,9 @@ class CpuBackend final : public Backend {
   void synchronize(void*) override {}
 
 #if defined(__SSE2__)
-  /// No traps, to the nearest, whatever the caller has set: see FloatingPointEnvironment. And denormal numbers count as
-  /// 0 while an op runs: Intel's cores take a hundred cycles and more for each, and the gradients of a discriminator
-  /// that is sure of its rows consist of them. Threads that an op starts inherit the mode.
+  /// No traps, rounding to nearest, whatever the caller has set: see FloatingPointEnvironment. Subnormal numbers count
+  /// as 0 while an op runs: Intel's cores take a hundred cycles and more for each, and the gradients of a saturated
+  /// discriminator consist of them. Threads that an op starts inherit the mode.
   int enter() override {
     const unsigned before = _mm_getcsr();
     if ((before & ~exception_flags) != op_mode) _mm_setcsr(op_mode | (before & exception_flags));
@@ -96,7 +96,7 @@ class CpuBackend final : public Backend {
 #endif
 
  private:
-  static constexpr unsigned op_mode = 0x9fc0;  ///< all traps off, to the nearest, denormal results and operands are 0
+  static constexpr unsigned op_mode = 0x9fc0;  ///< all traps off, to the nearest, subnormal results and operands are 0
   static constexpr unsigned exception_flags = 0x3f;
   static constexpr std::size_t header_bytes = 64;  ///< before each allocation: its size
 

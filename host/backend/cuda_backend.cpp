@@ -1,19 +1,16 @@
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 #include "cugad/error.hpp"
-#include "host/backend/memory_order.hpp"
+#include "host/backend/cuda_graph.hpp"
+#include "host/backend/cuda_memory.hpp"
+#include "host/backend/cuda_op_table.hpp"
 #include "host/backend/open_cuda.hpp"
-#include "host/backend/primary_context.hpp"
-#include "kernels/device/entries.hpp"
 #include "kernels/device/image.cuh"
 #include "kernels/device/limits.hpp"
-#include "kernels/device/runtime.cuh"
 #include "kernels/joined/joined_ops.hpp"
 #if __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>
@@ -32,75 +29,18 @@ constexpr std::string_view family = "cuda";
 #endif
 constexpr int oldest_capability = 80;
 
-/// Of the device that was opened last, for questions about addresses that no device of this library is behind.
+/// The context of the device that was opened last, for addresses without a device of this library.
 std::mutex opened_mutex;
 std::optional<PrimaryContext> opened;
-
-/// An op, where it may be joined with those before it (Backend::join).
-template <class Args, OpEntry<Args> (*entry)()>
-void run_in_turn(Context& context, const Args& args) {
-  cuda::JoinedOps* const joined = cuda::JoinedOps::of(context);
-  if (joined == nullptr || !joined->take(args)) entry().run(context, args);
-}
-
-OpTable op_table() {
-  OpTable table;
-#define CUGAD_CUDA_ENTRY(name, Args) \
-  table.name = cuda::name##_entry(); \
-  table.name.run = run_in_turn<Args, cuda::name##_entry>;
-  CUGAD_OPS(CUGAD_CUDA_ENTRY)
-#undef CUGAD_CUDA_ENTRY
-  return table;
-}
-
-std::string mebibytes(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
-
-/// Errors after which CUDA answers every call with the same error: the device is lost to this process.
-bool is_sticky(cudaError_t status) {
-  switch (status) {
-    case cudaErrorIllegalAddress:
-    case cudaErrorLaunchTimeout:
-    case cudaErrorHardwareStackError:
-    case cudaErrorIllegalInstruction:
-    case cudaErrorMisalignedAddress:
-    case cudaErrorInvalidAddressSpace:
-    case cudaErrorInvalidPc:
-    case cudaErrorLaunchFailure:
-    case cudaErrorAssert:
-    case cudaErrorECCUncorrectable:
-      return true;
-    default:
-      return false;
-  }
-}
-
-class CudaGraph final : public RecordedWork {
- public:
-  CudaGraph(const PrimaryContext& context, cudaGraphExec_t executable, cudaGraph_t graph)
-      : context_(context), executable_(executable), graph_(graph) {}
-  ~CudaGraph() override {
-    const ContextScope here(context_);
-    device::forget(cudaGraphExecDestroy(executable_));
-    device::forget(cudaGraphDestroy(graph_));
-  }
-  /// Brings it to the device, so that the first launch takes no longer than the others.
-  cudaError_t upload(cudaStream_t stream) { return cudaGraphUpload(executable_, stream); }
-  void launch(void* stream) override {
-    const ContextScope here(context_);
-    device::check(here.status(), "cuCtxPushCurrent");
-    device::check(cudaGraphLaunch(executable_, static_cast<cudaStream_t>(stream)), "cudaGraphLaunch");
-  }
-
- private:
-  PrimaryContext context_;
-  cudaGraphExec_t executable_;
-  cudaGraph_t graph_;
-};
 
 class CudaBackend final : public Backend {
  public:
   CudaBackend(int index, const PrimaryContext& context, const cudaDeviceProp& properties)
-      : index_(index), context_(context), name_(std::string(family) + ":" + std::to_string(index)), ops_(op_table()) {
+      : index_(index),
+        context_(context),
+        errors_(std::string(family) + ":" + std::to_string(index)),
+        memory_(errors_),
+        ops_(cuda_op_table()) {
     limits_.compute_major = properties.major;
     limits_.compute_minor = properties.minor;
     limits_.multiprocessors = properties.multiProcessorCount;
@@ -112,26 +52,18 @@ class CudaBackend final : public Backend {
                    " multiprocessors, " + mebibytes(properties.totalGlobalMem) + " of memory, " +
                    std::to_string(properties.sharedMemPerBlockOptin >> 10) + " KiB of shared memory per block";
     const CurrentDevice current(*this);
-    cudaMemPoolProps pool = {};  // the device's default pool is the process's, whose settings are not this library's
-    pool.allocType = cudaMemAllocationTypePinned;
-    pool.location.type = cudaMemLocationTypeDevice;
-    pool.location.id = index_;
-    require(cudaMemPoolCreate(&pool_, &pool), "cudaMemPoolCreate");
-    std::uint64_t keep = ~std::uint64_t{0};  // freed memory stays with the pool: the next allocation is cheap
-    require(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
+    memory_.open(index_);
     require(cudaDeviceGetAttribute(&shares_host_pages_, cudaDevAttrPageableMemoryAccessUsesHostPageTables, index_),
             "cudaDeviceGetAttribute");
-    require(memory_order_.open(), "cudaStreamCreateWithFlags");
     require(cudaEventCreateWithFlags(&default_mark_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
   }
   ~CudaBackend() override {
     const ContextScope here(context_);
     if (default_mark_ != nullptr) device::forget(cudaEventDestroy(default_mark_));
-    memory_order_.close();
-    if (pool_ != nullptr) device::forget(cudaMemPoolDestroy(pool_));  // once the last memory is back in it
+    memory_.close();
   }
 
-  const std::string& name() const override { return name_; }
+  const std::string& name() const override { return errors_.device(); }
   std::string description() const override { return description_; }
   const OpTable& ops() const override { return ops_; }
   int index() const override { return index_; }
@@ -141,56 +73,20 @@ class CudaBackend final : public Backend {
 
   void* allocate(std::size_t bytes, void* stream) override {
     const CurrentDevice current(*this);
-    const std::size_t size = std::max<std::size_t>(bytes, 1);
-    auto* const order = stream != nullptr ? static_cast<cudaStream_t>(stream) : memory_order_.stream();
-    const Held held = {size, count_in(size)};
-    void* memory = nullptr;
-    try {
-      memory = take(held, order);
-      require(cudaMemsetAsync(memory, 0, size, order), "cudaMemsetAsync");
-      if (stream == nullptr) require(cudaStreamSynchronize(order), "cudaStreamSynchronize");
-      const std::lock_guard lock(mutex_);
-      held_[memory] = held;
-      use_.peak_bytes = std::max(use_.peak_bytes, use_.bytes);
-    } catch (...) {  // the device's errors, and a host without memory
-      if (memory != nullptr) give_back(memory, held, order);
-      const std::lock_guard lock(mutex_);
-      use_.bytes -= size;
-      throw;
-    }
-    return memory;
+    return memory_.allocate(bytes, static_cast<cudaStream_t>(stream));
   }
-
   void release(void* memory, void* stream) noexcept override {
     if (memory == nullptr) return;
-    Held held;
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = held_.find(memory);
-      if (found == held_.end()) return;
-      held = found->second;
-      use_.bytes -= held.bytes;
-      held_.erase(found);
-    }
     const ContextScope here(context_);
-    cudaError_t status = here.status();
-    cudaStream_t order = static_cast<cudaStream_t>(stream);
-    if (stream == nullptr && status == cudaSuccess) {
-      order = memory_order_.stream();
-      status = memory_order_.wait_for_all();
-    }
-    device::forget(status);
-    // Memory that may be in use is better lost than given to somebody else.
-    if (status == cudaSuccess) give_back(memory, held, order);
+    memory_.release(memory, static_cast<cudaStream_t>(stream), here.status());
   }
-  void use_allocator(const DeviceAllocator& allocator) override {
-    const std::lock_guard lock(mutex_);
-    allocator_ = allocator;
+  void use_allocator(const DeviceAllocator& allocator) override { memory_.use_allocator(allocator); }
+  void limit_memory(std::size_t max_device_bytes) override { memory_.limit_memory(max_device_bytes); }
+  std::size_t available_bytes() const override {
+    const ContextScope here(context_);
+    return memory_.available_bytes();
   }
-  void limit_memory(std::size_t max_device_bytes) override {
-    const std::lock_guard lock(mutex_);
-    most_bytes_ = max_device_bytes == 0 ? no_limit : max_device_bytes;
-  }
+  MemoryUse memory() const override { return memory_.use(); }
 
   void* allocate_pinned(std::size_t bytes) override {
     const CurrentDevice current(*this);
@@ -212,24 +108,6 @@ class CudaBackend final : public Backend {
     device::forget(cudaFreeHost(memory));
   }
 
-  std::size_t available_bytes() const override {
-    std::size_t free = 0, total = 0;
-    const ContextScope here(context_);
-    if (cudaMemGetInfo(&free, &total) != cudaSuccess) free = 0;
-    // What the pool keeps and nobody uses is free to this library.
-    std::uint64_t reserved = 0, used = 0;
-    if (cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved) == cudaSuccess &&
-        cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &used) == cudaSuccess && reserved > used) {
-      free += static_cast<std::size_t>(reserved - used);
-    }
-    const std::lock_guard lock(mutex_);
-    return std::min(free, most_bytes_ - std::min(most_bytes_, use_.bytes));
-  }
-  MemoryUse memory() const override {
-    const std::lock_guard lock(mutex_);
-    return use_;
-  }
-
   void copy(void* destination, const void* source, std::size_t bytes, void* stream) override {
     if (bytes == 0) return;
     const CurrentDevice current(*this);
@@ -240,7 +118,7 @@ class CudaBackend final : public Backend {
   void copy_rows(void* destination, std::size_t destination_stride, const void* source, std::size_t source_stride,
                  std::size_t row_bytes, std::size_t rows, void* stream) override {
     if (row_bytes == 0 || rows == 0) return;
-    if (rows == 1) return copy(destination, source, row_bytes, stream);  // whose strides mean nothing
+    if (rows == 1) return copy(destination, source, row_bytes, stream);  // strides are not checked
     const CurrentDevice current(*this);
     require(cudaMemcpy2DAsync(destination, destination_stride, source, source_stride, row_bytes, rows,
                               cudaMemcpyDefault, static_cast<cudaStream_t>(stream)),
@@ -268,7 +146,7 @@ class CudaBackend final : public Backend {
     const CurrentDevice current(*this);
     cudaStream_t stream = nullptr;
     require(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-    const cudaError_t status = memory_order_.add(stream);
+    const cudaError_t status = memory_.order().add(stream);
     if (status != cudaSuccess) cudaStreamDestroy(stream);
     require(status, "cudaEventCreateWithFlags");
     return stream;
@@ -276,7 +154,7 @@ class CudaBackend final : public Backend {
   void release_stream(void* stream) noexcept override {
     if (stream == nullptr) return;
     const ContextScope here(context_);
-    device::forget(memory_order_.remove(static_cast<cudaStream_t>(stream)));
+    device::forget(memory_.order().remove(static_cast<cudaStream_t>(stream)));
     device::forget(cudaStreamDestroy(static_cast<cudaStream_t>(stream)));
   }
   void wait_for_default_stream(void* stream) override {
@@ -287,7 +165,7 @@ class CudaBackend final : public Backend {
     if (status == cudaErrorStreamCaptureImplicit) {
       cudaGetLastError();
       throw Error(ErrorCode::unsupported,
-                  "memory of " + name_ +
+                  "memory of " + name() +
                       " is used in the order of the legacy default stream, which CUDA forbids while a blocking stream "
                       "is captured: name the stream to work on (use_stream)");
     }
@@ -298,7 +176,7 @@ class CudaBackend final : public Backend {
   void mark_use(void* stream) noexcept override {
     const ContextScope here(context_);
     try {
-      device::forget(memory_order_.mark(static_cast<cudaStream_t>(stream)));
+      device::forget(memory_.order().mark(static_cast<cudaStream_t>(stream)));
     } catch (const std::bad_alloc&) {  // without a mark a release has nothing to wait for: wait here
       device::forget(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
     }
@@ -329,10 +207,7 @@ class CudaBackend final : public Backend {
   }
 
   int enter() override {
-    if (broken_.load()) {
-      const std::lock_guard lock(mutex_);
-      throw Error(ErrorCode::device, name_ + " is not used any more after an earlier failure: " + failure_);
-    }
+    errors_.require_working();
     int before = 0;
     require(context_.enter(before), "cuCtxPushCurrent");
     return before;
@@ -377,80 +252,23 @@ class CudaBackend final : public Backend {
   }
 
  private:
-  static constexpr std::size_t no_limit = ~std::size_t{0};
-  /// Memory that was given out, and to whom it goes back.
-  struct Held {
-    std::size_t bytes = 0;
-    DeviceAllocator allocator;
-  };
-
-  /// Counts memory before it is there, so that several threads together stay below the limit; whose it is to be.
-  DeviceAllocator count_in(std::size_t bytes) {
-    const std::lock_guard lock(mutex_);
-    if (bytes > most_bytes_ - std::min(most_bytes_, use_.bytes)) {
-      throw Error(ErrorCode::out_of_memory, "out of memory on " + name_ + ": " + std::to_string(bytes) +
-                                                " bytes asked with " + std::to_string(use_.bytes) +
-                                                " held, expected at most " + std::to_string(most_bytes_) +
-                                                " in all (max_device_bytes)");
-    }
-    use_.bytes += bytes;
-    return allocator_;
-  }
-  void* take(const Held& held, cudaStream_t order) {
-    void* memory = nullptr;
-    const std::string asked = std::to_string(held.bytes) + " bytes asked";
-    if (held.allocator.allocate != nullptr) {
-      memory = held.allocator.allocate(held.bytes, order, held.allocator.user);
-      if (memory == nullptr) {
-        throw Error(ErrorCode::out_of_memory,
-                    "out of memory on " + name_ + ": " + asked + " of the caller's allocator");
-      }
-      return memory;
-    }
-    const cudaError_t status = cudaMallocFromPoolAsync(&memory, held.bytes, pool_, order);
-    if (status == cudaErrorMemoryAllocation) {
-      cudaGetLastError();  // this error is answered here; the device goes on
-      throw Error(ErrorCode::out_of_memory,
-                  "out of memory on " + name_ + ": " + asked + ", about " + mebibytes(available_bytes()) + " free");
-    }
-    require(status, "cudaMallocFromPoolAsync of " + std::to_string(held.bytes) + " bytes");
-    return memory;
-  }
-  void give_back(void* memory, const Held& held, cudaStream_t order) noexcept {
-    if (held.allocator.free != nullptr) return held.allocator.free(memory, held.bytes, order, held.allocator.user);
-    device::forget(cudaFreeAsync(memory, order));
-  }
-  /// Where the device reads the host's pages itself, a copy of them is no longer over when its call returns.
+  /// Waits for a copy of host memory if the device reads the host's pages itself: such a copy outlasts its call.
   void finish_copy(const void* destination, const void* source, void* stream) {
     if (shares_host_pages_ == 0 || is_recording(stream)) return;
     if (memory_kind(destination) == MemoryKind::host || memory_kind(source) == MemoryKind::host) synchronize(stream);
   }
 
-  /// Names the call and the device; remembers an error from which CUDA does not recover.
-  void require(cudaError_t status, const std::string& call) {
-    if (status == cudaSuccess) return;
-    if (is_sticky(status) && !broken_.exchange(true)) {
-      const std::lock_guard lock(mutex_);
-      failure_ = call + ": " + cudaGetErrorString(status);
-    }
-    device::check(status, name_ + ": " + call);
-  }
+  void require(cudaError_t status, const std::string& call) { errors_.require(status, call); }
 
   int index_;
   PrimaryContext context_;
+  CudaErrors errors_;
+  CudaMemory memory_;
   int shares_host_pages_ = 0;
-  cudaMemPool_t pool_ = nullptr;
   cudaEvent_t default_mark_ = nullptr;  ///< on the legacy default stream
-  MemoryOrder memory_order_;
-  std::string name_, description_, failure_;
+  std::string description_;
   OpTable ops_;
   DeviceLimits limits_;
-  std::atomic<bool> broken_ = false;
-  mutable std::mutex mutex_;
-  std::unordered_map<void*, Held> held_;
-  DeviceAllocator allocator_;
-  std::size_t most_bytes_ = no_limit;
-  MemoryUse use_;
 };
 
 int index_in(std::string_view name) {

@@ -9,9 +9,9 @@
 
 namespace cugad {
 
-/// The order of memory that belongs to no stream of its user: it is taken and given back on a stream of this class,
-/// which a release puts behind all work that may still use the memory. The host never waits for the device, which would
-/// break recordings of other threads. The device must be current in all calls.
+/// The order of memory that belongs to no stream of its user: it is allocated and freed on a stream of this class,
+/// which a release orders after all work that may still use the memory. The host never waits for the device, which
+/// would break recordings of other threads. The device must be current in all calls.
 class MemoryOrder {
  public:
   void close() {
@@ -31,7 +31,7 @@ class MemoryOrder {
     own_[own] = event;
     return status;
   }
-  /// Later releases wait for what the stream was given until now.
+  /// Later releases wait for the work issued on the stream until now.
   cudaError_t remove(cudaStream_t own) {
     const std::lock_guard lock(mutex_);
     const auto found = own_.find(own);
@@ -41,8 +41,8 @@ class MemoryOrder {
     own_.erase(found);
     return status;
   }
-  /// Marks the end of what a stream of the caller's was given. The mark is set now, because the stream need not exist
-  /// any more at a release. Work that is recorded is the business of who launches the graph.
+  /// Marks the end of the work issued on a stream of the caller's. The mark is set now, because the stream may be
+  /// destroyed before a release. The caller orders the launches of recorded work.
   cudaError_t mark(cudaStream_t stream) {
     const std::lock_guard lock(mutex_);
     if (own_.count(stream) > 0) return cudaSuccess;
@@ -53,7 +53,7 @@ class MemoryOrder {
     if (event == nullptr) status = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
     return status != cudaSuccess ? status : cudaEventRecord(event, stream);
   }
-  /// Puts the stream of memory behind all work issued so far.
+  /// Orders the stream of memory after all work issued so far.
   cudaError_t wait_for_all() {
     const std::lock_guard lock(mutex_);
     cudaError_t status = cudaSuccess;
@@ -70,8 +70,8 @@ class MemoryOrder {
   }
 
  private:
-  /// A stream that is being recorded has no new work of its own: what came before the recording was given by the thread
-  /// that records, and uses that thread's memory.
+  /// A stream that is being recorded has no new work of its own: earlier work was issued by the thread that records,
+  /// and uses that thread's memory.
   cudaError_t wait_for(cudaStream_t own, cudaEvent_t event) {
     {
       const std::lock_guard lock(device::beginning_of_recordings());

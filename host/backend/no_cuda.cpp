@@ -3,7 +3,7 @@
 #include "cugad/error.hpp"
 #include "host/backend/open_cuda.hpp"
 
-/// Stands in for cuda_backend.cpp in a build without CUDA.
+/// Replaces cuda_backend.cpp in a build without CUDA.
 namespace cugad {
 
 std::shared_ptr<Backend> open_cuda(std::string_view name) {

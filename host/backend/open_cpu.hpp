@@ -8,7 +8,7 @@
 namespace cugad {
 
 /// The CPU with the widest instruction set of this machine, or with the named one ("avx2", for tests and comparisons).
-/// Throws Error{unsupported} where the machine or the build lacks it.
+/// Throws Error{unsupported} if the machine or the build lacks it.
 std::shared_ptr<Backend> open_cpu(std::string_view set);
 
 }  // namespace cugad

@@ -6,9 +6,8 @@
 namespace cugad {
 
 /// The primary context of a device, in which the runtime works, as the calling thread's current one. Unlike
-/// cudaSetDevice(), which makes a context on the device that it is given, leaving gives the thread back what it had:
-/// a device that nobody uses stays without a context. The driver's functions are asked of the runtime: libcuda is not
-/// linked.
+/// cudaSetDevice(), which creates a context on its device, leave() restores the thread's previous context:
+/// an unused device stays without a context. The runtime looks up the driver's functions: libcuda is not linked.
 class PrimaryContext {
  public:
   /// The context is kept for the life of the process, as the runtime keeps those that it makes.
@@ -25,8 +24,8 @@ class PrimaryContext {
     const bool done = get(&device, index) == CUDA_SUCCESS && retain(&context_, device) == CUDA_SUCCESS;
     return done ? cudaSuccess : cudaErrorInitializationError;
   }
-  /// Makes it current. Captures of other threads, and those of this one that are not of the stream at hand, do not
-  /// forbid what is called until leave(), which is given `before`.
+  /// Makes it current. Captures of other threads, and of other streams of this one, do not forbid calls until
+  /// leave(before).
   cudaError_t enter(int& before) const {
     cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
     int current = 0;

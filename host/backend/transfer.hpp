@@ -50,8 +50,8 @@ inline void stage_rows(MatrixView<const float> source, float* target) {
     std::copy_n(source.row(r), source.columns, target + r * source.columns);
 }
 
-/// Rows where kernels can read them: the caller's own where they are there already, else a copy in device memory; or,
-/// when the device has no room for it, a copy in pinned host memory, which kernels read over the bus.
+/// Rows in memory that kernels can read: the caller's own if they are in such memory, else a copy in device memory; or,
+/// if the device has no room for it, a copy in pinned host memory, which kernels read over the bus.
 class ResidentRows {
  public:
   ResidentRows(Context& context, MatrixView<const float> rows) : backend_(context.backend()), view_(rows) {

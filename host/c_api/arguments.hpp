@@ -10,28 +10,28 @@
 #include "cugad/device.hpp"
 #include "cugad/tensor.hpp"
 
-/// What every function of the C interface asks of its arguments. All throw Error{invalid_argument} naming the argument.
+/// Checks of the arguments of C functions. All throw Error{invalid_argument} naming the argument.
 namespace cugad::c_api {
 
 void require(const void* pointer, const char* name);
 /// A text that is not NULL.
 std::string text_of(const char* text, const char* name);
-/// `count` of them; none where the list is NULL and count 0.
+/// `count` of them; none if the list is NULL and count 0.
 std::vector<std::string> texts_of(const char* const* texts, std::int64_t count, const char* name);
-/// The bytes of a model; NULL only where there are none.
+/// The bytes of a model; NULL only if there are none.
 std::span<const std::byte> bytes_of(const void* bytes, std::size_t size);
 /// Where bytes are given to the caller: none, until there are some.
 void start_bytes(const void** bytes, std::size_t* size);
 /// The element's number, from 0 to `count` - 1.
 std::size_t index_of(std::int64_t index, std::size_t count, const char* name);
 
-/// The caller's struct, which begins with its size, as this version knows it. A later version's members may stay 0.
+/// The caller's struct, which begins with its size, in the layout of this version. Members of later versions must be 0.
 template <class Struct>
 Struct known_struct(const Struct* given, const char* name);
 
-/// A matrix of float32 whose size can exist, in host memory or in memory of the device; NULL only where it has no rows.
+/// A matrix of float32 of a possible size, in host memory or in memory of the device; NULL only if it has no rows.
 void require_matrix(const Device& device, MatrixView<const float> x, const char* name = "x");
-/// `count` elements that the host can reach; NULL only where there are none.
+/// `count` elements in memory that the host can access; NULL only if there are none.
 template <class T>
 void require_host_array(const Device& device, const T* array, std::int64_t count, const char* name);
 /// The same, or in memory of the device.
@@ -41,7 +41,7 @@ struct Extent {
   const void* begin = nullptr;
   std::uintptr_t bytes = 0;
 };
-/// From the first element of a matrix to behind its last.
+/// From the first element of a matrix to the end of its last.
 Extent extent_of(MatrixView<const float> x);
 /// Refuses an array of so many elements that shares memory with x.
 template <class T>

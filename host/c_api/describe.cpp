@@ -7,7 +7,7 @@
 #include "host/detector/telemetry_json.hpp"
 #include "host/text/list_text.hpp"
 
-/// What a detector is, and what there is to choose.
+/// The description of a detector, and the lists of options and presets.
 
 using namespace cugad;
 using namespace cugad::c_api;
@@ -46,18 +46,19 @@ std::string all_presets() {
 
 std::string description(const cugad_detector& handle) {
   const Detector& detector = handle.detector;
-  OrderedJson told = OrderedJson::object();
-  const TakenApart parts(told);
-  describe_model(told, detector, handle.device);
+  OrderedJson json = OrderedJson::object();
+  const TakenApart parts(json);
+  describe_model(json, detector, handle.device);
+  put_list(json["parts"], detector.parts());
   if (detector.fitted()) {
-    told["threshold"] = detector.threshold();
+    json["threshold"] = detector.threshold();
     const Detector::Calibration calibration = detector.calibration();
-    OrderedJson& rests_on = told["calibration"] = OrderedJson::object();
-    rests_on["rows"] = calibration.rows;
-    rests_on["folds"] = calibration.folds;
-    told["search_path"] = detector.search_path();
+    OrderedJson& basis = json["calibration"] = OrderedJson::object();
+    basis["rows"] = calibration.rows;
+    basis["folds"] = calibration.folds;
+    json["search_path"] = detector.search_path();
   }
-  return told.dump();
+  return json.dump();
 }
 
 }  // namespace
@@ -124,7 +125,7 @@ cugad_status cugad_detector_column_name(cugad_detector* detector, int64_t column
 cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods) {
   return answer(__func__, [&] {
     require(methods, "methods");
-    *methods = static_cast<std::int64_t>(1 + model_of(detector).options().ensemble.size());
+    *methods = static_cast<std::int64_t>(model_of(detector).parts().size());
   });
 }
 

@@ -5,7 +5,7 @@
 
 namespace cugad::c_api {
 
-/// What is said of a detector and of a fleet alike. `object` stands beside a TakenApart.
+/// The description shared by detectors and fleets. A TakenApart must guard `object`.
 template <class Model>
 void describe_model(OrderedJson& object, const Model& model, const Device& device) {
   object["fitted"] = model.fitted();

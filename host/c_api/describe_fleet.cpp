@@ -15,15 +15,15 @@ namespace {
 
 std::string description(const cugad_fleet& handle) {
   const Fleet& fleet = handle.fleet;
-  OrderedJson told = OrderedJson::object();
-  const TakenApart parts(told);
-  describe_model(told, fleet, handle.device);
-  OrderedJson& scored = told["scored"] = OrderedJson::object();
+  OrderedJson json = OrderedJson::object();
+  const TakenApart parts(json);
+  describe_model(json, fleet, handle.device);
+  OrderedJson& scored = json["scored"] = OrderedJson::object();
   scored["rows"] = fleet.scored().rows;
   scored["small"] = fleet.scored().small;
   scored["unseen"] = fleet.scored().unseen;
   put_list(scored["examples"], fleet.scored().examples);
-  return told.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace

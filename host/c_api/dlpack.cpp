@@ -17,7 +17,7 @@ namespace cugad::c_api {
 namespace {
 
 constexpr DLDataType float32 = {kDLFloat, 32, 1};
-constexpr std::size_t host_alignment = 256;  // what DLPack asks of producers
+constexpr std::size_t host_alignment = 256;  // required by DLPack of producers
 
 [[noreturn]] void refuse(const char* name, const std::string& what) {
   throw Error(ErrorCode::invalid_argument, std::string(name) + " " + what);
@@ -42,7 +42,7 @@ void require_writable(const DLManagedTensorVersioned* managed, const char* name)
   if ((managed->flags & DLPACK_FLAG_BITMASK_READ_ONLY) != 0) refuse(name, "is read-only, expected one to write");
 }
 
-/// The tensor's memory is where it says, and this device can work with it.
+/// Checks that the tensor's memory is of its declared kind, and that this device can access it.
 void require_place(const Device& device, const DLTensor& tensor, const void* data, const char* name) {
   const Backend& backend = device.backend();
   const DLDevice place = tensor.device;

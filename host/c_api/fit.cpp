@@ -12,17 +12,17 @@ using namespace cugad::c_api;
 
 namespace {
 
-/// `source`: what Rows are made of.
+/// `source`: the arguments of Rows.
 template <class Source>
 void fit(cugad_detector* detector, const Source& source, const cugad_fit_controls* given) {
   require(detector, "detector");
   Rows x(detector->device, source);
   FitControls controls(given, x.columns(), detector->cancel);
   const CancelOnce once{detector->cancel};
-  // The rows may be what the caller's stream is still writing.
+  // The caller's stream may still be writing the rows.
   if (detector->stream() != nullptr) detector->device.backend().synchronize(detector->stream());
   const MatrixView<const float> rows = x.bring(detector->device, detector->stream());
-  if (controls.control.on_message) x.tell_lost_digits(controls.described.names, controls.control.on_message);
+  if (controls.control.on_message) x.report_lost_digits(controls.described.names, controls.control.on_message);
   detector->detector.fit(rows, std::move(controls.described), controls.control);
 }
 

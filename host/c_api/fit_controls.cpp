@@ -11,7 +11,7 @@ cugad_model_telemetry telemetry_of(const ModelTelemetry& model) {
           model.discriminator_gradient, model.generator_gradient, model.restorations,     model.resting ? 1 : 0};
 }
 
-/// Calls back; false where the callback threw, which must not pass through the library.
+/// Calls back; false if the callback threw: exceptions must not pass through the library.
 template <class Callback>
 bool call(Callback&& callback) {
   try {
@@ -37,10 +37,10 @@ FitControls::FitControls(const cugad_fit_controls* given, std::int64_t columns, 
     control.on_progress = [this, &cancel](const FitProgress& progress) {
       std::vector<cugad_model_telemetry> telemetry;
       for (const ModelTelemetry& model : progress.models) telemetry.push_back(telemetry_of(model));
-      const cugad_progress told = {progress.step, progress.steps, static_cast<int64_t>(telemetry.size()),
-                                   telemetry.data()};
+      const cugad_progress report = {progress.step, progress.steps, static_cast<int64_t>(telemetry.size()),
+                                     telemetry.data()};
       int stop = 1;
-      call([&] { stop = given_.on_progress(&told, given_.user); });
+      call([&] { stop = given_.on_progress(&report, given_.user); });
       if (stop != 0) cancel = true;
     };
   }
@@ -50,8 +50,8 @@ FitControls::FitControls(const cugad_fit_controls* given, std::int64_t columns, 
     };
     // A host whose interrupts wait for a callback (Python's do) must not wait for the whole fit.
     if (given_.on_progress == nullptr) {
-      control.on_progress = [tell = control.on_message](const FitProgress& progress) {
-        tell("step " + std::to_string(progress.step) + " of " + std::to_string(progress.steps));
+      control.on_progress = [write = control.on_message](const FitProgress& progress) {
+        write("step " + std::to_string(progress.step) + " of " + std::to_string(progress.steps));
       };
     }
   }

@@ -11,8 +11,8 @@
 
 namespace cugad::c_api {
 
-/// How the caller watches and steers a fit, in C++: of a detector or a fleet whose flag `cancel` is. Throws
-/// Error{invalid_argument} for what cannot be.
+/// The caller's controls of a fit as FitControl, for a detector or a fleet with the flag `cancel`. Throws
+/// Error{invalid_argument} for invalid controls.
 struct FitControls {
   /// `given` may be NULL; `columns` are those of the rows.
   FitControls(const cugad_fit_controls* given, std::int64_t columns, std::atomic<bool>& cancel);
@@ -23,7 +23,7 @@ struct FitControls {
   Columns described;
 
  private:
-  cugad_fit_controls given_;  ///< what the callbacks of `control` call
+  cugad_fit_controls given_;  ///< called by the callbacks of `control`
 };
 
 /// A request to cancel serves for one call.

@@ -10,7 +10,7 @@
 #include "host/c_api/rows.hpp"
 #include "host/detector/impl.hpp"
 
-/// Where fleets come from and go to, how they are fitted, and what they score.
+/// Creating, loading, saving, fitting fleets, and scoring with them.
 
 using namespace cugad;
 using namespace cugad::c_api;
@@ -27,7 +27,7 @@ struct GroupedRows {
   std::vector<std::string> groups;
 };
 
-/// Scores, with `count` explanations of each where that is not 0.
+/// Scores, with `count` explanations of each if that is not 0.
 void score(cugad_fleet* handle, const cugad_matrix* given, const char* const* groups, std::int32_t count, float* scores,
            std::int32_t* column_indices, float* residuals) {
   Fleet& fleet = fitted(handle);
@@ -134,7 +134,7 @@ cugad_status cugad_fleet_fit(cugad_fleet* fleet, const cugad_matrix* x, const ch
     FitControls given(controls, rows.x.columns(), fleet->cancel);
     const CancelOnce once{fleet->cancel};
     const MatrixView<const float> brought = rows.x.bring(fleet->device, nullptr);
-    if (given.control.on_message) rows.x.tell_lost_digits(given.described.names, given.control.on_message);
+    if (given.control.on_message) rows.x.report_lost_digits(given.described.names, given.control.on_message);
     fleet->fleet.fit(brought, rows.groups, std::move(given.described), given.control);
   });
 }

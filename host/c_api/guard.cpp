@@ -33,7 +33,7 @@ cugad_status status_of(ErrorCode code) noexcept {
   return CUGAD_ERROR_INTERNAL;
 }
 
-/// Removes what a cut has left of a character of several bytes.
+/// Removes a truncated multi-byte character from the end.
 void end_at_whole_character(char* text) {
   std::size_t start = std::strlen(text);
   while (start > 0 && (text[start - 1] & 0xC0) == 0x80) --start;

@@ -10,7 +10,7 @@ namespace cugad::c_api {
 
 /// Keeps "function: message" as this thread's last error. Takes no memory; a long message is cut.
 void set_last_error(const char* function, const char* message) noexcept;
-/// Within a catch block: keeps what the exception says and returns its status.
+/// Within a catch block: stores the message of the exception and returns its status.
 cugad_status status_of_exception(const char* function) noexcept;
 
 /// Runs the body of the C function of that name, which computes nothing: a question is answered in nanoseconds.

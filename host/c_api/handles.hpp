@@ -16,14 +16,14 @@
 #include "cugad/fleet.hpp"
 #include "host/c_api/arguments.hpp"
 
-/// What stands behind the handles of the C interface.
+/// The objects of the handles of the C interface.
 
 struct cugad_device {
   explicit cugad_device(cugad::Device device_)
       : device(std::move(device_)), context(device.make_context()), description(device.description()) {}
 
   cugad::Device device;  ///< with the precision that was chosen
-  /// The caller's stream or null. Detectors follow it, also when the handle is gone.
+  /// The caller's stream or null. Detectors use it, also after the handle is destroyed.
   std::shared_ptr<std::atomic<void*>> stream = std::make_shared<std::atomic<void*>>(nullptr);
   cugad::Context context;  ///< for ops, on that stream
   std::string description;
@@ -35,7 +35,7 @@ struct cugad_detector {
       : device(std::move(device_)), device_stream(std::move(stream)), detector(std::move(detector_)) {
     detector.cancel_by(&cancel);
   }
-  /// Another handle on what `other` scores with.
+  /// Another handle on the model of `other`.
   explicit cugad_detector(cugad_detector& other)
       : device(other.device),
         device_stream(other.device_stream),
@@ -72,7 +72,7 @@ struct cugad_fleet {
 
 namespace cugad::c_api {
 
-/// What stands behind a handle. Throws Error{invalid_argument} where that is NULL.
+/// The object of a handle. Throws Error{invalid_argument} if it is NULL.
 inline Detector& model_of(cugad_detector* handle) {
   require(handle, "detector");
   return handle->detector;
@@ -82,7 +82,7 @@ inline Fleet& model_of(cugad_fleet* handle) {
   return handle->fleet;
 }
 
-/// The same, where it is fitted.
+/// The same; throws unless it is fitted.
 template <class Handle>
 auto& fitted(Handle* handle) {
   auto& model = model_of(handle);
@@ -92,7 +92,7 @@ auto& fitted(Handle* handle) {
                                                " is not fitted: call fit or load first");
 }
 
-/// `*place` where a result goes, NULL until it is there.
+/// `*place` for a result, set to NULL until it is complete.
 template <class T>
 T& started(T* place, const char* name) {
   require(place, name);

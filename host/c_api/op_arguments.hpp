@@ -17,7 +17,7 @@ CUGAD_ENUM_VALUES(CUGAD_SAME_VALUE)
 CUGAD_CONSTANTS(CUGAD_SAME_VALUE)
 #undef CUGAD_SAME_VALUE
 
-/// Numbers and pointers of one type; enums, which the contracts check; truth values, where all but 0 is true.
+/// Numbers and pointers of one type; enums, which the contracts check; truth values: all but 0 are true.
 template <class T>
 requires std::is_arithmetic_v<T> || std::is_pointer_v<T>
 void assign(T& to, const T& from) { to = from; }

@@ -7,10 +7,10 @@
 #include "cugad/ops.hpp"
 #include "host/backend/backend.hpp"
 
-/// What the C interface asks of the memory that ops are given; the rest is asked by their contracts.
+/// The C interface's checks of the memory of ops; their contracts check the rest.
 namespace cugad::c_api {
 
-/// Throws Error{invalid_argument} naming op and field where an address cannot be what it is said to be.
+/// Throws Error{invalid_argument} naming op and field if an address cannot hold the declared view.
 class OpMemory {
  public:
   OpMemory(const Backend& backend, const char* op) : backend_(backend), op_(op) {}
@@ -63,7 +63,7 @@ class OpMemory {
       refuse(field, "has more elements than memory can hold");
     }
   }
-  /// Strides that lead past the end of what can be addressed.
+  /// Strides beyond the address space.
   void span(const char* field, std::int64_t models, std::int64_t model_stride, std::int64_t rows,
             std::int64_t row_stride, std::size_t element) const {
     std::int64_t over_models = 0, over_rows = 0, bytes = 0;

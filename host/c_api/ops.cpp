@@ -26,7 +26,7 @@ CUGAD_OPS(CUGAD_CHECK_MEMORY)
 #undef CUGAD_CHECK_MEMORY
 #undef CUGAD_CHECK_FIELD
 
-/// The caller's arguments, on whose memory the contract can be asked.
+/// The caller's arguments, with their memory checked, so that the contract can be checked.
 template <class Args, class CArgs>
 Args arguments_of(const char* op, cugad_device* device, const CArgs* given) {
   require(device, "device");

@@ -12,7 +12,7 @@
 /// What the library gives, in the caller's arrays.
 namespace cugad::c_api {
 
-/// NULL: not asked for.
+/// NULL: not requested.
 inline void copy_to(const std::vector<float>& values, float* target) {
   if (target != nullptr) std::copy(values.begin(), values.end(), target);
 }
@@ -24,7 +24,7 @@ inline std::int64_t product(std::int64_t rows, std::int64_t each, const char* na
                                                std::to_string(each) + " elements, expected what memory can hold");
 }
 
-/// `count` columns and residuals per row; -1 and 0 behind the last.
+/// `count` columns and residuals per row; -1 and 0 after the last.
 inline void copy_to(const std::vector<Explanation>& explanations, std::int32_t count, std::int32_t* column_indices,
                     float* residuals) {
   for (const Explanation& row : explanations) {

@@ -23,7 +23,7 @@ std::int64_t element_bytes(const cugad_matrix& x) {
   refuse("x has dtype " + text(x.dtype) + ", expected CUGAD_FLOAT32 (1) or CUGAD_FLOAT64 (2)");
 }
 
-/// Fewer numbers of float32 between the least and the largest value of a column are worth a word.
+/// Fewer float32 numbers between the smallest and the largest value of a column cause a message.
 constexpr double few_steps = 4096;
 
 /// The elements from the first to the last of a matrix that has some.
@@ -90,8 +90,8 @@ void Rows::copy() {
   }
 }
 
-void Rows::tell_lost_digits(const std::vector<std::string>& names,
-                            const std::function<void(const std::string&)>& tell) const {
+void Rows::report_lost_digits(const std::vector<std::string>& names,
+                              const std::function<void(const std::string&)>& on_message) const {
   if (given_.dtype != CUGAD_FLOAT64) return;
   const auto* const data = static_cast<const double*>(given_.data);
   for (std::int64_t c = 0; c < given_.columns; ++c) {
@@ -108,7 +108,7 @@ void Rows::tell_lost_digits(const std::vector<std::string>& names,
     const auto farthest = static_cast<float>(std::max(std::abs(least), std::abs(largest)));
     const double step = double{std::nextafter(farthest, std::numeric_limits<float>::infinity())} - double{farthest};
     if (const double steps = (largest - least) / step; steps < few_steps) {
-      tell(
+      on_message(
           fmt::format("column '{}': float32 has about {:.0f} numbers from {} to {}: subtract a constant from it before",
                       names.empty() ? std::to_string(c) : names[static_cast<std::size_t>(c)], std::max(1.0, steps),
                       least, largest));

@@ -10,8 +10,8 @@
 
 namespace cugad::c_api {
 
-/// The rows that a caller gives, as the library takes them: row-major float32. What is such already is looked at where
-/// it lies; all else is copied. The constructors throw Error{invalid_argument} for rows that cannot be, and read none.
+/// The caller's rows in the form that the library takes: row-major float32. Rows of this form are viewed in place;
+/// others are copied. The constructors throw Error{invalid_argument} for invalid rows, before reading any.
 class Rows {
  public:
   Rows(const Device& device, MatrixView<const float> x);
@@ -26,8 +26,8 @@ class Rows {
   MatrixView<const float> bring(const Device& device, void* stream);
   /// Tells of each column of float64 whose values are so close together, and so far from 0, that float32 makes few of
   /// them. `names`: of the columns; empty: their numbers. The rows were brought before.
-  void tell_lost_digits(const std::vector<std::string>& names,
-                        const std::function<void(const std::string&)>& tell) const;
+  void report_lost_digits(const std::vector<std::string>& names,
+                          const std::function<void(const std::string&)>& on_message) const;
 
  private:
   bool is_row_major_float32() const { return given_.dtype == CUGAD_FLOAT32 && given_.column_stride == 1; }

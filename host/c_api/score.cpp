@@ -16,7 +16,7 @@ using namespace cugad::c_api;
 namespace {
 
 /// The rows to score, if they are such as this detector scores; work from now on goes to the caller's stream.
-/// `source`: what Rows are made of.
+/// `source`: the arguments of Rows.
 template <class Source>
 Rows rows_for(cugad_detector* detector, const Source& source) {
   Detector& model = fitted(detector);
@@ -40,7 +40,7 @@ void score(cugad_detector* detector, const Source& source, float* scores) {
   if (detector->stream() == nullptr) detector->detector.synchronize();
 }
 
-/// Scores that may not be asked for.
+/// Scores that may not be requested.
 void require_optional(const cugad_detector& detector, const Rows& x, const float* scores) {
   if (scores != nullptr) require_host_array(detector.device, scores, x.rows(), "scores");
   require_apart(x.extent(), scores, x.rows(), "scores");
@@ -50,7 +50,7 @@ template <class Source>
 void score_methods(cugad_detector* detector, const Source& source, float* scores, float* method_scores) {
   Rows x = rows_for(detector, source);
   const CancelOnce once{detector->cancel};
-  const auto methods = static_cast<std::int64_t>(1 + detector->detector.options().ensemble.size());
+  const auto methods = static_cast<std::int64_t>(detector->detector.parts().size());
   const std::int64_t count = product(x.rows(), methods, "method_scores");
   require_host_array(detector->device, method_scores, count, "method_scores");
   require_apart(x.extent(), method_scores, count, "method_scores");

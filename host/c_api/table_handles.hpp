@@ -8,7 +8,7 @@
 #include "cugad/cugad_table.h"
 #include "cugad/table.hpp"
 
-/// What stands behind the handles of tables.
+/// The objects of the handles of tables.
 
 struct cugad_reader {
   std::unique_ptr<cugad::TableReader> reader;
@@ -23,12 +23,12 @@ struct cugad_table {
   };
 
   cugad::Table table;
-  std::map<std::size_t, Texts> texts;  ///< of the columns that were asked for
+  std::map<std::size_t, Texts> texts;  ///< of the requested columns
   std::string findings;
 };
 
 struct cugad_encoder {
   cugad::TableEncoder encoder;
-  std::vector<const char*> names = {};  ///< of the features, once they were asked for
+  std::vector<const char*> names = {};  ///< of the features, after the first request
   std::string json = {}, read_options = {}, unseen = {};
 };

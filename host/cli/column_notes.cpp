@@ -15,7 +15,7 @@
 namespace cugad::cli {
 namespace {
 
-constexpr std::size_t shown = 10;  ///< columns that have a line of their own, or a name in a list
+constexpr std::size_t shown = 10;  ///< columns with their own line, or a name in a list
 
 bool has_value(const Column& column) {
   if (column.is_text)

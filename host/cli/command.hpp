@@ -5,10 +5,10 @@
 #include <stdexcept>
 #include <string>
 
-/// The sub-commands of `cugad`. Each add_... function declares one on `app` and returns what runs when it was chosen.
+/// The sub-commands of `cugad`. Each add_... function declares one on `app` and returns the function that runs it.
 namespace cugad::cli {
 
-/// Wrong usage of the command: exit code 2, where every other failure is exit code 1.
+/// Wrong usage of the command: exit code 2; any other failure is exit code 1.
 class UsageError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

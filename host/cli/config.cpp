@@ -40,7 +40,7 @@ std::optional<std::string> value_text(const toml::node& node) {
 }
 
 std::string file_contents(const std::string& path) {
-  // C streams, because they tell why a read failed (a folder opens well, too).
+  // C streams, because they report why a read failed (opening a folder succeeds).
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   std::string contents;
   char buffer[4096];
@@ -57,7 +57,7 @@ std::string file_contents(const std::string& path) {
   return contents;
 }
 
-/// The text behind a TOML text that begins with a quote at `at`. One of several lines may end in up to five quotes.
+/// The text after a TOML string that begins with a quote at `at`. A multi-line one may end in up to five quotes.
 std::size_t end_of_text(std::string_view contents, std::size_t at) {
   const char quote = contents[at];
   const std::string fence(3, quote);

@@ -86,7 +86,7 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
   return scored;
 }
 
-/// Area under the ROC curve and average precision, ranked where the rows were scored.
+/// Area under the ROC curve and average precision, computed on the device of the scores.
 std::pair<double, double> ranking_on(const Device& device, const ScoredRows& scored) {
   Context context = device.make_context();
   Arena arena(context);
@@ -102,7 +102,8 @@ std::pair<double, double> ranking_on(const Device& device, const ScoredRows& sco
   return {measures[0], measures[1]};
 }
 
-/// By the given or the model's threshold; in a fleet every row has that of its own model, and there is no one number.
+/// Decides by the given or the model's threshold; in a fleet each row by that of its own model, so there is no single
+/// number.
 metrics::Decision decide_by_thresholds(const FittedModel& model, const ScoredRows& scored) {
   if (model.threshold) return metrics::decide(scored.anomaly, scored.score, *model.threshold);
   if (!model.fleet) return metrics::decide(scored.anomaly, scored.score, model.detector.threshold());
@@ -112,7 +113,9 @@ metrics::Decision decide_by_thresholds(const FittedModel& model, const ScoredRow
 }
 
 void evaluate(const std::string& input, const FlagSet& flags) {
-  if (flags.given("top_percent")) flags.number("top_percent", 0, 100);
+  if (flags.given("top_percent") && flags.number("top_percent", 0, 100) == 0) {
+    throw UsageError("--top-percent must be above 0: the row with the highest score is always flagged");
+  }
   for (const char* name : {"threshold", "contamination", "false_alarm_rate"}) {
     if (!flags.given("top_percent") || !flags.given(name)) continue;
     throw UsageError(fmt::format("--top-percent and --{} exclude each other", with_dashes(name)));

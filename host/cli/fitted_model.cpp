@@ -35,12 +35,12 @@ LabelNote labels_from_json(const std::string& text, const std::string& path) {
       return {parsed.at("column").get<std::string>(), parsed.at("normal").get<std::vector<std::string>>()};
     }
   } catch (const json::exception&) {
-    // said below
+    // reported below
   }
   throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is damaged", path, labels_key));
 }
 
-/// What `read` gives. A signal closes standard input: the error that this makes is none.
+/// Returns the result of `read`, but ignores its error after a signal, which closes standard input.
 template <class Read>
 auto unless_cancelled(const Read& read) {
   try {
@@ -51,7 +51,7 @@ auto unless_cancelled(const Read& read) {
   }
 }
 
-/// Rows for a detector without an encoder: the table's columns as they stand.
+/// Rows for a detector without an encoder: the table's columns, unchanged.
 Matrix numeric_matrix(const Table& chunk, std::int64_t columns) {
   if (static_cast<std::int64_t>(chunk.columns.size()) != columns) {
     throw Error(ErrorCode::invalid_argument,
@@ -71,8 +71,8 @@ Matrix numeric_matrix(const Table& chunk, std::int64_t columns) {
   return rows;
 }
 
-ReadOptions read_options(const FittedModel& model, const FlagSet& flags, const std::string& label_column,
-                         const std::vector<std::string>& carried) {
+ReadOptions read_options(const FittedModel& model, const std::string& input, const FlagSet& flags,
+                         const std::string& label_column, const std::vector<std::string>& carried) {
   ReadOptions options;
   if (model.encoder) {
     // Only features are looked at: other columns may hold anything.
@@ -88,15 +88,15 @@ ReadOptions read_options(const FittedModel& model, const FlagSet& flags, const s
     if (model.fleet) options.text_columns.push_back(model.group_column);
     options.text_columns.insert(options.text_columns.end(), carried.begin(), carried.end());
   }
-  options.format = table_format(flags, model.format);
+  options.format = table_format(flags, input, model.format);
   options.adapt_separator = !flags.given("separator");
   options.mark_errors = marks_errors(flags);
   options.as_it_comes = true;
   return options;
 }
 
-/// Says what to do about a table whose first line was read as the header, as that of the training table was, and names
-/// no column of the model.
+/// Adds advice to the error of a table whose first line was read as the header, as in the training table, and has no
+/// column name of the model.
 void check_header(const TableEncoder& encoder, const TableReader& reader, const std::string& input) {
   if (reader.format().header != TableFormat::Header::yes) return;
   const ReadOptions options = encoder.read_options();
@@ -114,7 +114,7 @@ void check_header(const TableEncoder& encoder, const TableReader& reader, const 
                           one_line(encoder.feature_names().front())));
 }
 
-/// The model with what its attachments say.
+/// The model with the contents of its attachments.
 FittedModel with_table(Detector detector, const std::string& path) {
   FittedModel model{.detector = std::move(detector)};
   model.detector.cancel_by(&cancel_flag());
@@ -213,8 +213,9 @@ FittedModel load_model(const Device& device, const std::string& path) {
 
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags,
                        const std::string& label_column, const std::vector<std::string>& carried)
-    : model_(model),
-      reader_(unless_cancelled([&] { return open_table(input, read_options(model, flags, label_column, carried)); })) {
+    : model_(model), reader_(unless_cancelled([&] {
+        return open_table(input, read_options(model, input, flags, label_column, carried));
+      })) {
   if (model.encoder) check_header(*model.encoder, *reader_, input);
   told_ = reader_->notes();
   for (const std::string& note : told_) print_note("cugad: note: " + note);
@@ -233,7 +234,7 @@ void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, con
     visit(chunk, model_.encode(chunk));
     rows_read_ += chunk.rows;
   }
-  // What only the whole file tells, such as headers that come again.
+  // Notes that need the whole file, for example repeated headers.
   for (const std::string& note : reader_->notes()) {
     if (std::find(told_.begin(), told_.end(), note) == told_.end()) print_note("cugad: note: " + note);
   }
@@ -307,7 +308,7 @@ void note_rows_without_value(const FittedModel& model) {
 
 void note_calibration(const FittedModel& model) {
   const Detector::Calibration calibration = model.detector.calibration();
-  // With one distinct row there is nothing to leave out, and the training has said so.
+  // With one distinct row no fold can be held out, and the training has warned of that.
   if (calibration.folds > 1 || calibration.rows <= 1 || model.detector.options().folds > 1) return;
   print_note(
       "cugad: note: the model is calibrated on the rows that it was trained on, as older models and those of --folds 1 "

@@ -26,7 +26,7 @@ struct FittedModel {
   LabelNote labels = {};
   TableFormat format = {};  ///< of the training table
   std::optional<Fleet> fleet = {};
-  std::string group_column = {};        ///< empty where there is no fleet
+  std::string group_column = {};        ///< empty without a fleet
   std::optional<float> threshold = {};  ///< in place of the model's own
   std::int64_t rows_without_value = 0;  ///< scored so far: they have no score
   std::int64_t unreadable_rows = 0;     ///< read so far with --on-error mark
@@ -35,16 +35,16 @@ struct FittedModel {
   Matrix encode(const Table& chunk);
   /// The group of each row; none without a fleet.
   std::vector<std::string> groups(const Table& chunk) const;
-  /// Scores of rows, with the `explained` largest residuals of each where that is not 0.
+  /// Scores of rows, with the `explained` largest residuals of each if that is not 0.
   std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> groups, int explained,
                            std::vector<Explanation>& explanations);
-  /// For each of `rows` rows the threshold that decides on it: the given one, or that of the model that scores it.
+  /// The threshold of each of `rows` rows: the given one, or that of the model that scores it.
   std::vector<float> thresholds(std::int64_t rows, std::span<const std::string> groups) const;
   std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);
   std::vector<float> confidence(std::span<const float> scores, std::span<const std::string> groups);
 };
 
-/// Keeps what load_model() needs in the detector or fleet.
+/// Stores the data that load_model() needs in the detector or fleet.
 void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format);
 void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format,
                   const std::string& group_column);
@@ -53,10 +53,10 @@ FittedModel load_model(const Device& device, const std::string& path);
 FittedModel load_model_or_fleet(const Device& device, const std::string& path);
 
 /// Reads `input` in chunks with bounded memory, as the training table was read unless the flags of add_table_flags()
-/// say otherwise. A chunk ends early where the input pauses.
+/// override it. A chunk ends early if the input pauses.
 class ModelInput {
  public:
-  /// `label_column` (empty: none) and `carried` are kept as text where they are no features.
+  /// `label_column` (empty: none) and `carried` are kept as text if they are not features.
   ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags, const std::string& label_column,
              const std::vector<std::string>& carried = {});
   const std::vector<std::string>& column_names() const { return reader_->column_names(); }
@@ -71,12 +71,12 @@ class ModelInput {
   std::int64_t rows_read_ = 0;
 };
 
-/// Sets the thresholds by --threshold, --contamination or --false-alarm-rate, of which one may be given.
+/// Sets the thresholds by --threshold, --contamination or --false-alarm-rate, at most one of which is allowed.
 void set_threshold(FittedModel& model, const FlagSet& flags);
 /// Declares these flags.
 void add_threshold_flags(FlagSet& flags, const std::string& what);
 
-/// "12 with models of their own, 3 (40 rows) with the pooled one".
+/// "12 with models of their own, 3 (40 rows) with the pooled one": the counts of groups, as text.
 std::string describe_groups(const Fleet& fleet);
 
 /// One line on standard error about category values that the training rows did not have; none if there were none.

@@ -17,9 +17,9 @@ class FlagSet {
   FlagSet(const FlagSet&) = delete;
   FlagSet& operator=(const FlagSet&) = delete;
 
-  /// `--label-column C`. `type` is what the help shows for the value.
+  /// `--label-column C`. `type`: shown for the value in the help.
   void add_text(const std::string& name, const std::string& type, const std::string& help);
-  /// `--quiet`, `--quiet=false`; where it is `usually` true also `--no-quiet`.
+  /// `--quiet`, `--quiet=false`; if it is `usually` true also `--no-quiet`.
   void add_boolean(const std::string& name, const std::string& help, bool usually = false);
   /// One flag for each of cugad::option_list().
   void add_detector_options();
@@ -28,25 +28,25 @@ class FlagSet {
   /// `--device`, `--precision` and `--threads`.
   void add_device();
 
-  /// Takes the keys of a TOML file for all flags that the command line did not give. Unknown keys are a UsageError.
+  /// Takes the keys of a TOML file for all flags that are not on the command line. Unknown keys are a UsageError.
   void apply_config(const std::string& path);
 
   /// Whether the command line or the TOML file gave it.
   bool given(const std::string& name) const;
   const std::string& text(const std::string& name) const;
-  /// UsageError unless it was given and is not empty.
+  /// UsageError unless the flag is set and not empty.
   const std::string& required_text(const std::string& name) const;
   bool boolean(const std::string& name) const { return text(name) == "true"; }
-  /// The number, or `fallback` where it was not given; UsageError unless it lies in [lowest, highest].
+  /// The number, or `fallback` if the flag is not set; UsageError unless it is in [lowest, highest].
   std::int64_t integer(const std::string& name, std::int64_t fallback, std::int64_t lowest, std::int64_t highest) const;
   double number(const std::string& name, double lowest, double highest) const;
   /// The value of --threshold.
   float score_threshold() const;
 
-  /// Defaults, then the preset (if not empty), then the method (if not empty), then the given flags. Whatever is wrong
-  /// with them is a UsageError.
+  /// Defaults, then the preset (if not empty), then the method (if not empty), then the flags. Any error in them is a
+  /// UsageError.
   DetectorOptions detector_options(const std::string& preset, const std::string& method = "") const;
-  /// The device that the flags of add_device() ask for.
+  /// The device that the flags of add_device() select.
   Device open_device() const;
 
  private:
@@ -57,7 +57,7 @@ class FlagSet {
     bool is_boolean = false;
   };
   bool on_command_line(const std::string& name) const { return flags_.at(name).option->count() > 0; }
-  /// Steps and epochs say the same thing: the one that was given closer to the user wins.
+  /// Steps and epochs set the same quantity: the one set closer to the user wins.
   void settle_duration(DetectorOptions& options) const;
 
   CLI::App* app_;

@@ -28,7 +28,7 @@ bool matters_with(DetectorOptions options, const std::string& name, const std::s
   return !is_idle(options, name);
 }
 
-/// Values to try in place of the default: those of a choice, or whatever turns the option on.
+/// Values to try instead of the default: those of a choice, or any that turns the option on.
 std::vector<std::string> values_of(const OptionInfo& option) {
   return split(option.choices.empty() ? "1" : option.choices, '|');
 }
@@ -36,7 +36,7 @@ std::vector<std::string> values_of(const OptionInfo& option) {
 /// Why an option does nothing: beside which other one, or without which.
 std::string reason(const FlagSet& flags, const DetectorOptions& options, const std::string& name) {
   const DetectorOptions defaults;
-  for (const bool is_given : {true, false}) {  // what somebody typed is the better reason
+  for (const bool is_given : {true, false}) {  // options that the user typed come first as reasons
     for (const OptionInfo& other : option_list()) {
       const std::string value = get_option(options, other.name);
       if (other.name == name || other.name == "method" || flags.given(other.name) != is_given ||
@@ -55,7 +55,7 @@ std::string reason(const FlagSet& flags, const DetectorOptions& options, const s
         if (matters_with(options, name, other.name, value)) enough += (enough.empty() ? "" : " or ") + value;
       }
       if (enough.empty()) continue;
-      // One number stands for all that turn the option on.
+      // One number represents all that turn the option on.
       return fmt::format("without --{}{}", with_dashes(other.name), has_choices ? " " + enough : "");
     }
   }

@@ -5,7 +5,7 @@
 
 namespace cugad::cli {
 
-/// Warns of options that were given in vain, each with the option that is the reason.
+/// Warns about options without effect, each with the option that is the reason.
 void warn_of_idle_options(const FlagSet& flags, const DetectorOptions& options);
 
 }  // namespace cugad::cli

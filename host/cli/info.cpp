@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "host/backend/op_table.hpp"
 #include "host/cli/command.hpp"
@@ -70,6 +71,8 @@ std::string describe_calibration(const FittedModel& model) {
     return fmt::format("{} training rows{}: new normal rows pass the threshold more often than asked", grouped(rows),
                        whose);
   }
+  if (folds == rows)
+    return fmt::format("{} rows, each scored as if it were not among the training rows", grouped(rows));
   return fmt::format("{} rows of {} folds, each scored by models that had not seen it{}", grouped(rows), folds, whose);
 }
 
@@ -79,8 +82,7 @@ std::string describe_columns(const FittedModel& model) {
   return fmt::format("{} ({} numeric): {}", names.size(), numeric, one_line(fmt::format("{}", fmt::join(names, ", "))));
 }
 
-void describe_model(const Device& device, const std::string& path) {
-  const FittedModel model = load_model_or_fleet(device, path);
+void describe_model(const Device& device, const FittedModel& model, const std::string& path) {
   Lines lines = {{"model", path},
                  {"bytes", grouped(static_cast<std::int64_t>(std::filesystem::file_size(path)))},
                  {"method", get_option(model.detector.options(), "method")},
@@ -105,7 +107,7 @@ void describe_model(const Device& device, const std::string& path) {
   print(describe_options(model.detector.options()));
   if (model.fleet) {
     print(describe_fleet(*model.fleet));
-  } else {
+  } else if (!model.detector.telemetry().empty()) {
     print(describe_telemetry(model.detector.telemetry()));
   }
 }
@@ -144,7 +146,7 @@ ordered_json model_as_json(const Device& device, const std::string& path) {
   return object;
 }
 
-/// A path need not be UTF-8: what is not becomes U+FFFD.
+/// A path need not be UTF-8: invalid bytes become U+FFFD.
 void print_json(const FlagSet& flags, const Device& device) {
   ordered_json object = {{"version", CUGAD_VERSION},
                          {"device", device.name()},
@@ -185,12 +187,14 @@ void info(const FlagSet& flags) {
   if (flags.boolean("options")) return print(option_table());
   const Device device = flags.open_device();
   if (json) return print_json(flags, device);
+  std::optional<FittedModel> model;  // loaded before the first line: an error stands alone
+  if (flags.given("model")) model = load_model_or_fleet(device, flags.required_text("model"));
   print(named_values({{"version", CUGAD_VERSION},
                       {"device", device.name()},
                       {"description", device.description()},
                       {"threads", fmt::format("{}", device.threads())}}));
   if (flags.boolean("ops")) print(op_table(device));
-  if (flags.given("model")) describe_model(device, flags.required_text("model"));
+  if (model) describe_model(device, *model, flags.text("model"));
 }
 
 }  // namespace

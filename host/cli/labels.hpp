@@ -7,9 +7,10 @@
 
 #include "cugad/table.hpp"
 
-/// The column that says which rows are normal.
+/// The column that labels the normal rows.
 namespace cugad::cli {
-/// Whether the file is an .npz, whose array y is a label column by itself (told by its content, as open_table does).
+/// Whether the file is an .npz, whose array y is a label column by itself (recognised by its content, as in
+/// open_table).
 bool is_npz(const std::string& input);
 
 /// For each row whether its label is missing: such a row is neither normal nor an anomaly.

@@ -42,7 +42,7 @@ std::vector<std::string> joined_arguments(int count, char** values) {
   return arguments;
 }
 
-/// What to say about arguments that no flag takes: the first of them, and the flag that may have been meant.
+/// The message about arguments that no flag takes: the first of them, and the closest flag.
 std::string unexpected_argument(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   const CLI::App& command = chosen.empty() ? app : *chosen.front();
@@ -64,7 +64,19 @@ std::string unexpected_argument(const CLI::App& app) {
                      nearest.empty() ? "" : fmt::format(", did you mean '{}{}'?", dashes, nearest));
 }
 
-/// Runs what was chosen and turns whatever it throws into one line and an exit code.
+/// The flag that has no value or too many.
+std::string wrong_number_of_values(const CLI::App& app, const CLI::ArgumentMismatch& error) {
+  const std::string text = error.what(), name = text.substr(0, text.find(':'));
+  for (const CLI::App* command : app.get_subcommands()) {
+    const CLI::Option* option = command->get_option_no_throw(name);
+    if (option == nullptr) continue;
+    if (option->count() > 1) return fmt::format("{} is given {} times, expected once", name, option->count());
+    return fmt::format("{} needs a value: {} {}", name, name, option->get_type_name());
+  }
+  return text;
+}
+
+/// Runs the chosen sub-command; turns an exception into one line and an exit code.
 int guarded(const Run& run) {
   try {
     run();
@@ -109,6 +121,8 @@ int run_command(int count, char** values) {
     if (!app.get_subcommands().empty()) return report(usage_error_code, error.what());
     const bool unknown = !app.remaining().empty();
     return report(usage_error_code, unknown ? unexpected_argument(app) : "which command? See cugad --help");
+  } catch (const CLI::ArgumentMismatch& error) {
+    return report(usage_error_code, wrong_number_of_values(app, error));
   } catch (const CLI::ParseError& error) {
     return report(usage_error_code, error.what());
   }

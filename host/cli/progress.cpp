@@ -30,7 +30,7 @@ std::size_t terminal_width() {
   return size.ws_col;
 }
 
-/// A bar that fills what `beside` leaves of the terminal's width.
+/// A bar that fills the terminal's width beside the text `beside`.
 std::string bar(double share, const std::string& beside) {
   const std::size_t taken = beside.size() + 3;  // brackets, and the last column stays free
   const std::size_t left = std::max(terminal_width(), taken) - taken;
@@ -59,7 +59,7 @@ StatusLine::StatusLine(bool quiet) : quiet_(quiet), terminal_(can_redraw()) {}
 
 bool StatusLine::due() const {
   if (quiet_) return false;
-  // The first plain line also waits: what is done in a moment needs no progress.
+  // The first plain line also waits: short work needs no progress.
   if (!terminal_) return clock_.seconds() - last_ >= plain_interval;
   return !shown_once_ || clock_.seconds() - last_ >= terminal_interval;
 }

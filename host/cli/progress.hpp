@@ -6,7 +6,7 @@
 
 #include "cugad/detector.hpp"
 
-/// What people see while they wait, on standard error.
+/// Progress on standard error.
 namespace cugad::cli {
 
 /// Seconds since it was made.
@@ -42,12 +42,12 @@ class StatusLine {
   double last_ = 0;
 };
 
-/// How a fit goes on: a bar with steps/s, losses and the time left.
+/// The progress of a fit: a bar with steps/s, losses and the time left.
 class FitStatus {
  public:
   explicit FitStatus(bool quiet, std::string title = {}) : quiet_(quiet), title_(std::move(title)), line_(quiet) {}
   void update(const FitProgress& progress);
-  /// A line that stays, also where the bar does not.
+  /// Writes a line that remains when the bar is redrawn.
   void message(const std::string& text);
   void clear() { line_.clear(); }
 
@@ -64,7 +64,7 @@ class FitStatus {
 class RowStatus {
  public:
   explicit RowStatus(bool quiet, std::string title = "rows") : title_(std::move(title)), line_(quiet) {}
-  /// `total` is 0 where it is not known beforehand.
+  /// `total` is 0 if it is unknown.
   void update(std::int64_t rows, std::int64_t total = 0);
   void clear() { line_.clear(); }
 

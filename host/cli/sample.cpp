@@ -18,7 +18,7 @@ namespace {
 /// The generator makes all rows in one piece: a bound on the cells keeps a slip of the finger from eating the memory.
 constexpr std::int64_t largest_cells = 1'000'000'000;
 
-/// One categorical column: the features that stand for its values.
+/// One categorical column: the features of its values.
 struct Category {
   std::string name;
   std::vector<std::string> values;
@@ -42,7 +42,7 @@ std::vector<Category> categories(const TableEncoder& encoder) {
   return found;
 }
 
-/// The value whose feature is largest; a missing cell where the training rows had no value at all.
+/// The value whose feature is largest; a missing cell if the training rows had no value at all.
 std::string decoded(const Category& category, const float* row) {
   if (category.values.empty()) return "";
   const float* first = row + category.first_feature;

@@ -30,23 +30,23 @@ struct CsvColumns {
   bool label = false;
   std::optional<Probability> probability;
   bool confidence = false;
-  std::vector<std::string> ids;      ///< columns of the table that are carried over
-  std::vector<std::string> methods;  ///< of an ensemble, each with its own score; empty unless asked for
+  std::vector<std::string> ids;    ///< columns of the table that are carried over
+  std::vector<std::string> parts;  ///< of the score, each with its own number; empty unless requested
   int reasons = 0;
   bool error = false;  ///< why a row could not be read
 };
 
 struct Scores {
   std::vector<float> score;
-  std::vector<Explanation> explanations;  ///< empty unless asked for
-  std::vector<float> of_methods;          ///< rows x methods; empty unless asked for
+  std::vector<Explanation> explanations;  ///< empty unless requested
+  std::vector<float> of_parts;            ///< rows x parts; empty unless requested
 };
 
 Scores score_rows(FittedModel& model, const Matrix& rows, const std::vector<std::string>& groups, int explained,
-                  bool per_method = false) {
+                  bool with_parts = false) {
   stop_if_cancelled();
   Scores scores;
-  if (per_method) model.detector.score_methods(rows, scores.of_methods);
+  if (with_parts) model.detector.score_methods(rows, scores.of_parts);
   scores.score = model.score(rows, groups, explained, scores.explanations);
   return scores;
 }
@@ -59,7 +59,7 @@ std::string header(const CsvColumns& columns) {
   if (columns.label) line += ",label";
   if (columns.probability) line += ",probability";
   if (columns.confidence) line += ",confidence";
-  for (const std::string& method : columns.methods) line += ",score_" + method;
+  for (const std::string& part : columns.parts) line += ",score_" + part;
   for (int reason = 1; reason <= columns.reasons; ++reason) line += fmt::format(",reason_{}", reason);
   if (columns.error) line += ",error";
   return line + '\n';
@@ -68,7 +68,7 @@ std::string header(const CsvColumns& columns) {
 /// How many columns follow the score.
 std::size_t columns_behind_score(const CsvColumns& columns) {
   return static_cast<std::size_t>(columns.anomaly + columns.label + columns.confidence + columns.error) +
-         columns.probability.has_value() + columns.methods.size() + static_cast<std::size_t>(columns.reasons);
+         columns.probability.has_value() + columns.parts.size() + static_cast<std::size_t>(columns.reasons);
 }
 
 /// What a cell of the table holds, by its feature: a category's is named "column=value".
@@ -111,7 +111,7 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
   const auto end = std::back_inserter(lines);
   for (std::size_t row = 0; row < scores.score.size(); ++row) {
     const float score = scores.score[row];
-    // A row without any value has no score, and no decision. Of one that could not be read nothing is said but why.
+    // A row without any value has no score and no decision; of an unreadable row only the reason is written.
     const auto unreadable = chunk.unreadable.find(static_cast<std::int64_t>(row));
     const bool is_readable = unreadable == chunk.unreadable.end();
     const char* anomalous = std::isnan(score) ? "" : score >= thresholds[row] ? "1" : "0";
@@ -129,8 +129,8 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
     if (columns.label) fmt::format_to(end, ",{}", anomalous);
     if (columns.probability) fmt::format_to(end, ",{}", probability[row]);
     if (columns.confidence) fmt::format_to(end, ",{}", confidence[row]);
-    const std::size_t methods = columns.methods.size();
-    for (std::size_t i = 0; i < methods; ++i) fmt::format_to(end, ",{}", scores.of_methods[row * methods + i]);
+    const std::size_t parts = columns.parts.size();
+    for (std::size_t i = 0; i < parts; ++i) fmt::format_to(end, ",{}", scores.of_parts[row * parts + i]);
     for (std::size_t i = 0; columns.reasons > 0 && i < scores.explanations[row].column.size(); ++i) {
       const Explanation& explanation = scores.explanations[row];
       const std::string& name = model.detector.column_names()[static_cast<std::size_t>(explanation.column[i])];
@@ -142,13 +142,13 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
   return lines;
 }
 
-/// Hands on what is scored chunk by chunk: a reader of a stream waits for it.
+/// Flushes the scores of each chunk: a reader of a stream waits for them.
 void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& columns, RowStatus& status,
                   const Append& append) {
   std::string begin = header(columns);  // written with the first row: a table that does not fit the model has none
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const std::vector<std::string> groups = model.groups(chunk);
-    const Scores scores = score_rows(model, rows, groups, columns.reasons, !columns.methods.empty());
+    const Scores scores = score_rows(model, rows, groups, columns.reasons, !columns.parts.empty());
     append(std::exchange(begin, ""));
     append(csv_lines(model, columns, scores, groups, chunk, rows));
     if (!columns.row) flush_output();
@@ -157,7 +157,7 @@ void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& colum
   append(begin);
 }
 
-/// The file's header holds the number of rows, so the scores (4 bytes a row) wait in memory until it is known.
+/// The file's header holds the number of rows, so the scores (4 bytes a row) are kept in memory until the end.
 void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, const Append& append) {
   static_assert(std::endian::native == std::endian::little, "the header says little-endian");
   std::vector<float> all;
@@ -179,8 +179,8 @@ void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, cons
 }
 
 CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
-  for (const char* name : {"explain", "probability", "confidence", "label", "per_method", "threshold", "contamination",
-                           "false_alarm_rate", "id"}) {
+  for (const char* name : {"explain", "probability", "confidence", "label", "parts", "per_method", "threshold",
+                           "contamination", "false_alarm_rate", "id"}) {
     if (npy && flags.given(name)) throw UsageError(fmt::format("--{} needs csv output, not .npy", with_dashes(name)));
   }
   CsvColumns columns;
@@ -199,11 +199,6 @@ CsvColumns chosen_columns(const FlagSet& flags, bool npy) {
   return columns;
 }
 
-std::vector<std::string> methods_of(const FittedModel& model) {
-  if (model.fleet) throw UsageError("--per-method takes a single model, not a fleet");
-  return split_list(get_option(model.detector.options(), "method"));
-}
-
 void score(const std::string& input, const FlagSet& flags) {
   const std::string& output = flags.text("output");
   const bool npy = output.ends_with(".npy");
@@ -217,8 +212,11 @@ void score(const std::string& input, const FlagSet& flags) {
   }
   set_threshold(model, flags);
   columns.reasons = static_cast<int>(flags.integer("explain", 0, 1, model.detector.columns()));
-  if (flags.boolean("per_method")) columns.methods = methods_of(model);
-  // A model that cannot give them says so before the first row.
+  if (flags.boolean("parts") || flags.boolean("per_method")) {
+    if (model.fleet) throw UsageError("--parts takes a single model, not a fleet");
+    columns.parts = model.detector.parts();
+  }
+  // A model without them fails before the first row.
   if (columns.probability) model.detector.probability({}, *columns.probability);
   if (columns.confidence) model.detector.confidence({});
   if (!output.empty()) check_writable(output);
@@ -264,7 +262,8 @@ Run add_score(CLI::App& app) {
   flags->add_text("explain", "K", "Add each row's K columns with the largest residuals");
   flags->add_text("probability", "rank|gaussian", "Add the score as a probability, calibrated on the training rows");
   flags->add_boolean("confidence", "Add how sure the decision at the threshold is, from 0 to 1");
-  flags->add_boolean("per_method", "Add the score of each method of an ensemble");
+  flags->add_boolean("parts", "Add what the score is made of: each method's score, each distance");
+  flags->add_boolean("per_method", "The former name of --parts");
   flags->add_boolean("label", "Add the decision at the threshold: 1 is anomalous");
   flags->add_text("id", "C,...", "Carry these columns of the table over, in front of the score");
   add_threshold_flags(*flags, "Take rows for anomalous");

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "host/cli/command.hpp"
+#include "host/cli/labels.hpp"
 #include "host/cli/text.hpp"
 #include "host/text/list_text.hpp"
 
@@ -56,7 +57,7 @@ void add_error_flag(FlagSet& flags) {
                  "A row that cannot be read: end, or go on and leave it without a score [fail]");
 }
 
-TableFormat table_format(const FlagSet& flags, TableFormat kept) {
+TableFormat table_format(const FlagSet& flags, const std::string& input, TableFormat kept) {
   if (flags.given("separator")) kept.separator = separator(flags.text("separator"));
   if (flags.given("decimal")) {
     kept.decimal = decimal(flags.text("decimal"));
@@ -65,7 +66,10 @@ TableFormat table_format(const FlagSet& flags, TableFormat kept) {
   if (flags.given("missing")) kept.missing = split_list(flags.text("missing"));
   if (flags.given("comment")) kept.comment = flags.required_text("comment");
   if (flags.given("header")) kept.header = header(flags.text("header"));
-  if (flags.given("array")) kept.array = flags.required_text("array");
+  if (flags.given("array")) {
+    if (!is_npz(input)) throw UsageError(fmt::format("--array is for npz files, which {} is not", one_line(input)));
+    kept.array = flags.required_text("array");
+  }
   if (kept.decimal != 0 && kept.decimal == kept.separator) {
     throw UsageError(fmt::format("--decimal and --separator are both '{}'", kept.decimal));
   }

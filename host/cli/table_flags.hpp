@@ -3,7 +3,7 @@
 #include "cugad/table.hpp"
 #include "host/cli/flags.hpp"
 
-/// The flags that say how a table is read, the same for every command that reads one.
+/// The flags for reading a table, the same for every command that reads one.
 namespace cugad::cli {
 
 /// Declares --separator, --decimal, --missing, --comment, --header and --array.
@@ -11,8 +11,9 @@ void add_table_flags(FlagSet& flags);
 /// Declares --on-error, for commands that score rows.
 void add_error_flag(FlagSet& flags);
 
-/// `kept` (of a model; empty when training) with what the flags say in its place. UsageError for what is no format.
-TableFormat table_format(const FlagSet& flags, TableFormat kept = {});
+/// `kept` (of a model; empty when training), overridden by the flags. UsageError for an invalid format, or one that
+/// `input` cannot have.
+TableFormat table_format(const FlagSet& flags, const std::string& input, TableFormat kept = {});
 /// Whether rows that cannot be read are marked; else they end the command.
 bool marks_errors(const FlagSet& flags);
 

@@ -12,7 +12,7 @@ namespace cugad::cli {
 std::string with_dashes(std::string name);
 std::string with_underscores(std::string name);
 
-/// All of a file; throws Error{input_output} where that cannot be had.
+/// Reads a whole file; throws Error{input_output} if it cannot.
 std::string file_text(const std::string& path);
 
 /// The text on one line: line breaks become blanks, other control characters escaped.
@@ -20,7 +20,7 @@ std::string one_line(std::string_view text);
 
 /// 1234567 -> "1,234,567".
 std::string grouped(std::int64_t number);
-/// Seconds for people: "0:07", "12:40", "1:02:03".
+/// Seconds as text: "0:07", "12:40", "1:02:03".
 std::string clock_time(double seconds);
 
 }  // namespace cugad::cli

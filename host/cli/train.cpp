@@ -44,7 +44,7 @@ void declare_flags(FlagSet& flags) {
   flags.add_detector_options();
 }
 
-/// The most memory that the process had, and of a GPU also what lies there.
+/// The peak memory of the process, and of a GPU.
 std::string memory_text(const Device& device) {
   const auto mebibytes = [](std::size_t bytes) { return (bytes + (1u << 20) - 1) >> 20; };
   rusage usage = {};
@@ -56,6 +56,14 @@ std::string memory_text(const Device& device) {
 }
 
 using Summary = std::vector<std::vector<std::string>>;
+
+void warn_of_bounded_generator(const DetectorOptions& options) {
+  if (!options.generator_tanh || options.scale == Scale::minmax || options.scale == Scale::none) return;
+  print_note(fmt::format(
+      "cugad: warning: --generator-tanh generates values from -1 to 1 only, and --scale {} gives the columns values "
+      "beyond; --scale minmax does not",
+      get_option(options, "scale")));
+}
 
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
@@ -72,6 +80,7 @@ void train(const std::string& input, FlagSet& flags) {
     throw UsageError("--group-by: groups of different sizes are trained together, give --steps, not --epochs");
   }
   warn_of_idle_options(flags, options);
+  warn_of_bounded_generator(options);
   check_writable(output);
   check_no_other_file("output", output, std::array{input, flags.text("config")});
   check_no_other_file("log", flags.text("log"), std::array{input, flags.text("config"), output});
@@ -84,7 +93,7 @@ void train(const std::string& input, FlagSet& flags) {
   const Matrix rows = encoder.encode(training.rows);
   training.rows = {};
   const Columns columns = {.names = encoder.feature_names(), .binary = rows.columns - encoder.numeric_features()};
-  // The library names them, too, where it trains one model and somebody listens.
+  // The library reports them, too, if it trains one model with on_message set.
   if (flags.boolean("quiet") || flags.given("group_by")) note_constant_features(rows, encoder.feature_names());
   const CancelScope scope;
   Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},

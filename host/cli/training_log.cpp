@@ -20,7 +20,7 @@ TrainingLog::TrainingLog(const std::string& path, bool append)
         return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
       })) {
   if (!file_) fail();
-  write("");  // a full device says so now
+  write("");  // a full disk fails now
 }
 
 void TrainingLog::write(const FitProgress& progress) {

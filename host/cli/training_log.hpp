@@ -12,7 +12,7 @@ namespace cugad::cli {
 /// The telemetry of a fit as JSON lines, each written through at once so that it can be followed.
 class TrainingLog {
  public:
-  /// A resumed fit continues the file. Throws Error{input_output} where it cannot be written, as write() does.
+  /// A resumed fit continues the file. Throws Error{input_output} if it cannot be written, as write() does.
   TrainingLog(const std::string& path, bool append);
   void write(const FitProgress& progress);
 

@@ -23,7 +23,7 @@ void add(std::vector<std::string>& names, const std::vector<std::string>& more) 
   names.insert(names.end(), more.begin(), more.end());
 }
 
-/// The whole table, as the format of `training` says; that is then filled in.
+/// Reads the whole table in the format of `training`, and completes that format.
 void read_rows(const std::string& input, const ReadOptions& options, TrainingTable& training) {
   const auto reader = open_table(input, options);
   reader->read(training.rows, std::numeric_limits<std::int64_t>::max());
@@ -57,7 +57,7 @@ void choose_rows(const std::string& input, TrainingTable& training) {
   training.rows = take_rows(training.rows, kept);
 }
 
-/// Columns that a person named: what they hold was chosen.
+/// Columns that the user named: their kind was chosen.
 std::vector<std::string> settled_columns(const TrainingTable& training, const FlagSet& flags,
                                          const DetectorOptions& options) {
   std::vector<std::string> settled = training.encoding.excluded;
@@ -72,6 +72,21 @@ std::vector<std::string> settled_columns(const TrainingTable& training, const Fl
     }
   }
   return settled;
+}
+
+/// Rejects a column that two flags want for different things.
+void check_uses(const FlagSet& flags, const std::vector<std::string>& names, const std::string& label,
+                const std::string& group) {
+  const ColumnIndex index(names);
+  const auto same = [&](const std::string& a, const std::string& b) { return index.find(a) == index.find(b); };
+  for (const std::string& included : split_list(flags.text("include"))) {
+    for (const std::string& excluded : split_list(flags.text("exclude"))) {
+      if (!same(included, excluded)) continue;
+      throw UsageError(fmt::format("column '{}' is in both --include and --exclude", one_line(included)));
+    }
+  }
+  if (label.empty() || group.empty() || !same(label, group)) return;
+  throw UsageError(fmt::format("column '{}' is in both --label-column and --group-by", one_line(group)));
 }
 
 }  // namespace
@@ -89,15 +104,16 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
   const bool has_label = !label.empty() || is_npz(input);
   if (!training.labels.normal.empty() && !has_label) throw UsageError("--normal needs --label-column");
   ReadOptions reading;
-  reading.format = table_format(flags);
+  reading.format = table_format(flags, input);
   reading.text_columns = training.encoding.categorical;
-  add(reading.text_columns, excluded);  // nobody looks at their cells
+  add(reading.text_columns, excluded);  // their cells are not used
   if (!label.empty()) reading.text_columns.push_back(label);
   training.group_column = flags.text("group_by");
   if (!training.group_column.empty()) reading.text_columns.push_back(training.group_column);
   read_rows(input, reading, training);
 
   const std::vector<std::string> names = column_names(training.rows);
+  check_uses(flags, names, label, training.group_column);
   if (is_npz(input) && std::find(names.begin(), names.end(), "y") != names.end()) {
     excluded.push_back("y");
     if (label.empty()) label = "y";

@@ -10,7 +10,7 @@
 
 namespace cugad::cli {
 
-/// The rows to train on, and what is known of the table they came from.
+/// The rows to train on, and the properties of their table.
 struct TrainingTable {
   Table rows;
   TableEncoder::Options encoding;
@@ -21,8 +21,8 @@ struct TrainingTable {
   std::vector<std::string> groups;  ///< of each row
 };
 
-/// Reads the table, chooses its rows by --label-column and --normal, and its features: columns that are hardly meant so
-/// are left out, and named on standard error. `options` name columns of their own.
+/// Reads the table, chooses its rows by --label-column and --normal, and its features: columns that are probably not
+/// features are left out, and named on standard error. `options` may name further columns.
 TrainingTable read_training_table(const std::string& input, const FlagSet& flags, const DetectorOptions& options);
 
 }  // namespace cugad::cli

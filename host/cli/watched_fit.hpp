@@ -8,19 +8,19 @@
 
 namespace cugad::cli {
 
-/// Where checkpoints go. Without --checkpoint that is OUTPUT.checkpoint, where one stays only if the training is
-/// stopped or its model cannot be written; what others left there is not touched.
+/// The folder of checkpoints. Without --checkpoint it is OUTPUT.checkpoint, which is removed unless the training is
+/// stopped or its model cannot be written; files of others in it are not touched.
 class CheckpointFolder {
  public:
-  /// Throws UsageError where --resume finds nothing, and where --checkpoint would go on over another training's
-  /// checkpoint; Error{input_output} where --checkpoint cannot be written.
+  /// Throws UsageError if --resume finds nothing, and if --checkpoint would overwrite another training's checkpoint;
+  /// Error{input_output} if --checkpoint cannot be written.
   CheckpointFolder(const FlagSet& flags, const std::string& output);
 
   const std::string& path() const { return path_; }
   bool is_asked_for() const { return is_asked_for_; }
-  /// The flags that go on from there.
+  /// The flags that resume from there.
   const std::string& resume_flags() const { return resume_flags_; }
-  /// Removes what this run wrote, unless it was asked for.
+  /// Removes the files of this run, unless --checkpoint was set.
   void remove() const;
 
  private:
@@ -31,14 +31,14 @@ class CheckpointFolder {
   std::string resume_flags_ = "--resume";
 };
 
-/// The fit of `cugad train`: its progress, log and checkpoints, and what is said where it ends early.
+/// The fit of `cugad train`: its progress, log and checkpoints, and the messages if it ends early.
 class WatchedFit {
  public:
-  /// Finds out before any work where checkpoints can go; the errors of CheckpointFolder.
+  /// Checks the folder of checkpoints before any work; throws the errors of CheckpointFolder.
   WatchedFit(const FlagSet& flags, const std::string& output);
 
-  /// Calls `fit`, then `save`, which writes the model; returns the number of steps taken. Errors say where the
-  /// checkpoint is, if there is one.
+  /// Calls `fit`, then `save`, which writes the model; returns the number of steps taken. Errors contain the path of
+  /// the checkpoint, if there is one.
   std::int64_t run(const std::function<void(const FitControl&)>& fit, const std::function<void()>& save);
 
  private:

@@ -81,6 +81,11 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
     check_memory(options, definition_of(options.method).networks(options, rows.columns, condition));
   }
   for (const DetectorOptions& options : of_methods) {
+    if (!definition_of(options.method).trains()) {
+      members.push_back(make_model(d.device, options, rows.columns, condition));
+      members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options, control.on_message));
+      continue;
+    }
     GanTraining training(d.device, options, training_rows, condition);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
@@ -138,18 +143,21 @@ void Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
     // A nat counts half of what lies between the 5th and the 95th percentile: an event that one of 200 rows shows lifts
     // a row of the former over the latter.
     // Scores of rows that are all alike have no spread; standardised ones have a usual one.
-    const float spread = std::max(statistics_of(context, scores).spread, resolved.standardise ? 0.5f : 0.0f);
+    const bool is_standardised = resolved.standardise || trained.parts() > static_cast<std::int64_t>(trained.methods());
+    const float spread = std::max(statistics_of(context, scores).spread, is_standardised ? 0.5f : 0.0f);
     const double unit = double{resolved.novelty} * 1.645 * double{spread};
     prepared.novelty.scale_by(unit);
     for (std::size_t r = 0; r < scores.size(); ++r) {
       scores[r] = static_cast<float>(double{scores[r]} + unit * double{prepared.surprise[r]});
     }
   }
-  calibration = ScoreCalibration(scores, static_cast<std::int64_t>(prepared.calibration_begin.size()) - 1);
+  // Without networks each row is left out alone.
+  const auto folds = static_cast<std::int64_t>(prepared.calibration_begin.size()) - 1;
+  calibration = ScoreCalibration(scores, trains_networks(resolved) ? folds : rows.rows);
 }
 
 void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
-                           float* method_scores, bool waits) {
+                           float* part_scores, bool waits) {
   if (!model) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
   check_rows("score", rows, transform.columns());
   if (!stream && device.backend().is_recording(model->context().stream())) {
@@ -159,7 +167,7 @@ void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vec
   }
   if (!stream) stream = std::make_unique<ScoreStream>(device, transform, novelty, *model);
   if (residuals != nullptr) residuals->resize(rows.rows * rows.columns);
-  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), method_scores,
+  stream->score(rows, scores, residuals == nullptr ? nullptr : residuals->data(), part_scores,
                 {.cancel = cancel, .waits = waits});
   if (residuals == nullptr) return;
   // From the networks' order back to the caller's.
@@ -247,14 +255,16 @@ void Detector::submit(MatrixView<const float> rows, std::span<float> scores, voi
   held(impl_).submit(rows, scores.data(), event);
 }
 
-std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::vector<float>& method_scores) {
+std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::vector<float>& part_scores) {
   const FloatingPointEnvironment environment;
   const std::size_t count = static_cast<std::size_t>(std::max<std::int64_t>(0, rows.rows));
   std::vector<float> scores(count);
-  method_scores.assign(count * (1 + options().ensemble.size()), 0.0f);
-  held(impl_).score(rows, scores.data(), nullptr, method_scores.data());
+  part_scores.assign(count * parts().size(), 0.0f);
+  held(impl_).score(rows, scores.data(), nullptr, part_scores.data());
   return scores;
 }
+
+std::vector<std::string> Detector::parts() const { return parts_of(options()); }
 
 void Detector::sample(std::int64_t count, std::uint64_t seed, std::span<float> rows) {
   const FloatingPointEnvironment environment;

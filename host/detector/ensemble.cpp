@@ -4,14 +4,19 @@
 #include <utility>
 
 #include "host/backend/transfer.hpp"
+#include "kernels/combine_scores/combine.hpp"
 
 namespace cugad {
 
 Ensemble::Ensemble(const Device& device, std::vector<std::unique_ptr<AnomalyModel>> members)
-    : members_(std::move(members)), statistics_(members_.size()), arena_(device.backend()), working_(device.backend()) {
+    : members_(std::move(members)), arena_(device.backend()), working_(device.backend()) {
   for (std::size_t i = 1; i < methods(); ++i) member(i).context().use_stream(context().stream());
-  const auto count = static_cast<std::int64_t>(methods());
-  constants_ = arena_.stack("score statistics of the methods", count, 1, 4);
+  for (const auto& member : members_) {
+    parts_ += member->parts();
+    compresses_ = compresses_ || (member->measures_training_rows() && member->options().compress);
+  }
+  statistics_.resize(static_cast<std::size_t>(parts_));
+  constants_ = arena_.stack("score statistics of the parts", parts_, 1, 4);
   if (device.backend().runs_models_together()) reserve(chunk_rows());
 }
 
@@ -21,7 +26,7 @@ void Ensemble::reserve(std::int64_t rows) {
   const std::int64_t wanted = rows_to_reserve(rows, working_rows_, chunk_rows());
   working_rows_ = 0;  // if memory ends
   working_ = Arena(context().backend());
-  member_scores_ = working_.stack("scores of the methods", static_cast<std::int64_t>(methods()), wanted, 1);
+  part_scores_ = working_.stack("scores of the parts", parts_, wanted, 1);
   working_rows_ = wanted;
 }
 
@@ -54,21 +59,22 @@ void Ensemble::use_stream(void* stream) {
 
 std::vector<float> Ensemble::calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
                                        const std::vector<std::vector<float>>& absent) {
-  if (methods() == 1) return member(0).calibrate(rows, fold_begin, absent[0]);
-  std::vector<ScoreStatistics> statistics;
   std::vector<std::vector<float>> scores;
   for (std::size_t i = 0; i < methods(); ++i) {
-    scores.push_back(member(i).calibrate(rows, fold_begin, absent[i]));
-    statistics.push_back(statistics_of(context(), scores.back()));
+    for (std::vector<float>& part : member(i).calibrate(rows, fold_begin, absent[i])) scores.push_back(std::move(part));
   }
+  if (parts_ == 1) return std::move(scores.front());
+  std::vector<ScoreStatistics> statistics;
+  for (const std::vector<float>& part : scores) statistics.push_back(statistics_of(context(), part));
   set_statistics(statistics);
   std::vector<float> total(scores.front().size());
   for (std::size_t r = 0; r < total.size(); ++r) {
     double sum = 0.0;
-    for (std::size_t i = 0; i < methods(); ++i) {
-      sum += (double{scores[i][r]} - double{statistics[i].median}) / double{statistics[i].spread};
+    for (std::size_t p = 0; p < scores.size(); ++p) {
+      const float constants[] = {statistics[p].median, statistics[p].spread};
+      sum += standardised(scores[p][r], constants, compresses_);
     }
-    total[r] = static_cast<float>(sum / static_cast<double>(methods()));
+    total[r] = static_cast<float>(sum / static_cast<double>(parts_));
   }
   return total;
 }
@@ -80,8 +86,9 @@ void Ensemble::score_members(MatrixView<const float> rows, StackView<const float
     residual.resize(static_cast<std::size_t>(cells));
     std::fill_n(feature_residual, cells, 0.0f);
   }
-  for (std::size_t i = 0; i < methods(); ++i) {
-    const StackView<float> scores(member_scores_.model(static_cast<std::int64_t>(i)).data, 1, rows.rows, 1);
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < methods(); first += member(i).parts(), ++i) {
+    const StackView<float> scores = part_scores_.slice_models(first, member(i).parts()).slice_rows(0, rows.rows);
     AnomalyModel::Beside beside;
     if (absent) beside.absent = absent.slice_models(static_cast<std::int64_t>(i), 1);
     member(i).score(rows, scores, beside, feature_residual == nullptr ? nullptr : residual.data());
@@ -91,27 +98,26 @@ void Ensemble::score_members(MatrixView<const float> rows, StackView<const float
 }
 
 void Ensemble::score(MatrixView<const float> rows, StackView<float> scores, const AnomalyModel::Beside& beside,
-                     float* feature_residual, float* method_scores) {
+                     float* feature_residual, float* part_scores) {
   if (rows.rows == 0) return;
-  if (methods() == 1) {
+  if (parts_ == 1) {
     member(0).score(rows, scores, beside, feature_residual);
   } else {
     reserve(rows.rows);
     score_members(rows, beside.absent, feature_residual);
-    run(context(), CombineScores{.residual = member_scores_.slice_rows(0, rows.rows),
+    run(context(), CombineScores{.residual = part_scores_.slice_rows(0, rows.rows),
                                  .logit = {},
                                  .statistics = constants_,
-                                 .compress = false,
+                                 .compress = compresses_,
                                  .discriminator_weight = 0.0f,
                                  .score = scores,
                                  .surprise = beside.surprise});
   }
-  if (method_scores == nullptr) return;
-  const auto count = static_cast<std::int64_t>(methods());
-  for (std::int64_t i = 0; i < count; ++i) {
-    const MatrixView<float> from = count == 1 ? scores.model(0) : member_scores_.model(i);
+  if (part_scores == nullptr) return;
+  for (std::int64_t p = 0; p < parts_; ++p) {
+    const MatrixView<float> from = parts_ == 1 ? scores.model(0) : part_scores_.model(p);
     const std::vector<float> values = download(context(), from.data, rows.rows);
-    for (std::int64_t r = 0; r < rows.rows; ++r) method_scores[r * count + i] = values[r];
+    for (std::int64_t r = 0; r < rows.rows; ++r) part_scores[r * parts_ + p] = values[r];
   }
 }
 

@@ -7,8 +7,10 @@
 
 namespace cugad {
 
-/// What a detector scores with: the model of one method, or those of several whose scores, each standardised on the
-/// training rows, are averaged. All members work on one stream.
+/// What a detector scores with: the model of one method, or those of several. Each gives one score or some, the parts;
+/// where there are several, each is standardised on the training rows, and they are averaged. Distances to training
+/// rows grow without bound: beside them all parts are compressed as the option `compress` says. All members work on one
+/// stream.
 class Ensemble {
  public:
   /// Members must be prepared; `device` is theirs.
@@ -19,7 +21,8 @@ class Ensemble {
 
   std::size_t methods() const { return members_.size(); }
   AnomalyModel& member(std::size_t i) const { return *members_[i]; }
-  /// Standardises the members' scores: one per method; with one method they are not used.
+  std::int64_t parts() const { return parts_; }
+  /// Standardises the parts; of one part they are not used.
   void set_statistics(const std::vector<ScoreStatistics>& statistics);
   const std::vector<ScoreStatistics>& statistics() const { return statistics_; }
   /// Calibrates each member, then the average; returns the final scores of the rows. `absent`: of each method, as
@@ -33,19 +36,21 @@ class Ensemble {
   Context& context() const { return members_.front()->context(); }
   void use_stream(void* stream);
   /// Final scores of at most chunk_rows() rows, as AnomalyModel::score. feature_residual: mean over the methods that
-  /// have residuals; method_scores (optional, rows x methods() on the host): each method's own score, then it waits.
+  /// have residuals; part_scores (optional, rows x parts() on the host): each part, then it waits.
   /// `beside.absent` has one model per method.
   void score(MatrixView<const float> rows, StackView<float> scores, const AnomalyModel::Beside& beside,
-             float* feature_residual, float* method_scores);
+             float* feature_residual, float* part_scores);
 
  private:
   void score_members(MatrixView<const float> rows, StackView<const float> absent, float* feature_residual);
 
   std::vector<std::unique_ptr<AnomalyModel>> members_;
+  std::int64_t parts_ = 0;
+  bool compresses_ = false;
   std::vector<ScoreStatistics> statistics_;
   Arena arena_, working_;
   std::int64_t working_rows_ = 0;
-  StackView<float> member_scores_, constants_;
+  StackView<float> part_scores_, constants_;
 };
 
 }  // namespace cugad

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "cugad/error.hpp"
@@ -19,6 +20,7 @@ namespace {
 /// per column.
 constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_costly = most_table_rows;
 constexpr int usual_folds = 5;
+constexpr std::int64_t usual_reference_rows = 20000;
 /// Above it a minibatch, and a bank of the usual size, show too little of the rare kinds of rows.
 constexpr std::int64_t many_distinct_rows = 30000;
 
@@ -146,6 +148,11 @@ DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t
   if (options.coverage_rows == 0) options.coverage_rows = is_large ? 1024 : 256;
   if (options.bank_rows == 0) options.bank_rows = is_large ? 12000 : 3000;
   if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
+  const std::vector<Method> methods = methods_of(options);
+  options.ensemble.assign(methods.begin() + 1, methods.end());
+  const bool keeps_rows =
+      std::any_of(methods.begin(), methods.end(), [](Method m) { return !definition_of(m).trains(); });
+  if (keeps_rows && options.reference_rows <= 0) options.reference_rows = usual_reference_rows;
   if (options.ensemble.empty()) options = options_of_methods(options).front();
   if (options.epochs > 0) {
     rows -= options.folds > 1 ? rows / options.folds : 0;  // those that a model leaves out
@@ -174,6 +181,17 @@ FitControl part_of(const FitControl& control, const DetectorOptions& options, st
   return part;
 }
 
+ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved,
+                                const std::function<void(const std::string&)>& on_message) {
+  ReferenceRows references =
+      choose_reference_rows(context, training, resolved.reference_rows, most_copies(resolved), resolved.seed);
+  if (on_message) {
+    on_message(fmt::format("the model keeps {} training rows (reference_rows): whoever has its file can read them",
+                           references.rows.rows));
+  }
+  return references;
+}
+
 std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed) {
   std::vector<std::int32_t> index(std::min(most, rows));
   run(context, SampleRows{.index = {index.data(), 1, static_cast<std::int64_t>(index.size()), 1},
@@ -200,9 +218,13 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   };
   const bool is_any_costly = std::any_of(asked.begin(), asked.end(), is_costly);
   const std::int64_t most = is_any_costly ? calibration_rows_costly : calibration_rows_bank;
-  const Folds folds = make_folds(all, folds_of(options));
+  // Distances to training rows need no folds, but what is new among cells is learnt with them.
+  const bool trains = trains_networks(options);
+  const Folds folds = make_folds(all, trains ? folds_of(options) : usual_folds);
   if (folds.count() > 1) all = take_rows(all, folds.order);
-  std::vector<std::int64_t> candidates = left_out_by_a_model(folds, options);
+  std::vector<std::int64_t> candidates(static_cast<std::size_t>(all.rows));
+  std::iota(candidates.begin(), candidates.end(), std::int64_t{0});
+  if (trains) candidates = left_out_by_a_model(folds, options);
   std::vector<std::int64_t> sample =
       sample_of(context, static_cast<std::int64_t>(candidates.size()), most, options.seed);
   for (std::int64_t& row : sample) row = candidates[row];

@@ -9,6 +9,7 @@
 #include "host/detector/column_roles.hpp"
 #include "host/detector/novelty.hpp"
 #include "host/detector/transform.hpp"
+#include "host/scores/reference_rows.hpp"
 
 /// The parts of a fit that single detectors and fleets share.
 namespace cugad {
@@ -38,6 +39,10 @@ DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t
 /// checkpoint has a directory of its own.
 FitControl part_of(const FitControl& control, const DetectorOptions& options, std::int64_t steps_before,
                    const std::vector<DetectorOptions>& all);
+
+/// The training rows that the model of a method without networks keeps; the message names their number.
+ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved,
+                                const std::function<void(const std::string&)>& on_message);
 
 /// A fixed, seeded sample of the positions of `rows` rows, at most `most`.
 std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed);

@@ -32,7 +32,7 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
 
   /// residuals (optional): rows x columns, the mean |x - G(z)| of the population in transformed units; 0 for columns
   /// that are given.
-  void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals, float* method_scores = nullptr,
+  void score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals, float* part_scores = nullptr,
              bool waits = true);
   void submit(MatrixView<const float> rows, float* scores, void* event);
   /// Another detector on the same model.

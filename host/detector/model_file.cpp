@@ -16,6 +16,8 @@ constexpr const char* format_name = "cugad model";
 constexpr int format_version = 1;
 constexpr std::int64_t most_columns = 1 << 20;
 constexpr const char* attachment_prefix = "attachment.";
+constexpr const char* reference_rows_name = "reference.rows";
+constexpr const char* reference_copies_name = "reference.copies";
 
 /// One tensor per view: [columns] or, where it is a matrix, [rows, columns], behind the population where that is
 /// larger than 1.
@@ -66,6 +68,12 @@ void add_model(safetensors::File& file, const std::string& prefix, const Anomaly
   }
   if (const StackView<float> scale = model.column_scale())
     add_tensor(file, prefix + "column_scale", scale, false, context);
+  if (const ReferenceRows& references = model.reference_rows(); references.rows.rows > 0) {
+    file.tensors[prefix + reference_rows_name] = {
+        .shape = {references.rows.rows, references.rows.columns}, .f32 = references.rows.data, .f64 = {}};
+    file.tensors[prefix + reference_copies_name] = {
+        .shape = {references.rows.rows}, .f32 = {references.copies.begin(), references.copies.end()}, .f64 = {}};
+  }
   if (const StackView<float> table = model.column_table().value)
     add_tensor(file, prefix + "column_table", table, true, context);
 }
@@ -112,8 +120,8 @@ void read_column_table(const Reader& reader, const std::string& prefix, const Js
 
 void check_statistics(const Reader& reader, const Json& statistics, const std::string& prefix,
                       const DetectorOptions& options) {
-  read_statistics(reader, statistics, prefix + "residual", options.population);
-  read_statistics(reader, statistics, prefix + "discriminator", options.population);
+  read_statistics(reader, statistics, prefix + "residual", models_of(options));
+  read_statistics(reader, statistics, prefix + "discriminator", models_of(options));
 }
 
 std::vector<ModelTelemetry> read_telemetry(const Reader& reader, std::size_t models) {
@@ -205,7 +213,16 @@ Novelty read_novelty(const Reader& reader, std::int64_t columns, std::size_t met
 
 void check_shapes(const Reader& reader, const std::string& prefix, const DetectorOptions& options, std::int64_t columns,
                   std::int64_t condition) {
-  const MethodNetworks networks = definition_of(options.method).networks(options, columns, condition);
+  const MethodDefinition& method = definition_of(options.method);
+  if (!method.trains()) {
+    const std::int64_t rows = reader.rows_of(prefix + reference_rows_name, columns);
+    if (rows > options.reference_rows) {
+      reader.refuse("it has " + std::to_string(rows) + " reference rows, expected at most the " +
+                    std::to_string(options.reference_rows) + " of option 'reference_rows'");
+    }
+    reader.check_shape(prefix + reference_copies_name, {rows});
+  }
+  const MethodNetworks networks = method.networks(options, columns, condition);
   for (const Role role : all_roles) {
     if (!networks.has(role)) continue;
     const Network network = networks[role].plain();
@@ -225,6 +242,22 @@ void check_shapes(const Reader& reader, const std::string& prefix, const Detecto
   }
 }
 
+/// Their shapes are checked.
+ReferenceRows read_reference_rows(const Reader& reader, const std::string& prefix, const DetectorOptions& options) {
+  const safetensors::Tensor &rows = reader.tensor(prefix + reference_rows_name),
+                            &copies = reader.tensor(prefix + reference_copies_name);
+  ReferenceRows references;
+  references.rows = Matrix(rows.shape[0], rows.shape[1]);
+  references.rows.data = rows.f32;
+  for (const float count : copies.f32) {
+    if (!(count >= 1.0f && count <= static_cast<float>(most_copies(options))) || count != std::trunc(count)) {
+      reader.refuse("tensor '" + prefix + reference_copies_name + "' has a value that is no number of copies");
+    }
+    references.copies.push_back(static_cast<std::int32_t>(count));
+  }
+  return references;
+}
+
 std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string& prefix, const Device& device,
                                          const DetectorOptions& options, std::int64_t columns, std::int64_t condition,
                                          const Json& statistics) {
@@ -242,10 +275,11 @@ std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string
     reader.vector(prefix + "column_scale", model->column_scale(), context);
     reader.check_no_negative(prefix + "column_scale");
   }
+  if (!definition_of(options.method).trains()) model->set_reference_rows(read_reference_rows(reader, prefix, options));
   if (const ScoringRule::ColumnTable table = model->column_table(); table.value)
     read_column_table(reader, prefix, statistics, table, context);
-  model->set_statistics(read_statistics(reader, statistics, prefix + "residual", options.population),
-                        read_statistics(reader, statistics, prefix + "discriminator", options.population));
+  model->set_statistics(read_statistics(reader, statistics, prefix + "residual", models_of(options)),
+                        read_statistics(reader, statistics, prefix + "discriminator", models_of(options)));
   return model;
 }
 
@@ -288,7 +322,7 @@ safetensors::File Detector::Impl::to_file() const {
     if (const ScoringRule::ColumnTable table = one.column_table(); table.value)
       put_list(statistics[prefix + "column_rows"], download(context, table.count.data, table.count.rows));
   }
-  if (methods.size() > 1) put_statistics(statistics["methods"], model->statistics());
+  if (model->parts() > 1) put_statistics(statistics["methods"], model->statistics());
   auto& metadata = file.metadata;
   metadata["format"] = format_name;
   metadata["format_version"] = std::to_string(format_version);
@@ -398,7 +432,9 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
   const TakenApart statistics_parts(statistics);
   reader.json("score_statistics", statistics);
   for (const DetectorOptions& one : methods) check_statistics(reader, statistics, prefix_of(one, methods.size()), one);
-  telemetry = read_telemetry(reader, static_cast<std::size_t>(resolved.population) * methods.size());
+  const auto trained = std::count_if(methods.begin(), methods.end(),
+                                     [](const DetectorOptions& one) { return definition_of(one.method).trains(); });
+  telemetry = read_telemetry(reader, static_cast<std::size_t>(resolved.population) * static_cast<std::size_t>(trained));
   attachments.clear();
   const std::string prefix = attachment_prefix;
   for (const auto& [key, text] : file.metadata) {
@@ -423,9 +459,7 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
     member->prepare();
   }
   auto loaded = std::make_unique<Ensemble>(device, std::move(members));
-  if (methods.size() > 1) {
-    loaded->set_statistics(read_statistics(reader, statistics, "methods", static_cast<std::int64_t>(methods.size())));
-  }
+  if (loaded->parts() > 1) loaded->set_statistics(read_statistics(reader, statistics, "methods", loaded->parts()));
   stream.reset();
   model = std::move(loaded);
 }

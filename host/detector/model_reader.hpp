@@ -85,10 +85,32 @@ class Reader {
     std::vector<std::int64_t> expected;
     if (models > 1) expected.push_back(models);
     expected.insert(expected.end(), {out, in});
+    check_shape(name, expected);
+  }
+  void check_shape(const std::string& name, const std::vector<std::int64_t>& expected) const {
     const auto found = file_.tensors.find(name);
     if (found == file_.tensors.end() || found->second.shape != expected) {
       refuse("tensor '" + name + "' is missing or has another shape than the options say");
     }
+  }
+
+  /// How many rows of so many columns a tensor has; at least one.
+  std::int64_t rows_of(const std::string& name, std::int64_t columns) const {
+    const auto found = file_.tensors.find(name);
+    if (found == file_.tensors.end() || found->second.shape.size() != 2 || found->second.shape[0] < 1 ||
+        found->second.shape[1] != columns) {
+      refuse("tensor '" + name + "' is missing or does not hold rows of " + std::to_string(columns) + " columns");
+    }
+    return found->second.shape[0];
+  }
+  /// A tensor whose shape is checked: float32 and finite.
+  const safetensors::Tensor& tensor(const std::string& name) const {
+    const safetensors::Tensor& found = file_.tensors.at(name);
+    if (found.f32.empty()) refuse("tensor '" + name + "' is not float32");
+    for (const float value : found.f32) {
+      if (!std::isfinite(value)) refuse("tensor '" + name + "' has a value that is not finite");
+    }
+    return found;
   }
 
   /// [columns] per model.

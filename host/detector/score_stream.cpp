@@ -84,13 +84,13 @@ AnomalyModel::Beside ScoreStream::look_at_cells(Context& context, MatrixView<con
   return {absent, surprise.slice_models(0, 1)};
 }
 
-void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores,
+void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals, float* part_scores,
                         const Manner& manner) {
   const std::int64_t columns = transform_.columns();
   const bool staged = !backend_.is_device_pointer(rows.data), fetched = !backend_.is_device_pointer(scores);
   const bool pinned = staged && backend_.memory_kind(rows.data) == MemoryKind::pinned;
   Context& context = model_.context();
-  if ((staged || fetched || residuals != nullptr || method_scores != nullptr) &&
+  if ((staged || fetched || residuals != nullptr || part_scores != nullptr) &&
       backend_.is_recording(context.stream())) {
     throw Error(ErrorCode::invalid_argument,
                 "score: the stream is captured, which takes rows and scores in device memory, and no more than scores");
@@ -124,9 +124,8 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
     FeatureTransform::apply(context, constants_, chunk, transformed);
     if (staged) backend_.mark(stages_[now].consumed, context.stream());
     const StackView<float> target(fetched ? scores_.data : scores + first, 1, count, 1);
-    model_.score(
-        transformed, target, beside, residuals == nullptr ? nullptr : residuals + first * columns,
-        method_scores == nullptr ? nullptr : method_scores + first * static_cast<std::int64_t>(model_.methods()));
+    model_.score(transformed, target, beside, residuals == nullptr ? nullptr : residuals + first * columns,
+                 part_scores == nullptr ? nullptr : part_scores + first * model_.parts());
     // The next chunk travels while this one is scored.
     if (staged && first + chunk_ < rows.rows) stage(stages_[1 - now], part(first + chunk_), pinned);
     if (fetched) {

@@ -23,7 +23,7 @@ class ScoreStream {
   void reserve(std::int64_t rows);
   /// `residuals` (optional): rows x columns on the host, the mean |x - G(z)| of the population in transformed units,
   /// columns in the networks' order.
-  /// method_scores (optional): rows x methods on the host, each method's own score. Scores on the host are there on
+  /// part_scores (optional): rows x parts on the host, each part of the score. Scores on the host are there on
   /// return; scores on the device follow in the order of context().stream().
   struct Manner {
     const std::atomic<bool>* cancel = nullptr;  ///< see Detector::cancel_by
@@ -31,10 +31,10 @@ class ScoreStream {
     /// until then.
     bool waits = true;
   };
-  void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores) {
-    score(rows, scores, residuals, method_scores, Manner());
+  void score(MatrixView<const float> rows, float* scores, float* residuals, float* part_scores) {
+    score(rows, scores, residuals, part_scores, Manner());
   }
-  void score(MatrixView<const float> rows, float* scores, float* residuals, float* method_scores, const Manner& manner);
+  void score(MatrixView<const float> rows, float* scores, float* residuals, float* part_scores, const Manner& manner);
 
  private:
   /// Rows on their way to the device.

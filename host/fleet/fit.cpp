@@ -18,7 +18,7 @@
 namespace cugad {
 namespace {
 
-/// Bounds of what is trained at a time: models, and floats of their rows.
+/// Bounds of a concurrent training: models, and floats of their rows.
 constexpr std::int64_t block_models = 256, block_cells = std::int64_t{16} << 20;
 
 /// Everything that a fit works on.
@@ -158,7 +158,7 @@ class Fleet::Impl::Fit {
   std::vector<PreparedRows> prepare(Block block);
   FitControl control_of(const std::string& part, std::int64_t models) const;
   void done(std::int64_t models) { steps_before_ += steps_ * models; }
-  void say(const std::string& text) const {
+  void report(const std::string& text) const {
     if (control_.on_message) control_.on_message(text);
   }
 
@@ -172,7 +172,7 @@ class Fleet::Impl::Fit {
   std::int64_t steps_ = 0;         ///< of one model
   std::int64_t steps_before_ = 0;  ///< of all models that are finished
   std::int64_t restored_ = 0;      ///< models that diverged on the way
-  std::int64_t unpromised_ = 0;    ///< groups with too few rows for the threshold asked for
+  std::int64_t unpromised_ = 0;    ///< groups with too few rows for the requested threshold
   Context context_;
 };
 
@@ -192,7 +192,7 @@ Fleet::Impl::Fit::Fit(Fleet::Impl& fleet, const FitControl& control, FleetRows r
 FitControl Fleet::Impl::Fit::control_of(const std::string& part, std::int64_t models) const {
   FitControl control = control_;
   control.checkpoint_directory = parts_.running(part);
-  control.on_message = {};  // thousands of models have too much to say
+  control.on_message = {};  // thousands of models would report too much
   if (!control_.on_progress) return control;
   const std::int64_t before = steps_before_;
   const std::int64_t all = steps_ * options_.population * (1 + static_cast<std::int64_t>(own_.size()));
@@ -259,13 +259,13 @@ std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
     done(block.count * options_.population);
   }
   if (restored_ > 0) {
-    say(std::to_string(restored_) + " of " + std::to_string(all->count() * options_.population) +
-        " models diverged or collapsed on the way and went back to their last good state");
+    report(std::to_string(restored_) + " of " + std::to_string(all->count() * options_.population) +
+           " models diverged or collapsed on the way and went back to their last good state");
   }
   if (unpromised_ > 0) {
-    say(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
-        " groups have too few rows for the threshold asked for: theirs is put beyond the largest score of rows that "
-        "are new to their models");
+    report(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
+           " groups have too few rows for the threshold asked for: theirs is put beyond the largest score of rows that "
+           "are new to their models");
   }
   return all;
 }
@@ -316,8 +316,8 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       own.seed = options_of(block.first + i).seed;
       members[i].push_back(make_model(device_.with_threads(1), own, joined.rows.columns, condition));
       members[i].back()->take_weights(training, first);
-      const auto told = training.telemetry().begin() + first;
-      telemetry[i].insert(telemetry[i].end(), told, told + options_.population);
+      const auto statistics = training.telemetry().begin() + first;
+      telemetry[i].insert(telemetry[i].end(), statistics, statistics + options_.population);
     }
   }
   ModelStack stack = stack_of(block);
@@ -332,7 +332,7 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       detector.names = rows_.columns.names;
       const safetensors::File file = detector.to_file();
       const std::lock_guard lock(mutex);
-      for (const ModelTelemetry& told : detector.telemetry) restored_ += told.restorations > 0;
+      for (const ModelTelemetry& model : detector.telemetry) restored_ += model.restorations > 0;
       unpromised_ += !threshold_note(detector.calibration->count(), resolved).empty();
       stack.put(i, file);
     }
@@ -346,6 +346,11 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   Impl& d = held(impl_);
   const std::int64_t numeric_columns = check_fit_arguments(rows, columns);
   check_options(d.options);
+  for (const DetectorOptions& one : options_of_methods(d.options)) {
+    if (definition_of(one.method).trains()) continue;
+    throw Error(ErrorCode::unsupported, std::string("a fleet has no method '") + definition_of(one.method).name +
+                                            "' and no reference_rows: its groups have different numbers of rows");
+  }
   if (static_cast<std::int64_t>(groups.size()) != rows.rows) {
     throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(groups.size()) + " groups for " +
                                                  std::to_string(rows.rows) + " rows, expected one of each row");

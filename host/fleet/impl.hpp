@@ -18,7 +18,7 @@
 
 namespace cugad {
 
-/// What a fleet holds: its models as they stand in the file, and some of them ready to score.
+/// The state of a fleet: its models as stored in the file, and some of them ready to score.
 struct __attribute__((visibility("hidden"))) Fleet::Impl {
   static constexpr std::int64_t pooled_model = -1;  ///< its number; the others count from 0
   /// Rows that a group's model scores at a time: working memory for more would cost more than it saves.
@@ -37,7 +37,7 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   Detector make(std::int64_t model) const;
   /// The same for one thread, with the memory that scoring takes.
   Detector make_ready(std::int64_t model) const;
-  /// How many models are worked on at a time, each on a thread of its own. A GPU takes one after another.
+  /// The number of models processed at a time, each on its own thread. A GPU processes one after another.
   static int models_at_a_time(const Device& device) {
     return device.backend().runs_models_together() ? 1 : std::max(1, device.threads());
   }
@@ -65,7 +65,7 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   void from_file(safetensors::File file, const std::string& path);
   /// Sets the thresholds of all models, as Detector::Impl::rethreshold.
   void rethreshold(float contamination, float false_alarm_rate);
-  /// Reads the settings of all models, checks them, and keeps what scoring needs: thresholds, the groups' models.
+  /// Reads and checks the settings of all models, and keeps the data for scoring: thresholds, the groups' models.
   void read_settings(const std::string& path);
 
   Device device;
@@ -85,7 +85,7 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   const std::atomic<bool>* cancel = nullptr;  ///< see Fleet::cancel_by
 
   std::vector<ReadyModels> scorers;      ///< of thread t: models t, t + threads, ...
-  std::optional<Detector> ready_pooled;  ///< once a row asked for it
+  std::optional<Detector> ready_pooled;  ///< after the first row that needs it
 };
 
 }  // namespace cugad

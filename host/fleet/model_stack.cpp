@@ -14,7 +14,7 @@ namespace {
 constexpr const char* numbers_prefix = "numbers.";
 constexpr int deepest = 8;  ///< nesting of the metadata that detectors write is 3
 
-/// Takes the numbers out of a JSON value, leaving zeros of their kind; null stands for a number that is none.
+/// Takes the numbers out of a JSON value, leaving zeros of their kind; null is a number that is not finite.
 void take_numbers(Json& json, std::vector<double>& numbers, int depth = 0) {
   if (json.is_structured()) {
     if (depth == deepest) throw Error(ErrorCode::unsupported, "metadata is nested too deeply");
@@ -26,7 +26,7 @@ void take_numbers(Json& json, std::vector<double>& numbers, int depth = 0) {
   }
 }
 
-/// Puts numbers back where take_numbers() took them; false when there are not as many.
+/// Restores the numbers that take_numbers() removed; false if their number differs.
 bool put_numbers(Json& json, const double*& next, const double* end, int depth = 0) {
   if (json.is_structured()) {
     if (depth == deepest) return false;
@@ -48,7 +48,7 @@ bool put_numbers(Json& json, const double*& next, const double* end, int depth =
   return true;
 }
 
-/// Kept as they stand: numbers in them do not differ.
+/// Kept unchanged: numbers in them do not differ.
 bool is_text(const std::string& key) { return key == "format_version" || key == "seed" || key == "options"; }
 
 template <class T>

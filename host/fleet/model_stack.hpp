@@ -9,7 +9,7 @@ namespace cugad {
 
 /// The model files of many detectors that were made with the same options, as one file: every tensor gets a leading
 /// dimension; texts are kept once; numbers inside the metadata (statistics, thresholds) become tensors of float64, one
-/// row per detector. What get() returns is equal to what was put() to the last byte.
+/// row per detector. get() returns the bytes given to put().
 class ModelStack {
  public:
   /// For `count` detectors; that of number i has seed `seed` + i * seed_step, which is not kept in the file.
@@ -24,7 +24,7 @@ class ModelStack {
   std::int64_t count() const { return count_; }
   /// Throws Error{unsupported} when the file differs in more than numbers from those put before.
   void put(std::int64_t index, const safetensors::File& model);
-  /// Without values its tensors have shapes only. Throws Error{format} naming `path` where the parts do not fit.
+  /// Without values its tensors have shapes only. Throws Error{format} naming `path` if the parts do not match.
   safetensors::File get(std::int64_t index, const std::string& path, bool with_values = true) const;
   /// All of them, names starting with `prefix`.
   const safetensors::File& file() const { return file_; }

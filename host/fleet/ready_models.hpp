@@ -18,7 +18,7 @@ class ReadyModels {
   explicit ReadyModels(std::size_t most) : most_(most) {}
 
   bool contains(std::int64_t model) const { return index_.contains(model); }
-  /// The model, made where it is not ready; the next call may end it.
+  /// The model, created if it is not ready; the next call may destroy it.
   Detector& get(std::int64_t model, const std::function<Detector(std::int64_t model)>& make) {
     if (const auto found = index_.find(model); found != index_.end()) {
       models_.splice(models_.begin(), models_, found->second);

@@ -9,7 +9,7 @@ namespace cugad {
 
 /// In the order of the enumeration.
 #define CUGAD_METHODS(X) \
-  X(anogan) X(gan) X(bigan) X(ali) X(egbad) X(ganomaly) X(fanogan) X(alad) X(translation) X(sogaal) X(gain)
+  X(anogan) X(gan) X(bigan) X(ali) X(egbad) X(ganomaly) X(fanogan) X(alad) X(translation) X(sogaal) X(knn) X(gain)
 
 #define CUGAD_DECLARE(name) extern const MethodDefinition name##_definition;
 CUGAD_METHODS(CUGAD_DECLARE)

@@ -125,7 +125,7 @@ Decision decide(std::span<const std::uint8_t> label, std::span<const float> scor
   const std::int64_t anomalies = count_anomalies(label);
   decision.precision = ratio(decision.true_positives, decision.flagged);
   decision.recall = ratio(decision.true_positives, anomalies);
-  // Equal to 2 P R / (P + R), and defined where both are 0.
+  // Equal to 2 P R / (P + R), and defined if both are 0.
   decision.f1 = ratio(2 * decision.true_positives, decision.flagged + anomalies);
   return decision;
 }

@@ -31,7 +31,7 @@ constexpr int name_attempts = 1000;
   fail(path, fmt::format("{}: {}", step, std::generic_category().message(error)));
 }
 
-/// The file that `path` leads to, through a symbolic link: the link stays and what it points to is replaced.
+/// The file that `path` leads to, through a symbolic link: the link stays and its target is replaced.
 std::string follow_link(const std::string& path) {
   struct stat status;
   if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return path;
@@ -79,7 +79,7 @@ void check_replaceable(const std::string& path, const std::string& target, const
 
 struct Target {
   std::string path, directory;
-  std::optional<mode_t> permissions;  ///< of the file that is there
+  std::optional<mode_t> permissions;  ///< of the existing file
 };
 
 /// Where a write to `path` goes, once it is known that it can.
@@ -93,7 +93,8 @@ Target find_target(const std::string& path) {
   return target;
 }
 
-/// The name of a temporary file, where a signal handler finds it. Neither moved nor freed while a handler may read it.
+/// The name of a temporary file, at an address for a signal handler. Neither moved nor freed while a handler may read
+/// it.
 struct KnownName {
   std::atomic<bool> is_taken{false}, is_set{false};
   char text[PATH_MAX];
@@ -127,8 +128,8 @@ class KnownFile {
   KnownName* known_ = nullptr;
 };
 
-/// Numbers that earlier runs hardly had: what killed ones left behind must not stand in the way of a process that has
-/// the same number, as in a container.
+/// Numbers that earlier runs probably did not use: files of killed runs must not block a process with the same id, as
+/// in a container.
 std::uint64_t next_number() {
   static std::atomic<std::uint64_t> number(
       static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()));

@@ -12,8 +12,8 @@ namespace cugad {
 void write_file_atomically(const std::string& path,
                            const std::function<void(const std::function<void(std::string_view)>& append)>& write);
 
-/// Throws what write_file_atomically would throw before it writes anything, as far as that can be known: for checks
-/// before long work. A file is made beside `path` and removed.
+/// Throws the errors of write_file_atomically that are detectable before writing: for checks before long work. Creates
+/// a file beside `path` and removes it.
 void check_can_be_written(const std::string& path);
 
 /// Removes the temporary files of writes under way. Safe in a signal handler that then ends the process.

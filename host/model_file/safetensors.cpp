@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <array>
 #include <bit>
@@ -25,6 +26,7 @@ static_assert(std::endian::native == std::endian::little, "the container is litt
 static_assert(sizeof(float) == 4 && sizeof(double) == 8);
 
 constexpr std::size_t length_bytes = 8;
+constexpr const char* checksum_key = "checksum";  ///< in the metadata
 
 template <class T>
 std::string_view bytes_of(const std::vector<T>& values) {
@@ -155,13 +157,45 @@ std::vector<T> read_values(const Source& source, std::uint64_t position, std::ui
   return values;
 }
 
-/// The header, and where the values start.
+/// The header, and the start of the values.
 std::pair<Header, std::uint64_t> read_header(const Source& source) {
   const std::uint64_t header_bytes = read_header_bytes(source);
   const std::uint64_t data_at = length_bytes + header_bytes;
   std::string json(header_bytes, '\0');
   source.read(length_bytes, json.data(), header_bytes);
   return {parse_header(json, source.size() - data_at), data_at};
+}
+
+template <class Append>
+void append_values(const File& file, const Append& append) {
+  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f64));
+  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f32));
+}
+
+/// CRC-32 of the header as lay_out() gives it, without the checksum, and of all values: independent of how a file
+/// orders its header.
+std::string checksum_of(const File& file, Header header) {
+  header.metadata.erase(checksum_key);
+  uLong sum = ::crc32_z(0, nullptr, 0);
+  const auto add = [&](std::string_view part) {
+    if (part.empty()) return;  // a null pointer would begin the sum anew
+    sum = ::crc32_z(sum, reinterpret_cast<const Bytef*>(part.data()), part.size());
+  };
+  add(format_header(header));
+  append_values(file, add);
+  return fmt::format("{:08x}", sum);
+}
+
+/// Removes the checksum, which files of earlier versions lack, and compares it.
+void check_sum(File& file) {
+  const auto written = file.metadata.extract(checksum_key);
+  if (!written) return;
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // a fuzzer would find nothing behind it
+  const std::string found = checksum_of(file, lay_out(file));
+  if (found == written.mapped()) return;
+  throw Error(ErrorCode::format, fmt::format("the file is damaged: its checksum is {}, its contents give {}",
+                                             quote(written.mapped()), found));
+#endif
 }
 
 File read_file(const Source& source) {
@@ -176,25 +210,22 @@ File read_file(const Source& source) {
     else
       tensor.f64 = read_values<double>(source, data_at + entry.begin, entry.end - entry.begin);
   }
+  check_sum(file);
   return file;
 }
 
-/// The length of the header and the header: all that stands before the values.
+/// The length of the header and the header: all bytes before the values.
 std::string head_of(const File& file) {
-  const std::string json = format_header(lay_out(file));
+  Header header = lay_out(file);
+  header.metadata[checksum_key] = checksum_of(file, header);
+  const std::string json = format_header(header);
   const auto length = std::bit_cast<std::array<char, length_bytes>>(static_cast<std::uint64_t>(json.size()));
   return std::string(length.data(), length.size()) + json;
 }
 
-template <class Append>
-void append_values(const File& file, const Append& append) {
-  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f64));
-  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f32));
-}
-
 std::string path_in_quotes(const std::string& path) { return fmt::format("\"{}\"", path); }
 
-/// What `read` gives; errors name what was read.
+/// The result of `read`; errors name its source.
 template <class Read>
 auto reading(const std::string& name, const Read& read) {
   try {

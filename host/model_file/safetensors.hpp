@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-/// The safetensors container: 8-byte little-endian header length, JSON header, raw tensors.
+/// The safetensors container: 8-byte little-endian header length, JSON header, raw tensors. The metadata of files holds
+/// a "checksum", which writing adds and reading compares and removes.
 namespace cugad::safetensors {
 
 /// A float32 (F32) or float64 (F64) tensor; exactly one of the two vectors is filled.
@@ -27,11 +28,12 @@ void write(const std::string& path, const File& file);
 /// The bytes that write() puts into a file.
 std::vector<std::byte> to_bytes(const File& file);
 
-/// Error{invalid_argument} where no file could hold this metadata: text that is not UTF-8, a header over the limit.
+/// Error{invalid_argument} if no file could hold this metadata: text that is not UTF-8, a header over the limit.
 void check_metadata(const std::map<std::string, std::string>& metadata);
 
 /// Checks header length, JSON, dtypes, shape products, offsets, overlaps and gaps against the file size before
-/// allocating; Error{format} with path and reason for anything damaged, Error{input_output} if it cannot be read.
+/// allocating, and the checksum, if there is one, afterwards; Error{format} with path and reason for anything damaged,
+/// Error{input_output} if it cannot be read.
 File read(const std::string& path);
 /// The same of the bytes of a file; messages call them in_memory.
 File read(std::span<const std::byte> bytes);

@@ -19,7 +19,7 @@ constexpr const char* metadata_key = "__metadata__";
 constexpr std::size_t alignment = 8;
 
 /// Follows the fixed grammar of the header event by event: no document tree is built, so nesting, duplicates and
-/// unknown fields are refused where they appear.
+/// unknown fields are refused at their position.
 class HeaderParser final : public nlohmann::json_sax<nlohmann::json> {
  public:
   Header take_header() { return std::move(header_); }
@@ -253,7 +253,7 @@ std::string format_header(const Header& header) {
 
 Header parse_header(std::string_view json, std::uint64_t data_bytes) {
   if (json.empty() || json.front() != '{') fail_format("the header does not begin with \"{\"");
-  // The JSON library takes a zero byte for the end of the text and would not look at what follows.
+  // The JSON library takes a zero byte for the end of the text and would ignore the rest.
   if (json.find('\0') != std::string_view::npos) fail_format("the header holds a zero byte");
   HeaderParser parser;
   if (!nlohmann::json::sax_parse(json.begin(), json.end(), &parser)) fail_format(parser.reason());

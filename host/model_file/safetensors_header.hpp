@@ -11,7 +11,7 @@ namespace cugad::safetensors {
 
 /// The limit that the reference implementation sets.
 inline constexpr std::uint64_t max_header_bytes = 100'000'000;
-/// Bounds the memory that a small hostile header can ask for; no model comes near them.
+/// Bounds the memory that a small hostile header can claim; models are far below them.
 inline constexpr std::size_t max_rank = 64;
 inline constexpr std::size_t max_entries = 1'000'000;
 
@@ -26,12 +26,12 @@ struct Header {
   std::map<std::string, Entry> tensors;
 };
 
-/// Elements * element_bytes. Error{format} for a negative extent, or where the product of the non-zero extents does not
-/// fit: then no dimension of a tensor, empty or not, can overflow the arithmetic of whoever uses the shape.
+/// Elements * element_bytes. Error{format} for a negative extent, or if the product of the non-zero extents overflows:
+/// then no dimension of a tensor, empty or not, can overflow the arithmetic on the shape.
 std::uint64_t tensor_bytes(const std::vector<std::int64_t>& shape, std::uint64_t element_bytes);
 
 /// The header with its padding. Error{invalid_argument} for a reserved name, text that is not UTF-8 or a header over
-/// the limit; offsets are taken as they stand.
+/// the limit; offsets are not checked.
 std::string format_header(const Header& header);
 
 /// Accepts exactly the headers whose tensors fill data_bytes without gap or overlap; Error{format} with the reason.

@@ -27,7 +27,7 @@ struct Dense {
   }
   /// Behind the layer: scale * (h - mean) / sqrt(variance + epsilon) + shift.
   void absorb(std::int64_t o, double scale, double shift, double mean, double variance) {
-    const double factor = scale / std::sqrt(variance + double{PartTechniques::epsilon});
+    const double factor = scale / std::sqrt(variance + double{BatchNorm{}.epsilon});
     for (std::int64_t i = 0; i < in; ++i) weight[o * in + i] *= factor;
     bias[o] = (bias[o] - mean) * factor + shift;
   }
@@ -94,43 +94,52 @@ std::vector<double> outputs_of(const Dense& layer, const std::vector<double>& x)
 
 }  // namespace
 
-void PartTechniques::fold(const float* trained, float* plain) const {
-  std::copy_n(trained + offset_, mlp_.parameters(), plain);
-  std::vector<double> rows(trained + reference_, trained + reference_ + reference_rows_ * mlp_.inputs());
-  for (int l = 0; l < mlp_.layers(); ++l) {
-    const Layer& layer = layers_[l];
-    Dense dense(mlp_, l, plain);
+void Part::fold(const float* trained, float* plain) const {
+  std::copy_n(trained + offset, mlp.parameters(), plain);
+  const std::int64_t reference_rows = techniques.reference_rows;
+  std::vector<double> rows(trained + techniques.reference,
+                           trained + techniques.reference + reference_rows * mlp.inputs());
+  for (int l = 0; l < techniques.layers(); ++l) {
+    const LayerTechniques& layer = techniques.layer[l];
+    Dense dense(mlp, l, plain);
     if (layer.spectral) {
       const double sigma = largest_singular_value(dense, {trained + layer.u, trained + layer.u + dense.out});
       for (double& value : dense.weight) value = sigma > 0.0 ? value / sigma : 0.0;
     }
     const auto scale = [&](std::int64_t o) { return double{trained[layer.scale + o]}; };
     const auto shift = [&](std::int64_t o) { return double{trained[layer.shift + o]}; };
-    if (layer.normalised && rows_ == Rows::batch) {
+    if (layer.rows == LayerTechniques::Rows::batch) {
       for (std::int64_t o = 0; o < dense.out; ++o) {
         dense.absorb(o, scale(o), shift(o), trained[layer.moving_mean + o],
                      std::max(0.0f, trained[layer.moving_variance + o]));
       }
-    } else if (layer.normalised) {
+    } else if (layer.rows == LayerTechniques::Rows::reference) {
       const std::vector<double> before = outputs_of(dense, rows);
       for (std::int64_t o = 0; o < dense.out; ++o) {
         double mean = 0.0, variance = 0.0;
-        for (std::int64_t r = 0; r < reference_rows_; ++r) mean += before[r * dense.out + o];
-        mean /= static_cast<double>(reference_rows_);
-        for (std::int64_t r = 0; r < reference_rows_; ++r) variance += std::pow(before[r * dense.out + o] - mean, 2.0);
-        dense.absorb(o, scale(o), shift(o), mean, variance / static_cast<double>(reference_rows_));
+        for (std::int64_t r = 0; r < reference_rows; ++r) mean += before[r * dense.out + o];
+        mean /= static_cast<double>(reference_rows);
+        for (std::int64_t r = 0; r < reference_rows; ++r) variance += std::pow(before[r * dense.out + o] - mean, 2.0);
+        dense.absorb(o, scale(o), shift(o), mean, variance / static_cast<double>(reference_rows));
       }
-      rows = outputs_of(dense, rows);
-      for (double& value : rows) value = activated(mlp_.layer(l), value);
     }
-    if (layer.spectral || layer.normalised) dense.write(mlp_, l, plain);
+    if (l < techniques.reference_layers) {
+      rows = outputs_of(dense, rows);
+      for (double& value : rows) value = activated(mlp.layer(l), value);
+    }
+    for (std::int64_t o = 0; o < dense.out; ++o) {
+      for (std::int64_t k = 0; k < layer.kernels; ++k) {
+        dense.bias[o] += double{trained[layer.share + o * layer.kernels + k]} * trained[layer.moving_nearness + k];
+      }
+    }
+    dense.write(mlp, l, plain);
   }
 }
 
 Network Network::plain() const {
   Network plain;
   for (const Part& part : parts_) plain.add_part(part.name, part.mlp);
-  plain.trained_ = plain.kept_ = plain.parameters_;
+  plain.add_techniques({});
   return plain;
 }
 
@@ -143,14 +152,8 @@ Network Network::hidden() const {
 }
 
 std::vector<float> Network::fold(const std::vector<float>& trained) const {
-  std::int64_t count = 0;
-  for (const Part& part : parts_) count += part.mlp.parameters();
-  std::vector<float> plain(trained.begin(), trained.begin() + count);
-  for (std::size_t p = 0; p < techniques_.size(); ++p) {
-    techniques_[p].fold(trained.data(), plain.data() + parts_[p].offset);
-  }
-  if (minibatch_)
-    minibatch_.fold(trained.data(), plain.data() + parts_.back().offset + trunk().bias_offset(trunk().layers() - 1));
+  std::vector<float> plain(static_cast<std::size_t>(plain_));
+  for (const Part& part : parts_) part.fold(trained.data(), plain.data() + part.offset);
   return plain;
 }
 

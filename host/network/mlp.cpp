@@ -3,8 +3,21 @@
 
 #include "cugad/error.hpp"
 #include "cugad/network.hpp"
+#include "host/backend/elementwise.hpp"
+#include "host/network/layer_pass.hpp"
 
 namespace cugad {
+namespace {
+
+/// The layers without techniques.
+LayerPass plain_pass(Context& context, const Mlp& mlp, StackView<const float> flat, StackView<const float> x,
+                     const Mlp::Buffers& buffers) {
+  static const PartTechniques techniques;
+  static const PartMemory memory;
+  return {context, mlp, techniques, 0, flat, x, buffers, memory};
+}
+
+}  // namespace
 
 Mlp::Mlp(int in, std::vector<LayerSpec> layers) : in_(in), layers_(std::move(layers)) {
   for (int l = 0; l < this->layers(); ++l) {
@@ -87,84 +100,35 @@ void Mlp::initialise(Context& context, StackView<float> flat, RandomKey key) con
   for (int l = 0; l < layers(); ++l) {
     const float limit = static_cast<float>(std::sqrt(6.0 / (layer_inputs(l) + layers_[l].out)));
     run(context, FillUniform{.out = weight(l, flat), .key = key, .low = -limit, .high = limit});
-    run(context, FillUniform{.out = bias(l, flat), .key = key, .low = 0.0f, .high = 0.0f});
+    fill(context, bias(l, flat), 0.0f);
     ++key.lane;
   }
 }
 
 void Mlp::forward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,
                   const RandomKey* dropout) const {
-  for (int l = 0; l < layers(); ++l) {
-    DenseForward args{.x = l == 0 ? x : StackView<const float>(buffers.output[l - 1]),
-                      .weight = weight(l, flat),
-                      .bias = bias(l, flat),
-                      .y = buffers.output[l],
-                      .activation = layers_[l].activation,
-                      .slope = layers_[l].slope,
-                      .dropout = {},
-                      .derivative_of = {}};
-    if (dropout != nullptr && layers_[l].dropout > 0.0f) {
-      args.dropout = {layers_[l].dropout, *dropout};
-      args.dropout.key.lane += static_cast<std::uint32_t>(l);
-    }
-    run(context, args);
-  }
+  plain_pass(context, *this, flat, x, buffers).forward(dropout);
 }
 
 void Mlp::backward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,
                    StackView<float> flat_gradient, StackView<float> dx, BackwardOptions options) const {
-  for (int l = layers() - 1 - options.skipped; l >= 0; --l) {
-    DenseBackward args;
-    args.x = l == 0 ? x : StackView<const float>(buffers.output[l - 1]);
-    args.weight = weight(l, flat);
-    args.y = buffers.output[l];
-    args.dy = buffers.gradient[l];
-    args.dx = l == 0 ? dx : buffers.gradient[l - 1];
-    if (flat_gradient) {
-      args.dweight = weight(l, flat_gradient);
-      args.dbias = bias(l, flat_gradient);
-    }
-    args.activation = layers_[l].activation;
-    args.slope = layers_[l].slope;
-    args.dropout_rate = options.dropout ? layers_[l].dropout : 0.0f;
-    args.accumulate = options.accumulate;
-    run(context, args);
-  }
+  plain_pass(context, *this, flat, x, buffers).backward(flat_gradient, dx, options);
 }
 
 void Mlp::add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
                                StackView<float> input_gradient, const Buffers& tangent, float scale, bool dropout,
                                StackView<float> flat_gradient) const {
   // g = grad_x of the output: the backward data pass from 1. It leaves delta_l in gradient[l].
-  run(context, FillUniform{.out = buffers.gradient.back(), .key = {}, .low = 1.0f, .high = 1.0f});
-  backward(context, flat, {}, buffers, {}, input_gradient, {.dropout = dropout, .accumulate = false});
+  fill(context, buffers.gradient.back(), 1.0f);
+  backward(context, flat, {}, buffers, {}, input_gradient, {.dropout = dropout});
   add_tangent_products(context, flat, buffers, input_gradient, tangent, scale, dropout, flat_gradient, false);
 }
 
 void Mlp::add_tangent_products(Context& context, StackView<const float> flat, const Buffers& buffers,
                                StackView<const float> direction, const Buffers& tangent, float scale, bool dropout,
                                StackView<float> flat_gradient, bool to_output) const {
-  // d/dW_l of scale/2 |g|^2 = scale * delta_l (outer) t_(l-1), with t_0 = g pushed forward through the same masks.
-  for (int l = 0; l < layers(); ++l) {
-    const StackView<const float> before = l == 0 ? direction : StackView<const float>(tangent.output[l - 1]);
-    DenseBackward outer;
-    outer.x = before;
-    outer.weight = weight(l, flat);
-    outer.dy = buffers.gradient[l];
-    outer.dweight = weight(l, flat_gradient);
-    outer.scale = scale;
-    outer.accumulate = true;
-    run(context, outer);
-    if (l + 1 == layers() && !to_output) break;
-    run(context, DenseForward{.x = before,
-                              .weight = weight(l, flat),
-                              .bias = {},
-                              .y = tangent.output[l],
-                              .activation = layers_[l].activation,
-                              .slope = layers_[l].slope,
-                              .dropout = {dropout ? layers_[l].dropout : 0.0f, {}},
-                              .derivative_of = buffers.output[l]});
-  }
+  plain_pass(context, *this, flat, {}, buffers)
+      .add_tangent_products(direction, tangent, scale, dropout, flat_gradient, to_output);
 }
 
 }  // namespace cugad

@@ -4,14 +4,12 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/backend/elementwise.hpp"
 
 namespace cugad {
 namespace {
 
 constexpr std::uint32_t branch_initial_lanes[] = {16, 32, 0}, branch_dropout_lanes[] = {0, 4, 8};
-constexpr std::uint32_t minibatch_initial_lane = 48;
-
-std::int64_t joined_stride(const std::vector<Network::Part>& parts) { return (parts[2].mlp.inputs() + 15) / 16 * 16; }
 
 }  // namespace
 
@@ -35,33 +33,34 @@ Network::Network(Mlp data_branch, Mlp latent_branch, Mlp trunk, const Techniques
 }
 
 void Network::add_part(std::string name, Mlp mlp) {
-  const std::int64_t offset = parameters_;
-  parameters_ += mlp.parameters();
-  parts_.push_back({std::move(name), std::move(mlp), offset});
+  const std::int64_t offset = plain_;
+  plain_ += mlp.parameters();
+  parts_.push_back({.name = std::move(name), .mlp = std::move(mlp), .offset = offset});
 }
 
 void Network::add_techniques(const Techniques& techniques) {
-  trained_ = kept_ = parameters_;
-  if (techniques.minibatch_kernels > 0 && trunk().layers() > 1) {
-    minibatch_ = MinibatchLayer(trunk().layer_inputs(trunk().layers() - 1), outputs(), techniques);
-  }
   for (std::size_t p = 0; p < parts_.size(); ++p) {
-    const bool last = p + 1 == parts_.size();
-    const auto rows = techniques.batch_norm && is_joint() && p == 0 ? PartTechniques::Rows::batch
-                      : techniques.virtual_batch > 0 && last        ? PartTechniques::Rows::reference
-                                                                    : PartTechniques::Rows::none;
-    techniques_.emplace_back(parts_[p].mlp, parts_[p].offset, last, rows, techniques);
+    const bool is_last = p + 1 == parts_.size();
+    const auto rows = techniques.batch_norm && is_joint() && p == 0 ? LayerTechniques::Rows::batch
+                      : techniques.virtual_batch > 0 && is_last     ? LayerTechniques::Rows::reference
+                                                                    : LayerTechniques::Rows::none;
+    parts_[p].add(techniques, rows, is_last);
   }
-  if (std::none_of(techniques_.begin(), techniques_.end(), [](const PartTechniques& part) { return part.active(); })) {
-    techniques_.clear();
-  }
-  for (PartTechniques& part : techniques_) part.place_trained(trained_);
-  if (minibatch_) minibatch_.place_trained(trained_);
+  trained_ = plain_;
+  for (Part& part : parts_) part.place_trained(trained_);
   kept_ = trained_;
-  for (PartTechniques& part : techniques_) part.place_constants(kept_);
+  for (Part& part : parts_) part.place_constants(kept_);
   parameters_ = kept_;
-  for (PartTechniques& part : techniques_) part.place_kept(parameters_);
-  if (minibatch_) minibatch_.place_kept(parameters_);
+  for (Part& part : parts_) part.place_kept(parameters_);
+}
+
+bool Network::sees_other_rows() const {
+  return std::any_of(parts_.begin(), parts_.end(), [](const Part& part) {
+    const auto& layers = part.techniques.layer;
+    return std::any_of(layers.begin(), layers.end(), [](const LayerTechniques& layer) {
+      return layer.rows != LayerTechniques::Rows::none || layer.kernels > 0;
+    });
+  });
 }
 
 bool Network::has_dropout() const {
@@ -74,61 +73,56 @@ bool Network::has_dropout() const {
 }
 
 StackView<float> Network::flat_of(const Part& part, StackView<float> flat) const {
-  return flat ? flat.slice_columns(part.offset, part.mlp.parameters()) : flat;
+  return flat.slice_columns(part.offset, part.mlp.parameters());
 }
 StackView<const float> Network::flat_of(const Part& part, StackView<const float> flat) const {
   return flat.slice_columns(part.offset, part.mlp.parameters());
 }
 
-Network::Buffers Network::Buffers::slice_rows(std::int64_t first, std::int64_t count) const {
-  Buffers some;
-  for (const Mlp::Buffers& buffers : part) some.part.push_back(buffers.slice_rows(first, count));
-  if (joined) {
-    some.joined = joined.slice_rows(first, count);
-    some.joined_gradient = joined_gradient.slice_rows(first, count);
-  }
-  for (const PartTechniques::Memory& kept : memory) some.memory.push_back(kept.slice_rows(first, count));
-  some.minibatch = minibatch.slice_rows(first, count);
+namespace {
+
+template <class Slice>
+Network::Buffers sliced(const Network::Buffers& all, Slice&& slice) {
+  Network::Buffers some;
+  for (const Mlp::Buffers& buffers : all.part) some.part.push_back(slice(buffers));
+  for (const PartMemory& memory : all.memory) some.memory.push_back(slice(memory));
+  some.joined = slice(all.joined);
+  some.joined_gradient = slice(all.joined_gradient);
   return some;
+}
+
+}  // namespace
+
+Network::Buffers Network::Buffers::slice_rows(std::int64_t first, std::int64_t count) const {
+  return sliced(*this, [&](const auto& some) { return some.slice_rows(first, count); });
 }
 
 Network::Buffers Network::Buffers::slice_models(std::int64_t first, std::int64_t count) const {
-  Buffers some;
-  for (const Mlp::Buffers& buffers : part) some.part.push_back(buffers.slice_models(first, count));
-  if (joined) {
-    some.joined = joined.slice_models(first, count);
-    some.joined_gradient = joined_gradient.slice_models(first, count);
-  }
-  for (const PartTechniques::Memory& kept : memory) some.memory.push_back(kept.slice_models(first, count));
-  some.minibatch = minibatch.slice_models(first, count);
-  return some;
+  return sliced(*this, [&](const auto& some) { return some.slice_models(first, count); });
 }
 
 std::int64_t Network::buffer_floats(std::int64_t models, std::int64_t rows) const {
-  std::int64_t floats = is_joint() ? 2 * models * rows * joined_stride(parts_) : 0;
   Carver carver(nullptr, models);
-  for (std::size_t p = 0; p < parts_.size(); ++p) {
-    const std::int64_t extra = techniques_.empty() ? 0 : techniques_[p].extra_rows();
-    floats += parts_[p].mlp.buffer_floats(models, extra + rows);
-    if (!techniques_.empty()) techniques_[p].carve(carver, rows);
+  std::int64_t floats = 0;
+  for (const Part& part : parts_) {
+    floats += part.mlp.buffer_floats(models, part.techniques.reference_rows + rows);
+    part.carve(carver, rows);
   }
-  if (minibatch_) minibatch_.carve(carver, rows);
+  if (is_joint()) carver.take(2 * rows, trunk().inputs());
   return floats + carver.taken();
 }
 
 Network::Buffers Network::carve(float* memory, std::int64_t models, std::int64_t rows) const {
   Buffers buffers;
-  for (std::size_t p = 0; p < parts_.size(); ++p) {
-    const std::int64_t extra = techniques_.empty() ? 0 : techniques_[p].extra_rows();
-    buffers.part.push_back(parts_[p].mlp.carve(memory, models, extra + rows).slice_rows(extra, rows));
-    memory += parts_[p].mlp.buffer_floats(models, extra + rows);
+  for (const Part& part : parts_) {
+    const std::int64_t before = part.techniques.reference_rows;
+    buffers.part.push_back(part.mlp.carve(memory, models, before + rows).slice_rows(before, rows));
+    memory += part.mlp.buffer_floats(models, before + rows);
   }
+  Carver carver(memory, models);
   if (is_joint()) {
-    const std::int64_t stride = joined_stride(parts_), width = parts_[2].mlp.inputs();
-    buffers.joined = {memory, models, rows, width, rows * stride, stride};
-    memory += models * rows * stride;
-    buffers.joined_gradient = {memory, models, rows, width, rows * stride, stride};
-    memory += models * rows * stride;
+    buffers.joined = carver.take(rows, trunk().inputs());
+    buffers.joined_gradient = carver.take(rows, trunk().inputs());
     // The branches' last layers write straight into the trunk's input.
     std::int64_t from = 0;
     for (int branch : {0, 1}) {
@@ -138,9 +132,7 @@ Network::Buffers Network::carve(float* memory, std::int64_t models, std::int64_t
       from += count;
     }
   }
-  Carver carver(memory, models);
-  for (const PartTechniques& part : techniques_) buffers.memory.push_back(part.carve(carver, rows));
-  if (minibatch_) buffers.minibatch = minibatch_.carve(carver, rows);
+  for (const Part& part : parts_) buffers.memory.push_back(part.carve(carver, rows));
   return buffers;
 }
 
@@ -148,87 +140,40 @@ void Network::initialise(Context& context, StackView<float> flat, RandomKey key)
   for (std::size_t p = 0; p < parts_.size(); ++p) {
     RandomKey mine = key;
     if (is_joint()) mine.lane += branch_initial_lanes[p];
-    parts_[p].mlp.initialise(context, flat_of(parts_[p], flat), mine);
-    if (!techniques_.empty()) techniques_[p].initialise(context, flat, mine);
+    parts_[p].initialise(context, flat, mine);
   }
-  key.lane += minibatch_initial_lane;
-  if (minibatch_) minibatch_.initialise(context, flat, key);
+}
+
+LayerPass Network::pass(Context& context, std::size_t p, StackView<const float> flat, const Input& in,
+                        const Buffers& buffers) const {
+  const Part& part = parts_[p];
+  const StackView<const float> x = p == 0 ? in.x : p == 1 ? in.z : buffers.joined;
+  return {context, part.mlp, part.techniques, part.offset, flat, x, buffers.part[p], buffers.memory[p]};
 }
 
 void Network::forward(Context& context, StackView<const float> flat, const Input& in, const Buffers& buffers,
                       const RandomKey* dropout) const {
-  const auto run_part = [&](std::size_t p, StackView<const float> x) {
-    RandomKey mine;
-    if (dropout != nullptr) {
-      mine = *dropout;
-      if (is_joint()) mine.lane += branch_dropout_lanes[p];
-    }
-    const RandomKey* given = dropout == nullptr ? nullptr : &mine;
-    if (!techniques_.empty()) {
-      return techniques_[p].forward(context, flat, x, buffers.part[p], buffers.memory[p], given);
-    }
-    parts_[p].mlp.forward(context, flat_of(parts_[p], flat), x, buffers.part[p], given);
-  };
-  run_part(0, in.x);
-  if (is_joint()) {
-    run_part(1, in.z);
-    run_part(2, buffers.joined);
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    RandomKey mine = dropout == nullptr ? RandomKey{} : *dropout;
+    if (is_joint()) mine.lane += branch_dropout_lanes[p];
+    pass(context, p, flat, in, buffers).forward(dropout == nullptr ? nullptr : &mine);
   }
-  if (minibatch_) minibatch_.forward(context, flat, buffers.features(), buffers.result(), buffers.minibatch);
-}
-
-void Network::backward_part(Context& context, std::size_t p, StackView<const float> flat, StackView<const float> x,
-                            const Buffers& buffers, StackView<float> flat_gradient, StackView<float> dx,
-                            const Mlp::BackwardOptions& options) const {
-  if (!techniques_.empty()) {
-    return techniques_[p].backward(context, flat, x, buffers.part[p], buffers.memory[p], flat_gradient, dx, options);
-  }
-  parts_[p].mlp.backward(context, flat_of(parts_[p], flat), x, buffers.part[p], flat_of(parts_[p], flat_gradient), dx,
-                         options);
-}
-
-/// The last layer of a network with minibatch discrimination, whose features have two gradients.
-void Network::backward_last(Context& context, StackView<const float> flat, const Buffers& buffers,
-                            StackView<float> flat_gradient, const Mlp::BackwardOptions& options) const {
-  minibatch_.backward(context, flat, buffers.features(), buffers.result_gradient(), buffers.minibatch, flat_gradient,
-                      options.accumulate);
-  const int l = trunk().layers() - 1;
-  const StackView<float> gradient = flat_of(parts_.back(), flat_gradient);
-  DenseBackward args;
-  args.x = buffers.features();
-  args.weight = trunk().weight(l, flat_of(parts_.back(), flat));
-  args.y = buffers.result();
-  args.dy = buffers.result_gradient();
-  args.dx = buffers.features_gradient();
-  if (gradient) {
-    args.dweight = trunk().weight(l, gradient);
-    args.dbias = trunk().bias(l, gradient);
-  }
-  args.accumulate = options.accumulate;
-  run(context, args);
-  run(context, AddRows{.x = buffers.minibatch.features_gradient, .scale = 1.0f, .y = buffers.features_gradient()});
 }
 
 void Network::backward(Context& context, StackView<const float> flat, const Input& in, const Buffers& buffers,
                        StackView<float> flat_gradient, const InputGradient& gradient,
                        Mlp::BackwardOptions options) const {
-  if (minibatch_ && options.skipped == 0) {
-    backward_last(context, flat, buffers, flat_gradient, options);
-    options.skipped = 1;
-  }
+  const auto back = [&](std::size_t p, StackView<float> dx) {
+    pass(context, p, flat, in, buffers).backward(flat_gradient, dx, options);
+  };
   if (is_joint()) {
-    backward_part(context, 2, flat, buffers.joined, buffers, flat_gradient, buffers.joined_gradient, options);
+    back(2, buffers.joined_gradient);
     options.skipped = 0;
-    if (flat_gradient || gradient.x) backward_part(context, 0, flat, in.x, buffers, flat_gradient, gradient.x, options);
-    if (flat_gradient || gradient.z) backward_part(context, 1, flat, in.z, buffers, flat_gradient, gradient.z, options);
-  } else {
-    backward_part(context, 0, flat, in.x, buffers, flat_gradient, gradient.x, options);
   }
+  if (!is_joint() || flat_gradient || gradient.x) back(0, gradient.x);
+  if (is_joint() && (flat_gradient || gradient.z)) back(1, gradient.z);
   if (!flat_gradient) return;
-  for (std::size_t p = 0; p < techniques_.size(); ++p) {
-    techniques_[p].hand_on(context, buffers.memory[p], flat_gradient);
-  }
-  if (minibatch_) minibatch_.hand_on(context, buffers.minibatch, flat_gradient);
+  for (std::size_t p = 0; p < parts_.size(); ++p) parts_[p].write_kept(context, buffers.memory[p], flat_gradient);
 }
 
 void Network::add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
@@ -237,10 +182,13 @@ void Network::add_gradient_penalty(Context& context, StackView<const float> flat
   if (penalty.target > 0.0f && is_joint()) {
     throw Error(ErrorCode::unsupported, "a gradient penalty with a target takes networks without branches");
   }
+  if (sees_other_rows()) {
+    throw Error(ErrorCode::unsupported,
+                "a gradient penalty takes no normalisation over rows, no minibatch discrimination");
+  }
   // g, the backward data pass from 1. It leaves the layers' backward signals in the gradients.
-  run(context, FillUniform{.out = buffers.result_gradient(), .key = {}, .low = 1.0f, .high = 1.0f});
-  backward(context, flat, {}, buffers, {}, input_gradient, {.dropout = penalty.dropout, .accumulate = false});
-  if (minibatch_) throw Error(ErrorCode::unsupported, "a gradient penalty takes no minibatch discrimination");
+  fill(context, buffers.result_gradient(), 1.0f);
+  backward(context, flat, {}, buffers, {}, input_gradient, {.dropout = penalty.dropout});
   float scale = penalty.scale;
   if (penalty.target > 0.0f) {
     // The direction is the penalty's derivative with respect to g, in g's place.
@@ -252,20 +200,11 @@ void Network::add_gradient_penalty(Context& context, StackView<const float> flat
                                  .loss = {}});
     scale = 1.0f;
   }
-  const auto push = [&](std::size_t p, StackView<const float> direction, bool to_output) {
-    if (!techniques_.empty()) {
-      return techniques_[p].add_tangent_products(context, flat, buffers.part[p], buffers.memory[p], direction,
-                                                 tangent.part[p], scale, penalty.dropout, flat_gradient, to_output);
-    }
-    parts_[p].mlp.add_tangent_products(context, flat_of(parts_[p], flat), buffers.part[p], direction, tangent.part[p],
-                                       scale, penalty.dropout, flat_of(parts_[p], flat_gradient), to_output);
-  };
-  if (is_joint()) {
-    push(0, input_gradient.x, true);
-    push(1, input_gradient.z, true);
-    push(2, tangent.joined, false);
-  } else {
-    push(0, input_gradient.x, false);
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    const bool is_branch = p + 1 < parts_.size();
+    const StackView<const float> direction = p == 0 ? input_gradient.x : p == 1 ? input_gradient.z : tangent.joined;
+    pass(context, p, flat, {}, buffers)
+        .add_tangent_products(direction, tangent.part[p], scale, penalty.dropout, flat_gradient, is_branch);
   }
 }
 

@@ -1,25 +1,20 @@
 #pragma once
 
-#include <string>
 #include <vector>
 
-#include "host/network/minibatch_layer.hpp"
+#include "host/network/layer_pass.hpp"
 
 namespace cugad {
 
-/// A trained network of a method: one Mlp, or two branches whose outputs stand side by side before a trunk, as in a
-/// discriminator of pairs (x, z) (Donahue 2017, Dumoulin 2017). Holds no memory; parameters of all parts are one flat
-/// buffer: data branch, latent branch, trunk. Behind them stand what techniques train (scales and shifts, the
-/// projection of minibatch discrimination and its share of the last layer), then what no optimiser may touch: reference
-/// latents and, from kept() on, what passes move on (power iterations, moving statistics).
+/// A network of a method in training: layers in a row, or two branches whose joined outputs are the input of a trunk,
+/// as in a discriminator of pairs (x, z) (Donahue 2017, Dumoulin 2017). Holds no memory. All parameters are one flat
+/// buffer: the layers of the data branch, the latent branch and the trunk; then what techniques train (scales and
+/// shifts, the projection and the share of minibatch discrimination); then what no optimiser changes: reference latents
+/// and, from kept() on, what passes change (power iterations, moving statistics).
 class Network {
  public:
-  struct Part {
-    std::string name;  ///< "x" and "z" for branches, empty for the trunk
-    Mlp mlp;
-    std::int64_t offset = 0;
-  };
-  /// What goes in; z only where there is a latent branch.
+  using Part = cugad::Part;
+  /// z belongs to the latent branch.
   struct Input {
     StackView<const float> x, z;
   };
@@ -27,17 +22,16 @@ class Network {
     StackView<float> x, z;
   };
   struct Buffers {
-    std::vector<Mlp::Buffers> part;              ///< as parts()
-    StackView<float> joined, joined_gradient;    ///< the branches' outputs side by side
-    std::vector<PartTechniques::Memory> memory;  ///< as parts(); empty without techniques
-    MinibatchLayer::Memory minibatch;
+    std::vector<Mlp::Buffers> part;            ///< as parts()
+    StackView<float> joined, joined_gradient;  ///< the branches' outputs side by side
+    std::vector<PartMemory> memory;            ///< as parts()
     Buffers slice_rows(std::int64_t first, std::int64_t count) const;
     Buffers slice_models(std::int64_t first, std::int64_t count) const;
     const Mlp::Buffers& trunk() const { return part.back(); }
     Mlp::Buffers& trunk() { return part.back(); }
     StackView<float> result() const { return trunk().output.back(); }
     StackView<float> result_gradient() const { return trunk().gradient.back(); }
-    /// The last hidden layer's output, what feature matching compares.
+    /// The last hidden layer's output, which feature matching compares.
     StackView<float> features() const { return trunk().output[trunk().output.size() - 2]; }
     StackView<float> features_gradient() const { return trunk().gradient[trunk().gradient.size() - 2]; }
   };
@@ -52,16 +46,16 @@ class Network {
   const std::vector<Part>& parts() const { return parts_; }
   const Mlp& trunk() const { return parts_.back().mlp; }
   std::int64_t parameters() const { return parameters_; }
-  /// The first so many parameters are for an optimiser.
+  /// The number of parameters that an optimiser trains: the first ones.
   std::int64_t trained() const { return trained_; }
-  /// Parameters from here on are moved on by passes: backward() with a gradient leaves their next values in its places.
+  /// Parameters from here on change with each pass: backward() writes their next values into the gradient.
   std::int64_t kept() const { return kept_; }
-  bool has_techniques() const { return !techniques_.empty() || minibatch_; }
-  /// The network of dense layers alone that scores, and its parameters, from the trained ones of one model on the host:
-  /// weights over their largest singular value, moving statistics or those of the reference rows in weights and biases,
-  /// the mean nearness of real rows in the last bias.
+  bool has_techniques() const { return parameters_ > plain_; }
+  /// The layers alone, which score, and their parameters from the trained ones of one model on the host: weights
+  /// divided by their largest singular value, moving statistics or those of the reference rows merged into weights and
+  /// biases, the mean nearness of real rows into the last bias.
   Network plain() const;
-  /// A plain network up to its features: for scores that look no further. It takes the parameters of the whole.
+  /// The plain network without its last layer, for scores of features. It takes the parameters of the whole.
   Network hidden() const;
   std::vector<float> fold(const std::vector<float>& trained) const;
   int inputs() const { return parts_.front().mlp.inputs(); }
@@ -104,16 +98,13 @@ class Network {
  private:
   void add_part(std::string name, Mlp mlp);
   void add_techniques(const Techniques& techniques);
-  void backward_part(Context& context, std::size_t p, StackView<const float> flat, StackView<const float> x,
-                     const Buffers& buffers, StackView<float> flat_gradient, StackView<float> dx,
-                     const Mlp::BackwardOptions& options) const;
-  void backward_last(Context& context, StackView<const float> flat, const Buffers& buffers,
-                     StackView<float> flat_gradient, const Mlp::BackwardOptions& options) const;
+  bool sees_other_rows() const;
+  LayerPass pass(Context& context, std::size_t p, StackView<const float> flat, const Input& in,
+                 const Buffers& buffers) const;
 
   std::vector<Part> parts_;
-  std::vector<PartTechniques> techniques_;  ///< as parts_, or empty
-  MinibatchLayer minibatch_;
-  std::int64_t parameters_ = 0, trained_ = 0, kept_ = 0;
+  /// Ends of what plain layers have, of what an optimiser trains, of what never changes, and of all parameters.
+  std::int64_t plain_ = 0, trained_ = 0, kept_ = 0, parameters_ = 0;
 };
 
 }  // namespace cugad

@@ -32,6 +32,9 @@ void check_method(const DetectorOptions& options) {
     throw Error(ErrorCode::invalid_argument, "method '" + std::string(method.name) + "' " + what);
   };
   if (method.reads("target") && options.target.empty()) refuse("needs the columns to predict: set target");
+  if (is_conditional(options) && !method.trains()) {
+    refuse("takes no condition and no target: its distances are over all columns (reference_rows adds it)");
+  }
   if (is_conditional(options) && method.has_encoder && options.encoder_tanh) {
     refuse("takes conditions with a linear encoder only: set encoder_tanh = false");
   }
@@ -39,6 +42,7 @@ void check_method(const DetectorOptions& options) {
     refuse("takes conditions with a linear generator only: set generator_tanh = false");
   }
   if (!method.can_score(options.score)) refuse("has no score '" + get_option(options, "score") + "'");
+  if (!method.trains()) return;
   const bool searches = options.score == ScoreRule::search;
   if (options.search_from == SearchStart::encoder && !method.has_encoder) {
     refuse("has no encoder: its searches cannot start from one");
@@ -98,20 +102,49 @@ void check_techniques(const DetectorOptions& options) {
 
 }  // namespace
 
+std::vector<Method> methods_of(const DetectorOptions& options) {
+  std::vector<Method> methods = {options.method};
+  methods.insert(methods.end(), options.ensemble.begin(), options.ensemble.end());
+  if (options.reference_rows != 0 && std::find(methods.begin(), methods.end(), Method::knn) == methods.end()) {
+    methods.push_back(Method::knn);
+  }
+  return methods;
+}
+
 std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved) {
-  std::vector<Method> methods = {resolved.method};
-  methods.insert(methods.end(), resolved.ensemble.begin(), resolved.ensemble.end());
+  const std::vector<Method> methods = methods_of(resolved);
   std::vector<DetectorOptions> all;
   for (const Method method : methods) {
     DetectorOptions options = resolved;
     options.method = method;
     options.ensemble.clear();
-    if (options.score == ScoreRule::automatic) options.score = *definition_of(method).scores.begin();
+    // Beside networks, `score` is theirs.
+    const bool is_beside_networks = methods.size() > 1 && !definition_of(method).trains();
+    if (options.score == ScoreRule::automatic || is_beside_networks)
+      options.score = *definition_of(method).scores.begin();
     if (is_conditional(options)) settle_conditional(options);
     definition_of(method).settle(options);
     all.push_back(std::move(options));
   }
   return all;
+}
+
+std::vector<std::string> parts_of(const DetectorOptions& options) {
+  std::vector<std::string> parts;
+  for (const DetectorOptions& one : options_of_methods(options)) {
+    const std::string method = definition_of(one.method).name;
+    if (one.score == ScoreRule::nearest_and_mean) {
+      parts.insert(parts.end(), {method + "_nearest", method + "_mean"});
+    } else {
+      parts.push_back(method);
+    }
+  }
+  return parts;
+}
+
+bool trains_networks(const DetectorOptions& options) {
+  const std::vector<Method> methods = methods_of(options);
+  return std::any_of(methods.begin(), methods.end(), [](Method method) { return definition_of(method).trains(); });
 }
 
 void check_consistency(const DetectorOptions& options) {

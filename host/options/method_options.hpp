@@ -14,6 +14,14 @@ void check_options(const DetectorOptions& options);
 /// The same for a model that is trained already: a technique that its method did not have did no harm.
 void check_consistency(const DetectorOptions& options);
 
+/// The methods of a detector: those that the options name, and knn if they ask for reference rows.
+std::vector<Method> methods_of(const DetectorOptions& options);
+/// Whether one of them trains networks.
+bool trains_networks(const DetectorOptions& options);
+
+/// Names of the parts that a score is the mean of: each method's score, or its distances.
+std::vector<std::string> parts_of(const DetectorOptions& options);
+
 /// The options of each method of an ensemble (of one: its own), with the method's usual score where none is named.
 std::vector<DetectorOptions> options_of_methods(const DetectorOptions& resolved);
 

@@ -47,7 +47,9 @@ struct OptionRecord {
   }
 
   bool is_called(const std::string& name) const { return name == info.name || (!name.empty() && name == former); }
-  bool is_known_to(const MethodDefinition& method) const { return !is_for_some || method.reads(info.name); }
+  bool is_known_to(const MethodDefinition& method) const {
+    return (!is_for_some && method.trains()) || method.reads(info.name);
+  }
   bool matters(const DetectorOptions& options) const {
     const MethodDefinition& method = definition_of(options.method);
     return is_known_to(method) && (condition == nullptr || condition(options, method));

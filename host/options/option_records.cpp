@@ -110,6 +110,18 @@ OptionRecord names(const std::string& name, std::vector<std::string> DetectorOpt
           [=](DetectorOptions& o, const std::string& text) { o.*field = split_list(text); }};
 }
 
+/// A number of rows, or "auto".
+OptionRecord reference_rows() {
+  OptionRecord record = number("reference_rows", &DetectorOptions::reference_rows, 0, 1 << 20,
+                               "distinct training rows kept in the model, for distances (knn) as a part of the score; "
+                               "-1 or auto: 20,000; 0: none, or 20,000 with method knn",
+                               -1.0);
+  record.set = [set = record.set](DetectorOptions& o, const std::string& text) {
+    set(o, text == "auto" ? "-1" : text);
+  };
+  return std::move(record).later();
+}
+
 std::string method_names() {
   std::string names;
   for (const MethodDefinition* method : all_methods()) names += (names.empty() ? "" : "|") + std::string(method->name);
@@ -145,6 +157,9 @@ bool moves(const O& o, const M& m) { return searches(o, m) && o.search_steps > 0
 /// A discriminator of pairs has no view of G(z) alone.
 bool judges_search(const O& o, const M& m) { return searches(o, m) && !m.judges_pairs; }
 bool has_bank(const O& o, const M&) { return o.score == ScoreRule::bank; }
+bool counts_neighbours(const O& o, const M& m) { return has_bank(o, m) || !m.trains(); }
+/// Parts of a score are standardised in any case.
+bool is_of_parts(const O& o) { return o.score == ScoreRule::nearest_and_mean; }
 bool rebuilds(const O& o) { return o.score == ScoreRule::reconstruction; }
 
 // A field's name and place, and a value's.
@@ -216,6 +231,7 @@ std::vector<OptionRecord> make_records() {
           .technique(),
       names(FIELD(condition), "columns that the networks and the search are given"),
       names(FIELD(target), "translation: columns to predict from the others").for_some_methods(),
+      reference_rows(),
       number(FIELD(steps), 0, 1e12, "generator updates").when([](const O& o, const M&) { return o.epochs == 0; }),
       number(FIELD(epochs), 0, big, "when > 0, steps = epochs * (rows / batch)"),
       number(FIELD(batch), 1, 1 << 20, "rows per minibatch"),
@@ -323,7 +339,8 @@ std::vector<OptionRecord> make_records() {
       choice(FIELD(score),
              {VALUE(ScoreRule, automatic), VALUE(ScoreRule, search), VALUE(ScoreRule, bank),
               VALUE(ScoreRule, discriminator), VALUE(ScoreRule, reconstruction), VALUE(ScoreRule, latent),
-              VALUE(ScoreRule, cycle_features), VALUE(ScoreRule, cycle_logits), VALUE(ScoreRule, likelihood)},
+              VALUE(ScoreRule, cycle_features), VALUE(ScoreRule, cycle_logits), VALUE(ScoreRule, nearest_and_mean),
+              VALUE(ScoreRule, kth_nearest), VALUE(ScoreRule, mean_nearest), VALUE(ScoreRule, likelihood)},
              "what a row's score measures; automatic: the method's own"),
       choice(FIELD(judged_pair), {VALUE(JudgedPair, reconstruction), VALUE(JudgedPair, query)},
              "the pair that a joint discriminator judges in the score: (G(E(x)), E(x)) or (x, E(x))")
@@ -332,13 +349,17 @@ std::vector<OptionRecord> make_records() {
       flag(FIELD(column_spread),
            "reconstruction: residuals in units of their spread on the training rows, at most 20 each")
           .when([](const O& o, const M&) { return rebuilds(o); }),
-      flag(FIELD(standardise), "scores in units of the spread of normal rows"),
-      number(FIELD(neighbours), 1, NearestRows::max_neighbours, "which nearest generated row counts").when(has_bank),
+      flag(FIELD(standardise), "scores in units of the spread of normal rows").when([](const O& o, const M&) {
+        return !is_of_parts(o);
+      }),
+      number(FIELD(neighbours), 1, NearestRows::max_neighbours,
+             "which nearest generated row counts; knn: how many nearest reference rows")
+          .when(counts_neighbours),
       number(FIELD(discriminator_weight), 0, 1e6, "weight of the discriminator's positive part in the score"),
       number(FIELD(novelty), 0, 1e6,
              "weight of cells without a value and of values that training did not have; 0: none"),
       flag(FIELD(compress), "standardised scores u become sign(u) log(1 + |u|)").when([](const O& o, const M&) {
-        return o.standardise;
+        return o.standardise || is_of_parts(o);
       }),
       number(FIELD(contamination), 0, 0.5, "share of new normal rows above the threshold")
           .when([](const O& o, const M&) { return !(o.false_alarm_rate > 0.0f); }),

@@ -26,8 +26,8 @@ constexpr std::int64_t rows_of_column_residuals = 1000;
 
 /// Kept for a row and model while it is scored, about.
 std::int64_t values_per_row(const MethodNetworks& networks, const DetectorOptions& options) {
-  std::int64_t values =
-      4 * std::int64_t{networks.row_columns()} + std::int64_t{options.restarts} * (networks.generator().inputs() + 1);
+  const int search_inputs = networks.has(Role::generator) ? networks.generator().inputs() : 0;
+  std::int64_t values = 4 * std::int64_t{networks.row_columns()} + std::int64_t{options.restarts} * (search_inputs + 1);
   for (const Network& network : networks.networks) {
     if (!network) continue;
     for (const Network::Part& part : network.parts()) {
@@ -62,6 +62,21 @@ class ColumnShares {
 
  private:
   std::vector<double> sum_, count_;
+};
+
+/// While it lives, a rule that can leaves each calibration row itself out, so that it needs no folds.
+class LeftOut {
+ public:
+  LeftOut(ScoringRule& rule, const std::vector<std::int64_t>& folds, std::int64_t rows)
+      : fold_begin(rule.leave_rows_out(true) ? std::vector<std::int64_t>{0, rows} : folds), rule_(rule) {}
+  ~LeftOut() { rule_.leave_rows_out(false); }
+  LeftOut(const LeftOut&) = delete;
+  LeftOut& operator=(const LeftOut&) = delete;
+
+  const std::vector<std::int64_t> fold_begin;
+
+ private:
+  ScoringRule& rule_;
 };
 
 }  // namespace
@@ -184,16 +199,19 @@ void AnomalyModel::add_feature_residual(MatrixView<const float> rows, float* fea
 void AnomalyModel::combine(const RawScores& raw, StackView<const float> statistics, const Beside& beside,
                            StackView<float> scores) {
   const AbsentForm form = absent_form();
-  run(context_, CombineScores{.residual = raw.residual,
-                              .logit = raw.logit,
-                              .statistics = statistics,
-                              .compress = options_.compress && options_.standardise,
-                              .discriminator_weight = options_.discriminator_weight,
-                              .score = scores,
-                              .absent = form.weight > 0.0f ? beside.absent : StackView<const float>(),
-                              .surprise = beside.surprise,
-                              .absent_weight = form.weight,
-                              .absent_squared = form.root});
+  const std::int64_t models = raw.residual.models / parts();  // of one part
+  for (std::int64_t p = 0; p < parts(); ++p) {
+    run(context_, CombineScores{.residual = raw.residual.slice_models(p * models, models),
+                                .logit = raw.logit.slice_models(p * models, models),
+                                .statistics = statistics.slice_models(p * models, models),
+                                .compress = options_.compress && is_standardised(),
+                                .discriminator_weight = options_.discriminator_weight,
+                                .score = scores.slice_models(p, 1),
+                                .absent = form.weight > 0.0f ? beside.absent : StackView<const float>(),
+                                .surprise = beside.surprise,
+                                .absent_weight = form.weight,
+                                .absent_squared = form.root});
+  }
 }
 
 AnomalyModel::RowRange AnomalyModel::new_rows(std::int64_t model, const std::vector<std::int64_t>& fold_begin) const {
@@ -236,10 +254,12 @@ std::vector<ScoreStatistics> AnomalyModel::statistics_of_new_rows(StackView<cons
 }
 
 std::vector<double> AnomalyModel::column_residuals(MatrixView<const float> rows,
-                                                   const std::vector<std::int64_t>& fold_begin) {
+                                                   const std::vector<std::int64_t>& folds_of_rows) {
   const AbsentForm form = absent_form();
   if (form.weight == 0.0f) return {};
   reserve(std::min(chunk_rows(), rows.rows));
+  const LeftOut left_out(*rule_, folds_of_rows, rows.rows);
+  const std::vector<std::int64_t>& fold_begin = left_out.fold_begin;
   const std::int64_t columns = rows.columns, folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
   ColumnShares shares(columns);
   double total = 0, whole = 0;  // of rows without missing cells
@@ -318,15 +338,18 @@ void AnomalyModel::learn_scales(MatrixView<const float> rows, const std::vector<
   context_.synchronize();
 }
 
-std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
-                                           const std::vector<float>& absent) {
+std::vector<std::vector<float>> AnomalyModel::calibrate(MatrixView<const float> rows,
+                                                        const std::vector<std::int64_t>& folds_of_rows,
+                                                        const std::vector<float>& absent) {
   const std::int64_t models = population();
   reserve(std::min(chunk_rows(), rows.rows));
+  const LeftOut left_out(*rule_, folds_of_rows, rows.rows);
+  const std::vector<std::int64_t>& fold_begin = left_out.fold_begin;
   learn_scales(rows, fold_begin);
   Arena arena(context_);
   const auto residual = arena.stack("residuals of the training rows", models, rows.rows, 1);
   const auto logit = arena.stack("logits of the training rows", models, needs_discriminator() ? rows.rows : 0, 1);
-  const auto scores = arena.stack("scores of the training rows", 1, rows.rows, 1);
+  const auto scores = arena.stack("scores of the training rows", parts(), rows.rows, 1);
   const auto given = arena.stack("absent cells of the training rows", 1, static_cast<std::int64_t>(absent.size()), 1);
   context_.backend().copy(given.data, absent.data(), sizeof(float) * absent.size(), context_.stream());
   const std::vector<ScoringRule::HeldOutRows> parts = held_out_rows(fold_begin);
@@ -344,7 +367,7 @@ std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const s
     }
   }
   std::vector<ScoreStatistics> of_residual(models), of_discriminator(models);
-  if (options_.standardise) {
+  if (is_standardised()) {
     of_residual = statistics_of_new_rows(residual, 1.0f, absent, fold_begin);
     if (has_logit) of_discriminator = statistics_of_new_rows(logit, -1.0f, {}, fold_begin);
   }
@@ -358,7 +381,11 @@ std::vector<float> AnomalyModel::calibrate(MatrixView<const float> rows, const s
     if (!absent.empty()) beside.absent = given.slice_rows(begin, count);
     combine(raw, part.of_models(statistics_), beside, scores.slice_rows(begin, count));
   }
-  return download(context_, scores.data, rows.rows);
+  std::vector<std::vector<float>> of_parts;
+  for (std::int64_t p = 0; p < parts(); ++p) {
+    of_parts.push_back(download(context_, scores.model(p).data, rows.rows));
+  }
+  return of_parts;
 }
 
 void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, const Beside& beside,
@@ -376,7 +403,7 @@ void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, 
 void AnomalyModel::sample(std::int64_t count, std::uint64_t seed, float* rows) {
   if (!definition_of(options_.method).has_prior) {
     throw Error(ErrorCode::unsupported, std::string("a model of method ") + definition_of(options_.method).name +
-                                            " cannot be sampled: its generator has no prior");
+                                            " cannot be sampled: it has no generator with a prior");
   }
   if (networks_.condition > 0) {
     throw Error(ErrorCode::unsupported, "a conditional model cannot be sampled without conditions");

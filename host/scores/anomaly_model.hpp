@@ -36,15 +36,19 @@ class AnomalyModel : public ScoringNetworks {
   std::unique_ptr<AnomalyModel> share();
 
   AbsentForm absent_form() const { return rule_->absent_form(); }
+  /// Scores that each row has, which an ensemble combines: 1, or one per distance.
+  std::int64_t parts() const { return rule_->has_parts() ? population() : 1; }
+  bool measures_training_rows() const { return !definition_of(options_.method).trains(); }
   ScoringRule::ColumnTable column_table() const { return rule_->column_table(); }
   /// The residual of each column, on average over calibration rows that are new to the models; empty if there is none.
   std::vector<double> column_residuals(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin);
 
-  /// Learns the score statistics on rows that stand for new ones, and returns their scores. The rows come fold after
-  /// fold, which begin at `fold_begin`, and each is scored by the models that left its fold out; in a single fold, all
-  /// models score all rows. `absent`: per row, what its missing cells stand for; empty if no row has any.
-  std::vector<float> calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
-                               const std::vector<float>& absent = {});
+  /// Learns the score statistics on rows that stand for new ones, and returns their scores, part by part. The rows come
+  /// fold after fold, which begin at `fold_begin`, and each is scored by the models that left its fold out; in a single
+  /// fold, all models score all rows. A rule that can leave a row itself out needs no folds. `absent`: per row, what
+  /// its missing cells stand for; empty if no row has any.
+  std::vector<std::vector<float>> calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
+                                            const std::vector<float>& absent = {});
   const std::vector<ScoreStatistics>& residual_statistics() const { return residual_statistics_; }
   const std::vector<ScoreStatistics>& discriminator_statistics() const { return discriminator_statistics_; }
   void set_statistics(std::vector<ScoreStatistics> residual, std::vector<ScoreStatistics> discriminator);
@@ -53,9 +57,10 @@ class AnomalyModel : public ScoringNetworks {
   void limit_chunk(std::int64_t rows) { chunk_limit_ = rows; }
   /// The most rows that score() takes at a time.
   std::int64_t chunk_rows() const;
-  /// Final scores [rows, 1] of at most chunk_rows() rows, both in device memory. Asynchronous on context(), and
-  /// allocates nothing after a first call with as many rows. feature_residual (optional, rows x columns on the host)
-  /// receives the mean |x - G(z)| per column; then it waits. `beside`: of the rows' cells that are absent or new.
+  /// Scores [rows, 1], one stack per part, of at most chunk_rows() rows, both in device memory. Asynchronous on
+  /// context(), and allocates nothing after a first call with as many rows. feature_residual (optional, rows x columns
+  /// on the host) receives the mean |x - G(z)| per column; then it waits. `beside`: of the rows' cells that are absent
+  /// or new.
   struct Beside {
     StackView<const float> absent, surprise;  ///< as CombineScores
   };
@@ -72,6 +77,8 @@ class AnomalyModel : public ScoringNetworks {
 
  private:
   using RawScores = ScoringRule::RawScores;
+  /// Parts are standardised by what combines them.
+  bool is_standardised() const { return options_.standardise && !rule_->has_parts(); }
 
   /// For share(): what is written while scoring is yet to be taken.
   AnomalyModel(const AnomalyModel& other);

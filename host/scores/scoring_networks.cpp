@@ -22,6 +22,7 @@ NetworkView first_outputs(NetworkView view, int outputs) {
 }  // namespace
 
 void check_memory(const DetectorOptions& options, const MethodNetworks& networks) {
+  if (!networks.has(Role::generator)) return;
   constexpr std::int64_t always_allowed = std::int64_t{1} << 26, most_per_weight = 4096;
   const Network generator = networks.generator().plain();
   const std::int64_t most = std::max(always_allowed / options.population, most_per_weight * generator.parameters());
@@ -67,6 +68,7 @@ ScoringNetworks::ScoringNetworks(const ScoringNetworks& other)
       networks_(other.networks_),
       context_(device_.make_context()),
       kept_(other.kept_),
+      reference_rows_(other.reference_rows_),
       working_(device_.backend()),
       weights_(other.weights_),
       column_scale_(other.column_scale_),
@@ -78,7 +80,8 @@ ScoringNetworks::ScoringNetworks(const ScoringNetworks& other)
 
 bool ScoringNetworks::rebuilds() const {
   const MethodDefinition& method = definition_of(options_.method);
-  return networks_.has(Role::encoder) || !(method.has_latent() || method.judges_cells);
+  return networks_.has(Role::encoder) ||
+         (networks_.has(Role::generator) && !method.has_latent() && !method.judges_cells);
 }
 
 void ScoringNetworks::carry_conditions(std::int64_t rows) {

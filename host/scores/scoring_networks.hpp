@@ -6,9 +6,15 @@
 
 #include "cugad/detector.hpp"
 #include "host/backend/arena.hpp"
+#include "host/scores/reference_rows.hpp"
 #include "host/training/method_networks.hpp"
 
 namespace cugad {
+
+/// How many scores of a row a model of one method combines.
+inline std::int64_t models_of(const DetectorOptions& resolved) {
+  return resolved.score == ScoreRule::nearest_and_mean ? 2 : resolved.population;
+}
 
 /// The trained networks of a population and what all scoring rules compute with them: latents, reconstructions, D's
 /// logits. Works on transformed rows (data columns, then condition columns) in device memory.
@@ -24,8 +30,14 @@ class ScoringNetworks {
   const DetectorOptions& options() const { return options_; }
   const MethodNetworks& networks() const { return networks_; }
   Context& context() { return context_; }
-  std::int64_t population() const { return options_.population; }
+  /// How many scores a row has: one per trained model, or one per distance.
+  std::int64_t population() const { return models_of(options_); }
   StackView<float> weights(Role role) const { return weights_[static_cast<std::size_t>(role)]; }
+  /// What a method without networks scores by; empty for others. Copies share it.
+  const ReferenceRows& reference_rows() const { return *reference_rows_; }
+  void set_reference_rows(ReferenceRows rows) {
+    reference_rows_ = std::make_shared<const ReferenceRows>(std::move(rows));
+  }
   /// For what copies share.
   Arena& kept() { return *kept_; }
   /// For what scoring writes; everything in it is taken anew when more rows are to be scored at a time.
@@ -94,6 +106,7 @@ class ScoringNetworks {
   MethodNetworks networks_;
   Context context_;
   std::shared_ptr<Arena> kept_;
+  std::shared_ptr<const ReferenceRows> reference_rows_ = std::make_shared<const ReferenceRows>();
   Arena working_;
 
  private:

@@ -19,6 +19,10 @@ std::unique_ptr<ScoringRule> make_rule(ScoringNetworks& networks) {
     case ScoreRule::cycle_features:
     case ScoreRule::cycle_logits:
       return make_cycle_rule(networks);
+    case ScoreRule::nearest_and_mean:
+    case ScoreRule::kth_nearest:
+    case ScoreRule::mean_nearest:
+      return make_nearest_rows_rule(networks);
     case ScoreRule::likelihood:
       return make_likelihood_rule(networks);
     case ScoreRule::automatic:

@@ -28,6 +28,11 @@ class ScoringRule {
   struct RawScores {
     StackView<const float> residual, logit;
   };
+  /// Whether the models' scores are parts of a row's score, each to be standardised before their mean is taken.
+  virtual bool has_parts() const { return false; }
+  /// From now on, or no longer, scores each row as if it were not among the training rows. False: the rule cannot, and
+  /// only models that left out a row's fold score it as a new one.
+  virtual bool leave_rows_out(bool /*leaves_out*/) { return false; }
   /// Scores of one chunk. with_residuals: the networks' feature_residual() must be filled then or by explain().
   virtual RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) = 0;
 
@@ -108,6 +113,7 @@ std::unique_ptr<ScoringRule> make_discriminator_rule(ScoringNetworks& networks);
 std::unique_ptr<ScoringRule> make_reconstruction_rule(ScoringNetworks& networks);
 std::unique_ptr<ScoringRule> make_latent_rule(ScoringNetworks& networks);
 std::unique_ptr<ScoringRule> make_cycle_rule(ScoringNetworks& networks);
+std::unique_ptr<ScoringRule> make_nearest_rows_rule(ScoringNetworks& networks);
 std::unique_ptr<ScoringRule> make_likelihood_rule(ScoringNetworks& networks);
 
 }  // namespace cugad

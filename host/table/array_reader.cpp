@@ -20,7 +20,7 @@ constexpr std::int64_t longest_row = std::int64_t{64} << 20;
 
 bool is_text_kind(ElementKind kind) { return kind == ElementKind::byte_text || kind == ElementKind::unicode_text; }
 
-/// The bytes of the data; throws where they are too many to exist or not those that the stream has.
+/// The bytes of the data; throws if their number overflows or differs from the stream's.
 std::uint64_t checked_size(const ArrayLayout& layout, const ByteSource& source, const std::string& file) {
   if (layout.columns < 1 || layout.columns > largest_column_count) {
     throw Error(ErrorCode::format, fmt::format("{}: its header declares {} columns, expected 1 to {}", file,

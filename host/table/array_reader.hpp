@@ -19,13 +19,14 @@ struct ArrayLayout {
   bool big_endian = false;
   bool fortran_order = false;  ///< columns follow each other, not rows
   std::int64_t rows = 0, columns = 0;
-  std::uint64_t data_position = 0;  ///< where the data begin in the stream
+  std::uint64_t data_position = 0;  ///< of the first byte of the data in the stream
 };
 
-/// Reads a matrix in chunks. Memory grows with the bytes that really come, never with what a header declares.
+/// Reads a matrix in chunks. Memory grows with the bytes read, never with the size that a header declares.
 class ArrayReader : public TableReader {
  public:
-  /// The source stands at the data. Throws Error{format} where the layout is impossible or does not fit the stream.
+  /// The source is positioned at the data. Throws Error{format} if the layout is impossible or does not match the
+  /// stream.
   ArrayReader(std::unique_ptr<ByteSource> source, const ArrayLayout& layout, std::string file);
 
   /// Arrays do not name their columns: they are "0", "1", ... unless the options have names for as many, or this gives
@@ -51,7 +52,7 @@ class ArrayReader : public TableReader {
   std::vector<std::string> names_;
   std::vector<bool> is_text_;
   bool named_ = false, marks_errors_ = false;
-  std::vector<unsigned char> bytes_;  ///< of the block at hand; all of the data where columns cannot be sought
+  std::vector<unsigned char> bytes_;  ///< of the current block; all of the data if columns cannot be sought
   bool all_in_memory_ = false;
   std::int64_t rows_read_ = 0;
 };

@@ -20,7 +20,7 @@ namespace {
 
 std::string reason(int code) { return std::generic_category().message(code); }
 
-/// A file descriptor. Reads as much as is there, so that a pipe delivers rows as they come.
+/// A file descriptor. Reads the available bytes, so that a pipe delivers rows as they come.
 class FileSource : public ByteSource {
  public:
   FileSource(const std::string& path, std::string file) : file_(std::move(file)), owned_(path != "-") {
@@ -82,7 +82,7 @@ class FileSource : public ByteSource {
   std::uint64_t position_ = 0;
 };
 
-/// Decompresses gzip: one member or several, one after another. Anything else behind a member is damage.
+/// Decompresses gzip: one or several consecutive members. Any other bytes after a member are damage.
 class GzipSource : public ByteSource {
  public:
   GzipSource(std::unique_ptr<ByteSource> inner, std::string file)
@@ -142,7 +142,7 @@ class GzipSource : public ByteSource {
 std::string_view PeekableSource::peek(std::size_t size) {
   constexpr std::size_t longest_magic = 8;
   while (front_.size() < size) {
-    // A stream that pauses after its first line has shown what it is.
+    // The first line is enough to recognise a stream that pauses after it.
     const bool shows_its_kind = front_.size() >= longest_magic || front_.find('\n') != std::string::npos;
     if (shows_its_kind && !inner_->is_ready()) break;
     const std::size_t before = front_.size();

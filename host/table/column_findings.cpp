@@ -106,7 +106,7 @@ Course course_of(const std::vector<double>& numbers) {
     course.steps_evenly = course.steps_evenly && here != 0 && std::abs(here - step) <= rounding;
     course.rises = course.rises && here > 0;
   }
-  // Told from the courses above where they hold: a set of all numbers is dear.
+  // Inferred from the sequences above if they hold: a set of all numbers is expensive.
   if (!course.rises && course.are_integers) {
     std::unordered_set<double> seen;
     course.are_distinct =
@@ -115,7 +115,7 @@ Course course_of(const std::vector<double>& numbers) {
   return course;
 }
 
-/// Numbers that say where a row stands in its file, or which one it is; empty where they may be a feature.
+/// The finding for numbers that count or identify the rows; empty if they may be a feature.
 std::string why_no_feature(const Column& column, bool is_unnamed) {
   const auto rows = static_cast<std::int64_t>(column.numbers.size());
   if (rows < fewest_rows) return "";
@@ -140,7 +140,7 @@ std::string why_no_feature(const Column& column, bool is_unnamed) {
 struct TextCells {
   std::int64_t values = 0, numbers = 0, other_numbers = 0, dates = 0;
   std::unordered_set<std::string_view> distinct, distinct_numbers;
-  std::unordered_map<std::string_view, std::int64_t> words;  ///< what is no number, as often as it occurs
+  std::unordered_map<std::string_view, std::int64_t> words;  ///< cells that are not numbers, with their counts
 };
 
 TextCells look_at(const Column& column) {

@@ -36,7 +36,7 @@ class ColumnIndex {
  public:
   /// `names` must outlive this.
   explicit ColumnIndex(std::span<const std::string> names);
-  /// Where the column of exactly that name is; nothing where there is none.
+  /// The position of the column of exactly that name, if there is one.
   std::optional<std::size_t> exact(const std::string& name) const;
   /// The same as find_column().
   std::size_t find(const std::string& name, const std::string& place = "") const;
@@ -51,7 +51,7 @@ std::vector<std::string> column_names(const Table& table);
 /// Takes the cells of a row (from 0 in the chunk) away, because it cannot be read.
 void clear_row(Table& chunk, std::int64_t row);
 
-/// Throws where a reader is asked for chunks of no rows.
+/// Throws for chunks of no rows.
 void check_chunk_size(std::int64_t max_rows);
 
 /// Gives the chunk its columns without rows; memory of an earlier chunk is kept.

@@ -10,7 +10,7 @@ namespace cugad {
 namespace {
 
 constexpr std::size_t longest_title = 20;       // lines
-constexpr std::size_t fewest_lines_below = 3;   // that show what is no title
+constexpr std::size_t fewest_lines_below = 3;   // needed to recognise title lines
 constexpr double usual_share = 0.8;             // of the lines that must have as many cells as most
 constexpr double numbers_between_blanks = 0.5;  // more than that: blanks also separate words
 

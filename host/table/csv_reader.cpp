@@ -21,7 +21,7 @@ namespace {
 using Header = TableFormat::Header;
 
 constexpr std::int64_t rows_that_tell_the_kind = 1000;
-/// Rows may be very wide: the kinds are then told from fewer rows, so that memory stays bounded.
+/// Rows may be very wide: the kinds are then inferred from fewer rows, so that memory stays bounded.
 constexpr std::size_t bytes_that_tell_the_kind = std::size_t{32} << 20;
 
 class CsvReader : public TableReader {
@@ -82,7 +82,7 @@ class CsvReader : public TableReader {
     return true;
   }
 
-  /// The next row of data, with the cells of all columns or, marked, with what it has.
+  /// The next row of data, with the cells of all columns or, marked, with those that it has.
   bool next_row() {
     do {
       if (!next_record()) return false;
@@ -101,7 +101,7 @@ class CsvReader : public TableReader {
     if (width > 0 && cells_.size() == width + 1 && cells_.back().empty()) cells_.pop_back();
   }
 
-  /// Files with headers that were put one behind the other.
+  /// Concatenated files with repeated headers.
   bool repeats_header() {
     if (header_.empty() || !std::equal(cells_.begin(), cells_.end(), header_.begin(), header_.end())) return false;
     ++repeated_headers_;
@@ -129,7 +129,7 @@ class CsvReader : public TableReader {
     return first;
   }
 
-  /// Leaves the records in front of the first row of data.
+  /// Skips the records before the first row of data.
   void read_header() {
     records_.keep();
     if (!next_record()) throw Error(ErrorCode::format, fmt::format("{}: is empty, expected a table", file_));
@@ -174,7 +174,7 @@ class CsvReader : public TableReader {
     name_columns(first.cells.size());
   }
 
-  /// The names that a comment in front of the data may give: as many distinct texts as there are columns.
+  /// The names in a comment before the data: as many distinct texts as there are columns.
   std::vector<std::string> comment_names(std::size_t width) {
     if (records_.last_comment().empty()) return {};
     std::vector<std::string> names;
@@ -193,7 +193,7 @@ class CsvReader : public TableReader {
     return !has_known_names(first);
   }
 
-  /// Whether the first line names a column that is asked for, or, where names do not count, has a text for a number.
+  /// Whether the first line contains a requested column name or, if names do not count, has a text for a number.
   bool has_known_names(const FirstLine& first) const {
     const auto position_is_text = [&](const std::string& name) {
       const auto names = given_names(static_cast<std::int64_t>(first.cells.size()), options_);
@@ -207,7 +207,7 @@ class CsvReader : public TableReader {
       const bool any = options_.by_position ? std::any_of(names->begin(), names->end(), position_is_text)
                                             : std::any_of(names->begin(), names->end(), is_named);
       if (any) return true;
-      if (options_.by_position) return false;  // texts over texts tell nothing
+      if (options_.by_position) return false;  // texts over texts are ambiguous
     }
     return false;
   }
@@ -307,7 +307,7 @@ class CsvReader : public TableReader {
     sample_ = {};
   }
 
-  /// Keeps what columns of numbers that are not written as in C look like.
+  /// Stores the formats of numeric columns that are not written as in C.
   void find_number_formats() {
     bool has_comma = false, has_point = false;
     for (std::size_t c = 0; c < names_.size(); ++c) {
@@ -328,7 +328,7 @@ class CsvReader : public TableReader {
       }
       NumberFormat format = style.format(decimal);
       if (format_.decimal != 0) format.grouped = true;
-      // Plain numbers with a group, as in C but for that: only where some cell has one.
+      // Numbers as in C, but with groups: only if some cell has one.
       if (format != NumberFormat{}) format_.columns.emplace(names_[c], format);
     }
   }

@@ -32,8 +32,8 @@ CsvRecords::CsvRecords(std::unique_ptr<ByteSource> source, std::string file, con
   find_layout(options);
 }
 
-/// The line, without its end, that begins so many bytes behind `begin_`; as much of it as is there at the end of the
-/// stream, or where the line is longer than anything that a guess needs.
+/// The line, without its end, that begins `position` bytes after `begin_`; cut off at the end of the stream, or if it
+/// is longer than any guess needs.
 std::string_view CsvRecords::line_at(std::size_t position) {
   for (;;) {
     const std::string_view rest(buffer_.data() + begin_ + position, end_ - begin_ - position);
@@ -41,7 +41,8 @@ std::string_view CsvRecords::line_at(std::size_t position) {
     if (newline != std::string_view::npos) return rest.substr(0, newline);
     if (rest.size() >= first_buffer || !fill()) break;
   }
-  return {buffer_.data() + begin_ + position, end_ - begin_ - position};  // fill() may have moved it, also in vain
+  return {buffer_.data() + begin_ + position,
+          end_ - begin_ - position};  // fill() may have moved it, even without new data
 }
 
 void CsvRecords::skip_line() {
@@ -50,7 +51,7 @@ void CsvRecords::skip_line() {
   ++next_line_;
 }
 
-/// Passes the byte order mark of UTF-8, which says nothing, and the line "sep=;" that spreadsheets write and read.
+/// Skips the byte order mark of UTF-8, and reads the line "sep=;" of spreadsheets.
 void CsvRecords::skip_marks() {
   while (end_ < 3 && fill()) {
   }
@@ -67,14 +68,14 @@ void CsvRecords::skip_marks() {
   skip_line();
 }
 
-/// Finds what begins a comment and the separator, and passes the lines in front of the table. Where nobody said what
-/// begins a comment, a '#' in front of the first line does.
+/// Finds the comment prefix and the separator, and skips the lines before the table. Without a configured prefix, a '#'
+/// before the first line begins comments.
 void CsvRecords::find_layout(const ReadOptions& options) {
   constexpr std::size_t most_bytes = std::size_t{64} << 10, most_lines = 200;
   constexpr std::int64_t most_title_lines = 20;
   const bool adapts = !separator_is_known_ || options.adapt_separator;
   const bool looks_further = !options.numeric_columns;
-  std::vector<std::size_t> begins;  // of the lines, behind begin_, which moves when the buffer is filled
+  std::vector<std::size_t> begins;  // of the lines, relative to begin_, which moves when the buffer is filled
   std::size_t position = 0;
   for (std::size_t l = 0; l < most_lines && position < most_bytes && (looks_further || begins.empty()); ++l) {
     const std::string_view line = line_at(position);
@@ -169,14 +170,14 @@ std::size_t CsvRecords::line_size() {
   }
 }
 
-/// The same of the record, which goes on behind newlines between quotes.
+/// The same of the record, which continues after newlines between quotes.
 std::size_t CsvRecords::record_size() {
   const std::size_t size = line_size();
   const char* record = buffer_.data() + begin_;
   return find_byte(record, record + size, '"') == nullptr ? size : quoted_record_size();
 }
 
-/// The same where the record has quotes, between which newlines are part of a cell.
+/// The same for a record with quotes, between which newlines are part of a cell.
 std::size_t CsvRecords::quoted_record_size() {
   enum class State { cell_start, unquoted, quoted, after_quote } state = State::cell_start;
   for (std::size_t size = 0;; ++size) {
@@ -200,7 +201,7 @@ std::size_t CsvRecords::quoted_record_size() {
   }
 }
 
-/// Passes a comment line, whatever quotes it has; false where there is none.
+/// Skips a comment line, with any quotes in it; false if there is none.
 bool CsvRecords::pass_comment() {
   while (end_ - begin_ < comment_.size() && fill()) {
   }
@@ -282,8 +283,7 @@ void CsvRecords::split(std::string_view record, std::vector<std::string_view>& c
   }
 }
 
-/// Takes the quoted cell whose text begins at `position`; returns where the cell ends: at a separator or the record's
-/// end.
+/// Takes the quoted cell whose text begins at `position`; returns the end of the cell: a separator or the record's end.
 const char* CsvRecords::split_quoted(const char* position, const char* end, std::vector<std::string_view>& cells) {
   const char* text = position;
   std::string* unescaped = nullptr;

@@ -17,8 +17,8 @@ namespace cugad {
 /// Splits a stream of bytes into csv records and cells. Holds one record and a buffer, never the whole file.
 class CsvRecords {
  public:
-  /// What `options.format` leaves open is told by the first lines; by the first alone where the columns' kinds are
-  /// known, so that a stream need not wait for more. Comments and title lines are skipped.
+  /// Fields that `options.format` leaves open are inferred from the first lines; from the first alone if the columns'
+  /// kinds are known, so that a stream need not wait for more. Comments and title lines are skipped.
   CsvRecords(std::unique_ptr<ByteSource> source, std::string file, const ReadOptions& options);
 
   /// The cells of the next record: quotes resolved, blanks around unquoted cells dropped; none for an empty line. The
@@ -36,14 +36,14 @@ class CsvRecords {
   /// The line, from 1, on which the record that `next` gave begins.
   std::int64_t line() const { return line_; }
 
-  /// From here on all records but empty lines are kept, until `rewind` goes back to this place.
+  /// From here on all records but empty lines are kept, until `rewind` returns to this position.
   void keep();
   void rewind();
   std::size_t kept_bytes() const { return kept_bytes_; }
 
  private:
   /// A record that was read and will be once more: its bytes and its line.
-  struct Kept {
+  struct BufferedRecord {
     std::string record;
     std::int64_t line;
   };
@@ -71,14 +71,14 @@ class CsvRecords {
   bool separator_is_known_ = false;
   std::string comment_, last_comment_;
   std::int64_t title_lines_ = 0;
-  std::size_t begin_ = 0;  ///< where the next record begins in the buffer
-  std::size_t end_ = 0;    ///< where the bytes in the buffer end
+  std::size_t begin_ = 0;  ///< begin of the next record in the buffer
+  std::size_t end_ = 0;    ///< end of the bytes in the buffer
   bool ended_ = false;
   bool keeping_ = false;
-  std::deque<Kept> kept_;
+  std::deque<BufferedRecord> kept_;
   std::size_t kept_read_ = 0;  ///< of `kept_`, while keeping; else those read are no longer there
   std::size_t kept_bytes_ = 0;
-  Kept current_;  ///< the last record that came out of `kept_`
+  BufferedRecord current_;  ///< the last record that came out of `kept_`
   std::int64_t line_ = 0;
   std::int64_t next_line_ = 1;
   std::deque<std::string> unescaped_;  ///< quoted cells of this record that hold doubled quotes

@@ -9,7 +9,7 @@
 namespace cugad {
 namespace {
 
-constexpr std::int64_t enough_rows = 10;  // to say that a value would have occurred again
+constexpr std::int64_t enough_rows = 10;  // to conclude that a value would have occurred again
 
 /// The number of a cell that may be a name: an integer.
 bool is_integer(const std::string& cell, std::int64_t& value) {
@@ -21,7 +21,7 @@ bool is_integer(const std::string& cell, std::int64_t& value) {
   return true;
 }
 
-/// Whether the numbers of the first line count up by one, and nothing else stands between them but texts and gaps.
+/// Whether the numbers of the first line count up by one, with only texts and gaps between them.
 bool counts_up(const FirstLine& first, std::int64_t& count, std::int64_t& start) {
   count = 0;
   std::int64_t before = 0;

@@ -11,7 +11,7 @@ namespace {
 
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
-/// Takes what a date or a time is made of off the front of a text.
+/// Consumes the parts of a date or a time from the front of a text.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
@@ -22,7 +22,7 @@ class Scanner {
     text_.remove_prefix(1);
     return true;
   }
-  /// Whether a number of up to `most` digits stands here.
+  /// Whether a number of up to `most` digits is next.
   bool number(std::size_t most, int& value) {
     digits_ = 0;
     value = 0;
@@ -74,7 +74,7 @@ bool scan_date(Scanner& at) {
   return (is_day(first) && is_month(second)) || (is_month(first) && is_day(second));
 }
 
-/// Hours and minutes, with seconds, half of the day and zone if they are there.
+/// Hours and minutes, with optional seconds, AM or PM, and zone.
 bool scan_time(Scanner& at) {
   int hours = 0, minutes = 0, seconds = 0, ignored = 0;
   if (!at.number(2, hours) || !at.accept(':') || !at.number(2, minutes) || at.digits() != 2) return false;

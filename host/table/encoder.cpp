@@ -64,7 +64,7 @@ class Categories {
   std::int64_t find(std::string_view text) const {
     if (text.empty()) return missing;
     if (const auto found = exact_.find(text); found != exact_.end()) return found->second;
-    // One file may write 1 where another writes 1.0.
+    // The same number may be written 1 in one file and 1.0 in another.
     const auto found = by_number_.find(shortest_number(text));
     return found != by_number_.end() ? found->second : none;
   }
@@ -97,7 +97,7 @@ std::vector<std::int64_t> categories_of(const Column& column, std::int64_t rows,
 /// Finds the columns of the fit in a chunk.
 class ChunkColumns {
  public:
-  /// `by_position`: what the chunk's columns are called in the table of the fit; empty where its own names count.
+  /// `by_position`: the names of the chunk's columns in the table of the fit; empty if its own names count.
   ChunkColumns(const Table& chunk, std::vector<std::string> by_position)
       : chunk_(chunk), names_(by_position.empty() ? column_names(chunk) : std::move(by_position)), index_(names_) {}
 
@@ -129,7 +129,7 @@ class ChunkColumns {
   ColumnIndex index_;
 };
 
-/// What to subtract from a column so that single precision keeps its differences: nothing where it does so anyway.
+/// The offset to subtract from a column so that single precision keeps its differences; 0 if not needed.
 double offset_of(const Column& column) {
   double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
   bool is_exact = true;
@@ -200,7 +200,7 @@ std::vector<std::string> TableEncoder::feature_columns() const {
   return features;
 }
 
-/// What the columns of a chunk are called in the table of the fit; empty where the chunk's own names count.
+/// The names of a chunk's columns in the table of the fit; empty if the chunk's own names count.
 std::vector<std::string> TableEncoder::names_by_position(const Table& chunk) const {
   if ((chunk.named && named_) || columns_.empty()) return {};
   std::vector<std::string> features = feature_columns();

@@ -112,7 +112,7 @@ TableEncoder TableEncoder::from_json(const std::string& json) {
     if (offsets.size() != encoder.numeric_.size()) fail("it has another number of offsets than of numeric columns");
     for (std::size_t c = 0; c < offsets.size(); ++c) encoder.offsets_[c] = finite_number(offsets[c]);
   }
-  // Older files do not say whether the table had names: numbers are none.
+  // Files of older versions do not record whether the table had names: numbers are not names.
   encoder.named_ = document.contains("columns") || !std::all_of(names.begin(), names.end(), is_position);
   if (document.contains("columns")) {
     for (const Json& name : list(document["columns"], "columns")) encoder.columns_.push_back(text(name));

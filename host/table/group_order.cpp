@@ -21,7 +21,7 @@ std::vector<std::int64_t> log_uniform_sizes(std::int64_t rows, const std::vector
     return std::floor(std::min(portable_exp(std::min(log_base * where, 60.0)), static_cast<double>(rows)));
   };
   const auto total_at = [&](double log_base) {
-    double total = 0;  // whole numbers up to rows * groups: exact where it matters, far below 2^53
+    double total = 0;  // whole numbers up to rows * groups: exact in the used range, far below 2^53
     for (const double where : place) total += size_at(log_base, where);
     return total;
   };

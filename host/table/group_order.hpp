@@ -36,8 +36,8 @@ class GroupOrder {
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;  ///< empty for even groups
 };
 
-/// Sizes that add up to `rows`, at least as many as there are places: floor(base^place), the base as large as can be;
-/// what is then left goes to the largest groups, one row each.
+/// Sizes that add up to `rows`, at least as many as there are places: floor(base^place), with the largest possible
+/// base; the remaining rows go to the largest groups, one each.
 std::vector<std::int64_t> log_uniform_sizes(std::int64_t rows, const std::vector<double>& place);
 
 /// exp() from additions and multiplications alone: libraries differ in the last bit, and a made-up file must not.

@@ -90,7 +90,7 @@ std::string member_list(zip_t* archive) {
   return list.empty() ? "nothing" : list;
 }
 
-/// Null where the archive has no such array.
+/// Null if the archive has no such array.
 std::unique_ptr<ArrayReader> open_array(const ZipArchive& archive, const std::string& name, const std::string& file) {
   const zip_int64_t index = zip_name_locate(archive.get(), (name + ".npy").c_str(), 0);
   if (index < 0) return nullptr;
@@ -100,7 +100,7 @@ std::unique_ptr<ArrayReader> open_array(const ZipArchive& archive, const std::st
   return std::make_unique<ArrayReader>(std::move(source), layout, place);
 }
 
-/// The array of the rows: the one asked for, else X, else the only one besides y.
+/// The array of the rows: the requested one, else X, else the only one besides y.
 std::string feature_array(zip_t* archive, const std::string& asked, const std::string& file) {
   if (!asked.empty()) return asked.ends_with(".npy") ? asked.substr(0, asked.size() - 4) : asked;
   if (zip_name_locate(archive, "X.npy", 0) >= 0) return "X";

@@ -12,20 +12,20 @@ constexpr std::size_t longest_unit = 16;
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 bool is_letter(char letter) { return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z'); }
 
-/// The blank at the text's begin that may stand between digits, or nothing.
+/// The blank at the beginning of the text that may separate digits, or nothing.
 std::size_t blank_size(std::string_view text) {
   if (text.starts_with(' ')) return 1;
   if (text.starts_with(no_break_space)) return no_break_space.size();
   return text.starts_with(narrow_space) ? narrow_space.size() : 0;
 }
 
-/// A number taken apart: sign, currency, digits with what stands between them, exponent, unit.
+/// The parts of a number: sign, currency, digits with separators, exponent, unit.
 struct Parts {
   bool negative = false;
   std::string_view prefix, digits, exponent, suffix;
 };
 
-/// Currencies; words in front of a number make it a name ("node 7").
+/// Currencies; other words before a number make it a name ("node 7").
 std::size_t currency_size(std::string_view text) {
   constexpr std::array<std::string_view, 11> currencies = {
       "$", "\xe2\x82\xac", "\xc2\xa3", "\xc2\xa5", "\xe2\x82\xb9", "USD", "EUR", "GBP", "CHF", "JPY", "R$"};
@@ -75,7 +75,7 @@ std::optional<Parts> take_apart(std::string_view text) {
       ++end;
       continue;
     }
-    // What stands between digits only: 1 234 and 1'234.
+    // Separators that occur between digits only: 1 234 and 1'234.
     const std::size_t between = letter == '\'' ? 1 : blank_size(text.substr(end));
     if (between == 0 || end == 0 || end + between >= text.size() || !is_digit(text[end + between])) break;
     end += between;
@@ -97,7 +97,7 @@ std::optional<Parts> take_apart(std::string_view text) {
   return parts;
 }
 
-/// The digits with '.' as decimal and no groups; false where they cannot be read so.
+/// The digits with '.' as decimal and no groups; false if they do not have this format.
 bool plain_digits(std::string_view digits, char decimal, bool grouped, std::string& plain) {
   const std::size_t point = digits.find(decimal);
   const std::string_view whole = digits.substr(0, point);

@@ -20,7 +20,7 @@ FileKind kind_by_content(std::string_view start) {
   if (start.starts_with("\x93NUMPY")) return FileKind::npy;
   if (start.starts_with("PK\x03\x04") || start.starts_with("PK\x05\x06")) return FileKind::npz;
   if (start.size() >= 4 && start[0] == 0 && start[1] == 0 && start[2] >= 0x08 && start[2] <= 0x0e) return FileKind::idx;
-  // The rest is csv or nothing we know. A byte order mark of UTF-16 is left to the csv reader, which names it.
+  // The rest is csv or an unknown format. A byte order mark of UTF-16 is left to the csv reader, which reports it.
   if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) return FileKind::csv;
   const auto is_binary = [](char letter) {
     const auto byte = static_cast<unsigned char>(letter);
@@ -29,7 +29,7 @@ FileKind kind_by_content(std::string_view start) {
   return std::any_of(start.begin(), start.end(), is_binary) ? FileKind::unknown : FileKind::csv;
 }
 
-/// What the name promises; `unknown` where it promises nothing.
+/// The format that the name implies, or `unknown`.
 FileKind kind_by_name(std::string_view path) {
   if (path.ends_with(".gz")) path.remove_suffix(3);
   if (path.ends_with(".csv")) return FileKind::csv;

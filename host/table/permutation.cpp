@@ -10,7 +10,7 @@
 namespace cugad {
 
 std::vector<std::int64_t> numpy_permutation(std::uint32_t seed, std::int64_t n) {
-  // numpy draws 64 bits at a time from here on; nobody permutes so many rows in memory.
+  // numpy draws 64 bits at a time from here on; so many rows do not fit in memory.
   constexpr std::int64_t largest = std::int64_t{1} << 32;
   if (n < 0 || n > largest) {
     throw Error(ErrorCode::invalid_argument,

@@ -60,8 +60,8 @@ constexpr std::array<Service, 4> services = {{{"web", 0.45, 8.0, 1.6, 12},
                                               {"cache", 0.20, 7.0, 0.2, 1.5},
                                               {"batch", 0.10, 11.0, -1.5, 160}}};
 
-/// A machine's character, and the hidden state that ties its columns together. The machines of a fleet differ in what
-/// is ordinary, in units and in rhythm: what one of them never shows is an everyday value of another.
+/// A machine's parameters, and the latent state that correlates its columns. The machines of a fleet differ in their
+/// usual values, in units and in rhythm: a value that never occurs on one of them is usual on another.
 struct Machine {
   double base_load = 0.4, swing = 0.18, phase = 0, ambient = 24, log_scale = 0, slowness = 1, preference = 0;
   double period = 288, inertia = 0.3, memory = 0.25, memory_gain = 0.45, heat_gain = 45, fan = 900, fan_gain = 3200;
@@ -146,8 +146,8 @@ Sample normal_sample(Machine& machine, std::int64_t time, const Draws& draw) {
   return sample;
 }
 
-/// Makes the sample one of seven kinds of anomaly. The last three leave every column in its ordinary range; only what
-/// belongs together no longer does.
+/// Makes the sample one of seven kinds of anomaly. The last three leave every column in its usual range and break only
+/// the correlations.
 void make_anomalous(Sample& sample, const Machine& machine, const Draws& draw) {
   const double strength = draw.uniform(14);
   switch (static_cast<int>(7 * draw.uniform(13))) {
@@ -189,7 +189,7 @@ void make_anomalous(Sample& sample, const Machine& machine, const Draws& draw) {
   }
 }
 
-/// Hands bytes on, compressed as gzip where asked for.
+/// Writes bytes, compressed as gzip on request.
 class Output {
  public:
   using Append = std::function<void(std::string_view)>;

@@ -6,7 +6,7 @@
 
 namespace cugad {
 
-/// The table of synthesize_telemetry(), handed to `append` piece by piece; gzip where `compressed`.
+/// Writes the table of synthesize_telemetry() to `append` in pieces; gzip if `compressed`.
 void write_telemetry(const std::function<void(std::string_view)>& append, bool compressed, std::int64_t rows,
                      std::uint64_t seed, std::int64_t groups, bool uneven);
 

@@ -14,8 +14,8 @@ namespace {
 
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
-/// The words that pandas reads as missing, "?" of the older data sets, and what MySQL and spreadsheets write. ("-nan"
-/// is what C prints for some NaN.)
+/// The words that pandas reads as missing, "?" of older data sets, and those of MySQL and spreadsheets. (C prints some
+/// NaN as "-nan".)
 bool is_missing(std::string_view text) {
   constexpr std::string_view words[] = {"NA",  "N/A", "n/a",     "n.a.",  "N.A.",    "#N/A",  "<NA>",   "#NA",
                                         "NaN", "nan", "-nan",    "-NaN",  "NaT",     "null",  "NULL",   "None",
@@ -30,8 +30,8 @@ bool is_infinity(std::string_view unsigned_text) {
   return lower == "inf" || lower == "infinity";
 }
 
-/// A number's digits without a sign. Whether one that no double holds is too large or too small is in the place of its
-/// first digit: infinity or 0, as C has it. False: some letter is no part of the number.
+/// A number's digits without a sign. A number outside the range of double becomes infinity or 0 by the place of its
+/// first digit, as in C. False if some letter is not part of the number.
 bool parse_digits(std::string_view text, double& number) {
   const char* end = text.data() + text.size();
   const auto [last, error] = std::from_chars(text.data(), end, number);

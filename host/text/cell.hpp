@@ -16,10 +16,10 @@ inline std::string_view without_blanks(std::string_view text) {
   return text;
 }
 
-/// Reads a cell; `number` is set where the kind is `number`.
+/// Reads a cell; `number` is set if the kind is `number`.
 CellKind parse_cell(std::string_view text, double& number);
 
-/// Whether the text stands for no value in a column of numbers, though it may be a category elsewhere: a lone dash.
+/// Whether the text is a missing value in a column of numbers, but may be a category elsewhere: a lone dash.
 bool is_dash(std::string_view text);
 
 /// The text form by which a number is matched with a category: 1 is "1", 0.5 is "0.5", NaN (missing) is empty.

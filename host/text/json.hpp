@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-/// JSON that does without memory where there is none. nlohmann::json takes memory to destroy a value that has parts,
-/// and ends the process where that fails; so no value that has parts is left to its destructor: it stands beside a
-/// TakenApart, is filled in place, and never is a temporary or a copy. An object or array is made one before it is
-/// given parts: a null value that becomes one by that is left broken where memory ends.
+/// JSON that survives failed allocations. nlohmann::json allocates to destroy a value that has parts, and terminates
+/// the process if that fails; so no value that has parts is left to its destructor: a TakenApart guards it, it is
+/// filled in place, and never is a temporary or a copy. A value is made an object or array before parts are added: the
+/// implicit conversion of null leaves it broken if an allocation fails.
 
 namespace cugad {
 
@@ -71,7 +71,7 @@ struct MovedMap : nlohmann::ordered_map<Key, T, Less, Allocator> {
 /// JSON whose objects keep the order in which they were written.
 using OrderedJson = nlohmann::basic_json<MovedMap>;
 
-/// The values as a list, in place of what stood there, which has no parts.
+/// Replaces a value without parts by the list of values.
 template <class Json, class List>
 void put_list(Json& place, const List& values) {
   place = Json::array();
@@ -155,13 +155,12 @@ class JsonBuilder final : public nlohmann::json_sax<Json> {
   Json& root_;
   const OnRepeated& on_repeated_;
   std::vector<Json*> open_;  ///< the arrays and objects under way: none grows while one in it is open
-  Json* member_ = nullptr;   ///< where the value of the latest key goes
+  Json* member_ = nullptr;   ///< the place for the value of the latest key
 };
 
-/// Parses a text from outside into `value`, which is null and stands beside a TakenApart. False where the text is not
-/// JSON, nested so deeply that copying or printing the value, which calls itself for every level, could exhaust the
-/// stack, or has an object of more keys than any of ours. `on_repeated` (optional) is told a key that its object had
-/// before; the last of them counts.
+/// Parses a text from outside into `value`, which is null and guarded by a TakenApart. False if the text is not JSON,
+/// nested so deeply that the recursion of copying or printing the value could exhaust the stack, or has an object of
+/// more keys than any of ours. `on_repeated` (optional) is called with each duplicate key; the last of them counts.
 template <class Json>
 bool parse_json(std::string_view text, Json& value,
                 const typename JsonBuilder<Json>::OnRepeated& on_repeated = nullptr) {

@@ -7,7 +7,7 @@
 namespace cugad {
 namespace {
 
-/// The size of the quoted part at the text's begin, up to the comma behind it; 0 where there is none such.
+/// The size of the quoted part at the beginning of the text, up to the comma after it; 0 if there is none.
 std::size_t quoted_size(std::string_view text, std::string& part) {
   if (!text.starts_with('"')) return 0;
   std::string inside;

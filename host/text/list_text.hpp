@@ -8,7 +8,7 @@
 /// Lists as one text, the way flags and options take them: a line of csv.
 namespace cugad {
 
-/// A csv cell after RFC 4180: quoted where it holds a comma, a quote, a line break, or blanks at an end.
+/// A csv cell after RFC 4180: quoted if it holds a comma, a quote, a line break, or blanks at an end.
 std::string csv_cell(std::string_view text);
 
 /// "a, b" -> {"a", "b"}: blanks around the parts are dropped; a part in double quotes may hold commas, a doubled quote

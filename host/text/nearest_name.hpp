@@ -26,9 +26,9 @@ inline std::size_t edit_distance(std::string_view first, std::string_view second
   return row.back();
 }
 
-/// The known name nearest to the given one (the first of several), for "did you mean" messages; empty where none is
-/// near, as a name that shares next to nothing with the given one would only puzzle. Near is also the first that begins
-/// with it. Of long names the beginnings are compared: names may come from a file that wants to cost time.
+/// The known name nearest to the given one (the first of several), for "did you mean" messages; empty if none is near,
+/// as an unrelated name would only confuse. The first name that begins with the given one is near, too. Only the
+/// beginnings of long names are compared: names may come from a hostile file.
 inline std::string nearest_name(std::string_view given, std::span<const std::string> known) {
   constexpr std::size_t longest = 100, fewest_letters = 3;
   given = given.substr(0, longest);
@@ -51,7 +51,7 @@ inline std::string nearest_name(std::string_view given, std::span<const std::str
   return begun == known.end() ? std::string() : *begun;
 }
 
-/// ", did you mean 'seed'?", or nothing where no known name is near.
+/// ", did you mean 'seed'?", or nothing if no known name is near.
 inline std::string did_you_mean(std::string_view given, std::span<const std::string> known) {
   const std::string nearest = nearest_name(given, known);
   return nearest.empty() ? "" : ", did you mean '" + nearest + "'?";

@@ -19,11 +19,12 @@ struct MethodDefinition {
   const char* name;
   /// The networks on rows of `columns` columns, the last `condition` of which are conditions. Options are resolved.
   MethodNetworks (*networks)(const DetectorOptions& options, std::int64_t columns, std::int64_t condition);
+  /// Null: nothing is trained, and the model keeps training rows instead.
   std::unique_ptr<TrainingStep> (*step)(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                                         const TrainingRows& rows, std::int64_t models);
   std::initializer_list<ScoreRule> scores;  ///< the first is the usual one
   /// Names of the options that this method reads and others do not. Options that follow from the flags below, such as
-  /// encoder_hidden, are not listed.
+  /// encoder_hidden, are not listed. Of a method that trains nothing: all that it reads.
   std::initializer_list<const char*> options;
   /// Steps of the whole training; more than options.steps where other networks are trained after the GAN.
   std::int64_t (*steps)(const DetectorOptions& options) = steps_as_given;
@@ -38,6 +39,7 @@ struct MethodDefinition {
   /// Sets what the method alone decides.
   void (*settle)(DetectorOptions& options) = [](DetectorOptions&) {};
 
+  bool trains() const { return step != nullptr; }
   bool has_latent() const { return has_prior || has_encoder; }
   bool can_score(ScoreRule rule) const;
   bool reads(std::string_view option) const;

@@ -5,20 +5,20 @@
 /// Detectors on DLPack tensors, without copies. The structs are those of the caller's own dlpack.h: DLManagedTensor,
 /// and from DLPack 1.0 on DLManagedTensorVersioned.
 ///
-/// Tensors that a function is given are float32 with one lane. Rows have 2 dimensions, or 1: then they are one row.
-/// Scores have 1 dimension of so many elements as there are rows, or 2 of which the second is 1. The elements of a row,
-/// and scores, follow each other; rows may lie further apart. strides NULL means compact; byte_offset counts. Their
-/// memory is of the CPU or pinned (kDLCPU, kDLCUDAHost), or for a detector on CUDA managed memory or memory of the
-/// detector's own device (kDLCUDAManaged, kDLCUDA). All else is CUGAD_ERROR_INVALID_ARGUMENT, scores whose flags say
-/// read-only too; a version of the struct other than 1.x is CUGAD_ERROR_UNSUPPORTED.
+/// Input tensors are float32 with one lane. Rows have 2 dimensions, or 1: then they are one row. Scores have 1
+/// dimension of so many elements as there are rows, or 2 of which the second is 1. The elements of a row, and scores,
+/// follow each other; rows may be further apart. strides NULL means compact; byte_offset is respected. Their memory is
+/// of the CPU or pinned (kDLCPU, kDLCUDAHost), or for a detector on CUDA managed memory or memory of the detector's own
+/// device (kDLCUDAManaged, kDLCUDA). Anything else is CUGAD_ERROR_INVALID_ARGUMENT, also scores with the read-only
+/// flag; a version of the struct other than 1.x is CUGAD_ERROR_UNSUPPORTED.
 ///
-/// Ownership: a tensor that is given stays the caller's, whether the call succeeds or not. The library reads or writes
-/// it and never calls its deleter. Where the detector has a stream, it must live until that work is done. A tensor that
-/// the library gives is the caller's: its deleter frees it, and must be called once (whoever imports the tensor does
-/// that). Such a tensor may outlive detector and device. After an error there is none: the pointer is NULL.
+/// Ownership: an input tensor stays the caller's, whether the call succeeds or not. The library reads or writes it and
+/// never calls its deleter. If the detector has a stream, the tensor must live until that work is done. A tensor that
+/// the library returns belongs to the caller: its deleter frees it, and must be called once (the importer of the tensor
+/// does that). Such a tensor may outlive detector and device. After an error there is none: the pointer is NULL.
 ///
-/// Order and errors are those of cugad.h. DLPack tensors carry no stream: scores that are given out on a device are
-/// there when the detector's stream has reached them, or on return where it has none.
+/// Order and errors are those of cugad.h. DLPack tensors carry no stream: returned scores on a device are complete when
+/// the detector's stream has reached them, or on return if it has no stream.
 
 #include "cugad/cugad.h"
 
@@ -45,7 +45,7 @@ CUGAD_API cugad_status cugad_detector_score_dlpack_versioned(cugad_detector* det
                                                              const struct DLManagedTensorVersioned* x,
                                                              const struct DLManagedTensorVersioned* scores);
 
-/// The scores of a tensor of rows as a new tensor [rows]: in memory of the detector's device where x is there or is
+/// The scores of a tensor of rows as a new tensor [rows]: in memory of the detector's device if x is there or is
 /// managed, else in memory of the host. CUGAD_ERROR_UNSUPPORTED while the detector's stream is captured.
 CUGAD_API cugad_status cugad_detector_score_to_dlpack(cugad_detector* detector, const struct DLManagedTensor* x,
                                                       struct DLManagedTensor** scores);

@@ -3,11 +3,11 @@
 
 /// @file
 /// Fleets: one detector per group of rows (a machine, a user, a sensor), trained together, and a pooled one for all
-/// other rows. What a fleet does stands in cugad/fleet.hpp; docs/fleets.md is the guide.
+/// other rows. cugad/fleet.hpp documents fleets; docs/fleets.md is the guide.
 ///
 /// Errors, texts, threads and the result of a failed call are those of cugad.h. All arrays of a fleet are memory of the
 /// host. Rows are a cugad_matrix, of any order and type; groups[r] is the group of row r: UTF-8, never NULL, "" for a
-/// row without a group. Calls return when their results are there.
+/// row without a group. Calls return when their results are complete.
 
 #include "cugad/cugad.h"
 
@@ -17,20 +17,20 @@ extern "C" {
 
 typedef struct cugad_fleet cugad_fleet;
 
-/// Which groups get a model of their own. Set struct_size to sizeof(cugad_fleet_options) and the rest to 0, then what
-/// is wanted; 0 is the default.
+/// Which groups get their own model. Set struct_size to sizeof(cugad_fleet_options), the required members, and all
+/// others to 0, the default.
 typedef struct cugad_fleet_options {
   size_t struct_size;
   int64_t minimum_rows;  ///< groups with fewer training rows are scored by the pooled model; 0: 50
-  int64_t pooled_rows;   ///< rows that the pooled model is trained on at most; 0: 100,000
+  int64_t pooled_rows;   ///< maximum of training rows of the pooled model; 0: 100,000
 } cugad_fleet_options;
 
 /// One group of the training rows.
 typedef struct cugad_fleet_group {
   size_t struct_size;
-  const char* name;   ///< the fleet's: until its next fit, or until it goes
+  const char* name;   ///< belongs to the fleet: valid until its next fit, or until it is destroyed
   int64_t rows;       ///< for training
-  int32_t own_model;  ///< 1: it has a model of its own
+  int32_t own_model;  ///< 1: it has its own model
   float threshold;    ///< of its own model, or of the pooled one
 } cugad_fleet_group;
 
@@ -44,7 +44,7 @@ CUGAD_API cugad_status cugad_fleet_load(cugad_device* device, const char* path, 
 /// As cugad_detector_load_from_memory.
 CUGAD_API cugad_status cugad_fleet_load_from_memory(cugad_device* device, const void* bytes, size_t size,
                                                     cugad_fleet** fleet);
-/// 1 if the model file says that it holds a fleet, 0 for another safetensors file, an error for anything else.
+/// 1 if the model file holds a fleet, 0 for another safetensors file, an error for anything else.
 CUGAD_API cugad_status cugad_fleet_is_in_file(const char* path, int32_t* is_fleet);
 CUGAD_API cugad_status cugad_fleet_is_in_memory(const void* bytes, size_t size, int32_t* is_fleet);
 /// NULL is allowed.
@@ -56,7 +56,7 @@ CUGAD_API cugad_status cugad_fleet_save_to_memory(cugad_fleet* fleet, const void
 /* ---- Fitting and scoring ---- */
 
 /// As cugad_detector_fit_matrix; rows without a group train the pooled model only. Progress counts the steps of all
-/// models. With a checkpoint directory finished models stay there, and resuming goes on with the others.
+/// models. With a checkpoint directory finished models are stored there, and resuming trains the others.
 CUGAD_API cugad_status cugad_fleet_fit(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
                                        const cugad_fit_controls* controls);
 /// As cugad_detector_cancel.
@@ -84,8 +84,8 @@ CUGAD_API cugad_status cugad_fleet_is_fitted(cugad_fleet* fleet, int32_t* fitted
 CUGAD_API cugad_status cugad_fleet_groups(cugad_fleet* fleet, int64_t* groups);
 /// Group `index`, from 0 in the order of their names. Set group->struct_size to sizeof(cugad_fleet_group) before.
 CUGAD_API cugad_status cugad_fleet_group_at(cugad_fleet* fleet, int64_t index, cugad_fleet_group* group);
-/// A new detector: that of one group, as if it had been fitted alone, or with NULL the pooled one. Its telemetry, names
-/// and the like are those of the model. CUGAD_ERROR_INVALID_ARGUMENT for a group that has no model of its own.
+/// A new detector: that of one group, as if it had been fitted alone, or with NULL the pooled one. Its telemetry and
+/// names are those of the model. CUGAD_ERROR_INVALID_ARGUMENT for a group without its own model.
 CUGAD_API cugad_status cugad_fleet_take_out(cugad_fleet* fleet, const char* group, cugad_detector** detector);
 /// As cugad_detector_set_contamination and cugad_detector_set_false_alarm_rate, for all models.
 CUGAD_API cugad_status cugad_fleet_set_contamination(cugad_fleet* fleet, float contamination);
@@ -97,10 +97,10 @@ CUGAD_API cugad_status cugad_fleet_columns(cugad_fleet* fleet, int64_t* columns)
 CUGAD_API cugad_status cugad_fleet_column_name(cugad_fleet* fleet, int64_t column, const char** name);
 /// One JSON object: "fitted", "method", "population", "device", "precision", "options" (those of the first group),
 /// "options_without_effect", "columns" (names), and "scored", which counts since fit or load: "rows", "small" (of
-/// groups without a model of their own), "unseen" (of groups that the training rows did not have, or without a group)
-/// and "examples" of unseen groups.
+/// groups without their own model), "unseen" (of groups that are not in the training rows, or without a group) and
+/// "examples" of unseen groups.
 CUGAD_API cugad_status cugad_fleet_describe(cugad_fleet* fleet, const char** json);
-/// As cugad_detector_attach and cugad_detector_attachment; detectors that are taken out have the texts, too.
+/// As cugad_detector_attach and cugad_detector_attachment; the texts are copied to detectors that are taken out.
 CUGAD_API cugad_status cugad_fleet_attach(cugad_fleet* fleet, const char* name, const char* text);
 CUGAD_API cugad_status cugad_fleet_attachment(cugad_fleet* fleet, const char* name, const char** text);
 

@@ -2,10 +2,10 @@
 #define CUGAD_CUGAD_OPS_H
 
 /// @file
-/// The ops of cugad in C: its ground floor, one function per op, on the caller's memory and stream.
+/// The ops of cugad in C: the lowest level of the library, one function per op, on the caller's memory and stream.
 ///
 /// For every op there are a struct of arguments and three functions. The comment above the struct is the op's contract;
-/// where contracts name each other's C++ structs, DenseForward is cugad_dense_forward_args.
+/// the C++ struct DenseForward in a contract is cugad_dense_forward_args.
 ///
 ///     cugad_dense_forward_args args;
 ///     cugad_dense_forward_init(&args, sizeof args);         // struct_size and the defaults
@@ -14,23 +14,23 @@
 ///     cugad_status status = cugad_dense_forward(device, &args);
 ///
 /// Views: element (m, r, c) of a stack is data[m * model_stride + r * row_stride + c], strides counted in elements;
-/// model_stride 0 shares an input among all models. data NULL leaves out what the contract calls optional. For all ops,
-/// unless the contract says otherwise: row-major float32, `models` of all views agree, outputs are overwritten and may
-/// not overlap inputs or each other, and sizes of 0 do nothing. eps is 2^-24; bounds are per element.
+/// model_stride 0 shares an input among all models. data NULL leaves out an optional view. For all ops, unless the
+/// contract states otherwise: row-major float32, `models` of all views agree, outputs are overwritten and may not
+/// overlap inputs or each other, and sizes of 0 do nothing. eps is 2^-24; bounds are per element.
 ///
 /// Memory: on the CPU every pointer is host memory; on CUDA it is memory of the device, managed memory, or pinned
-/// memory of the host, which kernels read over the bus. Anything else is CUGAD_ERROR_INVALID_ARGUMENT where it can be
-/// known, as are a view that breaks the contract, an address that is not aligned to its elements, and a struct_size
-/// other than sizeof of the struct. Nothing is written then.
+/// memory of the host, which kernels read over the bus. Anything else is CUGAD_ERROR_INVALID_ARGUMENT if it can be
+/// detected, as are a view that breaks the contract, an address that is not aligned to its elements, and a struct_size
+/// other than sizeof of the struct. A refused call writes nothing.
 ///
-/// Order: ops run one after the other on the stream of the device (cugad_device_use_stream), after what was issued
-/// there before, and what is issued there later sees their results. Without a stream, an op returns when its results
-/// are there. With one it neither waits nor allocates, but for scratch memory that grows at a first call: run an op
+/// Order: ops run one after the other on the stream of the device (cugad_device_use_stream), after work issued there
+/// earlier, and work issued there later sees their results. Without a stream, an op returns when its results are
+/// complete. With one it neither waits nor allocates, except for scratch memory that grows at a first call: run an op
 /// once, with as many rows, before its stream is captured as a CUDA graph; growing during capture is
-/// CUGAD_ERROR_UNSUPPORTED. The graph uses the device handle's scratch memory: it must be launched before the handle
-/// goes, and not at the same time as another op of the handle.
+/// CUGAD_ERROR_UNSUPPORTED. The graph uses the device handle's scratch memory: it must be launched before the handle is
+/// destroyed, and not at the same time as another op of the handle.
 ///
-/// Later versions add members behind the last of a struct, and know it by its struct_size.
+/// Later versions append members to a struct, and recognise its version by struct_size.
 ///
 /// Rendered from include/cugad/ops by scripts/render_ops.py: change it there, then run the script.
 
@@ -80,7 +80,7 @@ enum {
   CUGAD_DISCRIMINATION_FEATURE_SQUARED = 4  ///< its square
 };
 
-/// What a stream of random numbers is for. Values are part of the model of reproducibility: never renumber.
+/// The purpose of a stream of random numbers. Reproducibility depends on the values: never renumber.
 typedef uint32_t cugad_random_purpose;
 enum {
   CUGAD_RANDOM_PURPOSE_INITIAL_WEIGHTS = 1,
@@ -139,15 +139,15 @@ typedef struct cugad_const_uint8_stack {
 typedef struct cugad_random_key {
   uint64_t seed;
   cugad_random_purpose purpose;
-  uint32_t lane;  ///< tells apart streams of one purpose (layer, network, pass)
+  uint32_t lane;  ///< distinguishes streams of one purpose (layer, network, pass)
   uint32_t step;  ///< training or search step
   const uint32_t* step_counter;  ///< when given (device memory), see step_stride
   uint32_t step_stride;  ///< step used = step + step_stride * *step_counter, modulo 2^32
 } cugad_random_key;
 
-/// Inverted dropout: a unit is dropped where its random word is below rate * 2^32, survivors are scaled by
+/// Inverted dropout: a unit is dropped if its random word is below rate * 2^32, kept units are scaled by
 /// 1 / (1 - rate). The word of unit (r, c) is word r * columns + c of the stream `key`. Dropped units are stored as
-/// -0.0f and kept ones never are, which is how the backward pass knows them: no mask is stored.
+/// -0.0f and kept ones never are, which the backward pass relies on: no mask is stored.
 typedef struct cugad_dropout {
   float rate;  ///< in [0, 1)
   cugad_random_key key;
@@ -191,9 +191,9 @@ typedef struct cugad_step_schedule {
 ///   Bound before the activation: (in + 2) eps (|b| + sum_k |x_k w_k|); activations add 4 eps relative (+ 4 eps
 ///   absolute for sigmoid and tanh) and are 1-Lipschitz. Precision (Context::precision): in tf32 and bf16 a backend
 ///   with tensor cores rounds x and w to nearest first, with u = 2^-11 and u = 2^-8; it adds blocks of 8 and of 16 k in
-///   ascending order, in an order of its own inside a block, the same for every row, and may truncate instead of
-///   rounding. Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...). Where all operands and sums are exact in the mode,
-///   results are. Layers of at most four outputs stay in float32.
+///   ascending order, in its own order inside a block, the same for every row, and may truncate instead of rounding.
+///   Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...). If all operands and sums are exact in the mode, so are the
+///   results. Layers of at most four outputs stay in float32.
 typedef struct cugad_dense_forward_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack x;
@@ -209,7 +209,7 @@ typedef struct cugad_dense_forward_args {
 CUGAD_API cugad_status cugad_dense_forward_init(cugad_dense_forward_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_dense_forward(cugad_device* device, const cugad_dense_forward_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_dense_forward_workspace(cugad_device* device,
                                                      const cugad_dense_forward_args* args,
                                                      size_t* bytes);
@@ -223,8 +223,8 @@ CUGAD_API cugad_status cugad_dense_forward_workspace(cugad_device* device,
 ///   CUDA dW and db of more than 1,024 rows are summed in at most 64 chunks of at least 1,024 rows, whose sums are
 ///   added in ascending order; the chunks depend on the row count alone. Rows of dY that are 0 may be left out: with
 ///   finite operands that changes no bit. Workspace: packed operands (CPU), the chunks' sums. Bound: (terms + 4) eps
-///   sum |terms| for each output (terms = out for dX, rows for dW and db, plus the accumulated value where
-///   accumulating). Precision: as in DenseForward for dX and dW, whose bound becomes (4 (terms
+///   sum |terms| for each output (terms = out for dX, rows for dW and db, plus the accumulated value if accumulating).
+///   Precision: as in DenseForward for dX and dW, whose bound becomes (4 (terms
 ///   + 4) eps + 2 u + u^2) sum |terms|; dH and db are float32 in every mode.
 typedef struct cugad_dense_backward_args {
   size_t struct_size;  ///< sizeof of this struct
@@ -245,7 +245,7 @@ typedef struct cugad_dense_backward_args {
 CUGAD_API cugad_status cugad_dense_backward_init(cugad_dense_backward_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_dense_backward(cugad_device* device, const cugad_dense_backward_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_dense_backward_workspace(cugad_device* device,
                                                       const cugad_dense_backward_args* args,
                                                       size_t* bytes);
@@ -272,7 +272,7 @@ typedef struct cugad_sigmoid_cross_entropy_args {
 CUGAD_API cugad_status cugad_sigmoid_cross_entropy_init(cugad_sigmoid_cross_entropy_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_sigmoid_cross_entropy(cugad_device* device, const cugad_sigmoid_cross_entropy_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_sigmoid_cross_entropy_workspace(cugad_device* device,
                                                              const cugad_sigmoid_cross_entropy_args* args,
                                                              size_t* bytes);
@@ -282,8 +282,8 @@ CUGAD_API cugad_status cugad_sigmoid_cross_entropy_workspace(cugad_device* devic
 ///   a, b [rows, columns]; da, db [rows, columns] (each optional; may alias nothing); loss [1, 1] per model (optional):
 ///   always overwritten. l2 is refused. Derivative of |.| at 0: 0. accumulate: da and db are added to, in one fused
 ///   multiply-add. The loss is a double sum in an order that depends on the shape alone, rounded once. Workspace: sums
-///   of chunks (CUDA). Bound: 4 eps |da| (+ eps |result| where accumulating); 4 eps |loss|. Source: the L1 terms of
-///   Akcay 2018 and Isola 2016.
+///   of chunks (CUDA). Bound: 4 eps |da| (+ eps |result| if accumulating); 4 eps |loss|. Source: the L1 terms of Akcay
+///   2018 and Isola 2016.
 typedef struct cugad_difference_loss_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack a;
@@ -299,7 +299,7 @@ typedef struct cugad_difference_loss_args {
 CUGAD_API cugad_status cugad_difference_loss_init(cugad_difference_loss_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_difference_loss(cugad_device* device, const cugad_difference_loss_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_difference_loss_workspace(cugad_device* device,
                                                        const cugad_difference_loss_args* args,
                                                        size_t* bytes);
@@ -323,7 +323,7 @@ typedef struct cugad_feature_matching_args {
 CUGAD_API cugad_status cugad_feature_matching_init(cugad_feature_matching_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_feature_matching(cugad_device* device, const cugad_feature_matching_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_feature_matching_workspace(cugad_device* device,
                                                         const cugad_feature_matching_args* args,
                                                         size_t* bytes);
@@ -345,14 +345,14 @@ typedef struct cugad_linear_loss_args {
 CUGAD_API cugad_status cugad_linear_loss_init(cugad_linear_loss_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_linear_loss(cugad_device* device, const cugad_linear_loss_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_linear_loss_workspace(cugad_device* device,
                                                    const cugad_linear_loss_args* args,
                                                    size_t* bytes);
 
 /// The penalty on a critic's input gradient (Gulrajani 2017) and its derivative with respect to that gradient: loss =
 /// weight * mean over rows of (|g_r| - target)^2, tangent_r = 2 weight / rows * (|g_r| - target) / |g_r| * g_r (target
-/// 0: 2 weight / rows * g_r); where |g_r| is 0 the tangent is 0.
+/// 0: 2 weight / rows * g_r); if |g_r| is 0 the tangent is 0.
 ///   gradient g [rows, columns]; tangent [rows, columns] (may be the gradient itself): overwritten; loss [1, 1] per
 ///   model (optional): overwritten. Norm and factor of a row in double, 16 interleaved partial sums, then a fixed tree:
 ///   the tangent's bits are the same on all backends. The loss is a double sum in an order that depends on the number
@@ -371,7 +371,7 @@ typedef struct cugad_gradient_penalty_args {
 CUGAD_API cugad_status cugad_gradient_penalty_init(cugad_gradient_penalty_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_gradient_penalty(cugad_device* device, const cugad_gradient_penalty_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_gradient_penalty_workspace(cugad_device* device,
                                                         const cugad_gradient_penalty_args* args,
                                                         size_t* bytes);
@@ -379,9 +379,9 @@ CUGAD_API cugad_status cugad_gradient_penalty_workspace(cugad_device* device,
 /// Adam on flat buffers, all models in one pass, with an optional moving average of the weights in the same pass:
 /// average = average_decay * average + (1 - average_decay) * w (w after the step).
 ///   parameter, gradient, first_moment, second_moment, average (optional): [1, n].
-///   model_scale [1, 1] per model (optional): multiplies the learning rate; 0 freezes a model: nothing of it changes.
+///   model_scale [1, 1] per model (optional): multiplies the learning rate; 0 freezes a model.
 ///   squared_norm [1, 1] per model (optional): the squared Euclidean norm of the gradient (double sum, in an order that
-///   depends on n alone; 0 where n is 0).
+///   depends on n alone; 0 if n is 0).
 ///   step counts from 1; with a step_counter (device memory) the step used is step + step_stride * *step_counter.
 ///   rate_scale (optional, device memory, one float) multiplies the learning rate of all models: a captured graph reads
 ///   its decaying rate there (see AdvanceStep). Bias corrections are computed in double.
@@ -410,11 +410,11 @@ typedef struct cugad_adam_args {
 CUGAD_API cugad_status cugad_adam_init(cugad_adam_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_adam(cugad_device* device, const cugad_adam_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_adam_workspace(cugad_device* device, const cugad_adam_args* args, size_t* bytes);
 
 /// Historical averaging (Salimans 2016, 3.3): mean <- mean + (theta - mean) / t, then gradient += 2 weight (theta -
-/// mean), with the history taken as constant. At t = 1 the mean becomes theta, whatever it held.
+/// mean), with the history taken as constant. At t = 1 the mean becomes theta.
 ///   parameter (theta), mean, gradient [1, n]; model_scale [1, 1] per model (optional): 0 leaves a model alone, any
 ///   other value changes nothing. t is step, counted from 1; with a step_counter step + step_stride * *step_counter, as
 ///   in Adam. Two fused multiply-adds. Bound: mean 2 eps (|mean| + |theta|); gradient eps |gradient| + 8 eps |weight|
@@ -434,14 +434,14 @@ typedef struct cugad_historical_average_args {
 CUGAD_API cugad_status cugad_historical_average_init(cugad_historical_average_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_historical_average(cugad_device* device, const cugad_historical_average_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_historical_average_workspace(cugad_device* device,
                                                           const cugad_historical_average_args* args,
                                                           size_t* bytes);
 
 /// The last op of a training step whose counter lives on the device: adds one to *step_counter, then writes the factor
-/// that the new step t puts on the learning rates, a cosine from 1 at step 0 to final_rate at decay_steps and beyond:
-///   *rate_scale = final_rate + (1 - final_rate) (1 + cos(pi min(1, t / decay_steps))) / 2, or 1 where final_rate >= 1.
+/// of the learning rates at the new step t, a cosine from 1 at step 0 to final_rate at decay_steps and beyond:
+///   *rate_scale = final_rate + (1 - final_rate) (1 + cos(pi min(1, t / decay_steps))) / 2, or 1 if final_rate >= 1.
 ///   step_counter, rate_scale (optional): one number each, device memory. In double, rounded once. Bound: 2 eps.
 typedef struct cugad_advance_step_args {
   size_t struct_size;  ///< sizeof of this struct
@@ -454,7 +454,7 @@ typedef struct cugad_advance_step_args {
 CUGAD_API cugad_status cugad_advance_step_init(cugad_advance_step_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_advance_step(cugad_device* device, const cugad_advance_step_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_advance_step_workspace(cugad_device* device,
                                                     const cugad_advance_step_args* args,
                                                     size_t* bytes);
@@ -464,15 +464,15 @@ CUGAD_API cugad_status cugad_advance_step_workspace(cugad_device* device,
 ///             - prior_weight softplus(D(G(z))) + latent_weight |z|^2
 /// (third term: log(1 - D(G(z))), Yeh 2017), then clipping of z to [-latent_clip, latent_clip] when that is > 0.
 /// The last fixed_columns columns of z are constants (the condition of a conditional generator): the generator reads
-/// them, but they are neither updated nor clipped, and |z|^2 leaves them out.
-///   x [rows, d] (NaN marks a missing cell: left out of the residual, and filled from G(z) where D looks at x; the
+/// them, but they are neither updated nor clipped, and excluded from |z|^2.
+///   x [rows, d] (NaN marks a missing cell: excluded from the residual, and filled from G(z) in the input of D; the
 ///   filled cells count as constants of the step), z [rows * restarts, latent]: start on entry, final z on return;
 ///   the restarts of query r are rows r * restarts + i.
 ///   Outputs, each optional, all for the restart with the smallest final loss (ties: the first): loss, residual,
 ///   discrimination [rows, 1] (parts unweighted); best_z [rows, latent]; feature_residual [rows, d]: |x - G(z)| per
 ///   column (missing cells: 0); reconstruction [rows, d]: G(z).
 ///   Losses are those after the last update. steps may be 0. The search is per-row: batch-invariant, any order.
-///   Bound: see tests/ops/latent_search.cpp (Adam's early steps amplify rounding where a sign flips).
+///   Bound: see tests/ops/latent_search.cpp (Adam's early steps amplify rounding if a sign flips).
 typedef struct cugad_latent_search_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_network_view generator;
@@ -503,23 +503,22 @@ typedef struct cugad_latent_search_args {
 CUGAD_API cugad_status cugad_latent_search_init(cugad_latent_search_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_latent_search(cugad_device* device, const cugad_latent_search_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_latent_search_workspace(cugad_device* device,
                                                      const cugad_latent_search_args* args,
                                                      size_t* bytes);
 
-/// Scores through an encoder, for whole batches in one pass: z = E(x), then the losses that LatentSearch has for this
-/// z,
+/// Scores through an encoder, for whole batches in one pass: z = E(x), then the losses of LatentSearch at this z,
 ///   loss = (1 - lambda) residual(x, G(z)) + lambda discrimination(x, G(z)).
-///   x [rows, d]: a missing cell (NaN) enters the encoder as 0; then as in LatentSearch it is left out of the residual
-///   and filled from G(z) where D looks at x. The discriminator is used unless discrimination_kind is none.
-///   column_scale [1, d], optional: the residual takes |x - G(z)| * column_scale instead of |x - G(z)|. limit, where
-///   > 0: no cell counts for more than limit in the residual, after scaling. feature_residual is neither scaled nor
-///   limited. A scale of ones and no limit change no bit.
+///   x [rows, d]: a missing cell (NaN) enters the encoder as 0; then as in LatentSearch it is excluded from the
+///   residual and filled from G(z) in the input of D. The discriminator is used unless discrimination_kind is none.
+///   column_scale [1, d], optional: the residual takes |x - G(z)| * column_scale instead of |x - G(z)|. limit >
+///   0: bounds the part of each cell in the residual, after scaling. feature_residual is neither scaled nor
+///   limited. A scale of ones without a limit changes no bit.
 ///   Outputs, each optional: loss, residual, discrimination [rows, 1] (parts unweighted); latent [rows, latent]: z;
 ///   feature_residual [rows, d]: |x - G(z)| per column (missing cells: 0); reconstruction [rows, d]: G(z).
-///   Order of sums: as in DenseForward and LatentSearch. Batch-invariant. Bound: six times what moving every sum by 4
-///   eps of its terms does to the result, see tests/ops/reconstruction_score.cpp.
+///   Order of sums: as in DenseForward and LatentSearch. Batch-invariant. Bound: six times the effect on the result of
+///   an error of 4 eps of its terms in every sum, see tests/ops/reconstruction_score.cpp.
 typedef struct cugad_reconstruction_score_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_network_view encoder;
@@ -542,7 +541,7 @@ typedef struct cugad_reconstruction_score_args {
 CUGAD_API cugad_status cugad_reconstruction_score_init(cugad_reconstruction_score_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_reconstruction_score(cugad_device* device, const cugad_reconstruction_score_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_reconstruction_score_workspace(cugad_device* device,
                                                             const cugad_reconstruction_score_args* args,
                                                             size_t* bytes);
@@ -565,7 +564,7 @@ typedef struct cugad_row_distance_args {
 CUGAD_API cugad_status cugad_row_distance_init(cugad_row_distance_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_row_distance(cugad_device* device, const cugad_row_distance_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_row_distance_workspace(cugad_device* device,
                                                     const cugad_row_distance_args* args,
                                                     size_t* bytes);
@@ -591,7 +590,7 @@ typedef struct cugad_nearest_rows_args {
 CUGAD_API cugad_status cugad_nearest_rows_init(cugad_nearest_rows_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_nearest_rows(cugad_device* device, const cugad_nearest_rows_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_nearest_rows_workspace(cugad_device* device,
                                                     const cugad_nearest_rows_args* args,
                                                     size_t* bytes);
@@ -608,7 +607,7 @@ typedef struct cugad_gather_rows_args {
 CUGAD_API cugad_status cugad_gather_rows_init(cugad_gather_rows_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_gather_rows(cugad_device* device, const cugad_gather_rows_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_gather_rows_workspace(cugad_device* device,
                                                    const cugad_gather_rows_args* args,
                                                    size_t* bytes);
@@ -624,7 +623,7 @@ typedef struct cugad_add_rows_args {
 CUGAD_API cugad_status cugad_add_rows_init(cugad_add_rows_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_add_rows(cugad_device* device, const cugad_add_rows_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_add_rows_workspace(cugad_device* device, const cugad_add_rows_args* args, size_t* bytes);
 
 /// Rows between two rows (Gulrajani 2017): out_r = u_r a_r + (1 - u_r) b_r, u_r = (word r of the stream >> 8) * 2^-24,
@@ -641,14 +640,14 @@ typedef struct cugad_interpolate_rows_args {
 CUGAD_API cugad_status cugad_interpolate_rows_init(cugad_interpolate_rows_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_interpolate_rows(cugad_device* device, const cugad_interpolate_rows_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_interpolate_rows_workspace(cugad_device* device,
                                                         const cugad_interpolate_rows_args* args,
                                                         size_t* bytes);
 
 /// Minibatches without replacement: index[i] = first_row + permutation_e(p mod n), p = step * rows + i, e = p / n,
-/// where permutation_e shuffles the n rows anew each epoch (a four-round Feistel network on Philox words with cycle
-/// walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
+/// permutation_e being a new shuffle of the n rows in each epoch (a four-round Feistel network on Philox words with
+/// cycle walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
 /// kernels/random/permutation.hpp). The step is that of the key.
 ///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) if these are given ([1, 1] per
 ///   model), else [0, source_rows). left_out_first and left_out_count (optional, [1, 1] per model, only beside
@@ -668,14 +667,14 @@ typedef struct cugad_sample_rows_args {
 CUGAD_API cugad_status cugad_sample_rows_init(cugad_sample_rows_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_sample_rows(cugad_device* device, const cugad_sample_rows_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_sample_rows_workspace(cugad_device* device,
                                                    const cugad_sample_rows_args* args,
                                                    size_t* bytes);
 
 /// Normal numbers mean + deviation * N(0, 1): element e = r * columns + c of each model takes words 2 (e / 2) and
 /// 2 (e / 2) + 1 of the stream through Box and Muller: sqrt(-2 log u1) (cosine for even e, sine for odd e)(2 pi u2),
-/// u1 = ((first word >> 8) + 1) * 2^-24, u2 = (second word >> 8) * 2^-24. truncated: drawn anew, from the same words
+/// u1 = ((first word >> 8) + 1) * 2^-24, u2 = (second word >> 8) * 2^-24. truncated: redrawn, from the same words
 /// of lane + 1, + 2, ... of the stream, while |N| > 2. out [rows, columns]. The transform uses fused multiply-add
 /// polynomials only, so every backend draws the same bits. Bound against exact Box and Muller: 1e-6 absolute for
 /// deviation 1.
@@ -691,7 +690,7 @@ typedef struct cugad_fill_normal_args {
 CUGAD_API cugad_status cugad_fill_normal_init(cugad_fill_normal_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_fill_normal(cugad_device* device, const cugad_fill_normal_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_fill_normal_workspace(cugad_device* device,
                                                    const cugad_fill_normal_args* args,
                                                    size_t* bytes);
@@ -708,13 +707,13 @@ typedef struct cugad_fill_uniform_args {
 CUGAD_API cugad_status cugad_fill_uniform_init(cugad_fill_uniform_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_fill_uniform(cugad_device* device, const cugad_fill_uniform_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_fill_uniform_workspace(cugad_device* device,
                                                     const cugad_fill_uniform_args* args,
                                                     size_t* bytes);
 
 /// A draw from N(mean, exp(log variance)) that gradients pass through (Kingma 2014): z = mean + s * noise, s = exp(v /
-/// 2), v = the log variance clamped to [-10, 10]; backward: dmean = dz, dlog variance = dz * noise * s / 2, and 0 where
+/// 2), v = the log variance clamped to [-10, 10]; backward: dmean = dz, dlog variance = dz * noise * s / 2, and 0 if
 /// the log variance lies outside.
 ///   statistics [rows, 2 k]: k means, then k log variances; noise, z [rows, k] (z null: not computed); dz [rows, k],
 ///   given together with dstatistics [rows, 2 k], which is overwritten. Aliasing: none. Batch-invariant, the same bits
@@ -731,7 +730,7 @@ typedef struct cugad_reparameterise_args {
 CUGAD_API cugad_status cugad_reparameterise_init(cugad_reparameterise_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_reparameterise(cugad_device* device, const cugad_reparameterise_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_reparameterise_workspace(cugad_device* device,
                                                       const cugad_reparameterise_args* args,
                                                       size_t* bytes);
@@ -749,7 +748,7 @@ typedef struct cugad_column_statistics_args {
 CUGAD_API cugad_status cugad_column_statistics_init(cugad_column_statistics_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_column_statistics(cugad_device* device, const cugad_column_statistics_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_column_statistics_workspace(cugad_device* device,
                                                          const cugad_column_statistics_args* args,
                                                          size_t* bytes);
@@ -770,7 +769,7 @@ typedef struct cugad_scale_columns_args {
 CUGAD_API cugad_status cugad_scale_columns_init(cugad_scale_columns_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_scale_columns(cugad_device* device, const cugad_scale_columns_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_scale_columns_workspace(cugad_device* device,
                                                      const cugad_scale_columns_args* args,
                                                      size_t* bytes);
@@ -791,7 +790,7 @@ typedef struct cugad_quantile_args {
 CUGAD_API cugad_status cugad_quantile_init(cugad_quantile_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_quantile(cugad_device* device, const cugad_quantile_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_quantile_workspace(cugad_device* device, const cugad_quantile_args* args, size_t* bytes);
 
 /// Coverage term of the generator loss: for each real row the nearest generated row j (squared distance, ties by the
@@ -811,13 +810,13 @@ typedef struct cugad_coverage_args {
 CUGAD_API cugad_status cugad_coverage_init(cugad_coverage_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_coverage(cugad_device* device, const cugad_coverage_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_coverage_workspace(cugad_device* device, const cugad_coverage_args* args, size_t* bytes);
 
 /// Negatives made from real rows ("fences"), a third each by row number: r % 3 == 0: Gaussian noise whose deviation is
 /// log-uniform in [.1, 2], one per row; 1: a random share of the columns taken from the next row (r + 1 mod rows);
-/// 2: uniform in [-limit, limit]^d. Meant for columns scaled to unit deviation. real, out [rows, columns]. Which words
-/// each row uses: kernels/rows/fence_rows.cpp.
+/// 2: uniform in [-limit, limit]^d. Meant for columns scaled to unit deviation. real, out [rows, columns]. The words of
+/// each row: kernels/rows/fence_rows.cpp.
 typedef struct cugad_fence_rows_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack real;
@@ -829,12 +828,12 @@ typedef struct cugad_fence_rows_args {
 CUGAD_API cugad_status cugad_fence_rows_init(cugad_fence_rows_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_fence_rows(cugad_device* device, const cugad_fence_rows_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_fence_rows_workspace(cugad_device* device,
                                                   const cugad_fence_rows_args* args,
                                                   size_t* bytes);
 
-/// out = replacement where x is NaN, else x. x, replacement, out [rows, columns]; out may be replacement. Exact.
+/// out = replacement if x is NaN, else x. x, replacement, out [rows, columns]; out may be replacement. Exact.
 typedef struct cugad_fill_missing_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack x;
@@ -845,12 +844,12 @@ typedef struct cugad_fill_missing_args {
 CUGAD_API cugad_status cugad_fill_missing_init(cugad_fill_missing_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_fill_missing(cugad_device* device, const cugad_fill_missing_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_fill_missing_workspace(cugad_device* device,
                                                     const cugad_fill_missing_args* args,
                                                     size_t* bytes);
 
-/// Positions in a pool that depend on a row's contents alone, so that they do not depend on the rows beside it:
+/// Positions in a pool that depend on a row's contents alone, not on the other rows:
 /// index[r * draws + k] = (hash(x_r) + 2654435761 k) mod 2^32 mod pool, hash = FNV-1a over the row's 32-bit words, 64
 /// bits wide, its halves combined by exclusive or; every NaN counts as one value, and -0 as 0.
 ///   x [rows, columns], index [rows * draws, 1], pool >= 1, draws >= 1. Exact.
@@ -865,18 +864,18 @@ typedef struct cugad_content_index_args {
 CUGAD_API cugad_status cugad_content_index_init(cugad_content_index_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_content_index(cugad_device* device, const cugad_content_index_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_content_index_workspace(cugad_device* device,
                                                      const cugad_content_index_args* args,
                                                      size_t* bytes);
 
-/// What cells of a row are absent or new: its surprise, and the residual that the cells stand for.
+/// The surprise of a row's missing and unseen cells, and the residual expected of them.
 /// Source s is `source` row s = {first column c, columns n, kind} of x, and its state in a row is
 ///   kind 0, a number (n = 1):             missing if x[c] is NaN, else usual;
 ///   kind 1, one number only (n = 1):      missing if x[c] is NaN, unseen if x[c] differs from constant[s], else usual;
 ///   kind 2, 0/1 columns of one category:  missing if one of x[c..c+n) is NaN, unseen if all are 0, else usual.
 /// surprise[r] = sum over s of weight[s, 0] if missing, weight[s, 1] if unseen; NaN if every source is missing.
-/// residual[r] = the same sum with `expected` in the place of `weight`.
+/// residual[r] = the same sum with `expected` instead of `weight`.
 ///   x [rows, columns]; source [sources, 3], constant [sources, 1], weight, expected [sources, 2]; surprise, residual
 ///   (optional) [rows, 1]. Sources in ascending order, in double, rounded once. Bound: eps |sum|.
 typedef struct cugad_cell_surprise_args {
@@ -893,7 +892,7 @@ typedef struct cugad_cell_surprise_args {
 CUGAD_API cugad_status cugad_cell_surprise_init(cugad_cell_surprise_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_cell_surprise(cugad_device* device, const cugad_cell_surprise_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_cell_surprise_workspace(cugad_device* device,
                                                      const cugad_cell_surprise_args* args,
                                                      size_t* bytes);
@@ -903,7 +902,8 @@ CUGAD_API cugad_status cugad_cell_surprise_workspace(cugad_device* device,
 ///   score[r] = mean_m u_residual + discriminator_weight * max(mean_m u_discriminator, 0); NaN becomes +infinity.
 ///   residual, logit (optional: no second term) [rows, 1] per model; statistics [1, 4] per model: median and spread (>
 ///   0) of the residual, median and spread of -logit; score [rows, 1] of one model.
-/// Cells that the residual leaves out (optional): absent [rows, 1] of one model is what they stand for in it, added as
+/// Cells that the residual excludes (optional): absent [rows, 1] of one model is the residual expected of them, added
+/// as
 ///   residual + absent_weight absent or, if absent_squared, sqrt(residual^2 + absent_weight absent).
 /// surprise [rows, 1] of one model (optional) is added to the score; if it is NaN, so is the score.
 /// In double, models in ascending order, rounded once. Bound: 2 eps (|score| + |surprise|).
@@ -924,7 +924,7 @@ typedef struct cugad_combine_scores_args {
 CUGAD_API cugad_status cugad_combine_scores_init(cugad_combine_scores_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_combine_scores(cugad_device* device, const cugad_combine_scores_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_combine_scores_workspace(cugad_device* device,
                                                       const cugad_combine_scores_args* args,
                                                       size_t* bytes);
@@ -945,7 +945,7 @@ typedef struct cugad_ranking_metrics_args {
 CUGAD_API cugad_status cugad_ranking_metrics_init(cugad_ranking_metrics_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_ranking_metrics(cugad_device* device, const cugad_ranking_metrics_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_ranking_metrics_workspace(cugad_device* device,
                                                        const cugad_ranking_metrics_args* args,
                                                        size_t* bytes);
@@ -974,7 +974,7 @@ typedef struct cugad_mask_columns_args {
 CUGAD_API cugad_status cugad_mask_columns_init(cugad_mask_columns_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_mask_columns(cugad_device* device, const cugad_mask_columns_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_mask_columns_workspace(cugad_device* device,
                                                     const cugad_mask_columns_args* args,
                                                     size_t* bytes);
@@ -996,7 +996,7 @@ typedef struct cugad_gaussian_imputation_args {
 CUGAD_API cugad_status cugad_gaussian_imputation_init(cugad_gaussian_imputation_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_gaussian_imputation(cugad_device* device, const cugad_gaussian_imputation_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_gaussian_imputation_workspace(cugad_device* device,
                                                            const cugad_gaussian_imputation_args* args,
                                                            size_t* bytes);
@@ -1034,7 +1034,7 @@ typedef struct cugad_gaussian_likelihood_args {
 CUGAD_API cugad_status cugad_gaussian_likelihood_init(cugad_gaussian_likelihood_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_gaussian_likelihood(cugad_device* device, const cugad_gaussian_likelihood_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_gaussian_likelihood_workspace(cugad_device* device,
                                                            const cugad_gaussian_likelihood_args* args,
                                                            size_t* bytes);
@@ -1066,7 +1066,7 @@ typedef struct cugad_cell_cross_entropy_args {
 CUGAD_API cugad_status cugad_cell_cross_entropy_init(cugad_cell_cross_entropy_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_cell_cross_entropy(cugad_device* device, const cugad_cell_cross_entropy_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_cell_cross_entropy_workspace(cugad_device* device,
                                                           const cugad_cell_cross_entropy_args* args,
                                                           size_t* bytes);
@@ -1097,18 +1097,18 @@ typedef struct cugad_column_ranks_args {
 CUGAD_API cugad_status cugad_column_ranks_init(cugad_column_ranks_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_column_ranks(cugad_device* device, const cugad_column_ranks_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_column_ranks_workspace(cugad_device* device,
                                                     const cugad_column_ranks_args* args,
                                                     size_t* bytes);
 
-/// Batch normalisation (Ioffe and Szegedy 2015) with activation and dropout behind it:
+/// Batch normalisation (Ioffe and Szegedy 2015) followed by activation and dropout:
 ///   h^ = (x - mean) * inverse_deviation, y = dropout(act(scale * h^ + shift)),
 /// mean and variance (divided by the number of rows) per column, inverse_deviation = 1 / sqrt(variance + epsilon).
 ///   x, y [rows, columns], rows >= 1; scale, shift [1, columns]; mean, inverse_deviation [1, columns]: outputs.
 ///   reference_rows R > 0: virtual batch normalisation (Salimans 2016, 3.4). The first R rows are the reference batch:
 ///   they are normalised with their own statistics, which are the outputs; row r >= R with those of the R rows and
-///   itself: mean_r = (R mean + x_r) / (R + 1), the second moment alike, variance_r = second moment - mean_r^2, in a
+///   itself: mean_r = (R mean + x_r) / (R + 1), the second moment likewise, variance_r = second moment - mean_r^2, in a
 ///   form that does not cancel. Such a row depends on the reference rows and itself alone.
 ///   moving_mean, moving_variance [1, columns], each optional, read and written:
 ///   moving = momentum * moving + (1 - momentum) * the batch's (biased) statistic, in double, rounded once.
@@ -1137,7 +1137,7 @@ typedef struct cugad_batch_norm_args {
 CUGAD_API cugad_status cugad_batch_norm_init(cugad_batch_norm_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_batch_norm(cugad_device* device, const cugad_batch_norm_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_batch_norm_workspace(cugad_device* device,
                                                   const cugad_batch_norm_args* args,
                                                   size_t* bytes);
@@ -1145,8 +1145,8 @@ CUGAD_API cugad_status cugad_batch_norm_workspace(cugad_device* device,
 /// The backward pass of BatchNorm from its input and its stored outputs: dH = dY * act'(y) as in DenseBackward, the
 /// column sums dscale of dH h^ and dshift of dH, and dX, into which gradients flow through the statistics as well:
 ///   dX = scale * inverse_deviation * (dH - mean of dH - h^ * mean of dH h^).
-///   reference_rows, epsilon as in the forward pass; with R > 0 a reference row also gets its part in the statistics of
-///   every other row.
+///   reference_rows, epsilon as in the forward pass; with R > 0 the gradient of a reference row includes its part in
+///   the statistics of every other row.
 ///   x, y [rows, columns] (y is not read for identity without dropout), scale, mean, inverse_deviation [1, columns];
 ///   dy [rows, columns]: overwritten with dH; dx [rows, columns]; dscale, dshift [1, columns], each optional.
 ///   accumulate: dscale and dshift are added to (dx is always overwritten). Order: sums over rows in double, as in
@@ -1174,19 +1174,19 @@ typedef struct cugad_batch_norm_backward_args {
 CUGAD_API cugad_status cugad_batch_norm_backward_init(cugad_batch_norm_backward_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_batch_norm_backward(cugad_device* device, const cugad_batch_norm_backward_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_batch_norm_backward_workspace(cugad_device* device,
                                                            const cugad_batch_norm_backward_args* args,
                                                            size_t* bytes);
 
-/// Spectral normalisation (Miyato 2018): power iterations on the weight W, then W divided by its largest singular value
-/// as they estimate it. An iteration: v = u W / |u W|, u = v W^T / |v W^T| (norms plus 1e-12); then
+/// Spectral normalisation (Miyato 2018): power iterations on the weight W, then W divided by their estimate of its
+/// largest singular value. An iteration: v = u W / |u W|, u = v W^T / |v W^T| (norms plus 1e-12); then
 /// sigma = u W v^T, normalised = W / sigma.
-///   weight, normalised [out, in]; u [1, out]: the start, overwritten with the last u where `update`; left [1, out]:
-///   the last u; v [1, in]; sigma [1, 1]. Where sigma is 0 (u sees nothing of W), normalised is 0 and u is left as it
-///   was. Order: u W over ascending rows; v W^T in 32 interleaved sums, then a tree; norms and sigma in double, 32
-///   interleaved sums, then a tree. All backends with a fused multiply-add give the same bits. Bound: what moving every
-///   sum by (terms + 2) eps of its |terms| does to the result, see tests/ops/spectral_norm.cpp. Workspace: none.
+///   weight, normalised [out, in]; u [1, out]: the start, overwritten with the last u if `update`; left [1, out]: the
+///   last u; v [1, in]; sigma [1, 1]. If sigma is 0 (u W = 0), normalised is 0 and u is unchanged. Order: u W over
+///   ascending rows; v W^T in 32 interleaved sums, then a tree; norms and sigma in double, 32 interleaved sums, then a
+///   tree. All backends with a fused multiply-add give the same bits. Bound: the effect on the result of an error of
+///   (terms + 2) eps of its |terms| in every sum, see tests/ops/spectral_norm.cpp. Workspace: none.
 typedef struct cugad_spectral_norm_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack weight;
@@ -1202,16 +1202,16 @@ typedef struct cugad_spectral_norm_args {
 CUGAD_API cugad_status cugad_spectral_norm_init(cugad_spectral_norm_args* args, size_t struct_size);
 /// Runs the op.
 CUGAD_API cugad_status cugad_spectral_norm(cugad_device* device, const cugad_spectral_norm_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_spectral_norm_workspace(cugad_device* device,
                                                      const cugad_spectral_norm_args* args,
                                                      size_t* bytes);
 
 /// The backward pass of SpectralNorm, u and v counting as constants: dW = (dN - (sum dN . N) left^T v) / sigma.
 ///   normalised [out, in], left [1, out], v [1, in], sigma [1, 1]: outputs of SpectralNorm; gradient [out, in]: dN on
-///   entry, dW on return (0 where sigma is 0). Order: the sum in double, 32 interleaved sums along each row, then a
-///   tree; rows alike. Bits as in SpectralNorm. Bound: 6 eps (|dN| + |left v| sum |dN . N|) / sigma. Workspace: on CUDA
-///   a number per model.
+///   entry, dW on return (0 if sigma is 0). Order: the sum in double, 32 interleaved sums along each row, then a tree;
+///   rows alike. Bits as in SpectralNorm. Bound: 6 eps (|dN| + |left v| sum |dN . N|) / sigma. Workspace: on CUDA a
+///   number per model.
 typedef struct cugad_spectral_norm_backward_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack normalised;
@@ -1225,12 +1225,12 @@ CUGAD_API cugad_status cugad_spectral_norm_backward_init(cugad_spectral_norm_bac
 /// Runs the op.
 CUGAD_API cugad_status cugad_spectral_norm_backward(cugad_device* device,
                                                     const cugad_spectral_norm_backward_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_spectral_norm_backward_workspace(cugad_device* device,
                                                               const cugad_spectral_norm_backward_args* args,
                                                               size_t* bytes);
 
-/// Minibatch discrimination (Salimans 2016, 3.2): how near the other rows of the batch are to each row,
+/// Minibatch discrimination (Salimans 2016, 3.2): the closeness of the other rows of the batch to each row,
 ///   out(i, b) = sum over rows j of exp(-sum_c |M(i, b, c) - M(j, b, c)|), j = i included.
 ///   projection [rows, kernels * dimensions]: M(i, b, c) is element (i, b * dimensions + c); out [rows, kernels].
 ///   A reduction over rows. Order: distances over ascending c; rows j in 16 interleaved sums, then a tree. The same
@@ -1249,7 +1249,7 @@ CUGAD_API cugad_status cugad_minibatch_discrimination_init(cugad_minibatch_discr
 /// Runs the op.
 CUGAD_API cugad_status cugad_minibatch_discrimination(cugad_device* device,
                                                       const cugad_minibatch_discrimination_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_minibatch_discrimination_workspace(cugad_device* device,
                                                                 const cugad_minibatch_discrimination_args* args,
                                                                 size_t* bytes);
@@ -1272,7 +1272,7 @@ CUGAD_API cugad_status cugad_minibatch_discrimination_backward_init(cugad_miniba
 /// Runs the op.
 CUGAD_API cugad_status cugad_minibatch_discrimination_backward(cugad_device* device,
                                                                const cugad_minibatch_discrimination_backward_args* args);
-/// Checks the arguments as the op does, and says how many bytes of scratch memory it would take.
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
 CUGAD_API cugad_status cugad_minibatch_discrimination_backward_workspace(cugad_device* device,
                                                                          const cugad_minibatch_discrimination_backward_args* args,
                                                                          size_t* bytes);

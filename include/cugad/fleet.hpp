@@ -16,7 +16,7 @@ namespace cugad {
 
 struct FleetOptions {
   std::int64_t minimum_rows = 50;      ///< groups with fewer training rows are scored by the pooled model
-  std::int64_t pooled_rows = 100'000;  ///< rows that the pooled model is trained on at most: a seeded sample
+  std::int64_t pooled_rows = 100'000;  ///< maximum of training rows of the pooled model: a seeded sample
 };
 
 /// One group of the training rows.
@@ -27,15 +27,15 @@ struct FleetGroup {
   float threshold = 0.0f;  ///< of its own model, or of the pooled one
 };
 
-/// What has been scored so far.
+/// Counts of the rows scored so far.
 struct FleetScored {
   std::int64_t rows = 0;
   std::int64_t small = 0;             ///< rows of known groups without a model of their own
-  std::int64_t unseen = 0;            ///< rows of groups that the training rows did not have, or without a group
+  std::int64_t unseen = 0;            ///< rows of groups that are not in the training rows, or without a group
   std::vector<std::string> examples;  ///< some unseen groups
 };
 
-/// A detector for every group with enough rows, and a pooled one, trained on rows of all groups, for the others.
+/// A detector for every group with enough rows, and a pooled one, trained on rows of all groups, for all other rows.
 ///
 /// The groups with models, sorted by name, are numbered from 0. The detector of group g equals, to the bit, one that is
 /// fitted on the group's rows alone with seed `seed` + g * population; the pooled one has seed `seed` +
@@ -46,13 +46,14 @@ class CUGAD_API Fleet {
 
   explicit Fleet(const Device& device, DetectorOptions options = {}, FleetOptions fleet_options = {});
   ~Fleet();
-  /// As of a Detector: a fleet that was moved from throws Error{invalid_argument}.
+  /// As for a Detector: a moved-from fleet throws Error{invalid_argument}.
   Fleet(Fleet&&) noexcept;
   Fleet& operator=(Fleet&&) noexcept;
 
   /// As Detector::fit; row r belongs to groups[r] (UTF-8). Rows without a group ("") train the pooled model only, and
   /// so do groups in which a column has no value at all. Progress counts the steps of all models. With a checkpoint
-  /// directory, finished models stay there, and resuming goes on with the others; the number of steps cannot change.
+  /// directory, finished models are stored there, and resuming trains the others; the number of steps must stay the
+  /// same.
   void fit(MatrixView<const float> rows, std::span<const std::string> groups, Columns columns,
            const FitControl& control = {});
   void fit(MatrixView<const float> rows, std::span<const std::string> groups, const FitControl& control = {}) {
@@ -65,14 +66,14 @@ class CUGAD_API Fleet {
   /// As Detector::explain.
   std::vector<float> explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
                              std::vector<Explanation>& explanations);
-  /// As Detector::cancel_by; score() and explain() look between two models, too.
+  /// As Detector::cancel_by; score() and explain() also read the flag between two models.
   void cancel_by(const std::atomic<bool>* cancel);
   /// For each row the threshold of the model that scores it.
   std::vector<float> thresholds(std::span<const std::string> groups) const;
   /// As Detector::set_contamination and Detector::set_false_alarm_rate, for all models.
   void set_contamination(float contamination);
   void set_false_alarm_rate(float rate);
-  /// What the calibration of a group's model rests on, or of the pooled one for a group that has none; 0 rows before
+  /// The basis of the calibration of a group's model, or of the pooled one for a group without a model; 0 rows before
   /// fit or load.
   Detector::Calibration calibration(const std::string& group) const;
   /// As Detector::probability and Detector::confidence, by the model of each score's group.
@@ -84,27 +85,27 @@ class CUGAD_API Fleet {
   bool fitted() const;
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;
-  /// Those of the first group.
+  /// The options of the first group.
   const DetectorOptions& options() const;
   /// All groups of the training rows, sorted by name.
   const std::vector<FleetGroup>& groups() const;
-  /// The detector of one group, or the pooled one: of its own, as if it had been fitted alone. Throws
-  /// Error{invalid_argument} for a group that has no model.
+  /// Returns the detector of one group, or the pooled one, independent of the fleet, as if it had been fitted alone.
+  /// Throws Error{invalid_argument} for a group without a model.
   Detector take_out(const std::string& group) const;
   Detector pooled() const;
 
-  /// Text kept in the model file under a name; detectors that are taken out have it, too. Both are UTF-8:
+  /// Text stored in the model file under a name, and copied to detectors that are taken out. Both are UTF-8:
   /// Error{invalid_argument} otherwise.
   void attach(const std::string& name, const std::string& text);
   const std::string* attachment(const std::string& name) const;
 
-  /// One safetensors file, or its bytes, as of Detector::save; load checks as Detector::load does.
+  /// One safetensors file, or its bytes, as by Detector::save; load checks as Detector::load does.
   void save(const std::string& path) const;
   std::vector<std::byte> save() const;
   static Fleet load(const Device& device, const std::string& path);
   static Fleet load(const Device& device, std::span<const std::byte> bytes);
-  /// Whether the file, or its bytes, says that it holds a fleet; false for another safetensors file, an Error as of
-  /// load() for anything else.
+  /// Whether the file, or its bytes, holds a fleet; false for another safetensors file, an Error as by load() for
+  /// anything else.
   static bool is_fleet(const std::string& path);
   static bool is_fleet(std::span<const std::byte> bytes);
 

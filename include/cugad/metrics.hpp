@@ -7,7 +7,7 @@
 #include "cugad/export.h"
 
 /// Measures of a ranking by scores (higher = more anomalous) against labels (non-zero = anomaly). Ties are exact.
-/// All throw Error{invalid_argument} when sizes differ, a score is NaN, or a class is missing where both are needed.
+/// All throw Error{invalid_argument} if sizes differ, a score is NaN, or a required class is missing.
 namespace cugad::metrics {
 
 /// Area under the ROC curve: the probability that an anomaly scores above a normal row, ties counting one half.

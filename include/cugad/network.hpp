@@ -67,7 +67,7 @@ class CUGAD_API Mlp {
   struct BackwardOptions {
     bool dropout = false;     ///< the forward pass had dropout
     bool accumulate = false;  ///< add to the gradients
-    int skipped = 0;  ///< layers at the end that the loss does not see (features); their gradients are left alone
+    int skipped = 0;  ///< final layers that the loss does not depend on (features); their gradients are not written
   };
   /// From the gradient of the last layer that is not skipped (d loss / d output) to parameter gradients (flat, null:
   /// none) and dx (null: none).
@@ -80,9 +80,9 @@ class CUGAD_API Mlp {
   void add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
                             StackView<float> input_gradient, const Buffers& tangent, float scale, bool dropout,
                             StackView<float> flat_gradient) const;
-  /// Its second half, for layers whose backward signals stand in buffers.gradient: adds scale * delta_l (outer) t_(l-1)
+  /// Its second half, for layers whose backward signals are in buffers.gradient: adds scale * delta_l (outer) t_(l-1)
   /// to each weight gradient, t_0 = `direction` pushed forward through the same masks into tangent.output (the last
-  /// layer's only where `to_output`).
+  /// layer's only if `to_output`).
   void add_tangent_products(Context& context, StackView<const float> flat, const Buffers& buffers,
                             StackView<const float> direction, const Buffers& tangent, float scale, bool dropout,
                             StackView<float> flat_gradient, bool to_output) const;

@@ -12,21 +12,21 @@
 #include "cugad/ops/training.hpp"
 #include "cugad/ops/types.hpp"
 
-/// The op contracts: the library's ground floor, usable on raw pointers and a stream.
+/// The op contracts: the lowest level of the library, usable on raw pointers and a stream.
 ///
-/// Every op has four entries: can_run(context, args), workspace(context, args), run(context, args), and for people
-/// path(context, args): which of its ways the backend would take, empty where it has one. The arguments
+/// Every op has four entries: can_run(context, args), workspace(context, args), run(context, args), and path(context,
+/// args), the implementation that the backend would choose, empty if it has only one. The arguments
 /// are trivially copyable structs of views into the context's device memory. run() validates (Error{invalid_argument}
 /// naming the op and the field), then works asynchronously on the context's stream, allocating nothing but scratch.
 ///
 /// For all ops: float32, row-major; `models` of all views agree (model_stride 0 shares an input among models); outputs
-/// may not overlap inputs or each other unless the contract says so; outputs are overwritten unless it says
+/// may not overlap inputs or each other unless the contract allows it; outputs are overwritten unless it states
 /// "accumulate"; results do not depend on the number of threads or models, a row's result does not depend on the other
 /// rows ("batch-invariant") unless the op is a reduction over rows, and reductions have one fixed order.
-/// Zero models, rows or columns are allowed and do nothing, unless said otherwise.
+/// Zero models, rows or columns are allowed and do nothing, unless the contract states otherwise.
 /// eps = 2^-24. Bounds are per element, for finite inputs without overflow. Numbers below 2^-126 in magnitude count as
-/// 0 in arithmetic, on the CPU on x86 only; copies and rankings keep them. The caller's mode of arithmetic stays as it
-/// was.
+/// 0 in arithmetic, on the CPU on x86 only; copies and rankings keep them. The caller's floating-point mode is
+/// restored.
 namespace cugad {
 
 class Context;  // cugad/device.hpp

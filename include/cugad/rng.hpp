@@ -3,8 +3,8 @@
 #include <array>
 #include <cstdint>
 
-/// Counter-based randomness: value = f(seed, purpose, step, element). No generator state exists, so any part of a run
-/// can be recomputed anywhere, in any order, and gives the same bits.
+/// Counter-based randomness: value = f(seed, purpose, step, element). There is no generator state, so any part of a run
+/// can be recomputed anywhere, in any order, with the same bits.
 namespace cugad {
 
 /// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): ten rounds on a 128-bit counter
@@ -23,7 +23,7 @@ constexpr std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4
   return counter;
 }
 
-/// What a stream of random numbers is for. Values are part of the model of reproducibility: never renumber.
+/// The purpose of a stream of random numbers. Reproducibility depends on the values: never renumber.
 enum class RandomPurpose : std::uint32_t {
   initial_weights = 1,
   minibatch = 2,
@@ -45,7 +45,7 @@ enum class RandomPurpose : std::uint32_t {
 struct RandomKey {
   std::uint64_t seed = 0;
   RandomPurpose purpose = RandomPurpose::sample;
-  std::uint32_t lane = 0;                       ///< tells apart streams of one purpose (layer, network, pass)
+  std::uint32_t lane = 0;                       ///< distinguishes streams of one purpose (layer, network, pass)
   std::uint32_t step = 0;                       ///< training or search step
   const std::uint32_t* step_counter = nullptr;  ///< when given (device memory), see step_stride
   std::uint32_t step_stride = 1;                ///< step used = step + step_stride * *step_counter, modulo 2^32

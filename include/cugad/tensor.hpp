@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <type_traits>
 
-/// Views of row-major memory. A view never owns; rows are samples, columns are features. Members are constexpr, so that
-/// device code may call them.
+/// Views of row-major memory. Views do not own memory; rows are samples, columns are features. Members are constexpr,
+/// so that device code may call them.
 namespace cugad {
 
 /// A matrix: element (r, c) is data[r * row_stride + c].
@@ -20,7 +20,7 @@ struct MatrixView {
       : MatrixView(data_, rows_, columns_, columns_) {}
   constexpr MatrixView(T* data_, std::int64_t rows_, std::int64_t columns_, std::int64_t row_stride_)
       : data(data_), rows(rows_), columns(columns_), row_stride(row_stride_) {}
-  /// Elements that may be written can be read.
+  /// Converts a view of writable elements to one of const elements.
   template <class U>
   requires(!std::is_const_v<U> && std::is_same_v<const U, T>) constexpr MatrixView(const MatrixView<U>& other)
       : MatrixView(other.data, other.rows, other.columns, other.row_stride) {}
@@ -50,7 +50,7 @@ struct StackView {
         columns(columns_),
         model_stride(model_stride_),
         row_stride(row_stride_) {}
-  /// Elements that may be written can be read.
+  /// Converts a view of writable elements to one of const elements.
   template <class U>
   requires(!std::is_const_v<U> && std::is_same_v<const U, T>) constexpr StackView(const StackView<U>& other)
       : StackView(other.data, other.models, other.rows, other.columns, other.model_stride, other.row_stride) {}

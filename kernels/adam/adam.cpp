@@ -21,8 +21,8 @@ Vec mixture_of_square(const MixtureFactors& factors, Vec old, Vec x) {
   return mixture(factors, old, x * x);
 }
 
-/// The moments of a weight without gradient fade into subnormal numbers and would stay there, where some processors are
-/// a hundred times slower.
+/// The moments of a weight without gradient decay to subnormal numbers and would stay there; some processors are a
+/// hundred times slower on them.
 Vec without_subnormal(Vec x) {
   const Vec zero = set(0.0f);
   return select_less(absolute(x), set(std::numeric_limits<float>::min()), zero, x);

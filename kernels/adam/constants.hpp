@@ -9,7 +9,7 @@
 namespace cugad {
 
 /// base^exponent by repeated squaring; relative error below exponent * 2^-53. 1 - power(beta, t) is then off by at most
-/// 2^-53 / (1 - beta), relative: where the error grows, the power has faded.
+/// 2^-53 / (1 - beta), relative: the error grows with t, but the power vanishes.
 CUGAD_INLINE double power(double base, std::int64_t exponent) {
   double result = 1.0;
   for (; exponent > 0; exponent /= 2) {

@@ -25,7 +25,7 @@ std::string check_contract(const Adam& args) {
   check.require(args.epsilon > 0.0f && std::isfinite(args.epsilon), "epsilon is not positive");
   check.require(args.average_decay >= 0.0f && args.average_decay <= 1.0f,
                 "average_decay is " + std::to_string(args.average_decay) + ", expected a value in [0, 1]");
-  // With a counter the first step is what the device says; a phase that begins later has a base below 1.
+  // With a counter the first step is read on the device; a phase that begins later has a base below 1.
   check.require(args.step >= 1 || args.step_counter != nullptr,
                 "step is " + std::to_string(args.step) + ", steps count from 1");
   check.require(args.step_stride >= 1, "step_stride is " + std::to_string(args.step_stride) + ", expected at least 1");

@@ -38,7 +38,7 @@ __device__ double2 column_moments(const MatrixView<const float>& x, std::int64_t
   return make_double2(mean, column_total(sum, scratch) / static_cast<double>(rows));
 }
 
-/// What the op says about a column, written by one thread.
+/// The op's statistics of a column, written by one thread.
 __device__ void store_statistics(const BatchNorm& op, std::int64_t model, std::int64_t column, const double2& moments,
                                  const NormalisedColumn& normalised) {
   op.mean.model(model).data[column] = normalised.mean;

@@ -15,7 +15,7 @@ constexpr int block_threads = block_columns * row_partials;
 struct ColumnPlace {
   std::int64_t column;
   int partial;
-  bool inside;  ///< threads behind the last column only take part in barriers
+  bool inside;  ///< threads beyond the last column only take part in barriers
 
   __device__ explicit ColumnPlace(std::int64_t columns)
       : column(static_cast<std::int64_t>(blockIdx.x) * block_columns + static_cast<int>(threadIdx.x) % block_columns),
@@ -27,7 +27,7 @@ constexpr device::SharedLayout column_layout() { return device::SharedLayout().a
 
 /// The sum of a column's partial sums, as the CPU's tree adds them, for all of its threads.
 __device__ inline double column_total(double value, double* scratch) {
-  __syncthreads();  // nobody still reads an earlier sum
+  __syncthreads();  // all reads of an earlier sum are done
   scratch[threadIdx.x] = value;
   __syncthreads();
   double partial[row_partials];

@@ -46,7 +46,7 @@ CUGAD_INLINE float normalise_member(float mean, float inverse_deviation, float x
   return (x - mean) * inverse_deviation;
 }
 
-/// A row beyond the reference rows: h^ and what its gradient needs.
+/// A row beyond the reference rows: h^ and the factors of its gradient.
 struct VirtualRow {
   float value;
   float inverse_deviation;
@@ -64,9 +64,9 @@ CUGAD_INLINE float virtual_slope(const NormalisedColumn& column, const VirtualRo
   return column.slope_part * row.inverse_deviation * (row.inverse_deviation * row.inverse_deviation);
 }
 
-/// What a row beyond the reference rows adds to the sums that every reference row's gradient sees, per unit of dH, with
-/// s = 1 / inverse_deviation: through the mean s dh^/dx, in the place of dH; through the variance k s^2 h^ q^2, in the
-/// place of dH h^.
+/// The contribution of a row beyond the reference rows to the sums in every reference row's gradient, per unit of dH,
+/// with s = 1 / inverse_deviation: through the mean s dh^/dx, instead of dH; through the variance k s^2 h^ q^2, instead
+/// of dH h^.
 CUGAD_INLINE double through_mean(const NormalisedColumn& column, float slope) {
   return static_cast<double>(slope) / static_cast<double>(column.inverse_deviation);
 }

@@ -7,8 +7,8 @@
 #include "kernels/device/shared_memory.cuh"
 
 /// A block owns 32 columns and walks down the rows twice. All its threads copy tiles of rows to shared memory; one
-/// warp, a lane per column, adds them up in ascending order. That chain of double additions is what the time goes into;
-/// in return the order, and so every bit, is that of the CPU.
+/// warp, a lane per column, adds them up in ascending order. That chain of double additions bounds the time; in return
+/// the order, and so every bit, is that of the CPU.
 namespace cugad::cuda {
 namespace {
 

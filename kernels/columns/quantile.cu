@@ -4,8 +4,8 @@
 #include "kernels/device/limits.hpp"
 #include "kernels/device/sort.cuh"
 
-/// Every value becomes a key, its row above its order; one sort brings all rows into order; the quantiles are read at
-/// the places asked for.
+/// Every value becomes a key, its row above its order; one sort orders all rows; the quantiles are read at the
+/// requested positions.
 namespace cugad::cuda {
 namespace {
 

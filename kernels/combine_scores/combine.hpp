@@ -14,7 +14,7 @@ CUGAD_INLINE double standardised(float value, const float* median_and_spread, bo
   return compress ? copysign(log1p(fabs(u)), u) : u;
 }
 
-/// A residual with what its missing cells stand for.
+/// A residual plus the part expected of its missing cells.
 CUGAD_INLINE float with_absent(float residual, float absent, float weight, bool squared) {
   const double r = residual, more = static_cast<double>(weight) * static_cast<double>(absent);
   return static_cast<float>(squared ? sqrt(r * r + more) : r + more);

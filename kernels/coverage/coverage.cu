@@ -8,8 +8,8 @@
 #include "kernels/nearest_rows/nearest.hpp"
 
 /// Three steps: the nearest generated row of every real row; the loss; and the gradient, gathered instead of scattered:
-/// a warp per generated row looks through all choices in ascending order and adds where its row was chosen. So there
-/// are no atomics, and the order of sums, and every bit, is that of the CPU.
+/// a warp per generated row scans all choices in ascending order and adds those of its row. So there are no atomics,
+/// and the order of sums, and every bit, is that of the CPU.
 namespace cugad::cuda {
 namespace {
 
@@ -95,7 +95,7 @@ class Cells {
         step_rows_(step / groups_per_row),
         step_groups_(step % groups_per_row) {}
 
-  /// generated - real of this thread's next cell; 0 behind the last row.
+  /// generated - real of this thread's next cell; 0 beyond the last row.
   __device__ float next_difference() {
     const std::int64_t column = group_ * partials + static_cast<int>(threadIdx.x) % partials;
     const bool inside = row_ < real_.rows && column < real_.columns;

@@ -6,8 +6,8 @@
 #include "kernels/cpu/simd.hpp"
 
 /// The one matrix product of the CPU backend: C = init + A B, A read element by element with any strides, B packed into
-/// panels. Every element of C is one chain of fused multiply-adds over k = 0, 1, ... from its initial value, whatever
-/// the tile it falls into: that is what makes results independent of batch size, position and threads.
+/// panels. Every element of C is one chain of fused multiply-adds over k = 0, 1, ... from its initial value, in any
+/// tile, which makes results independent of batch size, position and threads.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 
 constexpr int panel_width = panel_vectors * width;  ///< columns of C per panel of B
@@ -18,7 +18,7 @@ inline std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to
 /// Floats that a packed K x N operand takes: panels of panel_width columns, the last one narrowed to whole vectors.
 inline std::int64_t packed_size(std::int64_t k, std::int64_t n) { return k * rounded_up(n, width); }
 
-/// Packs B[k][n] = source[k * row_stride + n], of row index[k] where there is an index; columns beyond n become 0.
+/// Packs B[k][n] = source[k * row_stride + n], of row index[k] if there is an index; columns beyond n become 0.
 inline void pack_rows(const float* source, std::int64_t row_stride, std::int64_t k_count, std::int64_t n, float* packed,
                       const std::int32_t* index = nullptr) {
   for (std::int64_t first = 0; first < n; first += panel_width) {

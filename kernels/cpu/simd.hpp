@@ -9,7 +9,8 @@
 #endif
 
 /// One float vector type per instruction set. Everything lives in a namespace named after the set, because each kernel
-/// file is compiled once per set. fused() is one rounding where the set has it (avx2, avx512) and two in the baseline.
+/// file is compiled once per set. fused() rounds once if the set has the instruction (avx2, avx512) and twice in the
+/// baseline.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 
 #if defined(__AVX512F__)

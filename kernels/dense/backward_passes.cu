@@ -19,13 +19,13 @@ __device__ inline float unit_gradient(const DenseBackward& op, float y, float dy
   return device::activation_gradient(op.activation, op.slope, op.dropout_rate, y, dy);
 }
 
-/// Divides by hardware's 32 bits where that is enough.
+/// Divides in 32 bits if that is enough.
 __device__ inline std::int64_t quotient(std::int64_t a, std::int64_t b) {
   const bool narrow = ((a | b) >> 32) == 0;
   return narrow ? static_cast<std::int64_t>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b)) : a / b;
 }
 
-/// One thread per group of `width` units of a row; four where rows are aligned and whole.
+/// One thread per group of `width` units of a row; four if rows are aligned and whole.
 template <int width>
 __global__ void __launch_bounds__(pass_threads)
     activation_backward_kernel(const __grid_constant__ ActivationArguments p) {

@@ -123,8 +123,8 @@ void forward(Context& context, const DenseForward& args) {
 }
 
 /// The rows of dY that take part in the products of a model: all, or those of `index`, copied together. A row of zeros
-/// would add +0 to every chain of sums, so the bits are the same without it; where a loss concerns few rows of a batch
-/// (the coverage term), most are.
+/// would add +0 to every chain of sums, so the bits are the same without it; if a loss depends on few rows of a batch
+/// (the coverage term), most rows are zero.
 struct GradientRows {
   const float* dy;
   std::int64_t stride, count;

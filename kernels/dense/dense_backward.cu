@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(InputTile::threads, InputTile::resident_blocks
 
 bool wants_parameters(const DenseBackward& args) { return args.dweight || args.dbias; }
 
-/// The width of the weight gradient; none where only db is wanted.
+/// The width of the weight gradient; none if only db is computed.
 std::int64_t weight_columns(const DenseBackward& args) { return args.dweight ? args.dweight.columns : 0; }
 
 /// Bytes of the chunks' sums of one model.
@@ -77,7 +77,7 @@ std::int64_t chunk_bytes(const DenseBackward& args) {
   return chunks * args.dy.columns * (weight_columns(args) + 1) * static_cast<std::int64_t>(sizeof(float));
 }
 
-/// Models per launch: what the grid takes, and what keeps the chunks' sums within a bound.
+/// Models per launch: bounded by the grid, and by the memory of the chunks' sums.
 std::int64_t models_at_once(const DenseBackward& args) {
   constexpr std::int64_t bytes_at_once = std::int64_t{256} << 20;
   const std::int64_t bytes = chunk_bytes(args);
@@ -85,7 +85,7 @@ std::int64_t models_at_once(const DenseBackward& args) {
   return std::min({args.dy.models, fitting, device::max_grid_z});
 }
 
-/// Who computes what, and with how much memory.
+/// The division of the work, and its scratch memory.
 struct Plan {
   DenseBackward own;  ///< the part of our own kernels
   bool by_library;    ///< dW comes from cuBLASLt
@@ -115,7 +115,7 @@ void launch_products(Context& context, ProductArguments p, std::int64_t models) 
   }
   std::int64_t blocks = p.input_blocks;
   if (wants_parameters(op)) {
-    const std::int64_t columns = std::max<std::int64_t>(1, weight_columns(op));  // one tile where only db is wanted
+    const std::int64_t columns = std::max<std::int64_t>(1, weight_columns(op));  // one tile if only db is computed
     p.weight_across = device::blocks_for(columns, WeightTile::columns);
     p.weight_blocks = static_cast<unsigned>(tile_count<WeightTile>(op.dy.columns, columns));
     blocks += chunk_count(op.dy.rows) * p.weight_blocks;

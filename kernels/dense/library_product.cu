@@ -18,8 +18,8 @@ namespace cugad::cuda {
 namespace {
 
 /// From 512 x 512 on a product of many rows does more than 128 operations per byte and is bound by the tensor cores,
-/// which cuBLASLt drives by wgmma at twice mma.sync's rate; below it is bound by memory, where the fused kernel loses
-/// nothing and saves launches. Arithmetic, not measured on a GPU.
+/// which cuBLASLt drives by wgmma at twice mma.sync's rate; below that size it is bound by memory: the fused kernel
+/// loses nothing and saves launches. Arithmetic, not measured on a GPU.
 constexpr std::int64_t library_width = 512, library_rows = 4096;
 constexpr std::size_t workspace_bytes = std::size_t{32} << 20, workspace_alignment = 256;
 
@@ -75,8 +75,9 @@ Product product(Precision precision) {
 }
 
 using Preference = Owner<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
-/// Algorithms that give the same bits in every run: a split of the rows may only be summed in the workspace. Alignment
-/// is told as 16 bytes whatever it is, so that a model's place in a population does not choose its algorithm.
+/// Algorithms that give the same bits in every run: a split of the rows may only be summed in the workspace. The
+/// alignment is declared as 16 bytes in all cases, so that the choice of algorithm does not depend on a model's
+/// position in a population.
 Preference preference() {
   cublasLtMatmulPreference_t made = nullptr;
   check(cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
@@ -103,7 +104,7 @@ bool library_weight_gradient_wins(const Context& context, const DenseBackward& a
 }
 
 std::size_t library_workspace() {
-  static_cast<void>(handle_of_current_device());  // before a graph is recorded, where making it is forbidden
+  static_cast<void>(handle_of_current_device());  // before a graph is recorded: creation is forbidden then
   return workspace_bytes + workspace_alignment;
 }
 

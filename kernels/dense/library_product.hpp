@@ -7,7 +7,8 @@
 
 /// dW = scale dH^T X by cuBLASLt, in builds that link it (CUGAD_CUBLASLT). Only this product: its sums run over the
 /// batch, so batch invariance is not promised there, and the layers above must not depend on a library's choice of
-/// algorithm by batch size. cuBLASLt does not say how it rounds to tf32: with it, u of the contract is 2^-10 for dW.
+/// algorithm by batch size. cuBLASLt does not document its rounding to tf32: with it, u of the contract is 2^-10 for
+/// dW.
 namespace cugad::cuda {
 
 /// Whether the library is linked and likely faster for these arguments. The same for a population as for its models

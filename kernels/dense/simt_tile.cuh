@@ -21,13 +21,13 @@ class SimtTile {
   static constexpr int resident_blocks = 384 / threads;
   /// Strides of 20 floats: eight neighbouring rows, 16 bytes of each, lie in different banks.
   static constexpr int contiguous_padding = 4, strided_padding = 4;
-  /// Consecutive rows and columns of a thread. In panels with k contiguous, neighbouring threads read rows so far
-  /// apart: those stand in neighbouring rows of the panel.
+  /// Consecutive rows and columns of a thread. In panels with k contiguous, neighbouring threads read rows at this
+  /// distance, which are neighbouring rows of the panel.
   static constexpr int row_group = std::min(micro_rows, 4), column_group = std::min(micro_columns, 4);
   static constexpr int left_interleave = row_group, right_interleave = column_group;
   static_assert(micro_rows % row_group == 0 && micro_columns % column_group == 0);
 
-  /// Sums start at start[column], or at 0 where start is null or column >= count.
+  /// Sums start at start[column], or at 0 if start is null or column >= count.
   __device__ void begin(const float* start, int count) {
 #pragma unroll
     for (int j = 0; j < micro_columns; ++j) {

@@ -32,7 +32,7 @@ class RoundedLoad {
     next_ += contiguous ? Tile::depth : Tile::depth * operand_.stride;
   }
 
-  /// Rounds what was fetched into a panel.
+  /// Rounds the fetched elements into a panel.
   __device__ void put(typename Tile::Element* panel) const {
     panel += first_row() * Panel::stride + first_column();
 #pragma unroll

@@ -8,7 +8,7 @@
 
 /// Products on tensor cores: panels are rounded to tf32 or bfloat16 on the way to shared memory (tensor_product.cuh);
 /// sums are float32. A warp owns warp_rows x warp_columns of the tile. The instructions that add to an element are the
-/// same ones in the same order wherever it stands in whatever tile.
+/// same in the same order at every position of every tile.
 namespace cugad::cuda {
 
 template <Precision precision, int tile_rows, int tile_columns, int warp_rows, int warp_columns>
@@ -27,7 +27,7 @@ class TensorTile {
   static constexpr int step = is_bf16 ? 16 : 8;  ///< k per instruction
   static_assert(precision != Precision::fp32 && warp_rows % 16 == 0 && warp_columns % 16 == 0);
 
-  /// Sums start at start[column], or at 0 where start is null or column >= count.
+  /// Sums start at start[column], or at 0 if start is null or column >= count.
   __device__ void begin(const float* start, int count) {
 #pragma unroll
     for (int n = 0; n < blocks_across; ++n) {
@@ -83,8 +83,8 @@ class TensorTile {
     }
   }
 
-  /// Calls found(row, bits) where sums of a thread are above limit[row], or are no numbers, or the limit is none: a bit
-  /// for each, of which column_of says the column.
+  /// Calls found(row, bits) if sums of a thread are above limit[row], or if a sum or the limit is NaN: a bit for each,
+  /// whose column is column_of.
   template <class Found>
   __device__ void above(const float* limit, const Found& found) const {
 #pragma unroll
@@ -93,7 +93,7 @@ class TensorTile {
       for (int half = 0; half < 4; half += 2) {
         const int row = first_row() + 16 * m + device::fragment_c(lane(), half).row;
         const float most = limit[row];
-        bool any = false;  // seldom: bits are made behind one test for all
+        bool any = false;  // rare: bits are computed after one test for all
 #pragma unroll
         for (int i = 0; i < 2 * blocks_across; ++i) any |= !(sums_[m][i / 2][half + i % 2] <= most);
         if (!any) continue;

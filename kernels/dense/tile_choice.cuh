@@ -11,7 +11,7 @@
 /// Which tile computes a product. Results are the same with each of a precision.
 namespace cugad::cuda {
 
-/// Tiles of decreasing size: few large ones read memory seldom, many small ones spread a batch of 50 over the chip. The
+/// Tiles of decreasing size: few large ones read memory rarely, many small ones spread a batch of 50 over the chip. The
 /// smallest of fp32 has 128 k per stage: most layers are loaded at once, with one barrier or two.
 template <class... Tiles>
 struct TileList {};

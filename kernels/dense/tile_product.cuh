@@ -98,7 +98,7 @@ __device__ inline void multiply(Tile& tile, const Operand& a, const Operand& b, 
       load_a.start(stage * stage_elements, k_left);
       load_b.start(stage * stage_elements, k_left);
     }
-    device::copy_async_commit();  // also where nothing was started: the wait counts groups
+    device::copy_async_commit();  // also without copies: the wait counts groups
   };
   for (int s = 0; s < Tile::stages - 1; ++s) start(s, s);
   int stage = 0;
@@ -114,7 +114,7 @@ __device__ inline void multiply(Tile& tile, const Operand& a, const Operand& b, 
   }
 }
 
-/// Stores `count` of `width` values; as one vector where all exist (`to` is then aligned).
+/// Stores `count` of `width` values; as one vector if all exist (`to` is then aligned).
 template <int width>
 __device__ inline void store_values(float* to, const float (&values)[width], int count) {
   if constexpr (width == 4) {
@@ -147,7 +147,7 @@ __device__ inline void hand_out(const float* sums, int rows, int columns, const 
   }
 }
 
-/// How many of `extent` indices exist, `left` being what the matrix has.
+/// The number of existing indices among `extent`, if the matrix has `left` more.
 __device__ inline int existing(std::int64_t left, int extent) {
   return left < extent ? static_cast<int>(left) : extent;
 }

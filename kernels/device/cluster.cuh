@@ -19,7 +19,7 @@ __device__ inline void grid_synchronize() {
 
 #if !defined(__CUDACC__) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 
-/// This block's place in its cluster (0 where there is none).
+/// This block's rank in its cluster (0 without a cluster).
 __device__ inline unsigned cluster_rank() {
 #if defined(__CUDACC__)
   return cooperative_groups::this_cluster().block_rank();

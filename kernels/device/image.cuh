@@ -4,7 +4,7 @@
 
 namespace cugad::device {
 
-/// cudaErrorNoKernelImageForDevice where this build has no machine code that the current device can run.
+/// cudaErrorNoKernelImageForDevice if this build has no machine code that the current device can run.
 cudaError_t find_kernel_image();
 
 }  // namespace cugad::device

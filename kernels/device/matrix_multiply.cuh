@@ -4,7 +4,7 @@
 #include "kernels/device/runtime.cuh"
 
 /// Tensor-core products of one warp (mma.sync, ldmatrix), with their twins for the emulator. Sums are float32. The
-/// emulator adds in the order k = 0, 1, ... with one rounding per term; a tensor core adds in an order of its own, the
+/// emulator adds in the order k = 0, 1, ... with one rounding per term; a tensor core adds in an unspecified order, the
 /// same for every row: tests bound the difference, results never depend on other rows.
 namespace cugad::device {
 

@@ -2,7 +2,7 @@
 
 #include "kernels/device/runtime.cuh"
 
-/// Four consecutive floats per thread: one 16-byte access where the address allows it, else one by one. Which thread
+/// Four consecutive floats per thread: one 16-byte access if the address is aligned, else one by one. Which thread
 /// holds which element never depends on the alignment, and so no sum does.
 namespace cugad::device {
 

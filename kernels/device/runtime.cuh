@@ -8,17 +8,17 @@
 
 #include "cugad/error.hpp"
 
-/// The ground of every .cu file: error checks and the one way to launch a kernel. Kernels use the usual CUDA names
+/// The base of every .cu file: error checks and the one way to launch a kernel. Kernels use the usual CUDA names
 /// (threadIdx, __syncthreads, __shfl_*_sync, atomics); what g++ cannot parse (<<<>>>, extern __shared__, PTX) is
 /// wrapped in this folder, with a twin for the emulator.
 namespace cugad::device {
 
-/// Takes back what a failed call leaves behind: CUDA keeps its error for whoever asks next on this thread.
+/// Clears the error of a failed call, which CUDA keeps for the next query on this thread.
 inline void forget(cudaError_t status) {
   if (status != cudaSuccess) cudaGetLastError();
 }
 
-/// Throws Error{device} (or {out_of_memory}) that names the call and CUDA's own words.
+/// Throws Error{device} (or {out_of_memory}) with the call and CUDA's message.
 inline void check(cudaError_t status, const std::string& call) {
   if (status == cudaSuccess) return;
   forget(status);
@@ -28,14 +28,14 @@ inline void check(cudaError_t status, const std::string& call) {
 
 struct LaunchShape {
   dim3 grid = {}, block = {};
-  std::size_t shared_bytes = 0;  ///< dynamic shared memory; above 48 KiB the launch asks for it by itself
+  std::size_t shared_bytes = 0;  ///< dynamic shared memory; above 48 KiB the launch sets the kernel's attribute
   int cluster = 1;               ///< blocks per cluster along x; more than one needs compute capability 9.0
   bool cooperative = false;      ///< all blocks resident at once, for grid_synchronize()
   bool waits = false;            ///< the kernel calls wait_for_earlier_work() before it touches memory
 };
 
-/// Lets a kernel ask for as much dynamic shared memory as the device has: always the same value, so that a launch in
-/// another thread never finds less than it needs.
+/// Allows a kernel as much dynamic shared memory as the device has: always the same value, so that a launch in another
+/// thread never finds less than it needs.
 inline cudaError_t allow_all_shared_memory(const void* kernel) {
   int index = 0, most = 0;
   cudaError_t status = cudaGetDevice(&index);
@@ -46,8 +46,8 @@ inline cudaError_t allow_all_shared_memory(const void* kernel) {
   return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
 }
 
-/// While it is set, launches of this thread load their kernels and run nothing. A kernel is loaded when it is first
-/// asked for, which drivers before CUDA 12.3 refuse while a stream is captured.
+/// While it is set, launches of this thread load their kernels and run nothing. A kernel is loaded at its first use,
+/// which drivers before CUDA 12.3 refuse while a stream is captured.
 inline thread_local bool only_loads = false;
 
 /// only_loads, while this object lives.
@@ -59,12 +59,12 @@ class LoadingOnly {
   LoadingOnly& operator=(const LoadingOnly&) = delete;
 };
 
-/// While it is set, kernels that wait by themselves are launched by this thread before the kernel in front of them has
-/// ended (programmatic dependent launch), so that their launch takes no time of its own. For recordings of training
-/// steps: many small kernels, one after the other.
+/// While it is set, kernels that wait by themselves are launched by this thread before the previous kernel has ended
+/// (programmatic dependent launch), which hides the time of their launch. For recordings of training steps: many small
+/// kernels, one after the other.
 inline thread_local bool launches_early = false;
 
-/// launches_early, while this object lives, where this device and driver can: from compute capability 9.0 on, in
+/// launches_early, while this object lives, if this device and driver support it: from compute capability 9.0 on, in
 /// recordings from CUDA 12.4 on.
 class EarlyLaunches {
  public:
@@ -79,9 +79,9 @@ class EarlyLaunches {
   EarlyLaunches& operator=(const EarlyLaunches&) = delete;
 };
 
-/// What earlier kernels of the stream wrote is there from here on; before, a kernel launched early may touch nothing
-/// but its parameters and shared memory. Kernels behind this one may be launched from here on: they wait likewise, so
-/// that it does not matter what is still to be done here.
+/// Waits for the writes of earlier kernels of the stream; before, a kernel launched early may touch nothing but its
+/// parameters and shared memory. Later kernels may be launched from here on: they wait likewise, so that the rest of
+/// this kernel's work does not matter.
 __device__ inline void wait_for_earlier_work() {
 #if defined(CUGAD_EMULATED)
   ::emulator::wait_for_earlier_work();
@@ -148,7 +148,7 @@ constexpr unsigned blocks_for(std::int64_t count, std::int64_t size) {
   return static_cast<unsigned>((count + size - 1) / size);
 }
 
-/// Extent along z of a grid over the models of a population; kernels step by gridDim.z where there are more.
+/// Extent along z of a grid over the models of a population; kernels step by gridDim.z if there are more.
 constexpr unsigned model_blocks(std::int64_t models) {
   return static_cast<unsigned>(models < max_grid_z ? models : max_grid_z);
 }

@@ -4,11 +4,11 @@
 
 #include "kernels/device/runtime.cuh"
 
-/// Shared memory for both compilers. A kernel carves all that it needs out of one block whose size its launcher passes;
-/// under the emulator every carved array stands between red zones.
+/// Shared memory for both compilers. A kernel carves all of its arrays out of one block whose size its launcher passes;
+/// under the emulator every carved array lies between red zones.
 namespace cugad::device {
 
-/// Bytes of a list of arrays as SharedMemory::take carves them (16-byte steps unless a larger alignment is asked for).
+/// Bytes of a list of arrays as SharedMemory::take carves them (16-byte steps unless a larger alignment is requested).
 class SharedLayout {
  public:
   template <class T>
@@ -53,8 +53,8 @@ class SharedMemory {
   std::size_t offset_ = 0;
 };
 
-/// Tells nvcc that a pointer is into shared memory where it cannot see that, as with one kept in a struct: it then
-/// loads from shared memory instead of finding out with each load where the address points.
+/// Declares to nvcc that a pointer is into shared memory if it cannot infer that, as with one kept in a struct: it then
+/// emits loads from shared memory instead of generic ones.
 __device__ inline void assume_shared([[maybe_unused]] const void* pointer) {
 #if defined(__CUDACC__)
   __builtin_assume(__isShared(pointer));

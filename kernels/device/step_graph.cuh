@@ -22,7 +22,7 @@ inline cudaError_t begin_recording(cudaStream_t stream) {
   return cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
 }
 
-/// Ends a recording and destroys what it made, whatever happens in between.
+/// Ends a recording and destroys its graph, also after an exception.
 class StepGraph {
  public:
   explicit StepGraph(cudaStream_t stream) : stream_(stream), lock_(beginning_of_recordings()) {

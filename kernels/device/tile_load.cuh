@@ -14,8 +14,8 @@ bool rows_are_vectors(const View& view) {
          (view.models <= 1 || view.model_stride % 4 == 0);
 }
 
-/// The same value, which the compiler may not compute anew wherever it is used: for what a loop would otherwise derive
-/// from the thread's number again and again.
+/// The same value, which the compiler may not recompute at each use: for values that a loop would otherwise derive from
+/// the thread's number repeatedly.
 __device__ inline int kept_in_register(int value) {
 #if defined(__CUDACC__)
   asm("" : "+r"(value));
@@ -28,12 +28,12 @@ __device__ inline int kept_in_register(int value) {
 /// once side by side; 1 keeps their order. The caller commits and waits.
 ///
 /// A thread stays in its columns and goes down by whole rounds of the block: in shared memory by a constant, in global
-/// memory by one addition. All that is the same for every tile is computed once. Addresses of what does not exist are
-/// numbers, never pointers, and are not read.
+/// memory by one addition. Values that are the same for every tile are computed once. Addresses of elements that do not
+/// exist are numbers, never pointers, and are not read.
 template <int rows, int columns, int stride, int threads, int interleave = 1>
 class TileLoad {
  public:
-  /// Tiles start `tile` floats into `shared` each; `data` is the first tile's first element (null where nothing
+  /// Tiles start `tile` floats into `shared` each; `data` is the first tile's first element (null if no element
   /// exists). `vectors`: every row of every tile starts at a multiple of 16 bytes.
   __device__ TileLoad(float* shared, const float* data, std::int64_t row_stride, bool vectors)
       : shared_(shared),
@@ -89,7 +89,8 @@ class TileLoad {
     return {kept_in_register(row), column, SharedAddress(shared_ + to)};
   }
 
-  /// existing(column): how many of the rows from the thread's first on exist in the column so far right of its own.
+  /// existing(column): the number of existing rows, from the thread's first on, in the column at that distance from its
+  /// own.
   template <int width, int together, class Existing>
   __device__ void copy(const Place& first, std::uintptr_t from, int tile, const Existing& existing) const {
     constexpr int down = threads / across<width, together>, apart = columns / together;

@@ -6,8 +6,9 @@
 /// of the group holds rows 16 w to 16 w + 15 as fragment_a16, times [16, N] operands in shared memory. Sums are held as
 /// fragment_c, one tile of 8 columns after the other: per warp the registers are those of N / 8 multiply_bf16.
 ///
-/// The second operand is named by a descriptor. Weights [out, in] stand in panels of 64 columns (or one of 32), rows of
-/// a panel one after the other, chunks of 16 bytes swizzled by the row: see PanelLayout. The same bytes serve as
+/// The second operand is named by a descriptor. Weights [out, in] are stored in panels of 64 columns (or one of 32),
+/// rows of a panel one after the other, chunks of 16 bytes swizzled by the row: see PanelLayout. The same bytes serve
+/// as
 /// Y = X W^T (a row of the panel is a column of the operand: K-major) and as Y = X W (N-major, "transposed").
 ///
 /// NOT YET CONFIRMED ON HARDWARE: the compiled search gives its results where tests/ptx reads descriptors by the PTX
@@ -16,8 +17,8 @@ namespace cugad::device {
 
 constexpr int warpgroup_threads = 128;
 
-/// Where element (row, column) of a matrix [rows, columns] of bfloat16 stands, in elements. The base is aligned to 1024
-/// bytes, rows are a multiple of 8, columns 32 or a multiple of 64.
+/// The position of element (row, column) of a matrix [rows, columns] of bfloat16, in elements. The base is aligned to
+/// 1024 bytes, rows are a multiple of 8, columns 32 or a multiple of 64.
 struct PanelLayout {
   int rows, columns;
   constexpr int panel() const { return columns < 64 ? columns : 64; }
@@ -50,8 +51,8 @@ constexpr PanelOperand panel_operand(const PanelLayout& layout, unsigned base, i
   return {base + 2u * static_cast<unsigned>(start), 2 * layout.rows * width, 16 * width, 2 * width};
 }
 
-/// The byte address of element (n, k) of an operand, by the rules of the PTX ISA for swizzled layouts: what hardware is
-/// expected to read, and what the emulated twin reads.
+/// The byte address of element (n, k) of an operand, by the rules of the PTX ISA for swizzled layouts: the address that
+/// hardware is expected to read, and that the emulated twin reads.
 constexpr unsigned operand_address(const PanelOperand& operand, bool n_major, int n, int k) {
   const int per_row = operand.panel_bytes / 2;  // elements
   const int first = static_cast<int>(operand.address) % operand.panel_bytes / 2;

@@ -40,7 +40,7 @@ struct WaitingOps {
 
   bool empty() const { return rows.empty() && weights.empty(); }
 
-  /// Which row of the chain is an op's first (below 0: the chain begins before); nothing where it cannot join.
+  /// Which row of the chain is an op's first (below 0: the chain begins before); nothing if it cannot join.
   std::optional<std::int64_t> place_of(const std::vector<Access>& touched) const {
     std::optional<std::int64_t> place;
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -95,7 +95,7 @@ bool JoinedOps::fits(std::int64_t models, std::int64_t rows, std::int64_t in, st
          blocks >= 1 && blocks <= most_blocks_per_multiprocessor * device_limits(context_).multiprocessors;
 }
 
-/// `op` behind those that wait, or behind none.
+/// Appends `op` to the waiting ops, if any.
 bool JoinedOps::add(RowOp op, std::int64_t models, std::vector<Access> touched) {
   WaitingOps& waiting = *waiting_;
   std::optional<std::int64_t> place = waiting.place_of(touched);
@@ -207,7 +207,7 @@ bool JoinedOps::take(const FillUniform& args) {
   op.rows = static_cast<std::int32_t>(args.out.rows);
   op.out = static_cast<std::int32_t>(args.out.columns);
   op.output = rows_of(args.out);
-  op.value = 0.0f + args.low;  // as 0 * u + low: +0 where low is -0
+  op.value = 0.0f + args.low;  // as 0 * u + low: +0 if low is -0
   return add(op, args.out.models, {access_of(args.out, true)});
 }
 

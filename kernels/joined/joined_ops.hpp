@@ -15,7 +15,7 @@
 ///
 /// An op may join those that wait if all memory it shares with them lies row on row, and if it touches nothing that the
 /// waiting weight gradients need. Results are those of the ops one by one, to the bit. Only float32, layers of at most
-/// 256 units, and few rows and models: where 8 rows per block would give more than two blocks per multiprocessor, the
+/// 256 units, and few rows and models: if 8 rows per block would give more than two blocks per multiprocessor, the
 /// larger tiles of dense_forward and dense_backward read the weights less often.
 namespace cugad::cuda {
 
@@ -33,9 +33,9 @@ class JoinedOps {
   /// That of the calling thread for this context, or null.
   static JoinedOps* of(const Context& context);
 
-  /// Issues what waits.
+  /// Issues the waiting ops.
   void issue();
-  /// Takes an op over, or issues what waits and leaves the op to the caller.
+  /// Takes over an op, or issues the waiting ones and leaves the op to the caller.
   bool take(const DenseForward& args);
   bool take(const DenseBackward& args);
   bool take(const SigmoidCrossEntropy& args);

@@ -9,10 +9,10 @@
 #include "kernels/random/normal.hpp"
 #include "kernels/sigmoid_cross_entropy/terms.hpp"
 
-/// The layers of small networks, forward and backward, with what stands between them, in one launch: a block owns 8
-/// rows of one model and runs op after op on them. What an op leaves in global memory the next one finds in the cache;
-/// a barrier stands between them. Products are those of dense_forward and dense_backward, with tiles for 8 rows: each
-/// element is the same chain of multiply-adds, so that all bits are those of the ops alone.
+/// The layers of small networks, forward and backward, with the ops between them, in one launch: a block owns 8 rows of
+/// one model and runs op after op on them. The next op finds the results of the last one in the cache, after a barrier.
+/// Products are those of dense_forward and dense_backward, with tiles for 8 rows: each element is the same chain of
+/// multiply-adds, so that all bits are those of the ops alone.
 namespace cugad::cuda {
 namespace {
 

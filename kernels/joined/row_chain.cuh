@@ -21,7 +21,8 @@ struct Rows {
   }
 };
 
-/// An op whose row needs of what the chain wrote before only the same row. Its row r is row first + r of the chain.
+/// An op whose row depends on only the same row of earlier results of the chain. Its row r is row first + r of the
+/// chain.
 struct RowOp {
   RowKind kind = RowKind::constant;
   std::int32_t first = 0, rows = 0;

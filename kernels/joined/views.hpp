@@ -8,7 +8,7 @@
 /// How the memory that two ops touch lies together.
 namespace cugad::cuda {
 
-/// What an op reads or writes of a stack: row r of its own for its row r, or all of it whatever the row.
+/// The part of a stack that an op reads or writes: row r for its row r, or all of it for every row.
 struct Access {
   const float* data = nullptr;
   std::int64_t models = 0, rows = 0, columns = 0, model_stride = 0, row_stride = 0;

@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::resident_blocks)
   weight_gradient<Tile>(batch.layer[layer], blockIdx.z, blockIdx.x - batch.first_block[layer], shared);
 }
 
-/// The width of the gradient; one where only db is wanted.
+/// The width of the gradient; one if only db is computed.
 std::int64_t columns_of(const DenseBackward& op) { return op.dweight ? op.dweight.columns : 1; }
 
 }  // namespace

@@ -36,7 +36,7 @@ inline void check_network(ContractCheck& check, const char* name, const NetworkV
   });
 }
 
-/// What the search and the score ask of their losses; the discriminator matters where `is_used`.
+/// The checks of losses that the search and the score share; the discriminator is checked if `is_used`.
 inline void check_losses(ContractCheck& check, const NetworkView& discriminator, bool is_used, std::int64_t columns,
                          Discrimination discrimination, Distance residual) {
   if (is_used) {

@@ -5,7 +5,7 @@
 #include "kernels/cpu/parallel.hpp"
 #include "kernels/latent_search/search_tile.hpp"
 
-/// The latent search on the CPU: pack the weights once per call (forward once per context where they are frozen there),
+/// The latent search on the CPU: pack the weights once per call (forward once per context if they are frozen there),
 /// then every tile of z rows runs all its steps alone.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "kernels/latent_search/search_terms.hpp"
 
-/// The layer-by-layer search: what its small kernels read, and their launchers. All buffers are dense stacks [models,
-/// rows, width] of one chunk of z rows of a group of models.
+/// The layer-by-layer search: the state of its small kernels, and their launchers. All buffers are dense stacks
+/// [models, rows, width] of one chunk of z rows of a group of models.
 namespace cugad::cuda {
 
 /// The running powers of Adam's decay rates and the factors of the current step, on the device.
@@ -40,7 +40,7 @@ void begin_layers_step(void* stream, const LayersState& state);
 void gradient_layers(void* stream, const LayersState& state, LayersGradient kind, bool add, float* out);
 /// One Adam step on z.
 void update_layers(void* stream, const LayersState& state, const float* gradient);
-/// Losses, z and what is made of G(z) to the outputs (the losses to row_losses where given).
+/// Copies losses, z and the outputs derived from G(z) (the losses to row_losses if given).
 void store_layers(void* stream, const LayersState& state);
 
 }  // namespace cugad::cuda

@@ -27,7 +27,7 @@ class ColumnSum {
   Vec partial_[slots] = {};
 };
 
-/// The distance of two rows over the cells whose weight is 1 (weight null: all); and, where gradient is given,
+/// The distance of two rows over the cells whose weight is 1 (weight null: all); and, if gradient is given,
 /// gradient = factor * d distance / d b.
 inline float distance_and_gradient(Distance metric, const float* a, const float* b, const float* weight,
                                    std::int64_t columns, float factor, float* gradient) {

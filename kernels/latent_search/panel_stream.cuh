@@ -5,10 +5,10 @@
 #include "kernels/latent_search/tile_products.hpp"
 
 /// The packed weights as a block sees them: panel after panel in the order of consumption, the next one under way while
-/// the block works on the last; or all of them at once where they fit.
+/// the block works on the last; or all of them at once if they fit.
 namespace cugad::device {
 
-/// Sequence says which product follows: `int product_at(int position)`, `int next(int position)`.
+/// Sequence defines the next product: `int product_at(int position)`, `int next(int position)`.
 template <class Sequence>
 class PanelStream {
  public:
@@ -36,7 +36,7 @@ class PanelStream {
   }
 
   /// The panel that comes next in the sequence: `product`, the pass of `width` columns from `first`, from `step` on. A
-  /// barrier of the block: what was written to shared memory before is visible after it.
+  /// barrier of the block: earlier writes to shared memory are visible after it.
   __device__ const unsigned char* open(const cuda::TileProduct& product, int first, int width, int step) {
     copy_async_wait<0>();
     __syncthreads();
@@ -46,7 +46,7 @@ class PanelStream {
     return panel;
   }
 
-  /// Waits for the panel that was fetched ahead and that nobody needs.
+  /// Waits for the panel that was fetched ahead and is not needed.
   __device__ void finish() { copy_async_wait<0>(); }
 
  private:

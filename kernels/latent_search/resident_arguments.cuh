@@ -2,7 +2,7 @@
 
 #include "kernels/latent_search/resident_networks.cuh"
 
-/// What the resident search is told, and its memory beside registers and shared memory.
+/// The arguments of the resident search, and its global memory.
 namespace cugad::cuda {
 
 struct ResidentArguments {
@@ -24,7 +24,7 @@ struct ResidentArguments {
   float lambda = 0, prior_weight = 0, latent_weight = 0, latent_clip = 0;
 };
 
-/// A warp's memory for what is read once per step, [tile of 8 columns][lane] for each of: the query (NaN: missing; 0
+/// A warp's memory for values read once per step, [tile of 8 columns][lane] for each of: the query (NaN: missing; 0
 /// beyond the columns), the query's features, G(z) in float32, G(z) - x.
 template <class N>
 struct ResidentMemory {

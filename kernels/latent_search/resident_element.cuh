@@ -14,7 +14,7 @@ struct Bfloat16Element {
   using Pair = std::uint32_t;  ///< two adjacent columns of a row, in a register
   static constexpr bool warpgroup = false;
   static constexpr int round = 16;          ///< columns of an activation that are produced and consumed at a time
-  static constexpr bool two_chains = true;  ///< of dependent products per sum, where there are few sums
+  static constexpr bool two_chains = true;  ///< of dependent products per sum, if there are few sums
   static __device__ Pair pack(float low, float high) { return device::pack_bf16(low, high); }
   static __device__ float low(Pair pair) { return device::low_bf16(pair); }
   static __device__ float high(Pair pair) { return device::high_bf16(pair); }

@@ -13,7 +13,7 @@ __device__ void load_networks(const ResidentShared<Element, N, team>& shared, co
   };
   load(shared.g1, shared.g1_bias, 0, N::g1, N::latent);
   load(shared.g2, shared.g2_bias, 1, N::g2, N::g1);
-  // Null where weights stream.
+  // Null if weights stream.
   load(N::streamed ? nullptr : shared.g3, shared.g3_bias, 2, N::columns, N::g2);
   load(N::streamed ? nullptr : shared.d1, shared.d1_bias, 3, N::d1, N::columns);
   load(N::streamed ? nullptr : shared.d2, shared.d2_bias, 4, N::d2, N::d1);
@@ -21,8 +21,8 @@ __device__ void load_networks(const ResidentShared<Element, N, team>& shared, co
   load_logit(shared.logit, args.logit, model, N::d3, resident_threads(team));
 }
 
-/// Whether a chip that runs this machine code may come here: 8.x and 12.x have too little shared memory for both
-/// networks, the others need no panels. Tests of PTX have the classes of all chips.
+/// Whether a chip of this machine code runs this class: 8.x and 12.x have too little shared memory for both networks,
+/// the others need no panels. Tests of PTX have the classes of all chips.
 template <class N>
 constexpr bool is_compiled() {
 #if defined(__CUDA_ARCH__) && !defined(CUGAD_CLASSES_OF_ALL_CHIPS)
@@ -32,15 +32,15 @@ constexpr bool is_compiled() {
 #endif
 }
 
-/// Each block takes a run of tiles, so that it seldom meets a new model. Searching warps need no barrier but those
-/// around a change of weights, and where weights stream one per panel.
+/// Each block takes consecutive tiles, so that it rarely changes the model. Searching warps need no barrier but those
+/// around a change of weights, and, if weights stream, one per panel.
 template <class Element, class N, bool general, int team>
 __global__ void __launch_bounds__(resident_threads(team), 1)
     resident_search_kernel(const __grid_constant__ ResidentArguments args) {
   if constexpr (!is_compiled<N>()) {
-    __trap();  // no launcher comes here
+    __trap();  // never launched
   } else if constexpr (Element::warpgroup && !device::has_warpgroup_products) {
-    __trap();  // machine code without the instructions that were chosen on the host: better an error than no scores
+    __trap();  // machine code without the instructions that the host selected: fails instead of writing no scores
   } else {
     ResidentShared<Element, N, team> shared;
     ResidentStream<Element, N, team> stream(shared, args.panels);
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(resident_threads(team), 1)
         __syncthreads();
       }
       ResidentTile<Element, N, general, team> search(args, shared, stream);
-      // Warps that meet stay together, also where there are no rows.
+      // Warps that synchronise stay together, even without rows.
       const bool has_rows = warp < args.warps && search.first_row_of(tile) < args.z.rows;
       if (warps_meet<Element, N, team> || has_rows) search.search(tile);
     }

@@ -80,7 +80,7 @@ bool resident_networks_fit(const LatentSearch& args) {
   return layers_fit(args.discriminator, args.discriminator.layers - 1, {N::columns, N::d1, N::d2, N::d3});
 }
 
-/// How a search is cut into tiles and what scratch memory it takes.
+/// The tiles of a search and its scratch memory.
 template <class N, class Element = Bfloat16Element>
 struct ResidentPlan {
   int warps = 1, blocks = 0, tiles_per_model = 0, tiles = 0;
@@ -164,12 +164,12 @@ void run_resident_search(Context& context, const LatentSearch& args) {
         {.grid = dim3(resident_panels<N>, 1, device::model_blocks(args.z.models)), .block = dim3(resident_threads(1))},
         resident_panels_kernel<Element, N>, search);
   }
-  const bool plain = args.residual_distance == Distance::l1 && args.discrimination_kind == Discrimination::feature_l1 &&
-                     !uses_logit(args);
+  const bool l1_only = args.residual_distance == Distance::l1 &&
+                       args.discrimination_kind == Discrimination::feature_l1 && !uses_logit(args);
   const device::LaunchShape shape = {.grid = dim3(static_cast<unsigned>(plan.blocks)),
                                      .block = dim3(resident_threads(team)),
                                      .shared_bytes = ResidentShared<Element, N, team>::bytes()};
-  if (plain) {
+  if (l1_only) {
     device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, false, team>, search);
   } else {
     device::launch(context.stream(), "resident_search", shape, resident_search_kernel<Element, N, true, team>, search);

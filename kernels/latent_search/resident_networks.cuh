@@ -21,7 +21,7 @@ struct ResidentNetworks {
   static constexpr int latent = latent_, g1 = g1_, g2 = g2_, columns = columns_, d1 = d1_, d2 = d2_, d3 = d3_;
   static constexpr bool streamed = streamed_;
   using Streamed = ResidentNetworks<latent, g1, g2, columns, d1, d2, d3, true>;
-  /// Units of D's first layer that stand in shared memory at a time, with their columns of the second.
+  /// Units of D's first layer that are in shared memory at a time, with their columns of the second.
   static constexpr int d1_part = streamed ? 64 : d1, parts = d1 / d1_part;
   static constexpr int in_part(int unit) { return streamed ? unit % d1_part : unit; }
   static_assert(g1 <= 128 && g2 <= 128 && d2 <= 128, "masks of a row's hidden layers are at most 64 bits per lane");
@@ -36,7 +36,7 @@ struct ResidentNetworks {
       (std::max({G3::elements, D3::elements, D1::elements + D2::elements}) + 511) / 512 * 512;
 };
 
-/// A layer as it stands in global memory.
+/// A layer in global memory.
 struct ResidentLayer {
   const float* weight = nullptr;  ///< null: the identity
   const float* bias = nullptr;
@@ -63,7 +63,7 @@ struct ResidentShared {
   Word *g1, *g2;
   Word *g3 = nullptr, *d1 = nullptr, *d2 = nullptr, *d3 = nullptr;  ///< streamed: of the panel that was opened last
   Word* panels = nullptr;                                           ///< streamed: two
-  /// For each pair of columns {b0, b1, b0, b1}: the start of a lane's four sums, which stand in two rows.
+  /// For each pair of columns {b0, b1, b0, b1}: the start of a lane's four sums, which belong to two rows.
   float4 *g1_bias, *g2_bias, *g3_bias, *d1_bias, *d2_bias, *d3_bias;
   float* logit;  ///< the row of the logit layer, then its bias
   Mask* mask;    ///< which units of the discriminator's first layer are positive: [round of columns][thread]
@@ -138,7 +138,7 @@ __device__ __noinline__ void load_padded(typename Element::Word* weight, float4*
   }
 }
 
-/// The row of the logit layer, for `in` features, then its bias; zeros where there is none. By `threads` threads.
+/// The row of the logit layer, for `in` features, then its bias; zeros if there is none. By `threads` threads.
 inline __device__ void load_logit(float* to, const ResidentLayer& logit, std::int64_t model, int in, int threads) {
   for (int i = static_cast<int>(threadIdx.x); i < in; i += threads)
     to[i] = i < logit.in ? logit.weight[model * logit.model_stride + i] : 0.0f;

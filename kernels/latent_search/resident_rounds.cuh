@@ -2,7 +2,7 @@
 
 #include "kernels/latent_search/resident_element.cuh"
 
-/// Arithmetic between two products: what a lane does with its elements.
+/// Arithmetic between two products, on the elements of a lane.
 namespace cugad::cuda {
 
 /// Accumulators (tiles of 8 columns, four floats of a lane each) become operands (16 columns).
@@ -63,6 +63,10 @@ __device__ inline float quad_sum(float value) {
 }
 __device__ inline float sign_times(float delta, float scale) {
   return delta > 0.0f ? scale : delta < 0.0f ? -scale : 0.0f;
+}
+
+__device__ inline float component(const float4& quad, int i) {
+  return i == 0 ? quad.x : i == 1 ? quad.y : i == 2 ? quad.z : quad.w;
 }
 
 }  // namespace resident

@@ -14,8 +14,8 @@ using Kdd = ResidentNetworks<32, 64, 128, 128, 256, 128, 128>;
 /// Tables of up to 128 columns with hidden layers of up to 128.
 using Table = ResidentNetworks<32, 128, 128, 128, 128, 128, 128>;
 
-/// Calls function(networks) with the first class that serves the arguments; false where there is none. Chips whose
-/// shared memory does not hold both networks stream most of them.
+/// Calls function(networks) with the first class that serves the arguments; false if there is none. Chips whose shared
+/// memory does not hold both networks stream most of them.
 template <class Function>
 bool with_networks(const Context& context, const LatentSearch& args, const Function& function) {
   const auto serves = [&]<class N>(N) {
@@ -39,8 +39,8 @@ constexpr bool warpgroups_are_wanted = false;  // until a GPU has confirmed kern
 /// depend on the rows beside it.
 bool prefers_warpgroups(const DeviceLimits& limits) { return limits.capability() == 90; }
 
-/// Warps that search 16 rows together where there are so few that a warp alone would leave most of the chip idle: the
-/// same bits in about a third of the time (docs/kernels.md).
+/// The number of warps that search 16 rows together if there are so few rows that one warp per 16 would leave most of
+/// the chip idle: the same bits in about a third of the time (docs/kernels.md).
 constexpr int team = 4;
 template <class N>
 bool prefers_team(const DeviceLimits& limits, const LatentSearch& args) {

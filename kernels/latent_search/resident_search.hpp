@@ -5,7 +5,7 @@
 #include "cugad/ops.hpp"
 
 /// The latent search with all weights in shared memory and all activations in registers: bfloat16, networks whose
-/// widths fit a compiled class, chips with enough shared memory. The quickest way where it fits.
+/// widths fit a compiled class, chips with enough shared memory. The fastest path for searches that fit.
 namespace cugad::cuda {
 
 bool resident_search_fits(const Context& context, const LatentSearch& args);

@@ -4,9 +4,8 @@
 #include "kernels/latent_search/resident_rounds.cuh"
 
 /// How the columns of a layer are split over the warps that search the same 16 rows. Warp w has the blocks of 16
-/// columns w, w + size, ...; what the next product needs of the others' blocks goes through shared memory, in the order
-/// in which registers hold it. A sum is the work of one warp, from its first term to its last: the same bits as those
-/// of a warp alone.
+/// columns w, w + size, ...; the next product reads the others' blocks from shared memory, in the order of registers.
+/// One warp computes each sum from its first term to its last: the same bits as those of a warp alone.
 namespace cugad::cuda {
 
 template <class Element, class N, int size>
@@ -25,7 +24,7 @@ class ResidentTeam {
   __device__ explicit ResidentTeam(Block* exchange)
       : exchange_(exchange), warp_(alone ? 0 : static_cast<int>(threadIdx.x) / device::warp_lanes) {}
 
-  /// The one warp that does what is to be done once.
+  /// The one warp that does work needed once.
   __device__ bool leads() const { return alone || warp_ == 0; }
   __device__ bool owns(int block) const { return alone || block % size == warp_; }
   /// Which block is number `i` of the share.
@@ -41,7 +40,7 @@ class ResidentTeam {
 #pragma unroll
       for (int b = 0; b < blocks; ++b) copy(all[b], own[b]);
     } else {
-      meet();  // what was exchanged before has been read
+      meet();  // earlier exchanges have been read
 #pragma unroll
       for (int i = 0; i < share(blocks); ++i) copy(slot(block(i)).pairs, own[i]);
       meet();
@@ -87,7 +86,7 @@ class ResidentTeam {
                                           const Produce& produce, const Open& open) const {
     constexpr int turns = rounds / parts / size;  // of a part
     static_assert(rounds % (parts * size) == 0 && (alone || round == 16));
-    meet();  // what was exchanged before has been read
+    meet();  // earlier exchanges have been read
     const auto pass = [&](int part) {
 #pragma unroll 1
       for (int turn = 0; turn < turns; ++turn) {
@@ -97,7 +96,7 @@ class ResidentTeam {
           produce(a, i, i);
           spread_round<Element, Matrix, backward>(total, a, weight, lane_offset, round * turn);
         } else {
-          const int half = i % 2 * size;  // nobody writes here who has not met those who read it
+          const int half = i % 2 * size;  // every warp that writes here has synchronised with the readers
           Pair a[1][4];
           produce(a, block(i), i);
           copy(slot(half + warp_).pairs, a[0]);

@@ -1,19 +1,20 @@
 #pragma once
 
+#include "kernels/latent_search/resident_residual.cuh"
+#include "kernels/latent_search/resident_rows.cuh"
 #include "kernels/latent_search/resident_stream.cuh"
-#include "kernels/latent_search/resident_team.cuh"
 #include "kernels/latent_search/search_terms.hpp"
 
 /// The latent search in registers: one warp carries 16 rows of z through all steps. Weights stay in shared memory,
 /// activations in registers: the accumulators of two adjacent 16 x 8 tiles are, register for register, the operand of
-/// the next product. Two layers at a time are chained through a round of columns (16, or 64 where four warps multiply
-/// together) of what lies between them, so that the code is a few rolled loops:
+/// the next product. Two layers at a time are chained through a round of columns (16, or 64 if four warps multiply
+/// together) of the layer between them, so that the code is a few rolled loops:
 ///
 ///   z -> [h1] -> h2 -> G(z) -> [d1] -> d2 -> [features, their gradient] -> d2' -> [d1'] -> G(z)' -> [h2'] -> h1' -> z'
 ///
-/// (in brackets: a round at a time). Backwards only the signs of the hidden units are needed: bits.
-/// What a lane needs once per step (the query, its features) it keeps in global memory for itself, in its own order:
-/// 512 consecutive bytes per warp and tile of 8 columns, from the second-level cache.
+/// (in brackets: a round at a time). The backward pass needs only the signs of the hidden units: bits.
+/// Values that a lane needs once per step (the query, its features) are in global memory, in the lane's order: 512
+/// consecutive bytes per warp and tile of 8 columns, from the second-level cache.
 namespace cugad::cuda {
 
 /// The search of 16 rows by one warp, or by a team of several that share the columns of each layer (resident_team.cuh).
@@ -36,6 +37,8 @@ class ResidentTile {
         stream_(stream),
         team_(shared.exchange),
         memory_(memory_of(args)),
+        residual_(args, memory_),
+        rows_(args, static_cast<int>(threadIdx.x) % device::warp_lanes),
         lane_(static_cast<int>(threadIdx.x) % device::warp_lanes),
         member_(lane_ % 4) {}
 
@@ -52,7 +55,8 @@ class ResidentTile {
       if (last) break;
       float gradient[tiles(N::columns)][4] = {};
       feature_gradient(d2, gradient);
-      add_residual_gradient(gradient, g);
+      residual_.add_gradient(gradient, team_);
+      pack_gradient(g, gradient);
       float dz[N::latent / 8][4] = {};
       descend(g, dz);
       update(dz, args_.schedule[step]);
@@ -61,10 +65,7 @@ class ResidentTile {
   }
 
   /// The first of this warp's 16 rows of z.
-  __device__ int first_row_of(int tile) const {
-    const int warp = team > 1 ? 0 : static_cast<int>(threadIdx.x) / device::warp_lanes;
-    return (tile % args_.tiles_per_model * args_.warps + warp) * 16;
-  }
+  __device__ int first_row_of(int tile) const { return rows_.first_row_of(tile); }
 
  private:
   __device__ static ResidentMemory<N> memory_of(const ResidentArguments& args) {
@@ -76,8 +77,8 @@ class ResidentTile {
   template <int width>
   using Bits = std::conditional_t<(blocks(width) > 4), std::uint64_t, std::uint32_t>;
 
-  /// The lane's number, from an instruction that is not moved out of loops: else the addresses of all layers, which
-  /// depend on nothing but the lane, would be kept in registers through all steps.
+  /// The lane's number, from an instruction that is not hoisted out of loops: else the addresses of all layers, which
+  /// depend on the lane alone, would be kept in registers through all steps.
   __device__ __forceinline__ int fresh_lane() const { return __shfl_sync(device::full_warp, lane_, lane_); }
 
   /// Every row's sums start from the bias of their columns.
@@ -98,10 +99,6 @@ class ResidentTile {
 #pragma unroll
     for (int t = 0; t < round / 8; ++t) start(sum[t], bias, round / 8 * b + t);
   }
-  __device__ static float component(const float4& quad, int i) {
-    return i == 0 ? quad.x : i == 1 ? quad.y : i == 2 ? quad.z : quad.w;
-  }
-
   // ---- one step ---------------------------------------------------------------------------------------------------
 
   /// G(z), the signs of its hidden units, and the residual.
@@ -110,10 +107,7 @@ class ResidentTile {
     hidden(h2);
     Pair h[N::g2 / 16][4];
     h2_positive_ = team_.template activate<Bits<N::g2>>(h, h2, args_.layer[1].slope);
-    if (!general) {
-#pragma unroll
-      for (int w = 0; w < sign_words; ++w) above_[w] = below_[w] = 0;
-    }
+    residual_.clear();
     const int lane_offset = N::G3::forward_lane(fresh_lane());
     Pair own[blocks(N::columns)][4];
 #pragma unroll
@@ -123,7 +117,7 @@ class ResidentTile {
       start_round(sum, shared_.g3_bias, b);
       reduce_round<Element, typename N::G3, false>(sum, h, shared_.g3, lane_offset, round * b);
 #pragma unroll
-      for (int t = 0; t < round / 8; ++t) note_residual(sum[t], round / 8 * i + t, round / 8 * b + t, keep);
+      for (int t = 0; t < round / 8; ++t) residual_.note(sum[t], round / 8 * i + t, round / 8 * b + t, keep);
 #pragma unroll
       for (int j = 0; j < round / 16; ++j) Rounds::pack(own[round / 16 * i + j], sum[2 * j], sum[2 * j + 1]);
     }
@@ -147,44 +141,6 @@ class ResidentTile {
     team_.template through<typename N::G2, false, N::g1 / round>(h2, shared_.g2, second, produce);
   }
 
-  /// `number`: of the tile in the share.
-  __device__ __forceinline__ void note_residual(const float (&g)[4], int number, int tile, bool keep) {
-    const float4 x = memory_.x(tile);
-    float gradient[4];  // of the residual, up to a factor of the row
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const float delta = g[i] - component(x, i);  // NaN where the cell is missing: neither above nor below
-      if constexpr (general) {
-        gradient[i] = args_.residual_distance == Distance::l1 ? resident::sign_times(delta, 1.0f)
-                      : delta == delta                        ? delta
-                                                              : 0.0f;
-      } else {
-        const unsigned bit = 1u << (number % 8 * 4 + i);
-        if (delta > 0.0f) above_[number / 8] |= bit;
-        if (delta < 0.0f) below_[number / 8] |= bit;
-      }
-    }
-    if constexpr (general) memory_.residual(tile) = make_float4(gradient[0], gradient[1], gradient[2], gradient[3]);
-    if (keep) memory_.generated(tile) = make_float4(g[0], g[1], g[2], g[3]);
-  }
-
-  /// The residual of row `half` from what is kept in memory: where it is wanted at all, which is seldom.
-  __device__ __forceinline__ float residual_of(int half) const {
-    float sum = 0.0f;
-#pragma unroll 1
-    for (int t = 0; t < N::columns / 8; ++t) {
-      const float2 x = reinterpret_cast<const float2*>(&memory_.x(t))[half];
-      const float2 g = reinterpret_cast<const float2*>(&memory_.generated(t))[half];
-      sum = add_distance(add_distance(sum, x.x, g.x), x.y, g.y);
-    }
-    sum = resident::quad_sum(sum);
-    return general && args_.residual_distance == Distance::l2 ? sqrtf(sum) : sum;
-  }
-  __device__ __forceinline__ float add_distance(float sum, float x, float g) const {
-    if (x != x) return sum;
-    return !general || args_.residual_distance == Distance::l1 ? sum + fabsf(g - x) : multiply_add(g - x, g - x, sum);
-  }
-
   /// The discriminator's second layer for G(z). The query's features are found by the same code: before the first step,
   /// and again in each step where G(z) fills missing cells.
   __device__ __forceinline__ void judge(Pair (&g)[N::columns / 16][4], Pair (&d2)[N::d2 / 16][4], bool first) {
@@ -200,7 +156,7 @@ class ResidentTile {
     }
   }
 
-  /// The query in the place of G(z), but for its missing cells.
+  /// Replaces G(z) by the query, except at missing cells.
   __device__ __forceinline__ void fill(Pair (&g)[N::columns / 16][4]) {
 #pragma unroll
     for (int b = 0; b < N::columns / 16; ++b) {
@@ -246,8 +202,8 @@ class ResidentTile {
     reduce_round<Element, typename N::D3, false>(sum, d2, shared_.d3, lane_offset, round * b);
   }
 
-  /// Stores the features as the query's, or sums what the losses and row factors need: distance and logit. `next`: the
-  /// panel that will be needed.
+  /// Stores the features as the query's, or sums the distance and the logit for losses and row factors. `next`: the
+  /// next panel.
   __device__ __forceinline__ void examine(const Pair (&d2)[N::d2 / 16][4], bool of_query, int next) {
     stream_.open_features(next);
     const int lane_offset = N::D3::forward_lane(fresh_lane());
@@ -278,7 +234,7 @@ class ResidentTile {
     const float4 wanted = args_.features ? memory_.features(tile) : make_float4(f[0], f[1], f[2], f[3]);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const float delta = f[i] - component(wanted, i);
+      const float delta = f[i] - resident::component(wanted, i);
       float& sum = feature_sum_[i / 2];
       sum = !general || args_.feature_distance == Distance::l1 ? sum + fabsf(delta) : multiply_add(delta, delta, sum);
       if (general) {
@@ -305,7 +261,8 @@ class ResidentTile {
         const int tile = round / 8 * b + t;
         const float4 wanted = wants ? memory_.features(tile) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 #pragma unroll
-        for (int i = 0; i < 4; ++i) sum[t][i] = one_feature_gradient(sum[t][i], component(wanted, i), tile, i);
+        for (int i = 0; i < 4; ++i)
+          sum[t][i] = one_feature_gradient(sum[t][i], resident::component(wanted, i), tile, i);
       }
       Rounds::derive_round(sum, args_.layer[5].slope, bits);
       Rounds::pack(a, sum);
@@ -329,7 +286,7 @@ class ResidentTile {
   __device__ bool needs_row_factors() const {
     return general && (args_.logit.weight != nullptr || args_.feature_distance == Distance::l2);
   }
-  /// What multiplies a row's features' gradients: known before the first of them is needed.
+  /// Computes the factors of a row's feature gradients, before the first gradient.
   __device__ __forceinline__ void set_row_factors() {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -348,38 +305,12 @@ class ResidentTile {
       return resident::sign_times(delta, args_.lambda);
     } else {
       const float difference = args_.feature_distance == Distance::l1 ? resident::sign_times(delta, 1.0f) : delta;
-      return logit_factor_[i / 2] * shared_.logit[column_of(tile, i)] + difference * feature_factor_[i / 2];
+      return logit_factor_[i / 2] * shared_.logit[rows_.column_of(tile, i)] + difference * feature_factor_[i / 2];
     }
   }
 
-  __device__ __forceinline__ void add_residual_gradient(float (&gradient)[tiles(N::columns)][4],
-                                                        Pair (&packed)[N::columns / 16][4]) {
-    const float weight = 1.0f - args_.lambda;
-    const bool squared = general && args_.residual_distance == Distance::squared;
-    float factor[2] = {squared ? 2.0f * weight : weight, squared ? 2.0f * weight : weight};
-    if (general && args_.residual_distance == Distance::l2) {
-#pragma unroll 1
-      for (int half = 0; half < 2; ++half) {
-        const float norm = residual_of(half), scale = norm > 0.0f ? weight / norm : 0.0f;
-        factor[0] = half == 0 ? scale : factor[0];
-        factor[1] = scale;
-      }
-    }
-#pragma unroll
-    for (int t = 0; t < tiles(N::columns); ++t) {
-      if constexpr (general) {
-        const float4 residual = memory_.residual(2 * team_.block(t / 2) + t % 2);
-#pragma unroll
-        for (int i = 0; i < 4; ++i) gradient[t][i] += component(residual, i) * factor[i / 2];
-      } else {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const unsigned bit = 1u << (t % 8 * 4 + i);
-          if (above_[t / 8] & bit) gradient[t][i] += weight;
-          if (below_[t / 8] & bit) gradient[t][i] -= weight;
-        }
-      }
-    }
+  __device__ __forceinline__ void pack_gradient(Pair (&packed)[N::columns / 16][4],
+                                                const float (&gradient)[tiles(N::columns)][4]) {
     Pair own[blocks(N::columns)][4];
 #pragma unroll
     for (int i = 0; i < blocks(N::columns); ++i) Rounds::pack(own[i], gradient[2 * i], gradient[2 * i + 1]);
@@ -438,45 +369,15 @@ class ResidentTile {
 
   // ---- the ends ---------------------------------------------------------------------------------------------------
 
-  __device__ int model_of(int tile) const { return tile / args_.tiles_per_model; }
-  /// The lane holds elements of two rows, 8 apart: elements 0, 1 and 2, 3 of a tile.
-  __device__ int row_of(int tile, int half) const { return first_row_of(tile) + lane_ / 4 + 8 * half; }
-  __device__ int column_of(int tile, int i) const { return 8 * tile + 2 * member_ + i % 2; }
-  /// How many columns a row has; none beyond the last row.
-  __device__ int width_of(int row, std::int64_t columns) const {
-    return row < args_.z.rows ? static_cast<int>(columns) : 0;
-  }
-
-  /// Copies the lane's elements of row `half` into its own memory, zeros beyond `width`; whether one is missing.
-  __device__ __forceinline__ bool fetch(float4* area, const float* row, int width, int half, int tiles) {
-    bool missing = false;
-#pragma unroll 1
-    for (int t = 0; t < tiles; ++t) {
-      const int column = column_of(t, 0);
-      const float2 pair = {column < width ? row[column] : 0.0f, column + 1 < width ? row[column + 1] : 0.0f};
-      reinterpret_cast<float2*>(area + t * device::warp_lanes)[half] = pair;
-      missing = missing || pair.x != pair.x || pair.y != pair.y;
-    }
-    return missing;
-  }
-  __device__ __forceinline__ void deliver(const float4* area, float* row, int width, int half, int tiles) {
-#pragma unroll 1
-    for (int t = 0; t < tiles; ++t) {
-      const float2 pair = reinterpret_cast<const float2*>(area + t * device::warp_lanes)[half];
-      const int column = column_of(t, 0);
-      if (column < width) row[column] = pair.x;
-      if (column + 1 < width) row[column + 1] = pair.y;
-    }
-  }
-
   __device__ __forceinline__ void load(int tile) {
     bool missing = false;
 #pragma unroll 1
     for (int half = 0; half < 2 && team_.leads(); ++half) {
-      const int row = row_of(tile, half), model = model_of(tile);
+      const int row = rows_.row_of(tile, half), model = rows_.model_of(tile);
       const float* x = args_.x.model(model).row(row / args_.restarts);
-      missing = fetch(&memory_.x(0), x, width_of(row, args_.x.columns), half, N::columns / 8) || missing;
-      fetch(&memory_.generated(0), args_.z.model(model).row(row), width_of(row, args_.z.columns), half, N::latent / 8);
+      missing = rows_.fetch(&memory_.x(0), x, rows_.width_of(row, args_.x.columns), half, N::columns / 8) || missing;
+      rows_.fetch(&memory_.generated(0), args_.z.model(model).row(row), rows_.width_of(row, args_.z.columns), half,
+                  N::latent / 8);
     }
     missing_ =
         warps_meet<Element, N, team> ? __syncthreads_or(missing) != 0 : __any_sync(device::full_warp, missing) != 0;
@@ -485,7 +386,7 @@ class ResidentTile {
       const float4 z = memory_.generated(t);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        z_[t][i] = component(z, i);
+        z_[t][i] = resident::component(z, i);
         first_moment_[t][i] = second_moment_[t][i] = 0.0f;
       }
     }
@@ -503,17 +404,18 @@ class ResidentTile {
     }
 #pragma unroll 1
     for (int half = 0; half < 2; ++half) {
-      const int row = row_of(tile, half), model = model_of(tile);
+      const int row = rows_.row_of(tile, half), model = rows_.model_of(tile);
       store_losses(model, row, half, resident::quad_sum(half == 0 ? square[0] : square[1]));
-      deliver(&memory_.features(0), args_.z.model(model).row(row), width_of(row, args_.z.columns), half, N::latent / 8);
+      rows_.deliver(&memory_.features(0), args_.z.model(model).row(row), rows_.width_of(row, args_.z.columns), half,
+                    N::latent / 8);
       if (args_.reconstruction.data == nullptr) continue;
-      deliver(&memory_.generated(0), args_.reconstruction.model(model).row(row), width_of(row, args_.x.columns), half,
-              N::columns / 8);
+      rows_.deliver(&memory_.generated(0), args_.reconstruction.model(model).row(row),
+                    rows_.width_of(row, args_.x.columns), half, N::columns / 8);
     }
   }
 
   __device__ __forceinline__ void store_losses(int model, int row, int half, float square) {
-    const float residual = residual_of(half), logit = half == 0 ? logit_[0] : logit_[1];
+    const float residual = residual_.of_row(half), logit = half == 0 ? logit_[0] : logit_[1];
     float discrimination = !args_.features ? 0.0f : half == 0 ? feature_sum_[0] : feature_sum_[1];
     if (general && args_.feature_distance == Distance::l2) discrimination = sqrtf(discrimination);
     if (general && args_.cross_entropy) discrimination = softplus(-logit);
@@ -527,19 +429,19 @@ class ResidentTile {
     to[2] = discrimination;
   }
 
-  static constexpr int sign_words = (tiles(N::columns) + 7) / 8;
   const ResidentArguments& args_;
   const ResidentShared<Element, N, team>& shared_;
   Stream& stream_;
   Team team_;
   ResidentMemory<N> memory_;
+  ResidentResidual<Element, N, general, team> residual_;
+  ResidentRows<team> rows_;
   int lane_, member_;
   bool missing_ = false;
   float z_[N::latent / 8][4], first_moment_[N::latent / 8][4], second_moment_[N::latent / 8][4];
   Bits<N::g1> h1_positive_;
   Bits<N::g2> h2_positive_;
   Bits<N::d2> d2_positive_;
-  std::uint32_t above_[sign_words], below_[sign_words];  ///< where G(z) is above and below x, unless general
   float feature_sum_[2] = {}, logit_[2] = {};
   float feature_factor_[2], logit_factor_[2];
 };

@@ -63,8 +63,8 @@ __device__ __forceinline__ void reduce_round(float (&sum)[tiles][4], const typen
   }
 }
 
-/// sum[rows, columns] += the round of columns `a`, which stand at `at`, times their part of W^T or of W; of the blocks
-/// of 16 columns `first`, first + step, ...
+/// sum[rows, columns] += the round of columns `a`, at position `at`, times their part of W^T or of W; of the blocks of
+/// 16 columns `first`, first + step, ...
 template <class Element, class Matrix, bool backward, int tiles, int blocks>
 __device__ __forceinline__ void spread_round(float (&sum)[tiles][4], const typename Element::Pair (&a)[blocks][4],
                                              const typename Element::Word* weight, int lane_offset, int at,

@@ -8,7 +8,7 @@
 
 /// A block's whole search of one tile of z rows. Every layer's output stays in shared memory; the backward pass writes
 /// each gradient over the output that it has just consumed, so that no further memory is needed. A step is one sequence
-/// of products; what happens to the sums of each is its ending.
+/// of products; the epilogue of each product consumes its sums.
 namespace cugad::device {
 
 template <Precision precision>
@@ -129,7 +129,7 @@ class SearchBlock {
     return role.activation == Activation::leaky_relu && !(h > 0.0f) ? h * role.slope : h;
   }
 
-  /// What overwrites the output `y`, `sum` being the gradient that came from the layers behind it.
+  /// The value that overwrites the output `y`, `sum` being the gradient from the later layers.
   __device__ float gradient(const Role& role, const Element& at, float sum, float y) const {
     if (role.ending == Ending::feature_gradient) sum = sum + feature_gradient(at.row, at.column, y);
     if (role.ending == Ending::generated_gradient) sum = sum + residual_gradient(at.row, at.column, y);

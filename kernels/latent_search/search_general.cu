@@ -13,7 +13,7 @@ __global__ void __launch_bounds__(search_threads) search_general_kernel(const __
   device::SearchBlock<precision>(args, memory).run();
 }
 
-/// The plan of a search, and with restarts that of what is made of the chosen z; parts of the scratch memory.
+/// The plan of a search, and with restarts that of the outputs of the chosen z; parts of the scratch memory.
 struct GeneralSearch {
   SearchPlan plan, last;
   bool fits = false, reconstructs = false;

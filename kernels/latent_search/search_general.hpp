@@ -3,7 +3,7 @@
 #include "kernels/latent_search/search_terms.hpp"
 #include "kernels/latent_search/tile_products.hpp"
 
-/// The general fused search: what its launcher plans and its kernel reads.
+/// The general fused search: its plan, written by the launcher and read by the kernel.
 namespace cugad::cuda {
 
 /// Outputs of one layer in the tile's memory: rows of `stride` floats from `offset`; its biases from `bias`.
@@ -14,7 +14,7 @@ struct LayerPlace {
 constexpr int search_threads = 256;  ///< most threads of a block
 
 struct SearchArguments {
-  LatentSearch search;  ///< its z may be null where an encoder gives z
+  LatentSearch search;  ///< its z may be null if an encoder computes z
   NetworkView encoder;
   SearchLayers layers;
   TileShape shape;
@@ -34,7 +34,7 @@ bool search_general_fits(const Context& context, const LatentSearch& args);
 std::size_t search_general_workspace(const Context& context, const LatentSearch& args);
 void search_general(Context& context, const LatentSearch& args);
 
-/// With restarts, whether something made of G(z) is wanted of the best; then what is left to do with its z.
+/// With restarts, whether an output of the best z is derived from G(z); then the remaining work for its z.
 inline bool needs_reconstruction(const LatentSearch& args) {
   return args.restarts > 1 && (args.reconstruction || args.feature_residual);
 }
@@ -50,7 +50,7 @@ inline LatentSearch reconstruction_of(const LatentSearch& args, float* chosen_z)
 }
 
 /// Of every query the restart with the smallest loss (ties: the first): its losses and z to the outputs that are
-/// asked for, its z also to chosen_z [models, queries, latent] where given.
+/// requested, its z also to chosen_z [models, queries, latent] if given.
 void choose_restart(void* stream, const LatentSearch& args, const float* row_losses, float* chosen_z);
 
 }  // namespace cugad::cuda

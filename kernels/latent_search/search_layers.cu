@@ -7,9 +7,9 @@
 #include "kernels/latent_search/search_layers.hpp"
 
 /// The latent search as a sequence of dense layers: for networks that fit no block. One step is recorded as a graph and
-/// launched `steps` times; the step's number lives on the device. Missing cells cannot be seen from the host, so that
-/// with feature matching the query's features are computed anew in every step. In fp32 the results have the same bits
-/// as the fused search.
+/// launched `steps` times; the step's number lives on the device. The host cannot see missing cells, so that with
+/// feature matching the query's features are recomputed in every step. In fp32 the results have the same bits as the
+/// fused search.
 namespace cugad::cuda {
 namespace {
 
@@ -207,8 +207,7 @@ class LayersChunk {
   float* gradient_[2] = {};
 };
 
-/// What the dense layers of one chunk ask of the scratch memory; it comes first there, so that their own requests are
-/// served by it.
+/// The scratch memory of the dense layers of one chunk; it comes first, so that their own requests return it.
 std::size_t dense_workspace(const Context& context, const LatentSearch& args) {
   const Chunking cut = chunking_of(args);
   std::size_t bytes = 0;

@@ -13,7 +13,7 @@ struct SearchMemory {
   float* wanted;                            ///< [rows, features] of the query
   float* activations;                       ///< outputs of all layers, see LayerPlace
   float* biases;
-  float* row_scale;  ///< [2, rows]: what the gradients of Euclidean distances are multiplied by: residual, features
+  float* row_scale;  ///< [2, rows]: factors of the gradients of Euclidean distances: residual, features
   AdamStep* adam;
 
   __device__ SearchMemory(const cuda::SearchArguments& args, SharedMemory& memory) {
@@ -29,7 +29,7 @@ struct SearchMemory {
     adam = memory.take<AdamStep>(1);
   }
 
-  /// Adds what the constructor carves to `layout`.
+  /// Adds the constructor's arrays to `layout`.
   static void add_to(SharedLayout& layout, const cuda::SearchArguments& args) {
     const int rows = args.shape.rows;
     for (const int count :

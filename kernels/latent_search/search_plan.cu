@@ -3,7 +3,7 @@
 #include "kernels/latent_search/search_plan.hpp"
 
 /// The tile: as many rows as shared memory holds, but few enough that all multiprocessors work. Weights stay in shared
-/// memory where they fit beside the activations, else they stream through two panels.
+/// memory if they fit beside the activations, else they stream through two panels.
 namespace cugad::cuda {
 namespace {
 

@@ -16,7 +16,7 @@ struct SearchPlan {
   std::size_t packed_size() const { return static_cast<std::size_t>(products.bytes * (shared_weights ? 1 : group)); }
 };
 
-/// The plan for a search of at least one row, whose z comes from `encoder` where that has layers. False: no tile fits.
+/// The plan for a search of at least one row, whose z comes from `encoder` if that has layers. False: no tile fits.
 bool make_search_plan(const Context& context, const LatentSearch& args, const NetworkView& encoder, SearchPlan& plan);
 
 /// Packs the weights and runs the kernel, group after group of models.

@@ -2,7 +2,7 @@
 
 #include "kernels/latent_search/search_memory.cuh"
 
-/// The rows of a tile in global memory: what a block loads before its search and stores after it.
+/// The rows of a tile in global memory, which a block loads before its search and stores after it.
 namespace cugad::device {
 
 class SearchRows {

@@ -2,12 +2,12 @@
 
 #include "kernels/latent_search/search_memory.cuh"
 
-/// The order of products of the general search, and what each of them reads and leaves behind.
+/// The order of products of the general search, with the inputs and outputs of each.
 namespace cugad::device {
 
 /// A step: generator, (with missing cells) the discriminator on the filled query, the discriminator on G(z), then back.
-/// Before the first step, at positions below 0: the encoder, and the query's features where no cell is missing.
-/// Products are packed in this order too, the discriminator's forward ones once.
+/// Before the first step, at positions below 0: the encoder, and the query's features if no cell is missing. Products
+/// are packed in this order too, the discriminator's forward ones once.
 struct SearchSequence {
   SearchLayers layers;
   bool refilled = false;   ///< the query's features change with G(z)
@@ -37,7 +37,7 @@ enum class Ending {
   latent_gradient,     ///< an Adam step on z
 };
 
-/// One product of the sequence: where it reads, where it ends, and the layer whose activation plays a part.
+/// One product of the sequence: its input, its output, and the layer of its activation.
 struct Role {
   const float* input;
   int input_stride;

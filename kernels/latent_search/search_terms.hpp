@@ -30,7 +30,7 @@ constexpr std::int64_t free_columns(const LatentSearch& args) { return args.z.co
 
 /// Layers of each kind of pass of one step.
 struct SearchLayers {
-  std::int32_t encoder = 0;    ///< of the encoder that gives z, where there is one
+  std::int32_t encoder = 0;    ///< of the encoder that computes z, if there is one
   std::int32_t generator = 0;  ///< of the generator
   std::int32_t features = 0;   ///< of the discriminator up to its features (0: not wanted)
   std::int32_t judged = 0;     ///< of the discriminator that look at G(z)

@@ -327,7 +327,7 @@ class SearchTile {
     }
   }
 
-  /// Adam works on whole vectors; the constants come back from the caller's z, which is written only at the end.
+  /// Adam works on whole vectors; the constants are read again from the caller's z, which is written only at the end.
   void restore_fixed() {
     const std::int64_t first = free_columns(args_);
     for (std::int64_t r = 0; r < rows_; ++r) {

@@ -8,8 +8,8 @@
 
 /// Products of a tile of rows with frozen weights, as the fused kernels run them. The weights of all layers and both
 /// directions are packed once, in the order in which a step consumes them, so that a block streams them through two
-/// panels of shared memory (or keeps them all there). Pads are zeros and every address is aligned to 16 bytes, whatever
-/// the caller's pointers are.
+/// panels of shared memory (or keeps them all there). Pads are zeros and every address is aligned to 16 bytes, for any
+/// caller's pointers.
 namespace cugad::cuda {
 
 constexpr int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
@@ -43,7 +43,7 @@ struct TileProduct {
   std::int32_t panel_steps = 0;  ///< of one panel
 };
 
-/// Where a product's weights come from: B[k][n] = weight[n * in + k], or weight[k * in + n] where transposed.
+/// The source of a product's weights: B[k][n] = weight[n * in + k], or weight[k * in + n] if transposed.
 struct ProductSource {
   const float* weight = nullptr;
   std::int64_t model_stride = 0;

@@ -4,8 +4,8 @@
 
 #include "kernels/device/async_copy.cuh"
 
-/// Weights that pass through shared memory: a panel is worked on while the next one is copied from the second-level
-/// cache. All panels of a model stand one after the other in global memory, rounded and permuted as in shared memory.
+/// Weights that stream through shared memory: one panel is consumed while the next one is copied from the second-level
+/// cache. All panels of a model are consecutive in global memory, rounded and permuted as in shared memory.
 namespace cugad::cuda {
 
 /// Two places of `words` words at `places`, filled by all threads of a block: `threads`, or as many as it has (0).
@@ -15,7 +15,7 @@ class WeightStream {
   __device__ WeightStream(Word* places, const void* weights)
       : places_(places), weights_(static_cast<const Word*>(weights)) {}
 
-  /// Sets a panel of a model under way. Nothing may be under way, and nobody read what was opened before.
+  /// Starts the copy of a panel of a model. No copy may be in flight, and no thread may still read an earlier panel.
   __device__ void begin(std::int64_t model, int panel) {
     model_ = static_cast<int>(model);
     fetch(panel);
@@ -50,7 +50,7 @@ class WeightStream {
 
   Word* places_;
   const Word* weights_;
-  int model_ = 0, at_ = 0;  ///< of what is fetched: the model, and the place of the next panel
+  int model_ = 0, at_ = 0;  ///< the model and the position of the next panel to fetch
 };
 
 }  // namespace cugad::cuda

@@ -2,7 +2,7 @@
 #include "kernels/losses/loss_sum.cuh"
 
 /// One pass: a block takes `chunk_rows` rows of one model, a group of neighbouring lanes per row, as wide as the row
-/// asks for; each lane writes gradients and keeps its share of the loss. Limit: memory. Order of the loss: rows and
+/// needs; each lane writes gradients and keeps its share of the loss. Limit: memory. Order of the loss: rows and
 /// columns of a lane ascending, the lanes by device::block_sum, the chunks as in loss_sum.cuh.
 namespace cugad::cuda {
 namespace {

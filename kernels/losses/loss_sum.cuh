@@ -6,9 +6,9 @@
 #include "kernels/device/shared_memory.cuh"
 #include "kernels/losses/terms.hpp"
 
-/// What the mean losses share: each block sums the terms of one chunk of one model, in double; where a model has
-/// several chunks, chunk c goes to partial sum c % threads of a second, tiny kernel, and these are added by
-/// device::block_sum. A minibatch is few chunks, often one: then there is one launch.
+/// The sums of the mean losses: each block sums the terms of one chunk of one model, in double; if a model has several
+/// chunks, chunk c goes to partial sum c % threads of a second, tiny kernel, and these are added by device::block_sum.
+/// A minibatch is few chunks, often one: then there is one launch. A kernel may close two sums of the same chunks.
 namespace cugad::cuda {
 namespace {
 
@@ -17,7 +17,7 @@ constexpr int loss_threads = 256;
 struct LossSum {
   StackView<float> loss;  ///< null: not wanted
   float weight;
-  std::int64_t count;  ///< what the sum is divided by
+  std::int64_t count;  ///< divisor of the sum
   bool accumulate;
   double* partial;  ///< [models, chunks]
   std::int64_t models, chunks;
@@ -47,7 +47,10 @@ __device__ void close_chunk(const LossSum& work, std::int64_t model, double shar
   __syncthreads();  // the scratch is used again
 }
 
-__global__ void __launch_bounds__(loss_threads) finish_kernel(LossSum work) {
+__global__ void __launch_bounds__(loss_threads) finish_kernel(LossSum first, LossSum second) {
+  device::wait_for_earlier_work();
+  const LossSum work = blockIdx.y == 0 ? first : second;
+  if (!work.loss) return;
   device::SharedMemory shared;
   double* scratch = shared.take<double>(loss_threads / device::warp_lanes);
   for (std::int64_t model = blockIdx.z; model < work.models; model += gridDim.z) {
@@ -65,22 +68,35 @@ std::size_t loss_workspace(const StackView<float>& loss, std::int64_t models, st
   return loss && chunks > 1 ? sizeof(double) * static_cast<std::size_t>(models * chunks) : 0;
 }
 
-/// Launches `kernel`, a block per chunk and model, then what finishes the sums.
-template <class Work>
-void launch_loss(Context& context, const char* name, void (*kernel)(Work), Work work,
-                 std::size_t shared_bytes = loss_layout().bytes()) {
-  LossSum& sum = work.sum;
-  const std::size_t bytes = loss_workspace(sum.loss, sum.models, sum.chunks);
-  if (bytes != 0) sum.partial = static_cast<double*>(context.scratch(bytes));
+/// A block per chunk and model.
+device::LaunchShape loss_shape(const LossSum& sum, std::size_t shared_bytes) {
   device::LaunchShape shape;
   shape.grid = dim3(static_cast<unsigned>(sum.chunks), 1, device::model_blocks(sum.models));
   shape.block = dim3(loss_threads);
   shape.shared_bytes = shared_bytes;
-  device::launch(context.stream(), name, shape, kernel, work);
-  if (bytes == 0) return;
+  return shape;
+}
+
+/// Launches what adds the chunks of one or two sums; `waits`: may be launched early, as the kernel before it.
+void finish_sums(Context& context, const LossSum& first, const LossSum& second, bool waits) {
+  device::LaunchShape shape = loss_shape(first, loss_layout().bytes());
   shape.grid.x = 1;
-  shape.shared_bytes = loss_layout().bytes();
-  device::launch(context.stream(), "sums of a loss", shape, finish_kernel, sum);
+  shape.grid.y = second.loss ? 2 : 1;
+  shape.waits = waits;
+  device::launch(context.stream(), "sums of a loss", shape, finish_kernel, first, second);
+}
+
+/// Launches `kernel`, then what finishes the sum. `waits`: the kernel calls wait_for_earlier_work().
+template <class Work>
+void launch_loss(Context& context, const char* name, void (*kernel)(Work), Work work,
+                 std::size_t shared_bytes = loss_layout().bytes(), bool waits = false) {
+  LossSum& sum = work.sum;
+  const std::size_t bytes = loss_workspace(sum.loss, sum.models, sum.chunks);
+  if (bytes != 0) sum.partial = static_cast<double*>(context.scratch(bytes));
+  device::LaunchShape shape = loss_shape(sum, shared_bytes);
+  shape.waits = waits;
+  device::launch(context.stream(), name, shape, kernel, work);
+  if (bytes != 0) finish_sums(context, sum, {}, waits);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct PenaltyTerms {
   float factor;  ///< tangent = factor * g
 };
 
-/// 2 weight / rows, what every row's factor has in common.
+/// 2 weight / rows, the common part of every row's factor.
 CUGAD_INLINE double penalty_slope(float weight, std::int64_t rows) {
   return 2.0 * static_cast<double>(weight) / static_cast<double>(rows);
 }

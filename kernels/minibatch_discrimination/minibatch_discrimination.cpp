@@ -31,7 +31,7 @@ Panel pack(const MatrixView<const float>& projection, std::int64_t kernel, std::
   return panel;
 }
 
-/// exp(-distance) of row i to rows [first, first + 16); 0 behind the last row.
+/// exp(-distance) of row i to rows [first, first + 16); 0 beyond the last row.
 void nearness(const Panel& panel, std::int64_t i, std::int64_t first, float (&value)[tile]) {
   float distance[tile] = {};
   for (std::int64_t c = 0; c < panel.dimensions; ++c) {

@@ -5,9 +5,9 @@
 
 /// A block owns 16 rows i and one kernel of the projection, and walks over the rows j in tiles of 16: a thread per pair
 /// (i, j) for the distances, whose terms it adds up over the tiles (interleaved sum j % 16, then a tree, as on the
-/// CPU). The backward pass computes the distances anew rather than keeping rows^2 numbers, and gathers: what row i
-/// receives from row j and what it gives stand in one term, so there are no atomics. There a thread owns a row i and
-/// every 16th dimension.
+/// CPU). The backward pass recomputes the distances rather than storing rows^2 numbers, and gathers: one term holds the
+/// gradient of row i from row j in both directions, so there are no atomics. There a thread owns a row i and every 16th
+/// dimension.
 ///
 ///   M [rows, kernel's dimensions] --32 at a time--> shared --> distance(i, j) --> exp --> sums over j --> out
 ///                                                      |            exp * (g_i + g_j) --> shared
@@ -41,13 +41,13 @@ struct Block {
 
   /// The tiles of 32 dimensions of both rows, between barriers.
   __device__ void load_both(std::int64_t first, std::int64_t dimension) const {
-    __syncthreads();  // nobody still reads the last ones
+    __syncthreads();  // all reads of the last ones are done
     load(own, first_row, dimension);
     load(other, first, dimension);
     __syncthreads();
   }
 
-  /// exp(-distance) of this thread's pair (row, first + lane); 0 behind the last row.
+  /// exp(-distance) of this thread's pair (row, first + lane); 0 beyond the last row.
   __device__ float nearness(std::int64_t first) const {
     float distance = 0.0f;
     for (std::int64_t dimension = 0; dimension < dimensions; dimension += depth) {

@@ -6,8 +6,8 @@
 #include "kernels/device/reduce.cuh"
 #include "kernels/nearest_rows/search.cuh"
 
-/// The nearest rows of a large bank, by tensor cores first: |q|^2 + |b|^2 - 2 q b in tf32 says within a bound how far a
-/// bank row is, and only rows that may belong to the k nearest are looked at in float32, by the sums of
+/// The nearest rows of a large bank, by tensor cores first: |q|^2 + |b|^2 - 2 q b in tf32 approximates the distance of
+/// a bank row within a bound, and only rows that may belong to the k nearest are compared in float32, by the sums of
 /// distance_tile.cuh. The bits of the result are those of the exact kernel.
 ///
 ///   64 queries x 64 rows --mma--> sums --above the query's limit?--> up to 32 rows wait per query (shared)
@@ -16,8 +16,8 @@
 /// Rows are centred before they are rounded: a distance does not change, the bound shrinks with the norms.
 ///
 /// The bound. A = |q|^2, B = |b|^2, P = q b, D = A + B - 2 P exactly, n columns. A sum is start + P, where the start is
-/// -(1 - g) B / 2; a row is left out where sum <= limit = ((1 - g) A - T) / 2, T being the distance of the k-th nearest
-/// row so far. With an error E of the sum, T <= D - g (A + B) + 2 E then, which is at most the distance that the exact
+/// -(1 - g) B / 2; a row is skipped if sum <= limit = ((1 - g) A - T) / 2, T being the distance of the k-th nearest row
+/// so far. With an error E of the sum, T <= D - g (A + B) + 2 E then, which is at most the distance that the exact
 /// kernel computes where g (A + B) covers
 ///
 ///   2 E, rounding to tf32:  (2^-10 + 2^-21) |q| |b|, twice, and |q| |b| <= (A + B) / 2
@@ -27,9 +27,9 @@
 ///   norms and limits:       n 2^-24 (A + B), 2^-23 (A + B)
 ///   the exact kernel:       (n + 4) 2^-23 D, D <= 2 (A + B)
 ///
-/// g = 2^-10 + (n + 8) 2^-20 is more than all of them, and a start of (n + 8) 2^-120 more than what counts as 0 instead
-/// of denormal. Rows come in ascending order, so that of equal distances the earlier one is in the list. What is no
-/// number, or may overflow, is never left out.
+/// g = 2^-10 + (n + 8) 2^-20 is more than all of them, and a start of (n + 8) 2^-120 more than all subnormal numbers
+/// that are flushed to 0. Rows come in ascending order, so that of equal distances the earlier one is in the list. Rows
+/// whose sums are NaN, or may overflow, are never skipped.
 namespace cugad::cuda {
 namespace {
 
@@ -58,8 +58,8 @@ constexpr int centre_rows = 256;       ///< of the bank, evenly spread, whose me
 constexpr std::size_t alignment = 16;  ///< of rounded rows, in bytes
 static_assert(warps * (device::warp_lanes + 1) * stage_pitch <= product_floats<Tile, contiguous, contiguous>());
 
-/// Rows as the filter reads them: rounded to tf32, filled up with zeros to whole tiles, beside what it needs of their
-/// norms. One matrix where all models share it.
+/// Rows in the form of the filter: rounded to tf32, padded with zeros to whole tiles, with terms of their norms. One
+/// matrix if all models share it.
 struct Rounded {
   float* cells;  ///< [matrices][rows][stride]
   float* norms;  ///< [matrices][rows]
@@ -81,8 +81,8 @@ struct Rounded {
 struct Filter {
   Search search;
   Rounded query;     ///< norms: (1 - g) A
-  Rounded bank;      ///< norms: what a sum begins with
-  float above_zero;  ///< what starts have for numbers that count as 0
+  Rounded bank;      ///< norms: the start of a sum
+  float above_zero;  ///< addend of starts for numbers that count as 0
   float slack;       ///< times (1 - g) (A + B): more than g (A + B)
 };
 
@@ -180,7 +180,7 @@ __device__ float distance_to(const float* query, const MatrixView<const float>& 
   return sum;
 }
 
-/// What a block knows of its queries, in shared memory.
+/// A block's state of its queries, in shared memory.
 struct Queries {
   NeighbourKey* staged;   ///< a key per thread
   std::int32_t* waiting;  ///< [queries][room]: bank rows
@@ -227,8 +227,8 @@ class WarpQueries {
     }
   }
 
-  /// The first limits, from the sums of a tile of bank rows, whose starts are given: the k-th largest of what sums are
-  /// at least. For T <= A + g B - 2 (sum - E) of some row, the limit is at least sum - g (A + B).
+  /// The first limits, from the sums of a tile of bank rows with their starts: the k-th largest lower bound of a sum.
+  /// For T <= A + g B - 2 (sum - E) of some row, the limit is at least sum - g (A + B).
   __device__ void learn(float* sums, const float* starts) const {
     for (int q = first(); q < first() + queries_per_warp; ++q) {
       float* const of_query = sums + q * sums_stride<Tile>;
@@ -251,8 +251,8 @@ class WarpQueries {
     }
   }
 
-  /// Compares what waits, after a tile of bank rows [begin, end): where half the room is used, and in the end wherever
-  /// some waits; where there was no room for all of the tile's, all its rows.
+  /// Compares waiting candidates, after a tile of bank rows [begin, end): if half the room is used, and at the end if
+  /// any waits; if there was no room for all candidates of the tile, compares all its rows.
   __device__ void look(int begin, int end, bool all) const {
     const int mine = first() + lane();
     const int found = lane() < queries_per_warp && exists(mine) ? queries_.found[mine] : 0;
@@ -307,8 +307,8 @@ class WarpQueries {
   float* stage_;
 };
 
-/// After how many comparisons within so many tiles a block gives up: twice what rows in no order need, for which the
-/// candidates grow by k as the bank doubles; and two for each tile, which then costs a fifth more than the exact
+/// The number of comparisons within so many tiles after which a block gives up: twice that of rows in random order,
+/// whose candidates grow by k as the bank doubles; and two for each tile, which then costs a fifth more than the exact
 /// kernel's.
 __device__ inline int comparisons_worth(int k, int tiles) {
   return Tile::rows * k * (32 - __clz(tiles)) / 8 + 2 * tiles;
@@ -375,8 +375,8 @@ void round_rows(Context& context, const Rounding& job) {
 }  // namespace
 
 /// By the machine code (bench/NOTES.md): a query's exact part costs as much as some tens of tiles, so that the bank
-/// must have many rows, for many neighbours more; a block walks over its part with few warps, so that there must be
-/// blocks enough to hide one behind another. None of the limits is measured.
+/// must have many rows, for many neighbours more; a block walks over its part with few warps, so that enough blocks
+/// must run to hide latency. None of the limits is measured.
 bool filter_pays(const Context& context, const NearestSearch& args) {
   constexpr std::int64_t least_rows = 2048, rows_per_neighbour = 512, cells = 65536, wide = 32, blocks_each = 2;
   const std::int64_t rows = args.bank.rows;

@@ -169,7 +169,7 @@ void search_block(const NearestRows& args, std::int64_t m, const float* packed, 
   }
 }
 
-/// Floats of a model's packed bank in scratch memory: none where it is kept.
+/// Floats of a model's packed bank in scratch memory: none if it is kept.
 std::int64_t scratch_floats(const Context& context, const NearestRows& args) {
   return context.has_frozen_weights() ? 0 : packed_floats(args.query.columns, args.bank.rows);
 }

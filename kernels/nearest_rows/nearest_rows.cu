@@ -7,10 +7,10 @@
 #include "kernels/nearest_rows/search.cuh"
 
 /// k nearest rows. A block owns a few queries and walks over its part of the bank in tiles of distances. For k = 1 each
-/// thread keeps the smallest of its own, and they meet at the end; for more, the tile goes through shared memory to one
-/// warp per query, which inserts what beats the last of its list. Few queries: the bank is split among blocks (grid.y),
-/// whose lists a second kernel merges. Large banks are first filtered on tensor cores (nearest_filter.cu); what is here
-/// then answers the blocks that gave up.
+/// thread keeps its smallest distance, and a reduction follows at the end; for more, one warp per query reads the tile
+/// from shared memory and inserts distances below the last of its list. Few queries: the bank is split among blocks
+/// (grid.y), whose lists a second kernel merges. Large banks are first filtered on tensor cores (nearest_filter.cu);
+/// these kernels then serve the blocks that gave up.
 namespace cugad::cuda {
 namespace {
 

@@ -3,14 +3,14 @@
 #include "kernels/nearest_rows/nearest.hpp"
 #include "kernels/nearest_rows/selection.cuh"
 
-/// What the two ways of searching for nearest rows share: the split of the bank, and where results go.
+/// The parts shared by the two searches for nearest rows: the split of the bank, and the destination of results.
 namespace cugad::cuda {
 
 struct Search {
   NearestSearch args;
   std::int64_t tiles_per_split;
   int splits;
-  NeighbourKey* partial;  ///< [models][rows][splits][k]; not used where splits is 1
+  NeighbourKey* partial;  ///< [models][rows][splits][k]; not used if splits is 1
   /// Of each block that searched through the filter, whether it gave up: [models][query tiles][splits]; null: none did.
   int* gave_up;
 
@@ -51,9 +51,9 @@ struct Part {
   }
 };
 
-/// Queries and bank rows of a tile where there are many queries: the same in both ways.
+/// Queries and bank rows of a tile if there are many queries: the same on both paths.
 constexpr int many_queries = 64, many_rows = 64;
-constexpr int least_filter_tiles = 32;  ///< of a split: each first has to learn what is near
+constexpr int least_filter_tiles = 32;  ///< of a split: each has to find its first limits
 
 inline std::int64_t query_tiles(const NearestSearch& args, int queries) {
   return (args.query.rows + queries - 1) / queries;

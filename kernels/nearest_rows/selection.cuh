@@ -37,8 +37,8 @@ __device__ inline int keys_below(const NeighbourKey* list, int k, NeighbourKey k
 }
 
 /// Offers one key per lane (no_neighbour: none) to an ascending list of k <= 64 keys in shared memory, for a whole
-/// warp. All keys that beat the last of the list enter at once: each goes where the count of smaller ones puts it, and
-/// so do the list's own. `staged` is shared memory for one key per lane.
+/// warp. All keys below the last of the list enter at once: each moves to the position given by the count of smaller
+/// ones, as do the list's own. `staged` is shared memory for one key per lane.
 __device__ inline void offer(NeighbourKey* list, int k, NeighbourKey* staged, NeighbourKey key, int lane) {
   const bool enters = key < list[k - 1];
   const unsigned entering = __ballot_sync(device::full_warp, enters);

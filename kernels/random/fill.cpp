@@ -12,8 +12,8 @@ namespace {
 
 constexpr int chunk = 256;  ///< elements; a multiple of a bulk of Philox words
 
-/// Calls make(model, first element, count, where to) for up to `chunk` of the elements of a model at a time (element e
-/// stands in row e / columns), and lays the rows out: a row may be shorter than a bulk of random words.
+/// Calls make(model, first element, count, destination) for up to `chunk` of the elements of a model at a time (element
+/// e is in row e / columns), and distributes them over rows: a row may be shorter than a bulk of random words.
 template <class Make>
 void fill(Context& context, const StackView<float>& out, double nanoseconds_per_element, Make&& make) {
   const std::int64_t size = out.rows * out.columns, total = out.models * size;
@@ -44,7 +44,7 @@ void transform(const std::uint32_t* words, int pairs, float* normals) {
   }
 }
 
-/// Element e drawn anew from the following lanes until it is at most 2 in magnitude.
+/// Element e, redrawn from the following lanes until it is at most 2 in magnitude.
 float redraw(RandomKey key, std::int64_t model, std::int64_t element) {
   for (;;) {
     ++key.lane;

@@ -31,7 +31,7 @@ __device__ void put_quad(const MatrixView<float>& out, std::int64_t first, const
   }
 }
 
-/// Element e drawn anew from the following lanes until it is at most 2 in magnitude.
+/// Element e, redrawn from the following lanes until it is at most 2 in magnitude.
 __device__ float redraw(RandomKey key, std::int64_t model, std::int64_t element) {
   for (;;) {
     ++key.lane;

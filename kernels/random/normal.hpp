@@ -16,7 +16,7 @@ struct NormalPair {
 CUGAD_INLINE NormalPair box_muller(std::uint32_t word0, std::uint32_t word1) {
   const float u1 = static_cast<float>(static_cast<std::int32_t>(word0 >> 8) + 1) * 0x1p-24f;
   const float radius = square_root_exact(-2.0f * log_positive(u1));
-  // The nearest quarter turn and what is left of it, in [-1/2, 1/2), are exact.
+  // The nearest quarter turn and the remainder, in [-1/2, 1/2), are exact.
   const auto turn = static_cast<std::int32_t>(word1 >> 8);
   const std::int32_t quarter = (turn + (1 << 21)) >> 22;
   const float s = static_cast<float>(turn - quarter * (1 << 22)) * 0x1p-22f;

@@ -6,8 +6,8 @@
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
-/// The round keys of epoch e are the words 4 e to 4 e + 3 of the stream at step 0: the step only says where in the
-/// epoch a batch lies.
+/// The round keys of epoch e are the words 4 e to 4 e + 3 of the stream at step 0: the step only determines the
+/// position of a batch in the epoch.
 Permutation epoch_permutation(const RandomKey& key, std::int64_t model, std::uint32_t rows, std::uint64_t epoch) {
   RandomKey epoch_key = key;
   epoch_key.step = 0;

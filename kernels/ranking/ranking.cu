@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(tile_places) ranking_key_kernel(Job job) {
   }
 }
 
-/// found, and the tile's own sum in the place of the next tile's found_before.
+/// found, and the tile's own sum instead of the next tile's found_before.
 __global__ void __launch_bounds__(tile_places) ranking_count_kernel(Job job) {
   device::SharedMemory shared;
   int* warp_count = shared.take<int>(tile_warps);

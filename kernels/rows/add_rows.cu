@@ -2,7 +2,7 @@
 #include "kernels/device/runtime.cuh"
 #include "kernels/elementary.hpp"
 
-/// A group of neighbouring lanes per row, as wide as the row asks for. Limit: memory, 12 bytes per element.
+/// A group of neighbouring lanes per row, as wide as the row needs. Limit: memory, 12 bytes per element.
 namespace cugad::cuda {
 namespace {
 

@@ -12,7 +12,7 @@
 /// in order, belong to the columns, u_c = (word of column c >> 8) * 2^-24:
 ///   r % 3 == 0: x_c + deviation * N_c, deviation = float(0.1 * exp(u_r log 20)), see kernels/rows/fence.hpp; N_c from
 ///               the words of columns 2 (c / 2) and 2 (c / 2) + 1, cosine for even c, sine for odd c
-///   r % 3 == 1: column c comes from row (r + 1) mod rows where u_c < u_r
+///   r % 3 == 1: column c comes from row (r + 1) mod rows if u_c < u_r
 ///   r % 3 == 2: -limit + 2 limit u_c
 /// Sums of products are fused.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {

@@ -7,7 +7,7 @@
 #include "kernels/rows/fence.hpp"
 
 /// A group of neighbouring lanes per row, one Philox block (four columns) per lane and turn. Every lane draws the row's
-/// own word again: cheaper than handing it round. Which words belong to what: fence_rows.cpp.
+/// own word again: cheaper than a shuffle. The use of the words: fence_rows.cpp.
 namespace cugad::cuda {
 namespace {
 

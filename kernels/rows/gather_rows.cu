@@ -1,8 +1,8 @@
 #include "kernels/device/entries.hpp"
 #include "kernels/device/runtime.cuh"
 
-/// A group of neighbouring lanes per row, as wide as the row asks for, so that reads and writes are coalesced for
-/// narrow rows too. Indices outside the source are clamped.
+/// A group of neighbouring lanes per row, as wide as the row needs, so that reads and writes are coalesced for narrow
+/// rows too. Indices outside the source are clamped.
 namespace cugad::cuda {
 namespace {
 

@@ -14,7 +14,7 @@ CUGAD_INLINE float gaussian_deviation(float log_variance) {
   return exp_negative(0.5f * (above > log_variance_limit ? log_variance_limit : above));
 }
 
-/// d z / d log variance; 0 where the clamp holds it.
+/// d z / d log variance; 0 if it is clamped.
 CUGAD_INLINE float gaussian_slope(float log_variance, float noise) {
   const bool inside = log_variance >= -log_variance_limit && log_variance <= log_variance_limit;
   return inside ? noise * (0.5f * gaussian_deviation(log_variance)) : 0.0f;

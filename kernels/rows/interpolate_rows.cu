@@ -3,8 +3,8 @@
 #include "kernels/device/runtime.cuh"
 #include "kernels/random/uniform.hpp"
 
-/// A group of neighbouring lanes per row, as wide as the row asks for; every lane draws the row's word again: cheaper
-/// than handing it round.
+/// A group of neighbouring lanes per row, as wide as the row needs; every lane draws the row's word again: cheaper than
+/// a shuffle.
 namespace cugad::cuda {
 namespace {
 

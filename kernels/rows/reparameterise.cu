@@ -2,7 +2,7 @@
 #include "kernels/device/runtime.cuh"
 #include "kernels/rows/gaussian.hpp"
 
-/// A group of neighbouring lanes per row, as wide as the row asks for; the draw and the backward pass share a loop.
+/// A group of neighbouring lanes per row, as wide as the row needs; the draw and the backward pass share a loop.
 namespace cugad::cuda {
 namespace {
 

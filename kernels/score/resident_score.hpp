@@ -5,7 +5,7 @@
 #include "cugad/ops.hpp"
 
 /// The score through an encoder with all activations in registers: bfloat16, networks whose widths fit the compiled
-/// class. The quickest way where it fits.
+/// class. The fastest path for scores that fit.
 namespace cugad::cuda {
 
 bool resident_score_fits(const Context& context, const ReconstructionScore& args);

@@ -31,7 +31,7 @@ __device__ float term_of(const ResidualArguments& args, float x, float generated
 __device__ float residual_of(const ResidualArguments& args, std::int64_t model, std::int64_t row) {
   const float* x = args.x.model(model).row(row);
   const float* generated = args.reconstruction.model(model).row(row);
-  const float* scale = args.column_scale.model(model).data;  // null where columns have none
+  const float* scale = args.column_scale.model(model).data;  // null if columns have none
   const float limit = args.limit > 0.0f ? args.limit : std::numeric_limits<float>::infinity();
   float partial = 0.0f;
   for (int c = static_cast<int>(threadIdx.x) % partials; c < static_cast<int>(args.x.columns); c += partials) {

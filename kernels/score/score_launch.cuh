@@ -5,7 +5,7 @@
 #include "kernels/score/score_search.hpp"
 #include "kernels/score/score_tile.cuh"
 
-/// The host's side of the score in registers: what it serves, tiles, scratch memory, launches.
+/// The host's side of the score in registers: served arguments, tiles, scratch memory, launches.
 namespace cugad::cuda {
 
 template <class N>

@@ -2,12 +2,12 @@
 
 #include "kernels/latent_search/resident_networks.cuh"
 
-/// What the score in registers is told, and how its weights are cut into panels.
+/// The arguments of the score in registers, and the division of its weights into panels.
 namespace cugad::cuda {
 
 /// The widest networks that one class of kernel serves: an encoder of three layers, a generator of three and a
 /// discriminator of three hidden ones. Narrower networks are padded with zeros, shallower ones with an identity in
-/// front; of the layers between two others only what exists is computed.
+/// front; padding of inner layers is not computed.
 template <int columns_, int e2_, int latent_, int g1_, int g2_, int d1_, int d2_, int d3_>
 struct ScoreNetworks {
   static constexpr int columns = columns_, e1 = columns, e2 = e2_, latent = latent_, g1 = g1_, g2 = g2_, d1 = d1_,

@@ -5,7 +5,7 @@
 
 #include "kernels/op_table.hpp"
 
-/// A score through an encoder is a latent search of no steps that starts where the encoder says.
+/// A score through an encoder is a latent search of no steps that starts at E(x).
 namespace cugad {
 
 inline std::int64_t latent_columns(const ReconstructionScore& args) { return args.generator.layer[0].in; }
@@ -45,7 +45,7 @@ inline ReconstructionScore rows_of(const ReconstructionScore& args, std::int64_t
 /// networks that fit no block.
 class ScoreByLayers {
  public:
-  /// Working memory of a chunk: what a second-level cache holds on the CPU, what fills a GPU there.
+  /// Working memory of a chunk: the size of a second-level cache on the CPU, enough rows to fill the chip on a GPU.
   ScoreByLayers(const OpEntry<DenseForward>& dense, const OpEntry<LatentSearch>& search, std::int64_t chunk_bytes)
       : dense_(dense), search_(search), chunk_bytes_(chunk_bytes) {}
 
@@ -58,7 +58,7 @@ class ScoreByLayers {
   void run(Context& context, const ReconstructionScore& args, const Fill& fill) const {
     const std::int64_t models = args.x.models, rows = args.x.rows, step = chunk_rows(args);
     if (models == 0 || rows == 0) return;
-    // The entries below ask for the front part of the same scratch memory.
+    // The entries below use the front part of the same scratch memory.
     auto* memory = static_cast<unsigned char*>(context.scratch(workspace(context, args)));
     auto* buffer = reinterpret_cast<float*>(memory + inner_bytes(context, args));
     const std::int64_t floats = models * step * widest(args);
@@ -102,7 +102,7 @@ class ScoreByLayers {
     args.slope = layer.slope;
     return args;
   }
-  /// What the entries ask for, whole chunks and the last one.
+  /// The scratch memory of the entries, for whole chunks and the last one.
   std::size_t inner_bytes(const Context& context, const ReconstructionScore& args) const {
     const std::int64_t rows = args.x.rows, step = chunk_rows(args);
     const std::size_t bytes = std::max(inner_bytes(context, args, std::min(step, rows)),

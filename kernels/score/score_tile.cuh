@@ -6,8 +6,8 @@
 #include "kernels/score/score_networks.cuh"
 
 /// The score of 32 rows by one warp, in registers. As in the resident search (resident_tile.cuh) the accumulators of
-/// two adjacent 16 x 8 tiles are the operand of the next product, and two layers are chained through 16 columns of what
-/// lies between them, in brackets:
+/// two adjacent 16 x 8 tiles are the operand of the next product, and two layers are chained through 16 columns of the
+/// layer between them, in brackets:
 ///
 ///   x -> e1 -> [e2] -> z -> [h1] -> h2 -> G(z), residual     G(z), then x -> [d1] -> d2 -> [features]
 ///
@@ -56,7 +56,7 @@ class ScoreTile {
     take_query<false>(row);
     encode(row);
     if (args_.features || args_.cross_entropy) {
-      // G(z) first: where cells are missing, x is filled from it.
+      // G(z) first: it fills missing cells of x.
 #pragma unroll 1
       for (int pass = 0; pass < (args_.features ? 2 : 1); ++pass) {
         if (pass == 1) take_query<true>(row);
@@ -126,7 +126,7 @@ class ScoreTile {
     }
   }
 
-  /// total += what `rounds` times 16 units of layer `layer`, from `first_unit`, bring to the layer behind it.
+  /// total += the products of `rounds` times 16 units of layer `layer`, from `first_unit`, for the next layer.
   template <class First, class Second>
   __device__ __forceinline__ void chain(Sums<Second::out>& total, const Operand<First::in>& from, int layer,
                                         const Word* weight, int first_unit, int rounds) const {
@@ -254,7 +254,7 @@ class ScoreTile {
   __device__ std::int64_t row_of(int i) const { return first_row_ + 8 * i + lane_ / 4; }
   __device__ int column_of(int tile, int i) const { return 8 * tile + 2 * member_ + i % 2; }
 
-  /// The lane's rows of x, from its first column on. Beyond the last row stands the last one: what is made of it is not
+  /// The lane's rows of x, from its first column on. Rows beyond the last one repeat it, and their results are not
   /// stored.
   struct Query {
     const float* row[lane_rows];
@@ -277,7 +277,7 @@ class ScoreTile {
   }
   __device__ static float present(float cell, float instead) { return cell == cell ? cell : instead; }
 
-  /// x as an operand; missing cells are 0, or where x `is_filled` those of G(z).
+  /// x as an operand; missing cells are 0, or if x `is_filled` those of G(z).
   template <bool is_filled>
   __device__ __forceinline__ void take_query(Operand<N::columns>& row) {
     const Query x = query();
@@ -315,7 +315,7 @@ class ScoreTile {
         kept(generated_at, first_column / 8 + t, g) = quad_of(generated.at[g][t]);
     }
   }
-  /// |x - G(z)| of a cell, 0 where it is missing.
+  /// |x - G(z)| of a cell, 0 if it is missing.
   __device__ __forceinline__ static float difference(float cell, float generated) {
     return cell == cell ? fabsf(generated - cell) : 0.0f;
   }
@@ -323,7 +323,8 @@ class ScoreTile {
     sum = distance == Distance::l1 ? sum + difference : multiply_add(difference, difference, sum);
   }
 
-  // ---- what a lane keeps in global memory for itself, from the second-level cache ---------------------------------
+  // ---- the lane's global memory, in the second-level cache
+  // -----------------------------------------------------------
 
   static constexpr int features_at = 0, generated_at = N::d3 / 8;
   __device__ float4& kept(int area, int tile, int group) const {
@@ -335,7 +336,7 @@ class ScoreTile {
   }
   __device__ static float4 quad_of(const float (&f)[4]) { return make_float4(f[0], f[1], f[2], f[3]); }
 
-  /// Rows of an output from what was kept: of G(z), or its distance from x.
+  /// Rows of an output from the lane's memory: of G(z), or its distance from x.
   __device__ __forceinline__ void deliver(const StackView<float>& to, int tiles, bool distances) const {
     if (!to) return;
 #pragma unroll 1

@@ -6,8 +6,8 @@
 
 /// One pass over the logits: each block takes `chunk` rows of one model and writes gradients and losses as it goes.
 /// The order of the two sums, in double: within a chunk, row r goes to partial sum r % threads, these are added by
-/// device::block_sum; where a model has several chunks, chunk c goes to partial sum c % threads of a second, tiny
-/// kernel, added in the same way. A minibatch is one chunk: one launch for all models.
+/// device::block_sum; if a model has several chunks, chunk c goes to partial sum c % threads of a second, tiny kernel,
+/// added in the same way. A minibatch is one chunk: one launch for all models.
 namespace cugad::cuda {
 namespace {
 

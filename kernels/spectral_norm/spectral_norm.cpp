@@ -9,7 +9,7 @@ namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
 constexpr int partials = 32;        ///< interleaved sums: element i belongs to sum i % 32
-constexpr double smallest = 1e-12;  ///< what a norm is enlarged by
+constexpr double smallest = 1e-12;  ///< added to a norm
 
 template <class Number>
 Number tree(Number (&partial)[partials]) {

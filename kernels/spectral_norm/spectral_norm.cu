@@ -17,14 +17,14 @@ constexpr int iteration_threads = 1024;
 constexpr int warps = iteration_threads / device::warp_lanes;
 constexpr int row_threads = 128;
 constexpr int blocks_per_multiprocessor = 16;
-constexpr double smallest = 1e-12;  ///< what a norm is enlarged by
+constexpr double smallest = 1e-12;  ///< added to a norm
 
 static_assert(warps == device::warp_lanes, "rows are summed in 32 interleaved sums, one per warp");
 
 /// The block's sum of one number per warp, in every thread: the tree of the CPU over the warps.
 __device__ double sum_of_warps(double value, double* scratch) {
   const int lane = static_cast<int>(threadIdx.x) % device::warp_lanes;
-  __syncthreads();  // nobody still reads an earlier sum
+  __syncthreads();  // all reads of an earlier sum are done
   if (lane == 0) scratch[threadIdx.x / device::warp_lanes] = value;
   __syncthreads();
   return device::warp_sum(scratch[lane]);
@@ -39,7 +39,7 @@ __device__ double square_sum(const float* x, std::int64_t count) {
   return device::warp_sum(sum);
 }
 
-/// v = u W / (|u W| + 1e-12). Barriers before v is read by other threads, and behind it.
+/// v = u W / (|u W| + 1e-12). Barriers before and after other threads read v.
 __device__ void right_vector(const float* u, const MatrixView<const float>& weight, float* v) {
   for (std::int64_t c = threadIdx.x; c < weight.columns; c += iteration_threads) {
     float sum = 0.0f;

@@ -117,6 +117,13 @@ TEST(Capture, OfAnEnsemble) {
   expect_a_graph_gives_the_bits_of_a_call(options);
 }
 
+TEST(Capture, OfDistancesToTrainingRows) {
+  DetectorOptions options = quick_options();
+  options.steps = 20;
+  set_option(options, "method", "gan,knn");
+  expect_a_graph_gives_the_bits_of_a_call(options);
+}
+
 /// What cannot be captured is refused before it spoils the capture.
 TEST(Capture, RefusesWhatCannotBeCaptured) {
   const Handle handle(quick_options());

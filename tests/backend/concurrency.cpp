@@ -6,7 +6,7 @@
 #include "host/backend/transfer.hpp"
 #include "tests/methods/clusters.hpp"
 
-/// Fits, scoring and captures of the caller's on one device at once, each in a thread of its own.
+/// Fits, scoring and captures of the caller's on one device at once, each in its own thread.
 namespace cugad::test {
 namespace {
 

@@ -35,9 +35,9 @@ TEST(DeviceTraining, FiftyStepsEqualTheCpu) {
     }
     std::printf("model %d: %zu of %zu numbers differ, by at most %.3g\n", m, differing, found.size(), worst);
     EXPECT_LE(worst, 1e-5);
-    const std::vector<float> told = telemetry_of(*here, m), wanted = telemetry_of(*there, m);
-    for (std::size_t i = 0; i < told.size(); ++i)
-      EXPECT_NEAR(told[i], wanted[i], 1e-4 * std::abs(wanted[i]) + 1e-6) << i;
+    const std::vector<float> telemetry = telemetry_of(*here, m), wanted = telemetry_of(*there, m);
+    for (std::size_t i = 0; i < telemetry.size(); ++i)
+      EXPECT_NEAR(telemetry[i], wanted[i], 1e-4 * std::abs(wanted[i]) + 1e-6) << i;
   }
 }
 

@@ -22,7 +22,7 @@ void use_once_more() {
 }
 
 TEST(AtExitDeathTest, CallsWorkAsBefore) {
-  // A process of its own, in which nothing was called yet.
+  // A separate process, before any call.
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(
       {

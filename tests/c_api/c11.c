@@ -1,4 +1,4 @@
-/* Compiled as C11; the header comes first, and twice, so that it must stand alone. */
+/* Compiled as C11; the header comes first, and twice, so that it must be self-contained. */
 #include <cugad/cugad.h>
 
 /* What follows is for the program, not for the header. */
@@ -53,7 +53,7 @@ int cugad_c11_round_trip(const char* device_name, const char* path, char* messag
   return failed == NULL ? 0 : 1;
 }
 
-/* What the preprocessor and the enumerations say, as a C program sees them. */
+/* The preprocessor's constants and the enumerations, as a C program sees them. */
 int32_t cugad_c11_version(void) {
   return CUGAD_VERSION_MAJOR * 10000 + CUGAD_VERSION_MINOR * 100 + CUGAD_VERSION_PATCH;
 }

@@ -51,7 +51,7 @@ class Memory {
   std::vector<float> host_;
 };
 
-/// A tensor of the caller, whose deleter nobody may call.
+/// A tensor of the caller, whose deleter must not be called.
 template <class Managed>
 struct Tensor {
   Tensor(void* data, DLDevice place, std::vector<std::int64_t> shape_, std::vector<std::int64_t> strides_ = {})
@@ -243,7 +243,7 @@ TYPED_TEST(Dlpack, GivesSamplesAsATensor) {
   EXPECT_EQ(sample_to(this->detector_, std::int64_t{1} << 60, &x), CUGAD_ERROR_INVALID_ARGUMENT);
 }
 
-/// Each broken tensor is refused as rows and, where it can be, as scores; nothing is written.
+/// Each broken tensor is refused as rows and, if possible, as scores; nothing is written.
 TYPED_TEST(Dlpack, RefusesWhatItCannotRead) {
   this->fit_here();
   std::vector<float> values = this->values_of(this->rows_), result(40, -1.0f);
@@ -337,7 +337,7 @@ TYPED_TEST(Dlpack, RefusesWhatDoesNotFit) {
   EXPECT_EQ(fit(this->detector_, none), CUGAD_ERROR_INVALID_ARGUMENT);
 }
 
-/// A tensor that says it is elsewhere than it is.
+/// A tensor whose declared device differs from that of its memory.
 TYPED_TEST(Dlpack, RefusesMemoryThatIsNotWhereTheTensorSays) {
   this->fit_here();
   if (test_device().backend().is_host_memory()) GTEST_SKIP() << "for devices with memory of their own";

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t columns = 3, rows = 50;
 
-/// One bad call: its status, and what its message must hold.
+/// One bad call: its status, and the required text of its message.
 struct BadCall {
   const char* name;
   std::function<cugad_status()> call;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t columns = 3;
 const char* const long_training = R"(, "steps": 100000000)";
 
-/// What callbacks are told, and what they answer.
+/// The arguments of callbacks, and their return values.
 struct Watch {
   std::vector<std::int64_t> steps;
   std::vector<std::string> messages;

@@ -131,11 +131,11 @@ TEST_F(CFleet, SaysWhatItIs) {
   EXPECT_STREQ(text, "c");
   ASSERT_OK(cugad_fleet_attach(fleet_.get(), "note", "kept"));
   ASSERT_OK(cugad_fleet_describe(fleet_.get(), &text));
-  const auto told = nlohmann::json::parse(text);
-  EXPECT_EQ(told.at("method"), "gan");
-  EXPECT_EQ(told.at("columns").size(), 3u);
-  EXPECT_EQ(told.at("scored").at("rows"), count);
-  EXPECT_FALSE(told.at("options_without_effect").empty());
+  const auto description = nlohmann::json::parse(text);
+  EXPECT_EQ(description.at("method"), "gan");
+  EXPECT_EQ(description.at("columns").size(), 3u);
+  EXPECT_EQ(description.at("scored").at("rows"), count);
+  EXPECT_FALSE(description.at("options_without_effect").empty());
 
   cugad_detector* taken = nullptr;
   ASSERT_OK(cugad_fleet_take_out(fleet_.get(), "odd", &taken));

@@ -8,7 +8,7 @@
 #include "cugad/detector.hpp"
 #include "tests/c_api/handles.hpp"
 
-/// Rows in any order and type give the bits of the same rows in row-major float32; what is no matrix is refused.
+/// Rows in any order and type give the bits of the same rows in row-major float32; invalid matrices are refused.
 namespace cugad::test {
 namespace {
 
@@ -28,7 +28,7 @@ cugad_matrix matrix_of(const std::vector<T>& data, std::int64_t row_stride, std:
   return matrix;
 }
 
-/// The rows in an order of their own; -1 where no element is.
+/// The rows in another order; -1 between elements.
 template <class T>
 std::vector<T> laid_out(const Matrix& x, std::int64_t row_stride, std::int64_t column_stride) {
   std::vector<T> data(static_cast<std::size_t>((x.rows - 1) * row_stride + (x.columns - 1) * column_stride + 1), T{-1});
@@ -172,19 +172,19 @@ TEST_F(Matrices, ColumnsThatLoseTheirDigitsAreTold) {
   controls.user = &messages;
   const DetectorHandle fitted = create(device_.get(), small_config("gan"));
   ASSERT_OK(cugad_detector_fit_matrix(fitted.get(), &matrix, &controls));
-  const auto told = [&] {
+  const auto messages_about_float32 = [&] {
     return std::count_if(messages.begin(), messages.end(),
                          [](const std::string& line) { return line.find("float32") != std::string::npos; });
   };
-  EXPECT_EQ(told(), 1);
+  EXPECT_EQ(messages_about_float32(), 1);
   EXPECT_NE(messages.front().find("column '2': float32 has about 3 numbers from 1700000000 to 1700000413"),
             std::string::npos)
       << messages.front();
-  // Numbers that float32 has, and ones that it tells apart, are no matter.
+  // Numbers that are exact in float32, or distinct there, cause no message.
   messages.clear();
   for (std::int64_t r = 0; r < rows; ++r) cells[static_cast<std::size_t>(r * columns + 2)] = 1.7e9 + 7e6 * r;
   ASSERT_OK(cugad_detector_fit_matrix(fitted.get(), &matrix, &controls));
-  EXPECT_EQ(told(), 0);
+  EXPECT_EQ(messages_about_float32(), 0);
 }
 
 TEST_F(Matrices, NumbersThatFloat32CannotHoldAreRefusedByName) {

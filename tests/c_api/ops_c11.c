@@ -91,7 +91,7 @@ static const char* adam(cugad_device* device) {
   return down < 1e-6f && down > -1e-6f && up < 1e-6f && up > -1e-6f ? NULL : "the result of cugad_adam";
 }
 
-/* Nothing is written where a view breaks the contract. */
+/* Nothing is written if a view breaks the contract. */
 static const char* refusals(cugad_device* device) {
   float y[4] = {7, 7, 7, 7};
   cugad_fill_uniform_args args;

@@ -4,7 +4,7 @@
 #include "tests/c_api/handles.hpp"
 #include "tests/common/temporary_directory.hpp"
 
-/// What comes through the C interface is what the C++ class gives, to the bit.
+/// Results of the C interface equal those of the C++ class, to the bit.
 namespace cugad::test {
 namespace {
 
@@ -29,7 +29,7 @@ class Results : public testing::TestWithParam<const char*> {
 
 TEST_P(Results, Scores) {
   EXPECT_TRUE(same_bits(score(by_c_.get(), test_), by_cpp_->score(test_.view())));
-  // Rows that stand apart, of which the last ends with the memory.
+  // Rows with gaps between them, of which the last ends with the memory.
   const std::int64_t stride = columns + 3;
   std::vector<float> apart(static_cast<std::size_t>((test_.rows - 1) * stride + columns), -1.0f);
   for (std::int64_t r = 0; r < test_.rows; ++r) std::copy_n(test_.row(r), columns, apart.data() + r * stride);
@@ -42,7 +42,7 @@ TEST_P(Results, Scores) {
 TEST_P(Results, ScoresOfMethods) {
   std::int64_t methods = 0;
   ASSERT_OK(cugad_detector_methods(by_c_.get(), &methods));
-  EXPECT_EQ(methods, static_cast<std::int64_t>(1 + by_cpp_->options().ensemble.size()));
+  EXPECT_EQ(methods, static_cast<std::int64_t>(by_cpp_->parts().size()));
   std::vector<float> expected, scores(test_.rows), of_methods(static_cast<std::size_t>(test_.rows * methods));
   const std::vector<float> total = by_cpp_->score_methods(test_.view(), expected);
   ASSERT_OK(cugad_detector_score_methods(by_c_.get(), test_.data.data(), test_.rows, columns, columns, scores.data(),
@@ -110,7 +110,7 @@ TEST_P(Results, ThresholdsSetAnew) {
   ASSERT_OK(cugad_detector_set_false_alarm_rate(other.get(), 0.1f));
   by_cpp_->set_false_alarm_rate(0.1f);
   EXPECT_EQ(threshold(), by_cpp_->threshold());
-  // What a fit with that setting would have given, and what the file keeps.
+  // The threshold of a fit with that setting, stored in the file.
   const DetectorHandle fitted = create(device_.get(), small_config(GetParam(), R"(, "false_alarm_rate": 0.1)"));
   fit(fitted.get(), train_);
   float expected = 0;
@@ -159,18 +159,18 @@ TEST_P(Results, Calibration) {
 TEST_P(Results, Telemetry) {
   const char* text = nullptr;
   ASSERT_OK(cugad_detector_telemetry(by_c_.get(), &text));
-  const nlohmann::json told = nlohmann::json::parse(text);
+  const nlohmann::json json = nlohmann::json::parse(text);
   const std::vector<ModelTelemetry>& expected = by_cpp_->telemetry();
-  ASSERT_EQ(told.size(), expected.size());
+  ASSERT_EQ(json.size(), expected.size());
   for (std::size_t m = 0; m < expected.size(); ++m) {
-    EXPECT_EQ(told[m]["discriminator_loss"].get<float>(), expected[m].discriminator_loss);
-    EXPECT_EQ(told[m]["generator_loss"].get<float>(), expected[m].generator_loss);
-    EXPECT_EQ(told[m]["real_probability"].get<float>(), expected[m].real_probability);
-    EXPECT_EQ(told[m]["fake_probability"].get<float>(), expected[m].fake_probability);
-    EXPECT_EQ(told[m]["discriminator_gradient"].get<float>(), expected[m].discriminator_gradient);
-    EXPECT_EQ(told[m]["generator_gradient"].get<float>(), expected[m].generator_gradient);
-    EXPECT_EQ(told[m]["restorations"], expected[m].restorations);
-    EXPECT_EQ(told[m]["resting"], expected[m].resting);
+    EXPECT_EQ(json[m]["discriminator_loss"].get<float>(), expected[m].discriminator_loss);
+    EXPECT_EQ(json[m]["generator_loss"].get<float>(), expected[m].generator_loss);
+    EXPECT_EQ(json[m]["real_probability"].get<float>(), expected[m].real_probability);
+    EXPECT_EQ(json[m]["fake_probability"].get<float>(), expected[m].fake_probability);
+    EXPECT_EQ(json[m]["discriminator_gradient"].get<float>(), expected[m].discriminator_gradient);
+    EXPECT_EQ(json[m]["generator_gradient"].get<float>(), expected[m].generator_gradient);
+    EXPECT_EQ(json[m]["restorations"], expected[m].restorations);
+    EXPECT_EQ(json[m]["resting"], expected[m].resting);
   }
   const DetectorHandle fresh = create(device_.get(), small_config(GetParam()));
   ASSERT_OK(cugad_detector_telemetry(fresh.get(), &text));
@@ -208,19 +208,19 @@ TEST_P(Results, Files) {
   EXPECT_EQ(text, nullptr);
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, Results, testing::Values("anogan", "alad", "gan,bigan"));
+INSTANTIATE_TEST_SUITE_P(Methods, Results, testing::Values("anogan", "alad", "gan,bigan", "gan,knn"));
 
 TEST(Describe, SaysWhatADetectorIs) {
   const DeviceHandle device = open_device();
   const DetectorHandle detector = create(device.get(), small_config("bigan"));
   const char* text = nullptr;
   ASSERT_OK(cugad_detector_describe(detector.get(), &text));
-  nlohmann::json told = nlohmann::json::parse(text);
-  EXPECT_EQ(told["fitted"], false);
-  EXPECT_EQ(told["method"], "bigan");
-  EXPECT_EQ(told["population"], 2);
-  EXPECT_EQ(told["precision"], "fp32");
-  EXPECT_FALSE(told.contains("threshold"));
+  nlohmann::json json = nlohmann::json::parse(text);
+  EXPECT_EQ(json["fitted"], false);
+  EXPECT_EQ(json["method"], "bigan");
+  EXPECT_EQ(json["population"], 2);
+  EXPECT_EQ(json["precision"], "fp32");
+  EXPECT_FALSE(json.contains("threshold"));
   std::int32_t is_fitted = 2;
   std::int64_t found = 7;
   ASSERT_OK(cugad_detector_is_fitted(detector.get(), &is_fitted));
@@ -232,21 +232,21 @@ TEST(Describe, SaysWhatADetectorIs) {
   float threshold = 0;
   ASSERT_OK(cugad_detector_threshold(detector.get(), &threshold));
   ASSERT_OK(cugad_detector_describe(detector.get(), &text));
-  told = nlohmann::json::parse(text);
-  EXPECT_EQ(told["fitted"], true);
-  EXPECT_EQ(told["threshold"].get<float>(), threshold);
-  EXPECT_EQ(told["columns"], (std::vector<std::string>{"0", "1", "2", "3"}));
-  EXPECT_EQ(told["calibration"]["folds"], 5);
-  EXPECT_GT(told["calibration"]["rows"], 0);
-  EXPECT_EQ(told["options"]["latent"], 2) << "as used, not as given";
-  EXPECT_TRUE(told.contains("search_path"));
+  json = nlohmann::json::parse(text);
+  EXPECT_EQ(json["fitted"], true);
+  EXPECT_EQ(json["threshold"].get<float>(), threshold);
+  EXPECT_EQ(json["columns"], (std::vector<std::string>{"0", "1", "2", "3"}));
+  EXPECT_EQ(json["calibration"]["folds"], 5);
+  EXPECT_GT(json["calibration"]["rows"], 0);
+  EXPECT_EQ(json["options"]["latent"], 2) << "as used, not as given";
+  EXPECT_TRUE(json.contains("search_path"));
   ASSERT_OK(cugad_detector_is_fitted(detector.get(), &is_fitted));
   EXPECT_EQ(is_fitted, 1);
   ASSERT_OK(cugad_detector_columns(detector.get(), &found));
   EXPECT_EQ(found, columns);
   const char* name = nullptr;
   ASSERT_OK(cugad_device_name(device.get(), &name));
-  EXPECT_EQ(told["device"], name);
+  EXPECT_EQ(json["device"], name);
   EXPECT_EQ(std::string(name).substr(0, device_name().size()), device_name());
   ASSERT_OK(cugad_device_description(device.get(), &name));
   EXPECT_EQ(name, test_device().description());
@@ -308,9 +308,9 @@ TEST(Devices, DefaultsAreAutoAndTheLibrarysOptions) {
       cugad_detector* detector = nullptr;
       ASSERT_OK(cugad_detector_create(device, config, &detector));
       const DetectorHandle released(detector);
-      const char* told = nullptr;
-      ASSERT_OK(cugad_detector_describe(detector, &told));
-      EXPECT_EQ(nlohmann::ordered_json::parse(told)["options"].dump(), options_to_json(DetectorOptions{}));
+      const char* json = nullptr;
+      ASSERT_OK(cugad_detector_describe(detector, &json));
+      EXPECT_EQ(nlohmann::ordered_json::parse(json)["options"].dump(), options_to_json(DetectorOptions{}));
     }
   }
 }

@@ -150,7 +150,7 @@ TEST_F(CTable, IsEncodedAsInCpp) {
     EXPECT_EQ(x[r * 5 + 3], -7.0f);
   }
 
-  // Another program, with what this one kept: a value that it has not seen is counted.
+  // Another program, with the stored texts of this one: it counts an unseen value.
   const char *kept = nullptr, *options = nullptr, *format = nullptr;
   ASSERT_OK(cugad_reader_format(reader.get(), &format));
   ASSERT_OK(cugad_encoder_to_json(encoder.get(), &kept));

@@ -97,7 +97,7 @@ TEST_F(TrainingFiles, NoFileMayBeTheCheckpoint) {
   run_well(train(at("run/m"), {"--checkpoint", at("run"), "--log", at("run/log")}));
 }
 
-/// A checkpoint that nobody asked for and that cannot be written costs nothing until the training is stopped.
+/// A default checkpoint that cannot be written does no harm until the training is stopped.
 TEST_F(TrainingFiles, WithoutAPlaceForACheckpointTheModelIsWritten) {
   write_file(at("m.checkpoint"), "");
   const std::string longest = at(std::string(250, 'n'));

@@ -10,7 +10,7 @@
 namespace cugad::cli_test {
 
 struct Outcome {
-  int code = -1;    ///< exit code; 128 + signal where a signal ended it
+  int code = -1;    ///< exit code; 128 + signal if a signal ended it
   std::string out;  ///< standard output
   std::string err;  ///< standard error
 };
@@ -44,7 +44,7 @@ bool is_one_line(const std::string& text, const std::string& start, const std::s
 /// A training that takes a moment.
 std::vector<std::string> quick_training(const std::string& input, const std::string& output);
 
-/// Every test has an empty folder of its own; the suite shares one table (`table`) and a model of it (`model`).
+/// Every test has its own empty folder; the suite shares one table (`table`) and a model of it (`model`).
 class CommandTest : public testing::Test {
  protected:
   static void SetUpTestSuite();
@@ -56,7 +56,7 @@ class CommandTest : public testing::Test {
   std::string at(const std::string& name) const { return folder_ + "/" + name; }
   Outcome run(const std::vector<std::string>& arguments, const std::string& input = "",
               const std::string& output = "") const;
-  /// run() for what must work; returns standard output.
+  /// run() for commands that must succeed; returns standard output.
   std::string run_well(const std::vector<std::string>& arguments, const std::string& input = "") const;
   /// The flags that most trainings here share, quick on two cores.
   static std::vector<std::string> train(const std::string& output, const std::vector<std::string>& more = {});

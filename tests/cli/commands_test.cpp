@@ -30,7 +30,7 @@ TEST_F(Commands, TrainSummarisesAndLogs) {
   EXPECT_FALSE(std::filesystem::exists(at("m.safetensors.checkpoint")));
 }
 
-/// One machine is one value: that is told, also when nothing else is.
+/// One machine is one value: the command reports it, even without other notes.
 TEST_F(Commands, TrainIsQuietWhenAsked) {
   EXPECT_EQ(run(train(at("m.safetensors"), {"--quiet", "--exclude", "machine"})).err, "");
   EXPECT_TRUE(is_one_line(run(train(at("m.safetensors"), {"--quiet"})).err, "cugad: note: ", "constant"));
@@ -133,6 +133,23 @@ TEST_F(Commands, EnsemblesGiveTheScoreOfEachMethod) {
   }
 }
 
+TEST_F(Commands, DistancesToTrainingRowsArePartsOfAScore) {
+  const Outcome outcome = run(train(at("k.safetensors"), {"--reference-rows", "auto"}));
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_NE(outcome.err.find("training rows (reference_rows): whoever has its file can read them"), std::string::npos)
+      << outcome.err;
+  const auto lines = lines_of(run_well({"score", table, "--model", at("k.safetensors"), "--parts"}));
+  ASSERT_EQ(lines.size(), 3001u);
+  EXPECT_EQ(lines[0], "score,score_anogan,score_knn_nearest,score_knn_mean");
+  EXPECT_EQ(std::count(lines[1].begin(), lines[1].end(), ','), 3);
+  // Nothing is trained: there is no checkpoint, and none is needed.
+  run_well(train(at("n.safetensors"), {"--method", "knn", "--checkpoint", at("checkpoint"), "--resume"}));
+  EXPECT_EQ(lines_of(run_well({"score", table, "--model", at("n.safetensors"), "--parts"}))[0],
+            "score,score_knn_nearest,score_knn_mean");
+  run_well({"info", "--model", at("n.safetensors")});
+  run_well({"info", "--model", at("n.safetensors"), "--json"});
+}
+
 TEST_F(Commands, NpyHoldsTheSameScores) {
   run_well({"score", table, "--model", model, "--output", at("s.npy")});
   const std::string bytes = read_file(at("s.npy"));
@@ -192,7 +209,7 @@ TEST_F(Commands, EvaluateHasTheKeysAndAgreesWithItself) {
   EXPECT_GE(top["flagged"], 300);
   EXPECT_LT(top["flagged"], 310);
   EXPECT_EQ(top["auroc"], result["auroc"]);
-  // For people: one line per figure. The label column is known from the training.
+  // As text: one line per figure. The label column is that of the training.
   const std::string known = run_well({"evaluate", table, "--model", model, "--normal", "normal"});
   EXPECT_EQ(lines_of(known).size(), result.size());
   // So are the labels of normal rows.
@@ -244,7 +261,7 @@ TEST_F(Commands, AnotherRateDecides) {
   }
 }
 
-/// Models of older versions, and those of --folds 1, say so where a decision is asked for.
+/// Models of older versions, and those of --folds 1, cause a warning at a decision.
 TEST_F(Commands, CalibrationOnTrainingRowsIsTold) {
   const Outcome trained = run(train(at("m.safetensors"), {"--folds", "1"}));
   EXPECT_NE(trained.err.find("training rows themselves"), std::string::npos) << trained.err;
@@ -286,7 +303,7 @@ TEST_F(Commands, InfoTells) {
   for (const char* part : {"anogan", "threshold", "service=web", "column label is normal", "restorations"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part;
   }
-  // What was chosen stands before what was left alone.
+  // Chosen options come before defaults.
   EXPECT_LT(text.find("population"), text.find("options at their defaults"));
   EXPECT_GT(text.find("average_decay"), text.find("options at their defaults"));
 }
@@ -301,9 +318,9 @@ TEST_F(Commands, InfoTellsWhatTheCalibrationRestsOn) {
   EXPECT_EQ(of_whole["folds"], 1);
   run_well({"train", table, "--output", whole, "--label-column", "label", "--normal", "normal", "--population", "1",
             "--steps", "100", "--folds", "4"});
-  const auto told = nlohmann::json::parse(run_well({"info", "--json", "--model", whole}))["model"]["calibration"];
-  EXPECT_EQ(told["folds"], 4);
-  EXPECT_LT(told["rows"], of_whole["rows"]) << "a fold of the training rows";
+  const auto model_info = nlohmann::json::parse(run_well({"info", "--json", "--model", whole}))["model"]["calibration"];
+  EXPECT_EQ(model_info["folds"], 4);
+  EXPECT_LT(model_info["rows"], of_whole["rows"]) << "a fold of the training rows";
   EXPECT_NE(run_well({"info", "--model", whole}).find(" rows of 4 folds, each scored by models that had not seen it\n"),
             std::string::npos);
 }
@@ -312,19 +329,20 @@ TEST_F(Commands, InfoTellsTheSameAsJson) {
   const nlohmann::json build = nlohmann::json::parse(run_well({"info", "--json", "--device", "cpu"}));
   EXPECT_EQ(build["device"], "cpu");
   EXPECT_FALSE(build.contains("model"));
-  const auto told = nlohmann::json::parse(run_well({"info", "--json", "--model", model, "--device", "cpu"}))["model"];
-  EXPECT_EQ(told["bytes"], std::filesystem::file_size(model));
-  EXPECT_EQ(told["columns"].size(), 16u);
-  EXPECT_EQ(told["columns"][0], "load");
-  EXPECT_EQ(told["trained_on"]["label_column"], "label");
-  EXPECT_EQ(told["trained_on"]["normal"], nlohmann::json::array({"normal"}));
-  EXPECT_EQ(told["telemetry"].size(), told["options"]["population"].get<std::size_t>());
-  EXPECT_TRUE(told["telemetry"][0]["discriminator_loss"].is_number());
-  EXPECT_TRUE(told["telemetry"][0]["resting"].is_boolean());
+  const auto model_info =
+      nlohmann::json::parse(run_well({"info", "--json", "--model", model, "--device", "cpu"}))["model"];
+  EXPECT_EQ(model_info["bytes"], std::filesystem::file_size(model));
+  EXPECT_EQ(model_info["columns"].size(), 16u);
+  EXPECT_EQ(model_info["columns"][0], "load");
+  EXPECT_EQ(model_info["trained_on"]["label_column"], "label");
+  EXPECT_EQ(model_info["trained_on"]["normal"], nlohmann::json::array({"normal"}));
+  EXPECT_EQ(model_info["telemetry"].size(), model_info["options"]["population"].get<std::size_t>());
+  EXPECT_TRUE(model_info["telemetry"][0]["discriminator_loss"].is_number());
+  EXPECT_TRUE(model_info["telemetry"][0]["resting"].is_boolean());
   const std::string text = run_well({"info", "--model", model, "--device", "cpu"});
   const std::size_t at_threshold = text.find("threshold ");
   ASSERT_NE(at_threshold, std::string::npos);
-  EXPECT_EQ(told["threshold"].get<float>(), std::stof(text.substr(at_threshold + 10)));
+  EXPECT_EQ(model_info["threshold"].get<float>(), std::stof(text.substr(at_threshold + 10)));
   for (const char* table : {"--ops", "--options"}) {
     const Outcome outcome = run({"info", "--json", table});
     EXPECT_EQ(outcome.code, 2);

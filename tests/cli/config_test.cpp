@@ -6,7 +6,7 @@ namespace {
 
 class Config : public CommandTest {
  protected:
-  /// Trains with a TOML file and flags, and returns what the model says of an option.
+  /// Trains with a TOML file and flags, and returns the model's value of an option.
   std::string trained_value(const std::string& toml, const std::vector<std::string>& flags, const std::string& option) {
     write_file(at("settings.toml"), toml);
     std::vector<std::string> arguments = {

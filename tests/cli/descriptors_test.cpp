@@ -10,7 +10,7 @@ namespace {
 
 class ClosedDescriptors : public CommandTest {
  protected:
-  /// Runs the command in a shell; `line` is what follows its name. Returns the exit code.
+  /// Runs the command in a shell; `line`: the text after its name. Returns the exit code.
   static int shell(const std::string& line) {
     const int status = std::system((std::string(CUGAD_COMMAND) + " " + line).c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;

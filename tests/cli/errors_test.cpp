@@ -57,7 +57,11 @@ TEST_F(Errors, WrongUsage) {
 
 TEST_F(Errors, WrongTrainingFlags) {
   expect({wrong_training({"--lerning-rate", "1"}, 2, "did you mean '--learning-rate'?"),
-          wrong_training({"--batch"}, 2, "--batch"),
+          wrong_training({"--batch"}, 2, "--batch needs a value"),
+          wrong_training({"--batch", "8", "--batch", "9"}, 2, "--batch is given 2 times"),
+          wrong_training({"--array", "X"}, 2, "npz"),
+          wrong_training({"--include", "service", "--exclude", "service"}, 2, "both --include and --exclude"),
+          wrong_training({"--group-by", "label"}, 2, "both --label-column and --group-by"),
           wrong_training({"--batch", "many"}, 2, "many"),
           wrong_training({"--batch", "0"}, 2, "batch"),
           wrong_training({"--beta1", "nan"}, 2, "beta1"),
@@ -179,7 +183,7 @@ TEST_F(Errors, WrongReproduction) {
           {{"reproduce", "kdd99-anogan", "--data", table, "--batch", "0"}, 2, "batch"}});
 }
 
-/// What a command reads is never what it writes.
+/// A command never writes a file that it reads.
 TEST_F(Errors, InputsAreNotOverwritten) {
   const std::string rows = file("rows.csv", read_file(table)), kept = file("kept.csv", read_file(model));
   std::filesystem::create_symlink(rows, at("link.csv"));

@@ -74,12 +74,12 @@ TEST_F(Fleets, OtherCommandsUnderstandThem) {
        {"5 with models of their own", "by column group", "machine-0004", " of the pooled model; each"}) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   }
-  const auto told = nlohmann::json::parse(run_well({"info", "--json", "--model", at("fleet")}))["model"];
-  EXPECT_EQ(told["fleet"]["column"], "group");
-  ASSERT_EQ(told["fleet"]["groups"].size(), 5u);
-  EXPECT_EQ(told["fleet"]["groups"][4]["group"], "machine-0004");
-  EXPECT_EQ(told["fleet"]["groups"][4]["model"], "own");
-  EXPECT_FALSE(told.contains("telemetry"));
+  const auto info = nlohmann::json::parse(run_well({"info", "--json", "--model", at("fleet")}))["model"];
+  EXPECT_EQ(info["fleet"]["column"], "group");
+  ASSERT_EQ(info["fleet"]["groups"].size(), 5u);
+  EXPECT_EQ(info["fleet"]["groups"][4]["group"], "machine-0004");
+  EXPECT_EQ(info["fleet"]["groups"][4]["model"], "own");
+  EXPECT_FALSE(info.contains("telemetry"));
   EXPECT_TRUE(is_one_line(run({"sample", "--model", at("fleet"), "--count", "3"}).err, "cugad: ", "extract"));
   EXPECT_TRUE(is_one_line(run({"extract", "--model", at("fleet"), "--group", "machine-9", "--output", at("x")}).err,
                           "cugad: ", "machine-9"));

@@ -12,7 +12,7 @@
 
 #include "cli/command.hpp"
 
-/// Tables of other kinds than csv with a header, and the protocol on real data where it is at hand.
+/// Tables of other kinds than csv with a header, and the protocol on real data if it is available.
 namespace cugad::cli_test {
 namespace {
 
@@ -131,7 +131,7 @@ TEST_F(Inputs, PipesGiveWhatFilesGive) {
     ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
     std::thread writer([&] { write_file(pipe, read_file(table)); });
     const Outcome outcome = run(command(pipe));
-    close(open(pipe.c_str(), O_RDONLY | O_NONBLOCK));  // lets the writer go where nobody has read
+    close(open(pipe.c_str(), O_RDONLY | O_NONBLOCK));  // unblocks the writer if no reader has come
     writer.join();
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(outcome.out, run_well(command(table)));

@@ -20,7 +20,7 @@ void make_quick(std::vector<std::string>& arguments, const std::string& steps = 
                                      "--discriminator-hidden", "8", "--steps", steps});
 }
 
-/// Folders in the shape of the protocols' data, as far as small ones are allowed; and the real ones where they are.
+/// Folders in the shape of the protocols' data, as far as small ones are allowed; and the real ones if available.
 class Reproductions : public CommandTest {
  protected:
   /// An idx file of bytes.
@@ -118,7 +118,7 @@ TEST_F(Reproductions, StateSpansRuns) {
   const std::string kept = read_file(at("state.json"));
   EXPECT_EQ(run_well(one), first);  // to the bit, with the seconds of then
   EXPECT_EQ(read_file(at("state.json")), kept);
-  // More seeds and digits keep what is there.
+  // More seeds and digits keep the earlier results.
   const json extended = run_json(more);
   EXPECT_EQ(extended["settings"][0]["seeds"][0], json::parse(first)["settings"][0]["seeds"][0]);
   EXPECT_EQ(extended["settings"][0]["seeds"].size(), 4u);

@@ -9,7 +9,7 @@
 
 #include "cli/command.hpp"
 
-/// Tables as people have them: what the command reads by itself, what it leaves out, and what it asks about.
+/// Tables from practice: inferred formats, columns left out, and columns that need a choice.
 namespace cugad::cli_test {
 namespace {
 
@@ -100,7 +100,7 @@ TEST_F(Tables, NamesAndPositionsDoNotMix) {
   EXPECT_EQ(score(file("n.csv", "20.5,1003\n"), {"--header", "no"}), expected);
   EXPECT_EQ(run({"score", file("n.csv", "20.5,1003,7\n"), "--model", at("m"), "--header", "no"}).code, 1);
   EXPECT_EQ(run({"score", file("n.csv", "0,1\n20.5,1003\n"), "--model", at("m")}).code, 1);
-  // A model of a table without names takes columns as they stand, and says so.
+  // A model of a table without names takes columns by position, with a note.
   run_well(quick(rows("t.csv", "21.5,1002", [](int r) { return a(r) + "," + b(r); })));
   const Outcome named = run({"score", file("n.csv", "b,a\n20.5,1003\n"), "--model", at("m"), "--header", "yes"});
   EXPECT_EQ(named.code, 0) << named.err;
@@ -197,7 +197,7 @@ TEST_F(Tables, AStreamAnswersWhenItsInputPauses) {
   std::ofstream writer(pipe);
   writer << "a,b\n20.5,1003\n21.5,1004\n" << std::flush;
   const auto written = [&] { return lines_of(read_file(at("out"))).size(); };
-  // The writer waits until the scores are there: were they not written, the command's alarm would end the test.
+  // The writer waits for the scores: if they were not written, the command's alarm would end the test.
   while (written() < 3 && process.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_EQ(written(), 3u);
   writer << "22.5,1005\n";

@@ -4,8 +4,7 @@
 
 #include "cugad/device.hpp"
 
-/// Present in programs that are linked with the emulator: chooses lane order, copy moments, chip (its own header says
-/// how).
+/// Present in programs that are linked with the emulator: chooses lane order, copy moments, chip (see its own header).
 extern "C" __attribute__((weak)) int cugad_emulator_set_policy(const char* policy);
 
 /// Present in programs that execute the kernels' PTX, on the emulator's runtime (tests/ptx).
@@ -21,7 +20,7 @@ inline std::string& chosen_device() {
 
 inline bool is_emulated_program() { return &cugad_emulator_set_policy != nullptr; }
 
-/// Whether what is emulated is a GPU's lanes, which may run in any order.
+/// Whether the lanes of an emulated GPU may run in any order.
 inline bool has_emulated_lanes() { return is_emulated_program() && &cugad_executes_ptx == nullptr; }
 
 inline std::string device_name() {

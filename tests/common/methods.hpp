@@ -6,7 +6,7 @@
 
 namespace cugad::test {
 
-/// The methods that take any table: all but those that must be told which columns to predict.
+/// The methods that take any table: all but those that need the columns to predict.
 inline std::vector<const MethodDefinition*> methods_of_any_table() {
   std::vector<const MethodDefinition*> methods;
   for (const MethodDefinition* method : all_methods()) {

@@ -9,7 +9,7 @@
 #include "tests/emulator/fixture.hpp"
 #include "tests/methods/clusters.hpp"
 
-/// The C interface on a device: what it asks of the runtime, whose memory it takes, and the caller's stream.
+/// The C interface on a device: its calls of the runtime, its memory, and the caller's stream.
 namespace cugad::test {
 namespace {
 
@@ -72,7 +72,7 @@ class CInterface : public emulator_test::Emulated {
   cudaStream_t stream_ = nullptr;
 };
 
-/// The second call with as many rows launches kernels and does nothing else, whatever the method.
+/// The second call with as many rows only launches kernels, for every method.
 TEST_F(CInterface, ScoringOnTheDeviceOnlyLaunchesKernels) {
   open_with_stream();
   const OnDevice<float> rows(values_of(mixed_rows(30, 2))), scores(std::vector<float>(30));
@@ -114,7 +114,7 @@ cugad_dense_forward_args dense(const OnDevice<float>& x, const OnDevice<float>& 
 
 /// Without a stream an op has finished on return; on one it only launches, in its order, and can be captured.
 TEST_F(CInterface, OpsRunOnTheStreamOfTheDevice) {
-  use("forward,deferred,streams=deferred");  // work happens when somebody waits for it
+  use("forward,deferred,streams=deferred");  // work runs when it is waited for
   const OnDevice<float> x(std::vector<float>(20, 1.0f)), weight(std::vector<float>(12, 0.5f));
   const OnDevice<float> y(std::vector<float>(15, -1.0f));
   const std::vector<float> expected(15, 2.0f);
@@ -180,7 +180,7 @@ TEST_F(CInterface, ScratchMemoryDoesNotGrowDuringACapture) {
   cudaGraphDestroy(graph);
 }
 
-/// Ops take memory of the device and pinned memory of the host, and name what is neither.
+/// Ops take memory of the device and pinned memory of the host; errors name any other.
 TEST_F(CInterface, OpsTellMemoriesApart) {
   use("devices=2");
   open("emulated:0");

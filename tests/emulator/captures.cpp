@@ -110,7 +110,7 @@ TEST_F(Captures, GraphsAreUploadedWhenTheyAreRecorded) {
   EXPECT_EQ(calls["cudaGraphUpload"], calls["cudaGraphInstantiate"]);
 }
 
-/// Named for tools that show them: what was called, and the ops in it.
+/// Ranges for profilers: the call, and the ops in it.
 TEST_F(Captures, RangesAreNamed) {
   emulator::clear_calls();
   DetectorOptions options = quick_options();

@@ -10,7 +10,7 @@
 #include "tests/emulator/fixture.hpp"
 #include "tests/methods/clusters.hpp"
 
-/// Which devices the library touches, what it asks of them when it opens them, and the memory that it takes there.
+/// The devices that the library uses, its requirements when it opens them, and its memory there.
 namespace cugad::test {
 namespace {
 
@@ -72,7 +72,7 @@ struct Add {
 };
 __global__ void add_one(Add p) { *p.value += 1.0f; }
 
-/// What a launch asks of a kernel on one device says nothing about the other.
+/// Attributes of a kernel are set per device.
 TEST_F(Devices, KernelsAreLoadedAndSetUpOnEach) {
   use("forward,immediate,devices=2");
   for (const int device : {0, 1}) {
@@ -93,7 +93,7 @@ TEST_F(Devices, AreRefusedInWordsWhereTheyCannotServe) {
   expect_error(ErrorCode::unsupported, {"'emulated:0'", "memory pools"}, [] { Device::open("emulated:0"); });
 }
 
-/// The device's default pool is the process's; what this library's pool kept goes back when the device is closed.
+/// The device's default pool is the process's; closing the device releases the memory of this library's pool.
 TEST_F(Devices, MemoryGoesBackWhenTheyAreClosed) {
   const std::size_t before = free_memory();
   cudaMemPool_t pool = nullptr;

@@ -3,7 +3,7 @@
 #include "kernels/device/shared_memory.cuh"
 #include "tests/emulator/fixture.hpp"
 
-/// Barriers, warp operations, clusters and grids: what lanes must see of each other under every policy.
+/// Barriers, warp operations, clusters and grids: visibility between lanes under every policy.
 namespace emulator_test {
 namespace {
 

@@ -8,7 +8,7 @@
 #include "tests/emulator/fixture.hpp"
 #include "tests/training/small_training.hpp"
 
-/// How many kernels a recorded training step launches, and that they do what the ops do one by one.
+/// The number of kernels of a recorded training step, and their agreement with the ops one by one.
 namespace cugad::test {
 namespace {
 
@@ -119,7 +119,7 @@ std::vector<float> bits_of(const BoundStep& bound, int models) {
   return all;
 }
 
-/// Ops that are joined leave the bits that they leave one by one, in whatever order the lanes run.
+/// Joined ops give the same bits as one by one, in any order of lanes.
 TEST_F(Launches, JoinedOpsLeaveTheBitsOfSingleOnes) {
   const Matrix rows = training_rows();
   const auto compare = [&](const char* name, const DetectorOptions& options, const char* policy,

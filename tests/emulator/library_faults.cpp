@@ -9,7 +9,7 @@
 #include "tests/methods/clusters.hpp"
 #include "tests/training/small_training.hpp"
 
-/// The library on a device that fails or is short of memory, and what it asks of the runtime while it works.
+/// The library on a device that fails or is short of memory, and its calls of the runtime.
 namespace cugad::test {
 namespace {
 
@@ -133,8 +133,8 @@ TEST_F(Library, ScoresOnTheCallersStream) {
   cudaStreamDestroy(stream);
 }
 
-/// Every single allocation of a whole run, on the device or pinned, fails once: an error that says so, nothing leaks,
-/// and the next run works.
+/// Every single allocation of a whole run, on the device or pinned, fails once: an error names it, nothing leaks, and
+/// the next run works.
 void survives_a_failure_of_every_allocation(Method method) {
   DetectorOptions options = quick_options();
   options.method = method;

@@ -9,7 +9,7 @@
 #include "tests/methods/clusters.hpp"
 #include "tests/training/small_training.hpp"
 
-/// A program that keeps a device busy: scores that are asked for and fetched later, memory of its own allocator, a
+/// A program that keeps a device busy: scores that are submitted and fetched later, memory of its own allocator, a
 /// bound on memory.
 namespace cugad::test {
 namespace {
@@ -265,7 +265,7 @@ TEST_F(DeviceMemoryOfTheCaller, StaysBelowItsBound) {
   }
 }
 
-/// What others take and give back meanwhile says nothing about a model.
+/// Memory that others allocate and free meanwhile is not counted for a model.
 TEST_F(DeviceMemoryOfTheCaller, OfOtherThreadsIsNotAModels) {
   struct Busy {
     static void* allocate(std::size_t bytes, void* stream, void* user) {
@@ -273,7 +273,7 @@ TEST_F(DeviceMemoryOfTheCaller, OfOtherThreadsIsNotAModels) {
       void* memory = nullptr;
       cudaMallocAsync(&memory, bytes, static_cast<cudaStream_t>(stream));
       if (self.is_nested) return memory;
-      self.is_nested = true;  // stands for a thread that takes memory at this moment
+      self.is_nested = true;  // simulates a thread that allocates memory at this moment
       self.taken.push_back(self.backend->allocate(2 << 20));
       self.is_nested = false;
       return memory;

@@ -6,8 +6,8 @@
 
 namespace emulator_test {
 
-/// A kernel with a bug. run() launches it on the emulated device and tells whether the values are those that the kernel
-/// without the bug would give.
+/// A kernel with a bug. run() launches it on the emulated device and returns whether the values are those of the kernel
+/// without the bug.
 struct Bug {
   std::string name;
   std::function<bool()> run;

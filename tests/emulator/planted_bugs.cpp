@@ -13,7 +13,8 @@
 #include "kernels/device/runtime.cuh"
 #include "tests/emulator/planted.hpp"
 
-/// Every planted bug under every policy, each in a process of its own; what noticed it stands in the README's table.
+/// Every planted bug under every policy, each in a process of its own; the README's table has the checks that detect
+/// it.
 namespace emulator_test {
 namespace {
 
@@ -65,7 +66,7 @@ const char* const builds[] = {"plain", "ASan + UBSan", "race check"};
 
 std::size_t this_build() { return emulator::has_race_check() ? 2 : emulator::has_address_sanitizer() ? 1 : 0; }
 
-using Row = std::vector<std::string>;  ///< the bug, then what each build notices
+using Row = std::vector<std::string>;  ///< the bug, then the detections of each build
 
 std::vector<Row> read_table(const std::string& text) {
   std::vector<Row> rows;
@@ -115,8 +116,7 @@ TEST(PlantedBugs, AreNoticedAsTheReadmeSays) {
     std::ofstream(path) << text.substr(0, begin) << begin_mark << table_of(now) << text.substr(end);
     return;
   }
-  // Whether a bug is noticed must hold in every build; by what, and how often, may depend on the compiler's
-  // optimisation.
+  // Every build must detect a bug; by which check, and how often, may depend on the compiler's optimisation.
   ASSERT_EQ(now.size(), before.size()) << "CUGAD_WRITE_TABLE=1 writes the table anew";
   for (std::size_t i = 0; i < now.size(); ++i) {
     const std::string &seen = now[i][1 + this_build()], &said = before[i][1 + this_build()];

@@ -5,7 +5,7 @@
 #include "kernels/score/score_launch.cuh"
 #include "tests/emulator/fixture.hpp"
 
-/// The score in registers: in float32 against the CPU's, in bfloat16 that a row knows nothing of its neighbours.
+/// The score in registers: in float32 against the CPU's, in bfloat16 the independence of rows.
 namespace cugad {
 namespace {
 

@@ -339,7 +339,7 @@ TEST_F(Runtime, RepetitionsRunOnEveryStream) {
   }
 }
 
-/// What failed is told once, by the exception: the next call of somebody else on this thread starts afresh.
+/// A failure is reported once, by the exception: the next call on this thread starts without an error.
 TEST_F(Runtime, AFailedLaunchLeavesNoErrorBehind) {
   EXPECT_THROW(launch(nullptr, "add", {.grid = {1}, .block = {1025}}, &fall, Add{}), cugad::Error);
   EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);

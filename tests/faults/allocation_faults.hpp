@@ -7,7 +7,7 @@
 namespace cugad::test {
 
 bool can_fail_allocations();
-/// Lets the nth allocation from now fail, on whatever thread (1: the next); 0: none.
+/// Lets the nth allocation from now fail, on any thread (1: the next); 0: none.
 void fail_allocation(std::int64_t nth);
 /// Asked for since the program began.
 std::int64_t allocations();

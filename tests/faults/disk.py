@@ -156,7 +156,7 @@ def writers(base):
         Writer("model of a fleet", lambda place: [*fleet, 100, "--checkpoint", base / "elsewhere_too", "--resume",
                                                   "--output", place / "file"], "file"),
         Writer("checkpoint", continued(train), "kept/checkpoint.safetensors", earlier_checkpoint(train)),
-        # Each stops with a checkpoint, which a second one would not touch but tell of.
+        # Each stops with a checkpoint, which a second one would keep and report.
         Writer("log", lambda place: [*train, 2000, "--patience", 0, "--output", base / f"unused-{next(number)}", "--log",
                                      place / "log"], "log", earlier=lambda place: None, timed=True, appended=True),
         Writer("scores .csv", lambda place: [*score, place / "file.csv"], "file.csv"),

@@ -79,7 +79,7 @@ def check(command, title, work, result, starts, limits, randomness):
                 expect_one_of(place / result, (whole,), case)
             else:
                 expect(code == ERROR and len(said(err)) == 1 and said(err)[0].startswith("cugad: error: "), case)
-                # The file may be complete where only the summary afterwards found no memory.
+                # The file may be complete if only the summary afterwards ran out of memory.
                 expect_one_of(place / result, (OLD, whole), case)
             expect(not temporaries(place), f"{case}, left {temporaries(place)}")
     print(f"{title}: starts with {starts >> 20} MiB, works with {enough >> 20} MiB", flush=True)

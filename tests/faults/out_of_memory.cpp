@@ -21,8 +21,8 @@
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 
-/// Each allocation of a piece of work fails in turn: the work says so by an exception or does without, leaks nothing,
-/// leaves files whole, and done again it gives the same bits.
+/// Each allocation of a piece of work fails in turn: the work throws or copes, leaks nothing, leaves files whole, and
+/// gives the same bits when repeated.
 namespace cugad::test {
 namespace {
 
@@ -65,7 +65,7 @@ class OutOfMemory : public testing::TestWithParam<int> {
     const std::string expected = work();
     ASSERT_FALSE(expected.empty());
     prepare();
-    ASSERT_EQ(work(), expected);  // what is kept for the next time is there now
+    ASSERT_EQ(work(), expected);  // caches are filled now
     prepare();
     const std::int64_t first = allocations();
     work();
@@ -83,7 +83,7 @@ class OutOfMemory : public testing::TestWithParam<int> {
         prepare();
         const int ending = fail_once(name, progress->nth, work, expected, inspect);
         if (ending == wrong) _exit(wrong);
-        ++(ending == told ? progress->told : progress->done_without);
+        ++(ending == reported ? progress->reported : progress->done_without);
       }
       _exit(0);
     }
@@ -92,18 +92,18 @@ class OutOfMemory : public testing::TestWithParam<int> {
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0)
         << name << ": allocation " << progress->nth << " failed, and the process ended with "
         << (WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-    std::printf("%s: %lld of %lld allocations failed, %d told, %d done without\n", name.c_str(),
+    std::printf("%s: %lld of %lld allocations failed, %d reported, %d done without\n", name.c_str(),
                 static_cast<long long>((count + GetParam() - 1) / GetParam()), static_cast<long long>(count),
-                progress->told, progress->done_without);
+                progress->reported, progress->done_without);
   }
 
  private:
   /// Shared with the process in which allocations fail.
   struct Progress {
     std::int64_t nth = 0;
-    int told = 0, done_without = 0;
+    int reported = 0, done_without = 0;
   };
-  static constexpr int told = 0, done_without = 1, wrong = 2;
+  static constexpr int reported = 0, done_without = 1, wrong = 2;
 
   /// How it ended.
   static int fail_once(const std::string& name, std::int64_t nth, const std::function<std::string()>& work,
@@ -113,13 +113,13 @@ class OutOfMemory : public testing::TestWithParam<int> {
       return wrong;
     };
     const std::int64_t live = live_allocations();
-    int ending = told;
+    int ending = reported;
     try {
       fail_allocation(nth);
       const std::string result = work();
       fail_allocation(0);
       ending = done_without;
-      if (result != expected) return refuse("other bits, and nobody was told");
+      if (result != expected) return refuse("other bits, without an error");
     } catch (const std::bad_alloc&) {
       fail_allocation(0);
     } catch (const Error& error) {
@@ -244,7 +244,7 @@ TEST_P(OutOfMemory, Tables) {
   }
 }
 
-/// A call that fails has the status of its own, and succeeds when it is made again on the same handles.
+/// A failed call returns its status, and succeeds when it is repeated on the same handles.
 TEST_P(OutOfMemory, CInterface) {
   const TemporaryDirectory directory;
   const std::string path = directory.file("model"), config = options_to_json(tiny_options());
@@ -253,12 +253,12 @@ TEST_P(OutOfMemory, CInterface) {
   std::string expected;
   check("C interface: create, fit, save, load, score", [&] {
     cugad_detector *fitted = nullptr, *loaded = nullptr;
-    bool told = false, failed = false;
+    bool reported = false, failed = false;
     const auto call = [&](const auto& function) {
       if (failed) return;
       cugad_status status = function();
       if (status == CUGAD_ERROR_OUT_OF_MEMORY) {
-        told = true;
+        reported = true;
         status = function();
       }
       failed = status != CUGAD_OK;
@@ -277,8 +277,8 @@ TEST_P(OutOfMemory, CInterface) {
     if (failed) throw std::runtime_error(cugad_last_error());
     const std::string result(reinterpret_cast<const char*>(scores), sizeof scores);
     if (expected.empty()) expected = result;
-    if (told && result != expected) throw std::runtime_error("other bits when the call was made again");
-    if (told) throw std::bad_alloc();
+    if (reported && result != expected) throw std::runtime_error("other bits when the call was made again");
+    if (reported) throw std::bad_alloc();
     return result;
   });
   cugad_device_close(device);

@@ -8,7 +8,7 @@
 #include "tests/fuzz/targets.hpp"
 
 /// Sequences of calls of the C interface: each byte of the input chooses a call, a handle or an argument, right or
-/// wrong. Pointers are NULL or good, and buffers as large as the contract asks: nobody can check more.
+/// wrong. Pointers are NULL or good, and buffers as large as the contract requires: more cannot be checked.
 namespace cugad::fuzz {
 namespace {
 
@@ -70,7 +70,7 @@ class Calls {
     if (done(status) && given != nullptr) require(std::strlen(given) < 1'000'000, "a text of no end");
   }
 
-  /// Rows as the contract wants them, or what it must refuse.
+  /// Rows that satisfy the contract, or that it must refuse.
   struct Rows {
     const float* x;
     std::int64_t rows, columns, stride;
@@ -119,7 +119,7 @@ class Calls {
     Slot& to = slot();
     const Rows given = rows();
     if (!to.is_tiny && to.detector != nullptr) return;
-    // As a program that was compiled with a later header has it: members follow that this version does not know.
+    // As a program that was compiled with a later header has it: followed by members of a later version.
     struct {
       cugad_fit_controls known;
       unsigned char later[64];

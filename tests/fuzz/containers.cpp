@@ -7,7 +7,7 @@
 #include "host/model_file/safetensors.hpp"
 #include "tests/fuzz/targets.hpp"
 
-/// The bytes of model files: the container, then whatever model it holds.
+/// The bytes of model files: the container, then any model in it.
 namespace cugad::fuzz {
 namespace {
 

@@ -10,8 +10,7 @@
 #include "tests/fuzz/edited_file.hpp"
 #include "tests/fuzz/targets.hpp"
 
-/// Models behind a valid container: whatever is accepted must score, and be the same when it was saved and loaded
-/// again.
+/// Models behind a valid container: every accepted model must score, and stay the same after saving and loading.
 namespace cugad::fuzz {
 namespace {
 
@@ -68,7 +67,7 @@ std::map<std::string, cugad::safetensors::File, std::less<>> make_bases() {
   return bases;
 }
 
-/// A file may ask for a search of any length: how long scoring takes is the caller's to judge by the options.
+/// A file may ask for a search of any length: the caller can judge the time of scoring by the options.
 bool scores_quickly(const DetectorOptions& options) {
   return static_cast<std::int64_t>(options.search_steps + 1) * options.restarts < most_scoring_work / 1000 &&
          options.bank_rows <= most_scoring_work;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes: run.sh BUILD SECONDS [TARGET...], e.g. run.sh build/fuzz 600 csv npy. Without targets: all, one after another.
-# Inputs that are worth keeping gather in BUILD/found/TARGET; one that fails is written to BUILD/failed/TARGET-...; the
-# last line of each run (executions, coverage, memory) and its processor seconds, user and system, are printed. Ends with status 1 where something failed.
+# Inputs that reach new code are kept in BUILD/found/TARGET; one that fails is written to BUILD/failed/TARGET-...; the
+# last line of each run (executions, coverage, memory) and its processor seconds, user and system, are printed. Ends
+# with status 1 where something failed.
 set -euo pipefail
 build=$(realpath "$1") seconds=$2
 shift 2
@@ -11,7 +12,7 @@ targets=("$@")
 ((${#targets[@]} > 0)) || targets=(csv npy npz idx config options safetensors model checkpoint c_api)
 declare -A dictionary=([csv]=csv [npy]=npy [npz]=npy [config]=options [options]=options [safetensors]=safetensors
                        [model]=model [checkpoint]=model)
-# The inputs pass through files: in memory, where there is such a file system.
+# The inputs pass through files: in memory, if there is such a file system.
 [[ ! -d /dev/shm || ! -w /dev/shm ]] || export TMPDIR=/dev/shm
 mkdir -p "$build/failed"
 

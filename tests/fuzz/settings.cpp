@@ -9,7 +9,7 @@
 namespace cugad::fuzz {
 namespace {
 
-/// Options that were accepted are what they say, as text and as JSON.
+/// Accepted options round-trip, as text and as JSON.
 void check_options_hold(const DetectorOptions& options) {
   const std::string json = options_to_json(options);
   require(options_to_json(options_from_json(json)) == json, "options read from their own JSON differ");

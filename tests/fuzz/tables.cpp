@@ -7,7 +7,7 @@
 #include "host/text/cell.hpp"
 #include "tests/fuzz/targets.hpp"
 
-/// Tables: read at once and in chunks, which must agree, then encoded by what was learnt from them.
+/// Tables: read at once and in chunks, which must agree, then encoded by an encoder fitted on them.
 namespace cugad::fuzz {
 namespace {
 

@@ -11,8 +11,8 @@ namespace cugad::fuzz {
 
 struct Target {
   const char* name;  ///< of the fuzzer, and of its folders in corpus/ and regressions/
-  /// Whether the input was accepted. Refusals by cugad::Error are fine; any other exception, and what a sanitizer sees,
-  /// is a defect.
+  /// Whether the input was accepted. Refusals by cugad::Error are fine; any other exception, and any report of a
+  /// sanitizer, is a defect.
   bool (*run)(std::string_view input);
 };
 
@@ -43,7 +43,7 @@ inline void require(bool holds, const std::string& what) {
   if (!holds) throw std::logic_error("fuzzing: " + what);
 }
 
-/// Errors are one line for people, whatever the input holds.
+/// Errors are one line of text, for any input.
 inline void check_message(const std::string& message) {
   require(message.find('\n') == std::string::npos, "an error of several lines: " + message);
   require(message.size() < 5000, "an error of " + std::to_string(message.size()) + " bytes");

@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 unset CMAKE_PREFIX_PATH PKG_CONFIG_PATH LD_LIBRARY_PATH DESTDIR
 export CC=$cc CXX=$cxx
 
-# Runs a step quietly; shows its output where it fails.
+# Runs a step quietly; shows its output if it fails.
 step() {
   local title=$1
   shift

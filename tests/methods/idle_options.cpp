@@ -37,6 +37,7 @@ const std::map<std::string, std::string> other_values = {
     {"virtual_batch", "16"},
     {"condition", "c"},
     {"target", "c"},
+    {"reference_rows", "50"},
     {"steps", "33"},
     {"epochs", "2"},
     {"batch", "24"},
@@ -154,6 +155,7 @@ const Settings all_settings[] = {
        o.scale = Scale::none;
        o.epochs = 20;
      }},
+    {"kth nearest row", [](DetectorOptions& o) { o.score = ScoreRule::kth_nearest; }},
     {"minibatch discrimination",
      [](DetectorOptions& o) {
        o.minibatch_kernels = 2;
@@ -171,6 +173,7 @@ DetectorOptions tiny_options(Method method) {
   options.search_rate = {0.01f, 0.05f};
   options.search_until = {2};
   if (definition_of(method).reads("target")) options.target = {"b", "e"};
+  if (!definition_of(method).trains()) options.reference_rows = 60;  // fewer than there are: the seed draws them
   return options;
 }
 

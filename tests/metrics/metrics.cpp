@@ -78,7 +78,7 @@ double auroc_by_pairs(const Labels& label, const Scores& score) {
   return wins / pairs;
 }
 
-/// The definition, threshold by threshold, each one counted anew.
+/// The definition, threshold by threshold, each counted separately.
 double average_precision_by_thresholds(const Labels& label, const Scores& score) {
   Scores thresholds = score;
   std::sort(thresholds.begin(), thresholds.end(), std::greater<>());

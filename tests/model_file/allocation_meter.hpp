@@ -4,7 +4,7 @@
 
 namespace cugad::test {
 
-/// Bytes asked of operator new by this thread since the program started; freed bytes stay counted.
+/// Bytes requested from operator new by this thread since the program started; freed bytes stay counted.
 std::size_t allocated_bytes();
 
 }  // namespace cugad::test

@@ -236,8 +236,7 @@ TEST(AtomicFile, RefusesTargetsThatAreNoRegularFiles) {
   EXPECT_NE(failure_of(directory.file("folder/")).find("names a directory"), std::string::npos);
   EXPECT_NE(failure_of(directory.file("missing/")).find("names a directory"), std::string::npos);
   EXPECT_NE(failure_of(".").find("names a directory"), std::string::npos);
-  // A pipe of the test's own stands for every device: were the check broken, a test run as root would replace a real
-  // one.
+  // A pipe of the test's own represents devices: with a broken check, a test run as root would replace a real one.
   ASSERT_EQ(mkfifo(directory.file("pipe").c_str(), 0600), 0);
   EXPECT_NE(failure_of(directory.file("pipe")).find("expected a regular file"), std::string::npos);
   EXPECT_TRUE(std::filesystem::is_fifo(directory.file("pipe")));
@@ -273,7 +272,7 @@ TEST(AtomicFile, ACheckTellsWhatWritingWould) {
   EXPECT_EQ(directory.names().size(), 3u);
 }
 
-/// As in /tmp: who may write there may still not replace what others wrote.
+/// As in /tmp: users with write permission may still not replace files of others.
 TEST(AtomicFile, RefusesAFileThatOnlyItsOwnerMayReplace) {
   const TemporaryDirectory directory;
   write_text(directory.file("a"), "old");

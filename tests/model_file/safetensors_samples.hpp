@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,17 @@ inline safetensors::File sample_file() {
   file.tensors["quantiles"] = {{2, 1, 2}, {}, {0.25, 1e300, -7, 5e-324}};
   file.tensors["\xC3\xBC\"\n"] = {{1}, {9}, {}};
   return file;
+}
+
+/// The bytes of a file as earlier versions wrote it: without a checksum, so that damage can be accepted.
+inline std::string without_checksum(const std::string& bytes) {
+  std::uint64_t header_bytes;
+  std::memcpy(&header_bytes, bytes.data(), sizeof(header_bytes));
+  auto header = nlohmann::json::parse(bytes.substr(8, header_bytes));
+  header.at("__metadata__").erase("checksum");
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return container(text, bytes.substr(8 + header_bytes));
 }
 
 /// Equality to the bit: NaN equals itself and the two zeros differ.

@@ -12,7 +12,7 @@ class Fault:
     old: str  # occurs exactly once in the file
     new: str
     filter: str  # of the tests, in gtest's words
-    units: tuple = ()  # what is compiled anew; the file itself unless it is a header
+    units: tuple = ()  # files to recompile; the file itself unless it is a header
     program: str = OPS
     races_only: bool = False  # seen by the race check alone: planted in builds that have it
 
@@ -33,7 +33,8 @@ FILL = "kernels/random/fill.cu"
 ADAM = "kernels/adam/adam.cu"
 BATCH_NORM = "kernels/batch_norm/"
 SPECTRAL_NORM = "kernels/spectral_norm/spectral_norm.cu"
-CUDA_BACKEND, CONTEXT = "host/backend/cuda_backend.cpp", "host/backend/primary_context.hpp"
+CUDA_BACKEND, CUDA_MEMORY = "host/backend/cuda_backend.cpp", "host/backend/cuda_memory.hpp"
+CONTEXT = "host/backend/primary_context.hpp"
 DISCRIMINATION = "kernels/minibatch_discrimination/minibatch_discrimination.cu"
 
 FAULTS = [
@@ -277,15 +278,15 @@ FAULTS = [
           "    issue(std::min(steps, cycle()));\n", "", "Captures.KernelsAre*", (), EMULATOR),
     Fault("host side: copies of the host are left under way on coherent machines", CUDA_BACKEND,
           "if (shares_host_pages_ == 0 || ", "if (true || ", "Devices.CopiesOfTheHost*", (), EMULATOR),
-    Fault("host side: the pool stays when the device is closed", CUDA_BACKEND,
-          "    if (pool_ != nullptr) device::forget(cudaMemPoolDestroy(pool_));", "    ", "Devices.MemoryGoesBack*", (),
-          EMULATOR),
+    Fault("host side: the pool stays when the device is closed", CUDA_MEMORY,
+          "    if (pool_ != nullptr) device::forget(cudaMemPoolDestroy(pool_));", "    ", "Devices.MemoryGoesBack*",
+          (CUDA_BACKEND,), EMULATOR),
     Fault("host side: a chip without machine code fails at its first op", CUDA_BACKEND,
           "if (found == cudaErrorNoKernelImageForDevice)", "found = cudaSuccess;\n    if (false)", "Devices.AreRefused*",
           (), EMULATOR),
-    Fault("host side: memory beyond the caller's bound", CUDA_BACKEND,
+    Fault("host side: memory beyond the caller's bound", CUDA_MEMORY,
           "if (bytes > most_bytes_ - std::min(most_bytes_, use_.bytes))", "if (false)", "DeviceMemoryOfTheCaller.IsHooked*",
-          (), EMULATOR),
+          (CUDA_BACKEND,), EMULATOR),
     Fault("host side: memory of others counts as a model's", "host/training/gan_training.cpp",
           "definition.step(device.make_context(), options, networks, rows, 1)->bytes()",
           "[&] { const std::size_t before = device.memory().bytes; const auto one = definition.step(device.make_context(), "

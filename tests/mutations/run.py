@@ -58,7 +58,7 @@ class Build:
             return self.compile[unit]
         pieces = " ".join(shlex.quote(word) for word in self.command_of(ptx[0])).split(" '&&' ")
         words = next(shlex.split(piece) for piece in pieces if " -MD " in piece)
-        at = words.index("-MD")  # what depends on what is Ninja's business
+        at = words.index("-MD")  # Ninja tracks the dependencies
         return [(words[:at] + words[at + 5:], ptx[0])]
 
     def run_tests(self, fault_filter, program):
@@ -89,7 +89,7 @@ class Build:
                 words[words.index("-o") + 1] = objects[-1]
                 if unit == fault.file:
                     words[words.index("-c") + 1] = str(changed)
-                # Beside its neighbours' headers, and without warnings of what the fault leaves unused.
+                # Beside its neighbours' headers, and without warnings about code that the fault leaves unused.
                 words[compiler + 1:compiler + 1] = ["-I", str(folder)]
                 subprocess.run(words + ["-w"], cwd=self.folder, check=True)
                 if output in link:  # else it is in a shared library, before which the program's own symbols go

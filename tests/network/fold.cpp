@@ -76,7 +76,7 @@ TEST(Fold, TakesTheMeanNearness) {
   p.forward();
   p.backward();
   const std::int64_t kept = p.network.kept();
-  const auto& memory = p.buffers.minibatch;
+  const LayerMemory& memory = p.buffers.memory[0].layer.back();
   for (int k = 0; k < 3; ++k) {
     double mean = 0.0;
     for (int r = 0; r < 5; ++r) mean += double{memory.nearness.model(0).row(r)[k]} / 5.0;

@@ -89,9 +89,9 @@ struct Passes {
   }
   TechniqueTwin::Constants constants(std::int64_t m) const {
     TechniqueTwin::Constants all;
-    for (const PartTechniques::Memory& part : buffers.memory) {
+    for (const PartMemory& part : buffers.memory) {
       all.emplace_back();
-      for (const PartTechniques::LayerMemory& layer : part.layer) {
+      for (const LayerMemory& layer : part.layer) {
         all.back().emplace_back();
         if (!layer.left) continue;
         const auto values = [&](const StackView<float>& view) {

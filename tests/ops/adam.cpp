@@ -20,8 +20,8 @@ struct Shape {
   Layout layout = Layout::contiguous;
 };
 
-/// Of share * (g^2 - v) + v: the share, the square, the difference, the product, the sum. Three where products are
-/// fused into sums; the CPU baseline, without a fused multiply-add, takes all five.
+/// Of share * (g^2 - v) + v: the share, the square, the difference, the product, the sum. Three if products are fused
+/// into sums; the CPU baseline, without a fused multiply-add, takes all five.
 constexpr double moment_roundings = 5.0;
 /// Values below the smallest normal number may be taken for zero.
 constexpr double subnormal = 0x1p-126;
@@ -187,7 +187,7 @@ std::vector<Case> adam_cases() {
     add({.n = 77, .form = form, .step = 1, .step_counter = 0});
     add({.models = 2, .n = 45, .form = form, .step = 2, .step_counter = 9, .step_stride = 3, .rate_scale = 0.3});
     add({.n = 45, .form = form, .step = 1, .rate_scale = 0.0, .average_decay = 0.9});
-    // The bias corrections have faded, far beyond what a double's powers can hold.
+    // The powers in the bias corrections have underflowed to 0.
     add({.n = 45, .form = form, .step = 5, .step_counter = 4000000000, .step_stride = 5});
   }
   add({.n = 65543, .step = 4, .average_decay = 0.999, .squared_norm = true, .perf = true});

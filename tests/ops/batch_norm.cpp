@@ -28,7 +28,7 @@ std::vector<double> column_of(const TypedTensor<float>& x, std::int64_t m, std::
   return column;
 }
 
-/// Beyond the reference rows, equal rows give equal bits, wherever they stand.
+/// Beyond the reference rows, equal rows give equal bits at every position.
 std::string compare_last_rows(const Results& results, const TypedTensor<float>& y, std::size_t index,
                               std::int64_t row) {
   for (std::int64_t m = 0; m < y.models; ++m)

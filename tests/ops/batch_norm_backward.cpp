@@ -57,7 +57,7 @@ void build(Problem& problem, const Shape& shape) {
       std::vector<double> values, dh, dh_terms;
       for (std::int64_t r = 0; r < rows; ++r) values.push_back(x.get(m, r, c));
       NormalisedColumn column = normalise_column(values, epsilon, shape.reference_rows);
-      // What the op is given is rounded, and that is what the reference goes by.
+      // The op's inputs are rounded, and the reference uses the rounded values.
       mean.set(m, 0, c, static_cast<float>(column.mean));
       inverse.set(m, 0, c, static_cast<float>(1.0 / std::sqrt(column.variance + static_cast<double>(epsilon))));
       const double given = inverse.get(m, 0, c);

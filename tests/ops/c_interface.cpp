@@ -81,7 +81,7 @@ TEST(c_interface, init_gives_the_defaults){
 #undef CUGAD_COMPARE_DEFAULTS
 }
 
-/// What every op refuses, whatever it does.
+/// The arguments that every op refuses.
 TEST(c_interface, every_op_refuses_bad_calls) {
   for (const NamedDevice& named : devices()) {
     cugad_device* device = nullptr;

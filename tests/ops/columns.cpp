@@ -106,7 +106,7 @@ void build_scale(Problem& problem, const Shape& shape) {
         double value = x.get(m, r, c);
         if (shape.log1p && log1p.get(m, 0, c) != 0) value = std::copysign(std::log1p(std::abs(value)), value);
         const double difference = value - shift.get(m, 0, c), result = difference * scale.get(m, 0, c);
-        // The last term: the subtraction is in double and loses what cancels there.
+        // The last term: cancellation in the subtraction, which is in double.
         const double bound = 2.0 * eps * std::abs(result) +
                              4.0 * double_eps * (std::abs(value) + std::abs(shift.get(m, 0, c))) * scale.get(m, 0, c);
         if (shape.in_place) x.expect(m, r, c, result, std::isnan(value) ? 0.0 : bound);

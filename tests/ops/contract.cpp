@@ -1,7 +1,7 @@
 #include "tests/ops/refusals.hpp"
 
 /// Every op refuses what its contract forbids: Error{invalid_argument} that names the op and the field, before anything
-/// is written; can_run says the same without running.
+/// is written; can_run returns the same reason without running.
 namespace cugad::test {
 namespace {
 

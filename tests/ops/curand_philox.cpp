@@ -2,8 +2,8 @@
 
 #include "cugad/rng.hpp"
 
-/// The words that rng.hpp promises are cuRAND's: compared where its headers are. They are made for device code, and
-/// their generator is plain arithmetic, which the host compiler takes as well.
+/// The words of rng.hpp are cuRAND's: compared if its headers are available. They are made for device code, and their
+/// generator is plain arithmetic, which the host compiler takes as well.
 #if __has_include(<curand_philox4x32_x.h>)
 #include <cuda_runtime_api.h>
 #include <vector_functions.h>

@@ -27,7 +27,7 @@ struct Shape {
   Precision precision = Precision::fp32;
 };
 
-/// A layer of one model in float64: what dense_forward stored, and the loss sum(y * direction).
+/// A layer of one model in float64: the stored output of dense_forward, and the loss sum(y * direction).
 struct Layer {
   std::int64_t rows, in, out;
   std::vector<double> x, weight, bias, dy;
@@ -160,7 +160,7 @@ Case make_case(const Shape& s) {
   return one;
 }
 
-/// Tensor cores: tails of every kind, tiles of both sizes, chunks of rows; and what is exact must stay exact.
+/// Tensor cores: tails of every kind, tiles of both sizes, chunks of rows; and exact cases must stay exact.
 void add_rounded_cases(std::vector<Case>& cases, Precision precision) {
   const auto add = [&](Shape shape) {
     shape.activation = Activation::leaky_relu;
@@ -309,7 +309,7 @@ std::vector<Case> dense_backward_cases() {
       }
     }
   }
-  // Large tiles, where a chip has few multiprocessors.
+  // Large tiles, on chips with few multiprocessors.
   for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
     for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
       for (const bool is_whole : {false, true}) {

@@ -116,7 +116,7 @@ Case make_case(const Shape& s) {
   return one;
 }
 
-/// Tensor cores: tails of every kind, all activations, tiles of both sizes; and what is exact must stay exact.
+/// Tensor cores: tails of every kind, all activations, tiles of both sizes; and exact cases must stay exact.
 void add_rounded_cases(std::vector<Case>& cases, Precision precision) {
   const auto add = [&](Shape shape) {
     shape.precision = precision;
@@ -293,7 +293,7 @@ std::vector<Case> dense_forward_cases() {
       }
     }
   }
-  // Large tiles, where a chip has few multiprocessors, and all that may come after the sums.
+  // Large tiles, on chips with few multiprocessors, and all operations after the sums.
   for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
     for (const Activation activation : activations) {
       for (const double dropout : {0.0, 0.2}) {

@@ -80,7 +80,7 @@ const std::vector<NamedDevice>& devices() {
     std::vector<NamedDevice> list;
     const std::string tested = device_name();
     if (tested != "cpu") {
-      // The widest CPU set stands beside the device, for cases whose bits all backends share.
+      // The widest CPU set, run beside the device for cases whose bits all backends share.
       list.push_back({"cpu", Device::open("cpu", 2)});
       list.push_back({tested, Device::open(tested, 2)});
       return list;
@@ -89,7 +89,7 @@ const std::vector<NamedDevice>& devices() {
       try {
         list.push_back({name, Device::open(name, 2)});
       } catch (const Error& error) {
-        // The baseline runs everywhere; the others only where the build and the machine have them.
+        // The baseline runs everywhere; the others only if the build and the machine have them.
         const bool absent = error.code() == ErrorCode::unsupported || error.code() == ErrorCode::invalid_argument;
         if (!absent || name == std::string("cpu:baseline")) throw;
       }

@@ -6,7 +6,7 @@
 namespace cugad::test {
 namespace {
 
-/// The contract says how fences are distributed, not their bits: a case checks what must hold for every row, and the
+/// The contract defines the distribution of fences, not their bits: a case checks the properties of every row, and the
 /// tests below the distributions.
 struct Shape {
   std::int64_t models = 1, rows = 1, columns = 1;

@@ -19,8 +19,8 @@ constexpr NamedActivation activations[] = {{"identity", Activation::identity, 0.
                                            {"sigmoid", Activation::sigmoid, 0.0f},
                                            {"tanh", Activation::tanh, 0.0f}};
 
-/// One layer and one activation. y from x; then dx, dW and db from the golden y, so that what rounding does to y widens
-/// no bound of the gradients: of a curved activation the stored output gives the slope.
+/// One layer and one activation. y from x; then dx, dW and db from the golden y, so that the rounding of y widens no
+/// bound of the gradients: the slope of a curved activation follows from the stored output.
 void check_dense(const Arrays& golden, const std::string& shape, const NamedActivation& act) {
   const std::string prefix = shape + "_" + act.name + "_";
   const Array &x_array = golden.at(shape + "_x"), &weight_array = golden.at(shape + "_W");

@@ -88,7 +88,7 @@ void check_search(const std::string& file) {
       const auto expect_rows = [&](TypedTensor<float>& tensor, const Array& array, std::int64_t first) {
         for (std::int64_t r = 0; r < tensor.rows; ++r) {
           const double value = array.values[static_cast<std::size_t>(first + r)];
-          tensor.expect(0, r, 0, value, 1e-5 * (1.0 + std::abs(value)));  // a hundredth of the 1e-3 asked for
+          tensor.expect(0, r, 0, value, 1e-5 * (1.0 + std::abs(value)));  // a hundredth of the required 1e-3
         }
       };
       expect_rows(search.loss, golden.at(prefix + "loss"), steps * search.x.rows);
@@ -105,7 +105,7 @@ void check_search(const std::string& file) {
   }
 }
 
-/// The gradient where the search starts: Adam's first step is rate * g / (|g| + epsilon), with a rate and an epsilon
+/// The gradient at the start of the search: Adam's first step is rate * g / (|g| + epsilon), with a rate and an epsilon
 /// far above g nearly g itself.
 void check_gradient(const std::string& file) {
   const Arrays golden = read_golden(file);

@@ -66,7 +66,7 @@ void build(Problem& problem, const Shape& shape) {
     for (std::int64_t r = 0; r < rows; ++r) {
       const double norm = norm_of(g, r);
       scale += std::pow(norm + target, 2) / static_cast<double>(rows);
-      // What the norm is off by (double) counts where it cancels against the target.
+      // The error of the norm (double) matters if it cancels against the target.
       const double cancelled =
           norm == 0.0 ? 0.0 : 0x1p-50 * 2.0 * weight / static_cast<double>(rows) * (1.0 + target / norm);
       for (std::int64_t c = 0; c < columns; ++c) {

@@ -72,7 +72,7 @@ Bounded bounded_search(const Network64& generator, const Network64& discriminato
     widen(result.reconstruction, largest_difference(other.at_end.reconstruction, end.reconstruction));
   }
   if (exact) return result;
-  // The rounding of one value: what is left where the disturbed searches happen to agree. cross_entropy is a formula
+  // The rounding of one value: the least bound, for disturbed searches that happen to agree. cross_entropy is a formula
   // with an absolute error of a few eps.
   result.loss += 8.0 * eps * (1.0 + std::abs(end.loss));
   result.residual += 8.0 * eps * std::abs(end.residual);
@@ -86,7 +86,7 @@ std::int64_t parameters_of(const std::vector<std::int64_t>& widths) {
   return count;
 }
 
-/// Runs the search by the route asked for.
+/// Runs the search on the requested path.
 void call_by_route(Call& call, SearchRoute route, const LatentSearch& args) {
   if (route == SearchRoute::op || call.context.backend().is_host_memory()) return call(args);
   const bool general = route == SearchRoute::general;

@@ -8,7 +8,7 @@
 /// Problems for latent_search: a shape, and the tensors and expectations made from it.
 namespace cugad::test {
 
-/// Who runs a search: the op (which chooses), or one of the CUDA backend's ways by name where the device is one.
+/// The implementation that runs a search: the op (which chooses), or a path of the CUDA backend by name.
 enum class SearchRoute { op, general, layers };
 
 struct SearchShape {
@@ -22,7 +22,7 @@ struct SearchShape {
   int pieces = 1;  ///< of the step schedule
   std::int64_t fixed_columns = 0;
   bool shared_x = false;  ///< one data set and one pair of networks for all models
-  int outputs = 63;       ///< which of the six outputs are asked for, a bit each
+  int outputs = 63;       ///< which of the six outputs are requested, a bit each
   bool dead_generator = false;
   bool exact = false;
   bool perf = false;

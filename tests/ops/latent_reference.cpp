@@ -26,8 +26,8 @@ Row backward(const Network64& network, std::size_t last, const std::vector<Row>&
   return gradient;
 }
 
-/// |a - b| under the metric over cells where a is a number, each times its scale (empty: 1) and at most limit (0: no
-/// limit), and its gradient with respect to b.
+/// |a - b| under the metric over cells with a not NaN, each times its scale (empty: 1) and at most limit (0: no limit),
+/// and its gradient with respect to b.
 double distance(Distance metric, const Row& a, const Row& b, Row* gradient, const Row& scale = {}, double limit = 0.0) {
   double sum = 0.0;
   gradient->assign(b.size(), 0.0);

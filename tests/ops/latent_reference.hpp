@@ -77,7 +77,7 @@ struct SearchSettings {
   double limit = 0.0;  ///< of a cell in the residual; 0: none
 };
 
-/// What the search knows about one z.
+/// The state of the search for one z.
 struct Evaluation {
   double loss = 0.0, residual = 0.0, discrimination = 0.0;
   Row reconstruction;

@@ -116,7 +116,8 @@ std::vector<Case> latent_search_cases() {
        .discrimination = Discrimination::feature_l2});
   add({.rows = 9, .steps = 5, .restarts = 60, .generator = {8, 32, 40}, .discriminator = {40, 32, 1}});
   add({.models = 17, .rows = 10, .steps = 20, .generator = {8, 32, 40}, .discriminator = {40, 32, 1}});
-  // Layer by layer, where the device has that way: every term of the loss, tails, restarts, recorded and plain steps.
+  // Layer by layer, if the device has that path: every term of the loss, tails, restarts, recorded and unrecorded
+  // steps.
   for (const Discrimination discrimination : discriminations) {
     SearchShape shape{.models = 2,
                       .rows = 7,
@@ -186,7 +187,7 @@ std::vector<Case> latent_search_cases() {
       shape.fixed_columns = 3, shape.latent_clip = 0.5;
       add(shape);
     }
-  // Rows and features of many columns, where the search takes several of them at a time, whatever is asked of it.
+  // Rows and features of many columns, of which the search takes several at a time, for all options.
   for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16})
     for (const SearchRoute route : {SearchRoute::general, SearchRoute::layers})
       for (const Distance residual : distances) {
@@ -218,8 +219,8 @@ std::vector<Case> latent_search_cases() {
         shape.last = Activation::sigmoid, shape.discrimination = Discrimination::none;
         add(shape);
       }
-  // The resident search: networks smaller than their class, and shallower; everything that may be asked of it. So many
-  // rows that a chip of one multiprocessor gives each warp its own, where larger ones let four share them.
+  // The resident search: networks smaller than their class, and shallower; all of its options. So many rows that each
+  // warp has its own on a chip of one multiprocessor; on larger chips four warps share them.
   for (const bool is_wide : {false, true}) {
     SearchShape shape{.rows = is_wide ? 5 : 6,
                       .steps = 2,

@@ -36,7 +36,7 @@ void build(Problem& problem, const Shape& shape) {
       dlogit.expect(m, r, 0, slope, eps * std::abs(slope));
       if (shape.in_place) logit.expect(m, r, 0, slope, eps * std::abs(slope));
     }
-    // The mean is rounded once, and once more where it is added to something.
+    // The mean is rounded once, and once more if it is accumulated.
     const double mean = weight * sum / count, before = shape.accumulate ? loss.get(m, 0, 0) : 0.0;
     loss.expect(m, 0, 0, before + mean,
                 2.0 * eps * (std::abs(before) + std::abs(mean)) + 0x1p-53 * std::abs(weight) * terms);

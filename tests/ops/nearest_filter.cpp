@@ -8,7 +8,7 @@
 #include "tests/ops/parity.hpp"
 
 /// Nearest rows of banks that are large enough for the filter on tensor cores: distances and indices must be, bit for
-/// bit, those of the contract's chains in float32, whatever the filter's rounding hides.
+/// bit, those of the contract's chains in float32, despite the filter's rounding.
 namespace cugad::test {
 namespace {
 

@@ -12,7 +12,7 @@
 #include "cugad/error.hpp"
 #include "tests/common/device.hpp"
 
-/// Registers the cases of all ops as gtests and says what one case has to pass.
+/// Registers the cases of all ops as gtests, and checks a case.
 namespace cugad::test {
 namespace {
 
@@ -49,7 +49,7 @@ std::vector<Slice> single_models(std::int64_t models) {
   return slices;
 }
 
-/// The items alone where there are few; else some alone, and the rest in two uneven pieces. Last first.
+/// Single items if there are few; else some alone, and the rest in two uneven pieces. Last first.
 std::vector<Slice> pieces_of(std::int64_t items) {
   std::vector<Slice> slices;
   std::int64_t end = items;
@@ -96,7 +96,7 @@ class Test : public ParityTest {
         if (first_fused.empty()) first_fused = results;
         ASSERT_EQ(compare_bits(*problem, first_fused, results), "") << "other bits than another fused backend";
       }
-      // The CPU beside a device under test is there for its bits alone: it has a run of its own.
+      // The CPU beside a device under test serves only to compare bits: it has its own run.
       if (named.name == "cpu") continue;
       if (emulated) check_policies(*problem, start, results, named.device);
       if (!emulated || seconds < slow_seconds) check_invariance(*problem, start, results, named.device, emulated);

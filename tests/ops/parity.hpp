@@ -62,7 +62,7 @@ class Call {
   Context& context;
   Slice slice;
   cugad_device* c_device = nullptr;
-  std::string refusal;  ///< why the backend said no
+  std::string refusal;  ///< the backend's reason
   std::size_t workspace_bytes = 0;
 };
 
@@ -97,7 +97,7 @@ class Problem {
   Layout layout;
   std::deque<std::unique_ptr<Tensor>> tensors;
   std::function<void(Call&)> call;
-  /// More than element-wise bounds can say: empty, or what is wrong.
+  /// Checks beyond element-wise bounds: empty, or the failure.
   std::function<std::string(const Results&)> check;
   /// All backends must give the same bits.
   bool same_bits_on_all_backends = false;
@@ -129,7 +129,7 @@ struct Case {
   Layout layout = Layout::contiguous;
   std::function<void(Problem&)> build;
   bool exact = false;  ///< small integers: every result must equal the reference
-  bool perf = false;   ///< also timed where CUGAD_PERF is set
+  bool perf = false;   ///< also timed if CUGAD_PERF is set
 };
 
 /// "a=1,b=x" from names and values.
@@ -178,7 +178,7 @@ double seconds_per_run(const Problem& problem, const Device& device, int runs);
 /// Empty, or the first thing that is wrong; raises *worst to the largest error / bound seen.
 std::string compare(const Problem& problem, const Results& results, bool exact, double* worst);
 
-/// Empty, or where two results differ in a bit.
+/// Empty, or the positions of different bits in two results.
 std::string compare_bits(const Problem& problem, const Results& a, const Results& b);
 
 /// What the summary and the support table are made of.

@@ -141,8 +141,7 @@ std::vector<Case> reconstruction_score_cases() {
     shape.scaled = true, shape.limit = 1.0;
     add(shape);
   }
-  // In registers where they are rounded to bfloat16: networks of all depths that it serves, and each thing that may be
-  // asked of it.
+  // In registers, rounded to bfloat16: networks of all served depths, and each output and option.
   {
     ScoreShape shape{.models = 2,
                      .rows = 70,

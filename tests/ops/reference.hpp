@@ -52,7 +52,7 @@ inline bool is_curved(Activation activation) {
 
 inline bool is_dropped(float h) { return h == 0.0f && std::signbit(h); }
 
-/// What a precision adds to the bounds of products: operands are rounded to nearest (u = 2^-11 or 2^-8 each), and
+/// The addition of a precision to the bounds of products: operands are rounded to nearest (u = 2^-11 or 2^-8 each), and
 /// tensor cores may truncate where float32 code rounds.
 inline double operand_rounding(Precision precision) {
   const double u = precision == Precision::tf32 ? 0x1p-11 : precision == Precision::bf16 ? 0x1p-8 : 0.0;

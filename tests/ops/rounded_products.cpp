@@ -5,9 +5,9 @@
 #include "tests/ops/parity.hpp"
 #include "tests/ops/reference.hpp"
 
-/// Dense layers where tensor cores round: the exact products of operands that are rounded once, to nearest. What is
-/// left is the rounding of sums, far below what any other rounding of an operand would do: the bounds of the op's own
-/// cases, which the CPU meets without rounding, could not tell. Sizes are those at which launchers take large tiles.
+/// Dense layers rounded by tensor cores: the exact products of operands that are rounded once, to nearest. The
+/// remaining error is the rounding of sums, far below that of any other rounding of an operand, which the bounds of the
+/// op's own cases could not detect. Sizes are those at which launchers take large tiles.
 namespace cugad::test {
 namespace {
 

@@ -7,14 +7,14 @@
 namespace cugad::test {
 namespace {
 
-/// The contract promises properties, not particular permutations: each epoch visits each row once, anew every epoch,
-/// and a batch is a window on that sequence. One case draws whole epochs, batch after batch.
+/// The contract promises properties, not particular permutations: each epoch visits each row once, in a new order, and
+/// a batch is a window on that sequence. One case draws whole epochs, batch after batch.
 struct Shape {
   std::int64_t models = 1, source_rows = 1, batch = 1, steps = 1;
-  bool ranges = false;    ///< each model owns rows of its own
+  bool ranges = false;    ///< each model has its own rows
   bool left_out = false;  ///< of them it leaves some out: at the start, in the middle, at the end, none
   bool counter = false;   ///< the step comes from device memory
-  /// Of the counter: it then counts groups of this many batches, as where the discriminator steps several times.
+  /// Of the counter: it then counts groups of this many batches, as with several discriminator steps.
   std::uint32_t stride = 1;
   bool perf = false;
   Layout layout = Layout::contiguous;

@@ -34,7 +34,7 @@ Networks random_networks(Random& random, const ScoreShape& shape) {
   return networks;
 }
 
-/// z and what follows from it.
+/// z and the values computed from it.
 struct Scored {
   Row z;
   Evaluation at;

@@ -18,7 +18,7 @@ struct ScoreShape {
   bool scaled = false;  ///< with a column_scale
   double limit = 0.0;
   bool shared = false;  ///< one data set and one set of networks for all models
-  int outputs = 63;     ///< which of the six outputs are asked for, a bit each
+  int outputs = 63;     ///< which of the six outputs are requested, a bit each
   bool exact = false, perf = false;
   Layout layout = Layout::contiguous;
   Precision precision = Precision::fp32;  ///< other modes: nothing is bounded

@@ -13,7 +13,7 @@ enum class SearchPath { resident, general, layers };
 [[gnu::weak]] const char* name_of(SearchPath path);
 }  // namespace cugad::cuda
 
-/// The ways of the latent search on CUDA: which one is taken, the same bits whatever the chip, and the rounded modes.
+/// The paths of the latent search on CUDA: the chosen one, the same bits on all chips, and the rounded modes.
 namespace cugad::test {
 namespace {
 
@@ -34,7 +34,7 @@ Results run_on(const Problem& problem, const Device& device) {
 
 constexpr const char* first_policy = "forward,deferred";
 
-/// Runs with another emulated chip ("chip=sm_86", "multiprocessors=1"), then goes back.
+/// Runs with another emulated chip ("chip=sm_86", "multiprocessors=1"), then restores the chip.
 class Chip {
  public:
   explicit Chip(const std::string& policy) { set((std::string(first_policy) + "," + policy).c_str()); }
@@ -67,7 +67,8 @@ std::string path_of(const Device& device, const SearchShape& shape) {
   return cuda::name_of(cuda::choose_search_path(context, args));
 }
 
-/// Tiles, panels and residency differ from chip to chip; the bits do not. The CPU's are the same where it fuses.
+/// Tiles, panels and residency differ from chip to chip; the bits do not. The CPU's are the same if it has a fused
+/// multiply-add.
 TEST(search_paths, every_chip_gives_the_same_bits) {
   if (!is_emulated_program()) GTEST_SKIP() << "needs the emulator's chips";
   SearchShape kdd{.rows = 40,
@@ -103,8 +104,8 @@ TEST(search_paths, every_chip_gives_the_same_bits) {
   }
 }
 
-/// In bfloat16 the KDD99 networks are searched with resident weights, or with weights that stream where shared memory
-/// is small: by few rows, and by whole blocks of rows of two models, which one multiprocessor takes in turn.
+/// In bfloat16 the KDD99 networks are searched with resident weights, or with streamed weights if shared memory is
+/// small: by few rows, and by whole blocks of rows of two models, which one multiprocessor takes in turn.
 TEST(search_paths, weights_that_stream_give_the_same_bits) {
   if (!is_emulated_program()) GTEST_SKIP() << "needs the emulator's chips";
   SearchShape kdd{.rows = 20,
@@ -152,7 +153,7 @@ Spread deviation_of_z(const Device& device, SearchShape shape, Precision referen
   shape.rounded = reference;
   Problem problem(hash("rounded"), Layout::misaligned);
   const SearchTensors tensors = build_search(problem, shape);
-  // Every mode but fp32 leaves z unbounded; what it should be is known all the same.
+  // The bound of z is infinite in every mode but fp32; the reference still exists.
   const Results results = run_on(problem, device);
   const Bytes& found = results[problem.index_of(*tensors.z)];
   std::vector<double> deviations;
@@ -198,7 +199,7 @@ TEST(search_paths, rounded_modes_round_operands_and_nothing_else) {
 }
 
 /// The resident search of both classes of networks, with and without a logit, by few rows and by whole blocks of them,
-/// which one multiprocessor gets where more would share the rows.
+/// on one multiprocessor, as more would share the rows.
 TEST(search_paths, resident_search_rounds_operands_and_nothing_else) {
   for (const NamedDevice* named : cuda_devices()) {
     for (const bool is_table : {false, true}) {

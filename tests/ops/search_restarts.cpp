@@ -6,7 +6,7 @@
 namespace cugad::test {
 namespace {
 
-/// Equal losses: a generator that ignores z leaves every restart where it began, and the first one must win.
+/// Equal losses: a generator that ignores z leaves every restart at its start, and the first one must win.
 TEST(restarts, a_tie_goes_to_the_first) {
   for (const NamedDevice& named : devices()) {
     for (const std::int64_t restarts : {2, 7, 60}) {

@@ -6,8 +6,7 @@
 
 #include "tests/ops/parity.hpp"
 
-/// The harness must notice what it is there for: each mutation of a correct result is reported, and the unmutated
-/// result is not.
+/// Tests of the harness: each mutation of a correct result is reported, and the unmutated result is not.
 namespace cugad::test {
 namespace {
 

@@ -48,7 +48,7 @@ void build(Problem& problem, const Shape& shape) {
       sum_bound += 6.0 * eps * (1.0 + std::abs(per));
       probability += logistic(l);
     }
-    // The sum is a double; the mean is rounded once, and once more where it is added to something.
+    // The sum is a double; the mean is rounded once, and once more if it is accumulated.
     const auto expect_mean = [&](TypedTensor<float>& tensor, double mean, double bound) {
       const double before = shape.accumulate ? tensor.get(m, 0, 0) : 0.0;
       tensor.expect(m, 0, 0, before + mean, bound + 2.0 * eps * (std::abs(before) + std::abs(mean)));

@@ -95,7 +95,7 @@ void build(Problem& problem, const Shape& shape) {
   auto& sigma = problem.output("sigma", models, 1, 1);
   auto& normalised_weight = problem.output("normalised", models, out, in);
   auto& left = problem.output("left", models, 1, out);
-  // One direction stands out, as in trained weights; it keeps the bounds of several iterations tight.
+  // One direction dominates, as in trained weights; it keeps the bounds of several iterations tight.
   for (std::int64_t m = 0; m < (shape.shared_weight ? 1 : models); ++m) {
     std::vector<double> direction(static_cast<std::size_t>(in));
     for (double& value : direction) value = random.normal();

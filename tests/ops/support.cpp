@@ -8,7 +8,7 @@
 #include "tests/ops/parity.hpp"
 
 #if defined(__x86_64__)
-// Present where the library holds kernels for the set; null where this build leaves it out.
+// Defined if the library has kernels for the set; null if this build leaves it out.
 namespace cugad::cpu::avx2 {
 [[gnu::weak]] OpTable op_table();
 }
@@ -74,7 +74,7 @@ TEST(support, every_backend_takes_every_op) {
   }
 }
 
-/// The cases' names are gtest names: unique, and free of what a filter reads as its own syntax.
+/// The cases' names are gtest names: unique, and without the special characters of filters.
 TEST(support, every_case_can_be_rerun_by_name) {
   for (const OpRecord& record : op_records()) {
     for (std::size_t i = 0; i < record.cases.size(); ++i) {

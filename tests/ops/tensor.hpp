@@ -10,7 +10,7 @@
 
 #include "cugad/tensor.hpp"
 
-/// Tensors as the op tests see them: a poisoned byte image around the elements, and what each element must become.
+/// Tensors of the op tests: a poisoned byte image around the elements, and the expected value of each element.
 namespace cugad::test {
 
 /// eps of the contracts.
@@ -84,7 +84,7 @@ class Tensor {
   std::size_t position(std::int64_t m, std::int64_t r, std::int64_t c) const {
     return static_cast<std::size_t>((m * rows + r) * columns + c);
   }
-  /// States what an output element must become: |result - value| <= bound. A NaN value demands NaN.
+  /// Sets the expected value of an output element: |result - value| <= bound. A NaN value requires NaN.
   void expect(std::int64_t m, std::int64_t r, std::int64_t c, double value, double bound_) {
     expected[position(m, r, c)] = value;
     bound[position(m, r, c)] = bound_;
@@ -109,7 +109,7 @@ class Tensor {
   std::size_t first_element = 0, end_element = 0;  ///< byte offsets in the image
   /// Rows of this tensor per item of the batch; 0: the tensor does not follow the batch.
   std::int64_t rows_per_item = 0;
-  /// Demands -0.0 exactly where the expected value is -0.0 (dropped units).
+  /// Requires exactly -0.0 if the expected value is -0.0 (dropped units).
   bool negative_zero_matters = false;
   /// Guard bytes, elements, padding, guard bytes: before the call.
   Bytes initial;

@@ -11,7 +11,7 @@
 
 #include "tests/ptx/executor/module.hpp"
 
-/// Small PTX texts, executed: one warp unless a test says otherwise.
+/// Small PTX texts, executed: one warp by default.
 namespace ptx::test {
 
 /// Memory that a kernel may touch: every access elsewhere is reported.
@@ -64,7 +64,7 @@ inline std::string kernel(const std::string& body) {
          body + "\n  ret;\n}\n";
 }
 
-/// Runs the kernel of `text`. Empty, or what it reports.
+/// Runs the kernel of `text`. Returns its error, or an empty text.
 inline std::string run(const std::string& text, const Memory& in, const Memory& out, const Shape& shape = {}) {
   try {
     const Module module(text);

@@ -16,7 +16,7 @@ std::string opcode_of(const Instruction& i) {
   }
   return "ret";  // the end of a kernel, which has no text
 }
-/// Opcodes whose meaning no value shows, or that other forms' tests stand for.
+/// Opcodes without a value to compare, or covered by the tests of other forms.
 std::string without_hints(std::string form) {
   for (const char* hint : {".nc", ".L1::no_allocate", ".L2::128B", ".relaxed", ".gpu", ".uni"}) {
     const std::size_t at = form.find(hint);
@@ -25,7 +25,7 @@ std::string without_hints(std::string form) {
   return form;
 }
 
-/// After all tests: what they have compared with a definition is all that kernels use.
+/// After all tests: they have compared every form that kernels use with its definition.
 class EveryFormHasATest : public testing::Environment {
   void TearDown() override {
     if (testing::GTEST_FLAG(filter) != "*") return;

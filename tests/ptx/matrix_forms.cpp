@@ -2,8 +2,8 @@
 
 #include "tests/ptx/fixture.hpp"
 
-/// Matrices: small whole numbers, so that every product and sum is exact. Where elements stand is written as the PTX
-/// ISA writes it: the fragments of mma, the canonical layouts of wgmma.
+/// Matrices: small whole numbers, so that every product and sum is exact. The positions of elements follow the PTX ISA:
+/// the fragments of mma, the canonical layouts of wgmma.
 namespace ptx::test {
 namespace {
 
@@ -109,7 +109,7 @@ TEST(MatrixForms, LoadMatrix) {  // threads 8 i to 8 i + 7 give the rows of matr
       tested_forms().insert(form);
       Memory in(16 * 32), out(4 * 32 * 4);
       for (int n = 0; n < 256; ++n) in.as<std::uint16_t>()[n] = static_cast<std::uint16_t>(n * 257);
-      // Row r stands in shared memory where the bits of r are turned round: any order of rows will do.
+      // Row r is in shared memory at the bit-reversed position of r: any order of rows will do.
       const std::string body =
           "  mul.wide.u32 %rd1, %r0, 16;\n  add.u64 %rd2, %in, %rd1;\n  ld.global.v2.u64 {%rd5, %rd6}, [%rd2];\n  "
           "xor.b32 %r1, %r0, 21;\n  mul.wide.u32 %rd3, %r1, 16;\n  mov.u64 %rd4, dynamic;\n  add.u64 %rd4, %rd4, "

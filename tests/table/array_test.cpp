@@ -259,7 +259,7 @@ TEST_F(ArrayTest, DamagedNpz) {
   mentions(error_of([&] { read_table(path); }), "array X: its header declares");
   write_zip(path, {{"X.npy", features}}, false);
   std::string damaged = file_bytes(path);
-  damaged[damaged.find("NUMPY") + features.size() - 3] ^= 1;  // in the data: only the sum tells
+  damaged[damaged.find("NUMPY") + features.size() - 3] ^= 1;  // in the data: only the checksum detects it
   EXPECT_EQ(read_error("b.npz", damaged).code(), ErrorCode::format);
   EXPECT_EQ(read_error("b.npz", damaged.substr(0, damaged.size() / 2)).code(), ErrorCode::format);
 }

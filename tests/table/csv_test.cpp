@@ -40,7 +40,7 @@ TEST_F(CsvTest, NumbersAreTheNearestDoubles) {
   EXPECT_TRUE(std::signbit(table.columns[0].numbers[5]));
 }
 
-/// Beside the C library's own reading, with exponents up to and far beyond what a double holds.
+/// Compared with the C library's conversion, with exponents up to and far beyond the range of a double.
 TEST(Cell, NumbersAreThoseOfStrtod) {
   const std::uint32_t seed = std::random_device{}();
   std::mt19937 random(seed);
@@ -137,7 +137,7 @@ TEST_F(CsvTest, OtherSeparators) {
   const Table tabs = read("c.csv", "\ta\n0\t5\n\t\n");
   EXPECT_EQ(names_of(tabs), (Texts{"0", "a"}));
   EXPECT_EQ(tabs.rows, 2);
-  // Where two divide all lines alike the one between numbers counts; commas inside quotes never do.
+  // If two separators divide all lines equally, the one between numbers wins; commas inside quotes never count.
   EXPECT_EQ(names_of(read("d.csv", "a;b,c\n1;2,3\n")), (Texts{"a", "b,c"}));
   EXPECT_EQ(names_of(read("e.csv", "\"a,b\";c\n1;2\n")), (Texts{"a,b", "c"}));
   EXPECT_EQ(names_of(read("f.csv", "5\" disk,c\n1,2\n")), (Texts{"5\" disk", "c"}));
@@ -171,7 +171,7 @@ TEST_F(CsvTest, HeaderRule) {
   }
 }
 
-/// What the rows below tell: texts that repeat themselves, numbers written with decimals.
+/// Inference from the rows below: texts that repeat themselves, numbers with decimals.
 TEST_F(CsvTest, HeaderIsToldByManyRows) {
   const auto repeated = [](const std::string& first, const std::vector<std::string>& rows) {
     std::string bytes = first;
@@ -203,7 +203,7 @@ TEST_F(CsvTest, HeaderIsToldByManyRows) {
     reader->read(chunk, 100);
     EXPECT_EQ(chunk.named, one.is_header) << one.bytes;
   }
-  // What a person says counts.
+  // The user's choice wins.
   ReadOptions options;
   options.format.header = TableFormat::Header::no;
   EXPECT_EQ(read("b.csv", "a,b\n1,2\n", options).rows, 2);

@@ -5,7 +5,7 @@
 
 #include "table_files.hpp"
 
-/// Real data sets, where the machine has them.
+/// Real data sets, if available.
 namespace cugad {
 namespace {
 
@@ -16,7 +16,7 @@ std::filesystem::path data_directory() {
 
 class DataTest : public testing::Test {
  protected:
-  /// The path of a data file; the test is skipped where there is none.
+  /// The path of a data file; the test is skipped if there is none.
   std::string data(const std::string& name) {
     const std::filesystem::path path = data_directory() / name;
     return std::filesystem::exists(path) ? path.string() : std::string();

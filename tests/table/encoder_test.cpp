@@ -86,7 +86,7 @@ TEST_F(EncoderTest, ColumnsAreFoundByNameOrByPosition) {
   });
   EXPECT_EQ(width.code(), ErrorCode::invalid_argument);
   mentions(width, "has 4 columns");
-  // Read as the encoder asks, the same columns have the names of the fit.
+  // Read with the encoder's options, the same columns have the names of the fit.
   const Table array = read("c.npy", npy("<f8", "(1, 2)", array_bytes<double>({1, 2})), named.read_options());
   EXPECT_TRUE(array.named);
   EXPECT_EQ(array.columns[0].name, "2");
@@ -121,7 +121,7 @@ TEST_F(EncoderTest, NumbersAreCategoriesByTheirShortestText) {
   const Table table = read("a.csv", "a,port,land\n1,80,0\n2,100000,1\n3,0.5,1.0\n");
   TableEncoder encoder = fitted(table, {{"port", "-1"}, {}});
   EXPECT_EQ(encoder.feature_names(), (Texts{"a", "port=0.5", "port=100000", "port=80", "land=0", "land=1"}));
-  // The same file read as the encoder asks, with its categories as text, and the same numbers from an array.
+  // The same file read with the encoder's options, with its categories as text, and the same numbers from an array.
   const Matrix expected = encoder.encode(table);
   EXPECT_EQ(encoder.encode(read_table(directory.file("a.csv"), encoder.read_options())).data, expected.data);
   EXPECT_TRUE(encoder.unseen().empty());

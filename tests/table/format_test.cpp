@@ -5,7 +5,7 @@
 #include "host/table/date_time.hpp"
 #include "table_files.hpp"
 
-/// Tables as people and programs write them: what a reader tells by itself, and what it is told.
+/// Tables as people and programs write them: inferred formats, and given ones.
 namespace cugad {
 namespace {
 
@@ -112,7 +112,7 @@ TEST_F(FormatTest, LinesInFrontOfTheTable) {
     reader->read(table, 100);
     EXPECT_EQ(table.rows, 3) << front;
     EXPECT_EQ(table.columns[0].name, "x") << front;
-    // Read alike without looking further than it must, as when scoring.
+    // Read in the given format without reading further than needed, as when scoring.
     ReadOptions options;
     options.format = reader->format();
     options.numeric_columns = {"x", "y"};
@@ -159,7 +159,7 @@ TEST_F(FormatTest, WordsForMissingCells) {
   EXPECT_EQ(dashes.columns[1].texts, (std::vector<std::string>{"-", "a"}));
 }
 
-/// A kept format reads later files alike, and nothing is guessed anew.
+/// A stored format reads later files equally, without guesses.
 TEST_F(FormatTest, KeptFormats) {
   const auto reader = open_table(directory.write("a.csv", "x;y;z\n1.000,5;5 kg;1\n0,25;6 kg;2\n"));
   ReadOptions options;
@@ -174,7 +174,7 @@ TEST_F(FormatTest, KeptFormats) {
   mentions(point, "line 2, column 'x': found '20.5', expected a finite number with a decimal comma");
   mentions(point, "--decimal");
   mentions(read_error("b.csv", "x;y\n2;7\n", options), "in front of ' kg'");
-  EXPECT_EQ(read("b.csv", "20,5;7\n2;7 kg\n", options).rows, 1);  // the first line is the header, whatever it holds
+  EXPECT_EQ(read("b.csv", "20,5;7\n2;7 kg\n", options).rows, 1);  // the first line is the header, with any contents
   for (const std::string json : {"", "null", "{}", R"({"separator":";;"})"}) {
     EXPECT_EQ(error_of([&] { TableFormat::from_json(json); }).code(), ErrorCode::format) << json;
   }
@@ -199,7 +199,7 @@ TEST_F(FormatTest, RowsThatCannotBeReadAreMarked) {
   const Table numbers = read("a.npy", array, options);
   EXPECT_EQ(numbers.unreadable.size(), 1u);
   EXPECT_TRUE(std::isnan(numbers.columns[0].numbers[0]));
-  // As they come: what stands in front of the bad row is handed over before the error.
+  // As they come: the rows before the bad row are returned before the error.
   options.numeric_columns = {"x", "y"};
   options.mark_errors = false;
   options.as_it_comes = true;
@@ -241,7 +241,7 @@ TEST_F(FormatTest, ColumnsThatAreNoFeatures) {
   for (const ColumnFinding& finding : examine_columns(table, {})) {
     EXPECT_EQ(finding.text.find("--include") != std::string::npos, finding.column != "empty") << finding.text;
   }
-  // Few rows tell nothing.
+  // Few rows allow no inference.
   EXPECT_TRUE(left_out(read("b.csv", "n,t\n1,a\n2,b\n3,c\n")).empty());
 }
 

@@ -20,7 +20,7 @@
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
 
-/// Files for the tests of tables, each test in a directory of its own.
+/// Files for the tests of tables, each test in its own directory.
 namespace cugad {
 
 class TemporaryDirectory {
@@ -38,7 +38,7 @@ class TemporaryDirectory {
   std::string file(const std::string& name) const { return (path_ / name).string(); }
   /// Writes the bytes and returns the path.
   std::string write(const std::string& name, const std::string& bytes) const {
-    // A new file each time: some file systems wait for the disk where an old one is overwritten.
+    // A new file each time: some file systems wait for the disk if an old one is overwritten.
     std::filesystem::remove(path_ / name);
     std::ofstream(path_ / name, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     return file(name);
@@ -54,7 +54,7 @@ class TableFiles : public testing::Test {
   Table read(const std::string& name, const std::string& bytes, const ReadOptions& options = {}) {
     return read_table(directory.write(name, bytes), options);
   }
-  /// The error that reading the bytes gives; a failure of the test where there is none.
+  /// The error of reading the bytes; the test fails if there is none.
   Error read_error(const std::string& name, const std::string& bytes, const ReadOptions& options = {});
 
   TemporaryDirectory directory;

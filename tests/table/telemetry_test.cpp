@@ -132,7 +132,7 @@ TEST_F(TelemetryTest, UnevenGroupsAreMixed) {
   EXPECT_EQ(seen, sizes);
 }
 
-/// How well the largest standardised value of a row tells anomalies, with means and deviations per group or of all
+/// How well the largest standardised value of a row detects anomalies, with means and deviations per group or of all
 /// rows.
 double auroc_of_largest_deviation(const Table& table, const std::vector<std::string>& groups) {
   std::vector<float> score(static_cast<std::size_t>(table.rows), 0.0f);

@@ -62,7 +62,7 @@ Trial split_rows(const LabelledTable& set, std::int64_t most, std::uint32_t seed
 std::vector<Case> adbench_cases(const DataChoices& choices) {
   std::vector<Case> cases;
   for (const std::filesystem::path& file : find_sets(choices.data)) {
-    // Read once for all seeds, and only when it is its turn; gone with the case.
+    // Read once for all seeds, when first needed; freed with the case.
     const auto set = std::make_shared<std::unique_ptr<const LabelledTable>>();
     const auto load = [set, path = file.string(), most = choices.rows](std::uint32_t split) {
       if (!*set) *set = std::make_unique<const LabelledTable>(read_set(path));

@@ -30,7 +30,7 @@ double mean_of(const std::vector<float>& values) {
   return sum / static_cast<double>(values.size());
 }
 
-/// The mean of the two in the middle where there is no middle one, as numpy.
+/// The mean of the two middle values if their number is even, as in numpy.
 double median_of(std::vector<float> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());

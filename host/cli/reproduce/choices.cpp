@@ -88,7 +88,7 @@ std::vector<std::string> chosen_of(const FlagSet& flags, const std::string& name
   return chosen;
 }
 
-/// "steps = 100, batch = 64": the options that flags set, whatever the setting has.
+/// "steps = 100, batch = 64": the options that flags set, in any setting.
 std::string changes_by_flags(const FlagSet& flags, const DetectorOptions& options) {
   std::string changes;
   for (const OptionInfo& info : option_list()) {

@@ -6,7 +6,7 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/reproduce/protocol_run.hpp"
 
-/// What the flags of `cugad reproduce` ask for. Whatever does not fit the protocol is a UsageError.
+/// The choices of the flags of `cugad reproduce`. A flag that does not apply to the protocol is a UsageError.
 namespace cugad::cli {
 
 void add_reproduce_flags(FlagSet& flags);
@@ -19,7 +19,8 @@ RunChoices run_choices(const FlagSet& flags, const Protocol& protocol);
 /// For the comparison: each method with its defaults, and the protocols.
 std::vector<Contestant> chosen_methods(const FlagSet& flags);
 std::vector<std::string> chosen_protocols(const FlagSet& flags);
-/// Only what belongs to the protocol; Arrhythmia by random splits of normal rows, which say more than the released one.
+/// Only the published protocol; Arrhythmia by random splits of normal rows, which are more informative than the
+/// released one.
 RunChoices comparison_choices(const FlagSet& flags, const Protocol& protocol);
 void check_comparison_flags(const FlagSet& flags);
 

@@ -17,7 +17,7 @@ bool has_grid(const Reproduction& report) {
   return std::any_of(report.cases.begin(), report.cases.end(), [](const auto& one) { return !one.published_split; });
 }
 
-/// The contestant's mean over the cases, or on the published split where that is the only case.
+/// The contestant's mean over the cases, or on the published split if that is the only case.
 Quality overall(const Reproduction& report, const Contestant& contestant) {
   return mean_of(has_grid(report) ? means_per_case(report, contestant) : contestant.results).quality;
 }
@@ -80,7 +80,7 @@ Sheet sheet_of(const Comparison& comparison) {
   return sheet;
 }
 
-/// Over what the figures of the report are means.
+/// The cases or runs over which the report's figures are means.
 std::string means_over(const Reproduction& report) {
   const std::size_t cases = report.cases.size();
   const std::size_t trainings = report.settings.empty() ? 0 : report.settings.front().results.size();
@@ -94,7 +94,7 @@ std::string means_over(const Reproduction& report) {
   return fmt::format("test rows: {}; {}", grouped(report.cases.front().size.test_rows), seeds);
 }
 
-std::string told(const Comparison& comparison, const std::string& table, const std::string& bullet) {
+std::string render(const Comparison& comparison, const std::string& table, const std::string& bullet) {
   std::string text = table + '\n';
   text += bullet + "The defaults of every method, nothing chosen per table; below the methods trivial baselines.\n";
   for (std::size_t index = 0; index < comparison.reports.size(); ++index) {
@@ -115,10 +115,10 @@ const std::vector<ComparedProtocol>& compared_protocols() {
   return list;
 }
 
-std::string as_text(const Comparison& comparison) { return told(comparison, as_text(sheet_of(comparison)), ""); }
+std::string as_text(const Comparison& comparison) { return render(comparison, as_text(sheet_of(comparison)), ""); }
 
 std::string as_markdown(const Comparison& comparison) {
-  return told(comparison, as_markdown(sheet_of(comparison)), "- ");
+  return render(comparison, as_markdown(sheet_of(comparison)), "- ");
 }
 
 std::string as_json(const Comparison& comparison) {

@@ -21,7 +21,7 @@ std::vector<float> minus_column(const Trial& data, const std::string& name) {
   return scores;
 }
 
-/// The distinct rows that occur most often, the earlier one first where two occur equally often.
+/// The distinct rows that occur most often, the earlier one first on ties.
 Matrix most_frequent_rows(const Matrix& matrix, std::int64_t count) {
   const std::size_t bytes = static_cast<std::size_t>(matrix.columns) * sizeof(float);
   const auto compare = [&](std::int64_t a, std::int64_t b) { return std::memcmp(matrix.row(a), matrix.row(b), bytes); };

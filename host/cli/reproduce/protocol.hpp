@@ -7,8 +7,8 @@
 
 #include "cugad/table.hpp"
 
-/// The protocols of `cugad reproduce`: which rows train, which test, what is flagged, and what to compare with. A
-/// protocol only describes; protocol_run.hpp runs it.
+/// The protocols of `cugad reproduce`: training rows, test rows, the rule for flagged rows, and the published figures
+/// to compare with. A protocol is a description; protocol_run.hpp runs it.
 namespace cugad::cli {
 
 /// The rows of one training and its test.
@@ -33,12 +33,12 @@ struct DataChoices {
   std::string data;           ///< folder of the data sets
   std::int64_t rows = 0;      ///< a fixed random sample of so many rows; 0: all
   std::int64_t splits = 0;    ///< random splits besides the published one
-  bool normals_only = false;  ///< no anomaly trains, where the released protocol lets some
+  bool normals_only = false;  ///< trains on no anomalies; the released protocol has some
   std::vector<std::int64_t> digits = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   bool published_split = true;
 };
 
-/// A score that takes no training worth the name, to see what a figure is worth.
+/// A trivial baseline: a score that needs no training.
 struct Baseline {
   std::string key, name;
   std::function<std::vector<float>(const Trial& trial, int threads)> score;
@@ -52,11 +52,11 @@ struct PublishedResult {
 
 struct Protocol {
   std::string name;
-  std::string rule;                ///< what trains, what tests and what is flagged, for people
-  std::vector<std::string> notes;  ///< what a reader must know, above all what was tuned on this data
+  std::string rule;                ///< training rows, test rows and flagged rows, as text
+  std::vector<std::string> notes;  ///< caveats for the reader, above all settings that were tuned on this data
   double flagged_percent = 0;      ///< share of the test rows that is flagged; 0: ranking figures only
-  std::int64_t seeds = 1;          ///< unless the user says otherwise
-  std::int64_t rows = 0;           ///< unless the user says otherwise
+  std::int64_t seeds = 1;          ///< the default number
+  std::int64_t rows = 0;           ///< the default number
   bool has_rows = false, has_splits = false, has_digits = false;  ///< which of the choices it understands
   std::vector<PublishedResult> published;
   std::vector<Baseline> baselines;
@@ -67,14 +67,14 @@ const std::vector<Protocol>& protocols();
 /// Throws std::out_of_range for an unknown name.
 const Protocol& find_protocol(const std::string& name);
 
-/// The cases of each data set. They read their files when a case is loaded, and throw Error{input_output} where a file
-/// is missing, Error{format} where it is not the file that the protocol's authors saw.
+/// The cases of each data set. They read their files when a case is loaded, and throw Error{input_output} if a file is
+/// missing, Error{format} if it differs from the file of the protocol's authors.
 std::vector<Case> kdd99_cases(const DataChoices& choices);
 std::vector<Case> arrhythmia_cases(const DataChoices& choices);
 std::vector<Case> adbench_cases(const DataChoices& choices);
 std::vector<Case> mnist_cases(const DataChoices& choices);
 
-/// Throws Error{format} unless `found` is what the protocol has.
+/// Throws Error{format} unless `found` matches the protocol.
 void expect_count(const std::string& path, const char* what, std::int64_t found, std::int64_t expected);
 /// The first of `candidates` that is a file under `data`, or `data` itself; Error{input_output} names them all.
 std::string find_data_file(const std::string& data, const std::vector<std::string>& candidates);

@@ -51,7 +51,7 @@ CaseSize size_of(const Trial& trial) {
           std::count(trial.label.begin(), trial.label.end(), std::uint8_t{1}), trial.test.columns};
 }
 
-/// One run of a protocol: goes through the cases and keeps the rows of the present split.
+/// One run of a protocol: iterates over the cases and keeps the rows of the current split.
 class ProtocolRun {
  public:
   ProtocolRun(const Device& device, const RunChoices& choices, ProtocolState& state, Reproduction& report)

@@ -18,9 +18,9 @@ struct RunChoices {
   bool quiet = false;
 };
 
-/// Every setting with every seed on every case, and the baselines; what `state` knows is not done again. Seed s of the
-/// detector is first_seed + 1000 s, as a population uses the seeds from its base on; where splits are drawn by seed,
-/// split s is first_seed + s. Throws Error{cancelled} when a signal arrives.
+/// Every setting with every seed on every case, and the baselines; results that `state` has are not computed again.
+/// Seed s of the detector is first_seed + 1000 s, as a population uses the seeds from its base on; if splits are drawn
+/// by seed, split s is first_seed + s. Throws Error{cancelled} when a signal arrives.
 Reproduction run_protocol(const Device& device, const Protocol& protocol, const std::vector<Contestant>& settings,
                           const RunChoices& choices, ProtocolState& state);
 

@@ -50,7 +50,7 @@ void fill(Measurement& result, const ordered_json& object) {
   result.score_seconds = object.at("score_seconds");
 }
 
-/// Whether every part of the file is what add() writes.
+/// Whether every part of the file has the form that add() writes.
 void check_shape(const ordered_json& root) {
   if (root.at("format") != format_name) throw std::runtime_error("no such format");
   for (const auto& [name, protocol] : root.at("protocols").items()) {

@@ -19,9 +19,9 @@ namespace {
 
 constexpr const char* comparison_name = "comparison";
 
-/// On standard output, and in the Markdown file if there is to be one.
+/// Writes the report to standard output, and to the Markdown file of --markdown.
 template <class Report>
-void tell(const FlagSet& flags, const std::string& name, const Report& report) {
+void write_report(const FlagSet& flags, const std::string& name, const Report& report) {
   if (flags.given("markdown")) write_markdown(flags.required_text("markdown"), name, as_markdown(report));
   print(flags.boolean("json") ? as_json(report) : as_text(report));
 }
@@ -38,14 +38,14 @@ void compare(const FlagSet& flags, ProtocolState& state) {
     comparison.titles.push_back(one.title);
     comparison.reports.push_back(run_protocol(device, protocol, methods, comparison_choices(flags, protocol), state));
   }
-  tell(flags, comparison_name, comparison);
+  write_report(flags, comparison_name, comparison);
 }
 
 void run_one(const std::string& name, const FlagSet& flags, ProtocolState& state) {
   const Protocol& protocol = find_protocol(name);
   const std::vector<Contestant> settings = chosen_settings(flags, protocol);
   const RunChoices choices = run_choices(flags, protocol);
-  tell(flags, name, run_protocol(flags.open_device(), protocol, settings, choices, state));
+  write_report(flags, name, run_protocol(flags.open_device(), protocol, settings, choices, state));
 }
 
 void reproduce(const std::string& name, const FlagSet& flags) {

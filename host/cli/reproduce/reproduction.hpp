@@ -8,7 +8,7 @@
 #include "cugad/detector.hpp"
 #include "host/cli/reproduce/protocol.hpp"
 
-/// What a run of a protocol found, and how it is told.
+/// The results of a run of a protocol, and their report.
 namespace cugad::cli {
 
 struct Quality {
@@ -21,7 +21,7 @@ Quality measure(std::span<const std::uint8_t> label, std::span<const float> scor
 struct Measurement {
   std::string case_name;
   std::uint64_t seed = 0;   ///< of the detector
-  std::uint32_t split = 0;  ///< of the rows, where every seed draws its own
+  std::uint32_t split = 0;  ///< of the rows, if every seed draws its own
   Quality quality = {};
   double train_seconds = 0, score_seconds = 0;
 };
@@ -30,7 +30,7 @@ struct Measurement {
 struct Contestant {
   std::string key, name;
   DetectorOptions options;  ///< of a setting
-  std::string changes;      ///< "steps = 100": what flags changed in it; empty: nothing
+  std::string changes;      ///< "steps = 100": the options that flags changed; empty: none
   std::vector<Measurement> results;
 };
 
@@ -58,12 +58,12 @@ Measurement mean_of(const std::vector<Measurement>& results);
 std::vector<Measurement> means_per_case(const Reproduction& report, const Contestant& contestant);
 /// The contestant's mean over those cases for each seed of the detector.
 std::vector<Measurement> means_per_seed(const Reproduction& report, const Contestant& contestant);
-/// Sample deviations of the qualities; zeros where there are fewer than two.
+/// Sample deviations of the qualities; zeros if there are fewer than two.
 Quality deviation_of(const std::vector<Measurement>& results);
-/// How far the mean over the cases moves: with the split where the cases are splits of one table, else with the seed.
+/// The deviation of the mean over the cases: over the splits if the cases are splits of one table, else over the seeds.
 Quality spread_of(const Reproduction& report, const Contestant& contestant);
 
-/// For people: aligned tables with their notes, on a terminal or as Markdown.
+/// The report as text: aligned tables with their notes, on a terminal or as Markdown.
 std::string as_text(const Reproduction& report);
 std::string as_markdown(const Reproduction& report);
 /// One JSON object on one line.

@@ -109,7 +109,7 @@ std::vector<std::string> case_line(const Reproduction& report, const CaseReport&
   return line;
 }
 
-/// The mean over all cases for one seed; a baseline that knows no seeds has none.
+/// The mean over all cases for one seed; a baseline without seeds has none.
 std::vector<std::string> seed_line(const Reproduction& report, std::size_t seed) {
   std::vector<std::string> line = {fmt::format("seed {}", report.settings.front().results.at(seed).seed), "", "", "",
                                    ""};
@@ -162,7 +162,7 @@ std::string sizes_of(const CaseReport& one) {
                      grouped(one.size.anomalies), one.size.features);
 }
 
-std::string told(const Reproduction& report, std::string (*table)(const Sheet&), const std::string& bullet) {
+std::string render(const Reproduction& report, std::string (*table)(const Sheet&), const std::string& bullet) {
   std::string text = fmt::format("{} on {}. {}\n\n", report.protocol->name, report.device, report.protocol->rule);
   bool grid = false;
   for (const CaseReport& one : report.cases) {
@@ -184,12 +184,12 @@ std::string told(const Reproduction& report, std::string (*table)(const Sheet&),
 }  // namespace
 
 std::string as_text(const Reproduction& report) {
-  return told(
+  return render(
       report, [](const Sheet& sheet) { return as_text(sheet); }, "");
 }
 
 std::string as_markdown(const Reproduction& report) {
-  return told(
+  return render(
       report, [](const Sheet& sheet) { return as_markdown(sheet); }, "- ");
 }
 

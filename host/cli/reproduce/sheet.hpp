@@ -7,7 +7,7 @@
 namespace cugad::cli {
 
 struct Sheet {
-  /// Lines of the head. A blank cell in one of several lines belongs to what stands left of it.
+  /// Lines of the head. A blank cell in one of several lines belongs to the cell left of it.
   std::vector<std::vector<std::string>> head;
   std::vector<std::vector<std::string>> rows;  ///< an empty row is a rule
 };

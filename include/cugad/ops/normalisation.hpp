@@ -5,13 +5,13 @@
 /// Normalisations, and minibatch discrimination.
 namespace cugad {
 
-/// Batch normalisation (Ioffe and Szegedy 2015) with activation and dropout behind it:
+/// Batch normalisation (Ioffe and Szegedy 2015) followed by activation and dropout:
 ///   h^ = (x - mean) * inverse_deviation, y = dropout(act(scale * h^ + shift)),
 /// mean and variance (divided by the number of rows) per column, inverse_deviation = 1 / sqrt(variance + epsilon).
 ///   x, y [rows, columns], rows >= 1; scale, shift [1, columns]; mean, inverse_deviation [1, columns]: outputs.
 ///   reference_rows R > 0: virtual batch normalisation (Salimans 2016, 3.4). The first R rows are the reference batch:
 ///   they are normalised with their own statistics, which are the outputs; row r >= R with those of the R rows and
-///   itself: mean_r = (R mean + x_r) / (R + 1), the second moment alike, variance_r = second moment - mean_r^2, in a
+///   itself: mean_r = (R mean + x_r) / (R + 1), the second moment likewise, variance_r = second moment - mean_r^2, in a
 ///   form that does not cancel. Such a row depends on the reference rows and itself alone.
 ///   moving_mean, moving_variance [1, columns], each optional, read and written:
 ///   moving = momentum * moving + (1 - momentum) * the batch's (biased) statistic, in double, rounded once.
@@ -34,8 +34,8 @@ struct BatchNorm {
 /// The backward pass of BatchNorm from its input and its stored outputs: dH = dY * act'(y) as in DenseBackward, the
 /// column sums dscale of dH h^ and dshift of dH, and dX, into which gradients flow through the statistics as well:
 ///   dX = scale * inverse_deviation * (dH - mean of dH - h^ * mean of dH h^).
-///   reference_rows, epsilon as in the forward pass; with R > 0 a reference row also gets its part in the statistics of
-///   every other row.
+///   reference_rows, epsilon as in the forward pass; with R > 0 the gradient of a reference row includes its part in
+///   the statistics of every other row.
 ///   x, y [rows, columns] (y is not read for identity without dropout), scale, mean, inverse_deviation [1, columns];
 ///   dy [rows, columns]: overwritten with dH; dx [rows, columns]; dscale, dshift [1, columns], each optional.
 ///   accumulate: dscale and dshift are added to (dx is always overwritten). Order: sums over rows in double, as in
@@ -52,14 +52,14 @@ struct BatchNormBackward {
   bool accumulate = false;
 };
 
-/// Spectral normalisation (Miyato 2018): power iterations on the weight W, then W divided by its largest singular value
-/// as they estimate it. An iteration: v = u W / |u W|, u = v W^T / |v W^T| (norms plus 1e-12); then
+/// Spectral normalisation (Miyato 2018): power iterations on the weight W, then W divided by their estimate of its
+/// largest singular value. An iteration: v = u W / |u W|, u = v W^T / |v W^T| (norms plus 1e-12); then
 /// sigma = u W v^T, normalised = W / sigma.
-///   weight, normalised [out, in]; u [1, out]: the start, overwritten with the last u where `update`; left [1, out]:
-///   the last u; v [1, in]; sigma [1, 1]. Where sigma is 0 (u sees nothing of W), normalised is 0 and u is left as it
-///   was. Order: u W over ascending rows; v W^T in 32 interleaved sums, then a tree; norms and sigma in double, 32
-///   interleaved sums, then a tree. All backends with a fused multiply-add give the same bits. Bound: what moving every
-///   sum by (terms + 2) eps of its |terms| does to the result, see tests/ops/spectral_norm.cpp. Workspace: none.
+///   weight, normalised [out, in]; u [1, out]: the start, overwritten with the last u if `update`; left [1, out]: the
+///   last u; v [1, in]; sigma [1, 1]. If sigma is 0 (u W = 0), normalised is 0 and u is unchanged. Order: u W over
+///   ascending rows; v W^T in 32 interleaved sums, then a tree; norms and sigma in double, 32 interleaved sums, then a
+///   tree. All backends with a fused multiply-add give the same bits. Bound: the effect on the result of an error of
+///   (terms + 2) eps of its |terms| in every sum, see tests/ops/spectral_norm.cpp. Workspace: none.
 struct SpectralNorm {
   StackView<const float> weight;
   StackView<float> u;
@@ -70,15 +70,15 @@ struct SpectralNorm {
 
 /// The backward pass of SpectralNorm, u and v counting as constants: dW = (dN - (sum dN . N) left^T v) / sigma.
 ///   normalised [out, in], left [1, out], v [1, in], sigma [1, 1]: outputs of SpectralNorm; gradient [out, in]: dN on
-///   entry, dW on return (0 where sigma is 0). Order: the sum in double, 32 interleaved sums along each row, then a
-///   tree; rows alike. Bits as in SpectralNorm. Bound: 6 eps (|dN| + |left v| sum |dN . N|) / sigma. Workspace: on CUDA
-///   a number per model.
+///   entry, dW on return (0 if sigma is 0). Order: the sum in double, 32 interleaved sums along each row, then a tree;
+///   rows alike. Bits as in SpectralNorm. Bound: 6 eps (|dN| + |left v| sum |dN . N|) / sigma. Workspace: on CUDA a
+///   number per model.
 struct SpectralNormBackward {
   StackView<const float> normalised, left, v, sigma;
   StackView<float> gradient;
 };
 
-/// Minibatch discrimination (Salimans 2016, 3.2): how near the other rows of the batch are to each row,
+/// Minibatch discrimination (Salimans 2016, 3.2): the closeness of the other rows of the batch to each row,
 ///   out(i, b) = sum over rows j of exp(-sum_c |M(i, b, c) - M(j, b, c)|), j = i included.
 ///   projection [rows, kernels * dimensions]: M(i, b, c) is element (i, b * dimensions + c); out [rows, kernels].
 ///   A reduction over rows. Order: distances over ascending c; rows j in 16 interleaved sums, then a tree. The same

@@ -2,7 +2,7 @@
 
 #include "cugad/ops/types.hpp"
 
-/// Rows: chosen, drawn, made and measured.
+/// Rows: selection, random draws, transformations and statistics.
 namespace cugad {
 
 /// out[r] = source[index[r]]. index [rows, 1]; source [source rows, columns]; out [rows, columns].
@@ -30,8 +30,8 @@ struct InterpolateRows {
 };
 
 /// Minibatches without replacement: index[i] = first_row + permutation_e(p mod n), p = step * rows + i, e = p / n,
-/// where permutation_e shuffles the n rows anew each epoch (a four-round Feistel network on Philox words with cycle
-/// walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
+/// permutation_e being a new shuffle of the n rows in each epoch (a four-round Feistel network on Philox words with
+/// cycle walking: stateless; its round keys are words 4 e to 4 e + 3 of the stream at step 0, see
 /// kernels/random/permutation.hpp). The step is that of the key.
 ///   index [rows, 1]; a model owns rows [first_row[m], first_row[m] + row_count[m]) if these are given ([1, 1] per
 ///   model), else [0, source_rows). left_out_first and left_out_count (optional, [1, 1] per model, only beside
@@ -47,7 +47,7 @@ struct SampleRows {
 
 /// Normal numbers mean + deviation * N(0, 1): element e = r * columns + c of each model takes words 2 (e / 2) and
 /// 2 (e / 2) + 1 of the stream through Box and Muller: sqrt(-2 log u1) (cosine for even e, sine for odd e)(2 pi u2),
-/// u1 = ((first word >> 8) + 1) * 2^-24, u2 = (second word >> 8) * 2^-24. truncated: drawn anew, from the same words
+/// u1 = ((first word >> 8) + 1) * 2^-24, u2 = (second word >> 8) * 2^-24. truncated: redrawn, from the same words
 /// of lane + 1, + 2, ... of the stream, while |N| > 2. out [rows, columns]. The transform uses fused multiply-add
 /// polynomials only, so every backend draws the same bits. Bound against exact Box and Muller: 1e-6 absolute for
 /// deviation 1.
@@ -66,7 +66,7 @@ struct FillUniform {
 };
 
 /// A draw from N(mean, exp(log variance)) that gradients pass through (Kingma 2014): z = mean + s * noise, s = exp(v /
-/// 2), v = the log variance clamped to [-10, 10]; backward: dmean = dz, dlog variance = dz * noise * s / 2, and 0 where
+/// 2), v = the log variance clamped to [-10, 10]; backward: dmean = dz, dlog variance = dz * noise * s / 2, and 0 if
 /// the log variance lies outside.
 ///   statistics [rows, 2 k]: k means, then k log variances; noise, z [rows, k] (z null: not computed); dz [rows, k],
 ///   given together with dstatistics [rows, 2 k], which is overwritten. Aliasing: none. Batch-invariant, the same bits
@@ -122,8 +122,8 @@ struct Coverage {
 
 /// Negatives made from real rows ("fences"), a third each by row number: r % 3 == 0: Gaussian noise whose deviation is
 /// log-uniform in [.1, 2], one per row; 1: a random share of the columns taken from the next row (r + 1 mod rows);
-/// 2: uniform in [-limit, limit]^d. Meant for columns scaled to unit deviation. real, out [rows, columns]. Which words
-/// each row uses: kernels/rows/fence_rows.cpp.
+/// 2: uniform in [-limit, limit]^d. Meant for columns scaled to unit deviation. real, out [rows, columns]. The words of
+/// each row: kernels/rows/fence_rows.cpp.
 struct FenceRows {
   StackView<const float> real;
   RandomKey key;
@@ -131,13 +131,13 @@ struct FenceRows {
   StackView<float> out;
 };
 
-/// out = replacement where x is NaN, else x. x, replacement, out [rows, columns]; out may be replacement. Exact.
+/// out = replacement if x is NaN, else x. x, replacement, out [rows, columns]; out may be replacement. Exact.
 struct FillMissing {
   StackView<const float> x, replacement;
   StackView<float> out;
 };
 
-/// Positions in a pool that depend on a row's contents alone, so that they do not depend on the rows beside it:
+/// Positions in a pool that depend on a row's contents alone, not on the other rows:
 /// index[r * draws + k] = (hash(x_r) + 2654435761 k) mod 2^32 mod pool, hash = FNV-1a over the row's 32-bit words, 64
 /// bits wide, its halves combined by exclusive or; every NaN counts as one value, and -0 as 0.
 ///   x [rows, columns], index [rows * draws, 1], pool >= 1, draws >= 1. Exact.

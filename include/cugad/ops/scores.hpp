@@ -5,13 +5,13 @@
 /// Scores of rows, and how well they rank.
 namespace cugad {
 
-/// What cells of a row are absent or new: its surprise, and the residual that the cells stand for.
+/// The surprise of a row's missing and unseen cells, and the residual expected of them.
 /// Source s is `source` row s = {first column c, columns n, kind} of x, and its state in a row is
 ///   kind 0, a number (n = 1):             missing if x[c] is NaN, else usual;
 ///   kind 1, one number only (n = 1):      missing if x[c] is NaN, unseen if x[c] differs from constant[s], else usual;
 ///   kind 2, 0/1 columns of one category:  missing if one of x[c..c+n) is NaN, unseen if all are 0, else usual.
 /// surprise[r] = sum over s of weight[s, 0] if missing, weight[s, 1] if unseen; NaN if every source is missing.
-/// residual[r] = the same sum with `expected` in the place of `weight`.
+/// residual[r] = the same sum with `expected` instead of `weight`.
 ///   x [rows, columns]; source [sources, 3], constant [sources, 1], weight, expected [sources, 2]; surprise, residual
 ///   (optional) [rows, 1]. Sources in ascending order, in double, rounded once. Bound: eps |sum|.
 struct CellSurprise {
@@ -26,7 +26,8 @@ struct CellSurprise {
 ///   score[r] = mean_m u_residual + discriminator_weight * max(mean_m u_discriminator, 0); NaN becomes +infinity.
 ///   residual, logit (optional: no second term) [rows, 1] per model; statistics [1, 4] per model: median and spread (>
 ///   0) of the residual, median and spread of -logit; score [rows, 1] of one model.
-/// Cells that the residual leaves out (optional): absent [rows, 1] of one model is what they stand for in it, added as
+/// Cells that the residual excludes (optional): absent [rows, 1] of one model is the residual expected of them, added
+/// as
 ///   residual + absent_weight absent or, if absent_squared, sqrt(residual^2 + absent_weight absent).
 /// surprise [rows, 1] of one model (optional) is added to the score; if it is NaN, so is the score.
 /// In double, models in ascending order, rounded once. Bound: 2 eps (|score| + |surprise|).

@@ -48,15 +48,15 @@ struct StepSchedule {
 ///             - prior_weight softplus(D(G(z))) + latent_weight |z|^2
 /// (third term: log(1 - D(G(z))), Yeh 2017), then clipping of z to [-latent_clip, latent_clip] when that is > 0.
 /// The last fixed_columns columns of z are constants (the condition of a conditional generator): the generator reads
-/// them, but they are neither updated nor clipped, and |z|^2 leaves them out.
-///   x [rows, d] (NaN marks a missing cell: left out of the residual, and filled from G(z) where D looks at x; the
+/// them, but they are neither updated nor clipped, and excluded from |z|^2.
+///   x [rows, d] (NaN marks a missing cell: excluded from the residual, and filled from G(z) in the input of D; the
 ///   filled cells count as constants of the step), z [rows * restarts, latent]: start on entry, final z on return;
 ///   the restarts of query r are rows r * restarts + i.
 ///   Outputs, each optional, all for the restart with the smallest final loss (ties: the first): loss, residual,
 ///   discrimination [rows, 1] (parts unweighted); best_z [rows, latent]; feature_residual [rows, d]: |x - G(z)| per
 ///   column (missing cells: 0); reconstruction [rows, d]: G(z).
 ///   Losses are those after the last update. steps may be 0. The search is per-row: batch-invariant, any order.
-///   Bound: see tests/ops/latent_search.cpp (Adam's early steps amplify rounding where a sign flips).
+///   Bound: see tests/ops/latent_search.cpp (Adam's early steps amplify rounding if a sign flips).
 struct LatentSearch {
   NetworkView generator, discriminator;
   StackView<const float> x;
@@ -75,18 +75,17 @@ struct LatentSearch {
   std::int32_t fixed_columns = 0;  ///< of z, from 0 to latent
 };
 
-/// Scores through an encoder, for whole batches in one pass: z = E(x), then the losses that LatentSearch has for this
-/// z,
+/// Scores through an encoder, for whole batches in one pass: z = E(x), then the losses of LatentSearch at this z,
 ///   loss = (1 - lambda) residual(x, G(z)) + lambda discrimination(x, G(z)).
-///   x [rows, d]: a missing cell (NaN) enters the encoder as 0; then as in LatentSearch it is left out of the residual
-///   and filled from G(z) where D looks at x. The discriminator is used unless discrimination_kind is none.
-///   column_scale [1, d], optional: the residual takes |x - G(z)| * column_scale instead of |x - G(z)|. limit, where
-///   > 0: no cell counts for more than limit in the residual, after scaling. feature_residual is neither scaled nor
-///   limited. A scale of ones and no limit change no bit.
+///   x [rows, d]: a missing cell (NaN) enters the encoder as 0; then as in LatentSearch it is excluded from the
+///   residual and filled from G(z) in the input of D. The discriminator is used unless discrimination_kind is none.
+///   column_scale [1, d], optional: the residual takes |x - G(z)| * column_scale instead of |x - G(z)|. limit >
+///   0: bounds the part of each cell in the residual, after scaling. feature_residual is neither scaled nor
+///   limited. A scale of ones without a limit changes no bit.
 ///   Outputs, each optional: loss, residual, discrimination [rows, 1] (parts unweighted); latent [rows, latent]: z;
 ///   feature_residual [rows, d]: |x - G(z)| per column (missing cells: 0); reconstruction [rows, d]: G(z).
-///   Order of sums: as in DenseForward and LatentSearch. Batch-invariant. Bound: six times what moving every sum by 4
-///   eps of its terms does to the result, see tests/ops/reconstruction_score.cpp.
+///   Order of sums: as in DenseForward and LatentSearch. Batch-invariant. Bound: six times the effect on the result of
+///   an error of 4 eps of its terms in every sum, see tests/ops/reconstruction_score.cpp.
 struct ReconstructionScore {
   NetworkView encoder, generator, discriminator;
   StackView<const float> x;

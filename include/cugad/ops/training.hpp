@@ -2,7 +2,7 @@
 
 #include "cugad/ops/types.hpp"
 
-/// Dense layers, losses and the optimiser: what a training step is made of.
+/// Dense layers, losses and the optimiser: the ops of a training step.
 namespace cugad {
 
 /// Y = dropout(act(X W^T + b)).
@@ -13,9 +13,9 @@ namespace cugad {
 ///   Bound before the activation: (in + 2) eps (|b| + sum_k |x_k w_k|); activations add 4 eps relative (+ 4 eps
 ///   absolute for sigmoid and tanh) and are 1-Lipschitz. Precision (Context::precision): in tf32 and bf16 a backend
 ///   with tensor cores rounds x and w to nearest first, with u = 2^-11 and u = 2^-8; it adds blocks of 8 and of 16 k in
-///   ascending order, in an order of its own inside a block, the same for every row, and may truncate instead of
-///   rounding. Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...). Where all operands and sums are exact in the mode,
-///   results are. Layers of at most four outputs stay in float32.
+///   ascending order, in its own order inside a block, the same for every row, and may truncate instead of rounding.
+///   Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...). If all operands and sums are exact in the mode, so are the
+///   results. Layers of at most four outputs stay in float32.
 struct DenseForward {
   StackView<const float> x, weight, bias;
   StackView<float> y;
@@ -34,8 +34,8 @@ struct DenseForward {
 ///   CUDA dW and db of more than 1,024 rows are summed in at most 64 chunks of at least 1,024 rows, whose sums are
 ///   added in ascending order; the chunks depend on the row count alone. Rows of dY that are 0 may be left out: with
 ///   finite operands that changes no bit. Workspace: packed operands (CPU), the chunks' sums. Bound: (terms + 4) eps
-///   sum |terms| for each output (terms = out for dX, rows for dW and db, plus the accumulated value where
-///   accumulating). Precision: as in DenseForward for dX and dW, whose bound becomes (4 (terms
+///   sum |terms| for each output (terms = out for dX, rows for dW and db, plus the accumulated value if accumulating).
+///   Precision: as in DenseForward for dX and dW, whose bound becomes (4 (terms
 ///   + 4) eps + 2 u + u^2) sum |terms|; dH and db are float32 in every mode.
 struct DenseBackward {
   StackView<const float> x, weight, y;
@@ -67,8 +67,8 @@ struct SigmoidCrossEntropy {
 ///   a, b [rows, columns]; da, db [rows, columns] (each optional; may alias nothing); loss [1, 1] per model (optional):
 ///   always overwritten. l2 is refused. Derivative of |.| at 0: 0. accumulate: da and db are added to, in one fused
 ///   multiply-add. The loss is a double sum in an order that depends on the shape alone, rounded once. Workspace: sums
-///   of chunks (CUDA). Bound: 4 eps |da| (+ eps |result| where accumulating); 4 eps |loss|. Source: the L1 terms of
-///   Akcay 2018 and Isola 2016.
+///   of chunks (CUDA). Bound: 4 eps |da| (+ eps |result| if accumulating); 4 eps |loss|. Source: the L1 terms of Akcay
+///   2018 and Isola 2016.
 struct DifferenceLoss {
   StackView<const float> a, b;
   Distance metric = Distance::l1;
@@ -106,7 +106,7 @@ struct LinearLoss {
 
 /// The penalty on a critic's input gradient (Gulrajani 2017) and its derivative with respect to that gradient: loss =
 /// weight * mean over rows of (|g_r| - target)^2, tangent_r = 2 weight / rows * (|g_r| - target) / |g_r| * g_r (target
-/// 0: 2 weight / rows * g_r); where |g_r| is 0 the tangent is 0.
+/// 0: 2 weight / rows * g_r); if |g_r| is 0 the tangent is 0.
 ///   gradient g [rows, columns]; tangent [rows, columns] (may be the gradient itself): overwritten; loss [1, 1] per
 ///   model (optional): overwritten. Norm and factor of a row in double, 16 interleaved partial sums, then a fixed tree:
 ///   the tangent's bits are the same on all backends. The loss is a double sum in an order that depends on the number
@@ -129,9 +129,9 @@ enum class AdamForm : std::int32_t {
 /// Adam on flat buffers, all models in one pass, with an optional moving average of the weights in the same pass:
 /// average = average_decay * average + (1 - average_decay) * w (w after the step).
 ///   parameter, gradient, first_moment, second_moment, average (optional): [1, n].
-///   model_scale [1, 1] per model (optional): multiplies the learning rate; 0 freezes a model: nothing of it changes.
+///   model_scale [1, 1] per model (optional): multiplies the learning rate; 0 freezes a model.
 ///   squared_norm [1, 1] per model (optional): the squared Euclidean norm of the gradient (double sum, in an order that
-///   depends on n alone; 0 where n is 0).
+///   depends on n alone; 0 if n is 0).
 ///   step counts from 1; with a step_counter (device memory) the step used is step + step_stride * *step_counter.
 ///   rate_scale (optional, device memory, one float) multiplies the learning rate of all models: a captured graph reads
 ///   its decaying rate there (see AdvanceStep). Bias corrections are computed in double.
@@ -154,7 +154,7 @@ struct Adam {
 };
 
 /// Historical averaging (Salimans 2016, 3.3): mean <- mean + (theta - mean) / t, then gradient += 2 weight (theta -
-/// mean), with the history taken as constant. At t = 1 the mean becomes theta, whatever it held.
+/// mean), with the history taken as constant. At t = 1 the mean becomes theta.
 ///   parameter (theta), mean, gradient [1, n]; model_scale [1, 1] per model (optional): 0 leaves a model alone, any
 ///   other value changes nothing. t is step, counted from 1; with a step_counter step + step_stride * *step_counter, as
 ///   in Adam. Two fused multiply-adds. Bound: mean 2 eps (|mean| + |theta|); gradient eps |gradient| + 8 eps |weight|
@@ -170,8 +170,8 @@ struct HistoricalAverage {
 };
 
 /// The last op of a training step whose counter lives on the device: adds one to *step_counter, then writes the factor
-/// that the new step t puts on the learning rates, a cosine from 1 at step 0 to final_rate at decay_steps and beyond:
-///   *rate_scale = final_rate + (1 - final_rate) (1 + cos(pi min(1, t / decay_steps))) / 2, or 1 where final_rate >= 1.
+/// of the learning rates at the new step t, a cosine from 1 at step 0 to final_rate at decay_steps and beyond:
+///   *rate_scale = final_rate + (1 - final_rate) (1 + cos(pi min(1, t / decay_steps))) / 2, or 1 if final_rate >= 1.
 ///   step_counter, rate_scale (optional): one number each, device memory. In double, rounded once. Bound: 2 eps.
 struct AdvanceStep {
   std::uint32_t* step_counter = nullptr;

@@ -1,7 +1,7 @@
 #pragma once
 
-/// The emulator's stand-in for the toolkit's header: the same names, so that .cu files compile with a host compiler.
-/// What each part stands for, and what is not modelled, is in tests/emulator/README.md.
+/// The emulator's replacement of the toolkit's header: the same names, so that .cu files compile with a host compiler.
+/// tests/emulator/README.md describes each part and the limits of the model.
 #if defined(__CUDACC__)
 #error "The emulator's cuda_runtime.h is for host compilers; nvcc brings its own"
 #endif

@@ -9,7 +9,7 @@
 /// How tests steer the emulator. Change the policy only while no work is under way.
 namespace emulator {
 
-/// The order in which lanes start and go on after a barrier.
+/// The order in which lanes start and continue after a barrier.
 enum class Order { forward, reverse, seeded };
 
 /// What the emulated device looks like to its user.
@@ -45,7 +45,8 @@ const Policy& policy();
 void set_policy(const Policy& policy);
 /// "forward", "reverse", "seed=7"; "deferred" or "immediate" (both kinds), "copies=deferred", "streams=immediate";
 /// "threads=2"; "chip=sm_86"; "memory=BYTES"; "devices=2"; "without=kernel_image", "without=memory_pools"; "coherent"
-/// (shares_host_pages); joined by commas; what is not named is the default. Throws std::invalid_argument.
+/// (shares_host_pages); joined by commas; settings that are not named have their defaults. Throws
+/// std::invalid_argument.
 Policy parse_policy(const std::string& text);
 
 /// Forgets the sticky error, the last error, the report, an injected failure, a capture and the queued work. Memory

@@ -9,7 +9,7 @@ namespace emulator {
 namespace {
 
 thread_local int device_here = 0, running_on = -1;
-thread_local std::vector<int> pushed;  ///< contexts that stand over the runtime's own choice
+thread_local std::vector<int> pushed;  ///< contexts that override the runtime's own choice
 thread_local cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
 
 CUcontext context_of(int device) { return reinterpret_cast<CUcontext>(static_cast<std::uintptr_t>(device) + 1); }

@@ -26,7 +26,7 @@ constexpr std::size_t kStackBytes = 256 * 1024;
 #if defined(__x86_64__)
 
 // Saves the registers that a call must keep, exchanges the stack pointer: about 20 times faster than swapcontext, which
-// asks the kernel for the signal mask.
+// calls the kernel for the signal mask.
 asm(R"(
 .text
 .p2align 4

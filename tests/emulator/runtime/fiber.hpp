@@ -14,13 +14,13 @@ struct Fiber {
 
 /// A fiber that will run entry(), which must never return, on a stack with a guard page below.
 Fiber* create_fiber(void (*entry)());
-/// Releases a suspended fiber, whatever stands on its stack.
+/// Releases a suspended fiber without unwinding its stack.
 void destroy_fiber(Fiber* fiber);
 void switch_fiber(Fiber& from, Fiber& to);
 /// To be called first by entry().
 void enter_fiber(Fiber& fiber);
 
-/// Marks memory as (not) to be touched, where the build has AddressSanitizer.
+/// Marks memory as accessible or not, if the build has AddressSanitizer.
 void poison(const void* memory, std::size_t bytes);
 void unpoison(const void* memory, std::size_t bytes);
 

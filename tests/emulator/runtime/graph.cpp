@@ -58,7 +58,7 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
   *status = cudaStreamCaptureStatusNone;
   for (const auto& capture : state().captures) {
     if (stream != nullptr && stream->is_legacy && capture->blocking && capture->device == stream->device) {
-      return call.done(cudaErrorStreamCaptureImplicit);  // the capture goes on
+      return call.done(cudaErrorStreamCaptureImplicit);  // the capture continues
     }
   }
   if (stream != nullptr && stream->capture != nullptr) {

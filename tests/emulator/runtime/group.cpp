@@ -169,8 +169,8 @@ Lane* Group::take_ready() {
   return lane;
 }
 
-/// The fiber to run next: that of a ready lane (told in *lane), or one that will start another lane; null if neither
-/// is.
+/// The fiber to run next: that of a ready lane (returned in *lane), or one that will start another lane; null if
+/// neither is.
 Fiber* Group::next_fiber(Lane** lane) {
   const bool more = started_ < start_order_.size();
   const bool start_first = more && (order_ == Order::reverse || (order_ == Order::seeded && (random() & 1) != 0));

@@ -105,7 +105,7 @@ class Group {
  public:
   Group();
   ~Group();
-  /// Runs group `number` of a launch to its end. Returns what went wrong, or nothing.
+  /// Runs group `number` of a launch to its end. Returns the error, if any.
   std::string run(const Launch& launch, std::uint64_t number);
 
   /// The lane that runs on this OS thread.
@@ -121,8 +121,8 @@ class Group {
   void make_ready(Lane& lane);
   /// Ends the group with a report, by an exception that unwinds the lane.
   [[noreturn]] void fail(const std::string& text);
-  /// The same where no exception may pass: in hooks, which compilers take for functions that do not throw. What stands
-  /// on the lane's stack is not destroyed.
+  /// The same without an exception: for hooks, which compilers assume not to throw. Objects on the lane's stack are not
+  /// destroyed.
   [[noreturn]] void fail_at_once(const std::string& text);
 
  private:
@@ -165,12 +165,12 @@ Group& current_group();
 std::string text_of(const Site& site);
 /// "thread (x, y, z) of block (x, y, z)"
 std::string text_of(const Lane& lane);
-/// Whether two lanes stand at the same operation.
+/// Whether two lanes are at the same operation.
 bool same_site(const Site& a, const Site& b);
 
 /// Barrier of a crowd; returns the votes of all its lanes.
 Vote arrive(Crowd& crowd, const char* name, bool predicate, Site site);
-/// Lets those go on who waited for lanes that have ended.
+/// Resumes the lanes that waited for ended ones.
 void leave(Crowd& crowd);
 /// A lane has ended: warp operations may not name it any more.
 void leave_warp(Lane& lane);

@@ -6,7 +6,7 @@
 
 namespace emulator {
 
-/// Runs all blocks of a launch, spread over the policy's OS threads. Returns what went wrong, or nothing.
+/// Runs all blocks of a launch, spread over the policy's OS threads. Returns the error, if any.
 std::string run_launch(const Launch& launch);
 
 }  // namespace emulator

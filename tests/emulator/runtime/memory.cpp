@@ -5,7 +5,7 @@
 #include "tests/emulator/runtime/races.hpp"
 #include "tests/emulator/runtime/stream.hpp"
 
-/// Device and pinned memory. Every allocation stands between red zones; new device memory is NaN.
+/// Device and pinned memory. Every allocation lies between red zones; new device memory is NaN.
 namespace emulator {
 namespace {
 
@@ -24,7 +24,7 @@ void trim(cudaMemPool_t pool, std::size_t kept) {
   pool->reserved = wanted;
 }
 
-/// Counts memory as used; false where the device has not so much left.
+/// Counts memory as used; false if the device has too little left.
 bool take_room(DeviceState& device, std::size_t bytes, cudaMemPool_t pool) {
   const auto more = [&] {
     const std::size_t in_pool = pool == nullptr ? 0 : pool->reserved - pool->used;

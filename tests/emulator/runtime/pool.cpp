@@ -17,12 +17,12 @@ namespace {
 
 constexpr std::uint64_t kLanesNotWorthAThread = 512;
 
-/// Kernels are compiled with --ftz=true: denormal numbers count as 0 while they run. Lanes do not change the mode.
-class FlushedDenormals {
+/// Kernels are compiled with --ftz=true: subnormal numbers count as 0 while they run. Lanes do not change the mode.
+class FlushedSubnormals {
 #if defined(__SSE2__)
  public:
-  FlushedDenormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
-  ~FlushedDenormals() { _mm_setcsr(before_); }
+  FlushedSubnormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
+  ~FlushedSubnormals() { _mm_setcsr(before_); }
 
  private:
   unsigned before_;
@@ -41,7 +41,7 @@ struct Job {
 
   void work() {
     static thread_local Group group;
-    const FlushedDenormals mode;
+    const FlushedSubnormals mode;
     while (!stop.load()) {
       const std::uint64_t number = next.fetch_add(1);
       if (number >= groups) return;

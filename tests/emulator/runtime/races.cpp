@@ -29,7 +29,7 @@ struct Word {
   Access write, reads[2];
 };
 
-/// One range of memory with its words, which cost memory only where they are touched.
+/// One range of memory with its words, which cost memory only if they are accessed.
 struct Region {
   std::uintptr_t begin = 0, end = 0;
   Word* words = nullptr;

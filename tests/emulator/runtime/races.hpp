@@ -20,11 +20,12 @@ enum class Kind : std::uint8_t { read, write, atomic };
 /// the same time. Without effect outside a kernel and on memory that is neither shared nor allocated on the device.
 void access(const void* address, std::size_t bytes, Kind kind, const void* code);
 
-/// A launch begins; its number tells its accesses from those of earlier launches. Memory must stay until it ends.
+/// A launch begins; its number distinguishes its accesses from those of earlier launches. Memory must stay until it
+/// ends.
 void begin_launch();
 /// Shared memory of a block of the emulator.
 void add_shared(const void* begin, std::size_t bytes);
-/// An allocation is gone, and what is known of it.
+/// An allocation is freed: its records are dropped.
 void forget(const void* address);
 
 }  // namespace emulator::races

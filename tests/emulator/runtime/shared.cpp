@@ -5,7 +5,7 @@
 #include "tests/emulator/runtime/races.hpp"
 #include "tests/emulator/runtime/state.hpp"
 
-/// Shared memory: every carved array stands between red zones and starts as NaN.
+/// Shared memory: every carved array lies between red zones and starts as NaN.
 namespace emulator {
 namespace {
 

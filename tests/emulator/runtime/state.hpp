@@ -19,7 +19,7 @@ namespace emulator {
 
 using Operation = std::function<void()>;
 
-/// What a graph under capture has so far. Operations stand in the order of the calls, which respects every dependency.
+/// The operations of a graph under capture so far, in the order of the calls, which respects every dependency.
 struct Capture {
   std::vector<Operation> operations;
   bool invalidated = false;
@@ -41,7 +41,7 @@ struct Allocation {
 
 struct DeviceState {
   cudaError_t sticky = cudaSuccess;
-  std::size_t used = 0, most_used = 0;  ///< with what pools keep
+  std::size_t used = 0, most_used = 0;  ///< including memory cached by pools
   bool has_context = false;
   cudaStream_t legacy = nullptr;             ///< made when it is first used
   cudaMemPool_t pool = nullptr;              ///< the device's own, likewise
@@ -85,35 +85,36 @@ class Call {
   cudaError_t pending() const;
   /// Remembers an error for cudaGetLastError and passes it on.
   cudaError_t done(cudaError_t error) const;
-  /// For what may not happen while a stream is capturing: invalidates the captures that forbid it to this thread.
+  /// For calls that are forbidden while a stream is capturing: invalidates the captures that forbid them to this
+  /// thread.
   /// False if there is none.
   bool breaks_capture() const;
-  /// For what concerns the whole device: invalidates and reports its captures of all threads.
+  /// For calls on the whole device: invalidates and reports its captures of all threads.
   bool breaks_any_capture() const;
 
  private:
   std::lock_guard<std::recursive_mutex> hold_;
 };
 
-/// The stream behind CUDA's special handles: the device's legacy stream, or the calling thread's own.
+/// The stream of CUDA's special handles: the device's legacy stream, or the calling thread's own.
 cudaStream_t resolve(cudaStream_t stream);
 /// Runs, queues or captures an operation, as the stream and the policy have it.
 cudaError_t submit(cudaStream_t stream, Operation operation);
-/// Runs what is queued on one stream, on all streams of the current device.
+/// Runs the queued work of one stream, of all streams of the current device.
 void drain(cudaStream_t stream);
 void drain_all();
 bool has_work(cudaStream_t stream);
 void forget_queues();
 /// Marks the current device as failed.
 void fail_device(const std::string& report);
-/// Reports what is wrong without making the device fail.
+/// Reports an error without making the device fail.
 void note(const std::string& report);
-/// Loads a kernel if it is not yet; false, with an error remembered, where a capture forbids that.
+/// Loads a kernel if it is not loaded; false, with an error stored, if a capture forbids that.
 bool load_kernel(const Call& call, const void* kernel, cudaStream_t stream);
 
 /// The allocation that holds these bytes, or null.
 const Allocation* find_allocation(const void* pointer, std::size_t bytes);
-/// Red zones of all allocations on the device; reports what wrote over them.
+/// Checks the red zones of all allocations on the device; reports writes over them.
 void check_allocations();
 
 }  // namespace emulator

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-/// Streams and events. Deferred, work is queued and runs when somebody waits for it; otherwise at the call.
+/// Streams and events. Deferred work is queued and runs when it is waited for; otherwise work runs at the call.
 namespace emulator {
 namespace {
 
@@ -19,7 +19,7 @@ void run_until(cudaStream_t stream, std::uint64_t number) {
   }
 }
 
-/// The legacy stream waits for what blocking streams were given before, and they wait for it.
+/// The legacy stream waits for earlier work of blocking streams, and they wait for it.
 Operation behind_others(cudaStream_t stream, Operation operation) {
   std::vector<std::pair<cudaStream_t, std::uint64_t>> before;
   for (cudaStream_t other : state().streams) {
@@ -37,7 +37,7 @@ Operation behind_others(cudaStream_t stream, Operation operation) {
   };
 }
 
-/// Whether a capture stands in the way of work on the legacy stream.
+/// Whether a capture forbids work on the legacy stream.
 bool breaks_blocking_capture(cudaStream_t legacy) {
   bool any = false;
   for (const auto& capture : state().captures) {
@@ -178,7 +178,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
     return call.done(cudaErrorStreamCaptureUnsupported);
   }
   if (!emulator::has_work(stream)) return call.done(call.pending());
-  emulator::drain(stream);  // work goes on beside the host: the next query finds it done
+  emulator::drain(stream);  // work runs beside the host: the next query finds it done
   return cudaErrorNotReady;
 }
 

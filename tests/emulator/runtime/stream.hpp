@@ -17,7 +17,7 @@ struct CUstream_st {
 struct CUmemPoolHandle_st {
   int device = 0;
   std::size_t used = 0, most_used = 0, reserved = 0;
-  std::uint64_t threshold = 0;  ///< of what it keeps
+  std::uint64_t threshold = 0;  ///< of its cached memory
   bool is_closed = false;       ///< goes with its last memory
 };
 

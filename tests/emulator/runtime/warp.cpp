@@ -107,7 +107,7 @@ void combine_shuffle(const WarpOperands& all, unsigned mask) {
   }
 }
 
-// Only __syncwarp orders memory: what one of its lanes knew of the warp, now all know.
+// Only __syncwarp orders memory: merges the lanes' knowledge of the warp's accesses.
 void combine_clocks(const WarpOperands& all, unsigned mask) {
   if constexpr (!races::active) return;
   std::array<std::uint32_t, 32> joint{};

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The lines of facts.sh beside those of the record. Any difference fails; docs/packaging.md says what it asks for.
+# The lines of facts.sh beside those of the record. Any difference fails; docs/packaging.md has the required steps.
 #   compare.sh FACTS RECORD VERSION ABI            compares
-#   compare.sh FACTS RECORD VERSION ABI --update   writes the record anew, where version and ABI number allow it
-#   compare.sh FACTS RECORD VERSION ABI --release  does so, whatever has changed, and counts everything as released
+#   compare.sh FACTS RECORD VERSION ABI --update   rewrites the record, if version and ABI number allow it compare.sh
+#   FACTS RECORD VERSION ABI --release  does so in any case, and counts everything as released
 # The record's first line is "released VERSION abi NUMBER"; "new " marks the lines that came after that release.
 set -euo pipefail
 export LC_ALL=C

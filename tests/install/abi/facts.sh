@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the binary interface of libcugad.so as sorted lines: exported symbols, sizes, fields and enumerators of the
-# public types, the C functions' types. Fails where library and headers do not agree.
+# public types, the C functions' types. Fails if library and headers do not agree.
 #   facts.sh LIBRARY INCLUDE_FOLDER COMPILER ABI
 set -euo pipefail
 export LC_ALL=C
@@ -23,7 +23,7 @@ c++filt <"$work/names" | sed 's/^/symbol /' >"$work/facts"
 soname=$(readelf -d "$library" | sed -n 's/.*Library soname: \[\(.*\)\]/\1/p')
 [[ $soname == "libcugad.so.$abi" ]] || fail "the library's SONAME is $soname, expected libcugad.so.$abi"
 
-# ---- What the headers declare: every C function is there, and every C++ function is marked.
+# ---- Declarations of the headers: every C function exists, and every C++ function is marked.
 grep '^cugad_' "$work/names" | sort >"$work/c_exported" || true
 printf '#include "%s"\n' "$include"/cugad/*.h >"$work/headers.c"
 "$compiler" -E -P -x c -I "$include" "$work/headers.c" | tr '\n' ' ' | tr ';' '\n' | grep 'visibility("default")' |

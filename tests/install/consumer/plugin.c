@@ -1,4 +1,4 @@
-/* A plugin that scores, with a copy of the library in it where it is linked with the static one. */
+/* A plugin that scores, with its own copy of the library if it is linked with the static one. */
 #include <cugad/cugad.h>
 
 int plugin_score(void);

@@ -128,7 +128,7 @@ void compare(Warp& w, const Instruction& i, Mask mask) {
   if (i.in[3] != no_slot) w.set_predicate(i.in[3], second, mask);
 }
 
-// Ordered comparisons are false where one side is a NaN, unordered ones true.
+// Ordered comparisons are false if one side is a NaN, unordered ones true.
 #define PTX_COMPARISON(name, expression) \
   struct name {                          \
     template <class T>                   \
@@ -186,7 +186,7 @@ const char* arithmetic_operands(const std::string& base) {
 Handler find_arithmetic(const Opcode& o, const Type& t) {
   const std::string& base = o.base;
   const bool ftz = o.has("ftz"), is_float = t.kind == 'f';
-  const Type bits{'u', t.bits}, sum = t.kind == 's' ? bits : t;  // sums wrap whatever the sign
+  const Type bits{'u', t.bits}, sum = t.kind == 's' ? bits : t;  // sums wrap, signed or not
   if (o.has("sat") || o.has("relu") || (base == "prmt" && o.modifiers.size() > 1)) return nullptr;
   if (is_float && (o.has("rz") || o.has("rm") || o.has("rp"))) return nullptr;
   if (base == "add") return both2<Add>(sum, ftz);

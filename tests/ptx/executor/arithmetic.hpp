@@ -14,16 +14,16 @@
 /// What arithmetic instructions compute in one lane, and the loop over the lanes that the compiler vectorises.
 namespace ptx {
 
-/// Denormal numbers count while this lives: for instructions without .ftz. Otherwise the executor flushes them.
-class Denormals {
+/// Subnormal numbers count while this lives: for instructions without .ftz. Otherwise the executor flushes them.
+class Subnormals {
 #if defined(__SSE2__)
  public:
   static constexpr unsigned flush = 0x8040u;
-  Denormals() {
+  Subnormals() {
     _mm_setcsr(_mm_getcsr() & ~flush);
     asm volatile("" ::: "memory");
   }
-  ~Denormals() {
+  ~Subnormals() {
     asm volatile("" ::: "memory");
     _mm_setcsr(_mm_getcsr() | flush);
   }
@@ -31,7 +31,7 @@ class Denormals {
 };
 struct Flushed {};
 template <class T, bool flush>
-using Mode = std::conditional_t<std::is_floating_point_v<T> && !flush, Denormals, Flushed>;
+using Mode = std::conditional_t<std::is_floating_point_v<T> && !flush, Subnormals, Flushed>;
 
 /// PTX's float results: any NaN is the canonical one.
 template <class T>
@@ -197,7 +197,7 @@ struct ShiftLeft {
     return by >= 8 * sizeof(T) ? T{0} : static_cast<T>(a << by);
   }
 };
-struct ShiftRight {  // arithmetic where T is signed
+struct ShiftRight {  // arithmetic if T is signed
   template <class T>
   T operator()(T a, std::uint32_t by) const {
     constexpr std::uint32_t most = 8 * sizeof(T) - 1;
@@ -221,7 +221,7 @@ struct Move {
     return a;
   }
 };
-/// neg and abs change the sign alone; with .ftz a denormal number becomes 0.
+/// neg and abs change the sign alone; with .ftz a subnormal number becomes 0.
 template <bool flush>
 struct Negate {
   template <class T>
@@ -343,7 +343,7 @@ struct PermuteBytes {  // prmt, default mode
     return result;
   }
 };
-/// lop3: bit n of the table is the result where a, b, c are the bits 2, 1, 0 of n.
+/// lop3: bit n of the table is the result for a, b, c equal to the bits 2, 1, 0 of n.
 struct Logic3 {
   std::uint32_t operator()(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t table) const {
     std::uint32_t result = 0;

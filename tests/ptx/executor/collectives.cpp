@@ -10,7 +10,7 @@ namespace {
 using U32 = std::uint32_t;
 using U64 = std::uint64_t;
 
-// in[0]: the value, in[1]: b, in[2]: c; list[0]: the predicate that says whether the source lane was in range.
+// in[0]: the value, in[1]: b, in[2]: c; list[0]: the predicate of a source lane in range.
 void shuffle(Warp& w, const Instruction& i, Mask mask) {  // PTX ISA, shfl.sync: the pseudocode
   const auto *a = w.in<U32>(i.in[0]), *b = w.in<U32>(i.in[1]), *c = w.in<U32>(i.in[2]);
   U32 result[lanes];

@@ -38,7 +38,7 @@ U64 integer_to_integer(U64 value, const Instruction& i) {
 template <class S>
 U64 float_to_integer(S s, const Instruction& i) {
   const bool to_signed = i.to.kind == 's';
-  // PTX ISA, cvt: a NaN becomes 0, or only the highest bit where one side has 64 bits.
+  // PTX ISA, cvt: a NaN becomes 0, or only the highest bit if one side has 64 bits.
   if (s != s) return i.from.bits == 64 || i.to.bits == 64 ? U64{1} << (i.to.bits - 1) : 0;
   const S x = round_to_integer(s, i.mode);
   const int bits = i.to.bits - (to_signed ? 1 : 0);
@@ -53,7 +53,7 @@ D float_to_float(S s, const Instruction& i) {
   const std::uint32_t round = i.mode & rounding_bits;
   const S x = (i.mode & to_integer) != 0 ? round_to_integer(s, i.mode) : s;
   D r = static_cast<D>(x);
-  if (sizeof(D) < sizeof(S) && round != nearest) {  // nearest was taken: a step back where that went the wrong way
+  if (sizeof(D) < sizeof(S) && round != nearest) {  // rounded to nearest: a step back if that was the wrong direction
     const bool above = static_cast<S>(r) > x, below = static_cast<S>(r) < x;
     if (above && (round == down || (round == toward_zero && x > 0)))
       r = std::nextafter(r, -std::numeric_limits<D>::infinity());

@@ -4,7 +4,7 @@
 
 #include "tests/ptx/executor/arithmetic.hpp"
 
-/// Runs a warp as far as it can go: lanes go together as long as they stand at the same instruction.
+/// Runs a warp as far as possible: lanes execute together as long as they are at the same instruction.
 namespace ptx {
 namespace {
 
@@ -14,7 +14,7 @@ std::string mask_text(Mask mask) {
   return text.data();
 }
 
-/// Puts a group back; lanes at the same instruction go on together.
+/// Returns a group to the list; lanes at the same instruction continue together.
 void put(Warp& w, Group group) {
   for (Group& other : w.groups) {
     if (other.pc != group.pc) continue;
@@ -97,7 +97,8 @@ class Walk {
   }
 
  private:
-  /// Where others stand: those ahead are met by walking on; whoever is behind after a jump goes first.
+  /// The positions of other groups: a group merges with those ahead when it reaches them; after a jump the group
+  /// furthest behind runs first.
   void look() {
     meet_ = behind_ = ~std::uint32_t{0};
     for (const Group& g : w_.groups) {

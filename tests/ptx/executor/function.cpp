@@ -52,7 +52,7 @@ class FunctionParser final : public FunctionBuilder {
     return std::move(function_);
   }
 
-  // ---- what decode() asks for --------------------------------------------------------------------------------------
+  // ---- for decode() ------------------------------------------------------------------------------------------------
 
   Slot constant(std::uint64_t value, int bits) override {
     bits = std::max(bits, 16);

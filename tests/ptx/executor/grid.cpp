@@ -14,11 +14,11 @@ namespace {
 
 constexpr std::uint64_t turn = 200, turns_without_end = 20'000'000;
 
-class FlushedDenormals {
+class FlushedSubnormals {
 #if defined(__SSE2__)
  public:
-  FlushedDenormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | Denormals::flush); }
-  ~FlushedDenormals() { _mm_setcsr(before_); }
+  FlushedSubnormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | Subnormals::flush); }
+  ~FlushedSubnormals() { _mm_setcsr(before_); }
 
  private:
   unsigned before_;
@@ -190,7 +190,7 @@ class Grid {
 
   bool open_barriers(Block& block) {
     bool some = false;
-    for (Warp& w : block.warps) {  // who arrives goes on
+    for (Warp& w : block.warps) {  // arriving warps continue
       if (w.groups.empty() || !w.at_barrier || barrier_of(w).mode != 'a') continue;
       block.arrived[operand_of(w, barrier_of(w).in[0]) % 16] += static_cast<unsigned>(std::popcount(w.groups[0].mask));
       pass(w);
@@ -210,7 +210,7 @@ class Grid {
           fail(w, i, "warps wait at barrier " + std::to_string(number) + " with different instructions");
         if (i.in[1] != no_slot) expected = operand_of(w, i.in[1]);
         here.push_back(&w);
-        // Lanes of a warp that have ended count with it where the barrier counts threads.
+        // Ended lanes of a warp count with it if the barrier counts threads.
         lanes_here +=
             i.in[1] == no_slot ? static_cast<unsigned>(std::popcount(w.groups[0].mask)) : static_cast<unsigned>(lanes);
       }
@@ -230,7 +230,7 @@ class Grid {
     w.groups[0].waits = false;
     ++w.groups[0].pc;
   }
-  /// bar.red: what the predicates of all lanes give together.
+  /// bar.red: the reduction of the predicates of all lanes.
   static void combine(const std::vector<Warp*>& here) {
     const std::uint32_t mode = barrier_of(*here[0]).mode;
     if (mode == 's') return;
@@ -280,7 +280,7 @@ class Grid {
 }  // namespace
 
 void execute(const Launch& launch) {
-  const FlushedDenormals mode;
+  const FlushedSubnormals mode;
   Grid(launch).run();
 }
 

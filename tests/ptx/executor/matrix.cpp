@@ -103,8 +103,8 @@ struct Descriptor {
         leading(static_cast<std::uint32_t>(bits >> 16 & 0x3fff) << 4),
         stride(static_cast<std::uint32_t>(bits >> 32 & 0x3fff) << 4),
         swizzle(bits >> 62 == 0 ? 0 : 256 >> (bits >> 62)) {}
-  /// Where element (mn, k) stands, `bytes` each: the canonical layouts of "Strides", in units of 16 bytes, then the
-  /// swizzle: as many of the bits 4, 5, 6 of the address as the pattern has chunks ^= the bits from 7 on.
+  /// The position of element (mn, k), of `bytes` each: the canonical layouts of "Strides", in units of 16 bytes, then
+  /// the swizzle: as many of the bits 4, 5, 6 of the address as the pattern has chunks ^= the bits from 7 on.
   std::uint32_t address(bool mn_major, int mn, int k, int bytes) const {
     const int chunk = 16 / bytes;  // elements
     const int fast = mn_major ? mn : k, slow = mn_major ? k : mn;

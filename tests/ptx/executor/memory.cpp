@@ -72,10 +72,10 @@ Region region_of(const Warp& w, Space space, std::uint64_t address, int lane, bo
            std::to_string(region.end - region.begin));
 }
 
-/// A kernel that is launched early does not find there yet what earlier kernels write.
+/// Earlier kernels may not have written there yet when a kernel is launched early.
 void check_waited(const Warp& w, const Instruction& i, Mask mask, const Places& p) {
   each_lane(mask & ~w.waited, [&](int l) {
-    if (w.block->launch->find_allocation(p.at[l]).end == 0) return;  // no memory that kernels hand on
+    if (w.block->launch->find_allocation(p.at[l]).end == 0) return;  // not memory that kernels share
     fail(w, i, "lane " + std::to_string(l) + " touches memory before griddepcontrol.wait in a kernel launched early");
   });
 }
@@ -191,7 +191,7 @@ void load(Warp& w, const Instruction& i, Mask mask) {
   const Places p = locate(w, i, mask, sizeof(T) * i.count);
   for (unsigned n = 0; n < i.count; ++n) {
     const Slot to = i.list.empty() ? i.out : i.list[n];
-    if (to == no_slot) continue;  // a vector may be wider than what is used of it
+    if (to == no_slot) continue;  // a vector may be wider than its used part
     if (p.in_shared != 0 && (p.in_shared != all_lanes || !is_written<T>(w, p, n))) {
       check_written(w, i, mask, p, sizeof(T) * n, sizeof(T));
     }

@@ -19,14 +19,14 @@ struct Places {
   Mask in_shared = 0;  ///< lanes whose place is in the block's own shared memory
 };
 
-/// Fails where a lane's access is misaligned or not wholly in memory that it may touch.
+/// Fails if a lane's access is misaligned or not wholly in memory that it may access.
 Places locate(const Warp& w, const Instruction& i, Mask mask, const Access& access);
 /// The same for the address operand of ld, st, atom, ...: in[0], offset, mode (the space), from.bits.
 Places locate(const Warp& w, const Instruction& i, Mask mask, unsigned bytes);
-/// Fails where a lane reads shared memory that nobody wrote: `bytes` from the byte `first` of its place on.
+/// Fails if a lane reads uninitialised shared memory: `bytes` from the byte `first` of its place on.
 void check_written(const Warp& w, const Instruction& i, Mask mask, const Places& places, unsigned first,
                    unsigned bytes);
-/// Notes what is written; `at` counts from the start of the block's shared memory.
+/// Records a write; `at` counts from the start of the block's shared memory.
 void note_written(const Warp& w, std::uint32_t at, unsigned bytes);
 void note_written(const Warp& w, Mask mask, const Places& places, unsigned bytes);
 

@@ -52,11 +52,11 @@ struct Instruction {
   Kind kind = Kind::plain;
   std::uint8_t count = 1;    ///< elements of a vector access
   std::uint32_t target = 0;  ///< of a branch
-  std::uint32_t mode = 0;    ///< what else the handler needs
+  std::uint32_t mode = 0;    ///< further parameter of the handler
   Type to, from;             ///< of a conversion
   std::uint32_t file = 0, line = 0;
   std::string_view text;
-  mutable Region seen;  ///< where its last access went, in launch `seen_in`
+  mutable Region seen;  ///< of its last access, in launch `seen_in`
   mutable std::uint64_t seen_in = 0;
 };
 
@@ -107,10 +107,10 @@ struct Launch {
   bool cooperative = false;
   bool early = false;                         ///< programmatic dependent launch: grids before it may still run
   const unsigned char* parameters = nullptr;  ///< as the kernel's .param list lays them out
-  /// The allocation that holds an address; empty where there is none.
+  /// The allocation that holds an address; empty if there is none.
   Region (*find_allocation)(std::uint64_t address) = nullptr;
 };
-/// Runs a grid. Throws std::runtime_error that says what went wrong, and where.
+/// Runs a grid. Throws std::runtime_error with the error and its position.
 void execute(const Launch& launch);
 
 }  // namespace ptx

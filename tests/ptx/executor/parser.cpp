@@ -1,6 +1,6 @@
 #include "tests/ptx/executor/function.hpp"
 
-/// From PTX text to a Module: its variables and kernels, and where the functions begin that they call.
+/// From PTX text to a Module: its variables and kernels, and the positions of the functions that they call.
 namespace ptx {
 namespace {
 

@@ -38,7 +38,7 @@ void** __cudaRegisterFatBinary(void* wrapper) {
   ptx::FatBinaryHeader header;
   std::memcpy(&header, data, sizeof header);
   const std::string_view bytes(reinterpret_cast<const char*>(data), header.header_bytes + header.bytes);
-  auto* image = new ptx::Image;  // the PTX stands in it as text: --no-compress
+  auto* image = new ptx::Image;  // the PTX is in it as text: --no-compress
   const std::size_t at = bytes.find("\n.version ");
   if (at != std::string_view::npos) image->text = std::string(bytes.substr(at + 1, bytes.find('\0', at) - at - 1));
   return reinterpret_cast<void**>(image);

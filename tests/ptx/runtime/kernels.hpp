@@ -9,11 +9,11 @@
 /// The kernels that nvcc put into this program, by the address of their host function.
 namespace ptx {
 
-/// One .cu file's PTX, parsed when a kernel of it is first asked for.
+/// One .cu file's PTX, parsed at the first use of one of its kernels.
 struct Image {
   std::string text;
   std::unique_ptr<Module> module;
-  /// Throws what Module throws.
+  /// Throws the errors of Module.
   const Module& parsed();
 };
 

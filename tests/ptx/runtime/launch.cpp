@@ -43,7 +43,7 @@ ptx::Region find_allocation(std::uint64_t address) {
   return {begin, begin + found->bytes};
 }
 
-/// Null where the program has no such kernel; throws where its PTX cannot be executed.
+/// Null if the program has no such kernel; throws if its PTX cannot be executed.
 const ptx::Function* find_kernel(const void* host, const ptx::Module** module) {
   [[maybe_unused]] static const bool once = (ptx::cover(), true);
   const auto found = ptx::kernels().find(host);

@@ -19,7 +19,7 @@ constexpr int warpSize = 32;
 
 namespace emulator {
 
-/// Where in the kernel an operation stands: what reports name, and what the lanes of one operation must agree on.
+/// The position of an operation in the kernel: named by reports, and equal for all lanes of one operation.
 using Site = std::source_location;
 
 struct Vote {

@@ -17,8 +17,8 @@ namespace {
 #if defined(__SSE2__)
 constexpr unsigned flush_bits = 0x8040;
 
-/// Sums of products of a denormal row, on enough rows for several threads.
-std::vector<float> products_of_denormals(int threads) {
+/// Sums of products of a subnormal row, on enough rows for several threads.
+std::vector<float> products_of_subnormals(int threads) {
   constexpr std::int64_t rows = 4096, in = 128, out = 128;
   Device device = Device::open("cpu", threads);
   Context context = device.make_context();
@@ -41,19 +41,19 @@ void refused() {
   run(context, args);
 }
 
-TEST(Denormals, AreZeroInOpsOfTheCpu) {
+TEST(Subnormals, AreZeroInOpsOfTheCpu) {
   if (device_name() != "cpu") GTEST_SKIP() << "about the CPU backend";
   for (const int threads : {1, 2}) {
-    EXPECT_EQ(products_of_denormals(threads), std::vector<float>(4096 * 128, 0.0f)) << threads << " threads";
+    EXPECT_EQ(products_of_subnormals(threads), std::vector<float>(4096 * 128, 0.0f)) << threads << " threads";
   }
 }
 
-TEST(Denormals, TheCallersModeStays) {
+TEST(Subnormals, TheCallersModeStays) {
   if (device_name() != "cpu") GTEST_SKIP() << "about the CPU backend";
   const unsigned before = _mm_getcsr();
   for (const unsigned mode : {0x0000u, 0x0040u, 0x8000u, 0x8040u}) {
     _mm_setcsr((before & ~flush_bits) | mode);
-    products_of_denormals(1);
+    products_of_subnormals(1);
     EXPECT_EQ(_mm_getcsr() & flush_bits, mode);
     EXPECT_THROW(refused(), Error);
     EXPECT_EQ(_mm_getcsr() & flush_bits, mode) << "after a refusal";

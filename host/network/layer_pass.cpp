@@ -1,0 +1,336 @@
+#include "host/network/layer_pass.hpp"
+
+#include <algorithm>
+
+#include "host/backend/elementwise.hpp"
+
+namespace cugad {
+namespace {
+
+using Rows = LayerTechniques::Rows;
+
+/// Layers draw from consecutive lanes.
+Dropout dropout_of(const LayerSpec& layer, int l, const RandomKey* key) {
+  if (key == nullptr || layer.dropout <= 0.0f) return {};
+  Dropout dropout{layer.dropout, *key};
+  dropout.key.lane += static_cast<std::uint32_t>(l);
+  return dropout;
+}
+
+}  // namespace
+
+const LayerTechniques& LayerPass::technique(int l) const {
+  static const LayerTechniques none;
+  return techniques.layer.empty() ? none : techniques.layer[static_cast<std::size_t>(l)];
+}
+
+/// The layers' parameters as the passes use them.
+StackView<const float> LayerPass::weights() const {
+  return techniques.spectral ? StackView<const float>(memory.effective) : flat.slice_columns(offset, mlp.parameters());
+}
+
+/// The rows of a buffer that layer l reads or writes: reference rows lie before those of the batch.
+StackView<float> LayerPass::rows_of(int l, StackView<float> view) const {
+  const std::int64_t before = l < techniques.reference_layers ? techniques.reference_rows : 0;
+  return {view.data - before * view.row_stride,
+          view.models,
+          view.rows + before,
+          view.columns,
+          view.model_stride,
+          view.row_stride};
+}
+
+StackView<const float> LayerPass::input(int l) const {
+  return l == 0 ? x : StackView<const float>(rows_of(l, buffers.output[l - 1]));
+}
+
+/// What the layer itself writes: its output, or what is normalised before the activation.
+StackView<float> LayerPass::sums(int l) const {
+  return is_normalised(l) ? memory.layer[l].sums : rows_of(l, buffers.output[l]);
+}
+StackView<float> LayerPass::sums_gradient(int l) const {
+  return is_normalised(l) ? memory.layer[l].sums_gradient : rows_of(l, buffers.gradient[l]);
+}
+
+void LayerPass::forward(const RandomKey* dropout) const {
+  if (techniques.spectral) normalise_weights();
+  for (int l = 0; l < mlp.layers(); ++l) {
+    forward_sums(l, dropout);
+    if (is_normalised(l)) normalise_rows(l, dropout);
+    if (technique(l).kernels > 0) add_nearness(l);
+  }
+}
+
+void LayerPass::normalise_weights() const {
+  const StackView<const float> own = flat.slice_columns(offset, mlp.parameters());
+  copy(context, own, memory.effective);
+  for (int l = 0; l < mlp.layers(); ++l) {
+    if (!technique(l).spectral) continue;
+    const LayerMemory& kept = memory.layer[l];
+    // A pass only reads u: its next value is written with the gradient.
+    copy(context, parameters_at(flat, technique(l).u, 1, mlp.layer(l).out), kept.u);
+    SpectralNorm args;
+    args.weight = mlp.weight(l, own);
+    args.u = kept.u;
+    args.update = false;
+    args.v = kept.v;
+    args.sigma = kept.sigma;
+    args.normalised = mlp.weight(l, memory.effective);
+    args.left = kept.left;
+    run(context, args);
+  }
+}
+
+/// The activation of a normalised layer belongs behind the normalisation.
+void LayerPass::forward_layer(int l, StackView<const float> from, StackView<float> to, const RandomKey* dropout) const {
+  const LayerSpec& layer = mlp.layer(l);
+  DenseForward args;
+  args.x = from;
+  args.weight = mlp.weight(l, weights());
+  args.bias = mlp.bias(l, weights());
+  args.y = to;
+  if (!is_normalised(l)) {
+    args.activation = layer.activation;
+    args.slope = layer.slope;
+    args.dropout = dropout_of(layer, l, dropout);
+  }
+  run(context, args);
+}
+
+/// Reference latents are parameters, the rows of a batch are the caller's: the first layer takes them one by one.
+void LayerPass::forward_sums(int l, const RandomKey* dropout) const {
+  if (l > 0 || techniques.reference_layers == 0) return forward_layer(l, input(l), sums(l), dropout);
+  const std::int64_t before = techniques.reference_rows;
+  forward_layer(l, parameters_at(flat, techniques.reference, before, mlp.inputs()), sums(l).slice_rows(0, before),
+                dropout);
+  forward_layer(l, x, sums(l).slice_rows(before, x.rows), dropout);
+}
+
+void LayerPass::normalise_rows(int l, const RandomKey* dropout) const {
+  const LayerTechniques& layer = technique(l);
+  const LayerMemory& kept = memory.layer[l];
+  const LayerSpec& spec = mlp.layer(l);
+  const auto parameter = [&](std::int64_t at) { return parameters_at(flat, at, 1, spec.out); };
+  if (layer.rows == Rows::batch) {
+    copy(context, parameter(layer.moving_mean), kept.moving_mean);
+    copy(context, parameter(layer.moving_variance), kept.moving_variance);
+  }
+  const StackView<float> output = rows_of(l, buffers.output[l]);
+  const std::int64_t part_rows = layer.rows == Rows::batch ? techniques.part_rows : 0;
+  for_each_batch_part(output.rows, part_rows, [&](std::int64_t part, std::int64_t first, std::int64_t count) {
+    BatchNorm args;
+    args.x = kept.sums.slice_rows(first, count);
+    args.scale = parameter(layer.scale);
+    args.shift = parameter(layer.shift);
+    args.reference_rows = static_cast<std::int32_t>(techniques.reference_rows);
+    args.activation = spec.activation;
+    args.slope = spec.slope;
+    args.dropout = dropout_of(spec, l, dropout);
+    args.y = output.slice_rows(first, count);
+    args.mean = kept.mean.slice_rows(part, 1);
+    args.inverse_deviation = kept.inverse_deviation.slice_rows(part, 1);
+    args.moving_mean = kept.moving_mean;
+    args.moving_variance = kept.moving_variance;
+    run(context, args);
+  });
+}
+
+/// Adds the nearness of the other rows of the same part of the batch, in a learnt projection, to the layer's output.
+void LayerPass::add_nearness(int l) const {
+  const LayerTechniques& layer = technique(l);
+  const LayerMemory& kept = memory.layer[l];
+  const StackView<const float> features = input(l);
+  const auto multiply = [&](StackView<const float> from, std::int64_t at, StackView<float> to) {
+    DenseForward args;
+    args.x = from;
+    args.weight = parameters_at(flat, at, to.columns, from.columns);
+    args.y = to;
+    run(context, args);
+  };
+  multiply(features, layer.projection, kept.projection);
+  for_each_batch_part(
+      features.rows, techniques.part_rows, [&](std::int64_t part, std::int64_t first, std::int64_t count) {
+        const StackView<float> nearness = kept.nearness.slice_rows(first, count);
+        run(context,
+            MinibatchDiscrimination{
+                .projection = kept.projection.slice_rows(first, count), .kernels = layer.kernels, .out = nearness});
+        if (part > 0) return;
+        // The first part are the real rows. Of a normalisation only the moving mean is used.
+        copy(context, parameters_at(flat, layer.moving_nearness, 1, layer.kernels), kept.moving_nearness);
+        BatchNorm args;
+        args.x = nearness;
+        args.scale = args.shift = parameters_at(flat, layer.share, 1, layer.kernels);
+        args.y = kept.nearness_gradient.slice_rows(first, count);
+        args.mean = kept.nearness_mean;
+        args.inverse_deviation = kept.nearness_deviation;
+        args.moving_mean = kept.moving_nearness;
+        run(context, args);
+      });
+  multiply(kept.nearness, layer.share, kept.share);
+  add(context, kept.share, buffers.output[l]);
+}
+
+void LayerPass::backward(StackView<float> flat_gradient, StackView<float> dx,
+                         const Mlp::BackwardOptions& options) const {
+  const int last = mlp.layers() - 1 - options.skipped;
+  through_spectral_norm(flat_gradient, options.accumulate, [&](StackView<float> own) {
+    const Gradients gradients{own, flat_gradient, dx, options};
+    // The loss does not depend on the reference rows' own outputs.
+    if (const int l = std::min(last, techniques.reference_layers - 1); l >= 0) {
+      fill(context, rows_of(l, buffers.gradient[l]).slice_rows(0, techniques.reference_rows), 0.0f);
+    }
+    for (int l = last; l >= 0; --l) {
+      const bool has_nearness = technique(l).kernels > 0;
+      if (has_nearness) backward_nearness(l, gradients);
+      if (is_normalised(l)) backward_rows(l, gradients);
+      backward_sums(l, gradients);
+      const StackView<float> below = l == 0 ? dx : buffers.gradient[l - 1];
+      if (has_nearness && below) add(context, memory.layer[l].features_gradient, below);
+    }
+  });
+}
+
+/// From the gradient with respect to the weights that the passes used to that of the trained ones: work(gradient) must
+/// fill the former (null: no gradient is wanted).
+template <class Work>
+void LayerPass::through_spectral_norm(StackView<float> flat_gradient, bool accumulate, Work&& work) const {
+  if (!flat_gradient) return work(StackView<float>());
+  const StackView<float> own = flat_gradient.slice_columns(offset, mlp.parameters());
+  if (!techniques.spectral) return work(own);
+  // The map is linear: what is accumulated has passed through it already.
+  const StackView<float> gradient = accumulate ? memory.gradient : own;
+  if (accumulate) fill(context, gradient, 0.0f);
+  work(gradient);
+  for (int l = 0; l < mlp.layers(); ++l) {
+    if (!technique(l).spectral) continue;
+    const LayerMemory& kept = memory.layer[l];
+    run(context, SpectralNormBackward{.normalised = mlp.weight(l, StackView<const float>(memory.effective)),
+                                      .left = kept.left,
+                                      .v = kept.v,
+                                      .sigma = kept.sigma,
+                                      .gradient = mlp.weight(l, gradient)});
+  }
+  if (accumulate) add(context, gradient, own);
+}
+
+void LayerPass::backward_layer(int l, StackView<const float> from, StackView<float> y, StackView<float> dy,
+                               StackView<float> dx, const Gradients& gradients, bool accumulate) const {
+  const LayerSpec& layer = mlp.layer(l);
+  DenseBackward args;
+  args.x = from;
+  args.weight = mlp.weight(l, weights());
+  args.dy = dy;
+  args.dx = dx;
+  if (gradients.own) {
+    args.dweight = mlp.weight(l, gradients.own);
+    args.dbias = mlp.bias(l, gradients.own);
+  } else if (is_normalised(l) && !dx) {
+    return;  // dy is the gradient of the sums already
+  }
+  if (!is_normalised(l)) {
+    args.y = y;
+    args.activation = layer.activation;
+    args.slope = layer.slope;
+    args.dropout_rate = gradients.options.dropout ? layer.dropout : 0.0f;
+  }
+  args.accumulate = accumulate;
+  run(context, args);
+}
+
+void LayerPass::backward_sums(int l, const Gradients& gradients) const {
+  const bool accumulate = gradients.options.accumulate;
+  const StackView<float> y = sums(l), dy = sums_gradient(l);
+  if (l > 0) {
+    return backward_layer(l, input(l), y, dy, rows_of(l, buffers.gradient[l - 1]), gradients, accumulate);
+  }
+  const std::int64_t before = techniques.reference_layers > 0 ? techniques.reference_rows : 0;
+  const auto batch = [&](StackView<float> view) { return view.slice_rows(before, view.rows - before); };
+  backward_layer(l, x, batch(y), batch(dy), gradients.dx, gradients, accumulate);
+  if (before == 0 || !gradients.own) return;
+  backward_layer(l, parameters_at(flat, techniques.reference, before, mlp.inputs()), y.slice_rows(0, before),
+                 dy.slice_rows(0, before), {}, gradients, true);
+}
+
+void LayerPass::backward_rows(int l, const Gradients& gradients) const {
+  const LayerTechniques& layer = technique(l);
+  const LayerMemory& kept = memory.layer[l];
+  const LayerSpec& spec = mlp.layer(l);
+  const StackView<float> output = rows_of(l, buffers.output[l]), gradient = rows_of(l, buffers.gradient[l]);
+  const std::int64_t part_rows = layer.rows == Rows::batch ? techniques.part_rows : 0;
+  for_each_batch_part(output.rows, part_rows, [&](std::int64_t part, std::int64_t first, std::int64_t count) {
+    BatchNormBackward args;
+    args.x = kept.sums.slice_rows(first, count);
+    args.scale = parameters_at(flat, layer.scale, 1, spec.out);
+    args.y = output.slice_rows(first, count);
+    args.mean = kept.mean.slice_rows(part, 1);
+    args.inverse_deviation = kept.inverse_deviation.slice_rows(part, 1);
+    args.reference_rows = static_cast<std::int32_t>(techniques.reference_rows);
+    args.activation = spec.activation;
+    args.slope = spec.slope;
+    args.dropout_rate = gradients.options.dropout ? spec.dropout : 0.0f;
+    args.dy = gradient.slice_rows(first, count);
+    args.dx = kept.sums_gradient.slice_rows(first, count);
+    args.dscale = parameters_at(gradients.flat, layer.scale, 1, spec.out);
+    args.dshift = parameters_at(gradients.flat, layer.shift, 1, spec.out);
+    args.accumulate = gradients.options.accumulate || part > 0;
+    run(context, args);
+  });
+}
+
+/// The gradients of the projection and the share, and that of the features into features_gradient.
+void LayerPass::backward_nearness(int l, const Gradients& gradients) const {
+  const LayerTechniques& layer = technique(l);
+  const LayerMemory& kept = memory.layer[l];
+  const StackView<const float> features = input(l);
+  const auto multiply_backward = [&](StackView<const float> from, std::int64_t at, StackView<float> dy,
+                                     StackView<float> dx) {
+    DenseBackward args;  // linear: dy is left unchanged
+    args.x = from;
+    args.weight = parameters_at(flat, at, dy.columns, from.columns);
+    args.dy = dy;
+    args.dx = dx;
+    args.dweight = parameters_at(gradients.flat, at, dy.columns, from.columns);
+    args.accumulate = gradients.options.accumulate;
+    run(context, args);
+  };
+  multiply_backward(kept.nearness, layer.share, buffers.gradient[l], kept.nearness_gradient);
+  for_each_batch_part(features.rows, techniques.part_rows, [&](std::int64_t, std::int64_t first, std::int64_t count) {
+    run(context,
+        MinibatchDiscriminationBackward{.projection = kept.projection.slice_rows(first, count),
+                                        .out_gradient = kept.nearness_gradient.slice_rows(first, count),
+                                        .kernels = layer.kernels,
+                                        .projection_gradient = kept.projection_gradient.slice_rows(first, count)});
+  });
+  multiply_backward(features, layer.projection, kept.projection_gradient, kept.features_gradient);
+}
+
+void LayerPass::add_tangent_products(StackView<const float> direction, const Mlp::Buffers& tangent, float scale,
+                                     bool dropout, StackView<float> flat_gradient, bool to_output) const {
+  // d/dW_l of scale/2 |g|^2 = scale * delta_l (outer) t_(l-1), with t_0 = g pushed forward through the same masks.
+  through_spectral_norm(flat_gradient, true, [&](StackView<float> gradient) {
+    for (int l = 0; l < mlp.layers(); ++l) {
+      const LayerSpec& layer = mlp.layer(l);
+      const StackView<const float> before = l == 0 ? direction : StackView<const float>(tangent.output[l - 1]);
+      DenseBackward outer;
+      outer.x = before;
+      outer.weight = mlp.weight(l, weights());
+      outer.dy = buffers.gradient[l];
+      outer.dweight = mlp.weight(l, gradient);
+      outer.scale = scale;
+      outer.accumulate = true;
+      run(context, outer);
+      if (l + 1 == mlp.layers() && !to_output) break;
+      DenseForward push;
+      push.x = before;
+      push.weight = mlp.weight(l, weights());
+      push.y = tangent.output[l];
+      push.activation = layer.activation;
+      push.slope = layer.slope;
+      push.dropout.rate = dropout ? layer.dropout : 0.0f;
+      push.derivative_of = buffers.output[l];
+      run(context, push);
+    }
+  });
+}
+
+}  // namespace cugad

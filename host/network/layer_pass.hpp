@@ -1,0 +1,54 @@
+#pragma once
+
+#include "host/network/part.hpp"
+
+namespace cugad {
+
+/// One batch on its way through layers in a row: the only loop over layers. What a layer computes is decided in
+/// forward_layer() and backward_layer(), how it is normalised by its LayerTechniques.
+struct LayerPass {
+  Context& context;
+  const Mlp& mlp;
+  const PartTechniques& techniques;
+  std::int64_t offset = 0;      ///< of the layers' own parameters in flat
+  StackView<const float> flat;  ///< parameters of the whole network
+  StackView<const float> x;
+  const Mlp::Buffers& buffers;
+  const PartMemory& memory;
+
+  /// As Mlp::forward, ::backward and ::add_tangent_products.
+  void forward(const RandomKey* dropout) const;
+  void backward(StackView<float> flat_gradient, StackView<float> dx, const Mlp::BackwardOptions& options) const;
+  void add_tangent_products(StackView<const float> direction, const Mlp::Buffers& tangent, float scale, bool dropout,
+                            StackView<float> flat_gradient, bool to_output) const;
+
+ private:
+  /// Gradients of one backward pass: of the layers' own parameters, and the network's for those of techniques.
+  struct Gradients {
+    StackView<float> own, flat, dx;
+    Mlp::BackwardOptions options;
+  };
+  const LayerTechniques& technique(int l) const;
+  bool is_normalised(int l) const { return technique(l).rows != LayerTechniques::Rows::none; }
+  StackView<const float> weights() const;
+  StackView<float> rows_of(int l, StackView<float> view) const;
+  StackView<const float> input(int l) const;
+  StackView<float> sums(int l) const;
+  StackView<float> sums_gradient(int l) const;
+
+  void normalise_weights() const;
+  void forward_layer(int l, StackView<const float> from, StackView<float> to, const RandomKey* dropout) const;
+  void forward_sums(int l, const RandomKey* dropout) const;
+  void normalise_rows(int l, const RandomKey* dropout) const;
+  void add_nearness(int l) const;
+
+  template <class Work>
+  void through_spectral_norm(StackView<float> flat_gradient, bool accumulate, Work&& work) const;
+  void backward_layer(int l, StackView<const float> from, StackView<float> y, StackView<float> dy, StackView<float> dx,
+                      const Gradients& gradients, bool accumulate) const;
+  void backward_sums(int l, const Gradients& gradients) const;
+  void backward_rows(int l, const Gradients& gradients) const;
+  void backward_nearness(int l, const Gradients& gradients) const;
+};
+
+}  // namespace cugad

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cugad/detector.hpp"
+#include "cugad/table.hpp"
+
+namespace cugad {
+
+/// Training rows that a model keeps to measure distances to them: distinct ones, transformed, without missing cells.
+struct ReferenceRows {
+  Matrix rows;
+  /// How often each counts: as often as it occurs, at most as often as neighbours are searched for.
+  std::vector<std::int32_t> copies;
+
+  /// Every row as often as it counts.
+  Matrix with_copies() const;
+};
+
+/// The distinct rows, in their order; of more than `most` a seeded draw. Each counts at most `most_copies` times.
+ReferenceRows choose_reference_rows(Context& context, const Matrix& rows, std::int64_t most, std::int32_t most_copies,
+                                    std::uint64_t seed);
+
+/// The most copies of a row that scores with these options can meet: a row's own, and as many neighbours.
+std::int32_t most_copies(const DetectorOptions& options);
+
+}  // namespace cugad

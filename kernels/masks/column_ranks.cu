@@ -1,0 +1,71 @@
+#include <limits>
+
+#include "kernels/device/entries.hpp"
+#include "kernels/device/runtime.cuh"
+#include "kernels/masks/rank.hpp"
+
+/// Half a warp per row: lane l holds partial sum l, then a tree, which is the CPU's order. Every lane walks the models
+/// of its cells and searches the tables of its columns.
+namespace cugad::cuda {
+namespace {
+
+constexpr int partials = 16;
+constexpr int block_threads = 256;
+constexpr int block_rows = block_threads / partials;
+
+__device__ float mean_value(const StackView<const float>& value, std::int64_t r, std::int64_t c) {
+  double sum = 0.0;
+#pragma unroll 4
+  for (std::int64_t m = 0; m < value.models; ++m) sum += static_cast<double>(value.model(m).row(r)[c]);
+  return static_cast<float>(sum / static_cast<double>(value.models));
+}
+
+/// One cell: writes its mean and its rank, which it returns; 0 for a cell that does not count.
+__device__ float rank_cell(const ColumnRanks& args, std::int64_t r, std::int64_t c, bool counts) {
+  float mean = std::numeric_limits<float>::quiet_NaN(), rank = 0.0f;
+  if (counts) {
+    const std::int32_t count = *args.count.model(0).row(c);
+    mean = mean_value(args.value, r, c);
+    rank = log_rank(entries_above(args.table.model(0).row(c), count, mean), count, args.leave_one_out);
+  }
+  if (args.mean) args.mean.model(0).row(r)[c] = mean;
+  if (args.rank) args.rank.model(0).row(r)[c] = rank;
+  return rank;
+}
+
+__global__ void __launch_bounds__(block_threads) column_ranks_kernel(ColumnRanks args) {
+  const int lane = static_cast<int>(threadIdx.x) % partials;
+  const std::int64_t row = std::int64_t{blockIdx.x} * block_rows + threadIdx.x / partials;
+  const bool is_row = row < args.x.rows;  // lanes without a row take part in the shuffles
+  double sum = 0.0;
+  int cells = 0;
+  for (std::int64_t c = lane; is_row && c < args.x.columns; c += partials) {
+    const float x = args.x.model(0).row(row)[c];
+    sum += static_cast<double>(rank_cell(args, row, c, x == x));
+    cells += x == x ? 1 : 0;
+  }
+#pragma unroll
+  for (int half = partials / 2; half > 0; half /= 2) {
+    sum += __shfl_xor_sync(device::full_warp, sum, half);
+    cells += __shfl_xor_sync(device::full_warp, cells, half);
+  }
+  if (!is_row || lane != 0 || !args.score) return;
+  *args.score.model(0).row(row) =
+      cells > 0 ? static_cast<float>(sum / static_cast<double>(cells)) : std::numeric_limits<float>::quiet_NaN();
+}
+
+void run_column_ranks(Context& context, const ColumnRanks& args) {
+  if (args.x.rows == 0) return;
+  device::LaunchShape shape;
+  shape.grid = dim3(device::blocks_for(args.x.rows, block_rows));
+  shape.block = dim3(block_threads);
+  device::launch(context.stream(), "column_ranks", shape, column_ranks_kernel, args);
+}
+
+}  // namespace
+
+OpEntry<ColumnRanks> column_ranks_entry() {
+  return {run_column_ranks, [](const Context&, const ColumnRanks&) -> std::size_t { return 0; }};
+}
+
+}  // namespace cugad::cuda

@@ -1,0 +1,46 @@
+#include "kernels/device/entries.hpp"
+#include "kernels/device/runtime.cuh"
+#include "kernels/masks/gaussian_cell.hpp"
+
+/// A group of neighbouring lanes per row, as wide as the row asks for. Nothing is read of a Gaussian whose cell is
+/// visible.
+namespace cugad::cuda {
+namespace {
+
+constexpr int threads = 256;
+
+__global__ void __launch_bounds__(threads) gaussian_imputation_kernel(GaussianImputation args) {
+  device::wait_for_earlier_work();
+  const std::int64_t r = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  if (r >= args.x.rows) return;
+  const std::int64_t k = args.mask.columns;
+  for (std::int64_t model = blockIdx.z; model < args.x.models; model += gridDim.z) {
+    const float *statistics = args.statistics.model(model).row(r), *x = args.x.model(model).row(r),
+                *mask = args.mask.model(model).row(r), *noise = args.noise.model(model).row(r);
+    float* out = args.out.model(model).row(r);
+#pragma unroll 4
+    for (std::int64_t c = threadIdx.x; c < args.x.columns; c += blockDim.x) {
+      const bool is_hidden = c < k && mask[c] != 0.0f;
+      out[c] = is_hidden ? multiply_add(imputed_deviation(statistics[k + c]), noise[c], statistics[c]) : x[c];
+    }
+  }
+}
+
+void run_gaussian_imputation(Context& context, const GaussianImputation& args) {
+  if (args.x.rows == 0 || args.x.columns == 0 || args.x.models == 0) return;
+  unsigned lanes = 1;
+  while (lanes < device::warp_lanes && lanes < args.x.columns) lanes *= 2;
+  device::LaunchShape shape;
+  shape.block = dim3(lanes, threads / lanes);
+  shape.grid = dim3(device::blocks_for(args.x.rows, shape.block.y), 1, device::model_blocks(args.x.models));
+  shape.waits = true;
+  device::launch(context.stream(), "gaussian_imputation", shape, gaussian_imputation_kernel, args);
+}
+
+}  // namespace
+
+OpEntry<GaussianImputation> gaussian_imputation_entry() {
+  return {run_gaussian_imputation, [](const Context&, const GaussianImputation&) -> std::size_t { return 0; }};
+}
+
+}  // namespace cugad::cuda
