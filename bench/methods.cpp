@@ -51,6 +51,7 @@ const std::vector<Measured>& methods() {
       {"alad_spectral", "kdd99-alad-faithful", {{"spectral_norm", "true"}}},
       {"bigan_features", "kdd99-egbad-faithful", {{"method", "bigan"}, {"discrimination", "feature_l1"}}},
       {"egbad_recommended", "kdd99-egbad-recommended", {{"population", "1"}}},
+      {"gain", "gain-tables", {{"population", "1"}, {"folds", "1"}}},
   };
   return list;
 }

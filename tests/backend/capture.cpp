@@ -103,6 +103,13 @@ TEST(Capture, OfScoresThroughAnEncoder) {
   }
 }
 
+TEST(Capture, OfScoresByLikelihood) {
+  DetectorOptions options = quick_options();
+  options.method = Method::gain;
+  options.steps = 20;
+  expect_a_graph_gives_the_bits_of_a_call(options);
+}
+
 TEST(Capture, OfAnEnsemble) {
   DetectorOptions options = quick_options();
   options.steps = 20;
