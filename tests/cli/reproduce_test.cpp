@@ -252,6 +252,9 @@ TEST_F(Reproductions, TablesOnTheRealData) {
   EXPECT_GT(result["sets"][0]["knn"]["auroc"], 0.97);
   EXPECT_TRUE(result["sets"][0]["cugad"].contains("average_precision"));
   EXPECT_EQ(result["mean"]["knn_log1p"], result["sets"][0]["knn_log1p"]);
+  EXPECT_GT(result["sets"][0]["isolation_forest"]["auroc"], 0.98);
+  EXPECT_GT(result["sets"][0]["mahalanobis"]["auroc"], 0.97);
+  EXPECT_GT(result["sets"][0]["denoising_autoencoder"]["auroc"], 0.9);
 }
 
 TEST_F(Reproductions, DigitsOfTheRealData) {

@@ -38,10 +38,12 @@ struct DataChoices {
   bool published_split = true;
 };
 
-/// A score that takes no training worth the name, to see what a figure is worth.
+class BaselineInputs;
+
+/// A score of an established, simple kind, to see what a figure is worth. It learns from the training rows alone.
 struct Baseline {
   std::string key, name;
-  std::function<std::vector<float>(const Trial& trial, int threads)> score;
+  std::function<std::vector<float>(BaselineInputs& inputs)> score;  ///< one per test row
 };
 
 /// A row of a paper's table.

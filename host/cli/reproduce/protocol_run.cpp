@@ -7,6 +7,7 @@
 #include "cugad/error.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/progress.hpp"
+#include "host/cli/reproduce/baseline_inputs.hpp"
 #include "host/cli/signals.hpp"
 
 namespace cugad::cli {
@@ -69,7 +70,7 @@ class ProtocolRun {
       }
       const std::optional<CaseSize> kept = state_.size(one.name);
       report_.cases.push_back({one.name, one.published_split, loaded_ ? size_of(*loaded_) : kept.value_or(CaseSize{})});
-      loaded_.reset();
+      unload();
       one.load = nullptr;  // and with it the data that it kept
     }
   }
@@ -77,7 +78,7 @@ class ProtocolRun {
  private:
   void run_seed(const Case& one, std::int64_t seed) {
     const auto split = static_cast<std::uint32_t>(one.splits_by_seed ? choices_.first_seed + seed : 0);
-    if (one.splits_by_seed) loaded_.reset();
+    if (one.splits_by_seed) unload();
     if (seed == 0 || one.splits_by_seed) {
       for (Contestant& baseline : report_.baselines) run_baseline(baseline, one, split);
     }
@@ -104,18 +105,25 @@ class ProtocolRun {
       const auto& all = report_.protocol->baselines;
       const auto found = std::find_if(all.begin(), all.end(), [&](const auto& b) { return b.key == baseline.key; });
       const Trial& rows = trial(one, split);
-      const Stopwatch scoring;
-      const std::vector<float> scores = found->score(rows, device_.threads());
-      result.score_seconds = scoring.seconds();
-      result.quality = measure(rows.label, scores, report_.protocol->flagged_percent);
+      const BaselineInputs::Scored scored = inputs_->score(*found);
+      result.score_seconds = scored.seconds;
+      result.quality = measure(rows.label, scored.scores, report_.protocol->flagged_percent);
       state_.add(baseline, result, size_of(rows));
     }
     baseline.results.push_back(result);
   }
 
   const Trial& trial(const Case& one, std::uint32_t split) {
-    if (!loaded_) loaded_ = one.load(split);
+    if (!loaded_) {
+      loaded_ = one.load(split);
+      inputs_.emplace(*loaded_, device_.threads());
+    }
     return *loaded_;
+  }
+
+  void unload() {
+    inputs_.reset();
+    loaded_.reset();
   }
 
   const Device& device_;
@@ -123,6 +131,7 @@ class ProtocolRun {
   ProtocolState& state_;
   Reproduction& report_;
   std::optional<Trial> loaded_;
+  std::optional<BaselineInputs> inputs_;  ///< of the loaded trial
   std::int64_t count_ = 0, total_ = 0;
 };
 
