@@ -60,6 +60,7 @@ struct Protocol {
   std::int64_t seeds = 1;          ///< unless the user says otherwise
   std::int64_t rows = 0;           ///< unless the user says otherwise
   bool has_rows = false, has_splits = false, has_digits = false;  ///< which of the choices it understands
+  bool adds_distances = false;  ///< also measures each setting's score + d1 + dm, which is one of the baselines
   std::vector<PublishedResult> published;
   std::vector<Baseline> baselines;
   std::function<std::vector<Case>(const DataChoices& choices)> cases;
