@@ -19,7 +19,7 @@ struct RowLanes {
   std::int64_t chunks(std::int64_t rows) const { return (rows + chunk_rows() - 1) / chunk_rows(); }
 
   /// Calls run(row, lane, is_row) for this thread's rows of chunk blockIdx.x, equally often in all threads, so that
-  /// they may shuffle. Behind the last row is_row is false, and `row` is another one.
+  /// they may shuffle. Behind the last row is_row is false, and `row` is the first.
   template <class Run>
   __device__ void over_rows(std::int64_t rows, const Run& run) const {
     const int lane = static_cast<int>(threadIdx.x) % lanes, group = static_cast<int>(threadIdx.x) / lanes;

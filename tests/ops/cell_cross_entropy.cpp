@@ -12,7 +12,7 @@ struct Shape {
   bool mask = true, masked_only = false;
   double target = 1.0, masked_target = 0.0, weight = 1.0;
   bool accumulate = false, in_place = false;
-  bool dlogit = true, sums = true;
+  bool dlogit = true, loss = true, mean_probability = true;
   bool perf = false;
   Layout layout = Layout::contiguous;
 };
@@ -68,7 +68,8 @@ void build(Problem& problem, const Shape& shape) {
     expect_mean(mean_probability, probability / std::max(1.0, n), 6.0 * eps);
   }
   if (!shape.dlogit || shape.in_place) dlogit.expect_unchanged();
-  if (!shape.sums || rows == 0) loss.expect_unchanged(), mean_probability.expect_unchanged();
+  if (!shape.loss || rows == 0) loss.expect_unchanged();
+  if (!shape.mean_probability || rows == 0) mean_probability.expect_unchanged();
   problem.same_bits_on_all_backends = true;  // the means too: double sums differ far below a float's last bit
   problem.bytes = 12.0 * static_cast<double>(models * rows * columns);
   problem.call = [&, shape](Call& call) {
@@ -80,10 +81,8 @@ void build(Problem& problem, const Shape& shape) {
     args.masked_only = shape.masked_only;
     args.weight = static_cast<float>(shape.weight);
     if (shape.dlogit) args.dlogit = shape.in_place ? logit.view(call.slice) : dlogit.view(call.slice);
-    if (shape.sums) {
-      args.loss = loss.view(call.slice);
-      args.mean_probability = mean_probability.view(call.slice);
-    }
+    if (shape.loss) args.loss = loss.view(call.slice);
+    if (shape.mean_probability) args.mean_probability = mean_probability.view(call.slice);
     args.accumulate = shape.accumulate;
     call(args);
   };
@@ -95,8 +94,8 @@ std::vector<Case> cell_cross_entropy_cases() {
     Case one;
     one.parameters = parameters("models", s.models, "rows", s.rows, "columns", s.columns, "mask", s.mask, "masked_only",
                                 s.masked_only, "target", s.target, "masked_target", s.masked_target, "weight", s.weight,
-                                "accumulate", s.accumulate, "in_place", s.in_place, "dlogit", s.dlogit, "sums", s.sums,
-                                "layout", name_of(s.layout));
+                                "accumulate", s.accumulate, "in_place", s.in_place, "dlogit", s.dlogit, "loss", s.loss,
+                                "mean_probability", s.mean_probability, "layout", name_of(s.layout));
     one.layout = s.layout;
     one.perf = s.perf;
     one.build = [s](Problem& problem) { build(problem, s); };
@@ -131,7 +130,9 @@ std::vector<Case> cell_cross_entropy_cases() {
          .accumulate = true,
          .dlogit = false,
          .layout = layout});
-    add({.models = 2, .rows = 70, .columns = 5, .sums = false, .layout = layout});
+    add({.models = 2, .rows = 70, .columns = 5, .loss = false, .mean_probability = false, .layout = layout});
+    add({.models = 2, .rows = 300, .columns = 5, .loss = false, .layout = layout});
+    add({.models = 2, .rows = 300, .columns = 5, .mean_probability = false, .layout = layout});
   }
   add({.models = 3, .rows = 0, .columns = 5});
   add({.models = 3, .rows = 5, .columns = 0});
