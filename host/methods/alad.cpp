@@ -1,8 +1,8 @@
 #include "host/methods/alad.hpp"
 
-#include <algorithm>
 #include <utility>
 
+#include "host/backend/elementwise.hpp"
 #include "host/methods/gan_networks.hpp"
 
 namespace cugad {
@@ -54,9 +54,8 @@ extern constinit const MethodDefinition alad_definition{
 
 AladStep::AladStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                    const TrainingRows& rows, std::int64_t models)
-    : TrainingStep(std::move(context), options, networks, rows, models) {
-  const std::int64_t generated =
-      options.coverage > 0.0f ? std::max<std::int64_t>(batch(), options.coverage_rows) : batch();
+    : AdversarialStep(std::move(context), options, networks, rows, models) {
+  const std::int64_t generated = generator_batch();
   const std::int64_t pair = 2 * batch();
   const int columns = networks.row_columns(), latent = networks.latent, inputs = networks.generator().inputs();
   take(index_, "minibatch rows", batch(), 1);
@@ -119,22 +118,13 @@ const Network::Buffers* AladStep::buffers_of(Role role) const {
   }
 }
 
-void AladStep::copy(StackView<const float> from, StackView<float> to) {
-  run(context_, FillMissing{.x = from, .replacement = from, .out = to});
-}
-
 /// Generated rows have the conditions of real ones, in turn.
 void AladStep::copy_conditions() {
-  if (networks_.condition == 0) return;
-  const auto condition = [&](auto view, std::int64_t first) { return view.slice_columns(first, networks_.condition); };
-  const StackView<float> given = condition(real(), networks_.columns);
-  copy(given, condition(latents_.slice_rows(0, batch()), networks_.latent));
-  copy(given, condition(data_pairs_.slice_rows(batch(), batch()), networks_.row_columns() + networks_.columns));
-  for (std::int64_t first = batch(); first < latents_.rows; first += batch()) {
-    const std::int64_t count = std::min(batch(), latents_.rows - first);
-    copy(given.slice_rows(0, count), condition(latents_.slice_rows(first, count), networks_.latent));
-    copy(given.slice_rows(0, count), condition(rows_stack_.slice_rows(first, count), networks_.columns));
-  }
+  const std::int64_t rows = batch(), generated = generated_rows();
+  copy_condition(real(), latents_.slice_rows(0, rows), networks_.latent);
+  copy_condition(real(), data_pairs_.slice_rows(rows, rows), networks_.row_columns() + networks_.columns);
+  copy_condition(real(), latents_.slice_rows(rows, generated), networks_.latent);
+  copy_condition(real(), rows_stack_.slice_rows(rows, generated), networks_.columns);
 }
 
 void AladStep::sample_discriminators(std::int64_t t, int inner) {
@@ -157,26 +147,25 @@ void AladStep::infer(std::int64_t rows) {
   const std::int64_t count = batch();
   const int latent = networks_.latent;
   copy_conditions();
-  copy(real(), data_pairs_.slice_rows(count, count).slice_columns(0, networks_.row_columns()));
-  copy(this->latent().slice_rows(0, count), latent_pairs_.slice_rows(count, count).slice_columns(0, latent));
-  const StackView<const float> generator = parameter(Role::generator);
-  networks_.generator().forward(context_, generator, {.x = latents_.slice_rows(count, rows), .z = {}},
-                                generator_buffers_.slice_rows(0, rows));
-  networks_.encoder().forward(context_, parameter(Role::encoder), {.x = rows_stack_.slice_rows(0, 2 * count), .z = {}},
-                              encoder_buffers_);
+  copy(context_, real(), data_pairs_.slice_rows(count, count).slice_columns(0, networks_.row_columns()));
+  copy(context_, this->latent().slice_rows(0, count), latent_pairs_.slice_rows(count, count).slice_columns(0, latent));
+  forward_pass(Role::generator, {.x = latents_.slice_rows(count, rows)}, generator_buffers_.slice_rows(0, rows));
+  forward_pass(Role::encoder, {.x = rows_stack_.slice_rows(0, 2 * count)}, encoder_buffers_);
   const StackView<float> encoded = encoder_buffers_.result();
-  copy(encoded.slice_rows(0, count), latents_.slice_rows(0, count).slice_columns(0, latent));
-  copy(encoded.slice_rows(count, count), latent_pairs_.slice_rows(count, count).slice_columns(latent, latent));
-  networks_.generator().forward(context_, generator, {.x = latents_.slice_rows(0, count), .z = {}}, rebuilt_buffers_);
+  copy(context_, encoded.slice_rows(0, count), latents_.slice_rows(0, count).slice_columns(0, latent));
+  copy(context_, encoded.slice_rows(count, count),
+       latent_pairs_.slice_rows(count, count).slice_columns(latent, latent));
+  forward_pass(Role::generator, {.x = latents_.slice_rows(0, count)}, rebuilt_buffers_);
 }
 
 /// The real cycle pairs (x, x) and (z, z).
 void AladStep::pair_real() {
   const std::int64_t rows = batch();
   const int columns = networks_.row_columns(), latent = networks_.latent;
+  const StackView<float> data = data_pairs_.slice_rows(0, rows), latents = latent_pairs_.slice_rows(0, rows);
   for (int side : {0, 1}) {
-    copy(real(), data_pairs_.slice_rows(0, rows).slice_columns(side * columns, columns));
-    copy(this->latent().slice_rows(0, rows), latent_pairs_.slice_rows(0, rows).slice_columns(side * latent, latent));
+    copy(context_, real(), data.slice_columns(side * columns, columns));
+    copy(context_, this->latent().slice_rows(0, rows), latents.slice_columns(side * latent, latent));
   }
 }
 
@@ -185,56 +174,30 @@ Network::Input AladStep::joint_pairs() const {
           .z = latents_.slice_rows(0, 2 * batch()).slice_columns(0, networks_.latent)};
 }
 
-void AladStep::forward(Role role, const Network::Input& in, const Network::Buffers& buffers, const RandomKey& dropout) {
-  const Network& network = networks_[role];
-  network.forward(context_, parameter(role), in, buffers, network.has_dropout() ? &dropout : nullptr);
-}
-
-void AladStep::judge(const Network::Buffers& buffers, std::int64_t first_row, float target, float weight,
-                     StackView<float> loss, StackView<float> probability, bool accumulate) {
-  run(context_, SigmoidCrossEntropy{.logit = buffers.result().slice_rows(first_row, batch()),
-                                    .target = target,
-                                    .weight = weight,
-                                    .dlogit = buffers.result_gradient().slice_rows(first_row, batch()),
-                                    .per_row = {},
-                                    .loss = loss,
-                                    .mean_probability = probability,
-                                    .accumulate = accumulate});
-}
-
-/// R1 on the pairs (x, E(x)).
-void AladStep::penalise() {
-  const std::int64_t rows = batch();
-  const float scale = options_.r1 * static_cast<float>(options_.r1_every) / static_cast<float>(rows);
-  const Network& network = networks_.discriminator();
-  network.add_gradient_penalty(context_, parameter(Role::discriminator), joint_buffers_.slice_rows(0, rows),
-                               {.x = penalty_row_gradient_, .z = penalty_latent_gradient_}, tangent_buffers_,
-                               {.scale = scale, .dropout = network.has_dropout()}, gradient(Role::discriminator));
-}
-
 void AladStep::update_discriminators(std::int64_t t, int inner, bool report) {
-  infer(batch());
+  const std::int64_t rows = batch();
+  infer(rows);
   pair_real();
   for (const Role role : discriminators) {
-    const Network& network = networks_[role];
     const Network::Buffers& buffers = *buffers_of(role);
     const Network::Input in = role == Role::discriminator         ? joint_pairs()
-                              : role == Role::cycle_discriminator ? Network::Input{.x = data_pairs_, .z = {}}
-                                                                  : Network::Input{.x = latent_pairs_, .z = {}};
-    const std::uint32_t lane =
-        dropout_lanes(role).discriminator + dropout_lanes_per_pass * static_cast<std::uint32_t>(inner);
-    forward(role, in, buffers, key(RandomPurpose::dropout, lane, t));
+                              : role == Role::cycle_discriminator ? Network::Input{.x = data_pairs_}
+                                                                  : Network::Input{.x = latent_pairs_};
+    forward_pass(role, in, buffers,
+                 dropout_lanes(role).discriminator + dropout_lanes_per_pass * static_cast<std::uint32_t>(inner), t);
     // The reported loss is that of all three, the probabilities are those of D(x, z).
     const bool first = role == Role::discriminator;
-    const auto told = [&](StackView<float> view, bool wanted) { return report && wanted ? view : StackView<float>{}; };
-    judge(buffers, 0, 1.0f - options_.label_smoothing, 1.0f, told(telemetry_.real_loss, true),
-          told(telemetry_.real_probability, first), !first);
-    judge(buffers, batch(), 0.0f, 1.0f, told(telemetry_.fake_loss, true), told(telemetry_.fake_probability, first),
-          !first);
-    network.backward(context_, parameter(role), in, buffers, gradient(role), {}, {.dropout = network.has_dropout()});
-    if (first && is_penalised(t)) penalise();
+    judge(buffers, 0, 1.0f - options_.label_smoothing, 1.0f, when(report, telemetry_.real_loss),
+          when(report && first, telemetry_.real_probability), !first);
+    judge(buffers, rows, 0.0f, 1.0f, when(report, telemetry_.fake_loss),
+          when(report && first, telemetry_.fake_probability), !first);
+    backward_pass(role, in, buffers, gradient(role), {}, {.dropout = networks_[role].has_dropout()});
+    if (first && is_penalised(t)) {
+      penalise(buffers.slice_rows(0, rows), {.x = penalty_row_gradient_, .z = penalty_latent_gradient_},
+               tangent_buffers_, gradient(role));
+    }
     update(role, gradient(role), options_.discriminator_learning_rate, t, options_.discriminator_steps, inner,
-           told(telemetry_.discriminator_norm, first));
+           when(report && first, telemetry_.discriminator_norm));
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "host/training/training_step.hpp"
+#include "host/training/adversarial_step.hpp"
 
 namespace cugad {
 
@@ -9,7 +9,7 @@ MethodNetworks alad_networks(const DetectorOptions& options, std::int64_t column
 
 /// One training step of ALAD (Zenati 2018b): k updates of its three discriminators together, then one of G and E, whose
 /// gradients are both taken before either changes, on another minibatch with other latents.
-class AladStep : public TrainingStep {
+class AladStep : public AdversarialStep {
  public:
   AladStep(Context context, const DetectorOptions& options, const MethodNetworks& networks, const TrainingRows& rows,
            std::int64_t models);
@@ -31,11 +31,8 @@ class AladStep : public TrainingStep {
 
  protected:
   void connect() override;
-  int kind(std::int64_t t) const override { return is_penalised(t) ? 1 : 0; }
-  std::int64_t cycle() const override { return options_.r1 > 0.0f ? options_.r1_every : 1; }
 
  private:
-  bool is_penalised(std::int64_t t) const { return options_.r1 > 0.0f && t % options_.r1_every == 0; }
   std::int64_t generated_rows() const { return latents_.rows - batch(); }
   const Network::Buffers* buffers_of(Role role) const;
   /// Lanes where the dropout of one discriminator begins: in the step of G and E, and in its own first update.
@@ -43,19 +40,13 @@ class AladStep : public TrainingStep {
     std::uint32_t generator, discriminator;
   };
   static DropoutLanes dropout_lanes(Role role);
-  void copy(StackView<const float> from, StackView<float> to);
   void copy_conditions();
   void infer(std::int64_t rows);
   void pair_real();
-  void forward(Role role, const Network::Input& in, const Network::Buffers& buffers, const RandomKey& dropout);
-  void judge(const Network::Buffers& buffers, std::int64_t first_row, float target, float weight, StackView<float> loss,
-             StackView<float> probability, bool accumulate);
-  void penalise();
   Network::Input joint_pairs() const;
   void steer_by_joint(std::int64_t t, bool report);
   void steer_by_cycle(Role role, std::int64_t t, bool report);
   void add_reconstruction();
-  void cover();
   void backward_generator_and_encoder();
 
   StackView<std::int32_t> index_;

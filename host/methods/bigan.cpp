@@ -1,6 +1,5 @@
 #include "host/methods/bigan.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "host/methods/gan_networks.hpp"
@@ -48,9 +47,8 @@ extern constinit const MethodDefinition bigan_definition{
 
 BiganStep::BiganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                      const TrainingRows& rows, std::int64_t models)
-    : TrainingStep(std::move(context), options, networks, rows, models) {
-  const std::int64_t generated =
-      options.coverage > 0.0f ? std::max<std::int64_t>(batch(), options.coverage_rows) : batch();
+    : AdversarialStep(std::move(context), options, networks, rows, models) {
+  const std::int64_t generated = generator_batch();
   const std::int64_t encoded = has_fence() ? 2 * batch() : batch();
   take(index_, "minibatch rows", batch(), 1);
   take_pairs(judged_, encoded, batch());
@@ -98,23 +96,14 @@ void BiganStep::connect(Pairs& pairs) {
 }
 
 /// E(x) keeps the condition of its row, generated rows have those of real ones, in turn.
-void BiganStep::copy_condition(const Pairs& pairs) {
-  if (networks_.condition == 0) return;
-  const auto copy = [&](StackView<const float> from, StackView<float> to) {
-    run(context_, FillMissing{.x = from, .replacement = from, .out = to});
-  };
-  const StackView<float> of_rows = pairs.rows.slice_columns(columns(), networks_.condition);
-  const StackView<float> of_latents = pairs.latents.slice_columns(latent(), networks_.condition);
-  copy(of_rows.slice_rows(0, batch()), of_latents.slice_rows(0, batch()));
-  for (std::int64_t first = pairs.encoded; first < of_rows.rows; first += batch()) {
-    const std::int64_t count = std::min(batch(), of_rows.rows - first);
-    const StackView<const float> given = of_rows.slice_rows(0, count);
-    copy(given, of_rows.slice_rows(first, count));
-    copy(given, of_latents.slice_rows(first, count));
-  }
+void BiganStep::copy_conditions(const Pairs& pairs) {
+  const StackView<float> real = pairs.rows.slice_rows(0, batch());
+  copy_condition(real, pairs.latents.slice_rows(0, batch()), latent());
+  copy_condition(real, generated_rows(pairs), columns());
+  copy_condition(real, pairs.latents.slice_rows(pairs.encoded, pairs.latents.rows - pairs.encoded), latent());
 }
 
-/// What is random about the pairs beside the real rows.
+/// Draws the latents and the noise of the pairs.
 void BiganStep::draw(const Pairs& pairs, std::uint32_t lane, std::uint32_t noise_lane, std::int64_t t) {
   const auto normal = [&](StackView<float> out, std::uint32_t of) {
     run(context_, FillNormal{.out = out, .key = key(RandomPurpose::latent, of, t)});
@@ -122,24 +111,37 @@ void BiganStep::draw(const Pairs& pairs, std::uint32_t lane, std::uint32_t noise
   normal(prior(pairs), lane);
   if (has_gaussian_encoder()) normal(pairs.encoder_noise, noise_lane);
   if (has_gaussian_generator()) normal(pairs.generator_noise, noise_lane + 1);
-  copy_condition(pairs);
+  copy_conditions(pairs);
 }
 
 /// E(x) and G(z).
 void BiganStep::make(const Pairs& pairs) {
   const auto sample = [&](StackView<const float> statistics, StackView<const float> noise, StackView<float> out) {
-    run(context_, Reparameterise{.statistics = statistics, .noise = noise, .z = out, .dz = {}, .dstatistics = {}});
+    Reparameterise args;
+    args.statistics = statistics;
+    args.noise = noise;
+    args.z = out;
+    run(context_, args);
   };
   const std::int64_t generated = pairs.rows.rows - pairs.encoded;
   const StackView<float> latents = pairs.latents.slice_rows(0, pairs.encoded).slice_columns(0, latent());
-  networks_.encoder().forward(context_, parameter(Role::encoder),
-                              {.x = pairs.rows.slice_rows(0, pairs.encoded), .z = {}}, pairs.encoder);
+  forward_pass(Role::encoder, {.x = pairs.rows.slice_rows(0, pairs.encoded)}, pairs.encoder);
   if (has_gaussian_encoder()) sample(pairs.encoder.result(), pairs.encoder_noise, latents);
-  networks_.generator().forward(context_, parameter(Role::generator),
-                                {.x = pairs.latents.slice_rows(pairs.encoded, generated), .z = {}}, pairs.generator);
+  forward_pass(Role::generator, {.x = pairs.latents.slice_rows(pairs.encoded, generated)}, pairs.generator);
   if (has_gaussian_generator()) {
     sample(pairs.generator.result(), pairs.generator_noise, generated_rows(pairs).slice_columns(0, columns()));
   }
+}
+
+/// The gradient of what a Gaussian network's samples came from.
+void BiganStep::backward_sample(const Network::Buffers& buffers, StackView<const float> noise,
+                                StackView<const float> gradient) {
+  Reparameterise args;
+  args.statistics = buffers.result();
+  args.noise = noise;
+  args.dz = gradient;
+  args.dstatistics = buffers.result_gradient();
+  run(context_, args);
 }
 
 void BiganStep::sample_discriminator(std::int64_t t, int inner) {
@@ -158,42 +160,21 @@ void BiganStep::sample_discriminator(std::int64_t t, int inner) {
 }
 
 void BiganStep::update_discriminator(std::int64_t t, int inner, bool report) {
-  const Network& network = networks_.discriminator();
-  const StackView<const float> weights = parameter(Role::discriminator);
   const std::int64_t rows = batch();
   make(judged_);
-  const bool dropout = options_.dropout > 0.0f;
-  const RandomKey drop =
-      key(RandomPurpose::dropout,
-          discriminator_dropout_lane + dropout_lanes_per_pass * static_cast<std::uint32_t>(inner), t);
   const Network::Input in{.x = judged_.rows, .z = judged_.latents.slice_columns(0, latent())};
-  network.forward(context_, weights, in, discriminator_buffers_, dropout ? &drop : nullptr);
-
-  const auto loss = [&](std::int64_t first, float target, float weight, bool accumulate, StackView<float> value,
-                        StackView<float> probability) {
-    run(context_, SigmoidCrossEntropy{.logit = discriminator_buffers_.result().slice_rows(first, rows),
-                                      .target = target,
-                                      .weight = weight,
-                                      .dlogit = discriminator_buffers_.result_gradient().slice_rows(first, rows),
-                                      .per_row = {},
-                                      .loss = report ? value : StackView<float>{},
-                                      .mean_probability = report ? probability : StackView<float>{},
-                                      .accumulate = accumulate});
-  };
-  const float fake_share = 1.0f / (1.0f + options_.fence);
-  loss(0, 1.0f - options_.label_smoothing, 1.0f, false, telemetry_.real_loss, telemetry_.real_probability);
-  loss(judged_.encoded, 0.0f, fake_share, false, telemetry_.fake_loss, telemetry_.fake_probability);
-  if (has_fence()) loss(rows, 0.0f, options_.fence * fake_share, true, telemetry_.fake_loss, {});
-
-  network.backward(context_, weights, in, discriminator_buffers_, discriminator_gradient_, {}, {.dropout = dropout});
+  forward_pass(Role::discriminator, in, discriminator_buffers_,
+               discriminator_dropout_lane + dropout_lanes_per_pass * static_cast<std::uint32_t>(inner), t);
+  judge_stack(discriminator_buffers_, judged_.encoded, rows, report);
+  backward_pass(Role::discriminator, in, discriminator_buffers_, discriminator_gradient_, {},
+                {.dropout = networks_.discriminator().has_dropout()});
   if (is_penalised(t)) {
-    const float scale = options_.r1 * static_cast<float>(options_.r1_every) / static_cast<float>(rows);
-    network.add_gradient_penalty(context_, weights, discriminator_buffers_.slice_rows(0, rows),
-                                 {.x = row_gradient_, .z = latent_gradient_.slice_columns(0, latent())},
-                                 tangent_buffers_, {.scale = scale, .dropout = dropout}, discriminator_gradient_);
+    penalise(discriminator_buffers_.slice_rows(0, rows),
+             {.x = row_gradient_, .z = latent_gradient_.slice_columns(0, latent())}, tangent_buffers_,
+             discriminator_gradient_);
   }
   update(Role::discriminator, discriminator_gradient_, options_.discriminator_learning_rate, t,
-         options_.discriminator_steps, inner, report ? telemetry_.discriminator_norm : StackView<float>{});
+         options_.discriminator_steps, inner, when(report, telemetry_.discriminator_norm));
 }
 
 void BiganStep::sample_generator(std::int64_t t) {
@@ -206,25 +187,18 @@ void BiganStep::sample_generator(std::int64_t t) {
 void BiganStep::update_generator(std::int64_t t, bool report) {
   make(trained_);
   add_adversarial_terms(t, report);
-  if (options_.coverage > 0.0f) add_coverage();
+  cover(generated_rows(trained_), generator_real(), generated_gradient_);
   // G(E(x)) and E(G(z)) each lead through both networks: E's own output last but one, G's own rows last.
   if (options_.reconstruction > 0.0f) add_reconstruction();
-  networks_.encoder().backward(context_, parameter(Role::encoder), {.x = generator_real(), .z = {}}, trained_.encoder,
-                               encoder_gradient_, {}, {});
+  backward_pass(Role::encoder, {.x = generator_real()}, trained_.encoder, encoder_gradient_, {});
   if (options_.latent_cycle > 0.0f) add_latent_cycle();
   if (has_gaussian_generator()) {
-    run(context_, Reparameterise{.statistics = trained_.generator.result(),
-                                 .noise = trained_.generator_noise,
-                                 .z = {},
-                                 .dz = generated_gradient_.slice_columns(0, columns()),
-                                 .dstatistics = trained_.generator.result_gradient()});
+    backward_sample(trained_.generator, trained_.generator_noise, generated_gradient_.slice_columns(0, columns()));
   }
-  const std::int64_t generated = generated_gradient_.rows;
-  networks_.generator().backward(context_, parameter(Role::generator),
-                                 {.x = trained_.latents.slice_rows(batch(), generated), .z = {}}, trained_.generator,
-                                 generator_gradient_, {}, {.accumulate = options_.reconstruction > 0.0f});
+  backward_pass(Role::generator, {.x = trained_.latents.slice_rows(batch(), generated_gradient_.rows)},
+                trained_.generator, generator_gradient_, {}, {.accumulate = options_.reconstruction > 0.0f});
   update(Role::generator, generator_gradient_, options_.learning_rate, t, 1, 0,
-         report ? telemetry_.generator_norm : StackView<float>{});
+         when(report, telemetry_.generator_norm));
   update(Role::encoder, encoder_gradient_, options_.encoder_learning_rate, t, 1, 0, {});
 }
 

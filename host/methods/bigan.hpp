@@ -3,7 +3,7 @@
 #include <initializer_list>
 #include <string_view>
 
-#include "host/training/training_step.hpp"
+#include "host/training/adversarial_step.hpp"
 
 namespace cugad {
 
@@ -15,7 +15,7 @@ inline constexpr std::initializer_list<const char*> bidirectional_options = {
 /// One training step of a bidirectional GAN (Donahue 2017, Dumoulin 2017, Zenati 2018): k updates of D, which tells
 /// pairs (x, E(x)) from pairs (G(z), z), then one update of G and E together on another minibatch and another z. E and
 /// G have Gaussian outputs (means, then log variances) where they give twice as many numbers: ALI.
-class BiganStep : public TrainingStep {
+class BiganStep : public AdversarialStep {
  public:
   BiganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks, const TrainingRows& rows,
             std::int64_t models);
@@ -50,11 +50,8 @@ class BiganStep : public TrainingStep {
 
  protected:
   void connect() override;
-  int kind(std::int64_t t) const override { return is_penalised(t) ? 1 : 0; }
-  std::int64_t cycle() const override { return options_.r1 > 0.0f ? options_.r1_every : 1; }
 
  private:
-  bool is_penalised(std::int64_t t) const { return options_.r1 > 0.0f && t % options_.r1_every == 0; }
   bool has_fence() const { return options_.fence > 0.0f; }
   bool has_gaussian_encoder() const { return networks_.encoder().outputs() > networks_.latent; }
   bool has_gaussian_generator() const { return networks_.generator().outputs() > networks_.columns; }
@@ -69,11 +66,11 @@ class BiganStep : public TrainingStep {
 
   void take_pairs(Pairs& pairs, std::int64_t encoded, std::int64_t generated);
   void connect(Pairs& pairs);
-  void copy_condition(const Pairs& pairs);
+  void copy_conditions(const Pairs& pairs);
   void draw(const Pairs& pairs, std::uint32_t lane, std::uint32_t noise_lane, std::int64_t t);
   void make(const Pairs& pairs);
+  void backward_sample(const Network::Buffers& buffers, StackView<const float> noise, StackView<const float> gradient);
   void add_adversarial_terms(std::int64_t t, bool report);
-  void add_coverage();
   void add_reconstruction();
   void add_latent_cycle();
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "host/backend/elementwise.hpp"
 #include "host/methods/gan_networks.hpp"
 
 namespace cugad {
@@ -56,47 +57,56 @@ void FanoganStep::connect() {
 }
 
 void FanoganStep::encoder_backward(StackView<const float> x, StackView<float> dx, bool accumulate) {
-  networks_.encoder().backward(context_, parameter(Role::encoder), {.x = x, .z = {}}, encoder_buffers_,
-                               encoder_gradient_, {.x = dx, .z = {}}, {.accumulate = accumulate});
+  backward_pass(Role::encoder, {.x = x}, encoder_buffers_, encoder_gradient_, {.x = dx}, {.accumulate = accumulate});
 }
 
 /// G(E(x)) of the minibatch, into the rows that the discriminator's step made before.
-void FanoganStep::rebuild(StackView<const float> encoder, StackView<const float> generator) {
-  networks_.encoder().forward(context_, encoder, {.x = real(), .z = {}}, encoder_buffers_);
-  copy_condition(real(), latent_, rebuilt());
-  networks_.generator().forward(context_, generator, {.x = latent_, .z = {}}, rebuilding());
+void FanoganStep::rebuild(StackView<const float> generator) {
+  forward_pass(Role::encoder, {.x = real()}, encoder_buffers_);
+  copy_conditions(latent_, rebuilt());
+  networks_.generator().forward(context_, generator, {.x = latent_}, rebuilding());
 }
 
-/// Joint training, the latent cycle: mean (z - E(G(z)))^2, for E and, through the generated rows, for G.
-void FanoganStep::add_generator_terms(std::int64_t, bool) {
-  if (!is_joint()) return;
-  const StackView<float> shown = generated_rows_.slice_rows(0, batch());
-  networks_.encoder().forward(context_, parameter(Role::encoder), {.x = shown, .z = {}}, encoder_buffers_);
+/// weight * mean (z - E(G(z)))^2 of the generated rows: the gradient of E's outputs.
+void FanoganStep::add_latent_cycle(float weight, StackView<float> loss) {
+  forward_pass(Role::encoder, {.x = generated_rows_.slice_rows(0, batch())}, encoder_buffers_);
   DifferenceLoss cycle;
   cycle.a = encoder_buffers_.result();
   cycle.b = generator_latent().slice_rows(0, batch());
   cycle.metric = Distance::squared;
-  cycle.weight = options_.latent_cycle;
+  cycle.weight = weight;
   cycle.da = encoder_buffers_.result_gradient();
+  cycle.loss = loss;
   run(context_, cycle);
-  encoder_backward(shown, input_gradient_, false);
-  run(context_, AddRows{.x = input_gradient_, .scale = 1.0f, .y = generated_gradient_.slice_rows(0, batch())});
 }
 
-/// Joint training, the reconstruction: mean |x - G(E(x))|, for G and E; then E's update, by the weights that the loss
-/// saw.
-void FanoganStep::add_generator_gradients(std::int64_t t, bool) {
-  if (!is_joint()) return;
-  const StackView<const float> weights = parameter(Role::generator);
-  rebuild(parameter(Role::encoder), weights);
+/// weight * mean |x - G(E(x))| or (x - G(E(x)))^2 of the rebuilt rows: their gradient.
+void FanoganStep::add_residual(Distance metric, float weight, StackView<float> loss) {
   DifferenceLoss residual;
   residual.a = rebuilding().result();
   residual.b = real().slice_columns(0, networks_.columns);
-  residual.weight = options_.reconstruction;
+  residual.metric = metric;
+  residual.weight = weight;
   residual.da = rebuilding().result_gradient();
+  residual.loss = loss;
   run(context_, residual);
-  networks_.generator().backward(context_, weights, {.x = latent_, .z = {}}, rebuilding(), generator_gradient_,
-                                 {.x = latent_gradient_, .z = {}}, {.accumulate = true});
+}
+
+/// Joint training, the latent cycle: for E and, through the generated rows, for G.
+void FanoganStep::add_generator_terms(std::int64_t, bool) {
+  if (!is_joint()) return;
+  add_latent_cycle(options_.latent_cycle, {});
+  encoder_backward(generated_rows_.slice_rows(0, batch()), input_gradient_, false);
+  add(context_, input_gradient_, generated_gradient_.slice_rows(0, batch()));
+}
+
+/// Joint training, the reconstruction, for G and E; then E's update, by the weights that the loss saw.
+void FanoganStep::add_generator_gradients(std::int64_t t, bool) {
+  if (!is_joint()) return;
+  rebuild(parameter(Role::generator));
+  add_residual(Distance::l1, options_.reconstruction, {});
+  backward_pass(Role::generator, {.x = latent_}, rebuilding(), generator_gradient_, {.x = latent_gradient_},
+                {.accumulate = true});
   encoder_backward(real(), {}, true);
   update(Role::encoder, encoder_gradient_, options_.encoder_learning_rate, t, 1, 0, {});
 }
@@ -107,72 +117,54 @@ void FanoganStep::sample_encoder(std::int64_t t) {
   sample_generator(t);
 }
 
-/// ziz: mean (z - E(G(z)))^2.
+/// ziz: the latent cycle alone.
 void FanoganStep::pull_through_latent(bool report) {
-  const StackView<float> shown = generated_rows_.slice_rows(0, batch());
   networks_.generator().forward(context_, state(Role::generator).scoring(),
-                                {.x = generator_latent_.slice_rows(0, batch()), .z = {}},
+                                {.x = generator_latent_.slice_rows(0, batch())},
                                 generator_buffers_.slice_rows(0, batch()));
-  networks_.encoder().forward(context_, parameter(Role::encoder), {.x = shown, .z = {}}, encoder_buffers_);
-  DifferenceLoss cycle;
-  cycle.a = encoder_buffers_.result();
-  cycle.b = generator_latent().slice_rows(0, batch());
-  cycle.metric = Distance::squared;
-  cycle.da = encoder_buffers_.result_gradient();
-  if (report) cycle.loss = telemetry_.generator_loss;
-  run(context_, cycle);
-  encoder_backward(shown, {}, false);
+  add_latent_cycle(1.0f, when(report, telemetry_.generator_loss));
+  encoder_backward(generated_rows_.slice_rows(0, batch()), {}, false);
 }
 
-/// izi: mean (x - G(E(x)))^2; izi_f: and kappa times mean (f(x) - f(G(E(x))))^2.
+/// izi: the squared reconstruction; izi_f: and kappa times mean (f(x) - f(G(E(x))))^2.
 void FanoganStep::pull_through_data(bool report) {
   const StackView<const float> weights = state(Role::generator).scoring();
-  rebuild(parameter(Role::encoder), weights);
-  DifferenceLoss residual;
-  residual.a = rebuilding().result();
-  residual.b = real().slice_columns(0, networks_.columns);
-  residual.metric = Distance::squared;
-  residual.da = rebuilding().result_gradient();
-  if (report) residual.loss = telemetry_.generator_loss;
-  run(context_, residual);
+  rebuild(weights);
+  add_residual(Distance::squared, 1.0f, when(report, telemetry_.generator_loss));
   if (options_.encoder_training == EncoderTraining::izi_f) {
     add_feature_residual();
-    if (report) run(context_, AddRows{.x = feature_loss_, .scale = 1.0f, .y = telemetry_.generator_loss});
+    if (report) add(context_, feature_loss_, telemetry_.generator_loss);
   }
-  networks_.generator().backward(context_, weights, {.x = latent_, .z = {}}, rebuilding(), {},
-                                 {.x = latent_gradient_, .z = {}}, {});
+  networks_.generator().backward(context_, weights, {.x = latent_}, rebuilding(), {}, {.x = latent_gradient_}, {});
   encoder_backward(real(), {}, false);
 }
 
-/// Adds to the gradient of the rebuilt rows what D's features ask of them.
+/// Adds the gradient of the features' loss to that of the rebuilt rows.
 void FanoganStep::add_feature_residual() {
   const Network& judge = networks_.discriminator();
   const StackView<const float> weights = state(Role::discriminator).scoring();
-  const StackView<const float> both = stacked_.slice_rows(0, 2 * batch());
-  judge.forward(context_, weights, {.x = both, .z = {}}, discriminator_buffers_.slice_rows(0, 2 * batch()));
-  const Network::Buffers of_rebuilt = discriminator_buffers_.slice_rows(batch(), batch());
+  const Network::Buffers both = discriminator_buffers_.slice_rows(0, 2 * batch());
+  judge.forward(context_, weights, {.x = stacked_.slice_rows(0, 2 * batch())}, both);
+  const Network::Buffers of_rebuilt = both.slice_rows(batch(), batch());
   DifferenceLoss features;
   features.a = of_rebuilt.features();
-  features.b = discriminator_buffers_.slice_rows(0, batch()).features();
+  features.b = both.features().slice_rows(0, batch());
   features.metric = Distance::squared;
   features.weight = options_.kappa;
   features.da = of_rebuilt.features_gradient();
   features.loss = feature_loss_;
   run(context_, features);
-  judge.backward(context_, weights, {.x = rebuilt(), .z = {}}, of_rebuilt, {}, {.x = input_gradient_, .z = {}},
-                 {.skipped = 1});
-  run(context_, AddRows{.x = input_gradient_.slice_columns(0, networks_.columns),
-                        .scale = 1.0f,
-                        .y = rebuilding().result_gradient()});
+  judge.backward(context_, weights, {.x = rebuilt()}, of_rebuilt, {}, {.x = input_gradient_}, {.skipped = 1});
+  add(context_, input_gradient_.slice_columns(0, networks_.columns), rebuilding().result_gradient());
 }
 
-/// What is told of D is 0 now. The spread of generated rows is that of G as it scores.
+/// Reports 0 for D, which is at rest. The spread of generated rows is that of G as it scores.
 void FanoganStep::report_second_phase() {
   for (const StackView<float>& value : {telemetry_.real_loss, telemetry_.fake_loss, telemetry_.real_probability,
                                         telemetry_.fake_probability, telemetry_.discriminator_norm}) {
-    run(context_, FillUniform{.out = value, .key = {}, .low = 0.0f, .high = 0.0f});
+    fill(context_, value, 0.0f);
   }
-  networks_.generator().forward(context_, state(Role::generator).scoring(), {.x = generator_latent_, .z = {}},
+  networks_.generator().forward(context_, state(Role::generator).scoring(), {.x = generator_latent_},
                                 generator_buffers_);
 }
 
@@ -183,7 +175,7 @@ void FanoganStep::update_encoder(std::int64_t t, bool report) {
     pull_through_data(report);
   }
   update(Role::encoder, encoder_gradient_, options_.encoder_learning_rate, t, 1, -options_.steps,
-         report ? telemetry_.generator_norm : StackView<float>{}, false);
+         when(report, telemetry_.generator_norm), false);
   if (report) report_second_phase();
 }
 

@@ -35,8 +35,10 @@ class FanoganStep : public GanStep {
   bool trains_encoder_alone(std::int64_t t) const { return !is_joint() && t >= options_.steps; }
   Network::Buffers& rebuilding() { return discriminator_generator_buffers_; }
   StackView<float> rebuilt() { return stacked_.slice_rows(batch(), batch()); }
-  void rebuild(StackView<const float> encoder, StackView<const float> generator);
+  void rebuild(StackView<const float> generator);
   void encoder_backward(StackView<const float> x, StackView<float> dx, bool accumulate);
+  void add_latent_cycle(float weight, StackView<float> loss);
+  void add_residual(Distance metric, float weight, StackView<float> loss);
   void pull_through_latent(bool report);
   void pull_through_data(bool report);
   void add_feature_residual();

@@ -1,14 +1,14 @@
 #pragma once
 
-#include "host/training/training_step.hpp"
+#include "host/training/adversarial_step.hpp"
 
 namespace cugad {
 
 /// One training step of GANomaly (Akcay 2018) on dense networks: z = E(x), x' = G(z), z' = E'(x').
 ///   E, G and E' minimise adversarial * mean (f(x) - f(x'))^2 + contextual * mean |x - x'| + latent_cycle * mean (z -
 ///   z')^2, f being D's last hidden layer; D minimises half of CE(D(x), 1) + CE(D(x'), 0).
-/// D is asked once, and learns from what it said before the others moved, as in the authors' code.
-class GanomalyStep : public TrainingStep {
+/// D passes over the rows once; its loss is of the outputs before the others' update, as in the authors' code.
+class GanomalyStep : public AdversarialStep {
  public:
   GanomalyStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                const TrainingRows& rows, std::int64_t models);
@@ -34,14 +34,8 @@ class GanomalyStep : public TrainingStep {
 
  protected:
   void connect() override;
-  int kind(std::int64_t t) const override { return is_penalised(t) ? 1 : 0; }
-  std::int64_t cycle() const override { return options_.r1 > 0.0f ? options_.r1_every : 1; }
 
  private:
-  bool is_penalised(std::int64_t t) const { return options_.r1 > 0.0f && t % options_.r1_every == 0; }
-  void copy_condition();
-  void add_rows(StackView<const float> from, StackView<float> to);
-
   StackView<std::int32_t> index_;
   StackView<float> stacked_;                            ///< real rows, then their reconstructions
   StackView<float> rebuilt_gradient_, input_gradient_;  ///< whole rows

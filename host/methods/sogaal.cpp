@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "host/backend/elementwise.hpp"
 #include "host/methods/gan_networks.hpp"
 #include "host/training/gan_step.hpp"
 
@@ -36,14 +37,12 @@ class SogaalStep : public GanStep {
   }
 
  private:
-  /// G rests: it has no loss and no gradient, but the guard looks at its rows.
+  /// G is at rest: it has no loss and no gradient, but the guard takes the spread of its rows.
   void report_generator(std::int64_t t) {
-    for (const StackView<float>& value : {telemetry_.generator_loss, telemetry_.generator_norm}) {
-      run(context_, FillUniform{.out = value, .key = {}, .low = 0.0f, .high = 0.0f});
-    }
+    fill(context_, telemetry_.generator_loss, 0.0f);
+    fill(context_, telemetry_.generator_norm, 0.0f);
     sample_generator(t);
-    networks_.generator().forward(context_, parameter(Role::generator), {.x = generator_latent_, .z = {}},
-                                  generator_buffers_);
+    forward_pass(Role::generator, {.x = generator_latent_}, generator_buffers_);
   }
 };
 

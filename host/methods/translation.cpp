@@ -8,14 +8,13 @@ namespace cugad {
 void TranslationStep::add_generator_terms(std::int64_t, bool) {
   if (options_.contextual <= 0.0f) return;
   const int columns = networks_.columns;
-  run(context_, DifferenceLoss{.a = generated_rows_.slice_columns(0, columns),
-                               .b = real().slice_columns(0, columns),
-                               .metric = Distance::l1,
-                               .weight = options_.contextual,
-                               .da = generated_gradient_.slice_columns(0, columns),
-                               .db = {},
-                               .accumulate = true,
-                               .loss = {}});
+  DifferenceLoss residual;
+  residual.a = generated_rows_.slice_columns(0, columns);
+  residual.b = real().slice_columns(0, columns);
+  residual.weight = options_.contextual;
+  residual.da = generated_gradient_.slice_columns(0, columns);
+  residual.accumulate = true;
+  run(context_, residual);
 }
 
 namespace {

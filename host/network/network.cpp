@@ -193,11 +193,12 @@ void Network::add_gradient_penalty(Context& context, StackView<const float> flat
   if (penalty.target > 0.0f) {
     // The direction is the penalty's derivative with respect to g, in g's place.
     const StackView<float> g = input_gradient.x;
-    run(context, GradientPenalty{.gradient = g,
-                                 .target = penalty.target,
-                                 .weight = penalty.scale * static_cast<float>(g.rows),
-                                 .tangent = g,
-                                 .loss = {}});
+    GradientPenalty args;
+    args.gradient = g;
+    args.target = penalty.target;
+    args.weight = penalty.scale * static_cast<float>(g.rows);
+    args.tangent = g;
+    run(context, args);
     scale = 1.0f;
   }
   for (std::size_t p = 0; p < parts_.size(); ++p) {

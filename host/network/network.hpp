@@ -16,10 +16,10 @@ class Network {
   using Part = cugad::Part;
   /// z belongs to the latent branch.
   struct Input {
-    StackView<const float> x, z;
+    StackView<const float> x = {}, z = {};
   };
   struct InputGradient {
-    StackView<float> x, z;
+    StackView<float> x = {}, z = {};
   };
   struct Buffers {
     std::vector<Mlp::Buffers> part;            ///< as parts()

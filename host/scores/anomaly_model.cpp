@@ -352,8 +352,8 @@ std::vector<std::vector<float>> AnomalyModel::calibrate(MatrixView<const float> 
   const auto scores = arena.stack("scores of the training rows", parts(), rows.rows, 1);
   const auto given = arena.stack("absent cells of the training rows", 1, static_cast<std::int64_t>(absent.size()), 1);
   context_.backend().copy(given.data, absent.data(), sizeof(float) * absent.size(), context_.stream());
-  const std::vector<ScoringRule::HeldOutRows> parts = held_out_rows(fold_begin);
-  const bool is_learnt = rule_->learn(rows, parts, chunk_rows(), residual.slice_models(0, 1));
+  const std::vector<ScoringRule::HeldOutRows> held_out = held_out_rows(fold_begin);
+  const bool is_learnt = rule_->learn(rows, held_out, chunk_rows(), residual.slice_models(0, 1));
   const bool has_logit = needs_discriminator() && !is_learnt;
   for (std::int64_t m = 1; m < models && is_learnt; ++m) {
     copy_rows<float>(context_, residual.model(0), residual.model(m));
@@ -372,7 +372,7 @@ std::vector<std::vector<float>> AnomalyModel::calibrate(MatrixView<const float> 
     if (has_logit) of_discriminator = statistics_of_new_rows(logit, -1.0f, {}, fold_begin);
   }
   set_statistics(std::move(of_residual), std::move(of_discriminator));
-  for (const ScoringRule::HeldOutRows& part : parts) {
+  for (const ScoringRule::HeldOutRows& part : held_out) {
     const std::int64_t begin = part.begin, count = part.end - part.begin;
     RawScores raw;
     raw.residual = part.of_models(residual).slice_rows(begin, count);
@@ -422,7 +422,7 @@ void AnomalyModel::sample(std::int64_t count, std::uint64_t seed, float* rows) {
       key.seed ^= seed * 0x9E3779B97F4A7C15ull;
       key.step = static_cast<std::uint32_t>(first / part);
       run(context_, FillNormal{.out = latent, .key = key});
-      generator.forward(context_, weights(Role::generator).slice_models(m, 1), {.x = latent, .z = {}}, buffers);
+      generator.forward(context_, weights(Role::generator).slice_models(m, 1), {.x = latent}, buffers);
       // This model's rows stand `models` apart.
       const std::int64_t start = first * models + m;
       const std::int64_t wanted = std::min(part, start < count ? (count - start + models - 1) / models : 0);

@@ -1,3 +1,4 @@
+#include "host/backend/elementwise.hpp"
 #include "host/scores/scoring_rule.hpp"
 
 namespace cugad {
@@ -37,13 +38,13 @@ class CycleRule final : public ScoringRule {
     const StackView<float> total = total_.slice_rows(0, rows);
     const Network::Buffers query = query_buffers_.slice_rows(0, rows), pair = pair_buffers_.slice_rows(0, rows);
     if (options().score == ScoreRule::cycle_logits) {
-      judge().forward(context(), weights, {.x = pairs, .z = {}}, pair);
+      judge().forward(context(), weights, {.x = pairs}, pair);
       trained().take_loss(pair.result(), total);
       return total;
     }
-    features_.forward(context(), weights, {.x = pairs, .z = {}}, pair);
-    run(context(), FillMissing{.x = filled, .replacement = filled, .out = trained().reconstruction(rows)});
-    features_.forward(context(), weights, {.x = pairs, .z = {}}, query);
+    features_.forward(context(), weights, {.x = pairs}, pair);
+    cugad::copy(context(), filled, trained().reconstruction(rows));
+    features_.forward(context(), weights, {.x = pairs}, query);
     trained().take_distance(query.features(), pair.features(), Distance::l1, total);
     return total;
   }

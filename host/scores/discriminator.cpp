@@ -1,3 +1,4 @@
+#include "host/backend/elementwise.hpp"
 #include "host/scores/scoring_rule.hpp"
 
 namespace cugad {
@@ -13,7 +14,7 @@ class DiscriminatorRule final : public ScoringRule {
     total_ = trained().working().stack("scores", trained().population(), rows, 1);
     if (trained().rebuilds()) return;
     // There is nothing to fill missing cells from: they count as 0, the training mean of a centred column.
-    run(context(), FillUniform{.out = trained().reconstruction(rows), .key = {}, .low = 0.0f, .high = 0.0f});
+    fill(context(), trained().reconstruction(rows), 0.0f);
     context().synchronize();  // scoring may be on another stream
   }
   RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) override {
@@ -29,7 +30,7 @@ class DiscriminatorRule final : public ScoringRule {
   /// D gives no residual per column: all are 0 where there is no reconstruction either.
   void explain(MatrixView<const float> rows) override {
     if (trained().rebuilds()) return;
-    run(context(), FillUniform{.out = trained().feature_residual(rows.rows), .key = {}, .low = 0.0f, .high = 0.0f});
+    fill(context(), trained().feature_residual(rows.rows), 0.0f);
   }
 
  private:

@@ -17,8 +17,7 @@ class LatentRule final : public ScoringRule {
     const std::int64_t count = rows.rows;
     trained().reconstruct(rows, with_residuals);
     trained().networks()[second()].forward(context(), trained().weights(second()),
-                                           {.x = trained().reconstruction(count), .z = {}},
-                                           again_.slice_rows(0, count));
+                                           {.x = trained().reconstruction(count)}, again_.slice_rows(0, count));
     const StackView<float> total = total_.slice_rows(0, count);
     trained().take_distance(trained().latents(count),
                             again_.result().slice_rows(0, count).slice_columns(0, trained().networks().latent),

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "host/backend/elementwise.hpp"
+
 namespace cugad {
 namespace {
 
@@ -25,7 +27,7 @@ void LatentSearcher::draw(ScoringNetworks& networks) {
   const std::int64_t models = networks.population(), rows = latent_rows(options);
   Context& context = networks.context();
   bank_latent_ = networks.kept().stack("latents of the bank", models, rows, networks.search_inputs());
-  run(context, FillUniform{.out = bank_latent_, .key = {}, .low = 0.0f, .high = 0.0f});
+  fill(context, bank_latent_, 0.0f);
   run(context, FillNormal{.out = bank_latent_.slice_columns(0, networks.networks().latent),
                           .key = {.seed = options.seed, .purpose = RandomPurpose::bank},
                           .truncated = options.search_from == SearchStart::truncated_normal});
@@ -67,7 +69,7 @@ void LatentSearcher::start_from_encoder(ScoringNetworks& networks, MatrixView<co
     // Restart k of row r is row r * restarts + k.
     const StackView<float> starts(latent_.data + k * inputs, networks.population(), rows.rows, encoded.columns,
                                   rows.rows * restarts * inputs, restarts * inputs);
-    run(networks.context(), FillMissing{.x = encoded, .replacement = encoded, .out = starts});
+    copy(networks.context(), encoded, starts);
   }
 }
 

@@ -1,3 +1,4 @@
+#include "host/backend/elementwise.hpp"
 #include "host/scores/scoring_rule.hpp"
 #include "host/training/method_definition.hpp"
 
@@ -37,7 +38,7 @@ class ReconstructionRule final : public ScoringRule {
     if (discriminates()) {
       const StackView<float> total = total_.slice_rows(0, count);
       const StackView<const float> discrimination = discriminate(filled);
-      run(context(), FillUniform{.out = total, .key = {}, .low = 0.0f, .high = 0.0f});
+      fill(context(), total, 0.0f);
       run(context(), AddRows{.x = raw.residual, .scale = share_of_residual_, .y = total});
       run(context(), AddRows{.x = discrimination, .scale = share_of_discrimination_, .y = total});
       raw.residual = total;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cugad/error.hpp"
+#include "host/backend/elementwise.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/scores/carried_condition.hpp"
 #include "host/scores/latent_searcher.hpp"
@@ -89,7 +90,7 @@ void ScoringNetworks::carry_conditions(std::int64_t rows) {
   carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
                                        weight(Role::generator), networks_.columns, carried_generator_weights_);
   no_condition_ = kept_->stack("conditions of no value", 1, rows, networks_.condition);
-  run(context_, FillUniform{.out = no_condition_, .key = {}, .low = 0.0f, .high = 0.0f});
+  fill(context_, no_condition_, 0.0f);
   if (!rebuilds()) return;
   // Without an encoder (translation) the conditions are all that G takes.
   const bool has_encoder = networks_.has(Role::encoder);
@@ -161,10 +162,9 @@ void ScoringNetworks::generate(StackView<const float> latent, StackView<float> o
     const std::int64_t count = std::min(part, latent.rows - first);
     Network::Buffers window = buffers.slice_rows(0, count);
     if (generator.outputs() == out.columns) window.trunk().output.back() = out.slice_rows(first, count);
-    generator.forward(context_, weight(Role::generator), {.x = latent.slice_rows(first, count), .z = {}}, window);
+    generator.forward(context_, weight(Role::generator), {.x = latent.slice_rows(first, count)}, window);
     if (generator.outputs() == out.columns) continue;
-    const StackView<const float> means = window.result().slice_columns(0, out.columns);
-    run(context_, FillMissing{.x = means, .replacement = means, .out = out.slice_rows(first, count)});
+    copy(context_, window.result().slice_columns(0, out.columns), out.slice_rows(first, count));
   }
 }
 

@@ -48,8 +48,8 @@ std::vector<float> coverage_criterion(Context& context, const MethodNetworks& ne
     key.lane = 1;
     run(context, FillNormal{.out = latent.slice_models(0, count), .key = key});
     const Network::Buffers some = buffers.slice_models(0, count);
-    networks.generator().forward(context, generator.slice_models(first, count),
-                                 {.x = latent.slice_models(0, count), .z = {}}, some);
+    networks.generator().forward(context, generator.slice_models(first, count), {.x = latent.slice_models(0, count)},
+                                 some);
     run(context, NearestRows{.query = real.slice_models(0, count),
                              .bank = some.result(),
                              .distance = distance.slice_models(0, count),

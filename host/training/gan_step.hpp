@@ -1,13 +1,13 @@
 #pragma once
 
-#include "host/training/training_step.hpp"
+#include "host/training/adversarial_step.hpp"
 
 namespace cugad {
 
 /// One training step of a GAN (Goodfellow 2014, Algorithm 1, with the terms of DetectorOptions): k discriminator
 /// updates, then one generator update; or of a Wasserstein GAN with gradient penalty (Gulrajani 2017), or with feature
 /// matching (Salimans 2016). With condition columns (Mirza 2014) both networks see them.
-class GanStep : public TrainingStep {
+class GanStep : public AdversarialStep {
  public:
   GanStep(Context context, const DetectorOptions& options, const MethodNetworks& networks, const TrainingRows& rows,
           std::int64_t models);
@@ -28,20 +28,15 @@ class GanStep : public TrainingStep {
 
  protected:
   void connect() override;
-  int kind(std::int64_t t) const override { return is_penalised(t) ? 1 : 0; }
-  std::int64_t cycle() const override { return uses_r1() ? options_.r1_every : 1; }
-  /// R1; a Wasserstein critic has a penalty of its own, in every update.
-  bool is_penalised(std::int64_t t) const { return uses_r1() && t % options_.r1_every == 0; }
-  bool penalises_critic() const {
-    return options_.generator_loss == GeneratorLoss::wasserstein && options_.gradient_penalty > 0.0f;
-  }
+  bool is_critic() const override { return options_.generator_loss == GeneratorLoss::wasserstein; }
+  bool penalises_critic() const { return GanStep::is_critic() && options_.gradient_penalty > 0.0f; }
   /// Terms of the generator's loss beyond D's view: called with the generated rows' gradient filled, before G's
   /// backward pass; may add to the gradient.
   virtual void add_generator_terms(std::int64_t, bool) {}
   /// Terms that reach G by other passes: called when generator_gradient_ holds the gradient of the others.
   virtual void add_generator_gradients(std::int64_t, bool) {}
-  /// Latents and generated rows get the conditions of `rows`, in turn.
-  void copy_condition(StackView<const float> rows, StackView<float> latent, StackView<float> generated);
+  /// Copies the conditions of the real rows to latents and generated rows.
+  void copy_conditions(StackView<float> latent, StackView<float> generated);
 
   StackView<std::int32_t> index_;
   StackView<float> latent_, generator_latent_;            ///< [latent | condition]
@@ -53,10 +48,8 @@ class GanStep : public TrainingStep {
   Network::Buffers between_buffers_;
 
  private:
-  bool uses_r1() const { return options_.r1 > 0.0f && options_.generator_loss != GeneratorLoss::wasserstein; }
-  void judge_rows(bool report);
   void penalise_between(std::int64_t t, int inner);
-  void judge_generated(std::int64_t t, bool report);
+  void fool_discriminator(std::int64_t t, bool report);
 };
 
 }  // namespace cugad

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/backend/elementwise.hpp"
 
 namespace cugad {
 
@@ -83,6 +84,22 @@ void TrainingStep::gather(StackView<const std::int32_t> index, std::int64_t firs
   run(context_, GatherRows{.source = source, .index = index, .out = out});
 }
 
+void TrainingStep::forward_pass(Role role, const Network::Input& in, const Network::Buffers& buffers) {
+  networks_[role].forward(context_, parameter(role), in, buffers);
+}
+
+void TrainingStep::forward_pass(Role role, const Network::Input& in, const Network::Buffers& buffers,
+                                std::uint32_t dropout_lane, std::int64_t t) {
+  const RandomKey dropout = key(RandomPurpose::dropout, dropout_lane, t);
+  networks_[role].forward(context_, parameter(role), in, buffers, networks_[role].has_dropout() ? &dropout : nullptr);
+}
+
+void TrainingStep::backward_pass(Role role, const Network::Input& in, const Network::Buffers& buffers,
+                                 StackView<float> gradient, const Network::InputGradient& input_gradient,
+                                 const Mlp::BackwardOptions& options) {
+  networks_[role].backward(context_, parameter(role), in, buffers, gradient, input_gradient, options);
+}
+
 /// Salimans 2016, 3.3: draws the parameters towards their mean so far.
 void TrainingStep::average_history(const NetworkState& network, StackView<float> gradient, std::int64_t t, int stride,
                                    std::int64_t offset) {
@@ -107,7 +124,7 @@ void TrainingStep::keep(const Network& network, const NetworkState& state, Stack
   if (count == 0) return;
   const StackView<const float> from = gradient.slice_columns(network.kept(), count);
   for (const StackView<float>& to : {state.parameter, state.average}) {
-    if (to) run(context_, FillMissing{.x = from, .replacement = from, .out = to.slice_columns(network.kept(), count)});
+    if (to) copy(context_, from, to.slice_columns(network.kept(), count));
   }
 }
 

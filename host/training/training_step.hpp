@@ -104,6 +104,13 @@ class TrainingStep {
                    std::uint32_t offset);
   /// Columns [first_column, ...) of the rows with those numbers.
   void gather(StackView<const std::int32_t> index, std::int64_t first_column, StackView<float> out);
+  /// Passes of the network in a role with its trained weights; dropout draws from dropout_lane on.
+  void forward_pass(Role role, const Network::Input& in, const Network::Buffers& buffers);
+  void forward_pass(Role role, const Network::Input& in, const Network::Buffers& buffers, std::uint32_t dropout_lane,
+                    std::int64_t t);
+  void backward_pass(Role role, const Network::Input& in, const Network::Buffers& buffers, StackView<float> gradient,
+                     const Network::InputGradient& input_gradient, const Mlp::BackwardOptions& options = {});
+  static StackView<float> when(bool report, StackView<float> view) { return report ? view : StackView<float>{}; }
   /// One update of a network: number t * stride + offset of its life; an offset below 0 is that of a network whose
   /// first update comes later. `decays`: the rate follows the schedule.
   void update(Role role, StackView<float> gradient, float rate, std::int64_t t, int stride, std::int64_t offset,

@@ -9,12 +9,6 @@
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
-float mean_value(const StackView<const float>& value, std::int64_t r, std::int64_t c) {
-  double sum = 0.0;
-  for (std::int64_t m = 0; m < value.models; ++m) sum += double{value.model(m).row(r)[c]};
-  return static_cast<float>(sum / static_cast<double>(value.models));
-}
-
 void run_row(const ColumnRanks& args, std::int64_t r) {
   const float* x = args.x.model(0).row(r);
   InterleavedSum total;
@@ -24,7 +18,7 @@ void run_row(const ColumnRanks& args, std::int64_t r) {
     double ranks[chunk] = {};
     for (std::int64_t c = first; c < std::min(first + chunk, args.x.columns); ++c) {
       const bool counts = x[c] == x[c];
-      const float mean = counts ? mean_value(args.value, r, c) : std::numeric_limits<float>::quiet_NaN();
+      const float mean = counts ? mean_over_models(args.value, r, c) : std::numeric_limits<float>::quiet_NaN();
       const std::int32_t count = *args.count.model(0).row(c);
       const float rank =
           counts ? log_rank(entries_above(args.table.model(0).row(c), count, mean), count, args.leave_one_out) : 0.0f;

@@ -13,19 +13,12 @@ constexpr int partials = 16;
 constexpr int block_threads = 256;
 constexpr int block_rows = block_threads / partials;
 
-__device__ float mean_value(const StackView<const float>& value, std::int64_t r, std::int64_t c) {
-  double sum = 0.0;
-#pragma unroll 4
-  for (std::int64_t m = 0; m < value.models; ++m) sum += static_cast<double>(value.model(m).row(r)[c]);
-  return static_cast<float>(sum / static_cast<double>(value.models));
-}
-
 /// One cell: writes its mean and its rank, which it returns; 0 for a cell that does not count.
 __device__ float rank_cell(const ColumnRanks& args, std::int64_t r, std::int64_t c, bool counts) {
   float mean = std::numeric_limits<float>::quiet_NaN(), rank = 0.0f;
   if (counts) {
     const std::int32_t count = *args.count.model(0).row(c);
-    mean = mean_value(args.value, r, c);
+    mean = mean_over_models(args.value, r, c);
     rank = log_rank(entries_above(args.table.model(0).row(c), count, mean), count, args.leave_one_out);
   }
   if (args.mean) args.mean.model(0).row(r)[c] = mean;

@@ -44,7 +44,7 @@ void run_row(const MaskColumns& args, std::int64_t model, std::int64_t r) {
   if (args.pattern) {
     const float* pattern = args.pattern.model(model).data;
     for (std::int64_t c = 0; c < columns; ++c) mask[c] = pattern[c] != 0.0f ? 1.0f : 0.0f;
-  } else {
+  } else if (columns > 0) {
     draw_row(args, model, r, columns, mask);
   }
   for (std::int64_t c = 0; c < columns; ++c) {

@@ -1,8 +1,19 @@
 #pragma once
 
+#include <limits>
+
+#include "cugad/tensor.hpp"
 #include "kernels/elementary.hpp"
 
 namespace cugad {
+
+/// The mean over models of a cell; of all NaNs the quiet one, because sign and payload differ from chip to chip.
+CUGAD_INLINE float mean_over_models(const StackView<const float>& value, std::int64_t r, std::int64_t c) {
+  double sum = 0.0;
+  for (std::int64_t m = 0; m < value.models; ++m) sum += static_cast<double>(value.model(m).row(r)[c]);
+  const auto mean = static_cast<float>(sum / static_cast<double>(value.models));
+  return mean == mean ? mean : std::numeric_limits<float>::quiet_NaN();
+}
 
 /// How many of `count` ascending entries are at least `value`; none where it is NaN.
 CUGAD_INLINE std::int32_t entries_above(const float* entry, std::int32_t count, float value) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -173,7 +174,10 @@ TEST_F(Reproductions, MarkdownFileOrSection) {
   run_well(arguments);
   const std::string whole = read_file(at("page.md"));
   EXPECT_NE(whole.find("\n|digit 1|"), std::string::npos) << whole;
-  EXPECT_NE(whole.find("|knn AUROC|knn AP|"), std::string::npos) << whole;
+  EXPECT_NE(whole.find("\n|AUROC|train rows|test rows|anomalies|columns|anogan default|knn|mean|"), std::string::npos)
+      << whole;
+  EXPECT_NE(whole.find("\n|AP|anogan default|knn|mean|"), std::string::npos) << whole;
+  EXPECT_NE(whole.find("|AUROC difference|AUROC w/t/l|AUROC p|AP mean|"), std::string::npos) << whole;
   write_file(at("page.md"), "above\n<!-- begin mnist-dense -->\nold\n<!-- end mnist-dense -->\nbelow\n");
   run_well(arguments);
   const std::string page = read_file(at("page.md"));
@@ -252,6 +256,39 @@ TEST_F(Reproductions, TablesOnTheRealData) {
   EXPECT_GT(result["sets"][0]["knn"]["auroc"], 0.97);
   EXPECT_TRUE(result["sets"][0]["cugad"].contains("average_precision"));
   EXPECT_EQ(result["mean"]["knn_log1p"], result["sets"][0]["knn_log1p"]);
+  EXPECT_GT(result["sets"][0]["isolation_forest"]["auroc"], 0.98);
+  EXPECT_GT(result["sets"][0]["mahalanobis"]["auroc"], 0.97);
+  EXPECT_GT(result["sets"][0]["denoising_autoencoder"]["auroc"], 0.9);
+  // Every baseline is compared with, and the sum with d1 + dm against d1 + dm.
+  const json& pairs = result["pairs"];
+  ASSERT_EQ(pairs.size(), 12u);
+  for (const json& pair : pairs) {
+    const json& figure = pair["auroc"];
+    const double difference = result["mean"][pair["of"].get<std::string>()]["auroc"].get<double>() -
+                              result["mean"][pair["against"].get<std::string>()]["auroc"].get<double>();
+    EXPECT_NEAR(figure["difference"].get<double>(), difference, 1e-12);
+    EXPECT_EQ(figure["wins"], difference > .004 ? 1 : 0);
+    EXPECT_EQ(figure["ties"], std::abs(difference) <= .004 ? 1 : 0);
+    EXPECT_EQ(figure["p"], 1);  // one set shows nothing
+  }
+  EXPECT_EQ(pairs[11]["of"], "cugad_d1_dm");
+  EXPECT_EQ(pairs[11]["against"], "d1_dm");
+  EXPECT_GT(result["mean_seconds"]["d1_dm"], result["mean_seconds"]["random"]);
+}
+
+/// Scores as raw sums are not in the units of d1 + dm.
+TEST_F(Reproductions, RawScoresAreNotAddedToDistances) {
+  const std::string data = real_data("adbench/4_breastw.npz");
+  if (data.empty()) GTEST_SKIP() << "the tables are not at hand";
+  std::filesystem::create_directory(at("adbench"));
+  std::filesystem::copy(data + "/adbench/4_breastw.npz", at("adbench/4_breastw.npz"));
+  std::vector<std::string> arguments = {"reproduce", "adbench", "--data", at("."),      "--json",
+                                        "--quiet",   "--seeds", "1",      "--compress", "false"};
+  make_quick(arguments);
+  const json result = run_json(arguments);
+  EXPECT_TRUE(result["mean"].contains("d1_dm"));
+  EXPECT_FALSE(result["mean"].contains("cugad_d1_dm"));
+  EXPECT_EQ(result["pairs"].size(), 11u);
 }
 
 TEST_F(Reproductions, DigitsOfTheRealData) {

@@ -35,6 +35,7 @@ BATCH_NORM = "kernels/batch_norm/"
 SPECTRAL_NORM = "kernels/spectral_norm/spectral_norm.cu"
 CUDA_BACKEND, CUDA_MEMORY = "host/backend/cuda_backend.cpp", "host/backend/cuda_memory.hpp"
 CONTEXT = "host/backend/primary_context.hpp"
+MASKS = "kernels/masks/"
 DISCRIMINATION = "kernels/minibatch_discrimination/minibatch_discrimination.cu"
 
 FAULTS = [
@@ -211,6 +212,30 @@ FAULTS = [
     Fault("row distance: limit ignored", "kernels/rows/row_distance.cu",
           "limit < difference ? limit : difference", "limit < difference ? difference : difference",
           ops("row_distance")),
+    # ---- hidden cells
+    Fault("masks: the row's chosen column stays visible", MASKS + "mask_columns.cu", " || number == row.chosen", "",
+          ops("mask_columns")),
+    Fault("masks: every column of a group draws its own word", MASKS + "mask_columns.cu",
+          "if (number != static_cast<std::uint32_t>(first + i)) {", "if (false) {", ops("mask_columns")),
+    Fault("imputation: log variance without its upper end", MASKS + "gaussian_cell.hpp",
+          "above > largest_log_variance ? largest_log_variance : above", "above", ops("gaussian_imputation"),
+          (MASKS + "gaussian_imputation.cu",)),
+    Fault("imputation: conditions are drawn", MASKS + "gaussian_imputation.cu", "c < k && mask[c]", "mask[c % k]",
+          ops("gaussian_imputation")),
+    Fault("likelihood: missing cells count", MASKS + "gaussian_likelihood.cu", "is_hidden(c) && x[c] == x[c]",
+          "is_hidden(c)", ops("gaussian_likelihood")),
+    Fault("losses over cells: rows behind the last count", MASKS + "row_lanes.cuh",
+          "run(row < rows ? row : 0, lane, row < rows);", "run(row < rows ? row : 0, lane, true);",
+          ops("gaussian_likelihood"), (MASKS + "gaussian_likelihood.cu",)),
+    Fault("cell cross-entropy: probability of visible cells", MASKS + "cell_cross_entropy.cu",
+          "if (mask == nullptr || is_hidden) probabilities", "probabilities", ops("cell_cross_entropy")),
+    Fault("losses: the second sum of the chunks is never added", "kernels/losses/loss_sum.cuh",
+          "blockIdx.y == 0 ? first : second", "first", ops("cell_cross_entropy"),
+          (MASKS + "cell_cross_entropy.cu",)),
+    Fault("ranks: the row's own entry counts", MASKS + "rank.hpp", "leave_one_out ? count : count + 1", "count + 1",
+          ops("column_ranks"), (MASKS + "column_ranks.cu",)),
+    Fault("ranks: the table's row of the first column", MASKS + "column_ranks.cu", "args.table.model(0).row(c)",
+          "args.table.model(0).row(0)", ops("column_ranks")),
 
     # ---- norms and minibatch discrimination
     Fault("batch norm: barrier before a sum is read dropped", BATCH_NORM + "column_block.cuh",

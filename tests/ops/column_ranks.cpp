@@ -20,8 +20,11 @@ struct Shape {
 void build(Problem& problem, const Shape& shape) {
   Random& random = problem.random;
   const auto [models, rows, columns, entries] = std::array{shape.models, shape.rows, shape.columns, shape.entries};
-  // Few distinct values, so that many are tied; some rows have no cell that counts.
-  const auto number = [&] { return random.chance(0.05) ? infinity : static_cast<double>(random.integer(-9, 9)) / 4.0; };
+  // Few distinct values, so that many are tied, some of them infinite; some rows have no cell that counts.
+  const auto number = [&] {
+    if (random.chance(0.05)) return random.chance(0.5) ? infinity : -infinity;
+    return static_cast<double>(random.integer(-9, 9)) / 4.0;
+  };
   auto& value = problem.input("value", models, rows, columns).by_item().fill(number);
   if (rows > 0 && columns > 0) value.set(0, rows - 1, columns - 1, std::numeric_limits<float>::quiet_NaN());
   auto& x = problem.input("x", 1, rows, columns).by_item();

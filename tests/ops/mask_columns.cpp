@@ -110,7 +110,8 @@ std::vector<Case> mask_columns_cases() {
     add({.rows = 9, .columns = 33, .lowest = 1.0, .highest = 1.0, .layout = layout});
   }
   add({.models = 3, .rows = 0, .columns = 5});
-  add({.models = 3, .rows = 5, .columns = 0, .conditions = 3});
+  for (const bool groups : {false, true})
+    add({.models = 3, .rows = 5, .columns = 0, .conditions = 3, .groups = groups});
   add({.models = 8, .rows = 64, .columns = 121, .perf = true});
   add({.rows = 65543, .columns = 2});
   return cases;

@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cugad/error.hpp"
-#include "cugad/ops.hpp"
 #include "cugad/rng.hpp"
-#include "host/detector/transform.hpp"
+#include "host/cli/reproduce/baseline_inputs.hpp"
 
 namespace cugad::cli {
 namespace {
 
 constexpr std::uint32_t draw_seed = 1;
-constexpr std::int32_t most_neighbours = 5;
 
 std::vector<float> random_scores(const Trial& trial) {
   std::vector<float> scores;
@@ -59,48 +56,20 @@ std::vector<float> distance_to(const Trial& trial, Centre centre_of) {
   return {distance.begin(), distance.end()};
 }
 
-std::vector<float> neighbour_scores(const Trial& trial, Scale scale, const std::string& log1p, int threads) {
-  DetectorOptions options;
-  options.log1p = {log1p};
-  options.scale = scale;
-  std::vector<std::string> names;
-  for (std::int64_t c = 0; c < trial.train.columns; ++c) names.push_back(std::to_string(c));
-  // The baseline runs on the host: it is a figure to compare with, not a method of ours.
-  Context context = Device::open("cpu", threads).make_context();
-  FeatureTransform transform;
-  transform.fit(context, trial.train.view(), options, names, trial.train.columns, {});
-  Matrix train(trial.train.rows, trial.train.columns), test(trial.test.rows, trial.test.columns);
-  transform.apply(context, trial.train.view(), train.view());
-  transform.apply(context, trial.test.view(), test.view());
-  const auto k = static_cast<std::int32_t>(std::min<std::int64_t>(most_neighbours, train.rows));
-  std::vector<float> distance(test.rows * k), scores(test.rows);
-  cugad::run(context, NearestRows{.query = {test.data.data(), 1, test.rows, test.columns},
-                                  .bank = {train.data.data(), 1, train.rows, train.columns},
-                                  .neighbours = k,
-                                  .distance = {distance.data(), 1, test.rows, k},
-                                  .index = {}});
-  for (std::int64_t r = 0; r < test.rows; ++r) {
-    for (std::int32_t i = 0; i < k; ++i) scores[r] += distance[r * k + i] / static_cast<float>(k);
-  }
-  return scores;
-}
-
 }  // namespace
 
 Baseline random_baseline() {
-  return {"random", "random", [](const Trial& trial, int) { return random_scores(trial); }};
+  return {"random", "random", [](const BaselineInputs& inputs) { return random_scores(inputs.trial()); }};
 }
 
 Baseline mean_baseline() {
-  return {"mean", "raw L1 to the mean", [](const Trial& trial, int) { return distance_to(trial, mean_of); }};
+  return {"mean", "raw L1 to the mean",
+          [](const BaselineInputs& inputs) { return distance_to(inputs.trial(), mean_of); }};
 }
 
 Baseline median_baseline() {
-  return {"median", "raw L1 to the median", [](const Trial& trial, int) { return distance_to(trial, median_of); }};
-}
-
-Baseline neighbour_baseline(const std::string& key, const std::string& name, Scale scale, const std::string& log1p) {
-  return {key, name, [=](const Trial& trial, int threads) { return neighbour_scores(trial, scale, log1p, threads); }};
+  return {"median", "raw L1 to the median",
+          [](const BaselineInputs& inputs) { return distance_to(inputs.trial(), median_of); }};
 }
 
 }  // namespace cugad::cli

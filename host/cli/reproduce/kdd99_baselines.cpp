@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "host/cli/reproduce/baseline_inputs.hpp"
 #include "host/cli/reproduce/baselines.hpp"
 #include "kernels/cpu/parallel.hpp"
 
@@ -98,14 +99,16 @@ std::vector<float> distance_to_nearest(const Matrix& rows, const Matrix& prototy
 }  // namespace
 
 std::vector<Baseline> kdd99_baselines() {
-  const auto count = [](const Trial& trial, int) { return minus_column(trial, "count"); };
-  const auto frequent = [](const Trial& trial, int threads) {
-    return distance_to_nearest(trial.test, most_frequent_rows(trial.train, prototype_count), threads);
+  const auto count = [](const BaselineInputs& inputs) { return minus_column(inputs.trial(), "count"); };
+  const auto frequent = [](const BaselineInputs& inputs) {
+    const Trial& trial = inputs.trial();
+    return distance_to_nearest(trial.test, most_frequent_rows(trial.train, prototype_count), inputs.threads());
   };
-  const auto distinct = [](const Trial& trial, int threads) {
+  const auto distinct = [](const BaselineInputs& inputs) {
+    const Trial& trial = inputs.trial();
     const Matrix prototypes = random_distinct_rows(trial.train, prototype_count);
     return distance_to_nearest(with_log1p(trial.test, trial.test.columns - trial.binary_features),
-                               with_log1p(prototypes, trial.test.columns - trial.binary_features), threads);
+                               with_log1p(prototypes, trial.test.columns - trial.binary_features), inputs.threads());
   };
   return {random_baseline(),
           {"minus_count", "minus the column count", count},

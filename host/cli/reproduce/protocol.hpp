@@ -38,10 +38,12 @@ struct DataChoices {
   bool published_split = true;
 };
 
-/// A trivial baseline: a score that needs no training.
+class BaselineInputs;
+
+/// An established, simple score to compare a figure with. It learns from the training rows alone.
 struct Baseline {
   std::string key, name;
-  std::function<std::vector<float>(const Trial& trial, int threads)> score;
+  std::function<std::vector<float>(BaselineInputs& inputs)> score;  ///< one per test row
 };
 
 /// A row of a paper's table.
@@ -58,6 +60,7 @@ struct Protocol {
   std::int64_t seeds = 1;          ///< the default number
   std::int64_t rows = 0;           ///< the default number
   bool has_rows = false, has_splits = false, has_digits = false;  ///< which of the choices it understands
+  bool adds_distances = false;  ///< also measures each setting's score + d1 + dm, which is one of the baselines
   std::vector<PublishedResult> published;
   std::vector<Baseline> baselines;
   std::function<std::vector<Case>(const DataChoices& choices)> cases;

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "cugad/error.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/progress.hpp"
+#include "host/cli/reproduce/baseline_inputs.hpp"
+#include "host/cli/reproduce/neighbour_baselines.hpp"
 #include "host/cli/signals.hpp"
 
 namespace cugad::cli {
@@ -27,8 +30,9 @@ std::vector<float> score_with_status(Detector& detector, const Matrix& rows, boo
   return scores;
 }
 
-void measure_setting(Measurement& result, const Device& device, DetectorOptions options, const Trial& trial,
-                     double percent, bool quiet, const std::string& title) {
+/// Fills in what `result` measures but its quality; returns the scores of the test rows.
+std::vector<float> run_setting(Measurement& result, const Device& device, DetectorOptions options, const Trial& trial,
+                               bool quiet, const std::string& title) {
   options.seed = result.seed;
   Detector detector = make_detector(device, options);
   FitStatus status(quiet, title);
@@ -41,10 +45,13 @@ void measure_setting(Measurement& result, const Device& device, DetectorOptions 
   result.train_seconds = training.seconds();
   status.clear();
   const Stopwatch scoring;
-  const std::vector<float> scores = score_with_status(detector, trial.test, quiet, title);
+  std::vector<float> scores = score_with_status(detector, trial.test, quiet, title);
   result.score_seconds = scoring.seconds();
-  result.quality = measure(trial.label, scores, percent);
+  return scores;
 }
+
+/// Whether scores are in the units of d1 + dm, so that they may be added to it.
+bool can_be_added(const Contestant& setting) { return setting.options.standardise && setting.options.compress; }
 
 CaseSize size_of(const Trial& trial) {
   return {trial.train.rows, trial.test.rows, trial.all_test_rows,
@@ -69,7 +76,7 @@ class ProtocolRun {
       }
       const std::optional<CaseSize> kept = state_.size(one.name);
       report_.cases.push_back({one.name, one.published_split, loaded_ ? size_of(*loaded_) : kept.value_or(CaseSize{})});
-      loaded_.reset();
+      unload();
       one.load = nullptr;  // and with it the data that it kept
     }
   }
@@ -77,24 +84,47 @@ class ProtocolRun {
  private:
   void run_seed(const Case& one, std::int64_t seed) {
     const auto split = static_cast<std::uint32_t>(one.splits_by_seed ? choices_.first_seed + seed : 0);
-    if (one.splits_by_seed) loaded_.reset();
+    if (one.splits_by_seed) unload();
     if (seed == 0 || one.splits_by_seed) {
       for (Contestant& baseline : report_.baselines) run_baseline(baseline, one, split);
     }
-    for (Contestant& setting : report_.settings) {
-      Measurement result = {.case_name = one.name,
-                            .seed = choices_.first_seed + static_cast<std::uint64_t>(seed * seed_spacing),
-                            .split = split};
-      ++count_;
-      if (!state_.find(setting, result)) {
-        const std::string title =
-            fmt::format("{}/{} {}, {}, seed {}: ", count_, total_, one.name, setting.name, result.seed);
-        measure_setting(result, device_, setting.options, trial(one, split), report_.protocol->flagged_percent,
-                        choices_.quiet, title);
-        state_.add(setting, result, size_of(*loaded_));
-      }
-      setting.results.push_back(result);
+    for (std::size_t index = 0; index < report_.settings.size(); ++index) {
+      Contestant* sum = report_.sums.empty() ? nullptr : &report_.sums[index];
+      run_setting_once(report_.settings[index], sum, one, seed, split);
     }
+  }
+
+  void run_setting_once(Contestant& setting, Contestant* sum, const Case& one, std::int64_t seed, std::uint32_t split) {
+    Measurement result = {.case_name = one.name,
+                          .seed = choices_.first_seed + static_cast<std::uint64_t>(seed * seed_spacing),
+                          .split = split};
+    Measurement with_distances = result;
+    ++count_;
+    const bool is_known = state_.find(setting, result);
+    const bool is_sum_known = sum == nullptr || state_.find(*sum, with_distances);
+    if (!is_known || !is_sum_known) {
+      const std::string title =
+          fmt::format("{}/{} {}, {}, seed {}: ", count_, total_, one.name, setting.name, result.seed);
+      Measurement measured = result;
+      const Trial& rows = trial(one, split);
+      std::vector<float> scores = run_setting(measured, device_, setting.options, rows, choices_.quiet, title);
+      if (!is_known) keep(setting, result, measured, scores);
+      if (!is_sum_known) {
+        const BaselineInputs::Scored distances = inputs_->score(summed_distances_baseline());
+        measured.score_seconds += distances.seconds;
+        std::transform(scores.begin(), scores.end(), distances.scores.begin(), scores.begin(), std::plus<>());
+        keep(*sum, with_distances, measured, scores);
+      }
+    }
+    setting.results.push_back(result);
+    if (sum != nullptr) sum->results.push_back(with_distances);
+  }
+
+  void keep(const Contestant& contestant, Measurement& result, const Measurement& measured,
+            const std::vector<float>& scores) {
+    result = measured;
+    result.quality = measure(loaded_->label, scores, report_.protocol->flagged_percent);
+    state_.add(contestant, result, size_of(*loaded_));
   }
 
   void run_baseline(Contestant& baseline, const Case& one, std::uint32_t split) {
@@ -103,19 +133,26 @@ class ProtocolRun {
       stop_if_cancelled();
       const auto& all = report_.protocol->baselines;
       const auto found = std::find_if(all.begin(), all.end(), [&](const auto& b) { return b.key == baseline.key; });
-      const Trial& rows = trial(one, split);
-      const Stopwatch scoring;
-      const std::vector<float> scores = found->score(rows, device_.threads());
-      result.score_seconds = scoring.seconds();
-      result.quality = measure(rows.label, scores, report_.protocol->flagged_percent);
-      state_.add(baseline, result, size_of(rows));
+      trial(one, split);
+      const BaselineInputs::Scored scored = inputs_->score(*found);
+      Measurement measured = result;
+      measured.score_seconds = scored.seconds;
+      keep(baseline, result, measured, scored.scores);
     }
     baseline.results.push_back(result);
   }
 
   const Trial& trial(const Case& one, std::uint32_t split) {
-    if (!loaded_) loaded_ = one.load(split);
+    if (!loaded_) {
+      loaded_ = one.load(split);
+      inputs_.emplace(*loaded_, device_.threads());
+    }
     return *loaded_;
+  }
+
+  void unload() {
+    inputs_.reset();
+    loaded_.reset();
   }
 
   const Device& device_;
@@ -123,6 +160,7 @@ class ProtocolRun {
   ProtocolState& state_;
   Reproduction& report_;
   std::optional<Trial> loaded_;
+  std::optional<BaselineInputs> inputs_;  ///< of the loaded trial
   std::int64_t count_ = 0, total_ = 0;
 };
 
@@ -147,6 +185,15 @@ Reproduction run_protocol(const Device& device, const Protocol& protocol, const 
   for (const Baseline& baseline : protocol.baselines) {
     report.baselines.push_back(
         {.key = baseline.key, .name = baseline.name, .options = {}, .changes = {}, .results = {}});
+  }
+  if (protocol.adds_distances && std::all_of(settings.begin(), settings.end(), can_be_added)) {
+    for (const Contestant& setting : settings) {
+      report.sums.push_back({.key = fmt::format("{}_{}", setting.key, summed_distances_key),
+                             .name = setting.name + " + d1 + dm",
+                             .options = {},
+                             .changes = {},
+                             .results = {}});
+    }
   }
   state.enter(protocol.name, conditions_of(device, protocol, choices));
   for (const Contestant& setting : settings) {

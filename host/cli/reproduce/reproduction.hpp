@@ -48,6 +48,8 @@ struct Reproduction {
   std::string device;
   std::vector<CaseReport> cases;
   std::vector<Contestant> settings, baselines;
+  /// Each setting's score + d1 + dm, if the protocol measures them. Beside d1 + dm they show what the setting adds.
+  std::vector<Contestant> sums;
 };
 
 /// The contestant's results on one case.

@@ -1,13 +1,16 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 
-#include "host/cli/reproduce/reproduction.hpp"
+#include "host/cli/reproduce/paired_comparison.hpp"
 
 namespace cugad::cli {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr std::array contestant_groups = {&Reproduction::settings, &Reproduction::sums, &Reproduction::baselines};
 
 ordered_json quality_json(const Protocol& protocol, const Quality& quality) {
   ordered_json object = ordered_json::object();
@@ -60,13 +63,11 @@ void add_published_split(ordered_json& object, const Reproduction& report, const
   }
 }
 
-/// `value(contestant)` under the name of every contestant. A lone setting is called cugad.
-template <class Value>
-void add_each(ordered_json& object, const Reproduction& report, Value value) {
-  for (const Contestant& setting : report.settings) {
-    object[report.settings.size() == 1 ? "cugad" : setting.key] = quality_json(*report.protocol, value(setting));
-  }
-  for (const Contestant& row : report.baselines) object[row.key] = quality_json(*report.protocol, value(row));
+/// A lone setting is called cugad, in its sum with d1 + dm as well.
+std::string shown_key(const Reproduction& report, const Contestant& contestant) {
+  const std::string& setting = report.settings.front().key;
+  if (report.settings.size() > 1 || !contestant.key.starts_with(setting)) return contestant.key;
+  return "cugad" + contestant.key.substr(setting.size());
 }
 
 ordered_json set_json(const Reproduction& report, const CaseReport& one) {
@@ -77,8 +78,30 @@ ordered_json set_json(const Reproduction& report, const CaseReport& one) {
     const Measurement mean = mean_of(results_on(report.settings.front(), one.name));
     object["seconds"] = mean.train_seconds + mean.score_seconds;
   }
-  add_each(object, report, [&](const Contestant& row) { return mean_of(results_on(row, one.name)).quality; });
+  for (const auto group : contestant_groups) {
+    for (const Contestant& row : report.*group) {
+      object[shown_key(report, row)] = quality_json(*report.protocol, mean_of(results_on(row, one.name)).quality);
+    }
+  }
   return object;
+}
+
+ordered_json pair_json(const PairedFigure& figure) {
+  return {{"difference", figure.difference}, {"wins", figure.wins}, {"ties", figure.ties},
+          {"losses", figure.losses},         {"p", figure.test.p},  {"exact", figure.test.exact}};
+}
+
+ordered_json pairs_json(const Reproduction& report) {
+  ordered_json pairs = ordered_json::array();
+  for (const auto comparisons_of : {baseline_comparisons, sum_comparisons}) {
+    for (const PairedComparison& pair : comparisons_of(report)) {
+      pairs.push_back({{"of", shown_key(report, *pair.contestant)},
+                       {"against", shown_key(report, *pair.opponent)},
+                       {"auroc", pair_json(pair.auroc)},
+                       {"average_precision", pair_json(pair.average_precision)}});
+    }
+  }
+  return pairs;
 }
 
 void add_grid(ordered_json& object, const Reproduction& report) {
@@ -87,11 +110,20 @@ void add_grid(ordered_json& object, const Reproduction& report) {
     if (!one.published_split) sets.push_back(set_json(report, one));
   }
   if (sets.empty()) return;
-  ordered_json mean, deviation;
-  add_each(mean, report, [&](const Contestant& row) { return mean_of(means_per_case(report, row)).quality; });
-  add_each(deviation, report, [&](const Contestant& row) { return spread_of(report, row); });
+  ordered_json mean, deviation, seconds;
+  for (const auto group : contestant_groups) {
+    for (const Contestant& row : report.*group) {
+      const std::string key = shown_key(report, row);
+      const Measurement over_sets = mean_of(means_per_case(report, row));
+      mean[key] = quality_json(*report.protocol, over_sets.quality);
+      deviation[key] = quality_json(*report.protocol, spread_of(report, row));
+      seconds[key] = over_sets.train_seconds + over_sets.score_seconds;
+    }
+  }
   object["mean"] = mean;
   object["deviation"] = deviation;
+  object["mean_seconds"] = seconds;
+  object["pairs"] = pairs_json(report);
   object["sets"] = sets;
 }
 
