@@ -114,6 +114,7 @@ void add_latent_search();
 void add_dense();
 void add_element_wise();
 void add_rows();
+void add_masks();
 void add_scoring();
 void add_methods();
 void add_c_api();

@@ -27,6 +27,7 @@ int main(int count, char** arguments) {
     bench::add_dense();
     bench::add_element_wise();
     bench::add_rows();
+    bench::add_masks();
     bench::add_score_ops();
     bench::add_normalisation();
     bench::add_training();

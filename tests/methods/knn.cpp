@@ -60,6 +60,13 @@ void expect_near(float found, double expected) {
   EXPECT_NEAR(found, expected, (columns + 10) * 6e-8 * expected);
 }
 
+double flagged_share(Detector& detector, const Matrix& rows) {
+  const std::vector<float> scores = detector.score(rows.view());
+  const auto flagged =
+      std::count_if(scores.begin(), scores.end(), [&](float score) { return score >= detector.threshold(); });
+  return static_cast<double>(flagged) / static_cast<double>(scores.size());
+}
+
 TEST(Knn, ScoresAreDistancesToTrainingRows) {
   const Matrix training = rows_with_copies(120, 1);
   Matrix rows = normal_rows(40, 2);
@@ -142,14 +149,24 @@ TEST(Knn, FalseAlarmsAreAsPromised) {
         options.score = score;
         options.reference_rows = kept;
         Detector detector = fitted(options, normal_rows(1500, seed), 2);
-        const std::vector<float> scores = detector.score(normal_rows(4000, 100 + seed).view());
-        const auto flagged =
-            std::count_if(scores.begin(), scores.end(), [&](float s) { return s >= detector.threshold(); });
-        const double share = static_cast<double>(flagged) / static_cast<double>(scores.size());
+        const double share = flagged_share(detector, normal_rows(4000, 100 + seed));
         EXPECT_TRUE(share > 0.03 && share < 0.08)
             << share << " with seed " << seed << ", rule " << static_cast<int>(score) << ", " << kept << " rows kept";
       }
     }
+  }
+}
+
+/// The same of networks and distances together.
+TEST(ReferenceRows, FalseAlarmsBesideNetworksAreAsPromised) {
+  for (const std::uint64_t seed : {1, 2}) {
+    DetectorOptions options = quick_options();
+    options.population = 5;  // one model for each fold
+    options.steps = 100;
+    options.reference_rows = -1;
+    Detector detector = fitted(options, normal_rows(1500, seed), 2);
+    const double share = flagged_share(detector, normal_rows(4000, 100 + seed));
+    EXPECT_TRUE(share > 0.03 && share < 0.08) << share << " with seed " << seed;
   }
 }
 

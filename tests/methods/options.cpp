@@ -140,7 +140,8 @@ TEST(Options, WrongValuesAreRefusedWithTheName) {
       continue;  // any text may be a column
     std::vector<std::string> wrong = {"purple", "1e999", "0x10", "nan", "inf"};
     if (option.kind != "list") wrong.push_back("3 ");
-    if (option.kind == "integer") wrong.insert(wrong.end(), {"", "-1", "1.5", "99999999999999999999999"});
+    const char* negative = option.automatic == -1.0 ? "-2" : "-1";
+    if (option.kind == "integer") wrong.insert(wrong.end(), {"", negative, "1.5", "99999999999999999999999"});
     if (option.kind == "number") wrong.insert(wrong.end(), {"", "-0.5", "1e30", "1,2"});
     if (option.kind == "list") wrong.insert(wrong.end(), {"3,,5", ",", "3,", "3,x", "-1", "1,1,1,1,1,1,1,1,1"});
     if (option.kind == "boolean") wrong.insert(wrong.end(), {"", "1", "yes", "True"});

@@ -40,13 +40,6 @@ struct Title {
   }
 };
 
-/// Baselines are headed by their keys, which are shorter than their names.
-std::string heading_of(const Contestant& contestant, bool is_baseline) {
-  std::string text = is_baseline ? contestant.key : contestant.name;
-  if (is_baseline) std::replace(text.begin(), text.end(), '_', ' ');
-  return text;
-}
-
 /// The grid of one figure.
 class Grid {
  public:
@@ -75,10 +68,7 @@ class Grid {
     if (complete_) {
       for (const char* size : {"train rows", "test rows", "anomalies", "columns"}) add_title(size);
     }
-    const std::size_t others = report_.settings.size() + report_.sums.size();
-    for (std::size_t index = 0; index < contestants_.size(); ++index) {
-      add_title(heading_of(*contestants_[index], index >= others));
-    }
+    for (const Contestant* contestant : contestants_) add_title(contestant->name);
     if (!complete_) return;
     for (const Contestant& setting : report_.settings) add_title("seconds " + setting.key);
   }

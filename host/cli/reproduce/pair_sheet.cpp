@@ -32,16 +32,17 @@ std::vector<std::string> line_of(const Reproduction& report, const std::string& 
 }  // namespace
 
 const char* const pair_rule =
-    "Under each setting the baselines: the setting's mean minus theirs, sets that it wins/ties/loses (tie: within "
-    ".004), and p of Wilcoxon's signed-rank test over the sets (two-sided; exact up to 50 sets, then normal with the "
-    "variance of ties). Seconds per set, fitting and scoring.";
+    "Under each setting the baselines: its mean minus theirs, the sets that it wins/ties/loses (tie: within .004), "
+    "and\n"
+    "p of Wilcoxon's signed-rank test over the sets (two-sided; exact up to 50 sets, then normal with the variance of\n"
+    "ties). Seconds are those of fitting and scoring.";
 
 std::optional<Sheet> pair_sheet(const Reproduction& report) {
   const std::vector<PairedComparison> pairs = baseline_comparisons(report);
   if (pairs.empty()) return std::nullopt;
   Sheet sheet;
-  sheet.head = {{"", "AUROC", "", "", "", "AP", "", "", "", ""},
-                {"", "mean", "difference", "w/t/l", "p", "mean", "difference", "w/t/l", "p", "seconds"}};
+  sheet.head = {{"", "AUROC", "", "", "", "AP", "", "", "", "seconds"},
+                {"", "mean", "difference", "w/t/l", "p", "mean", "difference", "w/t/l", "p", "per set"}};
   const Contestant* above = nullptr;
   for (const PairedComparison& pair : pairs) {
     if (above != pair.contestant) {

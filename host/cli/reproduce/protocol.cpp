@@ -96,8 +96,8 @@ Protocol adbench() {
   protocol.adds_distances = true;
   protocol.baselines = {mean_neighbour_baseline("knn", "kNN", {Scale::standard, "none"}),
                         mean_neighbour_baseline("knn_log1p", "kNN log1p", {}),
-                        kth_neighbour_baseline("knn_k1", "kNN k = 1", 1, {}),
-                        kth_neighbour_baseline("knn_k5", "kNN k = 5", 5, {}),
+                        kth_neighbour_baseline("knn_k1", "kNN k=1", 1, {}),
+                        kth_neighbour_baseline("knn_k5", "kNN k=5", 5, {}),
                         summed_distances_baseline(),
                         mahalanobis_baseline(),
                         isolation_forest_baseline(),
