@@ -5,7 +5,7 @@
 #include "cugad/error.hpp"
 #include "host/detector/impl.hpp"
 #include "host/detector/model_reader.hpp"
-#include "host/methods/gan_networks.hpp"
+#include "host/methods/methods.hpp"
 
 namespace cugad {
 namespace {

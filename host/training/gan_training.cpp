@@ -48,11 +48,11 @@ std::int64_t models_that_fit(const Device& device, const MethodDefinition& defin
 
 }  // namespace
 
-GanTraining::GanTraining(const Device& device, const DetectorOptions& options, const TrainingRows& rows,
-                         std::int64_t condition)
+GanTraining::GanTraining(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
+                         const TrainingRows& rows, std::int64_t condition)
     : device_(device),
       options_(options),
-      definition_(definition_of(options.method)),
+      definition_(definition),
       rows_(rows),
       networks_(definition_.networks(options, rows.rows.columns, condition)),
       context_(device.make_context()),

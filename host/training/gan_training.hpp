@@ -29,8 +29,8 @@ class GanTraining {
 
   /// Options must be resolved (latent, steps, decay_steps > 0). `rows` are memory of the device and must outlive this
   /// object; their last `condition` columns are conditions.
-  GanTraining(const Device& device, const DetectorOptions& options, const TrainingRows& rows,
-              std::int64_t condition = 0);
+  GanTraining(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
+              const TrainingRows& rows, std::int64_t condition = 0);
   ~GanTraining();
 
   /// Trains to steps(). Throws Error{cancelled} when control.cancel becomes true, after saving a checkpoint.

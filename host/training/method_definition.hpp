@@ -2,7 +2,6 @@
 
 #include <initializer_list>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -41,10 +40,6 @@ struct MethodDefinition {
   bool can_score(ScoreRule rule) const;
   bool reads(std::string_view option) const;
 };
-
-/// All methods, in the order of the enumeration.
-std::span<const MethodDefinition* const> all_methods();
-const MethodDefinition& definition_of(Method method);
 
 template <class Step>
 std::unique_ptr<TrainingStep> make_step(Context context, const DetectorOptions& options, const MethodNetworks& networks,

@@ -5,7 +5,7 @@
 #include <map>
 #include <optional>
 
-#include "host/training/method_definition.hpp"
+#include "host/methods/methods.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// Every option changes a detector's scores or threshold, is named by options_without_effect(), or is refused, whatever
