@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* format_name = "cugad checkpoint 1";
 
-/// A 64-bit hash of the training rows (FNV-1a over 4-byte words): tells other data, not a cryptographic promise.
+/// A 64-bit hash of the training rows (FNV-1a over 4-byte words): detects other data, without a cryptographic promise.
 std::string fingerprint(const TrainingRows& rows, Context& context) {
   const MatrixView<const float> data = rows.rows;
   std::uint64_t hash = 1469598103934665603ull;

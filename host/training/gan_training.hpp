@@ -78,10 +78,9 @@ class GanTraining {
   std::vector<ModelTelemetry> telemetry_;
   std::vector<ModelHealth> health_;
   std::vector<float> spread_;
-  std::vector<std::unique_ptr<TrainingStep>>
-      workers_;                       ///< one per worker thread; one for all where models run together
-  std::int64_t models_together_ = 1;  ///< that the one step takes at a time
-  std::int64_t bound_first_ = -1;     ///< the first of those it is bound to
+  std::vector<std::unique_ptr<TrainingStep>> workers_;  ///< one per worker thread; one for all if models run together
+  std::int64_t models_together_ = 1;                    ///< that the one step takes at a time
+  std::int64_t bound_first_ = -1;                       ///< the first of those it is bound to
   std::int64_t step_ = 0;
 };
 

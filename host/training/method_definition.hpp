@@ -24,7 +24,7 @@ struct MethodDefinition {
   /// Names of the options that this method reads and others do not. Options that follow from the flags below, such as
   /// encoder_hidden, are not listed.
   std::initializer_list<const char*> options;
-  /// Steps of the whole training; more than options.steps where other networks are trained after the GAN.
+  /// Steps of the whole training; more than options.steps if other networks are trained after the GAN.
   std::int64_t (*steps)(const DetectorOptions& options) = steps_as_given;
   bool has_prior = true;  ///< G maps latents of a known distribution to rows: it can be sampled
   bool has_encoder = false;
@@ -33,7 +33,7 @@ struct MethodDefinition {
   bool scores_means = false;       ///< reconstruction scores add means, D's with kappa for lambda (Schlegl 2019)
   /// Whether the loss compares features of the discriminator, whatever `generator_loss` is.
   bool (*matches_features)(const DetectorOptions& options) = [](const DetectorOptions&) { return false; };
-  /// Sets what the method alone decides.
+  /// Sets the options that the method alone decides.
   void (*settle)(DetectorOptions& options) = [](DetectorOptions&) {};
 
   bool has_latent() const { return has_prior || has_encoder; }

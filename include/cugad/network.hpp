@@ -80,9 +80,9 @@ class CUGAD_API Mlp {
   void add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
                             StackView<float> input_gradient, const Buffers& tangent, float scale, bool dropout,
                             StackView<float> flat_gradient) const;
-  /// Its second half, for layers whose backward signals stand in buffers.gradient: adds scale * delta_l (outer) t_(l-1)
+  /// Its second half, for layers whose backward signals are in buffers.gradient: adds scale * delta_l (outer) t_(l-1)
   /// to each weight gradient, t_0 = `direction` pushed forward through the same masks into tangent.output (the last
-  /// layer's only where `to_output`).
+  /// layer's only with `to_output`).
   void add_tangent_products(Context& context, StackView<const float> flat, const Buffers& buffers,
                             StackView<const float> direction, const Buffers& tangent, float scale, bool dropout,
                             StackView<float> flat_gradient, bool to_output) const;
