@@ -1,8 +1,9 @@
+#include "host/methods/methods.hpp"
+
 #include <cmath>
 
 #include "bench/networks.hpp"
 #include "host/detector/impl.hpp"
-#include "host/training/method_definition.hpp"
 
 /// Training step and scoring of each method on the KDD99 networks, one thread, which bench/peers_methods.py compares
 /// with PyTorch. A method takes part by a line in methods(). And one row at a time, with the defaults.
@@ -76,7 +77,7 @@ void method_step(benchmark::State& state, const Measured& measured, int batch) {
   run(context, FillUniform{.out = scale, .key = {.seed = 1}, .low = 1.0f, .high = 1.0f});
   context.synchronize();
   const Device device = Device::open(chosen_device(), 1);
-  GanTraining training(device, options, data.model(0));
+  GanTraining training(device, definition_of(options.method), options, data.model(0));
   const auto step =
       definition_of(options.method).step(device.make_context(1), options, training.networks(), data.model(0), 1);
   step->bind(1, training.states(), scale, {});

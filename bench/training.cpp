@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "bench/networks.hpp"
+#include "host/methods/methods.hpp"
 #include "host/training/gan_training.hpp"
 
 namespace cugad::bench {
@@ -13,7 +14,8 @@ void train_step(benchmark::State& state) {
   const Device device = Device::open("cpu", 1);
   DetectorOptions options = kdd_options(batch);
   options.latent = 32;
-  GanTraining training(device, options, MatrixView<const float>(data.data(), 20000, 121));
+  GanTraining training(device, definition_of(options.method), options,
+                       MatrixView<const float>(data.data(), 20000, 121));
   GanStep step(device.make_context(1), options, training.networks(), MatrixView<const float>(data.data(), 20000, 121),
                1);
   std::vector<float> one(1, 1.0f);
@@ -37,7 +39,8 @@ void train_population(benchmark::State& state) {
   for (auto _ : state) {
     state.PauseTiming();
     options.steps = steps;
-    GanTraining training(Device::open("cpu", threads), options, MatrixView<const float>(data.data(), 20000, 121));
+    GanTraining training(Device::open("cpu", threads), definition_of(options.method), options,
+                         MatrixView<const float>(data.data(), 20000, 121));
     state.ResumeTiming();
     training.run({});
   }
@@ -55,7 +58,7 @@ void train_step_default(benchmark::State& state) {
   options.coverage_rows = 256;
   options.learning_rate = 5e-4f;
   options.decay_steps = 4000;
-  GanTraining training(device, options, MatrixView<const float>(data.data(), 20000, 32));
+  GanTraining training(device, definition_of(options.method), options, MatrixView<const float>(data.data(), 20000, 32));
   GanStep step(device.make_context(1), options, training.networks(), MatrixView<const float>(data.data(), 20000, 32),
                1);
   std::vector<float> one(1, 1.0f);
@@ -76,7 +79,7 @@ void train_recorded(benchmark::State& state, int batch, Precision precision) {
   DetectorOptions options = kdd_options(batch, static_cast<int>(models));
   options.latent = 32;
   const Device device = Device::open(chosen_device(), 1).with_precision(precision);
-  GanTraining training(device, options, data.model(0));
+  GanTraining training(device, definition_of(options.method), options, data.model(0));
   GanStep step(device.make_context(1), options, training.networks(), data.model(0), models);
   step.bind(1, training.states(), scale, {});
   step.advance(0, steps, false);

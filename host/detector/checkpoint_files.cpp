@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "host/methods/methods.hpp"
 #include "host/training/checkpoint.hpp"
-#include "host/training/method_definition.hpp"
 
 namespace cugad {
 namespace {

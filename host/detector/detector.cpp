@@ -13,7 +13,7 @@
 #include "host/detector/impl.hpp"
 #include "host/detector/model_rows.hpp"
 #include "host/floating_point.hpp"
-#include "host/methods/gan_networks.hpp"
+#include "host/methods/methods.hpp"
 #include "host/text/cell.hpp"
 
 namespace cugad {
@@ -81,12 +81,13 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
     check_memory(options, definition_of(options.method).networks(options, rows.columns, condition));
   }
   for (const DetectorOptions& options : of_methods) {
-    if (!definition_of(options.method).trains()) {
+    const MethodDefinition& method = definition_of(options.method);
+    if (!method.trains()) {
       members.push_back(make_model(d.device, options, rows.columns, condition));
       members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options, control.on_message));
       continue;
     }
-    GanTraining training(d.device, options, training_rows, condition);
+    GanTraining training(d.device, method, options, training_rows, condition);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
     telemetry.insert(telemetry.end(), training.telemetry().begin(), training.telemetry().end());

@@ -11,6 +11,7 @@
 #include "host/backend/transfer.hpp"
 #include "host/detector/folds.hpp"
 #include "host/detector/impl.hpp"
+#include "host/methods/methods.hpp"
 #include "host/text/cell.hpp"
 
 namespace cugad {

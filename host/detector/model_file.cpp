@@ -7,7 +7,7 @@
 #include "host/backend/transfer.hpp"
 #include "host/detector/impl.hpp"
 #include "host/detector/model_reader.hpp"
-#include "host/methods/gan_networks.hpp"
+#include "host/methods/methods.hpp"
 
 namespace cugad {
 namespace {

@@ -12,6 +12,7 @@
 #include "host/fleet/checkpoint.hpp"
 #include "host/fleet/impl.hpp"
 #include "host/floating_point.hpp"
+#include "host/methods/methods.hpp"
 #include "host/text/cell.hpp"
 #include "kernels/cpu/parallel.hpp"
 
@@ -306,7 +307,7 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
   std::vector<std::vector<ModelTelemetry>> telemetry(prepared.size());
   std::int64_t steps_before = 0;
   for (const DetectorOptions& options : of_methods) {
-    GanTraining training(device_, options, rows, condition);
+    GanTraining training(device_, definition_of(options.method), options, rows, condition);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
     for (std::int64_t i = 0; i < block.count; ++i) {

@@ -87,7 +87,7 @@ AladStep::AladStep(Context context, const DetectorOptions& options, const Method
   AladStep::connect();
 }
 
-/// G's last layer writes straight into what the discriminators see, and reads its gradient where they leave it.
+/// G's last layer writes straight into the discriminators' input, and reads the gradient of that.
 void AladStep::connect() {
   const std::int64_t rows = batch(), generated = generated_rows();
   const int columns = networks_.columns, whole = networks_.row_columns();

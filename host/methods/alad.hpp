@@ -35,7 +35,7 @@ class AladStep : public AdversarialStep {
  private:
   std::int64_t generated_rows() const { return latents_.rows - batch(); }
   const Network::Buffers* buffers_of(Role role) const;
-  /// Lanes where the dropout of one discriminator begins: in the step of G and E, and in its own first update.
+  /// First lanes of the dropout of one discriminator: in the step of G and E, and in its own first update.
   struct DropoutLanes {
     std::uint32_t generator, discriminator;
   };

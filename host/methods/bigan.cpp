@@ -133,7 +133,7 @@ void BiganStep::make(const Pairs& pairs) {
   }
 }
 
-/// The gradient of what a Gaussian network's samples came from.
+/// From the gradient of samples to that of the means and log variances.
 void BiganStep::backward_sample(const Network::Buffers& buffers, StackView<const float> noise,
                                 StackView<const float> gradient) {
   Reparameterise args;

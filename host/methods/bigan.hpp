@@ -12,9 +12,9 @@ inline constexpr std::initializer_list<const char*> bidirectional_options = {
     "generator_loss", "discriminator_steps", "coverage",      "coverage_rows", "negatives",  "encoder_learning_rate",
     "reconstruction", "latent_cycle",        "virtual_batch", "batch_norm",    "judged_pair"};
 
-/// One training step of a bidirectional GAN (Donahue 2017, Dumoulin 2017, Zenati 2018): k updates of D, which tells
+/// One training step of a bidirectional GAN (Donahue 2017, Dumoulin 2017, Zenati 2018): k updates of D, which separates
 /// pairs (x, E(x)) from pairs (G(z), z), then one update of G and E together on another minibatch and another z. E and
-/// G have Gaussian outputs (means, then log variances) where they give twice as many numbers: ALI.
+/// G have Gaussian outputs (means, then log variances) if they have twice as many outputs: ALI.
 class BiganStep : public AdversarialStep {
  public:
   BiganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks, const TrainingRows& rows,

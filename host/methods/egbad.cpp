@@ -2,7 +2,7 @@
 #include "host/methods/gan_networks.hpp"
 #include "host/training/method_definition.hpp"
 
-/// EGBAD (Zenati 2018): a BiGAN, scored by the reconstruction and by what its discriminator says of it.
+/// EGBAD (Zenati 2018): a BiGAN, scored by the reconstruction and by the view of its discriminator.
 namespace cugad {
 
 extern constinit const MethodDefinition egbad_definition{

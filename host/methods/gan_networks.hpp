@@ -20,7 +20,7 @@ MethodNetworks gan_networks(const DetectorOptions& options, std::int64_t columns
 Network encoder_network(const DetectorOptions& options, int inputs, int outputs);
 /// A discriminator of pairs (x, z): a branch for each, then a trunk with one linear output.
 Network joint_discriminator_network(const DetectorOptions& options, int columns, int latent);
-/// What the options ask for in a discriminator of rows or pairs.
+/// The techniques that the options select for a discriminator of rows or pairs.
 Techniques discriminator_techniques(const DetectorOptions& options);
 /// A generator with `outputs` linear (or tanh) outputs.
 Network generator_network(const DetectorOptions& options, int inputs, int outputs);

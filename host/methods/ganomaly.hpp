@@ -29,7 +29,7 @@ class GanomalyStep : public AdversarialStep {
   StackView<float> generator_gradient() { return generator_gradient_; }
   StackView<float> second_encoder_gradient() { return second_encoder_gradient_; }
   StackView<float> discriminator_gradient() { return discriminator_gradient_; }
-  /// The last step's adversarial, contextual and encoder loss, each with its weight; where it reported.
+  /// The last step's adversarial, contextual and encoder loss, each with its weight; of a step that reported.
   StackView<float> losses() { return losses_; }
 
  protected:

@@ -1,8 +1,8 @@
-#include <algorithm>
+#include "host/methods/methods.hpp"
+
 #include <array>
 
 #include "cugad/error.hpp"
-#include "host/training/method_definition.hpp"
 
 /// The list of methods.
 namespace cugad {
@@ -32,14 +32,6 @@ const MethodDefinition& definition_of(Method method) {
 #undef CUGAD_CASE
   }
   throw Error(ErrorCode::unsupported, "this method is not there");
-}
-
-bool MethodDefinition::can_score(ScoreRule rule) const {
-  return std::find(scores.begin(), scores.end(), rule) != scores.end();
-}
-
-bool MethodDefinition::reads(std::string_view option) const {
-  return std::find(options.begin(), options.end(), option) != options.end();
 }
 
 }  // namespace cugad

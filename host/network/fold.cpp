@@ -43,7 +43,7 @@ double unit(std::vector<double>& x) {
   return norm;
 }
 
-/// By power iterations from u until they stand still.
+/// By power iterations from u until they converge.
 double largest_singular_value(const Dense& layer, std::vector<double> u) {
   std::vector<double> v(static_cast<std::size_t>(layer.in));
   double sigma = 0.0;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cugad/detector.hpp"
-#include "host/training/method_definition.hpp"
+#include "host/methods/methods.hpp"
 
 namespace cugad {
 

@@ -6,6 +6,7 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/methods/methods.hpp"
 #include "kernels/combine_scores/combine.hpp"
 
 namespace cugad {

@@ -1,6 +1,6 @@
 #include "host/backend/elementwise.hpp"
 #include "host/scores/scoring_rule.hpp"
-#include "host/training/method_definition.hpp"
+#include "host/methods/methods.hpp"
 
 namespace cugad {
 namespace {

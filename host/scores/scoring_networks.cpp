@@ -7,7 +7,7 @@
 #include "host/backend/transfer.hpp"
 #include "host/scores/carried_condition.hpp"
 #include "host/scores/latent_searcher.hpp"
-#include "host/training/method_definition.hpp"
+#include "host/methods/methods.hpp"
 
 namespace cugad {
 namespace {

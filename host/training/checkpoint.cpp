@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* format_name = "cugad checkpoint 1";
 
-/// A 64-bit hash of the training rows (FNV-1a over 4-byte words): tells other data, not a cryptographic promise.
+/// A 64-bit hash of the training rows (FNV-1a over 4-byte words): detects other data, without a cryptographic promise.
 std::string fingerprint(const TrainingRows& rows, Context& context) {
   const MatrixView<const float> data = rows.rows;
   std::uint64_t hash = 1469598103934665603ull;
@@ -44,9 +44,9 @@ safetensors::Tensor tensor_of(const StackView<float>& view, Context& context) {
   return tensor;
 }
 
-/// Options that must agree; the length of the run may differ, but where it says when a second phase begins.
-std::string fixed_options(DetectorOptions options) {
-  if (definition_of(options.method).steps(options) == options.steps) options.steps = 0;
+/// Options that must agree. The length of the run may differ, unless it is where a second phase begins.
+std::string fixed_options(const MethodDefinition& definition, DetectorOptions options) {
+  if (definition.steps(options) == options.steps) options.steps = 0;
   options.epochs = 0;
   return options_to_json(options);
 }
@@ -120,7 +120,7 @@ void Checkpoint::save(const GanTraining& training) {
   file.tensors["telemetry"] = telemetry;
   file.metadata["format"] = format_name;
   file.metadata["step"] = std::to_string(training.step_);
-  file.metadata["options"] = fixed_options(training.options_);
+  file.metadata["options"] = fixed_options(training.definition_, training.options_);
   file.metadata["rows"] = fingerprint(training.rows_, context);
   if (!is_ours_) keep_aside(path());
   safetensors::write(path(), file);
@@ -142,7 +142,7 @@ bool Checkpoint::load(GanTraining& training) {
     throw damaged("format is '" + metadata("format") + "', expected '" + format_name + "'");
   }
   Context context = training.device_.make_context();
-  if (metadata("options") != fixed_options(training.options_)) {
+  if (metadata("options") != fixed_options(training.definition_, training.options_)) {
     DetectorOptions theirs;
     try {
       theirs = options_from_json(metadata("options"));

@@ -8,14 +8,14 @@
 namespace cugad {
 
 /// Gives a file that is at `path` another name, the first free one of `<name>.1<extension>`, `<name>.2<extension>`, ...
-/// Error{input_output} where that fails.
+/// Error{input_output} if that fails.
 void keep_aside(const std::string& path);
 
-/// Whether checkpoints are asked for while the fit runs, not only when it is cancelled.
+/// Whether checkpoints are due while the fit runs, not only when it is cancelled.
 bool is_regular_checkpoint(const FitControl& control);
 
-/// Saves what nobody asked for, so that little is lost if something fails later: where `save` fails, the fit goes on
-/// and only tells.
+/// Saves a checkpoint that the caller did not request, so that little is lost if something fails later. If `save`
+/// fails, the fit continues with a message.
 void keep_unasked(const FitControl& control, const std::function<void()>& save);
 
 /// Saves and restores a training at an interval boundary, so that a resumed run gives the same bits as one never
@@ -27,14 +27,14 @@ class Checkpoint {
   explicit Checkpoint(std::string directory) : directory_(std::move(directory)) {}
   /// Creates the directory if needed.
   void save(const GanTraining& training);
-  /// False where there is no checkpoint yet. Error{invalid_argument} when the checkpoint belongs to other rows or other
+  /// False if there is no checkpoint yet. Error{invalid_argument} when the checkpoint belongs to other rows or other
   /// options (the number of steps may differ, but not lie before it), Error{format} when it is damaged.
   bool load(GanTraining& training);
 
  private:
   std::string path() const;
   std::string directory_;
-  bool is_ours_ = false;  ///< what is at path()
+  bool is_ours_ = false;  ///< the file at path() is of this training
 };
 
 }  // namespace cugad

@@ -48,11 +48,11 @@ std::int64_t models_that_fit(const Device& device, const MethodDefinition& defin
 
 }  // namespace
 
-GanTraining::GanTraining(const Device& device, const DetectorOptions& options, const TrainingRows& rows,
-                         std::int64_t condition)
+GanTraining::GanTraining(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
+                         const TrainingRows& rows, std::int64_t condition)
     : device_(device),
       options_(options),
-      definition_(definition_of(options.method)),
+      definition_(definition),
       rows_(rows),
       networks_(definition_.networks(options, rows.rows.columns, condition)),
       context_(device.make_context()),
@@ -152,11 +152,11 @@ void GanTraining::read_telemetry(TrainingStep& step, std::int64_t first, std::in
 
 /// Brings every model that is not resting from step_ to `to`. False when cancelled on the way.
 bool GanTraining::advance(std::int64_t to, const FitControl& control) {
-  context_.synchronize();  // what the guard and the criterion wrote, before other streams go on
+  context_.synchronize();  // the guard and the criterion have written before other streams continue
   return device_.backend().runs_models_together() ? advance_together(to, control) : advance_on_threads(to, control);
 }
 
-/// All models in one sequence of launches, resting ones included (their rate is 0); groups in turn where memory bounds
+/// All models in one sequence of launches, resting ones included (their rate is 0); groups in turn if memory bounds
 /// them.
 bool GanTraining::advance_together(std::int64_t to, const FitControl& control) {
   TrainingStep& step = *workers_.front();
@@ -225,7 +225,7 @@ void GanTraining::guard(const FitControl& control) {
     ModelTelemetry& told = telemetry_[m];
     if (health.resting) {
       keep_sound(m);
-      // Passes over all models move on what networks keep beside the trained parameters, also of those that rest.
+      // Passes over all models change the kept parameters of networks, also of models at rest.
       if (keeps) copy_models(good_states_, states_, m, 1);
       continue;
     }

@@ -29,8 +29,8 @@ class GanTraining {
 
   /// Options must be resolved (latent, steps, decay_steps > 0). `rows` are memory of the device and must outlive this
   /// object; their last `condition` columns are conditions.
-  GanTraining(const Device& device, const DetectorOptions& options, const TrainingRows& rows,
-              std::int64_t condition = 0);
+  GanTraining(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
+              const TrainingRows& rows, std::int64_t condition = 0);
   ~GanTraining();
 
   /// Trains to steps(). Throws Error{cancelled} when control.cancel becomes true, after saving a checkpoint.
@@ -78,10 +78,9 @@ class GanTraining {
   std::vector<ModelTelemetry> telemetry_;
   std::vector<ModelHealth> health_;
   std::vector<float> spread_;
-  std::vector<std::unique_ptr<TrainingStep>>
-      workers_;                       ///< one per worker thread; one for all where models run together
-  std::int64_t models_together_ = 1;  ///< that the one step takes at a time
-  std::int64_t bound_first_ = -1;     ///< the first of those it is bound to
+  std::vector<std::unique_ptr<TrainingStep>> workers_;  ///< one per worker thread; one for all if models run together
+  std::int64_t models_together_ = 1;                    ///< that the one step takes at a time
+  std::int64_t bound_first_ = -1;                       ///< the first of those it is bound to
   std::int64_t step_ = 0;
 };
 

@@ -2,7 +2,6 @@
 
 #include <initializer_list>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,7 +25,7 @@ struct MethodDefinition {
   /// Names of the options that this method reads and others do not. Options that follow from the flags below, such as
   /// encoder_hidden, are not listed. Of a method that trains nothing: all that it reads.
   std::initializer_list<const char*> options;
-  /// Steps of the whole training; more than options.steps where other networks are trained after the GAN.
+  /// Steps of the whole training; more than options.steps if other networks are trained after the GAN.
   std::int64_t (*steps)(const DetectorOptions& options) = steps_as_given;
   bool has_prior = true;  ///< G maps latents of a known distribution to rows: it can be sampled
   bool has_encoder = false;
@@ -36,7 +35,7 @@ struct MethodDefinition {
   bool scores_means = false;       ///< reconstruction scores add means, D's with kappa for lambda (Schlegl 2019)
   /// Whether the loss compares features of the discriminator, whatever `generator_loss` is.
   bool (*matches_features)(const DetectorOptions& options) = [](const DetectorOptions&) { return false; };
-  /// Sets what the method alone decides.
+  /// Sets the options that the method alone decides.
   void (*settle)(DetectorOptions& options) = [](DetectorOptions&) {};
 
   bool trains() const { return step != nullptr; }
@@ -44,10 +43,6 @@ struct MethodDefinition {
   bool can_score(ScoreRule rule) const;
   bool reads(std::string_view option) const;
 };
-
-/// All methods, in the order of the enumeration.
-std::span<const MethodDefinition* const> all_methods();
-const MethodDefinition& definition_of(Method method);
 
 template <class Step>
 std::unique_ptr<TrainingStep> make_step(Context context, const DetectorOptions& options, const MethodNetworks& networks,

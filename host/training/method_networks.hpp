@@ -47,7 +47,7 @@ struct NetworkState {
             second_moment.slice_models(first, count), average.slice_models(first, count),
             history.slice_models(first, count)};
   }
-  /// The weights that score: the moving average where there is one.
+  /// The weights that score: the moving average if there is one.
   StackView<const float> scoring() const { return average ? average : parameter; }
   std::array<StackView<float>, 5> views() const { return {parameter, first_moment, second_moment, average, history}; }
 };

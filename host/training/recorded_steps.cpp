@@ -36,14 +36,14 @@ std::unique_ptr<RecordedWork> TrainingStep::record(std::int64_t first, std::int6
   } catch (...) {
     try {
       backend.end_recording(context_.stream());
-    } catch (const Error&) {  // the first error is the one to tell
+    } catch (const Error&) {  // the first error is the one to report
     }
     throw;
   }
   return backend.end_recording(context_.stream());
 }
 
-/// The recording of `steps` steps from t on, made where there is none yet.
+/// The recording of `steps` steps from t on, made if there is none yet.
 RecordedWork& TrainingStep::recorded(std::int64_t t, std::int64_t steps, bool report) {
   Recorded& kept = recorded_[kind(t)];
   std::unique_ptr<RecordedWork>& wanted = steps > 1 ? kept.several : kept.one[report];
@@ -60,7 +60,7 @@ RecordedWork& TrainingStep::recorded(std::int64_t t, std::int64_t steps, bool re
   return *wanted;
 }
 
-/// Whole cycles of kinds; 0 where even one would be too long a recording.
+/// Whole cycles of kinds; 0 if even one would be too long a recording.
 std::int64_t TrainingStep::cycles_per_recording() const {
   if (cycle() > most_recorded_steps) return 0;
   return std::max<std::int64_t>(1, usual_recorded_steps / cycle());
@@ -95,7 +95,7 @@ void TrainingStep::replay(std::int64_t from, std::int64_t to, bool report) {
   const NamedRange range(context_.backend(), "cugad training steps");
   const std::int64_t plain = report ? to - 1 : to, several = cycles_per_recording() * cycle();
   for (std::int64_t t = from; t < to;) {
-    // A recorded cycle begins where the kinds do.
+    // A recorded cycle begins with the kinds.
     if (several > 1 && t % cycle() == 0 && t + several <= plain) {
       recorded(t, several, false).launch(context_.stream());
       t += several;

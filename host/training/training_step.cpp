@@ -118,7 +118,7 @@ void TrainingStep::average_history(const NetworkState& network, StackView<float>
   run(context_, args);
 }
 
-/// Takes over what the last pass made of the parameters that no optimiser trains.
+/// Copies the next values of the kept parameters, as of the last pass.
 void TrainingStep::keep(const Network& network, const NetworkState& state, StackView<const float> gradient) {
   const std::int64_t count = network.parameters() - network.kept();
   if (count == 0) return;

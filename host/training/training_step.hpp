@@ -49,7 +49,7 @@ struct StepTelemetry {
 };
 
 /// One training step of a method for a slice of the population on one context: the base of all methods' steps. It draws
-/// minibatches and keys, runs the optimiser, and records whole steps where the device can replay them. All memory is
+/// minibatches and keys, runs the optimiser, and records whole steps if the device can replay them. All memory is
 /// taken on construction; a step allocates nothing and waits for nothing.
 class TrainingStep {
  public:
@@ -68,7 +68,7 @@ class TrainingStep {
   /// Steps [from, to); `report` fills the telemetry in the last one. Where the device can record work, whole steps are
   /// recorded once and replayed: their step counter and rates live on the device, the host only launches.
   void advance(std::int64_t from, std::int64_t to, bool report);
-  /// Rows that the generator made in the last step, before its update: their spread tells a collapse.
+  /// Rows that the generator made in the last step, before its update: their spread reveals a collapse.
   virtual StackView<const float> generated() const = 0;
   Context& context() { return context_; }
   /// Of device memory, which grows with the models that the step was made for.
@@ -79,7 +79,7 @@ class TrainingStep {
   template <class T>
   void take(StackView<T>& view, const char* name, std::int64_t rows, std::int64_t columns);
   void take(Network::Buffers& buffers, const char* name, const Network& network, std::int64_t rows);
-  /// Called after the members have been renewed: what else depends on them.
+  /// Called after the members have been renewed, for views that depend on them.
   virtual void connect() {}
 
   // Kinds of steps, for recording. Steps of one kind issue the same work but for numbers that live on the device.
@@ -95,7 +95,7 @@ class TrainingStep {
   StackView<const float> parameter(Role role) const { return states_[role].parameter; }
   /// What step t multiplies the learning rates with.
   float rate_scale(std::int64_t t) const;
-  /// The key of step t, or of the step that the device counts while recording; `stride` and `offset` say which draw of
+  /// The key of step t, or of the step that the device counts while recording; `stride` and `offset` select the draw of
   /// that step it is.
   RandomKey key(RandomPurpose purpose, std::uint32_t lane, std::int64_t t, std::uint32_t stride = 1,
                 std::uint32_t offset = 0) const;

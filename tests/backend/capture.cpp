@@ -2,7 +2,7 @@
 
 #include "cugad/cugad.h"
 #include "host/backend/transfer.hpp"
-#include "host/training/method_definition.hpp"
+#include "host/methods/methods.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "host/training/method_definition.hpp"
+#include "host/methods/methods.hpp"
 
 namespace cugad::test {
 

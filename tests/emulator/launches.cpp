@@ -2,7 +2,7 @@
 
 #include "emulator_control.hpp"
 #include "host/backend/transfer.hpp"
-#include "host/training/method_definition.hpp"
+#include "host/methods/methods.hpp"
 #include "kernels/joined/views.hpp"
 #include "tests/common/methods.hpp"
 #include "tests/emulator/fixture.hpp"

@@ -7,6 +7,7 @@
 #include "host/backend/transfer.hpp"
 #include "host/detector/folds.hpp"
 #include "host/detector/model_rows.hpp"
+#include "host/methods/methods.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/training/gan_training.hpp"
 #include "tests/common/temporary_directory.hpp"
@@ -122,7 +123,7 @@ TEST(CrossFitting, LeftOutRowsDoNotTrain) {
     const ResidentRows resident(context, std::as_const(rows).view());
     ModelRows models;
     models.add(0, {0, 40, 80, 120}, 2, 1);  // model 0 leaves out rows 40 to 79, model 1 the last 40
-    GanTraining training(device, options, models.of(resident.view(), context, arena));
+    GanTraining training(device, definition_of(options.method), options, models.of(resident.view(), context, arena));
     training.run({});
     std::vector<std::vector<float>> found;
     for (std::int64_t m = 0; m < 2; ++m) {

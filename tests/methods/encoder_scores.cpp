@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host/methods/methods.hpp"
 #include "host/scores/anomaly_model.hpp"
-#include "host/training/method_definition.hpp"
 #include "tests/methods/clusters.hpp"
 #include "tests/network/joint_twin.hpp"
 

@@ -201,7 +201,7 @@ TEST_P(EveryMethod, AStepAllocatesNothing) {
   several.decay_steps = several.steps;
   const Matrix rows = normal_rows(300, 1);
   const Device device = Device::open("cpu", 2);
-  GanTraining training(device, several, {rows.view()});
+  GanTraining training(device, definition_of(several.method), several, {rows.view()});
   const auto step = definition_of(several.method)
                         .step(device.make_context(), several, training.networks(), {rows.view()}, several.population);
   const std::vector<float> scale(static_cast<std::size_t>(several.population), 1.0f);

@@ -5,8 +5,8 @@
 #include <map>
 #include <optional>
 
+#include "host/methods/methods.hpp"
 #include "host/model_file/safetensors.hpp"
-#include "host/training/method_definition.hpp"
 #include "tests/methods/clusters.hpp"
 
 /// Every option changes a detector's scores or threshold, is named by options_without_effect(), or is refused, whatever

@@ -29,7 +29,8 @@ struct Step {
   explicit Step(const DetectorOptions& options_)
       : options(options_),
         rows(training_rows(40)),
-        training(Device::open("cpu", 1), options, {std::as_const(rows).view()}, conditions),
+        training(Device::open("cpu", 1), definition_of(options.method), options, {std::as_const(rows).view()},
+                 conditions),
         step(Device::open("cpu", 1).make_context(), options, training.networks(), {std::as_const(rows).view()}, 1),
         generator(options.latent + conditions, layers_of(Role::generator)),
         discriminator(static_cast<int>(rows.columns), layers_of(Role::discriminator)) {

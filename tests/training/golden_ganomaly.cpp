@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "host/methods/ganomaly.hpp"
-#include "host/training/method_definition.hpp"
+#include "host/methods/methods.hpp"
 #include "tests/training/golden_scores.hpp"
 
 /// A whole GANomaly iteration against float64 automatic differentiation of another program (tests/golden/README.md, g).

@@ -11,6 +11,7 @@
 #include "cugad/error.hpp"
 #include "cugad/table.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/methods/methods.hpp"
 #include "host/training/gan_step.hpp"
 #include "host/training/gan_training.hpp"
 #include "tests/common/device.hpp"
@@ -88,7 +89,7 @@ inline std::shared_ptr<GanTraining> make_training(const DetectorOptions& options
     Resident(const DetectorOptions& options, const Matrix& rows, const Device& device)
         : context(device.make_context()),
           on_device(context, rows.view()),
-          training(device, options, {on_device.view()}) {}
+          training(device, definition_of(options.method), options, {on_device.view()}) {}
     Context context;
     ResidentRows on_device;
     GanTraining training;
