@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "host/methods/methods.hpp"
 #include "host/scores/scoring_rule.hpp"
 #include "host/training/gan_training.hpp"
 
