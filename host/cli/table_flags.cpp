@@ -44,8 +44,8 @@ TableFormat::Header header(const std::string& text) {
 }  // namespace
 
 void add_table_flags(FlagSet& flags) {
-  flags.add_text("separator", "S", "csv: what separates cells: a character, tab or blank [told by the file]");
-  flags.add_text("decimal", ".|,", "csv: what decimals begin with; the other may group digits [told by each column]");
+  flags.add_text("separator", "S", "csv: the separator of cells: a character, tab or blank [detected]");
+  flags.add_text("decimal", ".|,", "csv: the decimal point; the other may group digits [detected in each column]");
   flags.add_text("missing", "WORD,...", "csv: cells without a value, besides NA, null, ? and the like");
   flags.add_text("comment", "TEXT", "csv: skip lines that begin so [# where the first line does]");
   flags.add_text("header", "yes|no|auto", "csv: whether the first line names the columns [auto]");

@@ -265,7 +265,7 @@ std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
   }
   if (unpromised_ > 0) {
     report(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
-           " groups have too few rows for the threshold asked for: theirs is put beyond the largest score of rows that "
+           " groups have too few rows for the requested threshold: theirs is put beyond the largest score of rows that "
            "are new to their models");
   }
   return all;

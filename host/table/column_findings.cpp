@@ -184,7 +184,7 @@ std::optional<ColumnFinding> examine_text(const Column& column) {
   if (cells.dates == cells.values) {
     return ColumnFinding{column.name, Advice::leave_out,
                          fmt::format("column '{}' is left out: it holds dates or times ('{}'), which come only once "
-                                     "(--include {} takes them as categories, --exclude {} says that this is meant)",
+                                     "(--include {} takes them as categories, --exclude {} confirms it)",
                                      name, one_line(frequent_words(cells).front()), flag, flag)};
   }
   const std::int64_t others = cells.values - cells.numbers;
@@ -214,7 +214,7 @@ std::optional<ColumnFinding> examine_text(const Column& column) {
       (cells.distinct.size() > fewest_names && 2 * static_cast<std::int64_t>(cells.distinct.size()) > cells.values)) {
     return ColumnFinding{column.name, Advice::leave_out,
                          fmt::format("column '{}' is left out: {} of its {} texts are distinct, as names of rows are "
-                                     "(--include {} takes them as categories, --exclude {} says that this is meant)",
+                                     "(--include {} takes them as categories, --exclude {} confirms it)",
                                      name, cells.distinct.size(), cells.values, flag, flag)};
   }
   return std::nullopt;

@@ -169,7 +169,7 @@ bool Checkpoint::load(GanTraining& training) {
   if (step > training.steps()) {
     throw Error(ErrorCode::invalid_argument, path() + ": it is at step " + step_text + ", past the " +
                                                  std::to_string(training.steps()) +
-                                                 " steps asked for; ask for more or use another directory");
+                                                 " requested steps; give more steps or another directory");
   }
   const auto values = [&](const std::string& name, std::int64_t models, std::int64_t columns) -> const float* {
     const auto found = file.tensors.find(name);

@@ -6,6 +6,7 @@ OPS, TRAINING, METHODS, TABLE = "ops_test", "training_test", "methods_test", "ta
 MODEL_FILE, METRICS, NETWORK = "model_file_test", "metrics_test", "network_test"
 CALIBRATION = "host/detector/score_calibration.cpp"
 BIGAN, GAN_STEP = "host/methods/bigan.cpp", "host/training/gan_step.cpp"
+ADVERSARIAL = "host/training/adversarial_step.cpp"
 RECORDS, CELL = "host/table/csv_records.cpp", "host/text/cell.cpp"
 FLEET = "host/fleet/fit.cpp"
 HEADER, FILES = "host/model_file/safetensors_header.cpp", "host/model_file/safetensors.cpp"
@@ -40,28 +41,28 @@ HOST_FAULTS = [
          "select_number(cell, cell, load_some(replacement + c, n))", "select_number(cell, cell, set(0.0f))",
          ops("fill_missing"), OPS),
     # ---- methods
-    host("GAN: generated rows count as real ones", GAN_STEP,
-         "loss(1, 0.0f, fake_share, false,", "loss(1, 1.0f, fake_share, false,", "*Golden*:*Gradient*:StepGradient*",
-         TRAINING),
-    host("GAN: sign of the generator's loss", GAN_STEP, ".weight = minimax ? -weight : weight,",
-         ".weight = minimax ? weight : -weight,", "*Golden*:*Gradient*", TRAINING),
+    host("GAN: generated rows count as real ones", ADVERSARIAL,
+         "judge(stack, generated, 0.0f, share,", "judge(stack, generated, 1.0f, share,",
+         "*Golden*:*Gradient*:StepGradient*", TRAINING),
+    host("GAN: sign of the generator's loss", ADVERSARIAL, "minimax ? -options_.adversarial : options_.adversarial",
+         "minimax ? options_.adversarial : -options_.adversarial", "*Golden*:*Gradient*", TRAINING),
     host("GAN: R1 on the generated rows", GAN_STEP,
-         "network.add_gradient_penalty(context_, weights, discriminator_buffers_.slice_rows(0, rows),",
-         "network.add_gradient_penalty(context_, weights, discriminator_buffers_.slice_rows(rows, rows),",
+         "penalise(discriminator_buffers_.slice_rows(0, rows),", "penalise(discriminator_buffers_.slice_rows(rows, rows),",
          "*Gradient*", TRAINING),
     host("GAN: matched features of generated rows alone", GAN_STEP,
-         "judge.forward(context_, weights, {.x = real(), .z = {}}, of_real,",
-         "judge.forward(context_, weights, shown, of_real,", "*Gradient*:*Golden*", TRAINING),
+         "forward_pass(Role::discriminator, {.x = real()}, discriminator_buffers_.slice_rows(rows, rows),",
+         "forward_pass(Role::discriminator, in, discriminator_buffers_.slice_rows(rows, rows),",
+         "*Gradient*:*Golden*", TRAINING),
     host("SO-GAAL: the generator trains on", "host/methods/sogaal.cpp",
          "if (t < options_.steps) return GanStep::step(t, report);", "return GanStep::step(t, report);", "Sogaal.*", TRAINING),
-    host("BiGAN: the pairs of E count as generated ones", BIGAN,
-         "loss(judged_.encoded, 0.0f, fake_share, false,", "loss(judged_.encoded, 1.0f, fake_share, false,",
-         "*Golden*:*Bigan*", TRAINING),
+    host("BiGAN: negatives count as generated rows", BIGAN,
+         "judge_stack(discriminator_buffers_, judged_.encoded, rows, report)",
+         "judge_stack(discriminator_buffers_, rows, judged_.encoded, report)", "*Golden*:*Bigan*", TRAINING),
     host("BiGAN: the encoder is never updated", BIGAN,
          "  update(Role::encoder, encoder_gradient_, options_.encoder_learning_rate, t, 1, 0, {});\n", "",
          "*Golden*:*Bigan*", TRAINING),
     host("BiGAN: the encoder's gradient for other rows", BIGAN,
-         "{.x = generator_real(), .z = {}}, trained_.encoder,", "{.x = real(), .z = {}}, trained_.encoder,",
+         "{.x = generator_real()}, trained_.encoder,", "{.x = real()}, trained_.encoder,",
          "*Golden*:*Bigan*", TRAINING),
     host("BiGAN: the cycle forgets the generator's other gradient", BIGAN,
          "{.accumulate = options_.reconstruction > 0.0f}", "{.accumulate = false}", "*Golden*:*Bigan*", TRAINING),
