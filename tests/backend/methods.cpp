@@ -13,7 +13,8 @@ namespace {
 class DeviceMethods : public testing::TestWithParam<const MethodDefinition*> {};
 
 DetectorOptions few_steps(const MethodDefinition& method, ScoreRule score) {
-  DetectorOptions options = search_options(method.has_prior ? SearchStart::normal : SearchStart::encoder);
+  DetectorOptions options =
+      search_options(method.has_encoder && !method.has_prior ? SearchStart::encoder : SearchStart::normal);
   options.method = method.method;
   options.score = score;
   options.encoder_hidden = options.cycle_hidden = {16};
