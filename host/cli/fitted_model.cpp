@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -274,6 +275,15 @@ void add_threshold_flags(FlagSet& flags, const std::string& what) {
   flags.add_text("false_alarm_rate", "R", what + " by the conformal threshold of this rate");
 }
 
+/// The scores of `rows` calibration rows cannot tell what share of new rows is above their largest.
+void note_unpromised_rate(std::int64_t rows, double rate) {
+  if (rows == 0 || rate == 0 || static_cast<double>(rows + 1) * rate >= 1) return;
+  print_note(fmt::format(
+      "cugad: note: a threshold that {} % of new normal rows pass cannot be promised: {} rows calibrate the "
+      "model, {:.0f} are needed; it is put beyond the largest of their scores",
+      static_cast<float>(100 * rate), grouped(rows), std::ceil(1 / rate - 1 - 1e-6)));
+}
+
 void set_threshold(FittedModel& model, const FlagSet& flags) {
   const auto given = [&](const char* name) { return flags.given(name) ? 1 : 0; };
   if (given("threshold") + given("contamination") + given("false_alarm_rate") > 1) {
@@ -288,11 +298,15 @@ void set_threshold(FittedModel& model, const FlagSet& flags) {
     set([&, share = static_cast<float>(flags.number("contamination", 0, 0.5))](auto& one) {
       one.set_contamination(share);
     });
+    if (!model.fleet) note_unpromised_rate(model.detector.calibration().rows, flags.number("contamination", 0, 0.5));
   }
   if (flags.given("false_alarm_rate")) {
     set([&, rate = static_cast<float>(flags.number("false_alarm_rate", 1e-9, 0.5))](auto& one) {
       one.set_false_alarm_rate(rate);
     });
+    if (!model.fleet) {
+      note_unpromised_rate(model.detector.calibration().rows, flags.number("false_alarm_rate", 1e-9, 0.5));
+    }
   }
 }
 

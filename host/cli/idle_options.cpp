@@ -55,6 +55,7 @@ std::string reason(const FlagSet& flags, const DetectorOptions& options, const s
         if (matters_with(options, name, other.name, value)) enough += (enough.empty() ? "" : " or ") + value;
       }
       if (enough.empty()) continue;
+      if (other.name == "method" && std::count(enough.begin(), enough.end(), ' ') > 6) return "(most others have it)";
       // One number represents all that turn the option on.
       return fmt::format("without --{}{}", with_dashes(other.name), has_choices ? " " + enough : "");
     }

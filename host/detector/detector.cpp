@@ -277,7 +277,10 @@ void Detector::sample(std::int64_t count, std::uint64_t seed, std::span<float> r
                                                  " numbers, expected " + std::to_string(columns()) + " for each of " +
                                                  std::to_string(count) + " rows");
   }
-  held(impl_).model->member(0).sample(count, seed, rows.data());
+  Ensemble& model = *held(impl_).model;
+  std::size_t i = 0;  // the first that has a prior, or the first, which says so
+  while (i < model.methods() && !model.member(i).can_be_sampled()) ++i;
+  model.member(i % model.methods()).sample(count, seed, rows.data());
   held(impl_).transform.invert({rows.data(), count, columns()});
 }
 

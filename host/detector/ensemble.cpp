@@ -1,6 +1,7 @@
 #include "host/detector/ensemble.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "host/backend/transfer.hpp"
@@ -114,10 +115,12 @@ void Ensemble::score(MatrixView<const float> rows, StackView<float> scores, cons
                                  .surprise = beside.surprise});
   }
   if (part_scores == nullptr) return;
+  const std::vector<float> whole = download(context(), scores.data, rows.rows);  // NaN for a row without any value
   for (std::int64_t p = 0; p < parts_; ++p) {
     const MatrixView<float> from = parts_ == 1 ? scores.model(0) : part_scores_.model(p);
     const std::vector<float> values = download(context(), from.data, rows.rows);
-    for (std::int64_t r = 0; r < rows.rows; ++r) part_scores[r * parts_ + p] = values[r];
+    for (std::int64_t r = 0; r < rows.rows; ++r)
+      part_scores[r * parts_ + p] = std::isnan(whole[r]) ? whole[r] : values[r];
   }
 }
 

@@ -75,6 +75,7 @@ class AnomalyModel : public ScoringNetworks {
   /// Generated rows in transformed units, on the host: row i comes from model i % population. Throws
   /// Error{unsupported} if the method has no prior to draw from.
   void sample(std::int64_t count, std::uint64_t seed, float* rows);
+  bool can_be_sampled() const { return definition_of(options_.method).has_prior; }
 
  private:
   using RawScores = ScoringRule::RawScores;

@@ -102,7 +102,7 @@ class LikelihoodRule final : public ScoringRule {
         run(context(), means);
       }
     }
-    keep(download(context(), values.data, rows.rows * columns()));
+    keep(download(context(), values.data, rows.rows * columns()), download_rows(context(), rows));
     ColumnRanks ranks = ranks_of(rows, values);
     ranks.leave_one_out = true;
     ranks.score = scores;
@@ -161,8 +161,9 @@ class LikelihoodRule final : public ScoringRule {
             .count = table_.count};
   }
 
-  /// Sorts the calibration rows' values by column. Cells without a value are NaN; a model file holds finite numbers.
-  void keep(const std::vector<float>& values) {
+  /// Sorts the calibration rows' values by column. Cells without a value are NaN; a model file holds finite numbers. A
+  /// column whose cells are all the same has the largest value throughout: its rank is 0 in every row.
+  void keep(const std::vector<float>& values, const std::vector<float>& cells) {
     const auto width = static_cast<std::size_t>(columns());
     std::vector<float> column, table(width * static_cast<std::size_t>(most_table_rows));
     std::vector<std::int32_t> count;
@@ -172,12 +173,24 @@ class LikelihoodRule final : public ScoringRule {
         if (!std::isnan(values[i])) column.push_back(std::min(values[i], std::numeric_limits<float>::max()));
       }
       std::sort(column.begin(), column.end());
+      if (is_constant(cells, c)) std::fill(column.begin(), column.end(), std::numeric_limits<float>::max());
       std::copy(column.begin(), column.end(), table.begin() + static_cast<std::ptrdiff_t>(c) * most_table_rows);
       count.push_back(static_cast<std::int32_t>(column.size()));
     }
     upload(table, table_.value.data);
     upload(count, table_.count.data);
     context().synchronize();
+  }
+
+  /// Whether column c of the calibration rows has one value.
+  bool is_constant(const std::vector<float>& cells, std::size_t c) const {
+    const auto width = static_cast<std::size_t>(trained().networks().row_columns());
+    float lowest = std::numeric_limits<float>::infinity(), highest = -lowest;
+    for (std::size_t i = c; i < cells.size(); i += width) {
+      lowest = std::fmin(lowest, cells[i]);
+      highest = std::fmax(highest, cells[i]);
+    }
+    return lowest >= highest;
   }
 
   ColumnTable table_;

@@ -1,6 +1,6 @@
 #include "host/backend/elementwise.hpp"
-#include "host/scores/scoring_rule.hpp"
 #include "host/methods/methods.hpp"
+#include "host/scores/scoring_rule.hpp"
 
 namespace cugad {
 namespace {

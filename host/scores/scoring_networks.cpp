@@ -5,9 +5,9 @@
 #include "cugad/error.hpp"
 #include "host/backend/elementwise.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/methods/methods.hpp"
 #include "host/scores/carried_condition.hpp"
 #include "host/scores/latent_searcher.hpp"
-#include "host/methods/methods.hpp"
 
 namespace cugad {
 namespace {

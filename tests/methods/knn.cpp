@@ -213,13 +213,28 @@ TEST(ReferenceRows, AreAFurtherMethod) {
   named.ensemble.clear();
   alone = fitted(named, training).score(rows.view());
   for (std::int64_t r = 0; r < rows.rows; ++r) {
-    if (std::isnan(alone[r])) continue;  // a row without any value
+    if (std::isnan(alone[r])) {  // a row without any value
+      for (int p = 0; p < 3; ++p) EXPECT_TRUE(std::isnan(parts[3 * r + p])) << r;
+      continue;
+    }
     bool is_complete = true;
     for (std::int64_t c = 0; c < columns; ++c) is_complete = is_complete && !std::isnan(rows.row(r)[c]);
     if (is_complete) {
       EXPECT_EQ(parts[3 * r], alone[r]) << r;
     }
   }
+}
+
+TEST(ReferenceRows, LeaveSamplesToTheMethodWithAPrior) {
+  DetectorOptions options = quick_options();
+  options.steps = 20;
+  const Matrix training = normal_rows(200, 7);
+  std::vector<float> first(5 * columns), last(5 * columns);
+  set_option(options, "method", "anogan,knn");
+  fitted(options, training).sample(5, 1, first);
+  set_option(options, "method", "knn,anogan");
+  fitted(options, training).sample(5, 1, last);
+  EXPECT_TRUE(same_bits(first, last));
 }
 
 TEST(Knn, ExplainsByTheNearestRow) {

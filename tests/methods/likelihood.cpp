@@ -110,6 +110,21 @@ TEST(Likelihood, TablesHoldEveryCalibrationRow) {
   EXPECT_EQ(statistics.at("column_rows"), Json::array({100, 100, 100, 100, 70, 100}));
 }
 
+TEST(Likelihood, ConstantColumnsDoNotCount) {
+  Matrix training = normal_rows(200, 1), rows = normal_rows(30, 2);
+  for (Matrix* all : {&training, &rows}) {
+    for (std::int64_t r = 0; r < all->rows; ++r) all->row(r)[2] = 7.0f;
+  }
+  Detector detector = fitted(raw_options(), training);
+  std::vector<Explanation> explanations;
+  detector.explain(rows.view(), 6, explanations);
+  for (const Explanation& explanation : explanations) {
+    const std::vector<double> ranks = ranks_of(explanation);
+    EXPECT_EQ(ranks[2], 0.0);
+    EXPECT_GT(ranks[0] + ranks[1] + ranks[3], 0.0);
+  }
+}
+
 /// Conditions are given: they are neither hidden nor judged.
 TEST(Likelihood, DoesNotJudgeConditions) {
   DetectorOptions options = raw_options();
