@@ -275,7 +275,6 @@ void add_threshold_flags(FlagSet& flags, const std::string& what) {
   flags.add_text("false_alarm_rate", "R", what + " by the conformal threshold of this rate");
 }
 
-/// The scores of `rows` calibration rows cannot tell what share of new rows is above their largest.
 void note_unpromised_rate(std::int64_t rows, double rate) {
   if (rows == 0 || rate == 0 || static_cast<double>(rows + 1) * rate >= 1) return;
   print_note(fmt::format(

@@ -110,6 +110,7 @@ void FitStatus::update(const FitProgress& progress) {
 }
 
 void FitStatus::message(const std::string& text) {
+  if (quiet_) return;
   line_.clear();
   print_note(fmt::format("cugad: {}{}", title_, one_line(text)));
 }

@@ -65,6 +65,16 @@ void warn_of_bounded_generator(const DetectorOptions& options) {
       get_option(options, "scale")));
 }
 
+/// The notes of the library that matter afterwards, too, for a training that was quiet.
+void note_results(const Detector& detector) {
+  const DetectorOptions& options = detector.options();
+  if (options.reference_rows > 0) {
+    print_note("cugad: note: the model keeps training rows (reference_rows): whoever has its file can read them");
+  }
+  note_unpromised_rate(detector.calibration().rows,
+                       options.false_alarm_rate > 0 ? options.false_alarm_rate : options.contamination);
+}
+
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
   const Stopwatch watch;
@@ -102,6 +112,7 @@ void train(const std::string& input, FlagSet& flags) {
     attach_table(detector, encoder, training.labels, training.format);
     const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
                                        [&] { detector.save(output); });
+    if (flags.boolean("quiet")) note_results(detector);
     summary.insert(summary.end(), {{"models", fmt::format("{}", detector.options().population)},
                                    {"steps", grouped(steps)},
                                    {"threshold", fmt::format("{}", detector.threshold())}});

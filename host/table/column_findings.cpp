@@ -230,8 +230,8 @@ std::optional<ColumnFinding> examine_numbers(const Column& column, bool is_unnam
   const std::string why = why_no_feature(column, is_unnamed);
   if (why.empty()) return std::nullopt;
   return ColumnFinding{column.name, Advice::leave_out,
-                       fmt::format("column '{}' is left out: {} (--include {} makes it a feature, --exclude {} says "
-                                   "that this is meant)",
+                       fmt::format("column '{}' is left out: {} (--include {} makes it a feature, --exclude {} "
+                                   "confirms it)",
                                    name, why, flag, flag)};
 }
 
