@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -11,6 +10,7 @@
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
+#include "host/detector/score_calibration.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/group_column.hpp"
 #include "host/text/cell.hpp"
@@ -275,12 +275,10 @@ void add_threshold_flags(FlagSet& flags, const std::string& what) {
   flags.add_text("false_alarm_rate", "R", what + " by the conformal threshold of this rate");
 }
 
-void note_unpromised_rate(std::int64_t rows, double rate) {
-  if (rows == 0 || rate == 0 || static_cast<double>(rows + 1) * rate >= 1) return;
-  print_note(fmt::format(
-      "cugad: note: a threshold that {} % of new normal rows pass cannot be promised: {} rows calibrate the "
-      "model, {:.0f} are needed; it is put beyond the largest of their scores",
-      static_cast<float>(100 * rate), grouped(rows), std::ceil(1 / rate - 1 - 1e-6)));
+void note_threshold(const Detector& detector) {
+  const std::int64_t rows = detector.calibration().rows;
+  const std::string text = rows == 0 ? "" : threshold_note(rows, detector.options());
+  if (!text.empty()) print_note("cugad: note: " + text);
 }
 
 void set_threshold(FittedModel& model, const FlagSet& flags) {
@@ -297,16 +295,14 @@ void set_threshold(FittedModel& model, const FlagSet& flags) {
     set([&, share = static_cast<float>(flags.number("contamination", 0, 0.5))](auto& one) {
       one.set_contamination(share);
     });
-    if (!model.fleet) note_unpromised_rate(model.detector.calibration().rows, flags.number("contamination", 0, 0.5));
   }
   if (flags.given("false_alarm_rate")) {
     set([&, rate = static_cast<float>(flags.number("false_alarm_rate", 1e-9, 0.5))](auto& one) {
       one.set_false_alarm_rate(rate);
     });
-    if (!model.fleet) {
-      note_unpromised_rate(model.detector.calibration().rows, flags.number("false_alarm_rate", 1e-9, 0.5));
-    }
   }
+  const bool is_new = flags.given("contamination") || flags.given("false_alarm_rate");
+  if (is_new && !model.fleet) note_threshold(model.detector);
 }
 
 void note_rows_without_value(const FittedModel& model) {

@@ -88,7 +88,7 @@ void note_pooled_rows(const FittedModel& model);
 void note_rows_without_value(const FittedModel& model);
 /// One line on standard error if thresholds and probabilities rest on rows that the models were trained on.
 void note_calibration(const FittedModel& model);
-/// Prints a note if `rows` calibration rows are too few for a threshold that this share of new rows passes.
-void note_unpromised_rate(std::int64_t rows, double rate);
+/// Prints a note if too few rows calibrate the detector for its threshold to keep the requested rate.
+void note_threshold(const Detector& detector);
 
 }  // namespace cugad::cli

@@ -59,6 +59,8 @@ using Summary = std::vector<std::vector<std::string>>;
 
 void warn_of_bounded_generator(const DetectorOptions& options) {
   if (!options.generator_tanh || options.scale == Scale::minmax || options.scale == Scale::none) return;
+  const std::vector<std::string> idle = options_without_effect(options);
+  if (std::find(idle.begin(), idle.end(), "generator_tanh") != idle.end()) return;
   print_note(fmt::format(
       "cugad: warning: --generator-tanh generates values from -1 to 1 only, and --scale {} gives the columns values "
       "beyond; --scale minmax does not",
@@ -67,12 +69,10 @@ void warn_of_bounded_generator(const DetectorOptions& options) {
 
 /// The notes of the library that matter afterwards, too, for a training that was quiet.
 void note_results(const Detector& detector) {
-  const DetectorOptions& options = detector.options();
-  if (options.reference_rows > 0) {
+  if (detector.options().reference_rows > 0) {
     print_note("cugad: note: the model keeps training rows (reference_rows): whoever has its file can read them");
   }
-  note_unpromised_rate(detector.calibration().rows,
-                       options.false_alarm_rate > 0 ? options.false_alarm_rate : options.contamination);
+  note_threshold(detector);
 }
 
 void train(const std::string& input, FlagSet& flags) {

@@ -39,6 +39,7 @@ class Process {
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& text);
 std::vector<std::string> lines_of(const std::string& text);
+inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 /// Whether `text` is exactly one line, begins with `start` and contains `part`.
 bool is_one_line(const std::string& text, const std::string& start, const std::string& part);
 /// A training that takes a moment.

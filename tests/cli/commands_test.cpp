@@ -36,6 +36,42 @@ TEST_F(Commands, TrainIsQuietWhenAsked) {
   EXPECT_TRUE(is_one_line(run(train(at("m.safetensors"), {"--quiet"})).err, "cugad: note: ", "constant"));
 }
 
+/// Except on what matters afterwards, too.
+TEST_F(Commands, QuietTrainingsSayWhatTheModelKeepsAndCannotPromise) {
+  const std::string err = run(train(at("k.safetensors"), {"--quiet", "--exclude", "machine", "--method", "knn",
+                                                          "--false-alarm-rate", "0.00001"}))
+                              .err;
+  EXPECT_TRUE(has(err, "keeps training rows")) << err;
+  EXPECT_TRUE(has(err, "cannot be promised")) << err;
+}
+
+TEST_F(Commands, RatesThatCannotBePromisedAreNoted) {
+  for (const char* flag : {"--contamination", "--false-alarm-rate"}) {
+    const Outcome low = run({"score", table, "--model", model, flag, "0.00001"});
+    EXPECT_EQ(low.code, 0);
+    EXPECT_TRUE(has(low.err, "cannot be promised")) << low.err;
+    EXPECT_FALSE(has(run({"score", table, "--model", model, flag, "0.1"}).err, "cannot be promised"));
+  }
+}
+
+TEST_F(Commands, GeneratorsThatEndInTanhAreWarnedOfWiderColumns) {
+  const auto warned = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> flags = {"--quiet", "--generator-tanh"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    return has(run(train(at("m.safetensors"), flags)).err, "generates values from -1 to 1 only");
+  };
+  EXPECT_TRUE(warned({}));
+  EXPECT_FALSE(warned({"--scale", "minmax"}));
+  EXPECT_FALSE(warned({"--method", "gain"})) << "it ignores the flag";
+}
+
+TEST_F(Commands, InfoOfABrokenModelIsTheErrorAlone) {
+  write_file(at("broken"), "no model");
+  const Outcome outcome = run({"info", "--model", at("broken")});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "");
+}
+
 /// What will not be trained needs no advice.
 TEST_F(Commands, RefusedOptionsComeBeforeWarnings) {
   const Outcome outcome = run(train(at("refused"), {"--method", "ganomaly", "--generator-dropout", "0.1"}));

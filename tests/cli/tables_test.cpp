@@ -45,8 +45,6 @@ class Tables : public CommandTest {
   }
 };
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 /// The same numbers, written in other ways, give the same model and scores.
 TEST_F(Tables, OtherWaysOfWritingGiveTheSameScores) {
   run_well(quick(plain()));
