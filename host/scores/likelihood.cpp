@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "host/backend/elementwise.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/scores/scoring_rule.hpp"
 
@@ -83,10 +84,8 @@ class LikelihoodRule final : public ScoringRule {
     return {.residual = of_all_models(ranks.score), .logit = {}};
   }
   void explain(MatrixView<const float> rows) override {
-    const StackView<const float> rank = of_all_models(rank_.slice_rows(0, rows.rows));
-    run(context(),
-        FillMissing{
-            .x = rank, .replacement = rank, .out = trained().feature_residual(rows.rows).slice_columns(0, columns())});
+    ::cugad::copy(context(), of_all_models(rank_.slice_rows(0, rows.rows)),
+                  trained().feature_residual(rows.rows).slice_columns(0, columns()));
   }
 
   bool learn(MatrixView<const float> rows, std::span<const HeldOutRows> parts, std::int64_t chunk,

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/backend/elementwise.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/scores/scoring_rule.hpp"
 
@@ -35,8 +36,8 @@ class NearestRowsRule final : public ScoringRule {
       return raw;
     }
     const StackView<float> scores = scores_.slice_rows(0, count), mean = scores.slice_models(scores.models - 1, 1);
-    run(context(), FillUniform{.out = scores, .key = {}, .low = 0.0f, .high = 0.0f});
-    if (has_parts()) run(context(), AddRows{.x = distance.slice_columns(0, 1), .y = scores.slice_models(0, 1)});
+    if (has_parts()) ::cugad::copy(context(), distance.slice_columns(0, 1), scores.slice_models(0, 1));
+    fill(context(), mean, 0.0f);
     for (std::int64_t i = 0; i < k; ++i) {
       run(context(), AddRows{.x = distance.slice_columns(i, 1), .scale = 1.0f / static_cast<float>(k), .y = mean});
     }
