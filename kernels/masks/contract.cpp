@@ -65,8 +65,9 @@ std::string check_contract(const CellCrossEntropy& args) {
   check.optional("mask", args.mask, models, rows, columns);
   for (const auto& [name, target] :
        {std::pair("target", args.target), std::pair("masked_target", args.masked_target)}) {
-    check.require(target >= 0.0f && target <= 1.0f,
-                  [&] { return std::string(name) + " is " + std::to_string(target) + ", expected a value in [0, 1]"; });
+    check.require(target >= 0.0f && target <= 1.0f, [name = name, target = target] {
+      return std::string(name) + " is " + std::to_string(target) + ", expected a value in [0, 1]";
+    });
   }
   check.require(!args.masked_only || args.mask, "masked_only is set without a mask");
   check.require(std::isfinite(args.weight), "weight is not finite");
