@@ -41,6 +41,8 @@ class AnomalyModel : public ScoringNetworks {
   std::int64_t parts() const { return rule_->has_parts() ? population() : 1; }
   bool measures_training_rows() const { return !definition_of(options_.method).trains(); }
   ScoringRule::ColumnTable column_table() const { return rule_->column_table(); }
+  /// The calibration rows, fold by fold, with the models that left the fold out; with one fold all models.
+  std::vector<ScoringRule::HeldOutRows> held_out_rows(const std::vector<std::int64_t>& fold_begin) const;
   /// The residual of each column, on average over calibration rows that are new to the models; empty if there is none.
   std::vector<double> column_residuals(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin);
 
@@ -90,8 +92,6 @@ class AnomalyModel : public ScoringNetworks {
     bool contains(std::int64_t row) const { return row >= begin && row < end; }
   };
   RowRange new_rows(std::int64_t model, const std::vector<std::int64_t>& fold_begin) const;
-  /// The calibration rows, fold by fold; with one fold all models score them.
-  std::vector<ScoringRule::HeldOutRows> held_out_rows(const std::vector<std::int64_t>& fold_begin) const;
   /// Learns column_scale(), which raw scores are measured in, before their statistics are taken.
   void learn_scales(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin);
   void add_feature_residual(MatrixView<const float> rows, float* feature_residual);
