@@ -118,6 +118,12 @@ void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector
   resolved = resolved_options;
   calibrate(*trained, prepared);
   threshold = calibration->threshold(resolved);
+  cells = {};
+  for (std::size_t i = 0; i < trained->methods(); ++i) {
+    if (!definition_of(trained->member(i).options().method).judges_cells) continue;
+    cells = CellCalibration(hidden_cell_residuals(trained->member(i), prepared.calibration, prepared.calibration_begin),
+                            prepared.roles.order, std::move(prepared.range));
+  }
   transform = std::move(prepared.transform);
   novelty = std::move(prepared.novelty);
   roles = std::move(prepared.roles);
@@ -205,6 +211,7 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
   other->transform = transform;
   other->novelty = novelty;
   other->roles = roles;
+  other->cells = cells;
   other->model = model->share(device);
   other->telemetry = telemetry;
   other->chunk_limit = chunk_limit;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -24,6 +25,22 @@ constexpr int usual_folds = 5;
 constexpr std::int64_t usual_reference_rows = 20000;
 /// Above it a minibatch, and a bank of the usual size, show too little of the rare kinds of rows.
 constexpr std::int64_t many_distinct_rows = 30000;
+
+/// The lowest and the highest value of each column, each of which has one.
+Matrix column_ranges(MatrixView<const float> rows) {
+  Matrix range(rows.columns, 2);
+  for (std::int64_t c = 0; c < rows.columns; ++c) {
+    range.row(c)[0] = std::numeric_limits<float>::infinity();
+    range.row(c)[1] = -std::numeric_limits<float>::infinity();
+  }
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      range.row(c)[0] = std::fmin(range.row(c)[0], rows.row(r)[c]);
+      range.row(c)[1] = std::fmax(range.row(c)[1], rows.row(r)[c]);
+    }
+  }
+  return range;
+}
 
 void fill_missing_with_means(MatrixView<float> rows) {
   std::vector<double> sum(rows.columns, 0.0);
@@ -210,6 +227,7 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   prepared.roles = column_roles(options, names);
   prepared.transform.fit(context, rows, options, names, numeric_columns, on_message);
   prepared.transform.reorder(prepared.roles.order);
+  prepared.range = column_ranges(rows);
   Matrix& all = prepared.training = Matrix(rows.rows, rows.columns);
   prepared.transform.apply(context, rows, all.view());
   // Calibration sees the rows as scoring will: with their missing cells.

@@ -56,6 +56,7 @@ struct PreparedRows {
   Matrix training, calibration;
   std::int64_t distinct_rows = 0;
   std::vector<std::int64_t> training_begin, calibration_begin;
+  Matrix range;                 ///< [columns, 2]: the lowest and highest value of each column, as in the caller's rows
   std::vector<float> surprise;  ///< of the calibration rows, in nats; empty without novelty
 };
 /// On a CPU context, rows on the host.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cugad/table.hpp"
+#include "host/detector/cell_calibration.hpp"
 #include "host/detector/column_roles.hpp"
 #include "host/detector/fitting.hpp"
 #include "host/detector/novelty.hpp"
@@ -46,6 +47,17 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   /// residual.
   void explain_novelty(MatrixView<const float> rows, std::vector<float>& residuals,
                        std::vector<Finding>& findings) const;
+  /// Fills the missing cells of rows, as Detector::fill.
+  void fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low, std::span<float> high,
+            float coverage);
+  /// Draws the missing cells of rows, as Detector::sample.
+  void sample(MatrixView<const float> given, std::int64_t count, std::uint64_t seed, float* rows);
+  /// The rows themselves, or what `brought` then holds if they are in device memory.
+  MatrixView<const float> on_host(MatrixView<const float> rows, std::vector<float>& brought) const;
+  /// Transformed rows in the networks' order, whose missing and infinite cells are NaN.
+  Matrix shown(Context& on_host, MatrixView<const float> rows) const;
+  /// The member that predicts cells; Error{unsupported} if there is none, or it is not calibrated for it.
+  AnomalyModel& cell_model() const;
   /// Throws Error{unsupported} for a model without calibration.
   const ScoreCalibration& calibrated() const;
   Calibration rests_on() const;
@@ -74,6 +86,7 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   std::vector<ModelTelemetry> telemetry;
   std::int64_t chunk_limit = 0;  ///< see AnomalyModel::limit_chunk; 0: none
   float threshold = 0.0f;
+  CellCalibration cells;                        ///< of a model that judges cells
   std::optional<ScoreCalibration> calibration;  ///< older model files have none
   std::map<std::string, std::string> attachments;
   const std::atomic<bool>* cancel = nullptr;  ///< see Detector::cancel_by

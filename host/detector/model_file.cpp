@@ -259,6 +259,7 @@ safetensors::File Detector::Impl::to_file() const {
     if (const ScoringRule::ColumnTable table = one.column_table(); table.value)
       put_list(statistics[prefix + "column_rows"], download(context, table.count.data, table.count.rows));
   }
+  cells.add_to(file);
   if (model->parts() > 1) put_statistics(statistics["methods"], model->statistics());
   auto& metadata = file.metadata;
   metadata["format"] = format_name;
@@ -397,6 +398,7 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   }
   auto loaded = std::make_unique<Ensemble>(device, std::move(members));
   if (loaded->parts() > 1) loaded->set_statistics(read_statistics(reader, statistics, "methods", loaded->parts()));
+  cells = CellCalibration::read(reader, transform.columns());
   stream.reset();
   model = std::move(loaded);
 }

@@ -94,6 +94,7 @@ class Reader {
     }
   }
 
+  bool has_tensor(const std::string& name) const { return file_.tensors.contains(name); }
   /// How many rows of so many columns a tensor has; at least one.
   std::int64_t rows_of(const std::string& name, std::int64_t columns) const {
     const auto found = file_.tensors.find(name);

@@ -214,11 +214,15 @@ void FeatureTransform::apply(Context& context, MatrixView<const float> rows, Mat
   apply(context, constants, rows, out);
 }
 
+double FeatureTransform::inverse(std::int64_t column, double transformed) const {
+  const double value = (scale[column] > 0.0 ? transformed / scale[column] : 0.0) + shift[column];
+  return log1p[column] != 0 ? std::copysign(std::expm1(std::abs(value)), value) : value;
+}
+
 void FeatureTransform::invert(MatrixView<float> rows) const {
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     for (std::int64_t c = 0; c < rows.columns; ++c) {
-      const double value = (scale[c] > 0.0 ? rows.row(r)[c] / scale[c] : 0.0) + shift[c];
-      rows.row(r)[c] = static_cast<float>(log1p[c] != 0 ? std::copysign(std::expm1(std::abs(value)), value) : value);
+      rows.row(r)[c] = static_cast<float>(inverse(c, double{rows.row(r)[c]}));
     }
   }
 }

@@ -311,11 +311,34 @@ class CUGAD_API Detector {
   std::vector<float> score_methods(MatrixView<const float> rows, std::vector<float>& method_scores);
   /// Scores together with the `count` largest residuals of each row.
   std::vector<float> explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations);
+  /// The rows with their missing cells (NaN) filled by what the others of their row say: for a detector with the method
+  /// gain, alone or in an ensemble. One pass of the generators, which were trained with hidden cells. A value is the
+  /// mean of the predicted distribution in the units of the rows (the least expected squared error), within the range
+  /// of the training rows: a column of integers gets fractions, a 0/1 column the share of ones. A cell of a column
+  /// that `condition` names is not predicted: it gets its column's centre. Observed cells are returned as they are,
+  /// infinite ones too; a row without any value gets what the generator expects of a row that it sees nothing of.
+  /// Deterministic, and batch-invariant. Throws Error{unsupported} for other methods, and for a model file of a version
+  /// without the residuals of cells.
+  std::vector<float> fill(MatrixView<const float> rows);
+  /// The same to the caller's memory: rows x columns floats each; and, where they are given, the ends of bands that
+  /// contain the true value in a share `coverage`, in (0, 1), of all cells. That share holds on average over a column
+  /// whose cells are missing at random, whatever the distribution (residuals of training rows, each by the models that
+  /// held out its fold; with the option folds 1 by models that saw them, and bands are too narrow). A band of an
+  /// observed cell is its value.
+  void fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low = {},
+            std::span<float> high = {}, float coverage = 0.9f);
   /// Synthetic rows in the units of the training data: row i of the output comes from model i % population (of an
   /// ensemble's first method). Throws Error{unsupported} for a method without a prior, and for conditional models.
   /// Deterministic in (model, seed). Writes count x columns() floats, row by row, to host memory, or throws
   /// Error{invalid_argument} if `rows` has another size.
   void sample(std::int64_t count, std::uint64_t seed, std::span<float> rows);
+  /// Conditional samples, for a detector with the method gain: `count` draws of each given row, whose missing cells
+  /// (NaN) are drawn, one after the other in a random order, each from its distribution given the row's observed cells
+  /// and those that are drawn, so that dependences between them hold; then each is drawn again given all others, twice.
+  /// Draw k of row i is row i * count + k of `rows` (host memory, given.rows x count x columns() floats); observed
+  /// cells are copied. Deterministic in (model, seed, position), whatever rows are given beside. Values lie within the
+  /// range of the training rows; missing conditions get their column's centre. Errors as those of fill().
+  void sample(MatrixView<const float> given, std::int64_t count, std::uint64_t seed, std::span<float> rows);
   /// Scores as probabilities, from the calibration scores. Throws Error{invalid_argument} before fit or load,
   /// Error{unsupported} for a model file of a version without calibration; so does confidence().
   std::vector<float> probability(std::span<const float> scores, Probability kind) const;

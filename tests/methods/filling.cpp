@@ -1,0 +1,252 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "host/model_file/safetensors.hpp"
+#include "tests/methods/fleet_rows.hpp"
+
+/// Cells that rows lack, predicted from the others.
+namespace cugad::test {
+namespace {
+
+DetectorOptions filling_options() {
+  DetectorOptions options = quick_options();
+  options.method = Method::gain;
+  options.steps = 600;
+  options.population = options.folds = 4;
+  return options;
+}
+
+/// Rows with some of their cells hidden at random, a few without any value.
+Matrix with_hidden_cells(Matrix rows, double share, std::uint64_t seed) {
+  RandomNumbers numbers(seed);
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      if (numbers.uniform() < share || r % 50 == 7) rows.row(r)[c] = missing;
+    }
+  }
+  return rows;
+}
+
+TEST(Filling, TakesHiddenCellsFromTheOthers) {
+  Detector detector = fitted(filling_options(), normal_rows(800, 1));
+  const Matrix complete = normal_rows(200, 2);
+  Matrix rows = complete;
+  for (std::int64_t r = 0; r < rows.rows; ++r) rows.row(r)[r % 6] = missing;
+  const std::vector<float> filled = detector.fill(rows);
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < 6; ++c) {
+      const float value = filled[static_cast<std::size_t>(r * 6 + c)];
+      const double unit = std::pow(10.0, c % 3);
+      if (c != r % 6) {
+        EXPECT_EQ(value, rows.row(r)[c]);
+      } else {
+        EXPECT_LT(std::abs(value - complete.row(r)[c]), 1.5 * unit) << r;  // the clusters are 4 units apart
+      }
+    }
+  }
+}
+
+TEST(Filling, BandsCoverTheirShare) {
+  Detector detector = fitted(filling_options(), normal_rows(1000, 1));
+  const Matrix complete = normal_rows(1000, 2), rows = with_hidden_cells(complete, 0.2, 3);
+  const std::size_t cells = rows.data.size();
+  std::vector<float> filled(cells), low(cells), high(cells);
+  for (const float coverage : {0.9f, 0.5f}) {
+    detector.fill(rows, filled, low, high, coverage);
+    double hidden = 0.0, covered = 0.0;
+    for (std::size_t i = 0; i < cells; ++i) {
+      ASSERT_TRUE(low[i] <= filled[i] && filled[i] <= high[i]) << i;
+      if (!std::isnan(rows.data[i])) {
+        EXPECT_TRUE(low[i] == rows.data[i] && high[i] == rows.data[i]);
+        continue;
+      }
+      hidden += 1.0;
+      covered += low[i] <= complete.data[i] && complete.data[i] <= high[i] ? 1.0 : 0.0;
+    }
+    EXPECT_NEAR(covered / hidden, double{coverage}, 0.06);
+  }
+}
+
+TEST(Filling, DoesNotDependOnTheRowsBesideNorOnThreads) {
+  const Matrix training = normal_rows(300, 1), rows = with_hidden_cells(normal_rows(90, 2), 0.3, 4);
+  DetectorOptions options = filling_options();
+  options.steps = 100;
+  Detector detector = fitted(options, training), threaded = fitted(options, training, 3);
+  const std::vector<float> all = detector.fill(rows);
+  EXPECT_TRUE(same_bits(all, threaded.fill(rows)));
+  for (std::int64_t r = 0; r < rows.rows; r += 7) {
+    const std::vector<float> alone = detector.fill({rows.row(r), 1, 6, 6});
+    EXPECT_TRUE(same_bits(alone, {all.begin() + r * 6, all.begin() + (r + 1) * 6})) << r;
+  }
+}
+
+/// The same from a file, from a shared model, and in an ensemble, whose member gain is that of the detector alone.
+TEST(Filling, IsKeptInTheModel) {
+  const TemporaryDirectory directory;
+  DetectorOptions options = filling_options();
+  options.steps = 50;
+  const Matrix training = normal_rows(200, 1), rows = with_hidden_cells(normal_rows(50, 2), 0.3, 4);
+  Detector detector = fitted(options, training);
+  const std::vector<float> expected = detector.fill(rows);
+  detector.save(directory.file("model"));
+  EXPECT_TRUE(same_bits(Detector::load(test_device(1), directory.file("model")).fill(rows), expected));
+  EXPECT_TRUE(same_bits(detector.share().fill(rows), expected));
+  options.method = Method::knn;
+  options.ensemble = {Method::gain};
+  EXPECT_TRUE(same_bits(fitted(options, training).fill(rows), expected));
+}
+
+/// A missing condition is not predicted, and an infinite cell says nothing; what is left fills the row.
+TEST(Filling, LeavesNoCellWithoutAValue) {
+  DetectorOptions options = filling_options();
+  options.steps = 50;
+  options.condition = {"b"};
+  Detector detector(test_device(1), options);
+  detector.fit(normal_rows(300, 1), {.names = {"a", "b", "c", "d", "e", "f"}});
+  Matrix rows = with_hidden_cells(normal_rows(60, 2), 0.4, 5);
+  rows.row(1)[0] = std::numeric_limits<float>::infinity();
+  const std::vector<float> filled = detector.fill(rows);
+  for (std::size_t i = 0; i < filled.size(); ++i) {
+    EXPECT_FALSE(std::isnan(filled[i])) << i;
+    if (!std::isnan(rows.data[i])) {
+      EXPECT_EQ(filled[i], rows.data[i]);
+    }
+  }
+  EXPECT_FALSE(detector.fill(Matrix(0, 6)).size() != 0);
+}
+
+/// Heavy tails are logged: values come back in the units of the rows, and within what training rows have.
+TEST(Filling, StaysWithinTheRangeOfTheTrainingRows) {
+  Matrix training = normal_rows(400, 1);
+  for (std::int64_t r = 0; r < training.rows; ++r) training.row(r)[3] = std::exp(training.row(r)[1]);
+  DetectorOptions options = filling_options();
+  options.steps = 100;
+  options.log1p = {"3"};
+  Detector detector = fitted(options, training);
+  const Matrix rows = with_hidden_cells(normal_rows(100, 2), 0.9, 5);
+  const std::size_t cells = rows.data.size();
+  std::vector<float> filled(cells), low(cells), high(cells);
+  detector.fill(rows, filled, low, high, 0.99f);
+  float lowest = training.row(0)[3], highest = lowest;
+  for (std::int64_t r = 0; r < training.rows; ++r) {
+    lowest = std::min(lowest, training.row(r)[3]);
+    highest = std::max(highest, training.row(r)[3]);
+  }
+  for (std::size_t i = 3; i < cells; i += 6) {
+    if (!std::isnan(rows.data[i])) continue;
+    EXPECT_TRUE(low[i] >= lowest && high[i] <= highest) << low[i] << " " << high[i];
+  }
+}
+
+double correlation(const std::vector<float>& rows, std::size_t columns, std::size_t a, std::size_t b) {
+  double n = 0, sa = 0, sb = 0, aa = 0, bb = 0, ab = 0;
+  for (std::size_t i = 0; i < rows.size(); i += columns) {
+    const double x = double{rows[i + a]}, y = double{rows[i + b]};
+    n += 1, sa += x, sb += y, aa += x * x, bb += y * y, ab += x * y;
+  }
+  return (ab - sa * sb / n) / std::sqrt((aa - sa * sa / n) * (bb - sb * sb / n));
+}
+
+/// Columns a and b of two that move together, c against them, d alone.
+Matrix dependent_rows(std::int64_t rows, std::uint64_t seed) {
+  RandomNumbers numbers(seed);
+  Matrix matrix(rows, 4);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const double x = numbers.normal();
+    const double values[] = {x + 0.3 * numbers.normal(), 10 * x + 3 * numbers.normal(), 5 - x + 0.5 * numbers.normal(),
+                             numbers.normal()};
+    for (std::int64_t c = 0; c < 4; ++c) matrix.row(r)[c] = static_cast<float>(values[c]);
+  }
+  return matrix;
+}
+
+/// Separate draws of the columns would have no correlation.
+TEST(ConditionalSamples, ColumnsDependOnEachOtherAsInTraining) {
+  const Matrix training = dependent_rows(1500, 1);
+  Detector detector = fitted(filling_options(), training);
+  Matrix given(1, 4);
+  std::fill_n(given.row(0), 4, missing);
+  std::vector<float> drawn(2000 * 4);
+  detector.sample(given, 2000, 3, drawn);
+  for (const auto& [a, b] : {std::pair(0, 1), std::pair(0, 2), std::pair(1, 2), std::pair(0, 3)}) {
+    EXPECT_NEAR(correlation(drawn, 4, a, b), correlation(training.data, 4, a, b), 0.1) << a << " " << b;
+  }
+  // Given a, what is left of the variance of b is the share that a does not explain.
+  given.row(0)[0] = 1.0f;
+  detector.sample(given, 2000, 3, drawn);
+  double sum = 0.0, squares = 0.0;
+  for (std::size_t i = 0; i < drawn.size(); i += 4) {
+    EXPECT_EQ(drawn[i], 1.0f);
+    sum += double{drawn[i + 1]} / 2000.0;
+    squares += double{drawn[i + 1]} * double{drawn[i + 1]} / 2000.0;
+  }
+  EXPECT_NEAR(sum, 9.2, 1.5);  // 10 * 1 / 1.09
+  EXPECT_NEAR(std::sqrt(squares - sum * sum), 4.2, 1.0);
+}
+
+TEST(ConditionalSamples, FollowFromSeedAndPosition) {
+  DetectorOptions options = filling_options();
+  options.steps = 50;
+  Detector detector = fitted(options, normal_rows(200, 1));
+  const Matrix given = with_hidden_cells(normal_rows(40, 2), 0.5, 4);
+  const auto draw = [&](MatrixView<const float> rows, std::int64_t count, std::uint64_t seed) {
+    std::vector<float> drawn(static_cast<std::size_t>(rows.rows * count * 6));
+    detector.sample(rows, count, seed, drawn);
+    return drawn;
+  };
+  const std::vector<float> drawn = draw(given, 3, 9);
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    EXPECT_FALSE(std::isnan(drawn[i]));
+    const float cell = given.data[i / 18 * 6 + i % 6];
+    if (!std::isnan(cell)) {
+      EXPECT_EQ(drawn[i], cell);
+    }
+  }
+  EXPECT_TRUE(same_bits(draw(given, 3, 9), drawn));
+  EXPECT_FALSE(same_bits(draw(given, 3, 10), drawn));
+  const std::vector<float> fewer = draw({given.row(0), 11, 6, 6}, 3, 9);
+  EXPECT_TRUE(same_bits(fewer, {drawn.begin(), drawn.begin() + 11 * 18}));
+  EXPECT_TRUE(draw(given, 0, 9).empty());
+  std::vector<float> room(5);
+  expect_error(ErrorCode::invalid_argument, {"5 numbers", "240"}, [&] { detector.sample(given, 1, 1, room); });
+  expect_error(ErrorCode::invalid_argument, {"-1"}, [&] { detector.sample(given, -1, 1, room); });
+}
+
+TEST(Filling, NeedsAModelThatPredictsCells) {
+  const TemporaryDirectory directory;
+  const Matrix rows = normal_rows(50, 1);
+  Detector other = fitted(quick_options(), rows);
+  expect_error(ErrorCode::unsupported, {"anogan", "--method gain"}, [&] { other.fill(rows); });
+  Detector unfitted(test_device(1));
+  expect_error(ErrorCode::invalid_argument, {"not fitted"}, [&] { unfitted.fill(rows); });
+  DetectorOptions options = filling_options();
+  options.steps = 10;
+  Detector detector = fitted(options, rows);
+  expect_error(ErrorCode::invalid_argument, {"5 columns", "expected 6"}, [&] { detector.fill(normal_rows(3, 1, 5)); });
+  std::vector<float> room(rows.data.size()), small(7);
+  expect_error(ErrorCode::invalid_argument, {"'filled'", "7"}, [&] { detector.fill(rows, small); });
+  expect_error(ErrorCode::invalid_argument, {"'high'"}, [&] { detector.fill(rows, room, room, small); });
+  expect_error(ErrorCode::invalid_argument, {"coverage", "1.0"}, [&] { detector.fill(rows, room, {}, {}, 1.0f); });
+
+  detector.save(directory.file("model"));
+  const safetensors::File good = safetensors::read(directory.file("model"));
+  const auto load = [&](safetensors::File file) {
+    safetensors::write(directory.file("damaged"), file);
+    return Detector::load(test_device(1), directory.file("damaged"));
+  };
+  safetensors::File file = good;
+  file.tensors.erase("cell_residuals");
+  Detector old = load(file);
+  expect_error(ErrorCode::unsupported, {"cell_residuals", "fit the model again"}, [&] { old.fill(rows); });
+  file = good;
+  file.tensors["cell_residuals"].f32[3] = 1e9f;
+  expect_error(ErrorCode::format, {"'cell_residuals'", "ascend"}, [&] { load(file); });
+  file = good;
+  file.tensors.erase("cell_ranges");
+  expect_error(ErrorCode::format, {"'cell_ranges'"}, [&] { load(file); });
+}
+
+}  // namespace
+}  // namespace cugad::test
