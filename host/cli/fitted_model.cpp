@@ -91,7 +91,7 @@ ReadOptions read_options(const FittedModel& model, const std::string& input, con
   }
   options.format = table_format(flags, input, model.format);
   options.adapt_separator = !flags.given("separator");
-  options.mark_errors = marks_errors(flags);
+  options.mark_errors = flags.has("on_error") && marks_errors(flags);
   options.as_it_comes = true;
   return options;
 }
@@ -213,9 +213,11 @@ FittedModel load_model(const Device& device, const std::string& path) {
 }
 
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags,
-                       const std::string& label_column, const std::vector<std::string>& carried)
+                       const std::string& label_column, const std::vector<std::string>& carried, bool keep_text)
     : model_(model), reader_(unless_cancelled([&] {
-        return open_table(input, read_options(model, input, flags, label_column, carried));
+        ReadOptions options = read_options(model, input, flags, label_column, carried);
+        options.keep_text = keep_text;
+        return open_table(input, options);
       })) {
   if (model.encoder) check_header(*model.encoder, *reader_, input);
   told_ = reader_->notes();

@@ -56,10 +56,13 @@ FittedModel load_model_or_fleet(const Device& device, const std::string& path);
 /// override it. A chunk ends early if the input pauses.
 class ModelInput {
  public:
-  /// `label_column` (empty: none) and `carried` are kept as text if they are not features.
+  /// `label_column` (empty: none) and `carried` are kept as text if they are not features. `keep_text`: as ReadOptions.
   ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags, const std::string& label_column,
-             const std::vector<std::string>& carried = {});
+             const std::vector<std::string>& carried = {}, bool keep_text = false);
   const std::vector<std::string>& column_names() const { return reader_->column_names(); }
+  /// As the file has them; none if it has none.
+  std::vector<std::string> header() const { return reader_->header(); }
+  TableFormat format() const { return reader_->format(); }
   std::int64_t rows_read() const { return rows_read_; }
   /// Calls `visit` for each chunk with its rows as the detector takes them.
   void for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit);
