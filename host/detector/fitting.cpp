@@ -9,6 +9,7 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/detector/dominated_columns.hpp"
 #include "host/detector/folds.hpp"
 #include "host/detector/impl.hpp"
 #include "host/methods/methods.hpp"
@@ -207,8 +208,16 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
                           const std::vector<std::string>& names, std::int64_t numeric_columns,
                           const std::function<void(const std::string&)>& on_message) {
   PreparedRows prepared;
+  const auto note = [&](const std::string& text) {
+    if (on_message) on_message(text);
+    prepared.notes.push_back(text);
+  };
   prepared.roles = column_roles(options, names);
+  std::vector<std::int64_t> kept(static_cast<std::size_t>(rows.rows));
+  std::iota(kept.begin(), kept.end(), std::int64_t{0});
   prepared.transform.fit(context, rows, options, names, numeric_columns, on_message);
+  for (const std::string& text : dominated_columns(rows, kept, prepared.transform, options, names, numeric_columns))
+    note(text);
   prepared.transform.reorder(prepared.roles.order);
   Matrix& all = prepared.training = Matrix(rows.rows, rows.columns);
   prepared.transform.apply(context, rows, all.view());

@@ -56,9 +56,10 @@ struct PreparedRows {
   Matrix training, calibration;
   std::int64_t distinct_rows = 0;
   std::vector<std::int64_t> training_begin, calibration_begin;
-  std::vector<float> surprise;  ///< of the calibration rows, in nats; empty without novelty
+  std::vector<float> surprise;     ///< of the calibration rows, in nats; empty without novelty
+  std::vector<std::string> notes;  ///< see Detector::notes()
 };
-/// On a CPU context, rows on the host.
+/// On a CPU context, rows on the host. Reports each note, too.
 PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
                           const std::vector<std::string>& names, std::int64_t numeric_columns,
                           const std::function<void(const std::string&)>& on_message);

@@ -343,6 +343,9 @@ class CUGAD_API Detector {
   /// true. Null (the default): no cancellation. The flag must outlive the calls. share() does not copy it.
   void cancel_by(const std::atomic<bool>* cancel);
 
+  /// What a user of the scores has to know, a line each: a column that one value dominates,
+  /// training rows in the model file, and what the threshold cannot promise. A model file keeps them.
+  std::vector<std::string> notes() const;
   bool fitted() const;
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;
