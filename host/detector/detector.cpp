@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "cugad/error.hpp"
@@ -116,12 +117,16 @@ void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector
   }
   auto trained = std::make_unique<Ensemble>(device, std::move(members));
   resolved = resolved_options;
-  const std::vector<float> scores = calibrate(*trained, prepared);
+  std::vector<float> scores = calibrate(*trained, prepared);
   transform = std::move(prepared.transform);
   novelty = std::move(prepared.novelty);
   roles = std::move(prepared.roles);
   stream.reset();
   model = std::move(trained);
+  std::vector<float> of_trimmed(static_cast<std::size_t>(prepared.trimmed.rows));
+  if (!of_trimmed.empty()) score(prepared.trimmed, of_trimmed.data(), nullptr);
+  stream.reset();
+  for (const float one : of_trimmed) scores.push_back(std::isnan(one) ? std::numeric_limits<float>::max() : one);
   // Without networks each row is left out alone.
   const std::size_t folds = trains_networks(resolved) ? prepared.calibration_begin.size() - 1 : scores.size();
   calibration = ScoreCalibration(scores, static_cast<std::int64_t>(folds));

@@ -64,7 +64,7 @@ std::vector<std::string> dominated_columns(MatrixView<const float> rows, const s
     if (!(times > dominating)) continue;
     notes.push_back(fmt::format(
         "column '{}' has the value {:.6g} in training row {}, which makes its scale {:.2g} times that of the other "
-        "rows: their differences hardly count; leave that row out, or set scale = robust",
+        "rows: their differences hardly count; leave that row out, as a share of trim does, or set scale = robust",
         one_line(names[c], longest_name), rows.row(farthest)[c], positions[farthest], times));
   }
   return notes;
