@@ -277,6 +277,10 @@ void add_threshold_flags(FlagSet& flags, const std::string& what) {
   flags.add_text("false_alarm_rate", "R", what + " by the conformal threshold of this rate");
 }
 
+void print_notes(const Detector& detector) {
+  for (const std::string& note : detector.notes()) print_note("cugad: note: " + one_line(note));
+}
+
 void note_threshold(const Detector& detector) {
   const std::int64_t rows = detector.calibration().rows;
   const std::string text = rows == 0 ? "" : threshold_note(rows, detector.options());

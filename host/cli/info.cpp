@@ -103,6 +103,7 @@ void describe_model(const Device& device, const FittedModel& model, const std::s
   lines.push_back({"device memory", fmt::format("{} bytes, {} at most while loading",
                                                 grouped(static_cast<std::int64_t>(device.memory().bytes)),
                                                 grouped(static_cast<std::int64_t>(device.memory().peak_bytes)))});
+  for (const std::string& note : model.detector.notes()) lines.push_back({"note", note});
   print(named_values(lines));
   print(describe_options(model.detector.options()));
   if (model.fleet) {
@@ -133,6 +134,7 @@ ordered_json model_as_json(const Device& device, const std::string& path) {
       {"method", get_option(detector.options(), "method")},
       {"threshold", detector.threshold()},
       {"calibration", {{"rows", detector.calibration().rows}, {"folds", detector.calibration().folds}}},
+      {"notes", detector.notes()},
       {"columns", detector.column_names()},
       {"numeric_columns", model.encoder ? model.encoder->numeric_features() : detector.columns()}};
   if (model.fleet) object["fleet"] = fleet_as_json(*model.fleet, model.group_column);

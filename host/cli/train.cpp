@@ -67,14 +67,6 @@ void warn_of_bounded_generator(const DetectorOptions& options) {
       get_option(options, "scale")));
 }
 
-/// The notes of the library that matter afterwards, too, for a training that was quiet.
-void note_results(const Detector& detector) {
-  if (detector.options().reference_rows > 0) {
-    print_note("cugad: note: the model keeps training rows (reference_rows): whoever has its file can read them");
-  }
-  note_threshold(detector);
-}
-
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
   const Stopwatch watch;
@@ -112,7 +104,7 @@ void train(const std::string& input, FlagSet& flags) {
     attach_table(detector, encoder, training.labels, training.format);
     const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
                                        [&] { detector.save(output); });
-    if (flags.boolean("quiet")) note_results(detector);
+    if (flags.boolean("quiet")) print_notes(detector);
     summary.insert(summary.end(), {{"models", fmt::format("{}", detector.options().population)},
                                    {"steps", grouped(steps)},
                                    {"threshold", fmt::format("{}", detector.threshold())}});
@@ -122,6 +114,7 @@ void train(const std::string& input, FlagSet& flags) {
     const std::int64_t steps =
         fit.run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
                 [&] { fleet.save(output); });
+    print_notes(fleet.pooled());  // the library reports what is common to all groups only
     summary.insert(summary.end(),
                    {{"groups", describe_groups(fleet)},
                     {"models", fmt::format("{} per group, and as many pooled ones", fleet.options().population)},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "cugad/error.hpp"
@@ -59,6 +60,11 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   const RowsToFit to_fit = rows_to_fit(d.device, rows, control.on_message);
   rows = to_fit.rows;
   PreparedRows prepared = prepare_rows(context, rows, d.options, columns.names, numeric_columns, control.on_message);
+  std::vector<std::string> notes = std::move(prepared.notes);
+  const auto note = [&](const std::string& text) {
+    if (control.on_message) control.on_message(text);
+    notes.push_back(text);
+  };
   const std::int64_t condition = prepared.roles.condition;
   const DetectorOptions resolved =
       resolve(d.options, prepared.training.rows, rows.columns - condition, prepared.distinct_rows);
@@ -84,7 +90,7 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
     const MethodDefinition& method = definition_of(options.method);
     if (!method.trains()) {
       members.push_back(make_model(d.device, options, rows.columns, condition));
-      members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options, control.on_message));
+      members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options, note));
       continue;
     }
     GanTraining training(d.device, method, options, training_rows, condition);
@@ -95,17 +101,12 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
     members.back()->take_weights(training);
   }
   d.finish(resolved, std::move(members), std::move(prepared));
-  if (control.on_message) {
-    if (d.calibration->folds() == 1) {
-      control.on_message(
-          "the scores are calibrated on the training rows themselves: new normal rows score higher, and more of them "
-          "pass the threshold");
-    }
-    if (const std::string note = threshold_note(d.calibration->count(), resolved); !note.empty())
-      control.on_message(note);
-  }
   d.telemetry = std::move(telemetry);
+  d.notes = std::move(notes);
   d.names = std::move(columns.names);
+  for (const std::string& text : d.calibration_notes()) {
+    if (control.on_message) control.on_message(text);
+  }
 }
 
 void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
@@ -116,8 +117,7 @@ void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector
   }
   auto trained = std::make_unique<Ensemble>(device, std::move(members));
   resolved = resolved_options;
-  calibrate(*trained, prepared);
-  threshold = calibration->threshold(resolved);
+  std::vector<float> scores = calibrate(*trained, prepared);
   cells = {};
   for (std::size_t i = 0; i < trained->methods(); ++i) {
     if (!definition_of(trained->member(i).options().method).judges_cells) continue;
@@ -129,9 +129,17 @@ void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector
   roles = std::move(prepared.roles);
   stream.reset();
   model = std::move(trained);
+  std::vector<float> of_trimmed(static_cast<std::size_t>(prepared.trimmed.rows));
+  if (!of_trimmed.empty()) score(prepared.trimmed, of_trimmed.data(), nullptr);
+  stream.reset();
+  for (const float one : of_trimmed) scores.push_back(std::isnan(one) ? std::numeric_limits<float>::max() : one);
+  // Without networks each row is left out alone.
+  const std::size_t folds = trains_networks(resolved) ? prepared.calibration_begin.size() - 1 : scores.size();
+  calibration = ScoreCalibration(scores, static_cast<std::int64_t>(folds));
+  threshold = calibration->threshold(resolved);
 }
 
-void Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
+std::vector<float> Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
   Context context = device.make_context();
   const Matrix& rows = prepared.calibration;
   const ResidentRows resident(context, rows.view());
@@ -158,9 +166,7 @@ void Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
       scores[r] = static_cast<float>(double{scores[r]} + unit * double{prepared.surprise[r]});
     }
   }
-  // Without networks each row is left out alone.
-  const auto folds = static_cast<std::int64_t>(prepared.calibration_begin.size()) - 1;
-  calibration = ScoreCalibration(scores, trains_networks(resolved) ? folds : rows.rows);
+  return scores;
 }
 
 void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
@@ -214,6 +220,7 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
   other->cells = cells;
   other->model = model->share(device);
   other->telemetry = telemetry;
+  other->notes = notes;
   other->chunk_limit = chunk_limit;
   other->threshold = threshold;
   other->calibration = calibration;
@@ -349,6 +356,27 @@ void Detector::set_false_alarm_rate(float rate) {
 
 Detector::Calibration Detector::Impl::rests_on() const {
   return calibration ? Calibration{calibration->count(), calibration->folds()} : Calibration{};
+}
+
+std::vector<std::string> Detector::Impl::calibration_notes() const {
+  std::vector<std::string> found;
+  if (!calibration) return found;
+  if (calibration->folds() == 1) {
+    found.emplace_back(
+        "the scores are calibrated on the training rows themselves: new normal rows score higher, and more of them "
+        "pass the threshold");
+  }
+  for (const std::string& note : {threshold_note(calibration->count(), resolved), calibration->ties_note(resolved)}) {
+    if (!note.empty()) found.push_back(note);
+  }
+  return found;
+}
+
+std::vector<std::string> Detector::notes() const {
+  const FloatingPointEnvironment environment;
+  std::vector<std::string> all = held(impl_).notes;
+  for (std::string& note : held(impl_).calibration_notes()) all.push_back(std::move(note));
+  return all;
 }
 
 Detector::Calibration Detector::calibration() const { return held(impl_).rests_on(); }

@@ -173,6 +173,7 @@ class Fleet::Impl::Fit {
   std::int64_t steps_ = 0;         ///< of one model
   std::int64_t steps_before_ = 0;  ///< of all models that are finished
   std::int64_t restored_ = 0;      ///< models that diverged on the way
+  std::int64_t trimmed_ = 0;       ///< training rows of groups that option trim leaves out
   std::int64_t unpromised_ = 0;    ///< groups with too few rows for the requested threshold
   Context context_;
 };
@@ -263,6 +264,11 @@ std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
     report(std::to_string(restored_) + " of " + std::to_string(all->count() * options_.population) +
            " models diverged or collapsed on the way and went back to their last good state");
   }
+  if (trimmed_ > 0) {
+    report(
+        std::to_string(trimmed_) +
+        " training rows of the groups are left out as the most surprising ones of theirs (trim), and calibrate only");
+  }
   if (unpromised_ > 0) {
     report(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
            " groups have too few rows for the requested threshold: theirs is put beyond the largest score of rows that "
@@ -293,7 +299,10 @@ std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
 ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
   std::vector<PreparedRows> prepared = prepare(block);
   const BlockRows joined = join(prepared, options_);
-  for (PreparedRows& one : prepared) one.training = {};
+  for (PreparedRows& one : prepared) {
+    trimmed_ += one.trimmed_rows;
+    one.training = {};
+  }
   Context context = device_.make_context();
   const ResidentRows resident(context, joined.rows.view());
   Arena arena(device_.backend());

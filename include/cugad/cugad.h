@@ -293,7 +293,8 @@ CUGAD_API cugad_status cugad_detector_column_name(cugad_detector* detector, int6
 CUGAD_API cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods);
 /* One JSON object: "fitted", "method", "population", "device", "precision", "options" (all of them, as used),
  * "options_without_effect" (names), "columns" (names), "parts" (names of the parts of the score) and, after fit or
- * load, "threshold", "calibration" ("rows", "folds") and "search_path". */
+ * load, "threshold", "calibration" ("rows", "folds"), "notes" (a text each, see cugad::Detector::notes) and
+ * "search_path". */
 CUGAD_API cugad_status cugad_detector_describe(cugad_detector* detector, const char** json);
 /* The training statistics of each model at the end of its training, as a JSON list with an object for each model of
  * each method, in the order of training: the members of cugad_model_telemetry. Numbers that are not finite are null. */

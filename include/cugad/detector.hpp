@@ -100,6 +100,9 @@ struct DetectorOptions {
   Scale scale = Scale::standard;
   bool center = true;        ///< with scale none: subtract the mean
   bool deduplicate = false;  ///< train on distinct rows
+  /// For training rows that are not all normal: at most this share of them, the most surprising ones by their distance
+  /// to the others, is left out, without labels. They calibrate all the same. 0: none; -1: as many as lie apart.
+  float trim = 0.0f;
 
   // Networks
   int latent = 0;                                      ///< latent size; 0: ceil(judged columns / 2), at least 2
@@ -366,6 +369,9 @@ class CUGAD_API Detector {
   /// true. Null (the default): no cancellation. The flag must outlive the calls. share() does not copy it.
   void cancel_by(const std::atomic<bool>* cancel);
 
+  /// What a user of the scores has to know, a line each: rows that were left out, a column that one value dominates,
+  /// training rows in the model file, and what the threshold cannot promise. A model file keeps them.
+  std::vector<std::string> notes() const;
   bool fitted() const;
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;

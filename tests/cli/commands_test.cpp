@@ -41,8 +41,35 @@ TEST_F(Commands, QuietTrainingsSayWhatTheModelKeepsAndCannotPromise) {
   const std::string err = run(train(at("k.safetensors"), {"--quiet", "--exclude", "machine", "--method", "knn",
                                                           "--false-alarm-rate", "0.00001"}))
                               .err;
-  EXPECT_TRUE(has(err, "keeps training rows")) << err;
+  EXPECT_TRUE(has(err, "training rows (reference_rows)")) << err;
   EXPECT_TRUE(has(err, "cannot be promised")) << err;
+  EXPECT_TRUE(has(run(train(at("f"), {"--quiet", "--exclude", "machine", "--folds", "1"})).err,
+                  "calibrated on the training rows themselves"));
+}
+
+/// What was left out of the training, and what one value did to its column, is in the model file.
+TEST_F(Commands, NotesOfTheTrainingStayWithTheModel) {
+  std::string text = "a,b\n";
+  for (int r = 0; r < 200; ++r) {
+    text += std::to_string(r % 17) + "," + (r == 20 ? "1e25" : std::to_string(-(r % 13))) + "\n";
+  }
+  write_file(at("absurd.csv"), text);
+  const auto noted = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"train", at("absurd.csv"), "--method", "knn", "--output", at("n")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const std::string err = run(arguments).err;
+    const std::string info = run_well({"info", "--model", at("n")});
+    for (const auto& note :
+         nlohmann::json::parse(run_well({"info", "--model", at("n"), "--json"})).at("model").at("notes")) {
+      EXPECT_TRUE(has(err, note.get<std::string>())) << err;
+      EXPECT_TRUE(has(info, note.get<std::string>())) << info;
+    }
+    return info;
+  };
+  EXPECT_TRUE(has(noted({"--quiet"}), "column 'b' has the value 1e+25 in training row 20"));
+  const std::string trimmed = noted({"--trim", "0.01"});
+  EXPECT_TRUE(has(trimmed, " of 200 training rows are left out")) << trimmed;
+  EXPECT_FALSE(has(trimmed, "1e+25")) << trimmed;
 }
 
 TEST_F(Commands, RatesThatCannotBePromisedAreNoted) {
