@@ -58,8 +58,10 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   Context on_device = d.device.make_context();
   const RowsToFit to_fit = rows_to_fit(d.device, rows, control.on_message);
   rows = to_fit.rows;
-  PreparedRows prepared = prepare_rows(context, rows, d.options, columns.names, numeric_columns, control.on_message);
+  PreparedRows prepared = prepare_rows(
+      context, rows, d.options, fit_columns(rows, d.options, columns.names, numeric_columns), control.on_message);
   const std::int64_t condition = prepared.roles.condition;
+  const std::vector<std::int32_t> group = prepared.roles.group;
   const DetectorOptions resolved =
       resolve(d.options, prepared.training.rows, rows.columns - condition, prepared.distinct_rows);
   const ResidentRows resident(on_device, std::as_const(prepared.training).view());
@@ -70,6 +72,7 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
     models.add(0, prepared.training_begin, resolved.population, resolved.fold);
     training_rows = models.of(resident.view(), on_device, ranges);
   }
+  const ResidentRows incomplete(on_device, std::as_const(prepared.incomplete).view());
   if (resident.is_pinned() && control.on_message) {
     control.on_message("the rows exceed the memory of " + d.device.name() + ": they are read over the bus");
   }
@@ -83,15 +86,17 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   for (const DetectorOptions& options : of_methods) {
     const MethodDefinition& method = definition_of(options.method);
     if (!method.trains()) {
-      members.push_back(make_model(d.device, options, rows.columns, condition));
+      members.push_back(make_model(d.device, options, rows.columns, condition, group));
       members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options, control.on_message));
       continue;
     }
-    GanTraining training(d.device, method, options, training_rows, condition);
+    TrainingRows own_rows = training_rows;
+    if (method.judges_cells && prepared.incomplete.rows > 0) own_rows.rows = incomplete.view();
+    GanTraining training(d.device, method, options, own_rows, condition, group);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
     telemetry.insert(telemetry.end(), training.telemetry().begin(), training.telemetry().end());
-    members.push_back(make_model(d.device, options, rows.columns, condition));
+    members.push_back(make_model(d.device, options, rows.columns, condition, group));
     members.back()->take_weights(training);
   }
   d.finish(resolved, std::move(members), std::move(prepared));

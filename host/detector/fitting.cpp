@@ -61,6 +61,11 @@ void fill_missing_with_means(MatrixView<float> rows) {
   }
 }
 
+bool judges_cells(const DetectorOptions& options) {
+  const std::vector<Method> methods = methods_of(options);
+  return std::any_of(methods.begin(), methods.end(), [](Method m) { return definition_of(m).judges_cells; });
+}
+
 /// Positions of the rows in folds that some model of the population leaves out; all rows if there is one fold.
 std::vector<std::int64_t> left_out_by_a_model(const Folds& folds, const DetectorOptions& options) {
   std::vector<bool> is_left_out(static_cast<std::size_t>(folds.count()), folds.count() == 1);
@@ -220,12 +225,18 @@ std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::in
   return {index.begin(), index.end()};
 }
 
+FitColumns fit_columns(MatrixView<const float> rows, const DetectorOptions& options,
+                       const std::vector<std::string>& names, std::int64_t numeric_columns) {
+  FitColumns columns{.names = names, .numeric = numeric_columns, .categories = {}};
+  if (judges_cells(options)) columns.categories = find_categories(rows, names, numeric_columns);
+  return columns;
+}
+
 PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
-                          const std::vector<std::string>& names, std::int64_t numeric_columns,
-                          const std::function<void(const std::string&)>& on_message) {
+                          const FitColumns& columns, const std::function<void(const std::string&)>& on_message) {
   PreparedRows prepared;
-  prepared.roles = column_roles(options, names);
-  prepared.transform.fit(context, rows, options, names, numeric_columns, on_message);
+  prepared.roles = column_roles(options, columns.names, columns.categories);
+  prepared.transform.fit(context, rows, options, columns.names, columns.numeric, on_message);
   prepared.transform.reorder(prepared.roles.order);
   prepared.range = column_ranges(rows);
   Matrix& all = prepared.training = Matrix(rows.rows, rows.columns);
@@ -251,11 +262,13 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   if (options.novelty > 0.0f) {
     std::vector<std::int64_t> positions;
     for (const std::int64_t row : sample) positions.push_back(folds.order[row]);
-    prepared.surprise = prepared.novelty.fit(rows, names, numeric_columns, folds, positions);
+    prepared.surprise = prepared.novelty.fit(rows, columns.names, columns.numeric, folds, positions);
     prepared.transform.freeze(prepared.novelty.constant_columns());
   }
   prepared.calibration = take_rows(all, sample);
   prepared.calibration_begin = folds_of_rows(sample, folds.begin);
+  const bool is_incomplete = std::any_of(all.data.begin(), all.data.end(), [](float cell) { return std::isnan(cell); });
+  if (is_incomplete && judges_cells(options)) prepared.incomplete = all;
   fill_missing_with_means(all.view());
   prepared.training_begin = folds.begin;
   const std::vector<std::int64_t> distinct = distinct_rows(all);
@@ -263,6 +276,7 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   if (options.deduplicate) {
     if (on_message) on_message(std::to_string(distinct.size()) + " distinct rows of " + std::to_string(all.rows));
     all = take_rows(all, distinct);
+    if (is_incomplete && judges_cells(options)) prepared.incomplete = take_rows(prepared.incomplete, distinct);
     prepared.training_begin = folds_of_rows(distinct, folds.begin);
   }
   return prepared;

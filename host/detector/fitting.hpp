@@ -54,14 +54,23 @@ struct PreparedRows {
   FeatureTransform transform;
   Novelty novelty;
   Matrix training, calibration;
+  Matrix
+      incomplete;  ///< training rows with their missing cells, for methods that judge cells; empty if none is missing
   std::int64_t distinct_rows = 0;
   std::vector<std::int64_t> training_begin, calibration_begin;
   Matrix range;                 ///< [columns, 2]: the lowest and highest value of each column, as in the caller's rows
   std::vector<float> surprise;  ///< of the calibration rows, in nats; empty without novelty
 };
+/// What a fit knows of its columns.
+struct FitColumns {
+  std::vector<std::string> names;
+  std::int64_t numeric = 0;
+  std::vector<Category> categories;  ///< for methods that judge cells; empty for others
+};
+FitColumns fit_columns(MatrixView<const float> rows, const DetectorOptions& options,
+                       const std::vector<std::string>& names, std::int64_t numeric_columns);
 /// On a CPU context, rows on the host.
 PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
-                          const std::vector<std::string>& names, std::int64_t numeric_columns,
-                          const std::function<void(const std::string&)>& on_message);
+                          const FitColumns& columns, const std::function<void(const std::string&)>& on_message);
 
 }  // namespace cugad
