@@ -44,6 +44,9 @@ FitControl part_of(const FitControl& control, const DetectorOptions& options, st
 ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved,
                                 const std::function<void(const std::string&)>& on_message);
 
+/// What users must know of a model, or of several (0 rows), that keep training rows.
+std::string training_rows_note(std::int64_t rows = 0);
+
 /// A fixed, seeded sample of the positions of `rows` rows, at most `most`.
 std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed);
 
