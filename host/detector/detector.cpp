@@ -236,7 +236,7 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
 Detector Detector::share() {
   const FloatingPointEnvironment environment;
   require_fitted(*this);
-  Detector other(held(impl_).device);
+  Detector other(held(impl_).device, DetectorOptions{});
   other.impl_ = held(impl_).share();
   return other;
 }
@@ -403,6 +403,13 @@ bool Detector::fitted() const { return held(impl_).model != nullptr; }
 std::int64_t Detector::columns() const { return held(impl_).transform.columns(); }
 const std::vector<std::string>& Detector::column_names() const { return held(impl_).names; }
 const DetectorOptions& Detector::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
+std::int64_t Detector::reference_rows() const {
+  std::int64_t rows = 0;
+  for (std::size_t i = 0; fitted() && i < held(impl_).model->methods(); ++i) {
+    rows += held(impl_).model->member(i).reference_rows().rows.rows;
+  }
+  return rows;
+}
 std::string Detector::search_path() const {
   return fitted() ? held(impl_).model->member(0).search_path() : std::string();
 }
@@ -441,14 +448,14 @@ std::vector<std::byte> Detector::save() const {
 
 Detector Detector::load(const Device& device, const std::string& path) {
   const FloatingPointEnvironment environment;
-  Detector detector(device);
+  Detector detector(device, DetectorOptions{});
   detector.impl_->from_file(safetensors::read(path), path);
   return detector;
 }
 
 Detector Detector::load(const Device& device, std::span<const std::byte> bytes) {
   const FloatingPointEnvironment environment;
-  Detector detector(device);
+  Detector detector(device, DetectorOptions{});
   detector.impl_->from_file(safetensors::read(bytes), safetensors::in_memory);
   return detector;
 }

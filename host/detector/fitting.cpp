@@ -199,9 +199,7 @@ DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t
   if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
   const std::vector<Method> methods = methods_of(options);
   options.ensemble.assign(methods.begin() + 1, methods.end());
-  const bool keeps_rows =
-      std::any_of(methods.begin(), methods.end(), [](Method m) { return !definition_of(m).trains(); });
-  if (keeps_rows && options.reference_rows <= 0) options.reference_rows = usual_reference_rows;
+  if (keeps_training_rows(options) && options.reference_rows <= 0) options.reference_rows = usual_reference_rows;
   if (options.ensemble.empty()) options = options_of_methods(options).front();
   if (options.epochs > 0) {
     rows -= options.folds > 1 ? rows / options.folds : 0;  // those that a model leaves out
@@ -234,11 +232,13 @@ ReferenceRows reference_rows_of(Context& context, const Matrix& training, const 
                                 const std::function<void(const std::string&)>& on_message) {
   ReferenceRows references =
       choose_reference_rows(context, training, resolved.reference_rows, most_copies(resolved), resolved.seed);
-  if (on_message) {
-    on_message(fmt::format("the model keeps {} training rows (reference_rows): whoever has its file can read them",
-                           references.rows.rows));
-  }
+  if (on_message) on_message(training_rows_note(references.rows.rows));
   return references;
+}
+
+std::string training_rows_note(std::int64_t rows) {
+  const std::string kept = rows == 0 ? "the models keep" : fmt::format("the model keeps {}", rows);
+  return kept + " training rows (reference_rows; 0 keeps none): whoever has the file can read them";
 }
 
 std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed,

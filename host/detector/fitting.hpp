@@ -44,6 +44,9 @@ FitControl part_of(const FitControl& control, const DetectorOptions& options, st
 ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved,
                                 const std::function<void(const std::string&)>& on_message);
 
+/// What users must know of a model, or of several (0 rows), that keep training rows.
+std::string training_rows_note(std::int64_t rows = 0);
+
 /// Replaces missing cells by the means of their columns.
 void fill_missing_with_means(MatrixView<float> rows);
 

@@ -17,8 +17,6 @@ constexpr const char* format_name = "cugad model";
 constexpr int format_version = 1;
 constexpr std::int64_t most_columns = 1 << 20;
 constexpr const char* attachment_prefix = "attachment.";
-constexpr const char* reference_rows_name = "reference.rows";
-constexpr const char* reference_copies_name = "reference.copies";
 
 /// One tensor per view: [columns] or, where it is a matrix, [rows, columns], behind the population where that is
 /// larger than 1.
@@ -112,8 +110,12 @@ void read_column_table(const Reader& reader, const std::string& prefix, const Js
   const auto counts = reader.numbers<std::int32_t>(statistics, (prefix + "column_rows").c_str(), table.count.rows);
   for (std::int64_t c = 0; c < table.count.rows; ++c) {
     if (counts[c] < 0 || counts[c] > table.value.columns) reader.refuse("'column_rows' has an entry out of range");
-    const std::vector<float> values = download(context, table.value.model(0).row(c), counts[c]);
-    if (!std::is_sorted(values.begin(), values.end())) reader.refuse("tensor '" + name + "' does not ascend");
+    const std::vector<float> values = download(context, table.value.model(0).row(c), table.value.columns);
+    const auto end = values.begin() + counts[c];
+    if (!std::is_sorted(values.begin(), end)) reader.refuse("tensor '" + name + "' does not ascend");
+    if (std::any_of(end, values.end(), [](float value) { return value != 0.0f; })) {
+      reader.refuse("tensor '" + name + "' has more values of a column than 'column_rows' says");
+    }
   }
   context.backend().copy(table.count.data, counts.data(), sizeof(std::int32_t) * counts.size(), context.stream());
   context.synchronize();
@@ -362,7 +364,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse("format is '" + reader.text("format") + "', expected '" + format_name + "'");
   reader.check_version(format_version);
   try {
-    resolved = options_from_json(reader.text("options"));
+    resolved = options_from_json(reader.text("options"), DetectorOptions{});
     check_consistency(resolved);
   } catch (const Error& error) {
     reader.refuse(error.what());
