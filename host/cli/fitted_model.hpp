@@ -38,6 +38,9 @@ struct FittedModel {
   /// Scores of rows, with the `explained` largest residuals of each if that is not 0.
   std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> groups, int explained,
                            std::vector<Explanation>& explanations);
+  /// Scores and those of each part, rows x parts. A fleet does not count the rows.
+  std::vector<float> score_parts(MatrixView<const float> rows, std::span<const std::string> groups,
+                                 std::vector<float>& of_parts);
   /// The threshold of each of `rows` rows: the given one, or that of the model that scores it.
   std::vector<float> thresholds(std::int64_t rows, std::span<const std::string> groups) const;
   std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);

@@ -59,13 +59,15 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   Context on_device = d.device.make_context();
   const RowsToFit to_fit = rows_to_fit(d.device, rows, control.on_message);
   rows = to_fit.rows;
-  PreparedRows prepared = prepare_rows(context, rows, d.options, columns.names, numeric_columns, control.on_message);
+  PreparedRows prepared = prepare_rows(
+      context, rows, d.options, fit_columns(rows, d.options, columns.names, numeric_columns), control.on_message);
   std::vector<std::string> notes = std::move(prepared.notes);
   const auto note = [&](const std::string& text) {
     if (control.on_message) control.on_message(text);
     notes.push_back(text);
   };
   const std::int64_t condition = prepared.roles.condition;
+  const std::vector<std::int32_t> group = prepared.roles.group;
   const DetectorOptions resolved =
       resolve(d.options, prepared.training.rows, rows.columns - condition, prepared.distinct_rows);
   const ResidentRows resident(on_device, std::as_const(prepared.training).view());
@@ -76,6 +78,7 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
     models.add(0, prepared.training_begin, resolved.population, resolved.fold);
     training_rows = models.of(resident.view(), on_device, ranges);
   }
+  const ResidentRows incomplete(on_device, std::as_const(prepared.incomplete).view());
   if (resident.is_pinned() && control.on_message) {
     control.on_message("the rows exceed the memory of " + d.device.name() + ": they are read over the bus");
   }
@@ -89,15 +92,17 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   for (const DetectorOptions& options : of_methods) {
     const MethodDefinition& method = definition_of(options.method);
     if (!method.trains()) {
-      members.push_back(make_model(d.device, options, rows.columns, condition));
+      members.push_back(make_model(d.device, options, rows.columns, condition, group));
       members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options, note));
       continue;
     }
-    GanTraining training(d.device, method, options, training_rows, condition);
+    TrainingRows own_rows = training_rows;
+    if (method.judges_cells && prepared.incomplete.rows > 0) own_rows.rows = incomplete.view();
+    GanTraining training(d.device, method, options, own_rows, condition, group);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
     telemetry.insert(telemetry.end(), training.telemetry().begin(), training.telemetry().end());
-    members.push_back(make_model(d.device, options, rows.columns, condition));
+    members.push_back(make_model(d.device, options, rows.columns, condition, group));
     members.back()->take_weights(training);
   }
   d.finish(resolved, std::move(members), std::move(prepared));
@@ -231,7 +236,7 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
 Detector Detector::share() {
   const FloatingPointEnvironment environment;
   require_fitted(*this);
-  Detector other(held(impl_).device);
+  Detector other(held(impl_).device, DetectorOptions{});
   other.impl_ = held(impl_).share();
   return other;
 }
@@ -377,6 +382,13 @@ bool Detector::fitted() const { return held(impl_).model != nullptr; }
 std::int64_t Detector::columns() const { return held(impl_).transform.columns(); }
 const std::vector<std::string>& Detector::column_names() const { return held(impl_).names; }
 const DetectorOptions& Detector::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
+std::int64_t Detector::reference_rows() const {
+  std::int64_t rows = 0;
+  for (std::size_t i = 0; fitted() && i < held(impl_).model->methods(); ++i) {
+    rows += held(impl_).model->member(i).reference_rows().rows.rows;
+  }
+  return rows;
+}
 std::string Detector::search_path() const {
   return fitted() ? held(impl_).model->member(0).search_path() : std::string();
 }
@@ -415,14 +427,14 @@ std::vector<std::byte> Detector::save() const {
 
 Detector Detector::load(const Device& device, const std::string& path) {
   const FloatingPointEnvironment environment;
-  Detector detector(device);
+  Detector detector(device, DetectorOptions{});
   detector.impl_->from_file(safetensors::read(path), path);
   return detector;
 }
 
 Detector Detector::load(const Device& device, std::span<const std::byte> bytes) {
   const FloatingPointEnvironment environment;
-  Detector detector(device);
+  Detector detector(device, DetectorOptions{});
   detector.impl_->from_file(safetensors::read(bytes), safetensors::in_memory);
   return detector;
 }

@@ -44,6 +44,9 @@ FitControl part_of(const FitControl& control, const DetectorOptions& options, st
 ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved,
                                 const std::function<void(const std::string&)>& on_message);
 
+/// What users must know of a model, or of several (0 rows), that keep training rows.
+std::string training_rows_note(std::int64_t rows = 0);
+
 /// Replaces missing cells by the means of their columns.
 void fill_missing_with_means(MatrixView<float> rows);
 
@@ -58,6 +61,8 @@ struct PreparedRows {
   FeatureTransform transform;
   Novelty novelty;
   Matrix training, calibration;
+  Matrix
+      incomplete;  ///< training rows with their missing cells, for methods that judge cells; empty if none is missing
   std::int64_t distinct_rows = 0;
   std::int64_t trimmed_rows = 0;  ///< left out by option trim
   Matrix trimmed;                 ///< of those the rows that calibrate, as the caller gave them: new to all models
@@ -66,9 +71,16 @@ struct PreparedRows {
   std::vector<float> surprise;  ///< of the calibration rows, in nats; empty without novelty
   std::vector<std::string> notes;  ///< see Detector::notes()
 };
+/// What a fit knows of its columns.
+struct FitColumns {
+  std::vector<std::string> names;
+  std::int64_t numeric = 0;
+  std::vector<Category> categories;  ///< for methods that judge cells; empty for others
+};
+FitColumns fit_columns(MatrixView<const float> rows, const DetectorOptions& options,
+                       const std::vector<std::string>& names, std::int64_t numeric_columns);
 /// On a CPU context, rows on the host. Reports each note, too.
 PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
-                          const std::vector<std::string>& names, std::int64_t numeric_columns,
-                          const std::function<void(const std::string&)>& on_message);
+                          const FitColumns& columns, const std::function<void(const std::string&)>& on_message);
 
 }  // namespace cugad

@@ -132,7 +132,9 @@ CUGAD_API cugad_status cugad_device_use_allocator(cugad_device* device,
 /* ---- Detectors ---- */
 
 /* `config_json` is NULL, "" or a flat JSON object of options ({"method": "bigan", "population": 4, "hidden": [64, 64]})
- * and "preset" (applied before the others, at any position). Strict: an unknown key (the message has the nearest known
+ * and "preset" (applied before the others, at any position). Without "method" and "preset" the options start from the
+ * default recipe, which keeps training rows in the model unless "reference_rows" is 0; see options_from_json() in
+ * cugad/detector.hpp. Strict: an unknown key (the message has the nearest known
  * one), a duplicate key, a value of the wrong type or out of range, or incompatible options are
  * CUGAD_ERROR_INVALID_ARGUMENT. */
 CUGAD_API cugad_status cugad_detector_create(cugad_device* device, const char* config_json, cugad_detector** detector);

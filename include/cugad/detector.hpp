@@ -86,8 +86,10 @@ enum class Probability {
   gaussian,  ///< clip(erf((score - mean) / (deviation sqrt 2)), 0, 1) of the calibration scores: PyOD's "unify"
 };
 
-/// All settings that affect a detector's result. Defaults are the label-free recipe for tables; presets() reproduce
-/// papers. Each field can be set by its name in TOML, in JSON and (with dashes) on the command line: see option_list().
+/// All settings that affect a detector's result. The fields' defaults are those of one method that is named, anogan or
+/// another; default_options() has the recipe for a table of which no more is known, and presets() have others and those
+/// of papers. Each field can be set by its name in TOML, in JSON and (with dashes) on the command line: see
+/// option_list().
 struct DetectorOptions {
   Method method = Method::anogan;
   std::vector<Method> ensemble = {};  ///< further methods; their standardised scores are averaged
@@ -229,11 +231,17 @@ CUGAD_API std::vector<std::string> options_without_effect(const DetectorOptions&
 /// Named settings that reproduce a paper or protocol; apply_preset throws Error{invalid_argument} for an unknown name.
 CUGAD_API std::vector<std::string> presets();
 CUGAD_API void apply_preset(DetectorOptions& options, const std::string& name);
-/// One flat JSON object with every option. Parsing starts from `base`, applies the key "preset" first, and is strict:
-/// Error{invalid_argument} for an unknown key (naming the nearest known one), a key given twice, or a value of a wrong
-/// type.
+/// One flat JSON object with every option. Parsing applies the key "preset" first, and is strict:
+/// Error{invalid_argument} for an unknown key (naming the nearest known one), a key given twice, a value of a wrong
+/// type, or a "method" that is not the preset's. It starts from `base`; without one, from the defaults if "method" is
+/// among the keys, and else from the default recipe: the preset "tables", which keeps training rows; with
+/// "reference_rows": 0 the preset "tables-without-rows", with "condition" "gain-tables", with "target" method
+/// translation. A key that the recipe does not read is then an Error{invalid_argument} that names methods that do.
 CUGAD_API std::string options_to_json(const DetectorOptions& options);
-CUGAD_API DetectorOptions options_from_json(const std::string& json, DetectorOptions base = {});
+CUGAD_API DetectorOptions options_from_json(const std::string& json, DetectorOptions base);
+CUGAD_API DetectorOptions options_from_json(const std::string& json);
+/// The recipe for a table of which no more is known, as the command takes it: options_from_json("{}").
+CUGAD_API DetectorOptions default_options();
 
 /// Recent training statistics of one model of the population.
 struct ModelTelemetry {
@@ -282,7 +290,7 @@ struct Explanation {
 
 class CUGAD_API Detector {
  public:
-  explicit Detector(const Device& device, DetectorOptions options = {});
+  explicit Detector(const Device& device, DetectorOptions options = default_options());
   ~Detector();
   /// A moved-from detector is empty: all of its functions throw Error{invalid_argument} until another is moved to it.
   Detector(Detector&&) noexcept;
@@ -376,6 +384,8 @@ class CUGAD_API Detector {
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;
   const DetectorOptions& options() const;
+  /// How many training rows the model keeps (DetectorOptions::reference_rows has the most); 0 if it keeps none.
+  std::int64_t reference_rows() const;
   /// Scores on the caller's stream (cudaStream_t; null: the detector's own stream again, after the work issued on
   /// CUDA's legacy default stream before each call): after work issued there earlier, and before work issued there
   /// later. If rows and scores are both in device memory, scoring neither allocates nor waits after a first call with

@@ -374,13 +374,13 @@ TEST_F(Commands, InfoTells) {
 TEST_F(Commands, InfoTellsWhatTheCalibrationRestsOn) {
   const std::string whole = at("whole.safetensors");
   run_well({"train", table, "--output", whole, "--label-column", "label", "--normal", "normal", "--population", "1",
-            "--steps", "100", "--folds", "1"});
+            "--method", "anogan", "--steps", "100", "--folds", "1"});
   const std::string text = run_well({"info", "--model", whole});
   EXPECT_NE(text.find(" training rows: new normal rows pass the threshold more often"), std::string::npos) << text;
   const auto of_whole = nlohmann::json::parse(run_well({"info", "--json", "--model", whole}))["model"]["calibration"];
   EXPECT_EQ(of_whole["folds"], 1);
   run_well({"train", table, "--output", whole, "--label-column", "label", "--normal", "normal", "--population", "1",
-            "--steps", "100", "--folds", "4"});
+            "--method", "anogan", "--steps", "100", "--folds", "4"});
   const auto model_info = nlohmann::json::parse(run_well({"info", "--json", "--model", whole}))["model"]["calibration"];
   EXPECT_EQ(model_info["folds"], 4);
   EXPECT_LT(model_info["rows"], of_whole["rows"]) << "a fold of the training rows";
@@ -437,8 +437,9 @@ TEST_F(Commands, SynthesizeIsReproducible) {
 }
 
 TEST_F(Commands, TrainsOnAllRowsWithoutNormalAndSaysSo) {
-  const Outcome outcome = run({"train", table, "--output", at("m.safetensors"), "--label-column", "-1", "--steps", "20",
-                               "--bank-rows", "50", "--hidden", "16", "--discriminator-hidden", "16"});
+  const Outcome outcome =
+      run({"train", table, "--output", at("m.safetensors"), "--label-column", "-1", "--steps", "20", "--method",
+           "anogan", "--bank-rows", "50", "--hidden", "16", "--discriminator-hidden", "16"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("3,000 of 3,000"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.err.find("note: trains on all 3,000 rows"), std::string::npos) << outcome.err;
@@ -454,7 +455,8 @@ TEST_F(Commands, ControlCharactersOfNamesAreEscaped) {
     rows += std::to_string(row) + "," + std::to_string(row * row % 7) + ",u" + escape + ",ok" + escape + "\n";
   }
   write_file(at("t.csv"), rows);
-  const std::vector<std::string> small = {"--population", "1", "--steps", "20", "--hidden", "8", "--bank-rows", "20"};
+  const std::vector<std::string> small = {"--method", "anogan", "--population", "1", "--steps", "20",
+                                          "--hidden", "8",      "--bank-rows",  "20"};
   const std::vector<std::string> single = {"train", at("t.csv"), "--output",    at("m"),       "--label-column",
                                            "-1",    "--normal",  "ok" + escape, "--condition", "b" + high};
   const std::vector<std::string> fleet = {
