@@ -49,6 +49,11 @@ MatrixView<const float> Detector::Impl::on_host(MatrixView<const float> rows, st
   return {brought.data(), rows.rows, rows.columns};
 }
 
+/// Whether one of the networks' columns belongs to a category.
+bool Detector::Impl::is_category(std::int64_t c) const {
+  return !roles.group.empty() && (roles.group[c] != c || end_of_cell(roles.group, c) > c + 1);
+}
+
 Matrix Detector::Impl::shown(Context& on_host, MatrixView<const float> rows) const {
   Matrix transformed(rows.rows, rows.columns);
   transform.apply(on_host, rows, transformed);
@@ -76,7 +81,9 @@ void Detector::Impl::fill(MatrixView<const float> rows, std::span<float> filled,
         const auto at = static_cast<std::size_t>((first + r) * columns + column);
         const float x = some.row(r)[column];
         float value = x, lowest = x, highest = x;
-        if (std::isnan(x)) {
+        if (std::isnan(x) && c < judged && is_category(c)) {
+          value = lowest = highest = gaussians.mean.row(r)[c];
+        } else if (std::isnan(x)) {
           // A condition is given, not predicted: its column's centre stands in.
           const CellCalibration::Cell cell{c < judged ? gaussians.mean.row(r)[c] : 0.0f,
                                            c < judged ? gaussians.deviation.row(r)[c] : 0.0f, column};
@@ -108,6 +115,20 @@ void Detector::fill(MatrixView<const float> rows, std::span<float> filled, std::
   held(impl_).fill(rows, filled, low, high, coverage);
 }
 
+/// Puts a value of a category into a row, as transform.apply would: the first whose cumulative probability is above u.
+void Detector::Impl::draw_category(const float* probability, std::int64_t first, std::int64_t end, double u,
+                                   float* cell) const {
+  double sum = 0.0;
+  bool is_drawn = false;
+  for (std::int64_t c = first; c < end; ++c) {
+    sum += double{probability[c]};
+    const bool is_it = !is_drawn && (u < sum || c + 1 == end);
+    is_drawn = is_drawn || is_it;
+    const auto column = static_cast<std::size_t>(roles.order[static_cast<std::size_t>(c)]);
+    cell[c - first] = static_cast<float>(((is_it ? 1.0 : 0.0) - transform.shift[column]) * transform.scale[column]);
+  }
+}
+
 void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, std::uint64_t seed, float* rows) {
   AnomalyModel& predictor = cell_model();
   std::vector<float> brought;
@@ -131,7 +152,7 @@ void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, s
     std::size_t most = 0;
     for (std::int64_t r = 0; r < block.rows; ++r) {
       std::vector<std::int64_t>& own = order[static_cast<std::size_t>(r)];
-      for (std::int64_t c = 0; c < judged; ++c) {
+      for (std::int64_t c = 0; c < judged; c = end_of_cell(roles.group, c)) {
         if (std::isnan(block.row(r)[roles.order[static_cast<std::size_t>(c)]])) own.push_back(c);
       }
       std::stable_sort(own.begin(), own.end(), [&](std::int64_t a, std::int64_t b) {
@@ -147,16 +168,24 @@ void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, s
           return k < own.size() ? &state.row(r)[own[k]] : nullptr;
         };
         for (std::int64_t r = 0; r < block.rows; ++r) {
-          if (float* cell = next(r)) *cell = std::numeric_limits<float>::quiet_NaN();
+          float* const cell = next(r);
+          if (cell == nullptr) continue;
+          const std::int64_t c = cell - state.row(r);
+          std::fill(cell, state.row(r) + end_of_cell(roles.group, c), std::numeric_limits<float>::quiet_NaN());
         }
         const CellGaussians gaussians = predict_cells(predictor, predictor.weights(Role::generator), state);
         for (std::int64_t r = 0; r < block.rows; ++r) {
           float* cell = next(r);
           if (cell == nullptr) continue;
-          const std::int64_t c = order[static_cast<std::size_t>(r)][k];
+          const std::int64_t c = cell - state.row(r), end = end_of_cell(roles.group, c);
+          const double u = (words(first + r, c, pass)[0] + 0.5) * 0x1p-32;
+          if (end > c + 1) {
+            draw_category(gaussians.mean.row(r), c, end, u, cell);
+            continue;
+          }
           const CellCalibration::Cell drawn{gaussians.mean.row(r)[c], gaussians.deviation.row(r)[c],
                                             roles.order[static_cast<std::size_t>(c)]};
-          *cell = cells.transformed_quantile(drawn, (words(first + r, c, pass)[0] + 0.5) * 0x1p-32);
+          *cell = cells.transformed_quantile(drawn, u);
         }
       }
     }
@@ -164,8 +193,9 @@ void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, s
       for (std::int64_t c = 0; c < columns; ++c) {
         const std::int64_t column = roles.order[static_cast<std::size_t>(c)];
         const float x = block.row(r)[column];
-        rows[(first + r) * columns + column] =
-            std::isnan(x) ? cells.value(transform, column, c < judged ? double{state.row(r)[c]} : 0.0) : x;
+        const float value = cells.value(transform, column, c < judged ? double{state.row(r)[c]} : 0.0);
+        const bool is_value = c < judged && is_category(c);
+        rows[(first + r) * columns + column] = !std::isnan(x) ? x : is_value ? std::round(value) : value;
       }
     }
   }
