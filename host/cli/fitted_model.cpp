@@ -147,6 +147,11 @@ std::vector<float> FittedModel::score(MatrixView<const float> rows, std::span<co
   return explained > 0 ? detector.explain(rows, explained, explanations) : detector.score(rows);
 }
 
+std::vector<float> FittedModel::score_parts(MatrixView<const float> rows, std::span<const std::string> groups,
+                                            std::vector<float>& of_parts) {
+  return fleet ? fleet->score_methods(rows, groups, of_parts) : detector.score_methods(rows, of_parts);
+}
+
 std::vector<float> FittedModel::thresholds(std::int64_t rows, std::span<const std::string> groups) const {
   if (threshold) return std::vector<float>(static_cast<std::size_t>(rows), *threshold);
   return fleet ? fleet->thresholds(groups) : std::vector<float>(static_cast<std::size_t>(rows), detector.threshold());
@@ -275,6 +280,10 @@ void add_threshold_flags(FlagSet& flags, const std::string& what) {
   flags.add_text("threshold", "X", what + " from this score on [the model's threshold]");
   flags.add_text("contamination", "C", what + " by the threshold that about this share of new normal rows passes");
   flags.add_text("false_alarm_rate", "R", what + " by the conformal threshold of this rate");
+}
+
+void print_notes(const Detector& detector) {
+  for (const std::string& note : detector.notes()) print_note("cugad: note: " + one_line(note));
 }
 
 void note_threshold(const Detector& detector) {

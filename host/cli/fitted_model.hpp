@@ -38,6 +38,9 @@ struct FittedModel {
   /// Scores of rows, with the `explained` largest residuals of each if that is not 0.
   std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> groups, int explained,
                            std::vector<Explanation>& explanations);
+  /// Scores and those of each part, rows x parts. A fleet does not count the rows.
+  std::vector<float> score_parts(MatrixView<const float> rows, std::span<const std::string> groups,
+                                 std::vector<float>& of_parts);
   /// The threshold of each of `rows` rows: the given one, or that of the model that scores it.
   std::vector<float> thresholds(std::int64_t rows, std::span<const std::string> groups) const;
   std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);
@@ -91,6 +94,8 @@ void note_pooled_rows(const FittedModel& model);
 void note_rows_without_value(const FittedModel& model);
 /// One line on standard error if thresholds and probabilities rest on rows that the models were trained on.
 void note_calibration(const FittedModel& model);
+/// Prints what the user of the scores has to know (Detector::notes()), a line each.
+void print_notes(const Detector& detector);
 /// Prints a note if too few rows calibrate the detector for its threshold to keep the requested rate.
 void note_threshold(const Detector& detector);
 

@@ -180,6 +180,7 @@ class Fleet::Impl::Fit {
   std::int64_t steps_ = 0;         ///< of one model
   std::int64_t steps_before_ = 0;  ///< of all models that are finished
   std::int64_t restored_ = 0;      ///< models that diverged on the way
+  std::int64_t trimmed_ = 0;       ///< training rows of groups that option trim leaves out
   std::int64_t unpromised_ = 0;    ///< groups with too few rows for the requested threshold
   Context context_;
 };
@@ -270,6 +271,11 @@ std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
     report(std::to_string(restored_) + " of " + std::to_string(all->count() * options_.population) +
            " models diverged or collapsed on the way and went back to their last good state");
   }
+  if (trimmed_ > 0) {
+    report(
+        std::to_string(trimmed_) +
+        " training rows of the groups are left out as the most surprising ones of theirs (trim), and calibrate only");
+  }
   if (unpromised_ > 0) {
     report(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
            " groups have too few rows for the requested threshold: theirs is put beyond the largest score of rows that "
@@ -299,23 +305,40 @@ std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
 ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
   std::vector<PreparedRows> prepared = prepare(block);
   const BlockRows joined = join(prepared, options_);
-  for (PreparedRows& one : prepared) one.training = one.incomplete = {};
+  const std::int64_t condition = prepared.front().roles.condition, judged = joined.rows.columns - condition;
+  DetectorOptions together = resolve(options_of(block.first), joined.rows.rows, judged);
+  together.population = static_cast<int>(joined.models.models());
+  const std::vector<DetectorOptions> of_methods = options_of_methods(together);
+  std::vector<ReferenceRows> references(prepared.size());
+  for (std::int64_t i = 0; i < block.count && keeps_training_rows(together); ++i) {
+    const DetectorOptions resolved = resolve(options_of(block.first + i), 0, judged);
+    references[i] = reference_rows_of(context_, prepared[i].training, resolved, {});
+  }
+  for (PreparedRows& one : prepared) {
+    trimmed_ += one.trimmed_rows;
+    one.training = one.incomplete = {};
+  }
   Context context = device_.make_context();
   const ResidentRows resident(context, joined.rows.view());
   Arena arena(device_.backend());
   const ResidentRows incomplete(context, joined.incomplete.view());
   const TrainingRows rows = joined.models.of(resident.view(), context, arena);
 
-  const std::int64_t condition = prepared.front().roles.condition, judged = joined.rows.columns - condition;
   const std::vector<std::int32_t> group = prepared.front().roles.group;
-  DetectorOptions together = resolve(options_of(block.first), joined.rows.rows, judged);
-  together.population = static_cast<int>(joined.models.models());
-  const std::vector<DetectorOptions> of_methods = options_of_methods(together);
   std::vector<std::vector<std::unique_ptr<AnomalyModel>>> members(prepared.size());
   std::vector<std::vector<ModelTelemetry>> telemetry(prepared.size());
   std::int64_t steps_before = 0;
   for (const DetectorOptions& options : of_methods) {
     const MethodDefinition& method = definition_of(options.method);
+    if (!method.trains()) {
+      for (std::int64_t i = 0; i < block.count; ++i) {
+        DetectorOptions own = options;
+        own.seed = options_of(block.first + i).seed;
+        members[i].push_back(make_model(device_.with_threads(1), own, joined.rows.columns, condition, group));
+        members[i].back()->set_reference_rows(std::move(references[i]));
+      }
+      continue;
+    }
     TrainingRows own_rows = rows;
     if (method.judges_cells && joined.incomplete.rows > 0) own_rows.rows = incomplete.view();
     GanTraining training(device_, method, options, own_rows, condition, group);
@@ -358,11 +381,7 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   Impl& d = held(impl_);
   const std::int64_t numeric_columns = check_fit_arguments(rows, columns);
   check_options(d.options);
-  for (const DetectorOptions& one : options_of_methods(d.options)) {
-    if (definition_of(one.method).trains()) continue;
-    throw Error(ErrorCode::unsupported, std::string("a fleet has no method '") + definition_of(one.method).name +
-                                            "' and no reference_rows: its groups have different numbers of rows");
-  }
+  if (!trains_networks(d.options)) d.options.population = 1;
   if (static_cast<std::int64_t>(groups.size()) != rows.rows) {
     throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(groups.size()) + " groups for " +
                                                  std::to_string(rows.rows) + " rows, expected one of each row");
@@ -384,6 +403,7 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
                 .of_group = {}};
   all.of_group = rows_of_groups(groups);
   std::vector<FleetGroup> known = choose_groups(all, d.fleet_options.minimum_rows, control);
+  if (keeps_training_rows(d.options) && control.on_message) control.on_message(training_rows_note());
   std::vector<std::string> own, names;
   for (const FleetGroup& group : known) {
     names.push_back(group.name);

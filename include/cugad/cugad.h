@@ -132,7 +132,9 @@ CUGAD_API cugad_status cugad_device_use_allocator(cugad_device* device,
 /* ---- Detectors ---- */
 
 /* `config_json` is NULL, "" or a flat JSON object of options ({"method": "bigan", "population": 4, "hidden": [64, 64]})
- * and "preset" (applied before the others, at any position). Strict: an unknown key (the message has the nearest known
+ * and "preset" (applied before the others, at any position). Without "method" and "preset" the options start from the
+ * default recipe, which keeps training rows in the model unless "reference_rows" is 0; see options_from_json() in
+ * cugad/detector.hpp. Strict: an unknown key (the message has the nearest known
  * one), a duplicate key, a value of the wrong type or out of range, or incompatible options are
  * CUGAD_ERROR_INVALID_ARGUMENT. */
 CUGAD_API cugad_status cugad_detector_create(cugad_device* device, const char* config_json, cugad_detector** detector);
@@ -293,7 +295,8 @@ CUGAD_API cugad_status cugad_detector_column_name(cugad_detector* detector, int6
 CUGAD_API cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods);
 /* One JSON object: "fitted", "method", "population", "device", "precision", "options" (all of them, as used),
  * "options_without_effect" (names), "columns" (names), "parts" (names of the parts of the score) and, after fit or
- * load, "threshold", "calibration" ("rows", "folds") and "search_path". */
+ * load, "threshold", "calibration" ("rows", "folds"), "notes" (a text each, see cugad::Detector::notes) and
+ * "search_path". */
 CUGAD_API cugad_status cugad_detector_describe(cugad_detector* detector, const char** json);
 /* The training statistics of each model at the end of its training, as a JSON list with an object for each model of
  * each method, in the order of training: the members of cugad_model_telemetry. Numbers that are not finite are null. */

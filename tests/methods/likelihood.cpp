@@ -342,6 +342,7 @@ TEST(Likelihood, DamagedTablesAreRefused) {
       {"'column_rows'", [&](File& f) { set_rows(f, 2, 2001); }},
       {"'column_rows'", [&](File& f) { set_rows(f, 2, -1); }},
       {"'column_rows'", [&](File& f) { set_rows(f, 6, 1); }},
+      {"more values of a column than 'column_rows' says", [&](File& f) { set_rows(f, 2, 10); }},
   };
   for (const auto& [part, damage] : damages) {
     SCOPED_TRACE(part);
