@@ -9,6 +9,7 @@
 #include "host/detector/stop_scoring.hpp"
 #include "host/floating_point.hpp"
 #include "host/methods/methods.hpp"
+#include "host/scores/cell_columns.hpp"
 
 /// Missing cells, filled with what the others of their row say, or drawn from it.
 namespace cugad {
@@ -25,6 +26,19 @@ void check_room(const char* what, std::int64_t cells, std::span<float> room) {
   if (static_cast<std::int64_t>(room.size()) == cells) return;
   throw Error(ErrorCode::invalid_argument, std::string("'") + what + "' has room for " + std::to_string(room.size()) +
                                                " numbers, expected " + std::to_string(cells));
+}
+
+/// Puts a value of a category into transformed cells: the first whose cumulative probability is above u.
+void draw_category(const float* probability, std::int64_t count, double u, const std::int64_t* order,
+                   const FeatureTransform& transform, float* cell) {
+  double sum = 0.0;
+  bool is_drawn = false;
+  for (std::int64_t k = 0; k < count; ++k) {
+    sum += double{probability[k]};
+    const bool is_it = !is_drawn && (u < sum || k + 1 == count);
+    is_drawn = is_drawn || is_it;
+    cell[k] = static_cast<float>(((is_it ? 1.0 : 0.0) - transform.shift[order[k]]) * transform.scale[order[k]]);
+  }
 }
 
 }  // namespace
@@ -47,11 +61,6 @@ MatrixView<const float> Detector::Impl::on_host(MatrixView<const float> rows, st
   device.backend().wait_for_default_stream(context.stream());
   brought = download_rows(context, rows);
   return {brought.data(), rows.rows, rows.columns};
-}
-
-/// Whether one of the networks' columns belongs to a category.
-bool Detector::Impl::is_category(std::int64_t c) const {
-  return !roles.group.empty() && (roles.group[c] != c || end_of_cell(roles.group, c) > c + 1);
 }
 
 Matrix Detector::Impl::shown(Context& on_host, MatrixView<const float> rows) const {
@@ -81,7 +90,7 @@ void Detector::Impl::fill(MatrixView<const float> rows, std::span<float> filled,
         const auto at = static_cast<std::size_t>((first + r) * columns + column);
         const float x = some.row(r)[column];
         float value = x, lowest = x, highest = x;
-        if (std::isnan(x) && c < judged && is_category(c)) {
+        if (std::isnan(x) && c < judged && is_category_column(roles.group, c)) {
           value = lowest = highest = gaussians.mean.row(r)[c];
         } else if (std::isnan(x)) {
           // A condition is given, not predicted: its column's centre stands in.
@@ -113,20 +122,6 @@ void Detector::fill(MatrixView<const float> rows, std::span<float> filled, std::
                 "fill: coverage is " + std::to_string(coverage) + ", expected a share between 0 and 1");
   }
   held(impl_).fill(rows, filled, low, high, coverage);
-}
-
-/// Puts a value of a category into a row, as transform.apply would: the first whose cumulative probability is above u.
-void Detector::Impl::draw_category(const float* probability, std::int64_t first, std::int64_t end, double u,
-                                   float* cell) const {
-  double sum = 0.0;
-  bool is_drawn = false;
-  for (std::int64_t c = first; c < end; ++c) {
-    sum += double{probability[c]};
-    const bool is_it = !is_drawn && (u < sum || c + 1 == end);
-    is_drawn = is_drawn || is_it;
-    const auto column = static_cast<std::size_t>(roles.order[static_cast<std::size_t>(c)]);
-    cell[c - first] = static_cast<float>(((is_it ? 1.0 : 0.0) - transform.shift[column]) * transform.scale[column]);
-  }
 }
 
 void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, std::uint64_t seed, float* rows) {
@@ -180,7 +175,8 @@ void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, s
           const std::int64_t c = cell - state.row(r), end = end_of_cell(roles.group, c);
           const double u = (words(first + r, c, pass)[0] + 0.5) * 0x1p-32;
           if (end > c + 1) {
-            draw_category(gaussians.mean.row(r), c, end, u, cell);
+            draw_category(gaussians.mean.row(r) + c, end - c, u, &roles.order[static_cast<std::size_t>(c)], transform,
+                          cell);
             continue;
           }
           const CellCalibration::Cell drawn{gaussians.mean.row(r)[c], gaussians.deviation.row(r)[c],
@@ -194,7 +190,7 @@ void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, s
         const std::int64_t column = roles.order[static_cast<std::size_t>(c)];
         const float x = block.row(r)[column];
         const float value = cells.value(transform, column, c < judged ? double{state.row(r)[c]} : 0.0);
-        const bool is_value = c < judged && is_category(c);
+        const bool is_value = c < judged && is_category_column(roles.group, c);
         rows[(first + r) * columns + column] = !std::isnan(x) ? x : is_value ? std::round(value) : value;
       }
     }

@@ -52,8 +52,6 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
             float coverage);
   /// Draws the missing cells of rows, as Detector::sample.
   void sample(MatrixView<const float> given, std::int64_t count, std::uint64_t seed, float* rows);
-  bool is_category(std::int64_t c) const;
-  void draw_category(const float* probability, std::int64_t first, std::int64_t end, double u, float* cell) const;
   /// The rows themselves, or what `brought` then holds if they are in device memory.
   MatrixView<const float> on_host(MatrixView<const float> rows, std::vector<float>& brought) const;
   /// Transformed rows in the networks' order, whose missing and infinite cells are NaN.

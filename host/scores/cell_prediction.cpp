@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "host/backend/transfer.hpp"
+#include "host/scores/cell_columns.hpp"
 
 namespace cugad {
 namespace {
@@ -81,12 +82,6 @@ class Mixture {
 };
 
 }  // namespace
-
-std::int64_t end_of_cell(const std::vector<std::int32_t>& group, std::int64_t first) {
-  std::int64_t end = first + 1;
-  while (end < static_cast<std::int64_t>(group.size()) && group[end] == first) ++end;
-  return end;
-}
 
 CellGaussians predict_cells(ScoringNetworks& networks, StackView<const float> generator, MatrixView<const float> rows) {
   const Network& network = networks.networks().generator();
