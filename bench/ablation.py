@@ -46,7 +46,7 @@ CHANGES = {
 
 
 def reproduce(arguments, data, flags):
-    command = [arguments.cugad, "reproduce", "adbench", "--data", data, "--seeds", str(arguments.seeds), "--rows", str(arguments.rows),
+    command = [arguments.cugad, "reproduce", "adbench", "--method", "anogan", "--data", data, "--seeds", str(arguments.seeds), "--rows", str(arguments.rows),
                "--threads", "1", "--quiet", "--json", *flags]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["sets"]
 

@@ -61,6 +61,10 @@ def shares(folder, model, fresh, arguments):
     return {name: float(np.mean(values)) for name, values in result.items()}
 
 
+def chosen(method):
+    return [] if method == "default" else ["--method", method]
+
+
 def measure_table(path, split, method, arguments):
     data = np.load(path, allow_pickle=True)
     x, anomaly = data["X"].astype(np.float32), data["y"].ravel() != 0
@@ -76,7 +80,7 @@ def measure_table(path, split, method, arguments):
         np.save(files["fresh"], x[normal[half:]])
         np.save(files["anomalies"], x[anomaly])
         model = os.path.join(folder, "model")
-        command(arguments, "train", files["train"], "--method", method, "--seed", str(1000 * split), "--threads", "1", "--quiet", "--output",
+        command(arguments, "train", files["train"], *chosen(method), "--seed", str(1000 * split), "--threads", "1", "--quiet", "--output",
                 model, *arguments.train.split())
         result = shares(folder, model, files["fresh"], arguments)
         scores = {}
@@ -103,7 +107,7 @@ def measure_fleet(split, method, arguments):
             with open(os.path.join(folder, name + ".csv"), "w") as file:
                 file.write("\n".join([header, *(normal[i] for i in part)]) + "\n")
         model = os.path.join(folder, "model")
-        command(arguments, "train", os.path.join(folder, "train.csv"), "--group-by", "group", "--exclude", "label", "--method", method,
+        command(arguments, "train", os.path.join(folder, "train.csv"), "--group-by", "group", "--exclude", "label", *chosen(method),
                 "--seed", str(1000 * split), "--threads", "1", "--quiet", "--output", model, *arguments.train.split())
         result = shares(folder, model, os.path.join(folder, "fresh.csv"), arguments)
     return {**result, "rows": len(order) // 2, "fresh": len(order) - len(order) // 2}
@@ -183,7 +187,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", action="append", default=[])
     parser.add_argument("--fleet", action="store_true")
-    parser.add_argument("--method", default="anogan")
+    parser.add_argument("--method", default="default", help="several, separated by commas; default: none is named")
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--sets", default="", help="only sets whose name has one of these parts")
     parser.add_argument("--train", default="", help="further flags of cugad train")

@@ -30,7 +30,7 @@ def ours(arguments, folder):
     timed([command, "synthesize", "telemetry", "--groups", str(arguments.groups), "--rows-per-group", str(arguments.rows),
            "--output", table])
     threads = ["--threads", str(arguments.threads), "--quiet"]
-    trained, summary = timed([command, "train", table, "--output", model, "--group-by", "group", "--label-column", "label",
+    trained, summary = timed([command, "train", table, "--method", "anogan", "--output", model, "--group-by", "group", "--label-column", "label",
                               "--population", "1", "--steps", str(arguments.steps), *threads])
     scored, _ = timed([command, "score", table, "--model", model, "--output", f"{folder}/scores.npy", *threads])
     features = next(line.split()[1] for line in summary.splitlines() if line.startswith("features"))

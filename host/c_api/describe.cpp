@@ -56,6 +56,7 @@ std::string description(const cugad_detector& handle) {
     OrderedJson& basis = json["calibration"] = OrderedJson::object();
     basis["rows"] = calibration.rows;
     basis["folds"] = calibration.folds;
+    put_list(json["notes"], detector.notes());
     json["search_path"] = detector.search_path();
   }
   return json.dump();

@@ -17,8 +17,7 @@ cugad_status cugad_detector_create(cugad_device* device, const char* config_json
     started(detector, "detector");
     require(device, "device");
     const std::string config = config_json == nullptr ? "" : config_json;
-    DetectorOptions options;
-    if (!config.empty()) options = options_from_json(config);
+    DetectorOptions options = options_from_json(config.empty() ? "{}" : config);
     check_options(options);  // as fit would, when more has been invested
     *detector = new cugad_detector(device->device, device->stream, Detector(device->device, std::move(options)));
   });

@@ -77,8 +77,7 @@ cugad_status cugad_fleet_create(cugad_device* device, const char* config_json, c
     started(fleet, "fleet");
     require(device, "device");
     const std::string config = config_json == nullptr ? "" : config_json;
-    DetectorOptions of_models;
-    if (!config.empty()) of_models = options_from_json(config);
+    DetectorOptions of_models = options_from_json(config.empty() ? "{}" : config);
     check_options(of_models);  // as fit would, when more has been invested
     *fleet = new cugad_fleet(*device, Fleet(device->device, std::move(of_models), fleet_options_of(options)));
   });

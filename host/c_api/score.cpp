@@ -137,6 +137,38 @@ cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, floa
   });
 }
 
+cugad_status cugad_detector_fill(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
+                                 int64_t row_stride, float coverage, float* filled, float* low, float* high) {
+  return guard(__func__, [&] {
+    Rows given = rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
+    const CancelOnce once{detector->cancel};
+    const std::int64_t cells = product(rows, columns, "filled");
+    const auto room = [&](float* memory, const char* name) {
+      require_host_array(detector->device, memory, cells, name);
+      require_apart(given.extent(), memory, cells, name);
+      return std::span<float>(memory, static_cast<std::size_t>(cells));
+    };
+    const std::span<float> values = room(filled, "filled");
+    const std::span<float> lowest = low == nullptr ? std::span<float>() : room(low, "low");
+    const std::span<float> highest = high == nullptr ? std::span<float>() : room(high, "high");
+    detector->detector.fill(given.bring(detector->device, detector->stream()), values, lowest, highest, coverage);
+  });
+}
+
+cugad_status cugad_detector_sample_given(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
+                                         int64_t row_stride, int64_t count, uint64_t seed, float* samples) {
+  return guard(__func__, [&] {
+    Rows given = rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
+    const CancelOnce once{detector->cancel};
+    if (count < 0) throw Error(ErrorCode::invalid_argument, "count is " + std::to_string(count) + ", expected draws");
+    const std::int64_t cells = product(product(rows, columns, "samples"), count, "samples");
+    require_host_array(detector->device, samples, cells, "samples");
+    require_apart(given.extent(), samples, cells, "samples");
+    detector->detector.sample(given.bring(detector->device, detector->stream()), count, seed,
+                              {samples, static_cast<std::size_t>(cells)});
+  });
+}
+
 cugad_status cugad_detector_probability(cugad_detector* detector, const float* scores, int64_t count, int32_t kind,
                                         float* probabilities) {
   return guard(__func__, [&] {

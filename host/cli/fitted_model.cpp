@@ -91,7 +91,7 @@ ReadOptions read_options(const FittedModel& model, const std::string& input, con
   }
   options.format = table_format(flags, input, model.format);
   options.adapt_separator = !flags.given("separator");
-  options.mark_errors = marks_errors(flags);
+  options.mark_errors = flags.has("on_error") && marks_errors(flags);
   options.as_it_comes = true;
   return options;
 }
@@ -145,6 +145,11 @@ std::vector<float> FittedModel::score(MatrixView<const float> rows, std::span<co
                                       std::vector<Explanation>& explanations) {
   if (fleet) return fleet->explain(rows, groups, explained, explanations);
   return explained > 0 ? detector.explain(rows, explained, explanations) : detector.score(rows);
+}
+
+std::vector<float> FittedModel::score_parts(MatrixView<const float> rows, std::span<const std::string> groups,
+                                            std::vector<float>& of_parts) {
+  return fleet ? fleet->score_methods(rows, groups, of_parts) : detector.score_methods(rows, of_parts);
 }
 
 std::vector<float> FittedModel::thresholds(std::int64_t rows, std::span<const std::string> groups) const {
@@ -213,9 +218,11 @@ FittedModel load_model(const Device& device, const std::string& path) {
 }
 
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags,
-                       const std::string& label_column, const std::vector<std::string>& carried)
+                       const std::string& label_column, const std::vector<std::string>& carried, bool keep_text)
     : model_(model), reader_(unless_cancelled([&] {
-        return open_table(input, read_options(model, input, flags, label_column, carried));
+        ReadOptions options = read_options(model, input, flags, label_column, carried);
+        options.keep_text = keep_text;
+        return open_table(input, options);
       })) {
   if (model.encoder) check_header(*model.encoder, *reader_, input);
   told_ = reader_->notes();
@@ -273,6 +280,10 @@ void add_threshold_flags(FlagSet& flags, const std::string& what) {
   flags.add_text("threshold", "X", what + " from this score on [the model's threshold]");
   flags.add_text("contamination", "C", what + " by the threshold that about this share of new normal rows passes");
   flags.add_text("false_alarm_rate", "R", what + " by the conformal threshold of this rate");
+}
+
+void print_notes(const Detector& detector) {
+  for (const std::string& note : detector.notes()) print_note("cugad: note: " + one_line(note));
 }
 
 void note_threshold(const Detector& detector) {

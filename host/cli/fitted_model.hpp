@@ -38,6 +38,9 @@ struct FittedModel {
   /// Scores of rows, with the `explained` columns that explain each best if that is not 0.
   std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> groups, int explained,
                            std::vector<Explanation>& explanations);
+  /// Scores and those of each part, rows x parts. A fleet does not count the rows.
+  std::vector<float> score_parts(MatrixView<const float> rows, std::span<const std::string> groups,
+                                 std::vector<float>& of_parts);
   /// The threshold of each of `rows` rows: the given one, or that of the model that scores it.
   std::vector<float> thresholds(std::int64_t rows, std::span<const std::string> groups) const;
   std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);
@@ -56,10 +59,13 @@ FittedModel load_model_or_fleet(const Device& device, const std::string& path);
 /// override it. A chunk ends early if the input pauses.
 class ModelInput {
  public:
-  /// `label_column` (empty: none) and `carried` are kept as text if they are not features.
+  /// `label_column` (empty: none) and `carried` are kept as text if they are not features. `keep_text`: as ReadOptions.
   ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags, const std::string& label_column,
-             const std::vector<std::string>& carried = {});
+             const std::vector<std::string>& carried = {}, bool keep_text = false);
   const std::vector<std::string>& column_names() const { return reader_->column_names(); }
+  /// As the file has them; none if it has none.
+  std::vector<std::string> header() const { return reader_->header(); }
+  TableFormat format() const { return reader_->format(); }
   std::int64_t rows_read() const { return rows_read_; }
   /// Calls `visit` for each chunk with its rows as the detector takes them.
   void for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit);
@@ -88,6 +94,8 @@ void note_pooled_rows(const FittedModel& model);
 void note_rows_without_value(const FittedModel& model);
 /// One line on standard error if thresholds and probabilities rest on rows that the models were trained on.
 void note_calibration(const FittedModel& model);
+/// Prints what the user of the scores has to know (Detector::notes()), a line each.
+void print_notes(const Detector& detector);
 /// Prints a note if too few rows calibrate the detector for its threshold to keep the requested rate.
 void note_threshold(const Detector& detector);
 

@@ -162,18 +162,20 @@ void FlagSet::settle_duration(DetectorOptions& options) const {
   if (!given("epochs") || on_command_line("steps")) options.epochs = 0;
 }
 
-DetectorOptions FlagSet::detector_options(const std::string& preset, const std::string& method) const {
-  DetectorOptions options;
-  usage_checked([&] {
-    if (!preset.empty()) apply_preset(options, preset);
-    if (!method.empty()) set_option(options, "method", method);
-    for (const OptionInfo& info : option_list()) {
-      if (given(info.name)) set_option(options, info.name, text(info.name));
-    }
-  });
-  if (!options.target.empty() && preset.empty() && !given("method")) options.method = Method::translation;
-  settle_duration(options);
-  return options;
+ChosenOptions FlagSet::chosen_options(const std::string& preset, const std::string& method) const {
+  NamedOptions named;
+  if (!method.empty()) named.emplace_back("method", method);
+  for (const OptionInfo& info : option_list()) {
+    if (given(info.name)) named.emplace_back(info.name, text(info.name));
+  }
+  ChosenOptions chosen = usage_checked([&] { return choose_options(preset, named); });
+  settle_duration(chosen.options);
+  for (const DetectorOptions& one : options_of_methods(chosen.options)) {
+    if (definition_of(one.method).trains() || !given("reference_rows") || chosen.options.reference_rows != 0) continue;
+    throw UsageError(fmt::format("--reference-rows 0 keeps no training rows, which method {} needs: leave {} out",
+                                 get_option(one, "method"), given("method") ? "the method" : "--preset"));
+  }
+  return chosen;
 }
 
 Device FlagSet::open_device() const {

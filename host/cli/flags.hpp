@@ -7,6 +7,7 @@
 
 #include "cugad/detector.hpp"
 #include "cugad/device.hpp"
+#include "host/options/recipe.hpp"
 
 /// Flags of a sub-command, each kept as text under its name with underscores.
 namespace cugad::cli {
@@ -31,6 +32,8 @@ class FlagSet {
   /// Takes the keys of a TOML file for all flags that are not on the command line. Unknown keys are a UsageError.
   void apply_config(const std::string& path);
 
+  /// Whether the sub-command has such a flag.
+  bool has(const std::string& name) const { return flags_.contains(name); }
   /// Whether the command line or the TOML file gave it.
   bool given(const std::string& name) const;
   const std::string& text(const std::string& name) const;
@@ -43,9 +46,9 @@ class FlagSet {
   /// The value of --threshold.
   float score_threshold() const;
 
-  /// Defaults, then the preset (if not empty), then the method (if not empty), then the flags. Any error in them is a
-  /// UsageError.
-  DetectorOptions detector_options(const std::string& preset, const std::string& method = "") const;
+  /// The flags over the preset (if not empty) or the method (if not empty), or else over the recipe that fits them; see
+  /// choose_options(). Any error in them is a UsageError.
+  ChosenOptions chosen_options(const std::string& preset, const std::string& method = "") const;
   /// The device that the flags of add_device() select.
   Device open_device() const;
 

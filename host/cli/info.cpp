@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,6 +13,8 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
+#include "host/detector/column_roles.hpp"
+#include "host/detector/fitting.hpp"
 #include "host/detector/telemetry_json.hpp"
 #include "host/options/option_record.hpp"
 
@@ -20,20 +24,51 @@ namespace {
 using Lines = std::vector<std::vector<std::string>>;
 using nlohmann::ordered_json;
 
-/// Options that differ from the defaults come first.
-std::string describe_options(const DetectorOptions& options) {
+/// The options of a model beside those that it would have by a preset, or by its method alone.
+struct ComparedOptions {
+  std::string with;  ///< "preset tables", or "the defaults"
   Lines changed, unchanged;
+};
+
+/// Leaves out what has no effect. What the rows decide is as in `base`, unless it is another value.
+ComparedOptions compare_options(const Detector& detector, const std::string& with, DetectorOptions base) {
+  ComparedOptions compared = {.with = with, .changed = {}, .unchanged = {}};
+  const DetectorOptions& options = detector.options();
+  for (const char* name : {"condition", "target"}) set_option(base, name, get_option(options, name));
+  const std::int64_t judged = detector.columns() - column_roles(options, detector.column_names()).condition;
+  const std::array by_rows = {resolve(base, 1, judged), resolve(base, 1, judged, INT32_MAX)};
+  const std::vector<std::string> idle = options_without_effect(options);
   for (const OptionInfo& info : option_list()) {
-    const std::string value = get_option(options, info.name);
-    const std::string usual = get_option(DetectorOptions{}, info.name);
+    if (info.name == "method" || std::find(idle.begin(), idle.end(), info.name) != idle.end()) continue;
+    const std::string value = get_option(options, info.name), usual = get_option(base, info.name);
+    const auto is_value = [&](const DetectorOptions& resolved) { return get_option(resolved, info.name) == value; };
     if (value == usual) {
-      unchanged.push_back({"  " + info.name, value});
+      compared.unchanged.push_back({"  " + info.name, value});
+    } else if (std::any_of(by_rows.begin(), by_rows.end(), is_value)) {
+      compared.unchanged.push_back({"  " + info.name, value + " (chosen by the rows)"});
     } else {
-      changed.push_back({"  " + info.name, fmt::format("{} (default: {})", value, usual)});
+      compared.changed.push_back({"  " + info.name, fmt::format("{} (default: {})", value, usual)});
     }
   }
-  return fmt::format("options that differ from the defaults:{}\n{}options at their defaults:\n{}",
-                     changed.empty() ? " none" : "", named_values(changed), named_values(unchanged));
+  return compared;
+}
+
+/// Beside the preset that the model is nearest to, if it is nearer than the defaults of its method.
+std::string describe_options(const Detector& detector) {
+  const std::string method = get_option(detector.options(), "method");
+  DetectorOptions defaults;
+  set_option(defaults, "method", method);
+  ComparedOptions nearest = compare_options(detector, "the defaults", defaults);
+  for (const std::string& preset : presets()) {
+    DetectorOptions base;
+    apply_preset(base, preset);
+    if (get_option(base, "method") != method) continue;
+    ComparedOptions compared = compare_options(detector, "preset " + preset, base);
+    if (compared.changed.size() < nearest.changed.size()) nearest = std::move(compared);
+  }
+  return fmt::format("options that differ from {}:{}\n{}options at their defaults:\n{}", nearest.with,
+                     nearest.changed.empty() ? " none" : "", named_values(nearest.changed),
+                     named_values(nearest.unchanged));
 }
 
 std::string describe_telemetry(const std::vector<ModelTelemetry>& models) {
@@ -99,12 +134,18 @@ void describe_model(const Device& device, const FittedModel& model, const std::s
                                        : fmt::format("rows whose column {} is {}", model.labels.column,
                                                      fmt::join(model.labels.normal, " or "))});
   }
+  if (const std::int64_t rows = model.detector.reference_rows(); rows > 0) {
+    lines.push_back(
+        {"reference rows", fmt::format("{} training rows are in the file{}", grouped(rows),
+                                       model.fleet ? " for the pooled model; each group has its own" : "")});
+  }
   if (const std::string path = model.detector.search_path(); !path.empty()) lines.push_back({"latent search", path});
   lines.push_back({"device memory", fmt::format("{} bytes, {} at most while loading",
                                                 grouped(static_cast<std::int64_t>(device.memory().bytes)),
                                                 grouped(static_cast<std::int64_t>(device.memory().peak_bytes)))});
+  for (const std::string& note : model.detector.notes()) lines.push_back({"note", note});
   print(named_values(lines));
-  print(describe_options(model.detector.options()));
+  print(describe_options(model.detector));
   if (model.fleet) {
     print(describe_fleet(*model.fleet));
   } else if (!model.detector.telemetry().empty()) {
@@ -133,12 +174,14 @@ ordered_json model_as_json(const Device& device, const std::string& path) {
       {"method", get_option(detector.options(), "method")},
       {"threshold", detector.threshold()},
       {"calibration", {{"rows", detector.calibration().rows}, {"folds", detector.calibration().folds}}},
+      {"notes", detector.notes()},
       {"columns", detector.column_names()},
       {"numeric_columns", model.encoder ? model.encoder->numeric_features() : detector.columns()}};
   if (model.fleet) object["fleet"] = fleet_as_json(*model.fleet, model.group_column);
   if (!model.labels.column.empty()) {
     object["trained_on"] = {{"label_column", model.labels.column}, {"normal", model.labels.normal}};
   }
+  object["reference_rows"] = detector.reference_rows();
   if (const std::string search = detector.search_path(); !search.empty()) object["latent_search"] = search;
   object["device_memory"] = {{"bytes", device.memory().bytes}, {"peak_bytes", device.memory().peak_bytes}};
   object["options"] = ordered_json::parse(options_to_json(detector.options()));

@@ -7,9 +7,11 @@
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/feature_cells.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
+#include "host/cli/table_flags.hpp"
 #include "host/text/list_text.hpp"
 
 namespace cugad::cli {
@@ -18,73 +20,81 @@ namespace {
 /// The generator makes all rows in one piece: a bound on the cells keeps a slip of the finger from eating the memory.
 constexpr std::int64_t largest_cells = 1'000'000'000;
 
-/// One categorical column: the features of its values.
-struct Category {
-  std::string name;
-  std::vector<std::string> values;
-  std::int64_t first_feature = 0;
-};
-
-/// Finds the one-hot groups among features called "service=http". A column name may itself hold a '=', so the names
-/// are taken from the encoder rather than cut out of the feature names.
-std::vector<Category> categories(const TableEncoder& encoder) {
-  const std::vector<std::string>& features = encoder.feature_names();
-  std::vector<Category> found;
-  auto feature = static_cast<std::size_t>(encoder.numeric_features());
-  for (const std::string& name : encoder.read_options().text_columns) {
-    Category category{name, {}, static_cast<std::int64_t>(feature)};
-    const std::string prefix = name + "=";
-    for (; feature < features.size() && features[feature].starts_with(prefix); ++feature) {
-      category.values.push_back(features[feature].substr(prefix.size()));
-    }
-    found.push_back(std::move(category));
-  }
-  return found;
-}
-
-/// The value whose feature is largest; a missing cell if the training rows had no value at all.
-std::string decoded(const Category& category, const float* row) {
-  if (category.values.empty()) return "";
-  const float* first = row + category.first_feature;
-  const auto largest = std::max_element(first, first + category.values.size()) - first;
-  return category.values[static_cast<std::size_t>(largest)];
-}
-
 void write_rows(const FittedModel& model, const Matrix& rows, const Append& append) {
   const std::vector<std::string>& names = model.detector.column_names();
   const std::int64_t numeric = model.encoder ? model.encoder->numeric_features() : rows.columns;
-  const std::vector<Category> decoding = model.encoder ? categories(*model.encoder) : std::vector<Category>{};
+  const std::vector<CategoricalColumn> decoding =
+      model.encoder ? categorical_columns(*model.encoder) : std::vector<CategoricalColumn>{};
   std::string line;
   const auto add_cell = [&](const std::string& cell) { line += (line.empty() ? "" : ",") + cell; };
   for (std::int64_t column = 0; column < numeric; ++column) {
     add_cell(csv_cell(names[static_cast<std::size_t>(column)]));
   }
-  for (const Category& category : decoding) add_cell(csv_cell(category.name));
+  for (const CategoricalColumn& column : decoding) add_cell(csv_cell(column.name));
   append(line + '\n');
   for (std::int64_t row = 0; row < rows.rows; ++row) {
     line.clear();
     for (std::int64_t column = 0; column < numeric; ++column) {
       const float value = rows.row(row)[column];
-      const double offset = model.encoder ? model.encoder->offsets()[static_cast<std::size_t>(column)] : 0.0;
-      add_cell(offset == 0 ? fmt::format("{}", value) : fmt::format("{}", offset + value));
+      const double number = table_number(model, column, value);
+      add_cell(number == double{value} ? fmt::format("{}", value) : fmt::format("{}", number));
     }
-    for (const Category& category : decoding) add_cell(csv_cell(decoded(category, rows.row(row))));
+    for (const CategoricalColumn& one : decoding) add_cell(csv_cell(one.decoded(rows.row(row))));
     append(line + '\n');
   }
 }
 
+std::int64_t count_of(const FlagSet& flags, std::int64_t cells) {
+  return flags.integer("count", 1, 1, std::max<std::int64_t>(1, largest_cells / std::max<std::int64_t>(1, cells)));
+}
+
+std::uint64_t seed_of(const FlagSet& flags) {
+  return static_cast<std::uint64_t>(flags.integer("seed", 42, 0, std::numeric_limits<std::int64_t>::max()));
+}
+
+/// Draws of the missing cells of given rows. These are read whole: a draw depends on the row's position.
+void sample_given(const FlagSet& flags, FittedModel& model) {
+  const std::string &output = flags.text("output"), &given = flags.required_text("given");
+  ModelInput table(model, given, flags, "", {}, true);
+  const CompletedRows completed(model, table, true, false);
+  std::vector<Table> chunks;
+  Matrix rows(0, model.detector.columns());
+  table.for_each_chunk([&](const Table& chunk, const Matrix& encoded) {
+    chunks.push_back(chunk);
+    rows.data.insert(rows.data.end(), encoded.data.begin(), encoded.data.end());
+    rows.rows += encoded.rows;
+  });
+  const std::int64_t count = count_of(flags, rows.rows * rows.columns);
+  Matrix drawn(rows.rows * count, rows.columns);
+  model.detector.sample(rows, count, seed_of(flags), drawn.data);
+  write_result(output, [&](const Append& append) {
+    append(completed.header());
+    std::int64_t row = 0;  // of the draws
+    for (const Table& chunk : chunks) {
+      for (std::int64_t r = 0; r < chunk.rows; ++r) {
+        std::string text;
+        for (std::int64_t k = 0; k < count; ++k, ++row) {
+          completed.append(text, chunk, r, rows.row(row / count), drawn.row(row), nullptr, nullptr);
+        }
+        append(text);
+      }
+    }
+  });
+  warn_of_unseen_values(model);
+}
+
 void sample(const FlagSet& flags) {
-  flags.required_text("count");
+  const bool has_given = flags.given("given");
+  if (!has_given) flags.required_text("count");
   const std::string& output = flags.text("output");
   check_csv_name(output, {".gz"});
-  check_no_other_file("output", output, std::array{flags.text("model")});
+  check_no_other_file("output", output, std::array{flags.text("model"), flags.text("given")});
   FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
-  const std::int64_t columns = model.detector.columns();
-  const std::int64_t count = flags.integer("count", 0, 1, std::max<std::int64_t>(1, largest_cells / columns));
-  const auto seed = static_cast<std::uint64_t>(flags.integer("seed", 42, 0, std::numeric_limits<std::int64_t>::max()));
   if (!output.empty()) check_writable(output);
+  if (has_given) return sample_given(flags, model);
+  const std::int64_t columns = model.detector.columns(), count = count_of(flags, columns);
   Matrix rows(count, columns);
-  model.detector.sample(count, seed, rows.data);
+  model.detector.sample(count, seed_of(flags), rows.data);
   write_result(output, [&](const Append& append) { write_rows(model, rows, append); });
 }
 
@@ -94,9 +104,11 @@ Run add_sample(CLI::App& app) {
   CLI::App* command = app.add_subcommand("sample", "Draw synthetic rows from a model, as csv");
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file");
-  flags->add_text("count", "N", "Number of rows");
+  flags->add_text("count", "N", "Number of rows; with --given, draws of each row [1]");
+  flags->add_text("given", "FILE", "Table whose missing cells are drawn given its other cells (a model with gain)");
   flags->add_text("output", "FILE", "File to write, .csv [standard output]");
   flags->add_text("seed", "N", "Seed of the draw [42]");
+  add_table_flags(*flags);
   flags->add_device();
   return [flags] { sample(*flags); };
 }

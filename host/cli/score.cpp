@@ -47,8 +47,9 @@ Scores score_rows(FittedModel& model, const Matrix& rows, const std::vector<std:
                   bool with_parts = false) {
   stop_if_cancelled();
   Scores scores;
-  if (with_parts) model.detector.score_methods(rows, scores.of_parts);
-  scores.score = model.score(rows, groups, explained, scores.explanations);
+  if (with_parts) scores.score = model.score_parts(rows, groups, scores.of_parts);
+  if (!with_parts || explained > 0 || model.fleet)
+    scores.score = model.score(rows, groups, explained, scores.explanations);
   return scores;
 }
 
@@ -188,7 +189,6 @@ void score(const std::string& input, const FlagSet& flags) {
   set_threshold(model, flags);
   columns.reasons = static_cast<int>(flags.integer("explain", 0, 1, model.detector.columns()));
   if (flags.boolean("parts") || flags.boolean("per_method")) {
-    if (model.fleet) throw UsageError("--parts takes a single model, not a fleet");
     columns.parts = model.detector.parts();
   }
   // A model without them fails before the first row.

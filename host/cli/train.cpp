@@ -18,6 +18,8 @@
 #include "host/cli/text.hpp"
 #include "host/cli/training_table.hpp"
 #include "host/cli/watched_fit.hpp"
+#include "host/detector/fitting.hpp"
+#include "host/options/method_options.hpp"
 #include "host/table/group_column.hpp"
 
 namespace cugad::cli {
@@ -67,19 +69,18 @@ void warn_of_bounded_generator(const DetectorOptions& options) {
       get_option(options, "scale")));
 }
 
-/// The notes of the library that matter afterwards, too, for a training that was quiet.
-void note_results(const Detector& detector) {
-  if (detector.options().reference_rows > 0) {
-    print_note("cugad: note: the model keeps training rows (reference_rows): whoever has its file can read them");
-  }
-  note_threshold(detector);
+/// "knn,gain (default: preset tables)".
+std::string method_text(const ChosenOptions& chosen) {
+  const std::string methods = get_option(chosen.options, "method");
+  return chosen.recipe.empty() ? methods : fmt::format("{} (default: preset {})", methods, chosen.recipe);
 }
 
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
   const Stopwatch watch;
   const std::string& output = flags.required_text("output");
-  const DetectorOptions options = flags.detector_options(flags.text("preset"));
+  const ChosenOptions chosen = flags.chosen_options(flags.text("preset"));
+  const DetectorOptions& options = chosen.options;
   const Device device = flags.open_device();
   Detector detector = make_detector(device, options);
   const FleetOptions fleet_options{.minimum_rows = flags.integer("fleet_minimum_rows", 50, 1, INT32_MAX)};
@@ -107,12 +108,13 @@ void train(const std::string& input, FlagSet& flags) {
   if (flags.boolean("quiet") || flags.given("group_by")) note_constant_features(rows, encoder.feature_names());
   const CancelScope scope;
   Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
+                     {"method", method_text(chosen)},
                      {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())}};
   if (training.group_column.empty()) {
     attach_table(detector, encoder, training.labels, training.format);
     const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
                                        [&] { detector.save(output); });
-    if (flags.boolean("quiet")) note_results(detector);
+    if (flags.boolean("quiet")) print_notes(detector);
     summary.insert(summary.end(), {{"models", fmt::format("{}", detector.options().population)},
                                    {"steps", grouped(steps)},
                                    {"threshold", fmt::format("{}", detector.threshold())}});
@@ -122,6 +124,9 @@ void train(const std::string& input, FlagSet& flags) {
     const std::int64_t steps =
         fit.run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
                 [&] { fleet.save(output); });
+    print_notes(fleet.pooled());  // the library reports what is common to all groups only
+    if (flags.boolean("quiet") && keeps_training_rows(fleet.options()))
+      print_note("cugad: note: " + training_rows_note());
     summary.insert(summary.end(),
                    {{"groups", describe_groups(fleet)},
                     {"models", fmt::format("{} per group, and as many pooled ones", fleet.options().population)},

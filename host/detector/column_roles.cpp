@@ -1,6 +1,10 @@
 #include "host/detector/column_roles.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string_view>
+#include <utility>
 
 #include "cugad/error.hpp"
 #include "host/text/nearest_name.hpp"
@@ -29,9 +33,64 @@ std::vector<bool> named(const char* option, const std::vector<std::string>& want
   return marked;
 }
 
+/// What stands before the value in the name of a 0/1 column; empty for other names.
+std::string_view column_of(std::string_view feature) {
+  const std::size_t end = feature.find('=');
+  return end == std::string_view::npos ? std::string_view() : feature.substr(0, end + 1);
+}
+
+std::vector<std::int32_t> groups_of(const ColumnRoles& roles, const std::vector<bool>& is_condition) {
+  std::vector<std::int32_t> group(roles.order.size() - static_cast<std::size_t>(roles.condition));
+  std::iota(group.begin(), group.end(), 0);
+  bool is_any = false;
+  for (const Category& category : roles.categories) {
+    const auto begin = is_condition.begin() + category.first;
+    if (std::find(begin, begin + category.columns, true) != begin + category.columns) continue;
+    const auto first = std::find(roles.order.begin(), roles.order.end(), category.first) - roles.order.begin();
+    std::fill_n(group.begin() + first, category.columns, static_cast<std::int32_t>(first));
+    is_any = true;
+  }
+  if (!is_any) group.clear();
+  return group;
+}
+
 }  // namespace
 
-ColumnRoles column_roles(const DetectorOptions& options, const std::vector<std::string>& names) {
+std::vector<Category> named_categories(const std::vector<std::string>& names, std::int64_t numeric_columns) {
+  std::vector<Category> categories;
+  const auto columns = static_cast<std::int64_t>(names.size());
+  for (std::int64_t c = numeric_columns, end = 0; c < columns; c = end) {
+    end = c + 1;
+    if (column_of(names[c]).empty()) continue;
+    while (end < columns && column_of(names[end]) == column_of(names[c])) ++end;
+    categories.push_back({c, end - c});
+  }
+  return categories;
+}
+
+bool is_category(MatrixView<const float> rows, const Category& category) {
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    const float* cell = rows.row(r) + category.first;
+    std::int64_t ones = 0, none = 0, zeros = 0;
+    for (std::int64_t c = 0; c < category.columns; ++c) {
+      ones += cell[c] == 1.0f;
+      none += std::isnan(cell[c]);
+      zeros += cell[c] == 0.0f;
+    }
+    if (none != category.columns && !(ones == 1 && zeros == category.columns - 1)) return false;
+  }
+  return true;
+}
+
+std::vector<Category> find_categories(MatrixView<const float> rows, const std::vector<std::string>& names,
+                                      std::int64_t numeric_columns) {
+  std::vector<Category> found = named_categories(names, numeric_columns);
+  std::erase_if(found, [&](const Category& one) { return one.columns < 2 || !is_category(rows, one); });
+  return found;
+}
+
+ColumnRoles column_roles(const DetectorOptions& options, const std::vector<std::string>& names,
+                         std::vector<Category> categories) {
   std::vector<bool> is_condition = named("condition", options.condition, names);
   if (!options.target.empty()) {
     is_condition = named("target", options.target, names);
@@ -50,6 +109,8 @@ ColumnRoles column_roles(const DetectorOptions& options, const std::vector<std::
   if (!options.target.empty() && roles.condition == 0) {
     throw Error(ErrorCode::invalid_argument, "target names every column: none is left to predict from");
   }
+  roles.categories = std::move(categories);
+  roles.group = groups_of(roles, is_condition);
   return roles;
 }
 

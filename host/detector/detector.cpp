@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "cugad/error.hpp"
@@ -58,8 +59,15 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   Context on_device = d.device.make_context();
   const RowsToFit to_fit = rows_to_fit(d.device, rows, control.on_message);
   rows = to_fit.rows;
-  PreparedRows prepared = prepare_rows(context, rows, d.options, columns.names, numeric_columns, control.on_message);
+  PreparedRows prepared = prepare_rows(
+      context, rows, d.options, fit_columns(rows, d.options, columns.names, numeric_columns), control.on_message);
+  std::vector<std::string> notes = std::move(prepared.notes);
+  const auto note = [&](const std::string& text) {
+    if (control.on_message) control.on_message(text);
+    notes.push_back(text);
+  };
   const std::int64_t condition = prepared.roles.condition;
+  const std::vector<std::int32_t> group = prepared.roles.group;
   const DetectorOptions resolved =
       resolve(d.options, prepared.training.rows, rows.columns - condition, prepared.distinct_rows);
   const ResidentRows resident(on_device, std::as_const(prepared.training).view());
@@ -70,6 +78,7 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
     models.add(0, prepared.training_begin, resolved.population, resolved.fold);
     training_rows = models.of(resident.view(), on_device, ranges);
   }
+  const ResidentRows incomplete(on_device, std::as_const(prepared.incomplete).view());
   if (resident.is_pinned() && control.on_message) {
     control.on_message("the rows exceed the memory of " + d.device.name() + ": they are read over the bus");
   }
@@ -83,29 +92,26 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   for (const DetectorOptions& options : of_methods) {
     const MethodDefinition& method = definition_of(options.method);
     if (!method.trains()) {
-      members.push_back(make_model(d.device, options, rows.columns, condition));
-      members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options, control.on_message));
+      members.push_back(make_model(d.device, options, rows.columns, condition, group));
+      members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options, note));
       continue;
     }
-    GanTraining training(d.device, method, options, training_rows, condition);
+    TrainingRows own_rows = training_rows;
+    if (method.judges_cells && prepared.incomplete.rows > 0) own_rows.rows = incomplete.view();
+    GanTraining training(d.device, method, options, own_rows, condition, group);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
     telemetry.insert(telemetry.end(), training.telemetry().begin(), training.telemetry().end());
-    members.push_back(make_model(d.device, options, rows.columns, condition));
+    members.push_back(make_model(d.device, options, rows.columns, condition, group));
     members.back()->take_weights(training);
   }
   d.finish(resolved, std::move(members), std::move(prepared));
-  if (control.on_message) {
-    if (d.calibration->folds() == 1) {
-      control.on_message(
-          "the scores are calibrated on the training rows themselves: new normal rows score higher, and more of them "
-          "pass the threshold");
-    }
-    if (const std::string note = threshold_note(d.calibration->count(), resolved); !note.empty())
-      control.on_message(note);
-  }
   d.telemetry = std::move(telemetry);
+  d.notes = std::move(notes);
   d.names = std::move(columns.names);
+  for (const std::string& text : d.calibration_notes()) {
+    if (control.on_message) control.on_message(text);
+  }
 }
 
 void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
@@ -116,8 +122,7 @@ void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector
   }
   auto trained = std::make_unique<Ensemble>(device, std::move(members));
   resolved = resolved_options;
-  calibrate(*trained, prepared);
-  threshold = calibration->threshold(resolved);
+  std::vector<float> scores = calibrate(*trained, prepared);
   cells = {};
   for (std::size_t i = 0; i < trained->methods(); ++i) {
     if (!definition_of(trained->member(i).options().method).judges_cells) continue;
@@ -129,9 +134,17 @@ void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector
   roles = std::move(prepared.roles);
   stream.reset();
   model = std::move(trained);
+  std::vector<float> of_trimmed(static_cast<std::size_t>(prepared.trimmed.rows));
+  if (!of_trimmed.empty()) score(prepared.trimmed, of_trimmed.data(), nullptr);
+  stream.reset();
+  for (const float one : of_trimmed) scores.push_back(std::isnan(one) ? std::numeric_limits<float>::max() : one);
+  // Without networks each row is left out alone.
+  const std::size_t folds = trains_networks(resolved) ? prepared.calibration_begin.size() - 1 : scores.size();
+  calibration = ScoreCalibration(scores, static_cast<std::int64_t>(folds));
+  threshold = calibration->threshold(resolved);
 }
 
-void Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
+std::vector<float> Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
   Context context = device.make_context();
   const Matrix& rows = prepared.calibration;
   const ResidentRows resident(context, rows.view());
@@ -158,9 +171,7 @@ void Detector::Impl::calibrate(Ensemble& trained, PreparedRows& prepared) {
       scores[r] = static_cast<float>(double{scores[r]} + unit * double{prepared.surprise[r]});
     }
   }
-  // Without networks each row is left out alone.
-  const auto folds = static_cast<std::int64_t>(prepared.calibration_begin.size()) - 1;
-  calibration = ScoreCalibration(scores, trains_networks(resolved) ? folds : rows.rows);
+  return scores;
 }
 
 void Detector::Impl::score(MatrixView<const float> rows, float* scores, std::vector<float>* residuals,
@@ -214,6 +225,7 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
   other->cells = cells;
   other->model = model->share(device);
   other->telemetry = telemetry;
+  other->notes = notes;
   other->chunk_limit = chunk_limit;
   other->threshold = threshold;
   other->calibration = calibration;
@@ -224,7 +236,7 @@ std::unique_ptr<Detector::Impl> Detector::Impl::share() {
 Detector Detector::share() {
   const FloatingPointEnvironment environment;
   require_fitted(*this);
-  Detector other(held(impl_).device);
+  Detector other(held(impl_).device, DetectorOptions{});
   other.impl_ = held(impl_).share();
   return other;
 }
@@ -351,6 +363,27 @@ Detector::Calibration Detector::Impl::rests_on() const {
   return calibration ? Calibration{calibration->count(), calibration->folds()} : Calibration{};
 }
 
+std::vector<std::string> Detector::Impl::calibration_notes() const {
+  std::vector<std::string> found;
+  if (!calibration) return found;
+  if (calibration->folds() == 1) {
+    found.emplace_back(
+        "the scores are calibrated on the training rows themselves: new normal rows score higher, and more of them "
+        "pass the threshold");
+  }
+  for (const std::string& note : {threshold_note(calibration->count(), resolved), calibration->ties_note(resolved)}) {
+    if (!note.empty()) found.push_back(note);
+  }
+  return found;
+}
+
+std::vector<std::string> Detector::notes() const {
+  const FloatingPointEnvironment environment;
+  std::vector<std::string> all = held(impl_).notes;
+  for (std::string& note : held(impl_).calibration_notes()) all.push_back(std::move(note));
+  return all;
+}
+
 Detector::Calibration Detector::calibration() const { return held(impl_).rests_on(); }
 
 std::vector<float> Detector::probability(std::span<const float> scores, Probability kind) const {
@@ -370,6 +403,13 @@ bool Detector::fitted() const { return held(impl_).model != nullptr; }
 std::int64_t Detector::columns() const { return held(impl_).transform.columns(); }
 const std::vector<std::string>& Detector::column_names() const { return held(impl_).names; }
 const DetectorOptions& Detector::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
+std::int64_t Detector::reference_rows() const {
+  std::int64_t rows = 0;
+  for (std::size_t i = 0; fitted() && i < held(impl_).model->methods(); ++i) {
+    rows += held(impl_).model->member(i).reference_rows().rows.rows;
+  }
+  return rows;
+}
 std::string Detector::search_path() const {
   return fitted() ? held(impl_).model->member(0).search_path() : std::string();
 }
@@ -408,14 +448,14 @@ std::vector<std::byte> Detector::save() const {
 
 Detector Detector::load(const Device& device, const std::string& path) {
   const FloatingPointEnvironment environment;
-  Detector detector(device);
+  Detector detector(device, DetectorOptions{});
   detector.impl_->from_file(safetensors::read(path), path);
   return detector;
 }
 
 Detector Detector::load(const Device& device, std::span<const std::byte> bytes) {
   const FloatingPointEnvironment environment;
-  Detector detector(device);
+  Detector detector(device, DetectorOptions{});
   detector.impl_->from_file(safetensors::read(bytes), safetensors::in_memory);
   return detector;
 }

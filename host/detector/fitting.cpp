@@ -10,8 +10,10 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/detector/dominated_columns.hpp"
 #include "host/detector/folds.hpp"
 #include "host/detector/impl.hpp"
+#include "host/detector/trim.hpp"
 #include "host/methods/methods.hpp"
 #include "host/text/cell.hpp"
 
@@ -23,6 +25,8 @@ namespace {
 constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_costly = most_table_rows;
 constexpr int usual_folds = 5;
 constexpr std::int64_t usual_reference_rows = 20000;
+/// Of random numbers for calibration: 1 draws reference rows, 2 what rows are compared with.
+constexpr std::uint32_t trimmed_lane = 3;
 /// Above it a minibatch, and a bank of the usual size, show too little of the rare kinds of rows.
 constexpr std::int64_t many_distinct_rows = 30000;
 
@@ -42,23 +46,9 @@ Matrix column_ranges(MatrixView<const float> rows) {
   return range;
 }
 
-void fill_missing_with_means(MatrixView<float> rows) {
-  std::vector<double> sum(rows.columns, 0.0);
-  std::vector<std::int64_t> present(rows.columns, 0);
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    for (std::int64_t c = 0; c < rows.columns; ++c) {
-      if (std::isnan(rows.row(r)[c])) continue;
-      sum[c] += rows.row(r)[c];
-      ++present[c];
-    }
-  }
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    for (std::int64_t c = 0; c < rows.columns; ++c) {
-      float& cell = rows.row(r)[c];
-      if (std::isnan(cell))
-        cell = static_cast<float>(sum[c] / static_cast<double>(std::max<std::int64_t>(1, present[c])));
-    }
-  }
+bool judges_cells(const DetectorOptions& options) {
+  const std::vector<Method> methods = methods_of(options);
+  return std::any_of(methods.begin(), methods.end(), [](Method m) { return definition_of(m).judges_cells; });
 }
 
 /// Positions of the rows in folds that some model of the population leaves out; all rows if there is one fold.
@@ -83,7 +73,48 @@ std::vector<std::int64_t> folds_of_rows(const std::vector<std::int64_t>& positio
   return begin;
 }
 
+Matrix gathered(MatrixView<const float> rows, const std::vector<std::int64_t>& positions) {
+  Matrix some(static_cast<std::int64_t>(positions.size()), rows.columns);
+  for (std::size_t i = 0; i < positions.size(); ++i)
+    std::copy_n(rows.row(positions[i]), rows.columns, some.row(static_cast<std::int64_t>(i)));
+  return some;
+}
+
+/// Of the rows at other positions than `kept` the share that calibrates of those: `calibrating` rows.
+Matrix sample_of_others(Context& context, MatrixView<const float> rows, const std::vector<std::int64_t>& kept,
+                        std::int64_t calibrating, std::uint64_t seed) {
+  std::vector<std::int64_t> others;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    if (!std::binary_search(kept.begin(), kept.end(), r)) others.push_back(r);
+  }
+  const double share = static_cast<double>(calibrating) / static_cast<double>(kept.size());
+  const auto most = std::llround(share * static_cast<double>(others.size()));
+  std::vector<std::int64_t> sample =
+      sample_of(context, static_cast<std::int64_t>(others.size()), most, seed, trimmed_lane);
+  for (std::int64_t& row : sample) row = others[row];
+  return gathered(rows, sample);
+}
+
 }  // namespace
+
+void fill_missing_with_means(MatrixView<float> rows) {
+  std::vector<double> sum(rows.columns, 0.0);
+  std::vector<std::int64_t> present(rows.columns, 0);
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      if (std::isnan(rows.row(r)[c])) continue;
+      sum[c] += rows.row(r)[c];
+      ++present[c];
+    }
+  }
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rows.columns; ++c) {
+      float& cell = rows.row(r)[c];
+      if (std::isnan(cell))
+        cell = static_cast<float>(sum[c] / static_cast<double>(std::max<std::int64_t>(1, present[c])));
+    }
+  }
+}
 
 void check_rows(const char* what, MatrixView<const float> rows, std::int64_t columns) {
   if (rows.rows < 0 || rows.columns != columns || (rows.rows > 1 && rows.row_stride < rows.columns) ||
@@ -168,9 +199,7 @@ DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t
   if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
   const std::vector<Method> methods = methods_of(options);
   options.ensemble.assign(methods.begin() + 1, methods.end());
-  const bool keeps_rows =
-      std::any_of(methods.begin(), methods.end(), [](Method m) { return !definition_of(m).trains(); });
-  if (keeps_rows && options.reference_rows <= 0) options.reference_rows = usual_reference_rows;
+  if (keeps_training_rows(options) && options.reference_rows <= 0) options.reference_rows = usual_reference_rows;
   if (options.ensemble.empty()) options = options_of_methods(options).front();
   if (options.epochs > 0) {
     rows -= options.folds > 1 ? rows / options.folds : 0;  // those that a model leaves out
@@ -203,29 +232,56 @@ ReferenceRows reference_rows_of(Context& context, const Matrix& training, const 
                                 const std::function<void(const std::string&)>& on_message) {
   ReferenceRows references =
       choose_reference_rows(context, training, resolved.reference_rows, most_copies(resolved), resolved.seed);
-  if (on_message) {
-    on_message(fmt::format("the model keeps {} training rows (reference_rows): whoever has its file can read them",
-                           references.rows.rows));
-  }
+  if (on_message) on_message(training_rows_note(references.rows.rows));
   return references;
 }
 
-std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed) {
+std::string training_rows_note(std::int64_t rows) {
+  const std::string kept = rows == 0 ? "the models keep" : fmt::format("the model keeps {}", rows);
+  return kept + " training rows (reference_rows; 0 keeps none): whoever has the file can read them";
+}
+
+std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed,
+                                    std::uint32_t lane) {
   std::vector<std::int32_t> index(std::min(most, rows));
   run(context, SampleRows{.index = {index.data(), 1, static_cast<std::int64_t>(index.size()), 1},
                           .source_rows = static_cast<std::int32_t>(rows),
                           .first_row = {},
                           .row_count = {},
-                          .key = {.seed = seed, .purpose = RandomPurpose::calibration}});
+                          .key = {.seed = seed, .purpose = RandomPurpose::calibration, .lane = lane}});
   return {index.begin(), index.end()};
 }
 
+FitColumns fit_columns(MatrixView<const float> rows, const DetectorOptions& options,
+                       const std::vector<std::string>& names, std::int64_t numeric_columns) {
+  FitColumns columns{.names = names, .numeric = numeric_columns, .categories = {}};
+  if (judges_cells(options)) columns.categories = find_categories(rows, names, numeric_columns);
+  return columns;
+}
+
 PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
-                          const std::vector<std::string>& names, std::int64_t numeric_columns,
-                          const std::function<void(const std::string&)>& on_message) {
+                          const FitColumns& columns, const std::function<void(const std::string&)>& on_message) {
   PreparedRows prepared;
-  prepared.roles = column_roles(options, names);
-  prepared.transform.fit(context, rows, options, names, numeric_columns, on_message);
+  const auto note = [&](const std::string& text) {
+    if (on_message) on_message(text);
+    prepared.notes.push_back(text);
+  };
+  prepared.roles = column_roles(options, columns.names, columns.categories);
+  std::vector<std::int64_t> kept(static_cast<std::size_t>(rows.rows));
+  std::iota(kept.begin(), kept.end(), std::int64_t{0});
+  if (options.trim != 0.0f) {
+    kept = rows_after_trim(context, rows, options, columns.names, columns.numeric);
+    prepared.trimmed_rows = rows.rows - static_cast<std::int64_t>(kept.size());
+    note(fmt::format("{} of {} training rows are left out as the most surprising ones (trim), and calibrate only",
+                     prepared.trimmed_rows, rows.rows));
+  }
+  const MatrixView<const float> all_rows = rows;
+  const Matrix learnt = prepared.trimmed_rows > 0 ? gathered(rows, kept) : Matrix();
+  if (prepared.trimmed_rows > 0) rows = learnt.view();
+  prepared.transform.fit(context, rows, options, columns.names, columns.numeric, on_message);
+  for (const std::string& text :
+       dominated_columns(rows, kept, prepared.transform, options, columns.names, columns.numeric))
+    note(text);
   prepared.transform.reorder(prepared.roles.order);
   prepared.range = column_ranges(rows);
   Matrix& all = prepared.training = Matrix(rows.rows, rows.columns);
@@ -251,11 +307,15 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   if (options.novelty > 0.0f) {
     std::vector<std::int64_t> positions;
     for (const std::int64_t row : sample) positions.push_back(folds.order[row]);
-    prepared.surprise = prepared.novelty.fit(rows, names, numeric_columns, folds, positions);
+    prepared.surprise = prepared.novelty.fit(rows, columns.names, columns.numeric, folds, positions);
     prepared.transform.freeze(prepared.novelty.constant_columns());
   }
   prepared.calibration = take_rows(all, sample);
+  if (prepared.trimmed_rows > 0)
+    prepared.trimmed = sample_of_others(context, all_rows, kept, prepared.calibration.rows, options.seed);
   prepared.calibration_begin = folds_of_rows(sample, folds.begin);
+  const bool is_incomplete = std::any_of(all.data.begin(), all.data.end(), [](float cell) { return std::isnan(cell); });
+  if (is_incomplete && judges_cells(options)) prepared.incomplete = all;
   fill_missing_with_means(all.view());
   prepared.training_begin = folds.begin;
   const std::vector<std::int64_t> distinct = distinct_rows(all);
@@ -263,6 +323,7 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   if (options.deduplicate) {
     if (on_message) on_message(std::to_string(distinct.size()) + " distinct rows of " + std::to_string(all.rows));
     all = take_rows(all, distinct);
+    if (is_incomplete && judges_cells(options)) prepared.incomplete = take_rows(prepared.incomplete, distinct);
     prepared.training_begin = folds_of_rows(distinct, folds.begin);
   }
   return prepared;

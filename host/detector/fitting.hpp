@@ -44,8 +44,15 @@ FitControl part_of(const FitControl& control, const DetectorOptions& options, st
 ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved,
                                 const std::function<void(const std::string&)>& on_message);
 
-/// A fixed, seeded sample of the positions of `rows` rows, at most `most`.
-std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed);
+/// What users must know of a model, or of several (0 rows), that keep training rows.
+std::string training_rows_note(std::int64_t rows = 0);
+
+/// Replaces missing cells by the means of their columns.
+void fill_missing_with_means(MatrixView<float> rows);
+
+/// A fixed, seeded sample of the positions of `rows` rows, at most `most`; each purpose has a lane of its own.
+std::vector<std::int64_t> sample_of(Context& context, std::int64_t rows, std::int64_t most, std::uint64_t seed,
+                                    std::uint32_t lane = 0);
 
 /// The rows of one detector, transformed and sorted by fold: complete ones to train on, and those whose scores
 /// calibrate it. `*_begin`: where each fold begins, and their end; with one fold, all models have seen all rows.
@@ -54,14 +61,26 @@ struct PreparedRows {
   FeatureTransform transform;
   Novelty novelty;
   Matrix training, calibration;
+  Matrix
+      incomplete;  ///< training rows with their missing cells, for methods that judge cells; empty if none is missing
   std::int64_t distinct_rows = 0;
+  std::int64_t trimmed_rows = 0;  ///< left out by option trim
+  Matrix trimmed;                 ///< of those the rows that calibrate, as the caller gave them: new to all models
   std::vector<std::int64_t> training_begin, calibration_begin;
   Matrix range;                 ///< [columns, 2]: the lowest and highest value of each column, as in the caller's rows
   std::vector<float> surprise;  ///< of the calibration rows, in nats; empty without novelty
+  std::vector<std::string> notes;  ///< see Detector::notes()
 };
-/// On a CPU context, rows on the host.
+/// What a fit knows of its columns.
+struct FitColumns {
+  std::vector<std::string> names;
+  std::int64_t numeric = 0;
+  std::vector<Category> categories;  ///< for methods that judge cells; empty for others
+};
+FitColumns fit_columns(MatrixView<const float> rows, const DetectorOptions& options,
+                       const std::vector<std::string>& names, std::int64_t numeric_columns);
+/// On a CPU context, rows on the host. Reports each note, too.
 PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
-                          const std::vector<std::string>& names, std::int64_t numeric_columns,
-                          const std::function<void(const std::string&)>& on_message);
+                          const FitColumns& columns, const std::function<void(const std::string&)>& on_message);
 
 }  // namespace cugad

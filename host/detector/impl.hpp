@@ -41,8 +41,8 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   /// Makes the detector of trained members: prepares and calibrates them. (All but telemetry and names.)
   void finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
               PreparedRows prepared);
-  /// Learns what missing cells stand for, and the calibration with them.
-  void calibrate(Ensemble& trained, PreparedRows& prepared);
+  /// Learns what missing cells stand for. Returns the scores of the calibration rows.
+  std::vector<float> calibrate(Ensemble& trained, PreparedRows& prepared);
   /// Replaces the residuals of absent and new cells of rows on the host by what the score rises by for them;
   /// `findings` is of each residual.
   void explain_novelty(MatrixView<const float> rows, std::vector<float>& residuals,
@@ -71,6 +71,8 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   /// Throws Error{unsupported} for a model without calibration.
   const ScoreCalibration& calibrated() const;
   Calibration rests_on() const;
+  /// Those notes that follow from the calibration and the threshold.
+  std::vector<std::string> calibration_notes() const;
   std::vector<float> probability(std::span<const float> scores, Probability kind) const;
   std::vector<float> confidence(std::span<const float> scores) const;
   /// Sets the threshold by one of the two; the other is 0.
@@ -94,7 +96,8 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   std::unique_ptr<Ensemble> model;
   std::unique_ptr<ScoreStream> stream;  ///< made for the first score
   std::vector<ModelTelemetry> telemetry;
-  std::int64_t chunk_limit = 0;  ///< see AnomalyModel::limit_chunk; 0: none
+  std::vector<std::string> notes;  ///< of the fit; see Detector::notes()
+  std::int64_t chunk_limit = 0;    ///< see AnomalyModel::limit_chunk; 0: none
   float threshold = 0.0f;
   CellCalibration cells;                        ///< of a model that judges cells
   std::optional<ScoreCalibration> calibration;  ///< older model files have none

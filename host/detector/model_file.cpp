@@ -17,8 +17,6 @@ constexpr const char* format_name = "cugad model";
 constexpr int format_version = 1;
 constexpr std::int64_t most_columns = 1 << 20;
 constexpr const char* attachment_prefix = "attachment.";
-constexpr const char* reference_rows_name = "reference.rows";
-constexpr const char* reference_copies_name = "reference.copies";
 
 /// One tensor per view: [columns] or, where it is a matrix, [rows, columns], behind the population where that is
 /// larger than 1.
@@ -112,11 +110,50 @@ void read_column_table(const Reader& reader, const std::string& prefix, const Js
   const auto counts = reader.numbers<std::int32_t>(statistics, (prefix + "column_rows").c_str(), table.count.rows);
   for (std::int64_t c = 0; c < table.count.rows; ++c) {
     if (counts[c] < 0 || counts[c] > table.value.columns) reader.refuse("'column_rows' has an entry out of range");
-    const std::vector<float> values = download(context, table.value.model(0).row(c), counts[c]);
-    if (!std::is_sorted(values.begin(), values.end())) reader.refuse("tensor '" + name + "' does not ascend");
+    const std::vector<float> values = download(context, table.value.model(0).row(c), table.value.columns);
+    const auto end = values.begin() + counts[c];
+    if (!std::is_sorted(values.begin(), end)) reader.refuse("tensor '" + name + "' does not ascend");
+    if (std::any_of(end, values.end(), [](float value) { return value != 0.0f; })) {
+      reader.refuse("tensor '" + name + "' has more values of a column than 'column_rows' says");
+    }
   }
   context.backend().copy(table.count.data, counts.data(), sizeof(std::int32_t) * counts.size(), context.stream());
   context.synchronize();
+}
+
+std::string categories_to_json(const std::vector<Category>& categories) {
+  Json json = Json::object();
+  const TakenApart parts(json);
+  std::vector<std::int64_t> first, columns;
+  for (const Category& category : categories) {
+    first.push_back(category.first);
+    columns.push_back(category.columns);
+  }
+  put_list(json["first"], first);
+  put_list(json["columns"], columns);
+  return json.dump();
+}
+
+/// Older files have none, and methods that do not judge cells.
+std::vector<Category> read_categories(const Reader& reader, std::int64_t columns) {
+  if (!reader.has("categories")) return {};
+  Json json;
+  const TakenApart parts(json);
+  reader.json("categories", json);
+  const bool is_list = json.is_object() && json.contains("first") && json["first"].is_array();
+  const auto count = is_list ? static_cast<std::int64_t>(json["first"].size()) : 0;
+  const auto first = reader.numbers<std::int64_t>(json, "first", count),
+             width = reader.numbers<std::int64_t>(json, "columns", count);
+  std::vector<Category> categories;
+  std::int64_t end = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (first[i] < end || first[i] > columns || width[i] < 2 || width[i] > columns - first[i]) {
+      reader.refuse("'categories' has an entry that is no columns of its own");
+    }
+    categories.push_back({first[i], width[i]});
+    end = first[i] + width[i];
+  }
+  return categories;
 }
 
 void check_statistics(const Reader& reader, const Json& statistics, const std::string& prefix,
@@ -146,6 +183,20 @@ std::vector<ModelTelemetry> read_telemetry(const Reader& reader, std::size_t mod
                     value[7] == 1.0f};
   }
   return telemetry;
+}
+
+/// Older versions wrote none, and a fit that has nothing to tell does not.
+std::vector<std::string> read_notes(const Reader& reader, const safetensors::File& file) {
+  std::vector<std::string> notes;
+  if (!file.metadata.contains("notes")) return notes;
+  Json lines;
+  const TakenApart parts(lines);
+  reader.json("notes", lines);
+  const auto is_text = [](const Json& line) { return line.is_string(); };
+  if (!lines.is_array() || !std::all_of(lines.begin(), lines.end(), is_text))
+    reader.refuse("'notes' is no list of texts");
+  for (const Json& line : lines) notes.push_back(line.get<std::string>());
+  return notes;
 }
 
 void check_shapes(const Reader& reader, const std::string& prefix, const DetectorOptions& options, std::int64_t columns,
@@ -196,9 +247,9 @@ ReferenceRows read_reference_rows(const Reader& reader, const std::string& prefi
 }
 
 std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string& prefix, const Device& device,
-                                         const DetectorOptions& options, std::int64_t columns, std::int64_t condition,
+                                         const DetectorOptions& options, std::int64_t columns, const ColumnRoles& roles,
                                          const Json& statistics) {
-  auto model = make_model(device, options, columns, condition);
+  auto model = make_model(device, options, columns, roles.condition, roles.group);
   Context context = device.make_context();
   for (const Role role : all_roles) {
     const Network& network = model->networks()[role];
@@ -278,6 +329,7 @@ safetensors::File Detector::Impl::to_file() const {
   put_list(prepared["shift"], transform.shift);
   put_list(prepared["scale"], transform.scale);
   metadata["transform"] = prepared.dump();
+  if (!roles.categories.empty()) metadata["categories"] = categories_to_json(roles.categories);
   if (novelty) metadata["novelty"] = novelty_to_json(novelty);
   metadata["threshold"] = Json(threshold).dump();
   if (calibration) metadata["score_calibration"] = calibration->to_json();
@@ -293,6 +345,12 @@ safetensors::File Detector::Impl::to_file() const {
     }
   }
   metadata["telemetry"] = told.dump();
+  if (!notes.empty()) {
+    Json lines;
+    const TakenApart line_parts(lines);
+    put_list(lines, notes);
+    metadata["notes"] = lines.dump();
+  }
   for (const auto& [name, text] : attachments) metadata[attachment_prefix + name] = text;
   return file;
 }
@@ -306,7 +364,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse("format is '" + reader.text("format") + "', expected '" + format_name + "'");
   reader.check_version(format_version);
   try {
-    resolved = options_from_json(reader.text("options"));
+    resolved = options_from_json(reader.text("options"), DetectorOptions{});
     check_consistency(resolved);
   } catch (const Error& error) {
     reader.refuse(error.what());
@@ -325,7 +383,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
   }
   const auto count = static_cast<std::int64_t>(names.size());
   try {
-    roles = column_roles(resolved, names);
+    roles = column_roles(resolved, names, read_categories(reader, count));
   } catch (const Error& error) {
     reader.refuse(error.what());
   }
@@ -373,6 +431,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
   const auto trained = std::count_if(methods.begin(), methods.end(),
                                      [](const DetectorOptions& one) { return definition_of(one.method).trains(); });
   telemetry = read_telemetry(reader, static_cast<std::size_t>(resolved.population) * static_cast<std::size_t>(trained));
+  notes = read_notes(reader, file);
   attachments.clear();
   const std::string prefix = attachment_prefix;
   for (const auto& [key, text] : file.metadata) {
@@ -389,8 +448,8 @@ void Detector::Impl::from_file(const safetensors::File& file, const std::string&
   const std::vector<DetectorOptions> methods = options_of_methods(resolved);
   std::vector<std::unique_ptr<AnomalyModel>> members;
   for (const DetectorOptions& one : methods) {
-    members.push_back(read_model(reader, prefix_of(one, methods.size()), device, one, transform.columns(),
-                                 roles.condition, statistics));
+    members.push_back(
+        read_model(reader, prefix_of(one, methods.size()), device, one, transform.columns(), roles, statistics));
   }
   for (const auto& member : members) {
     if (chunk_limit > 0) member->limit_chunk(chunk_limit);

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <string_view>
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/detector/column_roles.hpp"
 
 namespace cugad {
 namespace {
@@ -33,23 +33,6 @@ struct Counts {
   float of_missing() const { return nats(missing, rows); }
   float of_unseen() const { return nats(once, rows - missing); }
 };
-
-std::string_view column_of(std::string_view feature) { return feature.substr(0, feature.find('=')); }
-
-/// Whether each row has one 1 and zeros in these columns, or nothing but NaN.
-bool is_category(MatrixView<const float> rows, std::int32_t first, std::int32_t columns) {
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    const float* cell = rows.row(r) + first;
-    std::int32_t ones = 0, none = 0, zeros = 0;
-    for (std::int32_t c = 0; c < columns; ++c) {
-      ones += cell[c] == 1.0f;
-      none += std::isnan(cell[c]);
-      zeros += cell[c] == 0.0f;
-    }
-    if (none != columns && !(ones == 1 && zeros == columns - 1)) return false;
-  }
-  return true;
-}
 
 /// One source in all rows: which of its values each row has.
 class SourceCounts {
@@ -141,22 +124,6 @@ class SourceCounts {
   mutable std::vector<Counts> without_;
 };
 
-/// Adjacent columns "name=value" of one name, from `numeric_columns` on.
-std::vector<Novelty::Source> find_categories(const std::vector<std::string>& names, std::int64_t numeric_columns) {
-  std::vector<Novelty::Source> categories;
-  const auto columns = static_cast<std::int32_t>(names.size());
-  for (auto c = static_cast<std::int32_t>(numeric_columns); c < columns;) {
-    std::int32_t end = c + 1;
-    if (names[c].find('=') != std::string::npos) {
-      while (end < columns && names[end].find('=') != std::string::npos && column_of(names[end]) == column_of(names[c]))
-        ++end;
-      categories.push_back({.first = c, .columns = end - c, .kind = SourceKind::category});
-    }
-    c = end;
-  }
-  return categories;
-}
-
 }  // namespace
 
 std::vector<float> Novelty::fit(MatrixView<const float> rows, const std::vector<std::string>& names,
@@ -176,8 +143,11 @@ std::vector<float> Novelty::fit(MatrixView<const float> rows, const std::vector<
       surprise[i] += counts.surprise(calibration[i], fold_of[calibration[i]]);
     }
   };
-  for (Source category : find_categories(names, numeric_columns)) {
-    if (is_category(rows, category.first, category.columns)) {
+  for (const Category& named : named_categories(names, numeric_columns)) {
+    Source category = {.first = static_cast<std::int32_t>(named.first),
+                       .columns = static_cast<std::int32_t>(named.columns),
+                       .kind = SourceKind::category};
+    if (is_category(rows, named)) {
       const SourceCounts counts(rows, category, fold_of, folds.count());
       category.missing = counts.all().of_missing();
       category.unseen = counts.all().of_unseen();

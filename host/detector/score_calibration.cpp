@@ -152,6 +152,17 @@ float ScoreCalibration::threshold(const DetectorOptions& options) const {
   return count - below(threshold) > std::ceil(count * rate * (1 - float_rounding)) ? above(threshold) : threshold;
 }
 
+std::string ScoreCalibration::ties_note(const DetectorOptions& options) const {
+  const double rate = asked_rate(options), largest = score_at(static_cast<double>(count_));
+  const double wanted = rate * static_cast<double>(count_), tied = static_cast<double>(count_) - below(largest);
+  if (rate == 0 || tied < 2 || tied <= std::ceil(wanted) || threshold(options) <= largest) return "";
+  return fmt::format(
+      "{:.0f} of {} calibrating scores share the largest value, so the threshold lies above it: it flags none of "
+      "{:.2g} % "
+      "of new normal rows, only rows that score higher than all of them",
+      tied, count_, 100 * rate);
+}
+
 double ScoreCalibration::confidence(double score, double threshold, const DetectorOptions& options) const {
   if (std::isnan(score)) return score;
   const auto count = static_cast<double>(count_);

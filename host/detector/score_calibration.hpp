@@ -33,6 +33,9 @@ class ScoreCalibration {
   /// linear between two, or the next number above it if so many share it that more would be flagged. Beyond the largest
   /// score, if there are too few to promise the rate, by an exponential tail (threshold_note() says so).
   float threshold(const DetectorOptions& options) const;
+  /// One line if so many scores share the largest that this threshold lies above it and flags no row that is like the
+  /// calibrating ones, as on tables of few distinct values; else empty.
+  std::string ties_note(const DetectorOptions& options) const;
   /// How likely the decision at the threshold (score >= threshold: anomalous) would be the same, had other rows of the
   /// same distribution been trained on (Perini, Vercruyssen, Davis 2020).
   double confidence(double score, double threshold, const DetectorOptions& options) const;

@@ -211,14 +211,14 @@ std::vector<std::byte> Fleet::save() const {
 
 Fleet Fleet::load(const Device& device, const std::string& path) {
   const FloatingPointEnvironment environment;
-  Fleet fleet(device);
+  Fleet fleet(device, DetectorOptions{});
   fleet.impl_->from_file(safetensors::read(path), path);
   return fleet;
 }
 
 Fleet Fleet::load(const Device& device, std::span<const std::byte> bytes) {
   const FloatingPointEnvironment environment;
-  Fleet fleet(device);
+  Fleet fleet(device, DetectorOptions{});
   fleet.impl_->from_file(safetensors::read(bytes), safetensors::in_memory);
   return fleet;
 }

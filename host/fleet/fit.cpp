@@ -26,7 +26,7 @@ constexpr std::int64_t block_models = 256, block_cells = std::int64_t{16} << 20;
 struct FleetRows {
   MatrixView<const float> rows;
   Columns columns;
-  std::int64_t numeric_columns = 0;
+  FitColumns fit_columns;
   std::map<std::string, std::vector<std::int64_t>> of_group;
 };
 
@@ -103,7 +103,7 @@ std::string fingerprint_of(const FleetRows& rows, const DetectorOptions& options
   if (control.checkpoint_directory.empty()) return "";
   fingerprint.add(options_to_hash(options));
   fingerprint.add(rows.rows);
-  fingerprint.add(static_cast<std::uint64_t>(rows.numeric_columns));
+  fingerprint.add(static_cast<std::uint64_t>(rows.fit_columns.numeric));
   fingerprint.add(static_cast<std::uint64_t>(pooled_rows));
   for (const std::string& name : rows.columns.names) fingerprint.add(name);
   for (const std::string& group : own) {
@@ -115,7 +115,7 @@ std::string fingerprint_of(const FleetRows& rows, const DetectorOptions& options
 
 /// The rows of a block's models.
 struct BlockRows {
-  Matrix rows;
+  Matrix rows, incomplete;  ///< as in PreparedRows
   ModelRows models;
 };
 
@@ -124,9 +124,16 @@ BlockRows join(const std::vector<PreparedRows>& prepared, const DetectorOptions&
   std::int64_t total = 0;
   for (const PreparedRows& one : prepared) total += one.training.rows;
   block.rows = Matrix(total, prepared.front().training.columns);
+  const bool is_incomplete =
+      std::any_of(prepared.begin(), prepared.end(), [](const PreparedRows& one) { return one.incomplete.rows > 0; });
+  if (is_incomplete) block.incomplete = block.rows;
   std::int64_t next = 0;
   for (const PreparedRows& one : prepared) {
     std::copy(one.training.data.begin(), one.training.data.end(), block.rows.row(next));
+    if (is_incomplete) {
+      const Matrix& own = one.incomplete.rows > 0 ? one.incomplete : one.training;
+      std::copy(own.data.begin(), own.data.end(), block.incomplete.row(next));
+    }
     block.models.add(next, one.training_begin, options.population, options.fold);
     next += one.training.rows;
   }
@@ -173,6 +180,7 @@ class Fleet::Impl::Fit {
   std::int64_t steps_ = 0;         ///< of one model
   std::int64_t steps_before_ = 0;  ///< of all models that are finished
   std::int64_t restored_ = 0;      ///< models that diverged on the way
+  std::int64_t trimmed_ = 0;       ///< training rows of groups that option trim leaves out
   std::int64_t unpromised_ = 0;    ///< groups with too few rows for the requested threshold
   Context context_;
 };
@@ -263,6 +271,11 @@ std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
     report(std::to_string(restored_) + " of " + std::to_string(all->count() * options_.population) +
            " models diverged or collapsed on the way and went back to their last good state");
   }
+  if (trimmed_ > 0) {
+    report(
+        std::to_string(trimmed_) +
+        " training rows of the groups are left out as the most surprising ones of theirs (trim), and calibrate only");
+  }
   if (unpromised_ > 0) {
     report(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
            " groups have too few rows for the requested threshold: theirs is put beyond the largest score of rows that "
@@ -279,8 +292,7 @@ std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
       const std::int64_t g = block.first + i;
       try {
         const Matrix own = gather(rows_.rows, rows_of(g));
-        prepared[static_cast<std::size_t>(i)] =
-            prepare_rows(context, own.view(), options_of(g), rows_.columns.names, rows_.numeric_columns, {});
+        prepared[static_cast<std::size_t>(i)] = prepare_rows(context, own.view(), options_of(g), rows_.fit_columns, {});
       } catch (const Error& error) {
         throw Error(error.code(), "group '" + own_[static_cast<std::size_t>(g)] + "': " + error.what());
       }
@@ -293,21 +305,43 @@ std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
 ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
   std::vector<PreparedRows> prepared = prepare(block);
   const BlockRows joined = join(prepared, options_);
-  for (PreparedRows& one : prepared) one.training = {};
-  Context context = device_.make_context();
-  const ResidentRows resident(context, joined.rows.view());
-  Arena arena(device_.backend());
-  const TrainingRows rows = joined.models.of(resident.view(), context, arena);
-
   const std::int64_t condition = prepared.front().roles.condition, judged = joined.rows.columns - condition;
   DetectorOptions together = resolve(options_of(block.first), joined.rows.rows, judged);
   together.population = static_cast<int>(joined.models.models());
   const std::vector<DetectorOptions> of_methods = options_of_methods(together);
+  std::vector<ReferenceRows> references(prepared.size());
+  for (std::int64_t i = 0; i < block.count && keeps_training_rows(together); ++i) {
+    const DetectorOptions resolved = resolve(options_of(block.first + i), 0, judged);
+    references[i] = reference_rows_of(context_, prepared[i].training, resolved, {});
+  }
+  for (PreparedRows& one : prepared) {
+    trimmed_ += one.trimmed_rows;
+    one.training = one.incomplete = {};
+  }
+  Context context = device_.make_context();
+  const ResidentRows resident(context, joined.rows.view());
+  Arena arena(device_.backend());
+  const ResidentRows incomplete(context, joined.incomplete.view());
+  const TrainingRows rows = joined.models.of(resident.view(), context, arena);
+
+  const std::vector<std::int32_t> group = prepared.front().roles.group;
   std::vector<std::vector<std::unique_ptr<AnomalyModel>>> members(prepared.size());
   std::vector<std::vector<ModelTelemetry>> telemetry(prepared.size());
   std::int64_t steps_before = 0;
   for (const DetectorOptions& options : of_methods) {
-    GanTraining training(device_, definition_of(options.method), options, rows, condition);
+    const MethodDefinition& method = definition_of(options.method);
+    if (!method.trains()) {
+      for (std::int64_t i = 0; i < block.count; ++i) {
+        DetectorOptions own = options;
+        own.seed = options_of(block.first + i).seed;
+        members[i].push_back(make_model(device_.with_threads(1), own, joined.rows.columns, condition, group));
+        members[i].back()->set_reference_rows(std::move(references[i]));
+      }
+      continue;
+    }
+    TrainingRows own_rows = rows;
+    if (method.judges_cells && joined.incomplete.rows > 0) own_rows.rows = incomplete.view();
+    GanTraining training(device_, method, options, own_rows, condition, group);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
     for (std::int64_t i = 0; i < block.count; ++i) {
@@ -315,7 +349,7 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       DetectorOptions own = options;
       own.population = options_.population;
       own.seed = options_of(block.first + i).seed;
-      members[i].push_back(make_model(device_.with_threads(1), own, joined.rows.columns, condition));
+      members[i].push_back(make_model(device_.with_threads(1), own, joined.rows.columns, condition, group));
       members[i].back()->take_weights(training, first);
       const auto statistics = training.telemetry().begin() + first;
       telemetry[i].insert(telemetry[i].end(), statistics, statistics + options_.population);
@@ -347,11 +381,7 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   Impl& d = held(impl_);
   const std::int64_t numeric_columns = check_fit_arguments(rows, columns);
   check_options(d.options);
-  for (const DetectorOptions& one : options_of_methods(d.options)) {
-    if (definition_of(one.method).trains()) continue;
-    throw Error(ErrorCode::unsupported, std::string("a fleet has no method '") + definition_of(one.method).name +
-                                            "' and no reference_rows: its groups have different numbers of rows");
-  }
+  if (!trains_networks(d.options)) d.options.population = 1;
   if (static_cast<std::int64_t>(groups.size()) != rows.rows) {
     throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(groups.size()) + " groups for " +
                                                  std::to_string(rows.rows) + " rows, expected one of each row");
@@ -367,9 +397,13 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   std::vector<std::string> groups_to_fit;
   for (const std::int64_t r : to_fit.positions) groups_to_fit.push_back(groups[static_cast<std::size_t>(r)]);
   if (!groups_to_fit.empty()) groups = groups_to_fit;
-  FleetRows all{.rows = to_fit.rows, .columns = columns, .numeric_columns = numeric_columns, .of_group = {}};
+  FleetRows all{.rows = to_fit.rows,
+                .columns = columns,
+                .fit_columns = fit_columns(to_fit.rows, d.options, columns.names, numeric_columns),
+                .of_group = {}};
   all.of_group = rows_of_groups(groups);
   std::vector<FleetGroup> known = choose_groups(all, d.fleet_options.minimum_rows, control);
+  if (keeps_training_rows(d.options) && control.on_message) control.on_message(training_rows_note());
   std::vector<std::string> own, names;
   for (const FleetGroup& group : known) {
     names.push_back(group.name);

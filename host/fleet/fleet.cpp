@@ -38,7 +38,7 @@ std::int64_t Fleet::Impl::model_of(const std::string& group) const {
 
 Detector Fleet::Impl::make(std::int64_t model) const {
   require_fitted();
-  Detector detector(device);
+  Detector detector(device, DetectorOptions{});
   detector.impl_->from_file(model == pooled_model ? pooled : stack->get(model, path), path);
   detector.impl_->attachments = attachments;
   return detector;
@@ -139,37 +139,66 @@ void Fleet::Impl::check_scored(const char* what, std::int64_t rows, std::span<co
                                                std::to_string(of_rows.size()) + " groups, expected one of each row");
 }
 
-std::vector<float> Fleet::score(MatrixView<const float> rows, std::span<const std::string> groups) {
-  std::vector<Explanation> none;
-  return explain(rows, groups, 0, none);
-}
-
-std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
-                                  std::vector<Explanation>& explanations) {
-  const FloatingPointEnvironment environment;
-  Impl& d = held(impl_);
-  d.check_scored("score", rows.rows, groups);
-  check_rows("score", rows, columns());
-  std::vector<float> scores(groups.size());
-  if (count > 0) explanations.assign(groups.size(), {});
-  d.score_with_each(d.rows_of_models(groups), [&](Detector& detector, std::span<const std::int64_t> numbers) {
-    detector.cancel_by(d.cancel);
+std::vector<float> Fleet::Impl::score(MatrixView<const float> rows, std::span<const std::string> of_rows,
+                                      const ScorePart& score_part) {
+  check_scored("score", rows.rows, of_rows);
+  check_rows("score", rows, static_cast<std::int64_t>(names.size()));
+  std::vector<float> scores(of_rows.size());
+  score_with_each(rows_of_models(of_rows), [&](Detector& detector, std::span<const std::int64_t> numbers) {
+    detector.cancel_by(cancel);
     for (std::size_t first = 0; first < numbers.size(); first += rows_at_a_time) {
       const auto part = numbers.subspan(first, std::min<std::size_t>(rows_at_a_time, numbers.size() - first));
       Matrix own(static_cast<std::int64_t>(part.size()), rows.columns);
       for (std::size_t i = 0; i < part.size(); ++i) {
         std::copy_n(rows.row(part[i]), rows.columns, own.row(static_cast<std::int64_t>(i)));
       }
-      std::vector<Explanation> explained;
-      const std::vector<float> found = count > 0 ? detector.explain(std::as_const(own).view(), count, explained)
-                                                 : detector.score(std::as_const(own).view());
-      for (std::size_t i = 0; i < part.size(); ++i) {
-        scores[static_cast<std::size_t>(part[i])] = found[i];
-        if (count > 0) explanations[static_cast<std::size_t>(part[i])] = std::move(explained[i]);
-      }
+      const std::vector<float> found = score_part(detector, std::as_const(own).view(), part);
+      for (std::size_t i = 0; i < part.size(); ++i) scores[static_cast<std::size_t>(part[i])] = found[i];
     }
   });
-  d.count(groups);
+  return scores;
+}
+
+std::vector<float> Fleet::score(MatrixView<const float> rows, std::span<const std::string> groups) {
+  const FloatingPointEnvironment environment;
+  std::vector<float> scores = held(impl_).score(
+      rows, groups, [](Detector& detector, MatrixView<const float> own, auto) { return detector.score(own); });
+  held(impl_).count(groups);
+  return scores;
+}
+
+std::vector<std::string> Fleet::parts() const { return parts_of(options()); }
+
+std::vector<float> Fleet::score_methods(MatrixView<const float> rows, std::span<const std::string> groups,
+                                        std::vector<float>& part_scores) {
+  const FloatingPointEnvironment environment;
+  const std::size_t each = parts().size();
+  part_scores.assign(groups.size() * each, 0.0f);
+  return held(impl_).score(rows, groups, [&](Detector& detector, MatrixView<const float> own, const auto& numbers) {
+    std::vector<float> of_parts;
+    std::vector<float> scores = detector.score_methods(own, of_parts);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      std::copy_n(of_parts.data() + i * each, each, part_scores.data() + static_cast<std::size_t>(numbers[i]) * each);
+    }
+    return scores;
+  });
+}
+
+std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
+                                  std::vector<Explanation>& explanations) {
+  if (count <= 0) return score(rows, groups);
+  const FloatingPointEnvironment environment;
+  explanations.assign(groups.size(), {});
+  const auto explain_part = [&](Detector& detector, MatrixView<const float> own, const auto& numbers) {
+    std::vector<Explanation> explained;
+    std::vector<float> scores = detector.explain(own, count, explained);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      explanations[static_cast<std::size_t>(numbers[i])] = std::move(explained[i]);
+    }
+    return scores;
+  };
+  std::vector<float> scores = held(impl_).score(rows, groups, explain_part);
+  held(impl_).count(groups);
   return scores;
 }
 

@@ -56,6 +56,11 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
                                     const Convert& convert) const;
   /// All of a model but its networks.
   Detector::Impl settings_of(std::int64_t model) const;
+  using ScorePart = std::function<std::vector<float>(Detector& detector, MatrixView<const float> rows,
+                                                     std::span<const std::int64_t> numbers)>;
+  /// The scores that `score_part` finds for rows of one model at a time; `numbers` are theirs among all.
+  std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> of_rows,
+                           const ScorePart& score_part);
   void count(std::span<const std::string> of_rows);
   void check_scored(const char* what, std::int64_t rows, std::span<const std::string> of_rows) const;
   void require_fitted() const;

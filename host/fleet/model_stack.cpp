@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host/detector/model_reader.hpp"
+#include "host/scores/reference_rows.hpp"
 #include "host/text/json.hpp"
 
 namespace cugad {
@@ -51,6 +52,33 @@ bool put_numbers(Json& json, const double*& next, const double* end, int depth =
 /// Kept unchanged: numbers in them do not differ.
 bool is_text(const std::string& key) { return key == "format_version" || key == "seed" || key == "options"; }
 
+/// Whether detectors have different numbers of rows of a tensor.
+bool is_joined(const std::string& name) {
+  const bool is_kept = name.ends_with(reference_rows_name) || name.ends_with(reference_copies_name);
+  return is_kept && name.find(numbers_prefix) == std::string::npos;
+}
+
+/// A tensor of all detectors behind each other, taken apart by the numbers of their rows; empty if they do not fit.
+std::vector<safetensors::Tensor> take_apart(const safetensors::Tensor& all, const std::vector<double>& rows) {
+  std::int64_t total = 0;
+  for (const double count : rows) {
+    if (!(count >= 1 && count <= static_cast<double>(all.shape[0])) || count != std::trunc(count)) return {};
+    total += static_cast<std::int64_t>(count);
+  }
+  if (total != all.shape[0]) return {};
+  const auto width = static_cast<std::ptrdiff_t>(all.f32.size()) / total;
+  std::vector<safetensors::Tensor> parts;
+  auto next = all.f32.begin();
+  for (const double count : rows) {
+    safetensors::Tensor& one = parts.emplace_back();
+    one.shape = all.shape;
+    one.shape[0] = static_cast<std::int64_t>(count);
+    one.f32.assign(next, next + width * one.shape[0]);
+    next += width * one.shape[0];
+  }
+  return parts;
+}
+
 template <class T>
 void put_slice(std::vector<T>& all, const std::vector<T>& one, std::int64_t index, std::int64_t count) {
   all.resize(one.size() * static_cast<std::size_t>(count));
@@ -83,6 +111,12 @@ std::string ModelStack::with_seed(const std::string& options, std::int64_t index
 
 void ModelStack::put(std::int64_t index, const safetensors::File& model) {
   for (const auto& [name, tensor] : model.tensors) {
+    if (is_joined(name)) {
+      std::vector<safetensors::Tensor>& all = joined_[name];
+      all.resize(static_cast<std::size_t>(count_));
+      all[static_cast<std::size_t>(index)] = tensor;
+      continue;
+    }
     safetensors::Tensor& all = file_.tensors[prefix + name];
     std::vector<std::int64_t> shape = {count_};
     shape.insert(shape.end(), tensor.shape.begin(), tensor.shape.end());
@@ -117,6 +151,22 @@ void ModelStack::put(std::int64_t index, const safetensors::File& model) {
   }
 }
 
+safetensors::File ModelStack::file() const {
+  safetensors::File file = file_;
+  for (const auto& [name, parts] : joined_) {
+    safetensors::Tensor &all = file.tensors[prefix + name], &rows = file.tensors[prefix + (numbers_prefix + name)];
+    all.shape = parts.front().shape;
+    all.shape[0] = 0;
+    rows.shape = {count_, 1};
+    for (const safetensors::Tensor& one : parts) {
+      all.shape[0] += one.shape[0];
+      all.f32.insert(all.f32.end(), one.f32.begin(), one.f32.end());
+      rows.f64.push_back(static_cast<double>(one.shape[0]));
+    }
+  }
+  return file;
+}
+
 safetensors::File ModelStack::get(std::int64_t index, const std::string& path, bool with_values) const {
   safetensors::File model;
   const std::string start = prefix, numbers_start = start + numbers_prefix;
@@ -125,6 +175,12 @@ safetensors::File ModelStack::get(std::int64_t index, const std::string& path, b
     safetensors::Tensor& one = model.tensors[name.substr(start.size())];
     one.shape.assign(tensor.shape.begin() + 1, tensor.shape.end());
     if (with_values) one.f32 = slice(tensor.f32, index, count_);
+  }
+  for (const auto& [name, parts] : joined_) {
+    const safetensors::Tensor& kept = parts[static_cast<std::size_t>(index)];
+    safetensors::Tensor& one = model.tensors[name];
+    one.shape = kept.shape;
+    if (with_values) one.f32 = kept.f32;
   }
   for (const auto& [name, text] : file_.metadata) {
     const std::string key = name.substr(start.size());
@@ -149,9 +205,10 @@ ModelStack ModelStack::take(safetensors::File& file, const std::string& path, st
                             std::uint64_t seed_step) {
   ModelStack stack(count, seed, seed_step);
   const auto is_ours = [](const auto& entry) { return entry.first.starts_with(prefix); };
+  std::map<std::string, safetensors::Tensor> joined;
   for (auto at = file.tensors.begin(); at != file.tensors.end();) {
     const auto next = std::next(at);
-    if (is_ours(*at)) stack.file_.tensors.insert(file.tensors.extract(at));
+    if (is_ours(*at)) (is_joined(at->first) ? joined : stack.file_.tensors).insert(file.tensors.extract(at));
     at = next;
   }
   for (auto at = file.metadata.begin(); at != file.metadata.end();) {
@@ -169,6 +226,18 @@ ModelStack ModelStack::take(safetensors::File& file, const std::string& path, st
     if (!std::all_of(tensor.f32.begin(), tensor.f32.end(), [](float value) { return std::isfinite(value); })) {
       throw Error(ErrorCode::format, path + ": tensor '" + name + "' has a value that is not finite");
     }
+  }
+  for (auto at = joined.begin(); at != joined.end(); ++at) {
+    const std::string name = at->first.substr(std::string(prefix).size());
+    const auto rows = stack.file_.tensors.extract(std::string(prefix) + numbers_prefix + name);
+    const std::vector<float>& values = at->second.f32;
+    const bool is_whole = !at->second.shape.empty() && at->second.f64.empty() && !rows.empty() &&
+                          static_cast<std::int64_t>(rows.mapped().f64.size()) == count &&
+                          std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+    stack.joined_[name] = is_whole ? take_apart(at->second, rows.mapped().f64) : std::vector<safetensors::Tensor>();
+    if (!stack.joined_[name].empty()) continue;
+    throw Error(ErrorCode::format, path + ": tensor '" + at->first + "' is not one of " + std::to_string(count) +
+                                       " models of groups with as many rows as it says");
   }
   return stack;
 }

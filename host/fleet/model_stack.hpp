@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "host/model_file/safetensors.hpp"
 
@@ -9,7 +11,8 @@ namespace cugad {
 
 /// The model files of many detectors that were made with the same options, as one file: every tensor gets a leading
 /// dimension; texts are kept once; numbers inside the metadata (statistics, thresholds) become tensors of float64, one
-/// row per detector. get() returns the bytes given to put().
+/// row per detector. Of reference rows each detector has a number of its own: theirs are joined, and a tensor of
+/// float64 has the numbers. get() returns the bytes given to put().
 class ModelStack {
  public:
   /// For `count` detectors; that of number i has seed `seed` + i * seed_step, which is not kept in the file.
@@ -27,7 +30,7 @@ class ModelStack {
   /// Without values its tensors have shapes only. Throws Error{format} naming `path` if the parts do not match.
   safetensors::File get(std::int64_t index, const std::string& path, bool with_values = true) const;
   /// All of them, names starting with `prefix`.
-  const safetensors::File& file() const { return file_; }
+  safetensors::File file() const;
 
  private:
   std::string without_seed(const std::string& options) const;
@@ -36,6 +39,7 @@ class ModelStack {
   std::int64_t count_;
   std::uint64_t seed_, seed_step_;
   safetensors::File file_;
+  std::map<std::string, std::vector<safetensors::Tensor>> joined_;  ///< by name, those of each detector
 };
 
 }  // namespace cugad

@@ -52,6 +52,7 @@ GainStep::GainStep(Context context, const DetectorOptions& options, const Method
     : TrainingStep(std::move(context), options, networks, rows, models) {
   const Network &generator = networks.generator(), &discriminator = networks.discriminator();
   take(index_, "minibatch rows", batch(), 1);
+  take(given_, "rows with missing cells", batch(), networks.row_columns());
   take(stacked_, "real rows and rows with drawn cells", 2 * batch(), networks.row_columns());
   take(masked_, "visible cells and masks", batch(), generator.inputs());
   take(noise_, "noise of the drawn cells", batch(), networks.columns);
@@ -59,17 +60,27 @@ GainStep::GainStep(Context context, const DetectorOptions& options, const Method
   take(discriminator_gradient_, "discriminator gradient", 1, discriminator.parameters());
   take(generator_buffers_, "generator activations", generator, batch());
   take(discriminator_buffers_, "discriminator activations", discriminator, 2 * batch());
+  if (!networks.group.empty()) {
+    const auto group = arena_.stack<std::int32_t>("categories", 1, 1, networks.columns);
+    context_.backend().copy(group.data, networks.group.data(), sizeof(std::int32_t) * networks.group.size(),
+                            context_.stream());
+    context_.synchronize();
+    group_ = group;
+  }
   if (options.adversarial > 0.0f) take(row_gradient_, "gradient of drawn rows", batch(), networks.row_columns());
 }
 
 void GainStep::sample(std::int64_t t) {
   sample_rows(index_, 0, t, 1, 0);
-  gather(index_, 0, real());
-  run(context_, MaskColumns{.x = real(),
+  gather(index_, 0, given_);
+  run(context_, MaskColumns{.x = given_,
+                            .group = group(),
                             .key = key(RandomPurpose::latent, mask_lane, t),
                             .lowest = lowest_share,
                             .highest = highest_share,
                             .out = masked_});
+  // What a missing cell is replaced by is 0 already.
+  run(context_, FillMissing{.x = given_, .replacement = masked_.slice_columns(0, given_.columns), .out = real()});
   run(context_, FillNormal{.out = noise_, .key = key(RandomPurpose::latent, noise_lane, t)});
 }
 
@@ -78,9 +89,12 @@ void GainStep::impute(std::int64_t t) {
   const RandomKey drop = key(RandomPurpose::dropout, generator_lane, t);
   generator.forward(context_, parameter(Role::generator), {.x = masked_, .z = {}}, generator_buffers_,
                     generator.has_dropout() ? &drop : nullptr);
-  run(context_,
-      GaussianImputation{
-          .statistics = generator_buffers_.result(), .x = real(), .mask = mask(), .noise = noise_, .out = imputed()});
+  run(context_, GaussianImputation{.statistics = generator_buffers_.result(),
+                                   .x = given_,
+                                   .mask = mask(),
+                                   .noise = noise_,
+                                   .out = imputed(),
+                                   .group = group()});
 }
 
 void GainStep::update_discriminator(std::int64_t t, bool report) {
@@ -97,7 +111,8 @@ void GainStep::update_discriminator(std::int64_t t, bool report) {
                                    .weight = weight,
                                    .dlogit = discriminator_buffers_.result_gradient().slice_rows(first, batch()),
                                    .loss = report ? value : StackView<float>{},
-                                   .mean_probability = report ? probability : StackView<float>{}});
+                                   .mean_probability = report ? probability : StackView<float>{},
+                                   .x = judged(given_)});
   };
   loss(0, {}, real_share, telemetry_.real_loss, telemetry_.real_probability);
   loss(batch(), mask(), 1.0f, telemetry_.fake_loss, telemetry_.fake_probability);
@@ -120,7 +135,8 @@ void GainStep::judge_imputed(std::int64_t t) {
                                  .masked_target = 1.0f,
                                  .masked_only = true,
                                  .weight = options_.adversarial,
-                                 .dlogit = buffers.result_gradient()});
+                                 .dlogit = buffers.result_gradient(),
+                                 .x = judged(given_)});
   judge.backward(context_, parameter(Role::discriminator), shown, buffers, {}, {.x = row_gradient_, .z = {}},
                  {.dropout = dropout});
 }
@@ -128,10 +144,11 @@ void GainStep::judge_imputed(std::int64_t t) {
 void GainStep::update_generator(std::int64_t t, bool report) {
   const Network& generator = networks_.generator();
   GaussianLikelihood likelihood{.statistics = generator_buffers_.result(),
-                                .x = judged(real()),
+                                .x = judged(given_),
                                 .mask = mask(),
                                 .dstatistics = generator_buffers_.result_gradient(),
-                                .loss = report ? telemetry_.generator_loss : StackView<float>{}};
+                                .loss = report ? telemetry_.generator_loss : StackView<float>{},
+                                .group = group()};
   if (options_.adversarial > 0.0f) {
     judge_imputed(t);
     likelihood.dimputed = judged(row_gradient_);

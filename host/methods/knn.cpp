@@ -20,8 +20,8 @@ extern constinit const MethodDefinition knn_definition{
     .networks = no_networks,
     .step = nullptr,
     .scores = {ScoreRule::nearest_and_mean, ScoreRule::kth_nearest, ScoreRule::mean_nearest},
-    .options = {"method", "seed", "log1p", "scale", "centre", "deduplicate", "reference_rows", "score", "standardise",
-                "neighbours", "novelty", "compress", "contamination", "false_alarm_rate"},
+    .options = {"method", "seed", "log1p", "scale", "centre", "deduplicate", "trim", "reference_rows", "score",
+                "standardise", "neighbours", "novelty", "compress", "contamination", "false_alarm_rate"},
     .steps = [](const DetectorOptions&) { return std::int64_t{0}; },
     .has_prior = false,
     .settle =

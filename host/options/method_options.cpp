@@ -147,6 +147,11 @@ bool trains_networks(const DetectorOptions& options) {
   return std::any_of(methods.begin(), methods.end(), [](Method method) { return definition_of(method).trains(); });
 }
 
+bool keeps_training_rows(const DetectorOptions& options) {
+  const std::vector<Method> methods = methods_of(options);
+  return std::any_of(methods.begin(), methods.end(), [](Method method) { return !definition_of(method).trains(); });
+}
+
 void check_consistency(const DetectorOptions& options) {
   DetectorOptions copy;
   for (const OptionInfo& option : option_list()) set_option(copy, option.name, get_option(options, option.name));

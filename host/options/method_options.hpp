@@ -16,8 +16,9 @@ void check_consistency(const DetectorOptions& options);
 
 /// The methods of a detector: those that the options name, and knn if they ask for reference rows.
 std::vector<Method> methods_of(const DetectorOptions& options);
-/// Whether one of them trains networks.
+/// Whether one of them trains networks, and whether one keeps training rows.
 bool trains_networks(const DetectorOptions& options);
+bool keeps_training_rows(const DetectorOptions& options);
 
 /// Names of the parts that a score is the mean of: each method's score, or its distances.
 std::vector<std::string> parts_of(const DetectorOptions& options);

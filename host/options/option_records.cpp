@@ -110,12 +110,8 @@ OptionRecord names(const std::string& name, std::vector<std::string> DetectorOpt
           [=](DetectorOptions& o, const std::string& text) { o.*field = split_list(text); }};
 }
 
-/// A number of rows, or "auto".
-OptionRecord reference_rows() {
-  OptionRecord record = number("reference_rows", &DetectorOptions::reference_rows, 0, 1 << 20,
-                               "distinct training rows kept in the model, for distances (knn) as a part of the score; "
-                               "-1 or auto: 20,000; 0: none, or 20,000 with method knn",
-                               -1.0);
+/// "auto" stands for -1.
+OptionRecord or_auto(OptionRecord record) {
   record.set = [set = record.set](DetectorOptions& o, const std::string& text) {
     set(o, text == "auto" ? "-1" : text);
   };
@@ -200,6 +196,10 @@ std::vector<OptionRecord> make_records() {
           .once("center")
           .when([](const O& o, const M&) { return o.scale == Scale::none; }),
       flag(FIELD(deduplicate), "train on distinct rows only"),
+      or_auto(number(FIELD(trim), 0, 0.5,
+                     "for training rows that are not all normal: the largest share of them that is left out, the most "
+                     "surprising ones; -1 or auto: those that lie apart; 0: none",
+                     -1.0)),
       number(FIELD(latent), 0, 4096, "latent size; 0: half the columns, at least 2").when([](const O&, const M& m) {
         return m.has_latent();
       }),
@@ -231,7 +231,10 @@ std::vector<OptionRecord> make_records() {
           .technique(),
       names(FIELD(condition), "columns that the networks and the search are given"),
       names(FIELD(target), "translation: columns to predict from the others").for_some_methods(),
-      reference_rows(),
+      or_auto(number(FIELD(reference_rows), 0, 1 << 20,
+                     "distinct training rows kept in the model, for distances (knn) as a part of the score; -1 or "
+                     "auto: 20,000; 0: none, or 20,000 with method knn",
+                     -1.0)),
       number(FIELD(steps), 0, 1e12, "generator updates").when([](const O& o, const M&) { return o.epochs == 0; }),
       number(FIELD(epochs), 0, big, "when > 0, steps = epochs * (rows / batch)"),
       number(FIELD(batch), 1, 1 << 20, "rows per minibatch"),

@@ -8,6 +8,7 @@
 #include "host/options/method_options.hpp"
 #include "host/options/option_record.hpp"
 #include "host/options/presets.hpp"
+#include "host/options/recipe.hpp"
 #include "host/text/cell.hpp"
 #include "host/text/json.hpp"
 #include "host/text/list_text.hpp"
@@ -63,6 +64,30 @@ std::string flat_text(const OptionInfo& info, const nlohmann::json& value) {
     parts.push_back(plain(part));
   }
   return join_list(parts);
+}
+
+struct JsonOptions {
+  std::string preset;
+  NamedOptions named;  ///< by their names of today
+};
+
+JsonOptions read_options(const std::string& text) {
+  nlohmann::json json;
+  const TakenApart parts(json);
+  if (!parse_json(text, json, refuse_repeated) || !json.is_object())
+    throw Error(ErrorCode::invalid_argument, "options are not a JSON object");
+  JsonOptions read;
+  for (const auto& [name, value] : json.items()) {
+    if (name == preset_key) {
+      if (!value.is_string() || value == "") refuse_option(preset_key, value.dump(), "a text");
+      read.preset = value.get<std::string>();
+      continue;
+    }
+    const OptionRecord& option = find_option(name, {preset_key});
+    if (name != option.info.name && json.contains(option.info.name)) refuse_repeated(option.info.name);
+    read.named.emplace_back(option.info.name, flat_text(option.info, value));
+  }
+  return read;
 }
 
 /// The options by the names that `name_of` gives to their records; those that it gives none are left out.
@@ -152,21 +177,17 @@ std::string options_to_hash(const DetectorOptions& options) {
 
 DetectorOptions options_from_json(const std::string& text, DetectorOptions base) {
   const FloatingPointEnvironment environment;
-  nlohmann::json json;
-  const TakenApart parts(json);
-  if (!parse_json(text, json, refuse_repeated) || !json.is_object())
-    throw Error(ErrorCode::invalid_argument, "options are not a JSON object");
-  if (json.contains(preset_key)) {
-    if (!json[preset_key].is_string()) refuse_option(preset_key, json[preset_key].dump(), "a text");
-    apply_preset(base, json[preset_key].get<std::string>());
-  }
-  for (const auto& [name, value] : json.items()) {
-    if (name == preset_key) continue;
-    const OptionRecord& option = find_option(name, {preset_key});
-    if (name != option.info.name && json.contains(option.info.name)) refuse_repeated(option.info.name);
-    option.set(base, flat_text(option.info, value));
-  }
+  const JsonOptions json = read_options(text);
+  check_method_of_preset(json.preset, json.named);
+  if (!json.preset.empty()) apply_preset(base, json.preset);
+  for (const auto& [name, value] : json.named) find_option(name).set(base, value);
   return base;
+}
+
+DetectorOptions options_from_json(const std::string& text) {
+  const FloatingPointEnvironment environment;
+  const JsonOptions json = read_options(text);
+  return choose_options(json.preset, json.named).options;
 }
 
 }  // namespace cugad

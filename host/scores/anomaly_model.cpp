@@ -114,8 +114,10 @@ AnomalyModel::AnomalyModel(const AnomalyModel& other)
       statistics_(other.statistics_) {}
 
 std::unique_ptr<AnomalyModel> make_model(const Device& device, const DetectorOptions& resolved_options,
-                                         std::int64_t columns, std::int64_t condition) {
+                                         std::int64_t columns, std::int64_t condition,
+                                         std::vector<std::int32_t> group) {
   MethodNetworks networks = definition_of(resolved_options.method).networks(resolved_options, columns, condition);
+  networks.group = std::move(group);
   for (Network& network : networks.networks) network = network.plain();
   return std::make_unique<AnomalyModel>(device, resolved_options, networks);
 }
@@ -227,7 +229,7 @@ std::vector<ScoringRule::HeldOutRows> AnomalyModel::held_out_rows(const std::vec
   // The models that left a fold out stand as many apart as there are folds.
   for (std::int64_t first = 0; first < std::min(folds, population()); ++first) {
     const RowRange fold = new_rows(first, fold_begin);
-    parts.push_back({fold.begin, fold.end, first, folds});
+    parts.push_back({fold.begin, fold.end, {first, folds}});
   }
   return parts;
 }
@@ -376,11 +378,11 @@ std::vector<std::vector<float>> AnomalyModel::calibrate(MatrixView<const float> 
   for (const ScoringRule::HeldOutRows& part : held_out) {
     const std::int64_t begin = part.begin, count = part.end - part.begin;
     RawScores raw;
-    raw.residual = part.of_models(residual).slice_rows(begin, count);
-    if (has_logit) raw.logit = part.of_models(logit).slice_rows(begin, count);
+    raw.residual = part.models.of(residual).slice_rows(begin, count);
+    if (has_logit) raw.logit = part.models.of(logit).slice_rows(begin, count);
     Beside beside;
     if (!absent.empty()) beside.absent = given.slice_rows(begin, count);
-    combine(raw, part.of_models(statistics_), beside, scores.slice_rows(begin, count));
+    combine(raw, part.models.of(statistics_), beside, scores.slice_rows(begin, count));
   }
   std::vector<std::vector<float>> of_parts;
   for (std::int64_t p = 0; p < parts(); ++p) {

@@ -114,7 +114,9 @@ class AnomalyModel : public ScoringNetworks {
 };
 
 /// The model of the options' method, for rows of `columns` columns of which the last `condition` are conditions.
+/// `group`: MethodNetworks::group.
 std::unique_ptr<AnomalyModel> make_model(const Device& device, const DetectorOptions& resolved_options,
-                                         std::int64_t columns, std::int64_t condition);
+                                         std::int64_t columns, std::int64_t condition,
+                                         std::vector<std::int32_t> group = {});
 
 }  // namespace cugad

@@ -23,22 +23,29 @@ double uniform(std::uint64_t seed, std::uint32_t mask, std::int64_t column) {
   return static_cast<double>(philox4x32_10({block, 0, mask, purpose}, seed)[0]) * 0x1p-32;
 }
 
-/// The columns that each mask hides. Every column is hidden by at least one.
-std::vector<std::vector<float>> scoring_masks(std::int64_t columns, std::uint64_t seed) {
-  const std::int64_t groups = std::min(columns, most_groups);
-  std::vector<std::int64_t> order(static_cast<std::size_t>(columns));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
+/// The columns that each mask hides. Every column is hidden by at least one, a category's by the same ones: group[c] is
+/// the first column of that of column c, c itself for a column alone.
+std::vector<std::vector<float>> scoring_masks(const std::vector<std::int32_t>& group, std::uint64_t seed) {
+  const auto columns = static_cast<std::int64_t>(group.size());
+  std::vector<std::int64_t> order;  // of the cells' first columns
+  for (std::int64_t c = 0; c < columns; ++c) {
+    if (group[c] == c) order.push_back(c);
+  }
+  const auto cells = static_cast<std::int64_t>(order.size()), groups = std::min(cells, most_groups);
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
     return uniform(seed, random_masks, a) < uniform(seed, random_masks, b);
   });
   std::vector<std::vector<float>> masks(static_cast<std::size_t>(groups + random_masks),
                                         std::vector<float>(static_cast<std::size_t>(columns)));
-  for (std::int64_t i = 0; i < columns; ++i) masks[i % groups][order[i]] = 1.0f;
+  for (std::int64_t i = 0; i < cells; ++i) masks[i % groups][order[i]] = 1.0f;
   for (std::int64_t k = 0; k < random_masks; ++k) {
-    for (std::int64_t c = 0; c < columns; ++c) {
+    for (const std::int64_t c : order) {
       const bool is_hidden = uniform(seed, static_cast<std::uint32_t>(k), c) < random_shares[k % random_shares.size()];
       masks[groups + k][c] = is_hidden ? 1.0f : 0.0f;
     }
+  }
+  for (std::vector<float>& mask : masks) {
+    for (std::int64_t c = 0; c < columns; ++c) mask[c] = mask[group[c]];
   }
   return masks;
 }
@@ -55,7 +62,15 @@ class LikelihoodRule final : public ScoringRule {
   std::unique_ptr<ScoringRule> copy(ScoringNetworks& networks) const override { return copy_of(*this, networks); }
 
   void draw() override {
-    const std::vector<std::vector<float>> masks = scoring_masks(columns(), options().seed);
+    std::vector<std::int32_t> group = trained().networks().group;
+    if (!group.empty()) {
+      group_ = trained().kept().stack<std::int32_t>("categories", 1, 1, columns());
+      upload(group, group_.data);
+    } else {
+      group.resize(static_cast<std::size_t>(columns()));
+      std::iota(group.begin(), group.end(), 0);
+    }
+    const std::vector<std::vector<float>> masks = scoring_masks(group, options().seed);
     patterns_ = trained().kept().stack("masks", 1, static_cast<std::int64_t>(masks.size()) + 1, columns());
     column_weight_ = trained().kept().stack("weight of one mask", 1, 1, columns());
     std::vector<float> weight(static_cast<std::size_t>(columns()));
@@ -77,7 +92,7 @@ class LikelihoodRule final : public ScoringRule {
   }
 
   RawScores raw_scores(MatrixView<const float> rows, bool) override {
-    ColumnRanks ranks = ranks_of(rows, find_values(rows));
+    ColumnRanks ranks = ranks_of(rows, find_values(rows, {}));
     ranks.rank = rank_.slice_rows(0, rows.rows);
     ranks.score = score_.slice_rows(0, rows.rows);
     run(context(), ranks);
@@ -96,7 +111,7 @@ class LikelihoodRule final : public ScoringRule {
       for (std::int64_t first = part.begin; first < part.end; first += chunk) {
         const std::int64_t count = std::min(chunk, part.end - first);
         const MatrixView<const float> some(rows.row(first), count, rows.columns, rows.row_stride);
-        ColumnRanks means = ranks_of(some, part.of_models(find_values(some)));
+        ColumnRanks means = ranks_of(some, find_values(some, part.models));
         means.mean = values.slice_rows(first, count);
         run(context(), means);
       }
@@ -122,31 +137,35 @@ class LikelihoodRule final : public ScoringRule {
     return shared_by(trained().population(), one.model(0));
   }
 
-  /// Per model and cell: the mean negative log-likelihood over the masks that hide the cell, less D's logit.
-  StackView<const float> find_values(MatrixView<const float> rows) {
+  /// Per cell and each of these models: the mean negative log-likelihood over the masks that hide the cell, less D's
+  /// logit.
+  StackView<const float> find_values(MatrixView<const float> rows, const SomeModels& of_models) {
     const std::int64_t masks = patterns_.rows - 1, width = trained().networks().row_columns();
-    const StackView<const float> x = shared_by(trained().population(), rows).slice_columns(0, columns());
-    const StackView<float> masked = masked_.slice_rows(0, rows.rows), value = value_.slice_rows(0, rows.rows);
-    const StackView<const float> shown = of_all_models(masked);
-    const Network::Buffers buffers = generator_buffers_.slice_rows(0, rows.rows);
+    const std::int64_t models = of_models.count(trained().population());
+    const StackView<const float> weights = trained().weights(Role::generator);
+    const StackView<const float> x = shared_by(models, rows).slice_columns(0, columns());
+    const StackView<float> masked = masked_.slice_rows(0, rows.rows);
+    const StackView<float> value = value_.slice_rows(0, rows.rows).slice_models(0, models);
+    const StackView<const float> shown = of_models.of(of_all_models(masked));
+    const Network::Buffers buffers = generator_buffers_.slice_rows(0, rows.rows).slice_models(0, models);
     const auto hide = [&](std::int64_t k) {
       run(context(),
           MaskColumns{.x = shared_by(1, rows), .pattern = patterns_.slice_rows(k, 1), .key = {}, .out = masked});
     };
     for (std::int64_t k = 0; k < masks; ++k) {
       hide(k);
-      trained().networks().generator().forward(context(), trained().weights(Role::generator), {.x = shown, .z = {}},
-                                               buffers);
+      trained().networks().generator().forward(context(), of_models.of(weights), {.x = shown, .z = {}}, buffers);
       run(context(), GaussianLikelihood{.statistics = buffers.result(),
                                         .x = x,
                                         .mask = shown.slice_columns(width, columns()),
-                                        .column_weight = of_all_models(column_weight_),
+                                        .column_weight = of_models.of(of_all_models(column_weight_)),
                                         .cell = value,
-                                        .accumulate = k > 0});
+                                        .accumulate = k > 0,
+                                        .group = shared_by(models, group_.model(0))});
     }
     if (trained().needs_discriminator()) {
       hide(masks);  // no column, so that missing cells alone count as 0, the mean of a centred column
-      run(context(), AddRows{.x = trained().judge(shown.slice_columns(0, width)),
+      run(context(), AddRows{.x = trained().judge(shown.slice_columns(0, width), of_models),
                              .scale = -options().discriminator_weight,
                              .y = value});
     }
@@ -157,18 +176,20 @@ class LikelihoodRule final : public ScoringRule {
     return {.value = values,
             .x = shared_by(1, rows).slice_columns(0, columns()),
             .table = table_.value,
-            .count = table_.count};
+            .count = table_.count,
+            .group = group_};
   }
 
-  /// Sorts the calibration rows' values by column. Cells without a value are NaN; a model file holds finite numbers. A
-  /// column whose cells are all the same has the largest value throughout: its rank is 0 in every row.
+  /// Sorts the calibration rows' values by column, those of a category at its first one. Cells without a value are NaN;
+  /// a model file holds finite numbers. A column whose cells are all the same has the largest value throughout: its
+  /// rank is 0 in every row.
   void keep(const std::vector<float>& values, const std::vector<float>& cells) {
     const auto width = static_cast<std::size_t>(columns());
     std::vector<float> column, table(width * static_cast<std::size_t>(most_table_rows));
     std::vector<std::int32_t> count;
     for (std::size_t c = 0; c < width; ++c) {
       column.clear();
-      for (std::size_t i = c; i < values.size(); i += width) {
+      for (std::size_t i = c; begins_cell(c) && i < values.size(); i += width) {
         if (!std::isnan(values[i])) column.push_back(std::min(values[i], std::numeric_limits<float>::max()));
       }
       std::sort(column.begin(), column.end());
@@ -181,7 +202,11 @@ class LikelihoodRule final : public ScoringRule {
     context().synchronize();
   }
 
-  /// Whether column c of the calibration rows has one value.
+  bool begins_cell(std::size_t c) const {
+    const std::vector<std::int32_t>& group = trained().networks().group;
+    return group.empty() || group[c] == static_cast<std::int32_t>(c);
+  }
+  /// Whether the cell at column c of the calibration rows has one value.
   bool is_constant(const std::vector<float>& cells, std::size_t c) const {
     const auto width = static_cast<std::size_t>(trained().networks().row_columns());
     float lowest = std::numeric_limits<float>::infinity(), highest = -lowest;
@@ -189,11 +214,13 @@ class LikelihoodRule final : public ScoringRule {
       lowest = std::fmin(lowest, cells[i]);
       highest = std::fmax(highest, cells[i]);
     }
-    return lowest >= highest;
+    const bool goes_on = c + 1 < static_cast<std::size_t>(columns()) && !begins_cell(c + 1);
+    return lowest >= highest && (!goes_on || is_constant(cells, c + 1));
   }
 
   ColumnTable table_;
   StackView<float> patterns_, column_weight_;  ///< the last pattern hides nothing
+  StackView<std::int32_t> group_;              ///< null: every column stands alone
   StackView<float> masked_, value_, rank_, score_;
   Network::Buffers generator_buffers_;
 };

@@ -18,6 +18,9 @@ struct ReferenceRows {
   Matrix with_copies() const;
 };
 
+/// Names of their tensors in a model file, of which groups have different numbers.
+constexpr const char *reference_rows_name = "reference.rows", *reference_copies_name = "reference.copies";
+
 /// The distinct rows, in their order; of more than `most` a seeded draw. Each counts at most `most_copies` times.
 ReferenceRows choose_reference_rows(Context& context, const Matrix& rows, std::int64_t most, std::int32_t most_copies,
                                     std::uint64_t seed);

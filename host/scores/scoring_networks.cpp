@@ -210,11 +210,11 @@ void ScoringNetworks::compare_with_reconstruction(MatrixView<const float> rows) 
                 cells(feature_residual(rows.rows)));
 }
 
-StackView<const float> ScoringNetworks::judge(StackView<const float> filled) {
+StackView<const float> ScoringNetworks::judge(StackView<const float> filled, const SomeModels& models) {
   const Network& judge = networks_.discriminator();
-  const Network::Buffers buffers = judge_buffers_.slice_rows(0, filled.rows);
+  const Network::Buffers buffers = judge_buffers_.slice_rows(0, filled.rows).slice_models(0, filled.models);
   const StackView<const float> z = judge.is_joint() ? latents(filled.rows) : StackView<const float>();
-  judge.forward(context_, weight(Role::discriminator), {.x = filled, .z = z}, buffers);
+  judge.forward(context_, models.of(weight(Role::discriminator)), {.x = filled, .z = z}, buffers);
   return buffers.result();
 }
 

@@ -16,6 +16,17 @@ inline std::int64_t models_of(const DetectorOptions& resolved) {
   return resolved.score == ScoreRule::nearest_and_mean ? 2 : resolved.population;
 }
 
+/// Every step-th model of a population, from `first` on.
+struct SomeModels {
+  std::int64_t first = 0, step = 1;
+
+  std::int64_t count(std::int64_t population) const { return (population - 1 - first) / step + 1; }
+  template <class T>
+  StackView<T> of(StackView<T> all) const {
+    return {all.model(first).data, count(all.models), all.rows, all.columns, step * all.model_stride, all.row_stride};
+  }
+};
+
 /// The trained networks of a population and what all scoring rules compute with them: latents, reconstructions, D's
 /// logits. Works on transformed rows (data columns, then condition columns) in device memory.
 ///
@@ -77,7 +88,8 @@ class ScoringNetworks {
   /// |x - x'| per cell, x' the reconstruction(), in feature_residual(); 0 in missing cells.
   void compare_with_reconstruction(MatrixView<const float> rows);
   /// D's logit per model of rows whose missing cells are filled; D(x, z) of a joint discriminator takes latents().
-  StackView<const float> judge(StackView<const float> filled);
+  /// `filled` has a matrix for each of these models.
+  StackView<const float> judge(StackView<const float> filled, const SomeModels& models = {});
   /// softplus(-logit): small for what D takes for real.
   void take_loss(StackView<const float> logit, StackView<float> out);
   void take_distance(StackView<const float> a, StackView<const float> b, Distance metric, StackView<float> out);

@@ -36,18 +36,10 @@ class ScoringRule {
   /// Scores of one chunk. with_residuals: the networks' feature_residual() must be filled then or by explain().
   virtual RawScores raw_scores(MatrixView<const float> rows, bool with_residuals) = 0;
 
-  /// Calibration rows [begin, end) and the models that have not seen them: every model_step-th from first_model on.
+  /// Calibration rows [begin, end) and the models that have not seen them.
   struct HeldOutRows {
-    std::int64_t begin, end, first_model, model_step;
-    template <class T>
-    StackView<T> of_models(StackView<T> all) const {
-      return {all.model(first_model).data,
-              (all.models - 1 - first_model) / model_step + 1,
-              all.rows,
-              all.columns,
-              model_step * all.model_stride,
-              all.row_stride};
-    }
+    std::int64_t begin, end;
+    SomeModels models;
   };
   /// Learns what the rule compares rows with, and fills the scores [1, rows, 1] of these rows, each by the models that
   /// have not seen it. Returns false if a rule learns nothing. At most `chunk` rows are scored at a time.

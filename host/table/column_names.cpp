@@ -107,6 +107,7 @@ void check_chunk_size(std::int64_t max_rows) {
 void prepare_columns(Table& chunk, std::span<const std::string> names, const std::vector<bool>& is_text) {
   chunk.rows = 0;
   chunk.unreadable.clear();
+  chunk.written.clear();
   chunk.columns.resize(names.size());
   for (std::size_t c = 0; c < names.size(); ++c) {
     Column& column = chunk.columns[c];

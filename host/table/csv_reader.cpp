@@ -62,6 +62,7 @@ class CsvReader : public TableReader {
   }
 
   TableFormat format() const override { return format_; }
+  std::vector<std::string> header() const override { return header_; }
 
   std::vector<std::string> notes() const override {
     std::vector<std::string> notes = notes_;
@@ -366,6 +367,7 @@ class CsvReader : public TableReader {
   }
 
   void append_row(Table& chunk) {
+    if (options_.keep_text) keep_text(chunk);
     if (cells_.size() != names_.size()) cells_.assign(names_.size(), {});
     for (std::size_t c = 0; c < names_.size(); ++c) append(chunk.columns[c], formats_[c], cells_[c]);
     if (!reason_.empty()) {
@@ -373,6 +375,14 @@ class CsvReader : public TableReader {
       chunk.unreadable.emplace(chunk.rows, reason_);
     }
     ++chunk.rows;
+  }
+
+  /// Keeps the record up to its last cell: another separator may stand behind that.
+  void keep_text(Table& chunk) const {
+    WrittenRow row{std::string(records_.text()), records_.places()};
+    row.cells.resize(std::min(row.cells.size(), names_.size()));
+    if (!row.cells.empty()) row.text.resize(row.cells.back().second);
+    chunk.written.push_back(std::move(row));
   }
 
   void append(Column& column, const NumberFormat& format, std::string_view cell) {

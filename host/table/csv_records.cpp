@@ -23,7 +23,11 @@ const char* find_byte(const char* begin, const char* end, char byte) {
 }  // namespace
 
 CsvRecords::CsvRecords(std::unique_ptr<ByteSource> source, std::string file, const ReadOptions& options)
-    : source_(std::move(source)), file_(std::move(file)), buffer_(first_buffer), comment_(options.format.comment) {
+    : source_(std::move(source)),
+      file_(std::move(file)),
+      buffer_(first_buffer),
+      comment_(options.format.comment),
+      keeps_places_(options.keep_text) {
   if (options.format.separator != 0) {
     separator_ = options.format.separator;
     separator_is_known_ = true;
@@ -259,10 +263,17 @@ bool CsvRecords::next(std::vector<std::string_view>& cells) {
 
 void CsvRecords::split(std::string_view record, std::vector<std::string_view>& cells) {
   cells.clear();
+  places_.clear();
   unescaped_.clear();
+  text_ = record;
   if (is_empty(record)) return;
-  if (separator_ == ' ') record = without_blanks(record);
+  if (separator_ == ' ') record = text_ = without_blanks(record);
   const char* position = record.data();
+  const auto keep_place = [&](const char* first, const char* last) {
+    if (!keeps_places_) return;
+    while (last > first && is_blank(*(last - 1))) --last;
+    places_.emplace_back(first - text_.data(), last - text_.data());
+  };
   const char* const end = position + record.size();
   for (;;) {
     const char* start = position;
@@ -274,6 +285,7 @@ void CsvRecords::split(std::string_view record, std::vector<std::string_view>& c
       while (position != end && !separates(*position)) ++position;
       cells.push_back(without_blanks({start, static_cast<std::size_t>(position - start)}));
     }
+    keep_place(start, position);
     if (cells.size() > largest_column_count) {
       throw Error(ErrorCode::format,
                   fmt::format("{}, line {}: has more than {} cells", file_, line_, largest_column_count));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cugad/table.hpp"
@@ -24,6 +25,10 @@ class CsvRecords {
   /// The cells of the next record: quotes resolved, blanks around unquoted cells dropped; none for an empty line. The
   /// views are valid until the next call. False at the end.
   bool next(std::vector<std::string_view>& cells);
+  /// The record of the cells that `next` gave, valid as long as they are; and where each begins and ends in it, with
+  /// its quotes, if options.keep_text.
+  std::string_view text() const { return text_; }
+  const std::vector<std::pair<std::size_t, std::size_t>>& places() const { return places_; }
   /// Whether `next` would answer without waiting for a writer.
   bool is_ready() const;
   char separator() const { return separator_; }
@@ -81,6 +86,9 @@ class CsvRecords {
   BufferedRecord current_;  ///< the last record that came out of `kept_`
   std::int64_t line_ = 0;
   std::int64_t next_line_ = 1;
+  bool keeps_places_ = false;
+  std::string_view text_;
+  std::vector<std::pair<std::size_t, std::size_t>> places_;
   std::deque<std::string> unescaped_;  ///< quoted cells of this record that hold doubled quotes
 };
 

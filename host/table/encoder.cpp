@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <string_view>
@@ -144,6 +145,21 @@ double offset_of(const Column& column) {
   return highest - lowest >= enough_steps * step ? 0 : lowest + (highest - lowest) / 2;
 }
 
+/// The decimals that the numbers of a column have; -1: more than 6.
+int decimals_of(const Column& column) {
+  constexpr std::array<double, 7> powers = {1, 10, 100, 1e3, 1e4, 1e5, 1e6};
+  std::size_t decimals = 0;
+  for (const double number : column.numbers) {
+    if (std::isnan(number)) continue;
+    const auto is_enough = [&](double power) {
+      return static_cast<float>(std::round(number * power) / power) == static_cast<float>(number);
+    };
+    while (decimals < powers.size() && !is_enough(powers[decimals])) ++decimals;
+    if (decimals == powers.size()) return -1;
+  }
+  return static_cast<int>(decimals);
+}
+
 float feature_value(double number, double offset, const Column& column, std::int64_t row) {
   const float value = static_cast<float>(number - offset);
   if (!std::isinf(value)) return value;
@@ -178,6 +194,7 @@ void TableEncoder::fit(const Table& table, const Options& options) {
     } else {
       fitted.numeric_.push_back(column.name);
       fitted.offsets_.push_back(offset_of(column));
+      fitted.decimals_.push_back(decimals_of(column));
     }
   }
   fitted.named_ = table.named;

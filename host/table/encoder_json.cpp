@@ -53,6 +53,13 @@ double finite_number(const Json& value) {
   return value.get<double>();
 }
 
+int decimal_count(const Json& value) {
+  if (!value.is_number_integer() || value.get<std::int64_t>() < -1 || value.get<std::int64_t>() > 6) {
+    fail("expected an integer from -1 to 6 where the number of decimals stands");
+  }
+  return value.get<int>();
+}
+
 std::string text(const Json& value) {
   if (!value.is_string()) fail("expected a text where a name or category stands");
   return value.get<std::string>();
@@ -72,6 +79,8 @@ std::string TableEncoder::to_json() const {
   put_list(json["numeric"], numeric_);
   const bool has_offsets = std::any_of(offsets_.begin(), offsets_.end(), [](double offset) { return offset != 0; });
   if (has_offsets) put_list(json["offsets"], offsets_);
+  const bool has_decimals = std::any_of(decimals_.begin(), decimals_.end(), [](int count) { return count >= 0; });
+  if (has_decimals) put_list(json["decimals"], decimals_);
   if (!columns_.empty()) put_list(json["columns"], columns_);
   if (!named_) json["named"] = false;
   // Names of columns that are no features need not be UTF-8.
@@ -82,7 +91,7 @@ TableEncoder TableEncoder::from_json(const std::string& json) {
   Json document;
   const TakenApart parts(document);
   if (!parse_json(json, document)) fail("expected JSON");
-  check_keys(document, {"numeric", "categorical"}, {"offsets", "columns", "named"});
+  check_keys(document, {"numeric", "categorical"}, {"offsets", "decimals", "columns", "named"});
   TableEncoder encoder;
   std::unordered_set<std::string> names;
   const auto new_name = [&](const Json& value) {
@@ -111,6 +120,12 @@ TableEncoder TableEncoder::from_json(const std::string& json) {
     const Json& offsets = list(document["offsets"], "offsets");
     if (offsets.size() != encoder.numeric_.size()) fail("it has another number of offsets than of numeric columns");
     for (std::size_t c = 0; c < offsets.size(); ++c) encoder.offsets_[c] = finite_number(offsets[c]);
+  }
+  encoder.decimals_.assign(encoder.numeric_.size(), -1);
+  if (document.contains("decimals")) {
+    const Json& decimals = list(document["decimals"], "decimals");
+    if (decimals.size() != encoder.numeric_.size()) fail("it has another number of decimals than of numeric columns");
+    for (std::size_t c = 0; c < decimals.size(); ++c) encoder.decimals_[c] = decimal_count(decimals[c]);
   }
   // Files of older versions do not record whether the table had names: numbers are not names.
   encoder.named_ = document.contains("columns") || !std::all_of(names.begin(), names.end(), is_position);

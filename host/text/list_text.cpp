@@ -28,9 +28,11 @@ std::size_t quoted_size(std::string_view text, std::string& part) {
 
 }  // namespace
 
-std::string csv_cell(std::string_view text) {
+std::string csv_cell(std::string_view text, char separator) {
   const bool blank_end = !text.empty() && (text.front() == ' ' || text.back() == ' ');
-  if (!blank_end && text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  const bool is_divided =
+      text.find(separator) != std::string_view::npos || (separator == ' ' && text.find('\t') != std::string_view::npos);
+  if (!blank_end && !is_divided && text.find_first_of("\"\r\n") == std::string_view::npos) return std::string(text);
   std::string cell = "\"";
   for (const char character : text) {
     if (character == '"') cell += '"';

@@ -8,8 +8,9 @@
 /// Lists as one text, the way flags and options take them: a line of csv.
 namespace cugad {
 
-/// A csv cell after RFC 4180: quoted if it holds a comma, a quote, a line break, or blanks at an end.
-std::string csv_cell(std::string_view text);
+/// A csv cell after RFC 4180: quoted if it holds the separator, a quote, a line break, or blanks at an end. Blanks and
+/// tabs separate together.
+std::string csv_cell(std::string_view text, char separator = ',');
 
 /// "a, b" -> {"a", "b"}: blanks around the parts are dropped; a part in double quotes may hold commas, a doubled quote
 /// in it is one. An empty text gives no part.

@@ -145,7 +145,7 @@ bool Checkpoint::load(GanTraining& training) {
   if (metadata("options") != fixed_options(training.definition_, training.options_)) {
     DetectorOptions theirs;
     try {
-      theirs = options_from_json(metadata("options"));
+      theirs = options_from_json(metadata("options"), DetectorOptions{});
     } catch (const Error& error) {
       throw damaged("its options: " + std::string(error.what()));
     }

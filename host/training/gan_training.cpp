@@ -49,7 +49,7 @@ std::int64_t models_that_fit(const Device& device, const MethodDefinition& defin
 }  // namespace
 
 GanTraining::GanTraining(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
-                         const TrainingRows& rows, std::int64_t condition)
+                         const TrainingRows& rows, std::int64_t condition, std::vector<std::int32_t> group)
     : device_(device),
       options_(options),
       definition_(definition),
@@ -57,6 +57,7 @@ GanTraining::GanTraining(const Device& device, const MethodDefinition& definitio
       networks_(definition_.networks(options, rows.rows.columns, condition)),
       context_(device.make_context()),
       arena_(device.backend()) {
+  networks_.group = std::move(group);
   const int models = population();
   states_ = take_states(arena_, networks_, options);
   good_states_ = take_states(arena_, networks_, options);

@@ -28,9 +28,9 @@ class GanTraining {
   static constexpr std::int64_t interval = 100;
 
   /// Options must be resolved (latent, steps, decay_steps > 0). `rows` are memory of the device and must outlive this
-  /// object; their last `condition` columns are conditions.
+  /// object; their last `condition` columns are conditions. `group`: MethodNetworks::group.
   GanTraining(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
-              const TrainingRows& rows, std::int64_t condition = 0);
+              const TrainingRows& rows, std::int64_t condition = 0, std::vector<std::int32_t> group = {});
   ~GanTraining();
 
   /// Trains to steps(). Throws Error{cancelled} when control.cancel becomes true, after saving a checkpoint.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "host/network/network.hpp"
 
@@ -27,6 +28,9 @@ const char* name_of(Role role);
 /// [latent | condition] and gives the data columns; D and E take whole rows.
 struct MethodNetworks {
   int columns = 0, condition = 0, latent = 0;
+  /// Of each data column the first of its category's columns, itself for a column alone; for methods that judge cells.
+  /// Empty: every column stands alone.
+  std::vector<std::int32_t> group = {};
   std::array<Network, role_count> networks;
 
   Network& operator[](Role role) { return networks[static_cast<std::size_t>(role)]; }

@@ -132,7 +132,9 @@ CUGAD_API cugad_status cugad_device_use_allocator(cugad_device* device,
 /* ---- Detectors ---- */
 
 /* `config_json` is NULL, "" or a flat JSON object of options ({"method": "bigan", "population": 4, "hidden": [64, 64]})
- * and "preset" (applied before the others, at any position). Strict: an unknown key (the message has the nearest known
+ * and "preset" (applied before the others, at any position). Without "method" and "preset" the options start from the
+ * default recipe, which keeps training rows in the model unless "reference_rows" is 0; see options_from_json() in
+ * cugad/detector.hpp. Strict: an unknown key (the message has the nearest known
  * one), a duplicate key, a value of the wrong type or out of range, or incompatible options are
  * CUGAD_ERROR_INVALID_ARGUMENT. */
 CUGAD_API cugad_status cugad_detector_create(cugad_device* device, const char* config_json, cugad_detector** detector);
@@ -262,6 +264,16 @@ CUGAD_API cugad_status cugad_detector_explain_matrix(cugad_detector* detector, c
  * a method without a prior, and for a conditional model. */
 CUGAD_API cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, float* x, int64_t rows,
                                              int64_t columns, int64_t row_stride);
+/* The rows with their missing cells (NaN) filled by what the others of their row say, for a detector with the method
+ * gain: filled is rows x columns floats of host memory. low and high, each NULL or as large: the ends of bands that
+ * hold the true value in a share `coverage`, in (0, 1), of all cells. CUGAD_ERROR_UNSUPPORTED for other methods. */
+CUGAD_API cugad_status cugad_detector_fill(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
+                                           int64_t row_stride, float coverage, float* filled, float* low, float* high);
+/* `count` draws of each row, whose missing cells are drawn given its other cells; likewise. Draw k of row i is row
+ * i * count + k of samples, rows x count x columns floats of host memory. Same model, rows and seed, same draws. */
+CUGAD_API cugad_status cugad_detector_sample_given(cugad_detector* detector, const float* x, int64_t rows,
+                                                   int64_t columns, int64_t row_stride, int64_t count, uint64_t seed,
+                                                   float* samples);
 
 enum {
   CUGAD_PROBABILITY_RANK = 0,    /* share of the training rows' scores that are no larger */
@@ -297,7 +309,8 @@ CUGAD_API cugad_status cugad_detector_column_name(cugad_detector* detector, int6
 CUGAD_API cugad_status cugad_detector_methods(cugad_detector* detector, int64_t* methods);
 /* One JSON object: "fitted", "method", "population", "device", "precision", "options" (all of them, as used),
  * "options_without_effect" (names), "columns" (names), "parts" (names of the parts of the score) and, after fit or
- * load, "threshold", "calibration" ("rows", "folds") and "search_path". */
+ * load, "threshold", "calibration" ("rows", "folds"), "notes" (a text each, see cugad::Detector::notes) and
+ * "search_path". */
 CUGAD_API cugad_status cugad_detector_describe(cugad_detector* detector, const char** json);
 /* The training statistics of each model at the end of its training, as a JSON list with an object for each model of
  * each method, in the order of training: the members of cugad_model_telemetry. Numbers that are not finite are null. */

@@ -86,8 +86,10 @@ enum class Probability {
   gaussian,  ///< clip(erf((score - mean) / (deviation sqrt 2)), 0, 1) of the calibration scores: PyOD's "unify"
 };
 
-/// All settings that affect a detector's result. Defaults are the label-free recipe for tables; presets() reproduce
-/// papers. Each field can be set by its name in TOML, in JSON and (with dashes) on the command line: see option_list().
+/// All settings that affect a detector's result. The fields' defaults are those of one method that is named, anogan or
+/// another; default_options() has the recipe for a table of which no more is known, and presets() have others and those
+/// of papers. Each field can be set by its name in TOML, in JSON and (with dashes) on the command line: see
+/// option_list().
 struct DetectorOptions {
   Method method = Method::anogan;
   std::vector<Method> ensemble = {};  ///< further methods; their standardised scores are averaged
@@ -100,6 +102,9 @@ struct DetectorOptions {
   Scale scale = Scale::standard;
   bool center = true;        ///< with scale none: subtract the mean
   bool deduplicate = false;  ///< train on distinct rows
+  /// For training rows that are not all normal: at most this share of them, the most surprising ones by their distance
+  /// to the others, is left out, without labels. They calibrate all the same. 0: none; -1: as many as lie apart.
+  float trim = 0.0f;
 
   // Networks
   int latent = 0;                                      ///< latent size; 0: ceil(judged columns / 2), at least 2
@@ -226,11 +231,17 @@ CUGAD_API std::vector<std::string> options_without_effect(const DetectorOptions&
 /// Named settings that reproduce a paper or protocol; apply_preset throws Error{invalid_argument} for an unknown name.
 CUGAD_API std::vector<std::string> presets();
 CUGAD_API void apply_preset(DetectorOptions& options, const std::string& name);
-/// One flat JSON object with every option. Parsing starts from `base`, applies the key "preset" first, and is strict:
-/// Error{invalid_argument} for an unknown key (naming the nearest known one), a key given twice, or a value of a wrong
-/// type.
+/// One flat JSON object with every option. Parsing applies the key "preset" first, and is strict:
+/// Error{invalid_argument} for an unknown key (naming the nearest known one), a key given twice, a value of a wrong
+/// type, or a "method" that is not the preset's. It starts from `base`; without one, from the defaults if "method" is
+/// among the keys, and else from the default recipe: the preset "tables", which keeps training rows; with
+/// "reference_rows": 0 the preset "tables-without-rows", with "condition" "gain-tables", with "target" method
+/// translation. A key that the recipe does not read is then an Error{invalid_argument} that names methods that do.
 CUGAD_API std::string options_to_json(const DetectorOptions& options);
-CUGAD_API DetectorOptions options_from_json(const std::string& json, DetectorOptions base = {});
+CUGAD_API DetectorOptions options_from_json(const std::string& json, DetectorOptions base);
+CUGAD_API DetectorOptions options_from_json(const std::string& json);
+/// The recipe for a table of which no more is known, as the command takes it: options_from_json("{}").
+CUGAD_API DetectorOptions default_options();
 
 /// Recent training statistics of one model of the population.
 struct ModelTelemetry {
@@ -298,7 +309,7 @@ struct Explanation {
 
 class CUGAD_API Detector {
  public:
-  explicit Detector(const Device& device, DetectorOptions options = {});
+  explicit Detector(const Device& device, DetectorOptions options = default_options());
   ~Detector();
   /// A moved-from detector is empty: all of its functions throw Error{invalid_argument} until another is moved to it.
   Detector(Detector&&) noexcept;
@@ -386,10 +397,15 @@ class CUGAD_API Detector {
   /// true. Null (the default): no cancellation. The flag must outlive the calls. share() does not copy it.
   void cancel_by(const std::atomic<bool>* cancel);
 
+  /// What a user of the scores has to know, a line each: rows that were left out, a column that one value dominates,
+  /// training rows in the model file, and what the threshold cannot promise. A model file keeps them.
+  std::vector<std::string> notes() const;
   bool fitted() const;
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;
   const DetectorOptions& options() const;
+  /// How many training rows the model keeps (DetectorOptions::reference_rows has the most); 0 if it keeps none.
+  std::int64_t reference_rows() const;
   /// Scores on the caller's stream (cudaStream_t; null: the detector's own stream again, after the work issued on
   /// CUDA's legacy default stream before each call): after work issued there earlier, and before work issued there
   /// later. If rows and scores are both in device memory, scoring neither allocates nor waits after a first call with

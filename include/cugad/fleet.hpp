@@ -44,7 +44,7 @@ class CUGAD_API Fleet {
  public:
   static constexpr std::uint64_t pooled_seed_distance = std::uint64_t{1} << 32;
 
-  explicit Fleet(const Device& device, DetectorOptions options = {}, FleetOptions fleet_options = {});
+  explicit Fleet(const Device& device, DetectorOptions options = default_options(), FleetOptions fleet_options = {});
   ~Fleet();
   /// As for a Detector: a moved-from fleet throws Error{invalid_argument}.
   Fleet(Fleet&&) noexcept;
@@ -63,6 +63,10 @@ class CUGAD_API Fleet {
   /// Scores of rows on the host, one per row, each by the model of its group; higher is more anomalous, on each model's
   /// own scale. A row's score does not depend on the rows beside it.
   std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> groups);
+  /// As Detector::parts and Detector::score_methods; the parts, too, are on each model's own scale.
+  std::vector<std::string> parts() const;
+  std::vector<float> score_methods(MatrixView<const float> rows, std::span<const std::string> groups,
+                                   std::vector<float>& method_scores);
   /// As Detector::explain.
   std::vector<float> explain(MatrixView<const float> rows, std::span<const std::string> groups, int count,
                              std::vector<Explanation>& explanations);
@@ -79,7 +83,7 @@ class CUGAD_API Fleet {
   /// As Detector::probability and Detector::confidence, by the model of each score's group.
   std::vector<float> probability(std::span<const float> scores, std::span<const std::string> groups, Probability kind);
   std::vector<float> confidence(std::span<const float> scores, std::span<const std::string> groups);
-  /// Counted since fit or load.
+  /// By score() and explain(), since fit or load.
   const FleetScored& scored() const;
 
   bool fitted() const;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cugad/export.h"
@@ -38,6 +39,12 @@ struct Column {
   std::vector<std::string> texts;
 };
 
+/// A row as its csv file writes it.
+struct WrittenRow {
+  std::string text;                                        ///< without the end of the line
+  std::vector<std::pair<std::size_t, std::size_t>> cells;  ///< begin and end of each column's cell in it, with quotes
+};
+
 /// Some consecutive rows of a file.
 struct CUGAD_API Table {
   std::int64_t rows = 0;
@@ -46,6 +53,7 @@ struct CUGAD_API Table {
   bool named = true;  ///< false if the file has no names: the columns are named by their positions
   /// Rows of the chunk (from 0) that could not be read, and why (ReadOptions::mark_errors): their cells are missing.
   std::map<std::int64_t, std::string> unreadable;
+  std::vector<WrittenRow> written;  ///< one per row of a csv file if ReadOptions::keep_text, else none
 
   /// The column's position. `name` is a column name, or its position from 0 (negative: from the end) if no column has
   /// that name. Throws Error{invalid_argument} with the nearest known name.
@@ -103,6 +111,8 @@ struct ReadOptions {
   bool mark_errors = false;
   /// A chunk ends early if the input pauses (a pipe whose writer waits), and before a row that cannot be read.
   bool as_it_comes = false;
+  /// Keep the text of each row of a csv file, in Table::written.
+  bool keep_text = false;
 };
 
 /// Reads a table in chunks with bounded memory.
@@ -117,6 +127,8 @@ class CUGAD_API TableReader {
   virtual TableFormat format() const { return {}; }
   /// Notes for the user about the reading so far, a line each: guesses, skipped lines.
   virtual std::vector<std::string> notes() const { return {}; }
+  /// The names of the columns as the file has them; none if it has none.
+  virtual std::vector<std::string> header() const { return {}; }
 };
 
 /// Opens `.csv`, `.csv.gz` (any gzip is recognised by content), `.npy` (2-D; 1-D is one column), `.npz` (array X or the
@@ -161,6 +173,9 @@ class CUGAD_API TableEncoder {
   /// The offset subtracted from each numeric feature in double before its conversion to float: not 0 if single
   /// precision would lose the differences (seconds since 1970). Models are trained on values less these offsets.
   const std::vector<double>& offsets() const { return offsets_; }
+  /// So many decimals, at most 6, are enough to write every number of a numeric column of the fit in single precision:
+  /// 0 for integers. -1: more, or unknown, in an encoder of an older version.
+  const std::vector<int>& decimals() const { return decimals_; }
   std::string to_json() const;
   /// Parses the text of to_json(); throws Error{format} for any other.
   static TableEncoder from_json(const std::string& json);
@@ -175,6 +190,7 @@ class CUGAD_API TableEncoder {
 
   std::vector<std::string> numeric_;
   std::vector<double> offsets_;  ///< of each numeric column
+  std::vector<int> decimals_;    ///< likewise
   std::vector<Categorical> categorical_;
   std::vector<std::string> feature_names_;
   bool named_ = true;                 ///< whether the table of the fit had names

@@ -9,20 +9,24 @@ struct Sums {
   double loss = 0.0, probability = 0.0;  ///< of means over a row's cells
 };
 
-/// Evaluates a row of logits; adds its means to the sums. `dlogit` may be `logit`, or null.
-void run_row(const CellCrossEntropy& args, const float* logit, const float* mask, std::int64_t rows, float* dlogit,
-             Sums& sums) {
+/// Evaluates a row of logits; adds its means to the sums. `mask`, `x` and `dlogit` may be null, `dlogit` be `logit`.
+void run_row(const CellCrossEntropy& args, const float* logit, const float* mask, const float* x, std::int64_t rows,
+             float* dlogit, Sums& sums) {
   const std::int64_t columns = args.logit.columns;
-  std::int64_t hidden = 0;
-  for (std::int64_t c = 0; c < columns && mask != nullptr; ++c) hidden += mask[c] != 0.0f ? 1 : 0;
-  const std::int64_t cells = args.masked_only ? hidden : columns, seen = mask != nullptr ? hidden : columns;
+  const auto is_there = [x](std::int64_t c) { return x == nullptr || x[c] == x[c]; };
+  const auto is_hidden = [mask](std::int64_t c) { return mask != nullptr && mask[c] != 0.0f; };
+  std::int64_t cells = 0, seen = 0;
+  for (std::int64_t c = 0; c < columns; ++c) {
+    cells += is_there(c) && (!args.masked_only || is_hidden(c)) ? 1 : 0;
+    seen += is_there(c) && (mask == nullptr || is_hidden(c)) ? 1 : 0;
+  }
   const float scale = row_weight(args.weight, rows, cells);
   double loss = 0.0, probability = 0.0;
   for (std::int64_t c = 0; c < columns; ++c) {
-    const bool is_hidden = mask != nullptr && mask[c] != 0.0f, counts = !args.masked_only || is_hidden;
-    const CrossEntropyTerms terms = cross_entropy_terms(logit[c], is_hidden ? args.masked_target : args.target);
+    const bool counts = is_there(c) && (!args.masked_only || is_hidden(c));
+    const CrossEntropyTerms terms = cross_entropy_terms(logit[c], is_hidden(c) ? args.masked_target : args.target);
     loss += counts ? double{terms.per_row} : 0.0;
-    probability += mask == nullptr || is_hidden ? double{terms.probability} : 0.0;
+    probability += is_there(c) && (mask == nullptr || is_hidden(c)) ? double{terms.probability} : 0.0;
     if (dlogit != nullptr) dlogit[c] = counts ? scale * terms.slope : 0.0f;
   }
   if (cells > 0) sums.loss += loss / static_cast<double>(cells);
@@ -41,8 +45,9 @@ void run_cell_cross_entropy(Context&, const CellCrossEntropy& args) {
   for (std::int64_t m = 0; m < args.logit.models; ++m) {
     Sums sums;
     for (std::int64_t r = 0; r < rows; ++r) {
-      run_row(args, args.logit.model(m).row(r), args.mask ? args.mask.model(m).row(r) : nullptr, rows,
-              args.dlogit ? args.dlogit.model(m).row(r) : nullptr, sums);
+      run_row(args, args.logit.model(m).row(r), args.mask ? args.mask.model(m).row(r) : nullptr,
+              args.x ? args.x.model(m).row(r) : nullptr, rows, args.dlogit ? args.dlogit.model(m).row(r) : nullptr,
+              sums);
     }
     const auto n = static_cast<double>(rows);
     put(args.loss, m, double{args.weight} * sums.loss / n, args.accumulate);

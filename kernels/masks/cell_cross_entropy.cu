@@ -3,7 +3,7 @@
 #include "kernels/masks/row_weight.hpp"
 #include "kernels/sigmoid_cross_entropy/terms.hpp"
 
-/// A row's lanes count its hidden cells in the mask alone, then each lane takes its columns in one pass: a logit is
+/// A row's lanes count the cells that count, then each lane takes its columns in one pass: a logit is
 /// read once, by the thread that may overwrite it with its gradient.
 namespace cugad::cuda {
 namespace {
@@ -20,18 +20,25 @@ __device__ void run_row(const Work& work, std::int64_t model, std::int64_t r, in
   const CellCrossEntropy& args = work.args;
   const float* logit = args.logit.model(model).row(r);
   const float* mask = args.mask ? args.mask.model(model).row(r) : nullptr;
-  const std::int64_t columns = args.logit.columns, end = is_row ? columns : 0, step = work.lanes.lanes;
-  int hidden = 0;
-  for (std::int64_t c = lane; mask != nullptr && c < end; c += step) hidden += mask[c] != 0.0f ? 1 : 0;
+  const float* x = args.x ? args.x.model(model).row(r) : nullptr;
+  const auto is_hidden = [mask](std::int64_t c) { return mask != nullptr && mask[c] != 0.0f; };
+  const auto is_there = [x](std::int64_t c) { return x == nullptr || x[c] == x[c]; };
+  const std::int64_t end = is_row ? args.logit.columns : 0, step = work.lanes.lanes;
+  int hidden = 0, there = 0;
+  for (std::int64_t c = lane; (mask != nullptr || x != nullptr) && c < end; c += step) {
+    hidden += is_there(c) && is_hidden(c) ? 1 : 0;
+    there += is_there(c) ? 1 : 0;
+  }
   hidden = work.lanes.sum(hidden);
-  const std::int64_t cells = args.masked_only ? hidden : columns, seen = mask != nullptr ? hidden : columns;
+  there = mask == nullptr && x == nullptr ? static_cast<int>(args.logit.columns) : work.lanes.sum(there);
+  const int cells = args.masked_only ? hidden : there, seen = mask != nullptr ? hidden : there;
   const float scale = row_weight(args.weight, args.logit.rows, cells);
   double entropies = 0.0, probabilities = 0.0;
   for (std::int64_t c = lane; c < end; c += step) {
-    const bool is_hidden = mask != nullptr && mask[c] != 0.0f, counts = !args.masked_only || is_hidden;
-    const CrossEntropyTerms terms = cross_entropy_terms(logit[c], is_hidden ? args.masked_target : args.target);
+    const bool counts = is_there(c) && (!args.masked_only || is_hidden(c));
+    const CrossEntropyTerms terms = cross_entropy_terms(logit[c], is_hidden(c) ? args.masked_target : args.target);
     if (counts) entropies += static_cast<double>(terms.per_row);
-    if (mask == nullptr || is_hidden) probabilities += static_cast<double>(terms.probability);
+    if (is_there(c) && (mask == nullptr || is_hidden(c))) probabilities += static_cast<double>(terms.probability);
     if (args.dlogit) args.dlogit.model(model).row(r)[c] = counts ? scale * terms.slope : 0.0f;
   }
   if (cells > 0 && args.loss) loss += entropies / static_cast<double>(cells);

@@ -2,6 +2,7 @@
 
 #include "kernels/device/entries.hpp"
 #include "kernels/device/runtime.cuh"
+#include "kernels/masks/category.hpp"
 #include "kernels/masks/rank.hpp"
 
 /// Half a warp per row: lane l holds partial sum l, then a tree, which is the CPU's order. Every lane walks the models
@@ -13,15 +14,17 @@ constexpr int partials = 16;
 constexpr int block_threads = 256;
 constexpr int block_rows = block_threads / partials;
 
-/// One cell: writes its mean and its rank, which it returns; 0 for a cell that does not count.
-__device__ float rank_cell(const ColumnRanks& args, std::int64_t r, std::int64_t c, bool counts) {
+/// Column c: writes the mean and the rank of the cell that begins there. Returns the rank, and whether it counts.
+__device__ float rank_cell(const ColumnRanks& args, std::int64_t r, std::int64_t c, bool& counts) {
+  const float x = args.x.model(0).row(r)[c];
+  const std::int64_t end = cell_end(args.group.model(0).data, c, args.x.columns);
+  counts = end > c && x == x;
   float mean = std::numeric_limits<float>::quiet_NaN(), rank = 0.0f;
   if (counts) {
-    const std::int32_t count = *args.count.model(0).row(c);
-    mean = mean_over_models(args.value, r, c);
-    rank = log_rank(entries_above(args.table.model(0).row(c), count, mean), count, args.leave_one_out);
+    mean = mean_over_models(args.value, r, c, end);
+    rank = rank_of(args.table.model(0).row(c), *args.count.model(0).row(c), mean, args.leave_one_out);
   }
-  if (args.mean) args.mean.model(0).row(r)[c] = mean;
+  for (std::int64_t i = c; args.mean && i < end; ++i) args.mean.model(0).row(r)[i] = mean;
   if (args.rank) args.rank.model(0).row(r)[c] = rank;
   return rank;
 }
@@ -33,9 +36,9 @@ __global__ void __launch_bounds__(block_threads) column_ranks_kernel(ColumnRanks
   double sum = 0.0;
   int cells = 0;
   for (std::int64_t c = lane; is_row && c < args.x.columns; c += partials) {
-    const float x = args.x.model(0).row(row)[c];
-    sum += static_cast<double>(rank_cell(args, row, c, x == x));
-    cells += x == x ? 1 : 0;
+    bool counts = false;
+    sum += static_cast<double>(rank_cell(args, row, c, counts));
+    cells += counts ? 1 : 0;
   }
 #pragma unroll
   for (int half = partials / 2; half > 0; half /= 2) {

@@ -36,6 +36,7 @@ std::string check_contract(const GaussianImputation& args) {
   check.view("x", args.x, models, rows, width);
   check.view("noise", args.noise, models, rows, columns);
   check.output("out", args.out, models, rows, width);
+  check.optional("group", args.group, models, 1, columns);
   return check.result();
 }
 
@@ -55,6 +56,7 @@ std::string check_contract(const GaussianLikelihood& args) {
   check.optional("noise", args.noise, models, rows, columns);
   check.optional("column_weight", args.column_weight, models, 1, columns);
   check.optional_output("cell", args.cell, models, rows, columns);
+  check.optional("group", args.group, models, 1, columns);
   return check.result();
 }
 
@@ -74,6 +76,7 @@ std::string check_contract(const CellCrossEntropy& args) {
   check.optional_output("dlogit", args.dlogit, models, rows, columns);
   check.optional_output("loss", args.loss, models, 1, 1);
   check.optional_output("mean_probability", args.mean_probability, models, 1, 1);
+  check.optional("x", args.x, models, rows, columns);
   return check.result();
 }
 
@@ -88,6 +91,7 @@ std::string check_contract(const ColumnRanks& args) {
   check.optional_output("mean", args.mean, 1, rows, columns);
   check.optional_output("rank", args.rank, 1, rows, columns);
   check.optional_output("score", args.score, 1, rows, 1);
+  check.optional("group", args.group, 1, 1, columns);
   return check.result();
 }
 

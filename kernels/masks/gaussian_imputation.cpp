@@ -1,7 +1,6 @@
-#include <algorithm>
-
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/parallel.hpp"
+#include "kernels/masks/category.hpp"
 #include "kernels/masks/gaussian_cell.hpp"
 
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
@@ -15,9 +14,18 @@ void run_rows(const GaussianImputation& args, std::int64_t model, std::int64_t b
     float* out = args.out.model(model).row(r);
     for (std::int64_t c = 0; c < k; ++c) {
       const float drawn = multiply_add(imputed_deviation(statistics[k + c]), noise[c], statistics[c]);
-      out[c] = mask[c] != 0.0f ? drawn : x[c];
+      const float given = x[c] == x[c] ? x[c] : 0.0f;
+      out[c] = mask[c] != 0.0f && x[c] == x[c] ? drawn : given;
     }
-    std::copy(x + k, x + width, out + k);
+    for (std::int64_t c = k; c < width; ++c) out[c] = x[c] == x[c] ? x[c] : 0.0f;
+    if (!args.group) continue;
+    const std::int32_t* group = args.group.model(model).data;
+    for (std::int64_t c = 0, last = 0; c < k; c = last) {
+      last = group_end(group, c, k);
+      if (last == c + 1 || mask[c] == 0.0f || x[c] != x[c]) continue;
+      const CategoryCell cell = {statistics + c, x + c, last - c};
+      put_value(cell, drawn_value(cell, noise + c), out + c);
+    }
   }
 }
 

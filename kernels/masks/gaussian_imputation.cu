@@ -1,13 +1,25 @@
 #include "kernels/device/entries.hpp"
 #include "kernels/device/runtime.cuh"
+#include "kernels/masks/category.hpp"
 #include "kernels/masks/gaussian_cell.hpp"
 
 /// A group of neighbouring lanes per row, as wide as the row asks for. Nothing is read of a Gaussian whose cell is
-/// visible.
+/// visible. The lane of a category's first column draws all of it.
 namespace cugad::cuda {
 namespace {
 
 constexpr int threads = 256;
+
+/// Draws the category that begins at column c. False if the column is a cell of its own.
+__device__ bool draw_category(const std::int32_t* group, const float* statistics, const float* x, const float* noise,
+                              std::int64_t c, std::int64_t columns, float* out) {
+  const std::int64_t end = cell_end(group, c, columns);
+  if (end == c + 1) return false;
+  if (end == c) return true;  // the lane of the first column draws it
+  const CategoryCell cell = {statistics + c, x + c, end - c};
+  put_value(cell, drawn_value(cell, noise + c), out + c);
+  return true;
+}
 
 __global__ void __launch_bounds__(threads) gaussian_imputation_kernel(GaussianImputation args) {
   device::wait_for_earlier_work();
@@ -17,11 +29,14 @@ __global__ void __launch_bounds__(threads) gaussian_imputation_kernel(GaussianIm
   for (std::int64_t model = blockIdx.z; model < args.x.models; model += gridDim.z) {
     const float *statistics = args.statistics.model(model).row(r), *x = args.x.model(model).row(r),
                 *mask = args.mask.model(model).row(r), *noise = args.noise.model(model).row(r);
+    const std::int32_t* group = args.group.model(model).data;
     float* out = args.out.model(model).row(r);
 #pragma unroll 4
     for (std::int64_t c = threadIdx.x; c < args.x.columns; c += blockDim.x) {
-      const bool is_hidden = c < k && mask[c] != 0.0f;
-      out[c] = is_hidden ? multiply_add(imputed_deviation(statistics[k + c]), noise[c], statistics[c]) : x[c];
+      const bool is_given = x[c] == x[c], is_hidden = is_given && c < k && mask[c] != 0.0f;
+      if (is_hidden && group != nullptr && draw_category(group, statistics, x, noise, c, k, out)) continue;
+      const float given = is_given ? x[c] : 0.0f;
+      out[c] = is_hidden ? multiply_add(imputed_deviation(statistics[k + c]), noise[c], statistics[c]) : given;
     }
   }
 }

@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/parallel.hpp"
+#include "kernels/masks/category.hpp"
 #include "kernels/masks/gaussian_cell.hpp"
 #include "kernels/masks/row_weight.hpp"
 
@@ -9,22 +12,40 @@ namespace {
 /// One row of all that the op reads and writes.
 struct Row {
   const float *statistics, *x, *mask;
+  const std::int32_t* group;
   std::int64_t columns;
 
   bool counts(std::int64_t c) const { return mask[c] != 0.0f && x[c] == x[c]; }
   CellLikelihood likelihood(std::int64_t c) const {
     return cell_likelihood(statistics[c], statistics[columns + c], x[c]);
   }
+  CategoryCell category(std::int64_t first, std::int64_t end) const {
+    return {statistics + first, x + first, end - first};
+  }
+  /// Calls single(column) for columns that are cells, and category(first, end) for those that share one.
+  template <class Single, class Category>
+  void over_cells(const Single& single, const Category& of_category) const {
+    for (std::int64_t c = 0; group == nullptr && c < columns; ++c) single(c);
+    for (std::int64_t c = 0, end = 0; group != nullptr && c < columns; c = end) {
+      end = group_end(group, c, columns);
+      if (end == c + 1) {
+        single(c);
+      } else {
+        of_category(c, end);
+      }
+    }
+  }
 };
 
 Row row_of(const GaussianLikelihood& args, std::int64_t model, std::int64_t r) {
   return {args.statistics.model(model).row(r), args.x.model(model).row(r), args.mask.model(model).row(r),
-          args.mask.columns};
+          args.group ? args.group.model(model).data : nullptr, args.mask.columns};
 }
 
 std::int64_t hidden_cells(const Row& row) {
   std::int64_t count = 0;
-  for (std::int64_t c = 0; c < row.columns; ++c) count += row.counts(c) ? 1 : 0;
+  row.over_cells([&](std::int64_t c) { count += row.counts(c) ? 1 : 0; },
+                 [&](std::int64_t c, std::int64_t) { count += row.counts(c) ? 1 : 0; });
   return count;
 }
 
@@ -37,23 +58,36 @@ void differentiate_row(const GaussianLikelihood& args, const Row& row, std::int6
     gradient[c] = row.counts(c) ? scale * cell.mean_slope : 0.0f;
     gradient[k + c] = row.counts(c) ? scale * cell.spread_slope : 0.0f;
   }
-  if (!args.dimputed) return;
-  const float *dimputed = args.dimputed.model(model).row(r), *noise = args.noise.model(model).row(r);
-  for (std::int64_t c = 0; c < k; ++c) {
+  const float *dimputed = nullptr, *noise = nullptr;
+  if (args.dimputed) dimputed = args.dimputed.model(model).row(r), noise = args.noise.model(model).row(r);
+  for (std::int64_t c = 0; c < k && dimputed != nullptr; ++c) {
     const float slope = imputed_slope(row.statistics[k + c], noise[c]);
-    gradient[c] = row.mask[c] != 0.0f ? gradient[c] + dimputed[c] : gradient[c];
-    gradient[k + c] = row.mask[c] != 0.0f ? multiply_add(dimputed[c], slope, gradient[k + c]) : gradient[k + c];
+    gradient[c] = row.counts(c) ? gradient[c] + dimputed[c] : gradient[c];
+    gradient[k + c] = row.counts(c) ? multiply_add(dimputed[c], slope, gradient[k + c]) : gradient[k + c];
   }
+  if (row.group == nullptr) return;
+  row.over_cells([](std::int64_t) {},
+                 [&](std::int64_t first, std::int64_t end) {
+                   if (!row.counts(first)) return;  // zeros so far
+                   std::fill(gradient + k + first, gradient + k + end, 0.0f);
+                   differentiate_category(row.category(first, end), scale,
+                                          dimputed == nullptr ? nullptr : dimputed + first, gradient + first);
+                 });
 }
 
 void rate_row(const GaussianLikelihood& args, const Row& row, std::int64_t model, std::int64_t r) {
   const float* weight = args.column_weight ? args.column_weight.model(model).data : nullptr;
   float* out = args.cell.model(model).row(r);
-  for (std::int64_t c = 0; c < row.columns; ++c) {
-    const float value = row.likelihood(c).value, factor = weight == nullptr ? 1.0f : weight[c];
+  const auto rate = [&](std::int64_t c, float value, bool counts) {
+    const float factor = weight == nullptr ? 1.0f : weight[c];
     const float other = args.accumulate ? out[c] : 0.0f;
-    out[c] = row.counts(c) ? multiply_add(factor, value, other) : other;
-  }
+    out[c] = counts ? multiply_add(factor, value, other) : other;
+  };
+  row.over_cells([&](std::int64_t c) { rate(c, row.likelihood(c).value, row.counts(c)); },
+                 [&](std::int64_t first, std::int64_t end) {
+                   const float value = category_likelihood(row.category(first, end));
+                   for (std::int64_t c = first; c < end; ++c) rate(c, value, row.counts(first));
+                 });
 }
 
 /// The loss of all rows, in ascending order.
@@ -64,7 +98,10 @@ float loss_of(const GaussianLikelihood& args, std::int64_t model) {
     const Row row = row_of(args, model, r);
     const std::int64_t count = hidden_cells(row);
     double sum = 0.0;
-    for (std::int64_t c = 0; c < row.columns; ++c) sum += row.counts(c) ? double{row.likelihood(c).value} : 0.0;
+    row.over_cells([&](std::int64_t c) { sum += row.counts(c) ? double{row.likelihood(c).value} : 0.0; },
+                   [&](std::int64_t first, std::int64_t end) {
+                     sum += row.counts(first) ? double{category_likelihood(row.category(first, end))} : 0.0;
+                   });
     if (count > 0) loss += sum / static_cast<double>(count);
   }
   return static_cast<float>(double{args.weight} * loss / static_cast<double>(rows));

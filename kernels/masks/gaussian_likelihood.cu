@@ -1,10 +1,12 @@
 #include "kernels/device/entries.hpp"
+#include "kernels/masks/category.hpp"
 #include "kernels/masks/gaussian_cell.hpp"
 #include "kernels/masks/row_lanes.cuh"
 #include "kernels/masks/row_weight.hpp"
 
 /// Two passes over a row: its lanes count the cells, which every gradient is divided by, then each lane writes all that
-/// belongs to its columns and keeps its share of the loss. The second pass reads from the cache.
+/// belongs to its columns and keeps its share of the loss. The second pass reads from the cache. A category is a cell
+/// of the lane of its first column.
 namespace cugad::cuda {
 namespace {
 
@@ -16,19 +18,22 @@ struct Work {
 
 struct Row {
   const float *statistics, *x, *mask;
+  const std::int32_t* group;
   std::int64_t columns;
 
-  __device__ bool is_hidden(std::int64_t c) const { return mask[c] != 0.0f; }
-  __device__ bool counts(std::int64_t c) const { return is_hidden(c) && x[c] == x[c]; }
+  __device__ bool counts(std::int64_t c) const { return mask[c] != 0.0f && x[c] == x[c]; }
+  __device__ bool begins_cell(std::int64_t c) const {
+    return group == nullptr || group[c] == static_cast<std::int32_t>(c);
+  }
   __device__ float mean(std::int64_t c) const { return statistics[c]; }
   __device__ float log_variance(std::int64_t c) const { return statistics[columns + c]; }
 };
 
-/// The gradient of cell c; `own` and `scale` are 0 if the cell does not count.
+/// The gradient of the cell of column c alone; `own` and `scale` are 0 if the cell does not count.
 __device__ void differentiate(const GaussianLikelihood& args, std::int64_t model, std::int64_t r, std::int64_t c,
                               const Row& row, const CellLikelihood& own, float scale) {
   float dmean = scale * own.mean_slope, dspread = scale * own.spread_slope;
-  if (args.dimputed && row.is_hidden(c)) {
+  if (args.dimputed && row.counts(c)) {
     const float dimputed = args.dimputed.model(model).row(r)[c], noise = args.noise.model(model).row(r)[c];
     dmean = dmean + dimputed;
     dspread = multiply_add(dimputed, imputed_slope(row.log_variance(c), noise), dspread);
@@ -46,18 +51,39 @@ __device__ void rate(const GaussianLikelihood& args, std::int64_t model, std::in
   cell = counts ? multiply_add(factor, value, other) : other;
 }
 
+/// The category in columns [first, end): its gradient and likelihoods. Returns its likelihood, 0 if it does not count.
+__device__ float run_category(const GaussianLikelihood& args, std::int64_t model, std::int64_t r, std::int64_t first,
+                              std::int64_t end, const Row& row, float scale) {
+  const CategoryCell cell = {row.statistics + first, row.x + first, end - first};
+  const bool counts = row.counts(first);
+  const float value = counts ? category_likelihood(cell) : 0.0f;
+  if (args.dstatistics) {
+    float* gradient = args.dstatistics.model(model).row(r);
+    for (std::int64_t c = first; c < end; ++c) gradient[c] = gradient[row.columns + c] = 0.0f;
+    const float* dimputed = args.dimputed ? args.dimputed.model(model).row(r) + first : nullptr;
+    if (counts) differentiate_category(cell, scale, dimputed, gradient + first);
+  }
+  for (std::int64_t c = first; args.cell && c < end; ++c) rate(args, model, r, c, counts, value);
+  return value;
+}
+
 /// A lane's columns of a row; its share of the row's loss.
 __device__ double run_row(const Work& work, std::int64_t model, std::int64_t r, int lane, bool is_row) {
   const GaussianLikelihood& args = work.args;
   const Row row = {args.statistics.model(model).row(r), args.x.model(model).row(r), args.mask.model(model).row(r),
-                   args.mask.columns};
+                   args.group.model(model).data, args.mask.columns};
   const std::int64_t end = is_row ? row.columns : 0, step = work.lanes.lanes;
   int hidden = 0;
-  for (std::int64_t c = lane; c < end; c += step) hidden += row.counts(c) ? 1 : 0;
+  for (std::int64_t c = lane; c < end; c += step) hidden += row.counts(c) && row.begins_cell(c) ? 1 : 0;
   hidden = work.lanes.sum(hidden);
   const float scale = row_weight(args.weight, args.mask.rows, hidden);
   double loss = 0.0;
   for (std::int64_t c = lane; c < end; c += step) {
+    const std::int64_t last = cell_end(row.group, c, end);
+    if (last != c + 1) {
+      if (last > c) loss += static_cast<double>(run_category(args, model, r, c, last, row, scale));
+      continue;
+    }
     const bool counts = row.counts(c);
     const CellLikelihood own =
         counts ? cell_likelihood(row.mean(c), row.log_variance(c), row.x[c]) : CellLikelihood{0.0f, 0.0f, 0.0f};

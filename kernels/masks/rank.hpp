@@ -7,11 +7,18 @@
 
 namespace cugad {
 
-/// The mean over models of a cell; of all NaNs the quiet one, because sign and payload differ from chip to chip.
-CUGAD_INLINE float mean_over_models(const StackView<const float>& value, std::int64_t r, std::int64_t c) {
+/// No value lies so many spreads beyond the others that more would matter.
+constexpr float largest_tail = 1e30f;
+
+/// The mean over models of the cell in columns [c, end); of all NaNs the quiet one, because sign and payload differ
+/// from chip to chip.
+CUGAD_INLINE float mean_over_models(const StackView<const float>& value, std::int64_t r, std::int64_t c,
+                                    std::int64_t end) {
   double sum = 0.0;
-  for (std::int64_t m = 0; m < value.models; ++m) sum += static_cast<double>(value.model(m).row(r)[c]);
-  const auto mean = static_cast<float>(sum / static_cast<double>(value.models));
+  for (std::int64_t m = 0; m < value.models; ++m) {
+    for (std::int64_t i = c; i < end; ++i) sum += static_cast<double>(value.model(m).row(r)[i]);
+  }
+  const auto mean = static_cast<float>(sum / static_cast<double>(value.models * (end - c)));
   return mean == mean ? mean : std::numeric_limits<float>::quiet_NaN();
 }
 
@@ -34,6 +41,23 @@ CUGAD_INLINE float log_rank(std::int32_t above, std::int32_t count, bool leave_o
   const std::int32_t others = leave_one_out ? count : count + 1;
   const std::int32_t above_others = leave_one_out ? (above > 1 ? above : 1) : above + 1;
   return others > 0 ? log_positive(static_cast<float>(others) / static_cast<float>(above_others)) : 0.0f;
+}
+
+/// What a value beyond all other entries adds to its rank: log(1 + excess / spread), the spread being that of the upper
+/// half of the entries. 0 without a spread.
+CUGAD_INLINE float log_tail(const float* entry, std::int32_t count, float value, bool leave_one_out) {
+  const std::int32_t last = count - (leave_one_out ? 2 : 1);
+  if (last < 0) return 0.0f;
+  const float excess = value - entry[last], spread = entry[last] - entry[last / 2];
+  if (!(excess > 0.0f) || !(spread > 0.0f)) return 0.0f;
+  const float ratio = excess / spread;
+  return log_positive(1.0f + (ratio < largest_tail ? ratio : largest_tail));
+}
+
+/// The rank of a value among a column's entries.
+CUGAD_INLINE float rank_of(const float* entry, std::int32_t count, float value, bool leave_one_out) {
+  return log_rank(entries_above(entry, count, value), count, leave_one_out) +
+         log_tail(entry, count, value, leave_one_out);
 }
 
 }  // namespace cugad

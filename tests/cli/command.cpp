@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -99,6 +100,8 @@ std::vector<std::string> quick_training(const std::string& input, const std::str
           input,
           "--output",
           output,
+          "--method",
+          "anogan",
           "--steps",
           "100",
           "--bank-rows",
@@ -144,9 +147,12 @@ std::string CommandTest::run_well(const std::vector<std::string>& arguments, con
 }
 
 std::vector<std::string> CommandTest::train(const std::string& output, const std::vector<std::string>& more) {
-  return with({"train", table, "--output", output, "--label-column", "label", "--normal", "normal", "--steps", "200",
-               "--population", "2", "--hidden", "32", "--discriminator-hidden", "32", "--bank-rows", "200"},
-              more);
+  std::vector<std::string> arguments = {"train",    table,    "--output",    output, "--label-column",         "label",
+                                        "--normal", "normal", "--steps",     "200",  "--population",           "2",
+                                        "--hidden", "32",     "--bank-rows", "200",  "--discriminator-hidden", "32"};
+  const auto names_it = [](const std::string& flag) { return flag == "--method" || flag == "--preset"; };
+  if (std::none_of(more.begin(), more.end(), names_it)) arguments = with(arguments, {"--method", "anogan"});
+  return with(arguments, more);
 }
 
 }  // namespace cugad::cli_test

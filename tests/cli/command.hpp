@@ -59,7 +59,7 @@ class CommandTest : public testing::Test {
               const std::string& output = "") const;
   /// run() for commands that must succeed; returns standard output.
   std::string run_well(const std::vector<std::string>& arguments, const std::string& input = "") const;
-  /// The flags that most trainings here share, quick on two cores.
+  /// The flags that most trainings here share, quick on two cores; of method anogan unless `more` names another.
   static std::vector<std::string> train(const std::string& output, const std::vector<std::string>& more = {});
 
   static std::string table, model;

@@ -41,8 +41,35 @@ TEST_F(Commands, QuietTrainingsSayWhatTheModelKeepsAndCannotPromise) {
   const std::string err = run(train(at("k.safetensors"), {"--quiet", "--exclude", "machine", "--method", "knn",
                                                           "--false-alarm-rate", "0.00001"}))
                               .err;
-  EXPECT_TRUE(has(err, "keeps training rows")) << err;
+  EXPECT_TRUE(has(err, "training rows (reference_rows)")) << err;
   EXPECT_TRUE(has(err, "cannot be promised")) << err;
+  EXPECT_TRUE(has(run(train(at("f"), {"--quiet", "--exclude", "machine", "--folds", "1"})).err,
+                  "calibrated on the training rows themselves"));
+}
+
+/// What was left out of the training, and what one value did to its column, is in the model file.
+TEST_F(Commands, NotesOfTheTrainingStayWithTheModel) {
+  std::string text = "a,b\n";
+  for (int r = 0; r < 200; ++r) {
+    text += std::to_string(r % 17) + "," + (r == 20 ? "1e25" : std::to_string(-(r % 13))) + "\n";
+  }
+  write_file(at("absurd.csv"), text);
+  const auto noted = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"train", at("absurd.csv"), "--method", "knn", "--output", at("n")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const std::string err = run(arguments).err;
+    const std::string info = run_well({"info", "--model", at("n")});
+    for (const auto& note :
+         nlohmann::json::parse(run_well({"info", "--model", at("n"), "--json"})).at("model").at("notes")) {
+      EXPECT_TRUE(has(err, note.get<std::string>())) << err;
+      EXPECT_TRUE(has(info, note.get<std::string>())) << info;
+    }
+    return info;
+  };
+  EXPECT_TRUE(has(noted({"--quiet"}), "column 'b' has the value 1e+25 in training row 20"));
+  const std::string trimmed = noted({"--trim", "0.01"});
+  EXPECT_TRUE(has(trimmed, " of 200 training rows are left out")) << trimmed;
+  EXPECT_FALSE(has(trimmed, "1e+25")) << trimmed;
 }
 
 TEST_F(Commands, RatesThatCannotBePromisedAreNoted) {
@@ -347,13 +374,13 @@ TEST_F(Commands, InfoTells) {
 TEST_F(Commands, InfoTellsWhatTheCalibrationRestsOn) {
   const std::string whole = at("whole.safetensors");
   run_well({"train", table, "--output", whole, "--label-column", "label", "--normal", "normal", "--population", "1",
-            "--steps", "100", "--folds", "1"});
+            "--method", "anogan", "--steps", "100", "--folds", "1"});
   const std::string text = run_well({"info", "--model", whole});
   EXPECT_NE(text.find(" training rows: new normal rows pass the threshold more often"), std::string::npos) << text;
   const auto of_whole = nlohmann::json::parse(run_well({"info", "--json", "--model", whole}))["model"]["calibration"];
   EXPECT_EQ(of_whole["folds"], 1);
   run_well({"train", table, "--output", whole, "--label-column", "label", "--normal", "normal", "--population", "1",
-            "--steps", "100", "--folds", "4"});
+            "--method", "anogan", "--steps", "100", "--folds", "4"});
   const auto model_info = nlohmann::json::parse(run_well({"info", "--json", "--model", whole}))["model"]["calibration"];
   EXPECT_EQ(model_info["folds"], 4);
   EXPECT_LT(model_info["rows"], of_whole["rows"]) << "a fold of the training rows";
@@ -410,8 +437,9 @@ TEST_F(Commands, SynthesizeIsReproducible) {
 }
 
 TEST_F(Commands, TrainsOnAllRowsWithoutNormalAndSaysSo) {
-  const Outcome outcome = run({"train", table, "--output", at("m.safetensors"), "--label-column", "-1", "--steps", "20",
-                               "--bank-rows", "50", "--hidden", "16", "--discriminator-hidden", "16"});
+  const Outcome outcome =
+      run({"train", table, "--output", at("m.safetensors"), "--label-column", "-1", "--steps", "20", "--method",
+           "anogan", "--bank-rows", "50", "--hidden", "16", "--discriminator-hidden", "16"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("3,000 of 3,000"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.err.find("note: trains on all 3,000 rows"), std::string::npos) << outcome.err;
@@ -427,7 +455,8 @@ TEST_F(Commands, ControlCharactersOfNamesAreEscaped) {
     rows += std::to_string(row) + "," + std::to_string(row * row % 7) + ",u" + escape + ",ok" + escape + "\n";
   }
   write_file(at("t.csv"), rows);
-  const std::vector<std::string> small = {"--population", "1", "--steps", "20", "--hidden", "8", "--bank-rows", "20"};
+  const std::vector<std::string> small = {"--method", "anogan", "--population", "1", "--steps", "20",
+                                          "--hidden", "8",      "--bank-rows",  "20"};
   const std::vector<std::string> single = {"train", at("t.csv"), "--output",    at("m"),       "--label-column",
                                            "-1",    "--normal",  "ok" + escape, "--condition", "b" + high};
   const std::vector<std::string> fleet = {

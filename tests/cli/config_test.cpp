@@ -12,6 +12,7 @@ class Config : public CommandTest {
     std::vector<std::string> arguments = {
         "train", table, "--output", at("m.safetensors"), "--config", at("settings.toml"), "--quiet"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
+    if (!has(toml, "preset")) arguments.insert(arguments.end(), {"--method", "anogan"});
     run_well(arguments);
     for (const std::string& line : lines_of(run_well({"info", "--model", at("m.safetensors")}))) {
       if (line.find("  " + option + " ") != 0) continue;

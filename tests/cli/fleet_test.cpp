@@ -25,6 +25,8 @@ class Fleets : public CommandTest {
                                           "label",
                                           "--normal",
                                           "normal",
+                                          "--method",
+                                          "anogan",
                                           "--steps",
                                           "100",
                                           "--population",

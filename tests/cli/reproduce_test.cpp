@@ -224,8 +224,8 @@ TEST_F(Reproductions, ComparisonIsOneTable) {
 TEST_F(Reproductions, ArrhythmiaIsTheReleasedSplit) {
   const std::string data = real_data("arrhythmia/arrhythmia.npz");
   if (data.empty()) GTEST_SKIP() << "Arrhythmia is not at hand";
-  std::vector<std::string> arguments = {"reproduce", "arrhythmia-anogan", "--data",  data,      "--json",
-                                        "--quiet",   "--setting",         "default", "--seeds", "1"};
+  std::vector<std::string> arguments = {"reproduce", "arrhythmia-anogan", "--data",   data,     "--json",  "--quiet",
+                                        "--setting", "default",           "--method", "anogan", "--seeds", "1"};
   make_quick(arguments);
   const json released = run_json(arguments);
   EXPECT_EQ(released["train_rows"], 226);
@@ -249,7 +249,8 @@ TEST_F(Reproductions, TablesOnTheRealData) {
   if (data.empty()) GTEST_SKIP() << "the tables are not at hand";
   std::filesystem::create_directory(at("adbench"));
   std::filesystem::copy(data + "/adbench/4_breastw.npz", at("adbench/4_breastw.npz"));
-  std::vector<std::string> arguments = {"reproduce", "adbench", "--data", at("."), "--json", "--quiet", "--seeds", "2"};
+  std::vector<std::string> arguments = {"reproduce", "adbench", "--data", at("."),    "--json",
+                                        "--quiet",   "--seeds", "2",      "--method", "anogan"};
   make_quick(arguments);
   const json result = run_json(arguments);
   ASSERT_EQ(result["sets"].size(), 1u);
@@ -277,14 +278,30 @@ TEST_F(Reproductions, TablesOnTheRealData) {
   EXPECT_GT(result["mean_seconds"]["d1_dm"], result["mean_seconds"]["random"]);
 }
 
+/// The default is measured with the method beside it that it was before.
+TEST_F(Reproductions, TheDefaultOnTables) {
+  const std::string data = real_data("adbench/4_breastw.npz");
+  if (data.empty()) GTEST_SKIP() << "the tables are not at hand";
+  std::filesystem::create_directory(at("adbench"));
+  std::filesystem::copy(data + "/adbench/4_breastw.npz", at("adbench/4_breastw.npz"));
+  const json result = run_json({"reproduce", "adbench", "--data", at("."), "--json", "--quiet", "--seeds", "1",
+                                "--population", "1", "--hidden", "8", "--discriminator-hidden", "8", "--steps", "10"});
+  ASSERT_EQ(result["settings"].size(), 2u);
+  EXPECT_EQ(result["settings"][0]["name"], "tables (default)");
+  EXPECT_EQ(result["settings"][0]["options"]["method"], "knn,gain");
+  EXPECT_EQ(result["settings"][1]["name"], "anogan");
+  EXPECT_GT(result["mean"]["default"]["auroc"], 0.97);
+  EXPECT_EQ(result["pairs"].size(), 24u);
+}
+
 /// Scores as raw sums are not in the units of d1 + dm.
 TEST_F(Reproductions, RawScoresAreNotAddedToDistances) {
   const std::string data = real_data("adbench/4_breastw.npz");
   if (data.empty()) GTEST_SKIP() << "the tables are not at hand";
   std::filesystem::create_directory(at("adbench"));
   std::filesystem::copy(data + "/adbench/4_breastw.npz", at("adbench/4_breastw.npz"));
-  std::vector<std::string> arguments = {"reproduce", "adbench", "--data", at("."),      "--json",
-                                        "--quiet",   "--seeds", "1",      "--compress", "false"};
+  std::vector<std::string> arguments = {"reproduce", "adbench", "--data",   at("."),  "--json",     "--quiet",
+                                        "--seeds",   "1",       "--method", "anogan", "--compress", "false"};
   make_quick(arguments);
   const json result = run_json(arguments);
   EXPECT_TRUE(result["mean"].contains("d1_dm"));

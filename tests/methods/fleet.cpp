@@ -65,6 +65,42 @@ TEST(Fleet, EnsemblesHaveFleetsToo) {
             saved(fitted(options, rows_of(training, "b").rows), directory.file("alone")));
 }
 
+/// Groups keep different numbers of training rows.
+TEST(Fleet, GroupsKeepReferenceRowsOfTheirOwn) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows(fleet_sizes, 1), queries = fleet_rows(fleet_sizes, 2);
+  DetectorOptions options = quick_options();
+  for (const char* method : {"knn", "knn,gan"}) {
+    SCOPED_TRACE(method);
+    set_option(options, "method", method);
+    options.reference_rows = 200;
+    Fleet fleet = fitted_fleet(training, options, 2);
+    EXPECT_EQ(saved(fleet, directory.file("two")), saved(fitted_fleet(training, options, 1), directory.file("one")));
+    Fleet loaded = Fleet::load(test_device(1), directory.file("two"));
+    EXPECT_EQ(saved(loaded, directory.file("again")), saved(fleet, directory.file("two")));
+    std::vector<float> parts;
+    const std::vector<float> scores = loaded.score_methods(queries.rows.view(), queries.groups, parts);
+    EXPECT_TRUE(same_bits(scores, fleet.score(queries.rows.view(), queries.groups)));
+    const std::size_t each = fleet.parts().size();
+    std::uint64_t seed = options.seed;
+    for (const char* name : {"a", "b", "c", "d"}) {
+      SCOPED_TRACE(name);
+      DetectorOptions own = options;
+      own.seed = seed;
+      seed += each == 2 ? 1 : static_cast<std::uint64_t>(options.population);
+      Detector alone = fitted(own, rows_of(training, name).rows), taken = loaded.take_out(name);
+      EXPECT_EQ(saved(taken, directory.file("taken")), saved(alone, directory.file("alone")));
+      EXPECT_EQ(taken.reference_rows(), std::min<std::int64_t>(200, rows_of(training, name).rows.rows));
+      std::vector<float> of_alone, of_group;
+      alone.score_methods(rows_of(queries, name).rows.view(), of_alone);
+      for (std::size_t r = 0; r < queries.groups.size(); ++r) {
+        if (queries.groups[r] == name) of_group.insert(of_group.end(), &parts[r * each], &parts[r * each] + each);
+      }
+      EXPECT_TRUE(same_bits(of_group, of_alone));
+    }
+  }
+}
+
 TEST(Fleet, SmallAndUnseenGroupsAreScoredByThePooledModel) {
   const FleetRows training = fleet_rows(fleet_sizes, 1);
   Fleet fleet(test_device(1), quick_options());

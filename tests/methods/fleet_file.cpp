@@ -168,6 +168,36 @@ TEST(FleetFile, DamagedOnesAreRefused) {
   }
 }
 
+/// Groups have different numbers of reference rows, which the file gives.
+TEST(FleetFile, DamagedReferenceRowsAreRefused) {
+  DetectorOptions options;
+  options.method = Method::knn;
+  const File good = safetensors::read(fitted_fleet(fleet_rows(fleet_sizes, 1), options).save());
+  EXPECT_NO_THROW(Fleet::load(test_device(1), safetensors::to_bytes(good)));
+  const auto number = [](std::size_t at, double value) {
+    return [=](File& f) { f.tensors.at("group.numbers.reference.rows").f64.at(at) = value; };
+  };
+  const std::vector<Damage> all = {
+      {"group.reference.rows", number(0, 301)},
+      {"group.reference.rows", number(1, 0.5)},
+      {"group.reference.rows", number(1, -1)},
+      {"group.reference.rows", number(2, missing)},
+      {"group.reference.rows", [](File& f) { f.tensors.erase("group.numbers.reference.rows"); }},
+      {"group.reference.rows", [](File& f) { f.tensors["group.reference.rows"].f32.back() = missing; }},
+      {"reference.copies", [](File& f) { f.tensors.erase("group.reference.copies"); }},
+      {"reference.copies", [](File& f) {
+         std::vector<double>& rows = f.tensors.at("group.numbers.reference.copies").f64;
+         rows[0] -= 1;
+         rows[1] += 1;
+       }}};
+  for (const Damage& damage : all) {
+    SCOPED_TRACE(damage.part);
+    File file = good;
+    damage.apply(file);
+    expect_error(ErrorCode::format, {damage.part}, [&] { Fleet::load(test_device(1), safetensors::to_bytes(file)); });
+  }
+}
+
 std::string metadata_of(const std::string& path, const char* name) { return safetensors::read(path).metadata.at(name); }
 
 /// The options as files of version 1 hold them: by the names of then.

@@ -53,7 +53,7 @@ TEST(HostileModel, DeepNestingIsRefused) {
   const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
   const File good = file_of(brief_options());
   for (const char* key : {"columns", "transform", "score_statistics", "telemetry", "threshold", "score_calibration",
-                          "options", "format_version"}) {
+                          "options", "format_version", "notes"}) {
     SCOPED_TRACE(key);
     File file = good;
     file.metadata[key] = deep;

@@ -37,6 +37,7 @@ const std::map<std::string, std::string> other_values = {
     {"virtual_batch", "16"},
     {"condition", "c"},
     {"target", "c"},
+    {"trim", "0.1"},
     {"reference_rows", "50"},
     {"steps", "33"},
     {"epochs", "2"},

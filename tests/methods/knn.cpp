@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "cugad/fleet.hpp"
 #include "host/detector/score_calibration.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "tests/common/temporary_directory.hpp"
@@ -261,10 +260,6 @@ TEST(Knn, RefusesWhatItCannot) {
   conditional.condition = {"2"};
   expect_error(ErrorCode::invalid_argument, {"'knn' takes no condition", "reference_rows"},
                [&] { fitted(conditional, training); });
-  Fleet fleet(test_device(1), options);
-  const std::vector<std::string> groups(60, "one");
-  expect_error(ErrorCode::unsupported, {"a fleet has no method 'knn'", "reference_rows"},
-               [&] { fleet.fit(training.view(), groups); });
 }
 
 TEST(ReferenceRows, OfHostileFilesAreRefused) {

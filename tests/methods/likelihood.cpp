@@ -65,7 +65,7 @@ TEST(Likelihood, IsTheMeanRankOfTheCellsThatAreThere) {
   }
 }
 
-/// No cell ranks above the one that does not fit the others. Cells beyond all calibration rows share the highest rank.
+/// No cell ranks above the one that does not fit the others.
 TEST(Likelihood, PointsAtTheCellThatDoesNotFit) {
   std::vector<int> planted;
   const Matrix rows = outlier_rows(100, 3, &planted);
@@ -150,6 +150,134 @@ TEST(Likelihood, TakesWideRows) {
   expect_scores(rows.view(), detector.score(rows.view()));
 }
 
+/// Two numbers of one sign and a text column of three values that follows it; `columns` describes them.
+Matrix rows_with_category(std::int64_t rows, std::uint64_t seed) {
+  RandomNumbers numbers(seed);
+  Matrix matrix(rows, 5);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const double side = numbers.uniform() < 0.5 ? 1.0 : -1.0;
+    for (std::int64_t c = 0; c < 2; ++c) matrix.row(r)[c] = static_cast<float>(side + 0.2 * numbers.normal());
+    matrix.row(r)[2 + (side < 0.0 ? 0 : 1 + numbers.below(2))] = 1.0f;
+  }
+  return matrix;
+}
+const Columns category_columns = {.names = {"a", "b", "state=busy", "state=idle", "state=off"}, .binary = 3};
+
+Detector fitted_to_category(const DetectorOptions& options, const Matrix& rows) {
+  Detector detector(test_device(1), options);
+  detector.fit(rows.view(), category_columns);
+  return detector;
+}
+
+/// A text column is one cell: hidden as a whole, so that its other 0/1 columns do not show its value, and one share of
+/// the score, at its first column.
+TEST(Likelihood, TakesACategoryAsOneCell) {
+  DetectorOptions options = raw_options();
+  options.steps = 600;
+  Detector detector = fitted_to_category(options, rows_with_category(600, 1));
+  Matrix rows = rows_with_category(60, 2);
+  for (std::int64_t r = 0; r < 30; ++r) {  // the value of the other side
+    const float* row = rows.row(r);
+    const bool is_low = row[2] == 1.0f;
+    std::fill_n(rows.row(r) + 2, 3, 0.0f);
+    rows.row(r)[is_low ? 3 : 2] = 1.0f;
+  }
+  std::vector<Explanation> explanations;
+  const std::vector<float> scores = detector.explain(rows.view(), 5, explanations);
+  for (std::size_t r = 0; r < scores.size(); ++r) {
+    const std::vector<double> ranks = ranks_of(explanations[r]);
+    EXPECT_EQ(ranks[3], 0.0);
+    EXPECT_EQ(ranks[4], 0.0);
+    EXPECT_NEAR(scores[r], (ranks[0] + ranks[1] + ranks[2]) / 3.0, 1e-6);
+    if (r < 30) {
+      EXPECT_GT(ranks[2], 4.0) << r;
+    } else {
+      EXPECT_LT(ranks[2], 4.0) << r;
+    }
+  }
+}
+
+/// Values that are new or missing, in training and later.
+TEST(Likelihood, TakesCategoriesWithoutAValue) {
+  Matrix training = rows_with_category(300, 1), rows = rows_with_category(40, 2);
+  for (std::int64_t r = 0; r < 300; r += 7) std::fill_n(training.row(r) + 2, 3, missing);
+  for (std::int64_t r = 0; r < 40; r += 3) std::fill_n(rows.row(r) + 2, 3, r % 2 == 0 ? missing : 0.0f);
+  Detector detector = fitted_to_category(likelihood_options(), training);
+  expect_scores(rows.view(), detector.score(rows.view()));
+  DetectorOptions raw = raw_options();
+  Detector plain = fitted_to_category(raw, training);
+  std::vector<Explanation> explanations;
+  plain.explain(rows.view(), 5, explanations);
+  EXPECT_EQ(ranks_of(explanations[0])[2], 0.0) << "missing";
+  EXPECT_GT(ranks_of(explanations[3])[2], 2.0) << "a value without a column";
+}
+
+/// Categories are part of the model file. Columns that only look like one, or of which one is a condition, are none.
+TEST(Likelihood, ModelFilesHoldCategories) {
+  const TemporaryDirectory directory;
+  const Matrix training = rows_with_category(200, 1), rows = rows_with_category(30, 2);
+  Detector detector = fitted_to_category(likelihood_options(), training);
+  const std::vector<float> expected = detector.score(rows.view());
+  detector.save(directory.file("model"));
+  Detector loaded = Detector::load(test_device(1), directory.file("model"));
+  EXPECT_TRUE(same_bits(loaded.score(rows.view()), expected));
+  EXPECT_TRUE(same_bits(loaded.share().score(rows.view()), expected));
+  const File good = safetensors::read(directory.file("model"));
+  EXPECT_EQ(Json::parse(good.metadata.at("categories")), Json::parse(R"({"first": [2], "columns": [3]})"));
+  for (const char* damaged :
+       {R"({"first": [3], "columns": [3]})", R"({"first": [-1], "columns": [3]})", R"({"first": [2], "columns": [1]})",
+        R"({"first": [0, 1], "columns": [2, 2]})", R"({"first": [2], "columns": []})", R"([])", "3"}) {
+    File file = good;
+    file.metadata["categories"] = damaged;
+    safetensors::write(directory.file("damaged"), file);
+    expect_error(ErrorCode::format, {}, [&] { Detector::load(test_device(1), directory.file("damaged")); });
+  }
+
+  Matrix several = training;
+  several.row(5)[2] = several.row(5)[3] = several.row(5)[4] = 1.0f;
+  DetectorOptions conditional = likelihood_options(), other = likelihood_options();
+  conditional.condition = {"state=idle"};
+  other.method = Method::anogan;
+  const auto has_categories = [&](Detector fit) {
+    fit.save(directory.file("other"));
+    return safetensors::read(directory.file("other")).metadata.contains("categories");
+  };
+  EXPECT_FALSE(has_categories(fitted_to_category(likelihood_options(), several)));
+  EXPECT_FALSE(has_categories(fitted_to_category(other, training)));
+  Detector given = fitted_to_category(conditional, training);
+  expect_scores(rows.view(), given.score(rows.view()));
+  conditional.condition = {"state"};
+  Detector all_given = fitted_to_category(conditional, training);
+  expect_scores(rows.view(), all_given.score(rows.view()));
+}
+
+/// Half of the cells of b are missing in training, and equal to those of a elsewhere: what is there shows that b = 0
+/// does not fit, where cells filled with the mean would be rows that say so.
+TEST(Likelihood, LearnsNothingFromMissingCells) {
+  Matrix training = normal_rows(800, 1, 2);
+  for (std::int64_t r = 0; r < 800; r += 2) training.row(r)[1] = missing;
+  DetectorOptions options = raw_options();
+  options.steps = 600;
+  Detector detector = fitted(options, training);
+  Matrix rows = normal_rows(40, 2, 2);
+  for (std::int64_t r = 0; r < 20; ++r) rows.row(r)[1] = 0.0f;
+  std::vector<Explanation> explanations;
+  detector.explain(rows.view(), 2, explanations);
+  for (std::size_t r = 0; r < 20; ++r) EXPECT_GT(ranks_of(explanations[r])[1], 4.0) << r;
+}
+
+/// No two rows tie that are beyond all calibration rows in some columns.
+TEST(Likelihood, TellsDistantRowsApart) {
+  Detector detector = fitted(raw_options(), normal_rows(300, 1));
+  Matrix rows = normal_rows(6, 2);
+  for (std::int64_t r = 1; r < 6; ++r) {
+    std::copy_n(rows.row(0), 6, rows.row(r));
+    for (std::int64_t c = 0; c < 6; ++c) rows.row(r)[c] *= static_cast<float>(-10 * r);
+  }
+  const std::vector<float> scores = detector.score(rows.view());
+  for (std::size_t r = 1; r < 6; ++r) EXPECT_GT(scores[r], scores[r - 1]) << r;
+}
+
 TEST(Likelihood, FleetsHoldTheTablesOfTheirGroups) {
   const TemporaryDirectory directory;
   const FleetRows training = fleet_rows(fleet_sizes, 1), rows = fleet_rows(fleet_sizes, 7);
@@ -161,6 +289,34 @@ TEST(Likelihood, FleetsHoldTheTablesOfTheirGroups) {
   fleet.save(directory.file("fleet"));
   Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
   EXPECT_TRUE(same_bits(loaded.score(rows.rows.view(), rows.groups), expected));
+}
+
+/// A category is one for all groups of a fleet, also for those that do not have all of its values.
+TEST(Likelihood, FleetsHoldCategories) {
+  const TemporaryDirectory directory;
+  const Matrix rows = rows_with_category(160, 3);
+  std::vector<std::string> groups;
+  for (std::int64_t r = 0; r < 160; ++r) groups.push_back(r % 2 == 0 ? "a" : rows.row(r)[2] == 1.0f ? "low" : "b");
+  DetectorOptions options = likelihood_options();
+  options.steps = 50;
+  Fleet fleet(test_device(1), options, {.minimum_rows = 20});
+  fleet.fit(rows.view(), groups, category_columns);
+  const std::vector<float> expected = fleet.score(rows.view(), groups);
+  expect_scores(rows.view(), expected);
+  fleet.save(directory.file("fleet"));
+  EXPECT_TRUE(safetensors::read(directory.file("fleet")).metadata.contains("pooled.categories"));
+  Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
+  EXPECT_TRUE(same_bits(loaded.score(rows.view(), groups), expected));
+}
+
+/// Networks as they are drawn, a control for what training brings.
+TEST(Likelihood, ScoresWithoutTraining) {
+  DetectorOptions options = likelihood_options();
+  options.steps = 0;
+  Detector detector = fitted(options, normal_rows(200, 1));
+  const Matrix rows = normal_rows(30, 2);
+  expect_scores(rows.view(), detector.score(rows.view()));
+  for (const ModelTelemetry& model : detector.telemetry()) EXPECT_EQ(model.restorations, 0);
 }
 
 TEST(Likelihood, DamagedTablesAreRefused) {
@@ -186,6 +342,7 @@ TEST(Likelihood, DamagedTablesAreRefused) {
       {"'column_rows'", [&](File& f) { set_rows(f, 2, 2001); }},
       {"'column_rows'", [&](File& f) { set_rows(f, 2, -1); }},
       {"'column_rows'", [&](File& f) { set_rows(f, 6, 1); }},
+      {"more values of a column than 'column_rows' says", [&](File& f) { set_rows(f, 2, 10); }},
   };
   for (const auto& [part, damage] : damages) {
     SCOPED_TRACE(part);

@@ -191,6 +191,9 @@ std::vector<Damage> damages() {
                            [](Json& t) {
                              t[0] = {1, 2};
                            })},
+      {"'notes'", [](File& f) { f.metadata["notes"] = "{\"a\": \"b\"}"; }},
+      {"'notes'", [](File& f) { f.metadata["notes"] = "[\"a\", 1]"; }},
+      {"'notes'", [](File& f) { f.metadata["notes"] = "[\"a\""; }},
   };
   for (const char* key :
        {"format", "format_version", "columns", "transform", "threshold", "score_statistics", "telemetry"})

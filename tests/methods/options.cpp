@@ -228,7 +228,7 @@ TEST(Options, FormerNamesAreRead) {
     const auto json = nlohmann::json::parse(options_to_json(options));
     EXPECT_FALSE(json.contains(record.former));
     const nlohmann::json older = {{record.former, json[option.name]}};
-    EXPECT_EQ(options_to_json(options_from_json(older.dump())), options_to_json(options));
+    EXPECT_EQ(options_to_json(options_from_json(older.dump(), DetectorOptions{})), options_to_json(options));
     const nlohmann::json both = {{record.former, json[option.name]}, {option.name, json[option.name]}};
     expect_error(ErrorCode::invalid_argument, {"option '" + option.name + "' is given twice"},
                  [&] { options_from_json(both.dump()); });
@@ -249,6 +249,48 @@ TEST(Options, JsonTakesAPresetBeforeAllOthers) {
                [] { options_from_json(R"({"preset": 1})"); });
   expect_error(ErrorCode::invalid_argument, {"'presets'", "'preset'"},
                [] { options_from_json(R"({"presets": "x"})"); });
+}
+
+/// Without a method and a preset there is a recipe, chosen by what a user asks for.
+TEST(Options, TheDefaultIsARecipe) {
+  const auto of_preset = [](const std::string& name) {
+    DetectorOptions options;
+    apply_preset(options, name);
+    return options_to_json(options);
+  };
+  EXPECT_EQ(options_to_json(default_options()), of_preset("tables"));
+  EXPECT_EQ(options_to_json(options_from_json("{}")), of_preset("tables"));
+  EXPECT_EQ(options_to_json(options_from_json(R"({"reference_rows": 0})")), of_preset("tables-without-rows"));
+  EXPECT_EQ(options_from_json(R"({"reference_rows": 50})").ensemble, std::vector<Method>{Method::gain});
+  EXPECT_EQ(options_from_json(R"({"condition": ["load"]})").method, Method::gain);
+  EXPECT_EQ(options_from_json(R"({"target": ["load"]})").method, Method::translation);
+  // A named method has its own defaults, and so has a base.
+  EXPECT_EQ(options_to_json(options_from_json(R"({"method": "anogan"})")), options_to_json(DetectorOptions{}));
+  EXPECT_EQ(options_to_json(options_from_json("{}", DetectorOptions{})), options_to_json(DetectorOptions{}));
+}
+
+TEST(Options, WhatTheDefaultDoesNotReadIsRefused) {
+  expect_error(ErrorCode::invalid_argument,
+               {"'latent' does not apply to the default", "method knn,gain", "anogan, gan"},
+               [] { options_from_json(R"({"latent": 4})"); });
+  expect_error(ErrorCode::invalid_argument, {"no score 'search'", "no method is given"},
+               [] { options_from_json(R"({"score": "search"})"); });
+  for (const bool has_base : {false, true}) {
+    expect_error(ErrorCode::invalid_argument, {"method is 'gan'", "preset 'tables'", "method 'knn,gain'"}, [&] {
+      const std::string json = R"({"preset": "tables", "method": "gan"})";
+      has_base ? options_from_json(json, DetectorOptions{}) : options_from_json(json);
+    });
+  }
+  EXPECT_NO_THROW(options_from_json(R"({"preset": "tables", "method": ["knn", "gain"]})"));
+}
+
+/// Beyond the end of a preset's decay hardly anything is learnt.
+TEST(Options, MoreStepsStretchAPresetsDecay) {
+  const std::int64_t usual = default_options().decay_steps;
+  EXPECT_EQ(options_from_json(R"({"steps": 20})").decay_steps, usual);
+  EXPECT_EQ(options_from_json(R"({"steps": 9000})").decay_steps, 9000);
+  EXPECT_EQ(options_from_json(R"({"steps": 9000, "decay_steps": 30})").decay_steps, 30);
+  EXPECT_EQ(options_from_json(R"({"epochs": 3})").decay_steps, 0);
 }
 
 TEST(Options, JsonTakesOneValueForAListAndAListOfMethods) {

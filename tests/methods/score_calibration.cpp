@@ -145,6 +145,28 @@ TEST(ScoreCalibration, TiesAreNotFlagged) {
   }
 }
 
+/// A threshold above the largest score is noted where ties put it there, not where its rate does.
+TEST(ScoreCalibration, ThresholdsThatFlagNothingAreNoted) {
+  DetectorOptions options;
+  std::vector<float> some = normal_scores(1000, 5);
+  std::fill(some.begin(), some.begin() + 60, 50.0f);
+  const std::string note = ScoreCalibration(some).ties_note(options);
+  EXPECT_EQ(note.find("60 of 1000 calibrating scores share the largest value"), 0u) << note;
+  EXPECT_NE(note.find("none of 5 %"), std::string::npos) << note;
+  EXPECT_NE(ScoreCalibration(std::vector<float>(100, 3.0f)).ties_note(options), "");
+  options.contamination = 0.1f;
+  EXPECT_EQ(ScoreCalibration(some).ties_note(options), "");
+  for (const float rate : {0.0f, 0.01f, 0.05f, 0.5f}) {
+    options.contamination = rate;
+    for (const int count : {1, 5, 99, 100, 1000}) {
+      EXPECT_EQ(ScoreCalibration(normal_scores(count, 6)).ties_note(options), "") << rate << ", " << count;
+    }
+  }
+  options.false_alarm_rate = 0.01f;
+  EXPECT_EQ(ScoreCalibration(normal_scores(99, 6)).ties_note(options), "");
+  EXPECT_NE(ScoreCalibration(some).ties_note(options), "");
+}
+
 /// The conformal threshold is the next number above the score of the smallest rank that holds.
 TEST(ScoreCalibration, ConformalThresholdStandsAboveItsRank) {
   DetectorOptions options;

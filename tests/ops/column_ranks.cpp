@@ -11,11 +11,20 @@ namespace {
 
 struct Shape {
   std::int64_t models = 1, rows = 1, columns = 1, entries = 40;
-  bool leave_one_out = false;
+  bool leave_one_out = false, groups = false;
   bool mean = true, rank = true, score = true;
   bool perf = false;
   Layout layout = Layout::contiguous;
 };
+
+/// What a value beyond the other entries adds.
+double tail_of(const std::vector<float>& table, float value, bool leave_one_out) {
+  const auto others = static_cast<std::ptrdiff_t>(table.size()) - (leave_one_out ? 1 : 0);
+  if (others < 1 || std::isnan(value)) return 0.0;
+  const double largest = table[others - 1], spread = largest - double{table[(others - 1) / 2]};
+  if (!(double{value} > largest) || !(spread > 0.0)) return 0.0;
+  return std::log(1.0 + std::min((double{value} - largest) / spread, 1e30));
+}
 
 void build(Problem& problem, const Shape& shape) {
   Random& random = problem.random;
@@ -23,6 +32,7 @@ void build(Problem& problem, const Shape& shape) {
   // Few distinct values, so that many are tied, some of them infinite; some rows have no cell that counts.
   const auto number = [&] {
     if (random.chance(0.05)) return random.chance(0.5) ? infinity : -infinity;
+    if (random.chance(0.05)) return random.uniform(0.0, 50.0);
     return static_cast<double>(random.integer(-9, 9)) / 4.0;
   };
   auto& value = problem.input("value", models, rows, columns).by_item().fill(number);
@@ -42,27 +52,34 @@ void build(Problem& problem, const Shape& shape) {
     for (std::size_t i = 0; i < sorted.size(); ++i) table.set(0, c, static_cast<std::int64_t>(i), sorted[i]);
     tables.push_back(sorted);
   }
+  auto& group = problem.input<std::int32_t>("group", 1, 1, columns);
+  const auto begins = [&](std::int64_t c) { return !shape.groups || c % 4 != 2; };  // cells of one and two columns
+  for (std::int64_t c = 0; c < columns; ++c) group.set(0, 0, c, static_cast<std::int32_t>(begins(c) ? c : c - 1));
   auto& mean = problem.output("mean", 1, rows, columns).by_item();
   auto& rank = problem.output("rank", 1, rows, columns).by_item();
   auto& score = problem.output("score", 1, rows, 1).by_item();
   for (std::int64_t r = 0; r < rows; ++r) {
     double sum = 0.0, bound = 0.0, cells = 0.0;
     for (std::int64_t c = 0; c < columns; ++c) {
-      mean.expect(0, r, c, std::nan(""), 0.0);
+      if (begins(c)) mean.expect(0, r, c, std::nan(""), 0.0);
+      if (!begins(c) && std::isnan(x.get(0, r, c - 1))) mean.expect(0, r, c, std::nan(""), 0.0);
       rank.expect(0, r, c, 0.0, 0.0);
-      if (std::isnan(x.get(0, r, c))) continue;
+      if (std::isnan(x.get(0, r, c)) || !begins(c)) continue;
       double total = 0.0;
-      for (std::int64_t m = 0; m < models; ++m) total += static_cast<double>(value.get(m, r, c));
-      const auto average = static_cast<float>(total / static_cast<double>(models));
-      mean.expect(0, r, c, average, 0.0);
+      const std::int64_t end = c + 1 < columns && !begins(c + 1) ? c + 2 : c + 1;
+      for (std::int64_t m = 0; m < models; ++m)
+        for (std::int64_t i = c; i < end; ++i) total += static_cast<double>(value.get(m, r, i));
+      const auto average = static_cast<float>(total / static_cast<double>(models * (end - c)));
+      for (std::int64_t i = c; i < end; ++i) mean.expect(0, r, i, average, 0.0);
       const double above = static_cast<double>(
           std::count_if(tables[c].begin(), tables[c].end(), [&](float entry) { return entry >= average; }));
       const auto all = static_cast<double>(tables[c].size());
-      const double own = shape.leave_one_out ? std::log(std::max(all, 1.0) / std::max(above, 1.0))
-                                             : std::log((all + 1.0) / (above + 1.0));
-      rank.expect(0, r, c, own, 3.0 * eps * (1.0 + own));
+      const double share =
+          shape.leave_one_out ? std::max(all, 1.0) / std::max(above, 1.0) : (all + 1.0) / (above + 1.0);
+      const double own = std::log(share) + tail_of(tables[c], average, shape.leave_one_out);
+      rank.expect(0, r, c, own, 6.0 * eps * (1.0 + own));
       sum += own;
-      bound += 3.0 * eps * (1.0 + own);
+      bound += 6.0 * eps * (1.0 + own);
       cells += 1.0;
     }
     score.expect(0, r, 0, cells > 0.0 ? sum / cells : std::nan(""),
@@ -84,6 +101,7 @@ void build(Problem& problem, const Shape& shape) {
     if (shape.mean) args.mean = mean.view(call.slice);
     if (shape.rank) args.rank = rank.view(call.slice);
     if (shape.score) args.score = score.view(call.slice);
+    if (shape.groups) args.group = group.view();
     call(args);
   };
 }
@@ -92,9 +110,9 @@ std::vector<Case> column_ranks_cases() {
   std::vector<Case> cases;
   const auto add = [&](const Shape& s) {
     Case one;
-    one.parameters =
-        parameters("models", s.models, "rows", s.rows, "columns", s.columns, "entries", s.entries, "leave_one_out",
-                   s.leave_one_out, "mean", s.mean, "rank", s.rank, "score", s.score, "layout", name_of(s.layout));
+    one.parameters = parameters("models", s.models, "rows", s.rows, "columns", s.columns, "entries", s.entries,
+                                "leave_one_out", s.leave_one_out, "groups", s.groups, "mean", s.mean, "rank", s.rank,
+                                "score", s.score, "layout", name_of(s.layout));
     one.layout = s.layout;
     one.perf = s.perf;
     one.build = [s](Problem& problem) { build(problem, s); };
@@ -105,7 +123,8 @@ std::vector<Case> column_ranks_cases() {
   for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
     for (const std::int64_t entries : {1, 2, 33, 2000})
       add({.models = 4, .rows = 50, .columns = 9, .entries = entries, .layout = layout});
-    add({.models = 3, .rows = 50, .columns = 20, .leave_one_out = true, .layout = layout});
+    for (const bool groups : {false, true})
+      add({.models = 3, .rows = 50, .columns = 20, .leave_one_out = true, .groups = groups, .layout = layout});
     add({.models = 1, .rows = 31, .columns = 6, .rank = false, .layout = layout});
     add({.models = 1, .rows = 31, .columns = 6, .mean = false, .score = false, .layout = layout});
   }

@@ -34,13 +34,15 @@ TEST(contract, gaussian_cells) {
   imputation.mask = matrix<const float>(numbers + 80, 5, 3);
   imputation.noise = matrix<const float>(numbers + 120, 5, 3);
   imputation.out = matrix(numbers + 160, 5, 4);
-  expect_refusals<GaussianImputation>("gaussian_imputation", imputation,
-                                      {{"statistics", [](auto& a) { a.statistics.columns = 5; }},
-                                       {"x", [](auto& a) { a.x.columns = a.out.columns = 2; }},
-                                       {"x", [](auto& a) { a.x.rows = 4; }},
-                                       {"mask", [](auto& a) { a.mask.data = nullptr; }},
-                                       {"noise", [](auto& a) { a.noise.columns = 2; }},
-                                       {"out", [](auto& a) { a.out.columns = 3; }}});
+  expect_refusals<GaussianImputation>(
+      "gaussian_imputation", imputation,
+      {{"statistics", [](auto& a) { a.statistics.columns = 5; }},
+       {"x", [](auto& a) { a.x.columns = a.out.columns = 2; }},
+       {"x", [](auto& a) { a.x.rows = 4; }},
+       {"mask", [](auto& a) { a.mask.data = nullptr; }},
+       {"noise", [](auto& a) { a.noise.columns = 2; }},
+       {"out", [](auto& a) { a.out.columns = 3; }},
+       {"group", [](auto& a) { a.group = matrix<const std::int32_t>(indices, 1, 4); }}});
   GaussianLikelihood likelihood;
   likelihood.statistics = imputation.statistics;
   likelihood.x = matrix<const float>(numbers + 40, 5, 3);
@@ -58,7 +60,8 @@ TEST(contract, gaussian_cells) {
        {"dimputed", [](auto& a) { a.dimputed = a.noise = a.mask, a.dstatistics = {}; }},
        {"dimputed", [](auto& a) { a.noise = a.mask, a.dimputed = matrix<const float>(numbers, 5, 2); }},
        {"column_weight", [](auto& a) { a.column_weight = matrix<const float>(numbers, 3, 1); }},
-       {"cell", [](auto& a) { a.cell = matrix(numbers, 5, 6); }}});
+       {"cell", [](auto& a) { a.cell = matrix(numbers, 5, 6); }},
+       {"group", [](auto& a) { a.group = matrix<const std::int32_t>(indices, 2, 3); }}});
 }
 
 TEST(contract, cell_cross_entropy) {
@@ -74,7 +77,8 @@ TEST(contract, cell_cross_entropy) {
        {"weight", [](auto& a) { a.weight = not_a_number; }},
        {"dlogit", [](auto& a) { a.dlogit = matrix(numbers + 20, 4, 3); }},
        {"loss", [](auto& a) { a.loss = matrix(numbers + 20, 1, 2); }},
-       {"mean_probability", [](auto& a) { a.mean_probability = matrix(numbers + 20, 2, 1); }}});
+       {"mean_probability", [](auto& a) { a.mean_probability = matrix(numbers + 20, 2, 1); }},
+       {"x", [](auto& a) { a.x = matrix<const float>(numbers + 20, 5, 4); }}});
 }
 
 TEST(contract, column_ranks) {
@@ -91,7 +95,8 @@ TEST(contract, column_ranks) {
                                 {"count", [](auto& a) { a.count.rows = 2; }},
                                 {"mean", [](auto& a) { a.mean = matrix(numbers + 80, 5, 2); }},
                                 {"rank", [](auto& a) { a.rank = matrix(numbers + 80, 4, 3); }},
-                                {"score", [](auto& a) { a.score = matrix(numbers + 80, 1, 5); }}});
+                                {"score", [](auto& a) { a.score = matrix(numbers + 80, 1, 5); }},
+                                {"group", [](auto& a) { a.group = matrix<const std::int32_t>(indices, 3, 1); }}});
 }
 
 }  // namespace

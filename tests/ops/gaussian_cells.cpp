@@ -21,8 +21,50 @@ Likelihood likelihood_of(double mean, double log_variance, double x) {
   return {square, 0.5 * (square + v), (mean - x) * precision, is_free(log_variance) ? 0.5 * (1.0 - square) : 0.0};
 }
 
+/// Where the cells begin if columns are grouped: categories of some sizes among columns alone.
+std::vector<std::int64_t> cell_begins(std::int64_t columns, bool groups) {
+  constexpr std::int64_t sizes[] = {1, 3, 1, 2, 70};
+  std::vector<std::int64_t> begins = {0};
+  for (std::size_t i = 0; begins.back() < columns; ++i) {
+    begins.push_back(std::min(columns, begins.back() + (groups ? sizes[i % std::size(sizes)] : 1)));
+  }
+  return begins;
+}
+
+/// One category of one row, computed from its definition.
+struct CategoryReference {
+  std::vector<double> probability;
+  std::int64_t given = -1, judged = 0;  ///< the value that x shows, and the one that counts; from 0
+  double value = 0.0, largest = 0.0;    ///< -log of its probability; the largest |mean|
+
+  template <class Mean, class X>
+  CategoryReference(std::int64_t first, std::int64_t end, const Mean& mean, const X& x) {
+    double highest = mean(first), total = 0.0;
+    for (std::int64_t c = first; c < end; ++c) {
+      highest = std::max(highest, mean(c));
+      largest = std::max(largest, std::abs(mean(c)));
+      if (x(c) > 0.0 && (given < 0 || x(c) > x(first + given))) given = c - first;
+      if (mean(c) < mean(first + judged)) judged = c - first;
+    }
+    if (given >= 0) judged = given;
+    for (std::int64_t c = first; c < end; ++c) total += std::exp(mean(c) - highest);
+    for (std::int64_t c = first; c < end; ++c) probability.push_back(std::exp(mean(c) - highest) / total);
+    value = std::log(total) + highest - mean(first + judged);
+  }
+  std::int64_t drawn(double noise0, double noise1) const {
+    const double uniform = std::exp(-0.5 * (noise0 * noise0 + noise1 * noise1));
+    double sum = 0.0;
+    for (std::size_t c = 0; c + 1 < probability.size(); ++c) {
+      sum += probability[c];
+      if (sum >= uniform) return static_cast<std::int64_t>(c);
+    }
+    return static_cast<std::int64_t>(probability.size()) - 1;
+  }
+};
+
 struct Shape {
   std::int64_t models = 1, rows = 1, columns = 1;
+  bool groups = false;
   std::int64_t conditions = 0;  ///< further columns of x, of the imputation
   double weight = 1.0;
   bool gradient = true, chain = true, loss = true;
@@ -34,12 +76,16 @@ struct Shape {
 /// What both ops read; rows without a hidden cell, missing cells and log variances at the clamp among them.
 struct Inputs {
   TypedTensor<float>&statistics, &x, &mask, &noise;
+  TypedTensor<std::int32_t>& group;
+  std::vector<std::int64_t> begins;
 
   Inputs(Problem& problem, const Shape& s)
       : statistics(problem.input("statistics", s.models, s.rows, 2 * s.columns)),
         x(problem.input("x", s.models, s.rows, s.columns + s.conditions)),
         mask(problem.input("mask", s.models, s.rows, s.columns)),
-        noise(problem.input("noise", s.models, s.rows, s.columns)) {
+        noise(problem.input("noise", s.models, s.rows, s.columns)),
+        group(problem.input<std::int32_t>("group", s.models, 1, s.columns, true)),
+        begins(cell_begins(s.columns, s.groups)) {
     Random& random = problem.random;
     constexpr double edges[] = {5.0, -7.0, 5.5, -7.5, 0.0, 1e30, -1e30};
     statistics.fill([&] { return random.normal(); });
@@ -51,6 +97,24 @@ struct Inputs {
           if (random.chance(0.2)) statistics.set(m, r, s.columns + c, static_cast<float>(edges[random.integer(0, 6)]));
           mask.set(m, r, c, r % 5 != 3 && random.chance(0.5) ? 1.0f : 0.0f);
         }
+    for (std::size_t i = 0; i + 1 < begins.size(); ++i) {
+      for (std::int64_t c = begins[i]; c < begins[i + 1]; ++c) group.set(0, 0, c, static_cast<std::int32_t>(begins[i]));
+      if (begins[i + 1] == begins[i] + 1) continue;
+      for (std::int64_t m = 0; m < s.models; ++m)
+        for (std::int64_t r = 0; r < s.rows; ++r) make_category(random, m, r, begins[i], begins[i + 1]);
+    }
+  }
+
+  /// Hidden and missing as its first column; some rows have no value, or one that G is sure of.
+  void make_category(Random& random, std::int64_t m, std::int64_t r, std::int64_t first, std::int64_t end) {
+    const std::int64_t value =
+        random.chance(0.1) ? -1 : random.integer(static_cast<int>(first), static_cast<int>(end - 1));
+    const bool is_missing = std::isnan(x.get(m, r, first));
+    if (random.chance(0.1)) statistics.set(m, r, first, random.chance(0.5) ? 40.0f : -40.0f);
+    for (std::int64_t c = first; c < end; ++c) {
+      mask.set(m, r, c, mask.get(m, r, first));
+      x.set(m, r, c, is_missing ? std::nanf("") : (c == value ? 1.0f : 0.0f) - 0.3f);
+    }
   }
 };
 
@@ -59,25 +123,44 @@ void build_imputation(Problem& problem, const Shape& shape) {
   TypedTensor<float>&statistics = in.statistics.by_item(), &x = in.x.by_item(), &mask = in.mask.by_item(),
   &noise = in.noise.by_item();
   const std::int64_t k = shape.columns;
+  const std::vector<std::int64_t>& begins = in.begins;
+  auto& group = in.group;
   auto& out = problem.output("out", shape.models, shape.rows, k + shape.conditions).by_item();
   for (std::int64_t m = 0; m < shape.models; ++m)
     for (std::int64_t r = 0; r < shape.rows; ++r)
       for (std::int64_t c = 0; c < out.columns; ++c) {
-        out.expect(m, r, c, x.get(m, r, c), 0.0);
-        if (c >= k || mask.get(m, r, c) == 0.0f) continue;
+        const bool is_missing = std::isnan(x.get(m, r, c));
+        out.expect(m, r, c, is_missing ? 0.0 : static_cast<double>(x.get(m, r, c)), 0.0);
+        if (c >= k || mask.get(m, r, c) == 0.0f || is_missing) continue;
         const double mean = statistics.get(m, r, c),
                      draw = deviation_of(statistics.get(m, r, k + c)) * noise.get(m, r, c);
         out.expect(m, r, c, mean + draw, 4.0 * eps * (std::abs(mean) + std::abs(draw)));
       }
+  for (std::size_t i = 0; i + 1 < begins.size(); ++i)
+    for (std::int64_t m = 0; m < shape.models && begins[i + 1] > begins[i] + 1; ++m)
+      for (std::int64_t r = 0; r < shape.rows; ++r) {
+        const std::int64_t first = begins[i], end = begins[i + 1];
+        if (mask.get(m, r, first) == 0.0f || std::isnan(x.get(m, r, first))) continue;
+        const CategoryReference category(
+            first, end, [&](std::int64_t c) { return static_cast<double>(statistics.get(m, r, c)); },
+            [&](std::int64_t c) { return static_cast<double>(x.get(m, r, c)); });
+        const std::int64_t drawn = category.drawn(noise.get(m, r, first), noise.get(m, r, first + 1));
+        for (std::int64_t c = first; c < end; ++c) {
+          const double value = static_cast<double>(x.get(m, r, c)) + (c - first == drawn ? 1.0 : 0.0) -
+                               (c - first == category.given ? 1.0 : 0.0);
+          out.expect(m, r, c, value, drawn == category.given ? 0.0 : eps * (1.0 + std::abs(value)));
+        }
+      }
   problem.same_bits_on_all_backends = true;
   problem.bytes = 4.0 * 6.0 * static_cast<double>(shape.models * shape.rows * k);
-  problem.call = [&](Call& call) {
+  problem.call = [&, shape](Call& call) {
     GaussianImputation args;
     args.statistics = statistics.view(call.slice);
     args.x = x.view(call.slice);
     args.mask = mask.view(call.slice);
     args.noise = noise.view(call.slice);
     args.out = out.view(call.slice);
+    if (shape.groups) args.group = group.view(call.slice);
     call(args);
   };
 }
@@ -85,6 +168,8 @@ void build_imputation(Problem& problem, const Shape& shape) {
 void build_likelihood(Problem& problem, const Shape& shape) {
   const Inputs in(problem, shape);
   TypedTensor<float>&statistics = in.statistics, &x = in.x, &mask = in.mask, &noise = in.noise;
+  const std::vector<std::int64_t>& begins = in.begins;
+  auto& group = in.group;
   const auto [models, rows, k] = std::array{shape.models, shape.rows, shape.columns};
   Random& random = problem.random;
   auto& dimputed = problem.input("dimputed", models, rows, k).fill([&] { return random.normal(); });
@@ -101,9 +186,38 @@ void build_likelihood(Problem& problem, const Shape& shape) {
       double count = 0.0, sum = 0.0, terms = 0.0;
       const auto is_hidden = [&](std::int64_t c) { return mask.get(m, r, c) != 0.0f; };
       const auto counts = [&](std::int64_t c) { return is_hidden(c) && !std::isnan(x.get(m, r, c)); };
-      for (std::int64_t c = 0; c < k; ++c) count += counts(c) ? 1.0 : 0.0;
+      for (std::size_t i = 0; i + 1 < begins.size(); ++i) count += counts(begins[i]) ? 1.0 : 0.0;
       const double share = count > 0.0 ? weight / (count * static_cast<double>(rows)) : 0.0;
-      for (std::int64_t c = 0; c < k; ++c) {
+      for (std::size_t i = 0; i + 1 < begins.size(); ++i) {
+        const std::int64_t c = begins[i], end = begins[i + 1];
+        if (end > c + 1) {
+          const CategoryReference own(
+              c, end, [&](std::int64_t j) { return static_cast<double>(statistics.get(m, r, j)); },
+              [&](std::int64_t j) { return static_cast<double>(x.get(m, r, j)); });
+          const auto given = [&](std::int64_t j) { return static_cast<double>(dimputed.get(m, r, j)); };
+          double mean_chain = 0.0, chain_size = 0.0;
+          for (std::int64_t j = c; j < end; ++j) {
+            mean_chain += own.probability[j - c] * given(j);
+            chain_size += own.probability[j - c] * std::abs(given(j));
+          }
+          const double size = 1.0 + own.largest + own.value;
+          if (counts(c)) sum += own.value, terms += size;
+          for (std::int64_t j = c; j < end; ++j) {
+            const double p = own.probability[j - c], before = shape.accumulate ? double{cell.get(m, r, j)} : 0.0;
+            const double factor = shape.column_weight ? double{column_weight.get(m, 0, j)} : 1.0;
+            const double value = before + (counts(c) ? factor * own.value : 0.0);
+            cell.expect(m, r, j, value,
+                        counts(c) ? 6.0 * eps * factor * size + (shape.accumulate ? eps * std::abs(value) : 0.0) : 0.0);
+            gradient.expect(m, r, j, 0.0, 0.0);
+            gradient.expect(m, r, k + j, 0.0, 0.0);
+            if (!counts(c)) continue;
+            const double chain = shape.chain ? p * (given(j) - mean_chain) : 0.0;
+            const double chain_bound = shape.chain ? p * (std::abs(given(j)) + chain_size) : 0.0;
+            gradient.expect(m, r, j, share * (p - (j - c == own.judged ? 1.0 : 0.0)) + chain,
+                            8.0 * eps * (1.0 + own.largest) * (std::abs(share) + chain_bound));
+          }
+          continue;
+        }
         const double v = statistics.get(m, r, k + c), precision = std::exp(-clamped(v));
         const double before = shape.accumulate ? static_cast<double>(cell.get(m, r, c)) : 0.0;
         const double factor = shape.column_weight ? static_cast<double>(column_weight.get(m, 0, c)) : 1.0;
@@ -120,7 +234,7 @@ void build_likelihood(Problem& problem, const Shape& shape) {
           sum += own.value;
           terms += size;
         }
-        if (shape.chain && is_hidden(c)) {
+        if (shape.chain && counts(c)) {
           const double d = dimputed.get(m, r, c), drawn = d * noise.get(m, r, c) * deviation_of(v);
           dmean += d;
           dmean_bound += std::abs(d);
@@ -157,6 +271,7 @@ void build_likelihood(Problem& problem, const Shape& shape) {
     if (shape.column_weight) args.column_weight = column_weight.view(call.slice);
     if (shape.cell) args.cell = cell.view(call.slice);
     args.accumulate = shape.accumulate;
+    if (shape.groups) args.group = group.view(call.slice);
     call(args);
   };
 }
@@ -164,9 +279,9 @@ void build_likelihood(Problem& problem, const Shape& shape) {
 Case make_case(const Shape& s, void (*build)(Problem&, const Shape&)) {
   Case one;
   one.parameters =
-      parameters("models", s.models, "rows", s.rows, "columns", s.columns, "conditions", s.conditions, "weight",
-                 s.weight, "gradient", s.gradient, "chain", s.chain, "loss", s.loss, "cell", s.cell, "column_weight",
-                 s.column_weight, "accumulate", s.accumulate, "layout", name_of(s.layout));
+      parameters("models", s.models, "rows", s.rows, "columns", s.columns, "groups", s.groups, "conditions",
+                 s.conditions, "weight", s.weight, "gradient", s.gradient, "chain", s.chain, "loss", s.loss, "cell",
+                 s.cell, "column_weight", s.column_weight, "accumulate", s.accumulate, "layout", name_of(s.layout));
   one.layout = s.layout;
   one.perf = s.perf;
   one.build = [s, build](Problem& problem) { build(problem, s); };
@@ -179,7 +294,8 @@ std::vector<Case> imputation_cases() {
   for (const std::int64_t columns : edge_sizes())
     add({.rows = 5, .columns = columns, .layout = static_cast<Layout>(columns % 3)});
   for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned})
-    add({.models = 3, .rows = 37, .columns = 29, .conditions = 5, .layout = layout});
+    for (const bool groups : {false, true})
+      add({.models = 3, .rows = 37, .columns = 29, .groups = groups, .conditions = 5, .layout = layout});
   add({.models = 3, .rows = 0, .columns = 5});
   add({.models = 3, .rows = 5, .columns = 0, .conditions = 2});
   add({.models = 8, .rows = 64, .columns = 121, .perf = true});
@@ -193,13 +309,16 @@ std::vector<Case> likelihood_cases() {
   for (const std::int64_t columns : edge_sizes())
     add({.rows = 5, .columns = columns, .cell = true, .layout = static_cast<Layout>(columns % 3)});
   for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::misaligned}) {
-    add({.models = 3, .rows = 37, .columns = 29, .weight = 0.7, .layout = layout});
+    for (const bool groups : {false, true})
+      add({.models = 3, .rows = 37, .columns = 29, .groups = groups, .weight = 0.7, .layout = layout});
     add({.models = 3, .rows = 37, .columns = 29, .chain = false, .loss = false, .layout = layout});
     add({.models = 3, .rows = 37, .columns = 29, .weight = -2.0, .gradient = false, .chain = false, .layout = layout});
+    add({.models = 2, .rows = 21, .columns = 200, .groups = true, .chain = false, .layout = layout});
     for (const bool accumulate : {false, true})
       add({.models = 2,
            .rows = 33,
            .columns = 17,
+           .groups = accumulate,
            .gradient = false,
            .chain = false,
            .loss = false,
@@ -238,6 +357,19 @@ TEST(derivatives, gaussian_likelihood) {
   };
   expect_derivative([&](const Matrix& m) { return total(m, log_variance); }, mean, mean_gradient);
   expect_derivative([&](const Matrix& v) { return total(mean, v); }, log_variance, spread_gradient);
+}
+
+TEST(derivatives, gaussian_likelihood_of_categories) {
+  Random random(7);
+  const Matrix mean = random_matrix(random, 1, 5);
+  const std::vector<double> x = {-0.1, -0.2, 0.7, -0.3, -0.1};
+  const auto of = [&](const Matrix& means) {
+    return CategoryReference(
+        0, 5, [&](std::int64_t c) { return means.data[c]; }, [&](std::int64_t c) { return x[c]; });
+  };
+  Matrix gradient(1, 5);
+  for (std::size_t c = 0; c < 5; ++c) gradient.data[c] = of(mean).probability[c] - (c == 2 ? 1.0 : 0.0);
+  expect_derivative([&](const Matrix& m) { return of(m).value; }, mean, gradient);
 }
 
 }  // namespace

@@ -33,6 +33,31 @@ TEST_F(CsvTest, ReadsNumbersAndTexts) {
   EXPECT_EQ(table.columns[2].numbers, (Numbers{1000, 7, -0.015}));
 }
 
+/// Each cell's place in its row, with quotes and without the blanks around it.
+TEST_F(CsvTest, KeepsTheTextOfRows) {
+  const auto cells = [](const Table& table) {
+    std::vector<Texts> rows;
+    for (const WrittenRow& row : table.written) {
+      rows.emplace_back();
+      for (const auto& [begin, end] : row.cells) rows.back().push_back(row.text.substr(begin, end - begin));
+    }
+    return rows;
+  };
+  ReadOptions options;
+  options.keep_text = true;
+  const std::string text = "a,b\r\n 1e0 ,\"x, \"\"y\"\"\"  \r\n\r\n,  \r\n2,\"z\nz\",\r\n";
+  const Table table = read("a.csv", text, options);
+  ASSERT_EQ(table.written.size(), 3u);
+  EXPECT_EQ(table.written[0].text, " 1e0 ,\"x, \"\"y\"\"\"");
+  EXPECT_EQ(table.written[2].text, "2,\"z\nz\"") << "without the separator behind the last cell";
+  EXPECT_EQ(cells(table), (std::vector<Texts>{{"1e0", "\"x, \"\"y\"\"\""}, {"", ""}, {"2", "\"z\nz\""}}));
+  EXPECT_TRUE(read("a.csv", text).written.empty());
+  options.format.separator = ' ';
+  EXPECT_EQ(cells(read("b.csv", "a b\n1   x\n  2 y \n", options)), (std::vector<Texts>{{"1", "x"}, {"2", "y"}}));
+  EXPECT_EQ(open_table(directory.file("a.csv"))->header(), (Texts{"a", "b"}));
+  EXPECT_TRUE(open_table(directory.write("c.csv", "1,2\n3,4\n"))->header().empty());
+}
+
 TEST_F(CsvTest, NumbersAreTheNearestDoubles) {
   const Table table = read("a.csv", "x\n0.1\n123456789012345\n1234567890123456789\n1e-400\n4.9e-324\n-0\n00012\n");
   const Numbers expected{0.1, 123456789012345.0, 1234567890123456789.0, 0, 4.9e-324, -0.0, 12};

@@ -174,6 +174,24 @@ TEST_F(EncoderTest, JsonRoundTrip) {
   EXPECT_EQ(copy.read_options().text_columns, (Texts{"b \"q\"", "c"}));
 }
 
+/// As many as single precision needs, whatever the numbers were read from.
+TEST_F(EncoderTest, KnowsTheDecimalsOfNumbers) {
+  const Table table =
+      read("a.csv", "i,d,f,far,none\n1,0.5,0.1234567,1700000000,\n-20,1.25,1,1700000000.5,\nNA,3e1,2,1700000003,1\n");
+  const TableEncoder encoder = fitted(table);
+  EXPECT_EQ(encoder.decimals(), (std::vector<int>{0, 2, -1, 0, 0}));
+  EXPECT_EQ(TableEncoder::from_json(encoder.to_json()).decimals(), encoder.decimals());
+  Table single = table;
+  for (double& number : single.columns[1].numbers) number = static_cast<double>(static_cast<float>(number + 0.1));
+  EXPECT_EQ(fitted(single).decimals()[1], 2);
+  const TableEncoder old = TableEncoder::from_json(R"({"numeric":["a","b"],"categorical":[]})");
+  EXPECT_EQ(old.decimals(), (std::vector<int>{-1, -1}));
+  for (const std::string list : {"[0]", "[0,7]", "[0,-2]", "[0,0.5]", "3"}) {
+    const std::string json = R"({"numeric":["a","b"],"categorical":[],"decimals":)" + list + "}";
+    EXPECT_EQ(error_of([&] { TableEncoder::from_json(json); }).code(), ErrorCode::format) << json;
+  }
+}
+
 TEST_F(EncoderTest, DamagedJsonIsRefused) {
   const std::string good = fitted(read("a.csv", traffic)).to_json();
   for (std::size_t size = 0; size < good.size(); ++size) {

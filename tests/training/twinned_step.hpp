@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "cugad/error.hpp"
 #include "tests/network/population.hpp"
@@ -32,11 +33,14 @@ inline double mean_distance(const std::vector<double>& a, const std::vector<doub
 /// A training step of one model with its memory, and the twins of its networks.
 template <class Step>
 struct TwinnedStep {
-  explicit TwinnedStep(const DetectorOptions& options_)
+  /// `group`: MethodNetworks::group.
+  explicit TwinnedStep(const DetectorOptions& options_, Matrix rows_ = training_rows(40),
+                       std::vector<std::int32_t> group = {})
       : options(options_),
-        rows(training_rows(40)),
+        rows(std::move(rows_)),
         training(make_cpu_training(options, rows)),
-        step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1) {
+        step(Device::open("cpu", 1).make_context(), options, grouped(training->networks(), std::move(group)),
+             rows.view(), 1) {
     // Biases begin at zero: give each parameter a value of its own.
     RandomNumbers numbers(6);
     for (const Role role : all_roles) {
@@ -51,6 +55,10 @@ struct TwinnedStep {
     step.bind(options.seed, training->states(), {&scale, 1, 1, 1}, StepTelemetry::from({reports, 1, 1, 7}));
   }
 
+  static MethodNetworks grouped(MethodNetworks networks, std::vector<std::int32_t> group) {
+    networks.group = std::move(group);
+    return networks;
+  }
   static std::vector<LayerSpec> layers_of(const Mlp& network) {
     std::vector<LayerSpec> layers;
     for (int l = 0; l < network.layers(); ++l) layers.push_back(network.layer(l));

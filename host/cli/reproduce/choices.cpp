@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::int64_t most_rows = 1'000'000'000, most_splits = 10'000;
 constexpr std::int64_t comparison_splits = 10;
+/// The method that the default was before, whose settings take any flag.
+constexpr const char* beside_the_default = "anogan";
 
 bool contains(const std::vector<std::string>& list, const std::string& text) {
   return std::find(list.begin(), list.end(), text) != list.end();
@@ -54,7 +56,7 @@ RunChoices known_choices(const FlagSet& flags, const Protocol& protocol) {
   if (protocol.has_splits) choices.data.normals_only = flags.boolean("normals_only");
   if (protocol.has_digits && flags.given("digits")) choices.data.digits = chosen_digits(flags);
   choices.seeds = flags.integer("seeds", protocol.seeds, 1, 1000);
-  choices.first_seed = flags.given("seed") ? flags.detector_options("").seed : 0;
+  choices.first_seed = flags.given("seed") ? flags.chosen_options("", beside_the_default).options.seed : 0;
   choices.quiet = flags.boolean("quiet");
   return choices;
 }
@@ -104,9 +106,10 @@ void add_reproduce_flags(FlagSet& flags) {
   flags.add_text("data", "DIR",
                  "Folder of the data sets: kdd99/kddcup.data_10_percent.gz, arrhythmia/arrhythmia.npz, adbench/*.npz, "
                  "mnist/t10k-*-ubyte.gz");
-  flags.add_text("setting", "NAME",
-                 "faithful: the reference's settings; recommended: ours; both; default: the options' defaults and your "
-                 "flags, for any method [both, where the protocol has them]");
+  flags.add_text(
+      "setting", "NAME",
+      "faithful: the reference's settings; recommended: ours; both; default: as cugad train with your flags, "
+      "for any method [both, where the protocol has them; adbench: default, and anogan beside it]");
   flags.add_text("seeds", "N", "Number of seeds [kdd99: 1, the others: 3]");
   flags.add_text(
       "rows", "N|all",
@@ -136,11 +139,14 @@ std::vector<Contestant> chosen_settings(const FlagSet& flags, const Protocol& pr
     throw UsageError(fmt::format("--setting of {} must be {}{}default, not '{}'", protocol.name,
                                  fmt::join(offered, ", "), offered.empty() ? "" : ", both or ", setting));
   }
+  if (protocol.adds_distances && !flags.given("setting") && !flags.given("method")) names.push_back(beside_the_default);
   std::vector<Contestant> settings;
   for (const std::string& name : names) {
-    const bool is_default = name == "default";
-    const DetectorOptions options = flags.detector_options(is_default ? "" : protocol.name + "-" + name);
-    const std::string shown = is_default ? get_option(options, "method") + " default" : name;
+    const bool is_default = name == "default", is_method = name == beside_the_default;
+    const auto [options, recipe] =
+        flags.chosen_options(is_default || is_method ? "" : protocol.name + "-" + name, is_method ? name : "");
+    std::string shown = recipe.empty() && is_default ? get_option(options, "method") + " default" : name;
+    if (!recipe.empty()) shown = recipe + " (default)";
     settings.push_back(
         {.key = name, .name = shown, .options = options, .changes = changes_by_flags(flags, options), .results = {}});
   }
@@ -166,7 +172,7 @@ void check_comparison_flags(const FlagSet& flags) {
 std::vector<Contestant> chosen_methods(const FlagSet& flags) {
   std::vector<Contestant> methods;
   for (const std::string& method : chosen_of(flags, "methods", known_methods())) {
-    const DetectorOptions options = flags.detector_options("", method);
+    const DetectorOptions options = flags.chosen_options("", method).options;
     methods.push_back({.key = method,
                        .name = method,
                        .options = options,

@@ -111,7 +111,8 @@ void ProtocolState::check_options(const Contestant& setting) {
   ordered_json& settings = root_["protocols"][protocol_]["settings"];
   if (settings.contains(setting.key)) {
     // Under the names that options have now.
-    ordered_json kept = ordered_json::parse(options_to_json(options_from_json(settings[setting.key].dump())));
+    const DetectorOptions theirs = options_from_json(settings[setting.key].dump(), DetectorOptions{});
+    ordered_json kept = ordered_json::parse(options_to_json(theirs));
     kept.erase("seed");
     compare(kept, options, protocol_ + ", " + setting.name);
   } else {

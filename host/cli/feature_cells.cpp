@@ -1,0 +1,136 @@
+#include "host/cli/feature_cells.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "host/text/cell.hpp"
+#include "host/text/list_text.hpp"
+
+namespace cugad::cli {
+
+std::vector<CategoricalColumn> categorical_columns(const TableEncoder& encoder) {
+  const std::vector<std::string>& features = encoder.feature_names();
+  std::vector<CategoricalColumn> found;
+  auto feature = static_cast<std::size_t>(encoder.numeric_features());
+  for (const std::string& name : encoder.read_options().text_columns) {
+    CategoricalColumn column{name, {}, static_cast<std::int64_t>(feature)};
+    const std::string prefix = name + "=";
+    for (; feature < features.size() && features[feature].starts_with(prefix); ++feature) {
+      column.values.push_back(features[feature].substr(prefix.size()));
+    }
+    found.push_back(std::move(column));
+  }
+  return found;
+}
+
+std::string CategoricalColumn::decoded(const float* row) const {
+  if (values.empty()) return "";
+  const float* first = row + first_feature;
+  const auto largest = std::max_element(first, first + values.size()) - first;
+  return values[static_cast<std::size_t>(largest)];
+}
+
+double table_number(const FittedModel& model, std::int64_t feature, float value) {
+  return double{value} + (model.encoder ? model.encoder->offsets()[static_cast<std::size_t>(feature)] : 0.0);
+}
+
+CompletedRows::CompletedRows(const FittedModel& model, const ModelInput& input, bool rounds, bool bands)
+    : model_(model), input_(input), bands_(bands) {
+  const TableFormat format = input.format();
+  separator_ = format.separator == 0 ? ',' : format.separator;
+  const std::vector<std::string>& names = input.column_names();
+  if (!model.encoder) {
+    for (std::size_t c = 0; c < names.size(); ++c) sources_.push_back({.feature = static_cast<std::int64_t>(c)});
+    return;
+  }
+  categorical_ = categorical_columns(*model.encoder);
+  const std::vector<std::string>& features = model.encoder->feature_names();
+  const auto numeric_end = features.begin() + model.encoder->numeric_features();
+  for (const std::string& name : names) {
+    Source source;
+    if (const auto numeric = std::find(features.begin(), numeric_end, name); numeric != numeric_end) {
+      source.feature = numeric - features.begin();
+      if (rounds) source.decimals = model.encoder->decimals()[static_cast<std::size_t>(source.feature)];
+      if (const auto known = format.columns.find(name); known != format.columns.end()) source.format = known->second;
+    }
+    for (const CategoricalColumn& column : categorical_) {
+      if (column.name == name) source.categorical = &column;
+    }
+    sources_.push_back(std::move(source));
+  }
+}
+
+std::string CompletedRows::header() const {
+  std::vector<std::string> names = input_.header();
+  if (names.empty()) return "";
+  for (std::size_t c = 0; bands_ && c < sources_.size(); ++c) {
+    if (sources_[c].feature < 0) continue;
+    names.push_back(names[c] + "_low");
+    names.push_back(names[c] + "_high");
+  }
+  std::string line;
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    if (c > 0) line += separator_;
+    line += csv_cell(names[c], separator_);
+  }
+  return line + '\n';
+}
+
+std::string CompletedRows::number(const Source& source, float value) const {
+  const double number = table_number(model_, source.feature, value);
+  const bool has_offset = number != double{value};
+  std::string text = source.decimals >= 0 ? fmt::format("{:.{}f}", std::abs(number), source.decimals)
+                     : has_offset         ? fmt::format("{}", std::abs(number))
+                                          : fmt::format("{}", std::abs(value));
+  const bool is_zero = text.find_first_of("123456789") == std::string::npos;
+  std::replace(text.begin(), text.end(), '.', source.format.decimal);
+  text = (number < 0 && !is_zero ? "-" : "") + source.format.prefix + text + source.format.suffix;
+  return csv_cell(text, separator_);
+}
+
+/// A cell of an array.
+std::string CompletedRows::written_cell(const Column& column, std::int64_t row) const {
+  if (column.is_text) return csv_cell(column.texts[static_cast<std::size_t>(row)], separator_);
+  const double number = column.numbers[static_cast<std::size_t>(row)];
+  const auto single = static_cast<float>(number);
+  return double{single} == number && std::trunc(number) != number ? fmt::format("{}", single) : number_text(number);
+}
+
+std::int64_t CompletedRows::append(std::string& text, const Table& chunk, std::int64_t row, const float* given,
+                                   const float* filled, const float* low, const float* high) const {
+  std::int64_t count = 0;
+  std::size_t copied = 0;  // of the written row
+  const WrittenRow* written = chunk.written.empty() ? nullptr : &chunk.written[static_cast<std::size_t>(row)];
+  for (std::size_t c = 0; c < sources_.size(); ++c) {
+    const Source& source = sources_[c];
+    const bool is_category = source.categorical != nullptr && !source.categorical->values.empty();
+    const bool is_missing = (source.feature >= 0 && std::isnan(given[source.feature])) ||
+                            (is_category && std::isnan(given[source.categorical->first_feature]));
+    if (written == nullptr && c > 0) text += separator_;
+    if (is_missing) {
+      ++count;
+      if (written != nullptr) text.append(written->text, copied, written->cells[c].first - copied);
+      text += source.feature >= 0 ? number(source, filled[source.feature])
+                                  : csv_cell(source.categorical->decoded(filled), separator_);
+      if (written != nullptr) copied = written->cells[c].second;
+    } else if (written == nullptr) {
+      text += written_cell(chunk.columns[c], row);
+    }
+  }
+  if (written != nullptr) text.append(written->text, copied);
+  const char* const no_value = separator_ == ' ' ? "NA" : "";
+  for (const Source& source : sources_) {
+    if (!bands_ || source.feature < 0) continue;
+    const bool is_filled = std::isnan(given[source.feature]);
+    for (const float* end : {low, high}) {
+      text += separator_;
+      text += is_filled ? number(source, end[source.feature]) : no_value;
+    }
+  }
+  text += '\n';
+  return count;
+}
+
+}  // namespace cugad::cli

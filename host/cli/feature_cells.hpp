@@ -1,0 +1,63 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/cli/fitted_model.hpp"
+
+/// From the numbers that a detector gives back to the cells of a table.
+namespace cugad::cli {
+
+/// One categorical column: the 0/1 features of its values.
+struct CategoricalColumn {
+  std::string name;
+  std::vector<std::string> values;
+  std::int64_t first_feature = 0;
+
+  /// The value whose feature is largest; a missing cell if the training rows had no value at all.
+  std::string decoded(const float* row) const;
+};
+
+/// The categorical columns of an encoder, in the order of their features. A column name may itself hold a '=', so the
+/// names are taken from the encoder rather than cut out of the feature names.
+std::vector<CategoricalColumn> categorical_columns(const TableEncoder& encoder);
+
+/// A number that a detector gives for a numeric feature, in the units of the table: with the encoder's offset.
+double table_number(const FittedModel& model, std::int64_t feature, float value);
+
+/// Writes the rows of a table with values in place of their missing cells. All else stays as the file has it, to the
+/// byte: numbers as they were written, blanks, quotes, columns that are no features. A column that had so many decimals
+/// in training gets as many; a decimal comma, currencies and units as the column has them. Of an array: shortest
+/// numbers, as csv.
+class CompletedRows {
+ public:
+  /// `rounds`: to the decimals of the training table. `bands`: two more columns for each numeric feature, in the
+  /// table's order, which are empty for observed cells.
+  CompletedRows(const FittedModel& model, const ModelInput& input, bool rounds, bool bands);
+  /// The first line, if the table has one.
+  std::string header() const;
+  /// Adds row `row` of a chunk. `given`: its features, NaN where they are missing; `filled`: all of them; `low`,
+  /// `high`: the ends of their bands, not read without bands. Returns the number of cells that are filled.
+  std::int64_t append(std::string& text, const Table& chunk, std::int64_t row, const float* given, const float* filled,
+                      const float* low, const float* high) const;
+
+ private:
+  /// What a column of the table is to the model.
+  struct Source {
+    std::int64_t feature = -1;                       ///< numeric
+    const CategoricalColumn* categorical = nullptr;  ///< or this, or neither
+    NumberFormat format = {};
+    int decimals = -1;
+  };
+  std::string number(const Source& source, float value) const;
+  std::string written_cell(const Column& column, std::int64_t row) const;
+
+  const FittedModel& model_;
+  const ModelInput& input_;
+  char separator_;
+  bool bands_;
+  std::vector<CategoricalColumn> categorical_;
+  std::vector<Source> sources_;
+};
+
+}  // namespace cugad::cli

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <memory>
+
+#include "cugad/error.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/feature_cells.hpp"
+#include "host/cli/fitted_model.hpp"
+#include "host/cli/flags.hpp"
+#include "host/cli/output.hpp"
+#include "host/cli/table_flags.hpp"
+#include "host/cli/text.hpp"
+
+namespace cugad::cli {
+namespace {
+
+void fill(const std::string& input, const FlagSet& flags) {
+  const std::string& output = flags.text("output");
+  check_csv_name(output, {".gz"});
+  check_no_other_file("output", output, std::array{input, flags.text("model")});
+  const bool bands = flags.given("bands");
+  const auto coverage = bands ? static_cast<float>(flags.number("bands", 0.01, 0.99)) : 0.9f;
+  FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
+  model.detector.fill({nullptr, 0, model.detector.columns(), model.detector.columns()});  // or it says why it cannot
+  if (!output.empty()) check_writable(output);
+  ModelInput table(model, input, flags, "", {}, true);
+  const CompletedRows completed(model, table, flags.text("round") != "false", bands);
+  std::int64_t cells = 0;
+  write_result(output, [&](const Append& append) {
+    append(completed.header());
+    table.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
+      Matrix filled(rows.rows, rows.columns), low(bands ? rows.rows : 0, rows.columns),
+          high(bands ? rows.rows : 0, rows.columns);
+      model.detector.fill(rows, filled.data, low.data, high.data, coverage);
+      std::string text;
+      for (std::int64_t r = 0; r < rows.rows; ++r) {
+        cells += completed.append(text, chunk, r, rows.row(r), filled.row(r), bands ? low.row(r) : nullptr,
+                                  bands ? high.row(r) : nullptr);
+      }
+      append(text);
+      if (output.empty()) flush_output();
+    });
+  });
+  warn_of_unseen_values(model);
+  print_note(fmt::format("cugad: note: {} cells of {} rows are filled", grouped(cells), grouped(table.rows_read())));
+}
+
+}  // namespace
+
+Run add_fill(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("fill", "Fill a table's missing cells with what the others of their row say");
+  const auto input = std::make_shared<std::string>();
+  command->add_option("input", *input, "Table of the training table's columns; - is csv on standard input")
+      ->type_name("INPUT")
+      ->required();
+  const auto flags = std::make_shared<FlagSet>(*command);
+  flags->add_text("model", "FILE", "Model file, of a training with --method gain or --preset tables");
+  flags->add_text("output", "FILE", "File to write, .csv [standard output]");
+  flags->add_text("bands", "C", "Add columns NAME_low and NAME_high, between which a share C of the true values lies");
+  flags->add_boolean("round", "Give numbers the decimals that their column has in the training table", true);
+  add_table_flags(*flags);
+  flags->add_device();
+  return [input, flags] { fill(*input, *flags); };
+}
+
+}  // namespace cugad::cli
