@@ -343,13 +343,13 @@ class CUGAD_API Detector {
   /// scores of every row. Deterministic, and batch-invariant.
   std::vector<float> explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations);
   /// The rows with their missing cells (NaN) filled by what the others of their row say: for a detector with the method
-  /// gain, alone or in an ensemble. One pass of the generators, which were trained with hidden cells. A value is the
-  /// mean of the predicted distribution in the units of the rows (the least expected squared error), within the range
-  /// of the training rows: a column of integers gets fractions, a 0/1 column the share of ones. A cell of a column
-  /// that `condition` names is not predicted: it gets its column's centre. Observed cells are returned as they are,
-  /// infinite ones too; a row without any value gets what the generator expects of a row that it sees nothing of.
-  /// Deterministic, and batch-invariant. Throws Error{unsupported} for other methods, and for a model file of a version
-  /// without the residuals of cells.
+  /// gain, alone or in an ensemble. A value is the mean of the predicted distribution in the units of the rows (the
+  /// least expected squared error), within the range of the training rows: a column of integers gets fractions, the
+  /// columns of a category the probabilities of its values, without bands. A cell of a column that `condition` names is
+  /// not predicted: it gets its column's centre. Observed cells are returned as they are, infinite ones too; a row
+  /// without any value gets what the generator expects of a row that it sees nothing of. Deterministic, and
+  /// batch-invariant. Throws Error{unsupported} for other methods, and for a model file of a version without the
+  /// residuals of cells.
   std::vector<float> fill(MatrixView<const float> rows);
   /// The same to the caller's memory: rows x columns floats each; and, where they are given, the ends of bands that
   /// contain the true value in a share `coverage`, in (0, 1), of all cells. That share holds on average over a column
