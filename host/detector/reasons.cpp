@@ -25,11 +25,15 @@ std::vector<Place> places_of(const Novelty& novelty, const ColumnRoles& roles) {
     is_given[static_cast<std::size_t>(roles.order[i])] = true;
   }
   std::vector<Place> places;
+  const auto add_category = [&](std::int64_t first, std::int64_t columns) {
+    if (is_taken[static_cast<std::size_t>(first)]) return;
+    places.push_back({first, columns, true, is_given[static_cast<std::size_t>(first)]});
+    std::fill_n(is_taken.begin() + first, columns, true);
+  };
   for (const Novelty::Source& source : novelty.sources()) {
-    if (source.kind != SourceKind::category) continue;
-    places.push_back({source.first, source.columns, true, is_given[static_cast<std::size_t>(source.first)]});
-    std::fill_n(is_taken.begin() + source.first, source.columns, true);
+    if (source.kind == SourceKind::category) add_category(source.first, source.columns);
   }
+  for (const Category& category : roles.categories) add_category(category.first, category.columns);
   for (std::size_t c = 0; c < is_taken.size(); ++c) {
     if (!is_taken[c]) places.push_back({static_cast<std::int64_t>(c), 1, false, is_given[c]});
   }
