@@ -308,7 +308,7 @@ TEST(Devices, MayBeClosedBeforeTheirDetectors) {
   EXPECT_TRUE(same_bits(score(detector.get(), rows), before));
 }
 
-TEST(Devices, DefaultsAreAutoAndTheLibrarysOptions) {
+TEST(Devices, DefaultsAreAutoAndTheLibrarysRecipe) {
   for (const char* name : {static_cast<const char*>(nullptr), "", "auto"}) {
     cugad_device* device = nullptr;
     ASSERT_OK(cugad_device_open(name, &device));
@@ -319,7 +319,7 @@ TEST(Devices, DefaultsAreAutoAndTheLibrarysOptions) {
       const DetectorHandle released(detector);
       const char* json = nullptr;
       ASSERT_OK(cugad_detector_describe(detector, &json));
-      EXPECT_EQ(nlohmann::ordered_json::parse(json)["options"].dump(), options_to_json(DetectorOptions{}));
+      EXPECT_EQ(nlohmann::ordered_json::parse(json)["options"].dump(), options_to_json(default_options()));
     }
   }
 }
