@@ -9,6 +9,7 @@
 #include "host/detector/stop_scoring.hpp"
 #include "host/floating_point.hpp"
 #include "host/methods/methods.hpp"
+#include "host/scores/cell_columns.hpp"
 
 /// Missing cells, filled with what the others of their row say, or drawn from it.
 namespace cugad {
@@ -25,6 +26,19 @@ void check_room(const char* what, std::int64_t cells, std::span<float> room) {
   if (static_cast<std::int64_t>(room.size()) == cells) return;
   throw Error(ErrorCode::invalid_argument, std::string("'") + what + "' has room for " + std::to_string(room.size()) +
                                                " numbers, expected " + std::to_string(cells));
+}
+
+/// Puts a value of a category into transformed cells: the first whose cumulative probability is above u.
+void draw_category(const float* probability, std::int64_t count, double u, const std::int64_t* order,
+                   const FeatureTransform& transform, float* cell) {
+  double sum = 0.0;
+  bool is_drawn = false;
+  for (std::int64_t k = 0; k < count; ++k) {
+    sum += double{probability[k]};
+    const bool is_it = !is_drawn && (u < sum || k + 1 == count);
+    is_drawn = is_drawn || is_it;
+    cell[k] = static_cast<float>(((is_it ? 1.0 : 0.0) - transform.shift[order[k]]) * transform.scale[order[k]]);
+  }
 }
 
 }  // namespace
@@ -76,7 +90,9 @@ void Detector::Impl::fill(MatrixView<const float> rows, std::span<float> filled,
         const auto at = static_cast<std::size_t>((first + r) * columns + column);
         const float x = some.row(r)[column];
         float value = x, lowest = x, highest = x;
-        if (std::isnan(x)) {
+        if (std::isnan(x) && c < judged && is_category_column(roles.group, c)) {
+          value = lowest = highest = gaussians.mean.row(r)[c];
+        } else if (std::isnan(x)) {
           // A condition is given, not predicted: its column's centre stands in.
           const CellCalibration::Cell cell{c < judged ? gaussians.mean.row(r)[c] : 0.0f,
                                            c < judged ? gaussians.deviation.row(r)[c] : 0.0f, column};
@@ -131,7 +147,7 @@ void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, s
     std::size_t most = 0;
     for (std::int64_t r = 0; r < block.rows; ++r) {
       std::vector<std::int64_t>& own = order[static_cast<std::size_t>(r)];
-      for (std::int64_t c = 0; c < judged; ++c) {
+      for (std::int64_t c = 0; c < judged; c = end_of_cell(roles.group, c)) {
         if (std::isnan(block.row(r)[roles.order[static_cast<std::size_t>(c)]])) own.push_back(c);
       }
       std::stable_sort(own.begin(), own.end(), [&](std::int64_t a, std::int64_t b) {
@@ -147,16 +163,25 @@ void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, s
           return k < own.size() ? &state.row(r)[own[k]] : nullptr;
         };
         for (std::int64_t r = 0; r < block.rows; ++r) {
-          if (float* cell = next(r)) *cell = std::numeric_limits<float>::quiet_NaN();
+          float* const cell = next(r);
+          if (cell == nullptr) continue;
+          const std::int64_t c = cell - state.row(r);
+          std::fill(cell, state.row(r) + end_of_cell(roles.group, c), std::numeric_limits<float>::quiet_NaN());
         }
         const CellGaussians gaussians = predict_cells(predictor, predictor.weights(Role::generator), state);
         for (std::int64_t r = 0; r < block.rows; ++r) {
           float* cell = next(r);
           if (cell == nullptr) continue;
-          const std::int64_t c = order[static_cast<std::size_t>(r)][k];
+          const std::int64_t c = cell - state.row(r), end = end_of_cell(roles.group, c);
+          const double u = (words(first + r, c, pass)[0] + 0.5) * 0x1p-32;
+          if (end > c + 1) {
+            draw_category(gaussians.mean.row(r) + c, end - c, u, &roles.order[static_cast<std::size_t>(c)], transform,
+                          cell);
+            continue;
+          }
           const CellCalibration::Cell drawn{gaussians.mean.row(r)[c], gaussians.deviation.row(r)[c],
                                             roles.order[static_cast<std::size_t>(c)]};
-          *cell = cells.transformed_quantile(drawn, (words(first + r, c, pass)[0] + 0.5) * 0x1p-32);
+          *cell = cells.transformed_quantile(drawn, u);
         }
       }
     }
@@ -164,8 +189,9 @@ void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, s
       for (std::int64_t c = 0; c < columns; ++c) {
         const std::int64_t column = roles.order[static_cast<std::size_t>(c)];
         const float x = block.row(r)[column];
-        rows[(first + r) * columns + column] =
-            std::isnan(x) ? cells.value(transform, column, c < judged ? double{state.row(r)[c]} : 0.0) : x;
+        const float value = cells.value(transform, column, c < judged ? double{state.row(r)[c]} : 0.0);
+        const bool is_value = c < judged && is_category_column(roles.group, c);
+        rows[(first + r) * columns + column] = !std::isnan(x) ? x : is_value ? std::round(value) : value;
       }
     }
   }

@@ -7,7 +7,7 @@
 
 namespace cugad {
 
-/// A Gaussian for every cell: G's, averaged over the models as a mixture (its mean, and the root of its variance).
+/// A Gaussian per cell, the mixture of the models'. In a category's columns the mean is the probability of the value.
 struct CellGaussians {
   Matrix mean, deviation;  ///< [rows, columns that are judged], in transformed units and the networks' order
 };
@@ -22,7 +22,7 @@ CellGaussians predict_cells(ScoringNetworks& networks, StackView<const float> ge
 /// How far cells are from what the models make of them that were trained without their row: per judged column the
 /// residuals (x - mean) / deviation of calibration rows whose cells are hidden at random (shares of .1 to .5), at least
 /// some thousands of them where there are rows. `rows` and `fold_begin` as AnomalyModel::calibrate takes them; on the
-/// host. Ascending; empty for a column without any value.
+/// host. Ascending; empty for a column without any value, or of a category.
 std::vector<std::vector<float>> hidden_cell_residuals(AnomalyModel& model, MatrixView<const float> rows,
                                                       const std::vector<std::int64_t>& fold_begin);
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -184,6 +185,69 @@ TEST(ConditionalSamples, ColumnsDependOnEachOtherAsInTraining) {
   }
   EXPECT_NEAR(sum, 9.2, 1.5);  // 10 * 1 / 1.09
   EXPECT_NEAR(std::sqrt(squares - sum * sum), 4.2, 1.0);
+}
+
+/// A text column that follows from a number: low, middle or high; in between either of two.
+Matrix labelled_rows(std::int64_t rows, std::uint64_t seed) {
+  RandomNumbers numbers(seed);
+  Matrix matrix(rows, 5);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const double x = 6.0 * numbers.uniform() - 3.0, blurred = x + 0.5 * numbers.normal();
+    const int value = blurred < -1.0 ? 0 : blurred < 1.0 ? 1 : 2;
+    matrix.row(r)[0] = static_cast<float>(x);
+    matrix.row(r)[1] = static_cast<float>(-x + 0.3 * numbers.normal());
+    for (int k = 0; k < 3; ++k) matrix.row(r)[2 + k] = k == value ? 1.0f : 0.0f;
+  }
+  return matrix;
+}
+
+Detector fitted_to_labels() {
+  Detector detector(test_device(1), filling_options());
+  detector.fit(labelled_rows(1000, 1), {.names = {"x", "y", "size=high", "size=low", "size=middle"}, .binary = 3});
+  return detector;
+}
+
+/// Columns of one category are filled with its values' probabilities, which have no band.
+TEST(Filling, GivesCategoriesTheProbabilitiesOfTheirValues) {
+  Detector detector = fitted_to_labels();
+  const Matrix complete = labelled_rows(300, 2);
+  Matrix rows = complete;
+  for (std::int64_t r = 0; r < rows.rows; ++r) std::fill_n(rows.row(r) + 2, 3, missing);
+  const std::size_t cells = rows.data.size();
+  std::vector<float> filled(cells), low(cells), high(cells);
+  detector.fill(rows, filled, low, high);
+  int right = 0;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    const float* p = &filled[static_cast<std::size_t>(r * 5 + 2)];
+    EXPECT_NEAR(p[0] + p[1] + p[2], 1.0f, 1e-5f);
+    EXPECT_TRUE(p[0] >= 0.0f && p[1] >= 0.0f && p[2] >= 0.0f);
+    EXPECT_TRUE(std::equal(p, p + 3, &low[static_cast<std::size_t>(r * 5 + 2)]));
+    right += complete.row(r)[2 + (std::max_element(p, p + 3) - p)] == 1.0f ? 1 : 0;
+  }
+  EXPECT_GT(right, 225);  // two thirds of the rows are clear, of the others more than half
+}
+
+TEST(ConditionalSamples, CategoriesHaveOneValue) {
+  Detector detector = fitted_to_labels();
+  Matrix given(2, 5);
+  std::fill_n(given.row(0), 10, missing);
+  given.row(1)[0] = -1.0f;  // between the first two values
+  std::vector<float> drawn(2 * 500 * 5);
+  detector.sample(given, 500, 3, drawn);
+  std::array<int, 3> of_first = {}, of_second = {};
+  for (std::size_t i = 0; i < drawn.size(); i += 5) {
+    int ones = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      EXPECT_TRUE(drawn[i + 2 + k] == 0.0f || drawn[i + 2 + k] == 1.0f);
+      ones += drawn[i + 2 + k] == 1.0f ? 1 : 0;
+      (i < 2500 ? of_first : of_second)[k] += drawn[i + 2 + k] == 1.0f ? 1 : 0;
+    }
+    EXPECT_EQ(ones, 1);
+  }
+  for (const int count : of_first) EXPECT_GT(count, 80);
+  EXPECT_GT(of_second[0], 150);
+  EXPECT_GT(of_second[1], 150);
+  EXPECT_LT(of_second[2], 25);
 }
 
 TEST(ConditionalSamples, FollowFromSeedAndPosition) {
