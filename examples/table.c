@@ -152,21 +152,19 @@ static void train(model* model, const char* rows_path, const char* model_path) {
   cugad_reader_close(reader);
 }
 
-/* Scores, explanations and thresholds. */
-static void score(const model* model, cugad_table* table, float* scores, int32_t* column, float* thresholds) {
+/* Scores, the best reason of each, and thresholds. */
+static void score(const model* model, cugad_table* table, float* scores, cugad_reason* reasons, float* thresholds) {
   const cugad_matrix x = encoded(model->encoder, table);
-  float* const residuals = allocate(x.rows, sizeof *residuals);
   if (model->fleet != NULL) {
     const char* const* const groups = texts_of(table, model->group_column);
-    check(cugad_fleet_explain(model->fleet, &x, groups, 1, scores, column, residuals));
+    check(cugad_fleet_explain(model->fleet, &x, groups, 1, scores, reasons));
     check(cugad_fleet_thresholds(model->fleet, groups, x.rows, thresholds));
   } else {
     float threshold = 0;
-    check(cugad_detector_explain_matrix(model->detector, &x, 1, scores, column, residuals));
+    check(cugad_detector_explain_matrix(model->detector, &x, 1, scores, reasons));
     check(cugad_detector_threshold(model->detector, &threshold));
     for (int64_t r = 0; r < x.rows; ++r) thresholds[r] = threshold;
   }
-  free(residuals);
   free((void*)x.data);
 }
 
@@ -211,9 +209,9 @@ static void score_file(const model* model, const char* rows_path, const char* sc
     if (chunk == NULL) break;
     const int64_t rows = rows_of(chunk);
     float scores[CHUNK], thresholds[CHUNK];
-    int32_t column[CHUNK];
+    cugad_reason reasons[CHUNK];
     uint8_t is_normal[CHUNK];
-    score(model, chunk, scores, column, thresholds);
+    score(model, chunk, scores, reasons, thresholds);
     check(cugad_table_rows_with_value(chunk, "label", normal, 1, is_normal));
     labels = realloc(labels, (size_t)(all + rows) * sizeof *labels);
     margins = realloc(margins, (size_t)(all + rows) * sizeof *margins);
@@ -221,7 +219,8 @@ static void score_file(const model* model, const char* rows_path, const char* sc
     for (int64_t r = 0; r < rows; ++r, ++all) {
       labels[all] = !is_normal[r];
       margins[all] = scores[r] - thresholds[r];
-      fprintf(output, "%lld,%.9g,%d,%s\n", (long long)all, scores[r], scores[r] >= thresholds[r], features[column[r]]);
+      fprintf(output, "%lld,%.9g,%d,%s\n", (long long)all, scores[r], scores[r] >= thresholds[r],
+              features[reasons[r].column]);
     }
   }
   if (fclose(output) != 0) {

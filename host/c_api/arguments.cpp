@@ -74,13 +74,15 @@ void check_struct(const void* given, std::size_t known, const char* name) {
   }
 }
 
-void require_extent(const void* array, std::int64_t count, std::int64_t element_bytes, const char* name) {
+void require_extent(const void* array, std::int64_t count, std::int64_t element_bytes, const char* name,
+                    std::uintptr_t alignment) {
   if (count < 0 || count > PTRDIFF_MAX / element_bytes) {
     refuse(std::string(name) + " has " + std::to_string(count) + " elements, expected a number that memory can hold");
   }
   if (count == 0) return;
   require(array, name);
-  if (address(array) % static_cast<std::uintptr_t>(element_bytes) != 0 ||
+  if (alignment == 0) alignment = static_cast<std::uintptr_t>(element_bytes);
+  if (address(array) % alignment != 0 ||
       address(array) + static_cast<std::uintptr_t>(count * element_bytes) < address(array)) {
     refuse(std::string(name) + " is no address of elements of " + std::to_string(element_bytes) + " bytes");
   }

@@ -49,7 +49,9 @@ void require_apart(const Extent& x, const T* array, std::int64_t count, const ch
 
 // ---- What the templates are made of
 
-void require_extent(const void* array, std::int64_t count, std::int64_t element_bytes, const char* name);
+/// alignment 0: that of numbers of so many bytes.
+void require_extent(const void* array, std::int64_t count, std::int64_t element_bytes, const char* name,
+                    std::uintptr_t alignment = 0);
 void require_host(const Device& device, const void* array, const char* name);
 void require_apart(const Extent& x, const void* array, std::int64_t bytes, const char* name);
 void check_struct(const void* given, std::size_t known, const char* name);
@@ -65,7 +67,7 @@ Struct known_struct(const Struct* given, const char* name) {
 
 template <class T>
 void require_host_array(const Device& device, const T* array, std::int64_t count, const char* name) {
-  require_extent(array, count, sizeof(T), name);
+  require_extent(array, count, sizeof(T), name, alignof(T));
   require_host(device, array, name);
 }
 

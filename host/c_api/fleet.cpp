@@ -29,20 +29,18 @@ struct GroupedRows {
 
 /// Scores, with `count` explanations of each if that is not 0.
 void score(cugad_fleet* handle, const cugad_matrix* given, const char* const* groups, std::int32_t count, float* scores,
-           std::int32_t* column_indices, float* residuals) {
+           cugad_reason* reasons) {
   Fleet& fleet = fitted(handle);
   GroupedRows rows(handle->device, given, groups);
   const CancelOnce once{handle->cancel};
   if (scores != nullptr || count == 0) require_host_array(handle->device, scores, rows.x.rows(), "scores");
   require_apart(rows.x.extent(), scores, rows.x.rows(), "scores");
-  const std::int64_t cells = product(rows.x.rows(), count, "residuals");
-  require_host_array(handle->device, column_indices, cells, "column_indices");
-  require_apart(rows.x.extent(), column_indices, cells, "column_indices");
-  require_host_array(handle->device, residuals, cells, "residuals");
-  require_apart(rows.x.extent(), residuals, cells, "residuals");
+  const std::int64_t cells = product(rows.x.rows(), count, "reasons");
+  require_host_array(handle->device, reasons, cells, "reasons");
+  require_apart(rows.x.extent(), reasons, cells, "reasons");
   std::vector<Explanation> explanations;
   copy_to(fleet.explain(rows.x.bring(handle->device, nullptr), rows.groups, count, explanations), scores);
-  if (count > 0) copy_to(explanations, count, column_indices, residuals);
+  if (count > 0) copy_to(explanations, count, reasons);
 }
 
 FleetOptions fleet_options_of(const cugad_fleet_options* given) {
@@ -146,16 +144,16 @@ cugad_status cugad_fleet_cancel(cugad_fleet* fleet) {
 }
 
 cugad_status cugad_fleet_score(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups, float* scores) {
-  return guard(__func__, [&] { score(fleet, x, groups, 0, scores, nullptr, nullptr); });
+  return guard(__func__, [&] { score(fleet, x, groups, 0, scores, nullptr); });
 }
 
 cugad_status cugad_fleet_explain(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups, int32_t count,
-                                 float* scores, int32_t* column_indices, float* residuals) {
+                                 float* scores, cugad_reason* reasons) {
   return guard(__func__, [&] {
     if (count < 1) {
       throw Error(ErrorCode::invalid_argument, "count is " + std::to_string(count) + ", expected at least 1");
     }
-    score(fleet, x, groups, count, scores, column_indices, residuals);
+    score(fleet, x, groups, count, scores, reasons);
   });
 }
 

@@ -24,14 +24,23 @@ inline std::int64_t product(std::int64_t rows, std::int64_t each, const char* na
                                                std::to_string(each) + " elements, expected what memory can hold");
 }
 
-/// `count` columns and residuals per row; -1 and 0 after the last.
-inline void copy_to(const std::vector<Explanation>& explanations, std::int32_t count, std::int32_t* column_indices,
-                    float* residuals) {
+static_assert(CUGAD_FINDING_MISSING == static_cast<int>(Finding::missing) &&
+              CUGAD_FINDING_UNSEEN == static_cast<int>(Finding::unseen));
+
+/// `count` reasons per row; column -1 after the last.
+inline void copy_to(const std::vector<Explanation>& explanations, std::int32_t count, cugad_reason* reasons) {
   for (const Explanation& row : explanations) {
-    std::fill(std::copy(row.column.begin(), row.column.end(), column_indices), column_indices + count, -1);
-    std::fill(std::copy(row.residual.begin(), row.residual.end(), residuals), residuals + count, 0.0f);
-    column_indices += count;
-    residuals += count;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(count); ++k, ++reasons) {
+      *reasons = {};
+      reasons->column = reasons->category = -1;
+      if (k >= row.column.size()) continue;
+      const ExpectedCell& expected = row.expected[k];
+      *reasons = {row.column[k],     static_cast<std::int32_t>(row.finding[k]),
+                  row.share[k],      row.residual[k],
+                  expected.low,      expected.high,
+                  expected.category, expected.likelihood,
+                  expected.least,    expected.most};
+    }
   }
 }
 

@@ -61,22 +61,19 @@ void score_methods(cugad_detector* detector, const Source& source, float* scores
 }
 
 template <class Source>
-void explain(cugad_detector* detector, const Source& source, std::int32_t count, float* scores,
-             std::int32_t* column_indices, float* residuals) {
+void explain(cugad_detector* detector, const Source& source, std::int32_t count, float* scores, cugad_reason* reasons) {
   Rows x = rows_for(detector, source);
   const CancelOnce once{detector->cancel};
   if (count < 1) {
     throw Error(ErrorCode::invalid_argument, "count is " + std::to_string(count) + ", expected at least 1");
   }
-  const std::int64_t cells = product(x.rows(), count, "residuals");
-  require_host_array(detector->device, column_indices, cells, "column_indices");
-  require_apart(x.extent(), column_indices, cells, "column_indices");
-  require_host_array(detector->device, residuals, cells, "residuals");
-  require_apart(x.extent(), residuals, cells, "residuals");
+  const std::int64_t cells = product(x.rows(), count, "reasons");
+  require_host_array(detector->device, reasons, cells, "reasons");
+  require_apart(x.extent(), reasons, cells, "reasons");
   require_optional(*detector, x, scores);
   std::vector<Explanation> explanations;
   copy_to(detector->detector.explain(x.bring(detector->device, detector->stream()), count, explanations), scores);
-  copy_to(explanations, count, column_indices, residuals);
+  copy_to(explanations, count, reasons);
 }
 
 }  // namespace
@@ -116,16 +113,15 @@ cugad_status cugad_detector_score_methods_matrix(cugad_detector* detector, const
 }
 
 cugad_status cugad_detector_explain(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
-                                    int64_t row_stride, int32_t count, float* scores, int32_t* column_indices,
-                                    float* residuals) {
+                                    int64_t row_stride, int32_t count, float* scores, cugad_reason* reasons) {
   return guard(__func__, [&] {
-    explain(detector, MatrixView<const float>(x, rows, columns, row_stride), count, scores, column_indices, residuals);
+    explain(detector, MatrixView<const float>(x, rows, columns, row_stride), count, scores, reasons);
   });
 }
 
 cugad_status cugad_detector_explain_matrix(cugad_detector* detector, const cugad_matrix* x, int32_t count,
-                                           float* scores, int32_t* column_indices, float* residuals) {
-  return guard(__func__, [&] { explain(detector, x, count, scores, column_indices, residuals); });
+                                           float* scores, cugad_reason* reasons) {
+  return guard(__func__, [&] { explain(detector, x, count, scores, reasons); });
 }
 
 cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, float* x, int64_t rows, int64_t columns,

@@ -35,7 +35,7 @@ struct FittedModel {
   Matrix encode(const Table& chunk);
   /// The group of each row; none without a fleet.
   std::vector<std::string> groups(const Table& chunk) const;
-  /// Scores of rows, with the `explained` largest residuals of each if that is not 0.
+  /// Scores of rows, with the `explained` columns that explain each best if that is not 0.
   std::vector<float> score(MatrixView<const float> rows, std::span<const std::string> groups, int explained,
                            std::vector<Explanation>& explanations);
   /// Scores and those of each part, rows x parts. A fleet does not count the rows.

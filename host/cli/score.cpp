@@ -14,6 +14,7 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
+#include "host/cli/reason_text.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
@@ -72,36 +73,9 @@ std::size_t columns_behind_score(const CsvColumns& columns) {
          columns.probability.has_value() + columns.parts.size() + static_cast<std::size_t>(columns.reasons);
 }
 
-/// What a cell of the table holds, by its feature: a category's is named "column=value".
-std::string cell_text(const Table& chunk, std::size_t row, const std::string& feature) {
-  for (const std::string& name : {feature, feature.substr(0, feature.find('='))}) {
-    const auto column =
-        std::find_if(chunk.columns.begin(), chunk.columns.end(), [&](const Column& one) { return one.name == name; });
-    if (column == chunk.columns.end()) continue;
-    return fmt::format("{}={}", name, column->is_text ? column->texts[row] : fmt::format("{}", column->numbers[row]));
-  }
-  return feature;
-}
-
-std::string reason(const Explanation& explanation, std::size_t index, const std::string& name, const Table& chunk,
-                   std::size_t row, const Matrix& rows) {
-  const bool is_value = rows.row(static_cast<std::int64_t>(row))[explanation.column[index]] == 1.0f;
-  switch (explanation.finding[index]) {
-    case Finding::missing: {
-      const std::string text = cell_text(chunk, row, name);
-      return text.substr(0, text.rfind('=')) + ", no value";
-    }
-    case Finding::unseen:
-      return (is_value ? name : cell_text(chunk, row, name)) + ", not seen in training";
-    case Finding::residual:
-      break;
-  }
-  return fmt::format("{}={}", name, explanation.residual[index]);
-}
-
 /// One line per row of a chunk.
 std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Scores& scores,
-                      const std::vector<std::string>& groups, const Table& chunk, const Matrix& rows) {
+                      const std::vector<std::string>& groups, const Table& chunk) {
   std::vector<float> probability, confidence;
   if (columns.probability) probability = model.probability(scores.score, groups, *columns.probability);
   if (columns.confidence) confidence = model.confidence(scores.score, groups);
@@ -132,10 +106,11 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
     if (columns.confidence) fmt::format_to(end, ",{}", confidence[row]);
     const std::size_t parts = columns.parts.size();
     for (std::size_t i = 0; i < parts; ++i) fmt::format_to(end, ",{}", scores.of_parts[row * parts + i]);
-    for (std::size_t i = 0; columns.reasons > 0 && i < scores.explanations[row].column.size(); ++i) {
-      const Explanation& explanation = scores.explanations[row];
-      const std::string& name = model.detector.column_names()[static_cast<std::size_t>(explanation.column[i])];
-      lines += ',' + csv_cell(reason(explanation, i, name, chunk, row, rows));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(columns.reasons); ++i) {
+      lines += ',';
+      if (i >= scores.explanations[row].column.size()) continue;
+      lines += csv_cell(reason_text(scores.explanations[row], i, model.detector.column_names(),
+                                    model.encoder ? &*model.encoder : nullptr, chunk, row));
     }
     if (columns.error) lines += ',';
     lines += '\n';
@@ -151,7 +126,7 @@ void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& colum
     const std::vector<std::string> groups = model.groups(chunk);
     const Scores scores = score_rows(model, rows, groups, columns.reasons, !columns.parts.empty());
     append(std::exchange(begin, ""));
-    append(csv_lines(model, columns, scores, groups, chunk, rows));
+    append(csv_lines(model, columns, scores, groups, chunk));
     if (!columns.row) flush_output();
     status.update(chunk.first_row + chunk.rows);
   });
@@ -259,7 +234,7 @@ Run add_score(CLI::App& app) {
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file");
   flags->add_text("output", "FILE", "Write a .csv (row, score, anomaly) or .npy file, not scores on standard output");
-  flags->add_text("explain", "K", "Add each row's K columns with the largest residuals");
+  flags->add_text("explain", "K", "Add the K columns that explain each row's score: value, what was expected, share");
   flags->add_text("probability", "rank|gaussian", "Add the score as a probability, calibrated on the training rows");
   flags->add_boolean("confidence", "Add how sure the decision at the threshold is, from 0 to 1");
   flags->add_boolean("parts", "Add what the score is made of: each method's score, each distance");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include "host/detector/model_reader.hpp"
 #include "host/detector/transform.hpp"
 #include "host/scores/cell_prediction.hpp"
@@ -35,6 +37,9 @@ class CellCalibration {
   /// The mean of a cell's value in the caller's units, likewise: over its quantiles where the column is under log1p, as
   /// the mean does not pass through the logarithm (Duan 1983); else the Gaussian's.
   float mean(const FeatureTransform& transform, const Cell& cell) const;
+
+  /// The lowest and the highest value of the caller's column in the training rows.
+  std::pair<float, float> range(std::int64_t column) const { return {range_.row(column)[0], range_.row(column)[1]}; }
 
   void add_to(safetensors::File& file) const;
   static CellCalibration read(const Reader& reader, std::int64_t columns);

@@ -94,7 +94,18 @@ void Ensemble::score_members(MatrixView<const float> rows, StackView<const float
     if (absent) beside.absent = absent.slice_models(static_cast<std::int64_t>(i), 1);
     member(i).score(rows, scores, beside, feature_residual == nullptr ? nullptr : residual.data());
     if (feature_residual == nullptr) continue;
-    for (std::int64_t c = 0; c < cells; ++c) feature_residual[c] += residual[c] / static_cast<float>(methods());
+    for (std::int64_t r = 0; r < rows.rows; ++r)
+      add_shares(&residual[r * rows.columns], rows.columns, &feature_residual[r * rows.columns]);
+  }
+}
+
+void Ensemble::add_shares(const float* residual, std::int64_t columns, float* shares) const {
+  double sum = 0.0;
+  for (std::int64_t c = 0; c < columns; ++c) sum += double{residual[c]};
+  if (methods() == 1) sum = 1.0;
+  if (!(sum > 0.0)) return;
+  for (std::int64_t c = 0; c < columns; ++c) {
+    shares[c] += static_cast<float>(double{residual[c]} / (sum * static_cast<double>(methods())));
   }
 }
 

@@ -35,13 +35,15 @@ class Ensemble {
   void reserve(std::int64_t rows);
   Context& context() const { return members_.front()->context(); }
   void use_stream(void* stream);
-  /// Final scores of at most chunk_rows() rows, as AnomalyModel::score. feature_residual: mean over the methods that
-  /// have residuals; part_scores (optional, rows x parts() on the host): each part, then it waits.
-  /// `beside.absent` has one model per method.
+  /// Final scores of at most chunk_rows() rows, as AnomalyModel::score. feature_residual: of several methods the mean
+  /// of each one's shares in the row's sum; part_scores (optional, rows x parts() on the host): each part, then it
+  /// waits. `beside.absent` has one model per method.
   void score(MatrixView<const float> rows, StackView<float> scores, const AnomalyModel::Beside& beside,
              float* feature_residual, float* part_scores);
 
  private:
+  /// Adds a row's residuals of one of several methods as shares of their sum, over methods().
+  void add_shares(const float* residual, std::int64_t columns, float* shares) const;
   void score_members(MatrixView<const float> rows, StackView<const float> absent, float* feature_residual);
 
   std::vector<std::unique_ptr<AnomalyModel>> members_;

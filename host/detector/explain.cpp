@@ -1,24 +1,39 @@
 #include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <tuple>
 
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/detector/held.hpp"
 #include "host/detector/impl.hpp"
+#include "host/detector/reasons.hpp"
+#include "host/detector/stop_scoring.hpp"
 #include "host/floating_point.hpp"
 
-/// Why rows score as they do: their largest residuals, and what is missing or new.
+/// Why rows score as they do: what is missing or new, and which cells lower the score once they have the value that the
+/// others of their row let expect. The whole score tells a wrong cell from its neighbours, whose predictions it spoils,
+/// and is one unit for all methods of an ensemble.
 namespace cugad {
+namespace {
+
+/// Places of a row that are tried, at least.
+constexpr std::int64_t fewest_tried = 8;
+constexpr std::int64_t trials_at_a_time = 4096;
+constexpr float coverage = 0.9f;
+
+/// A place of a row that is to be tried.
+struct Trial {
+  std::int64_t row;
+  Reason* reason;
+};
+
+}  // namespace
 
 void Detector::Impl::explain_novelty(MatrixView<const float> rows, std::vector<float>& residuals,
                                      std::vector<Finding>& findings) const {
   findings.assign(residuals.size(), Finding::residual);
-  if (!novelty) return;
-  std::vector<float> brought;
-  if (!device.backend().is_host_memory() && device.backend().is_device_pointer(rows.data)) {
-    Context context = device.make_context();
-    brought = download_rows(context, rows);
-    rows = {brought.data(), rows.rows, rows.columns};
-  }
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     float* residual = residuals.data() + r * rows.columns;
     for (const Novelty::Source& source : novelty.sources()) {
@@ -34,30 +49,86 @@ void Detector::Impl::explain_novelty(MatrixView<const float> rows, std::vector<f
   }
 }
 
+Detector::Impl::Expectation Detector::Impl::expect(MatrixView<const float> rows) {
+  Expectation expected{.value = Matrix(rows.rows, rows.columns), .low = {}, .high = {}, .has_range = bool(cells)};
+  if (expected.has_range) {
+    expected.low = expected.high = expected.value;
+    fill(rows, expected.value.data, expected.low.data, expected.high.data, coverage);
+    return expected;
+  }
+  Context host = Device::open("cpu", device.threads()).make_context();
+  const Matrix rebuilt = model->member(0).rebuild(shown(host, rows));
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t c = 0; c < rebuilt.columns; ++c) expected.value.row(r)[roles.order[c]] = rebuilt.row(r)[c];
+  }
+  transform.invert(expected.value);
+  expected.low = expected.high = expected.value;
+  return expected;
+}
+
+std::vector<Explanation> Detector::Impl::explain(MatrixView<const float> rows, const float* scores,
+                                                 const float* residuals, const Finding* findings, std::int64_t count) {
+  const std::vector<Place> places = places_of(novelty, roles);
+  const std::int64_t columns = rows.columns, tried = std::max(count, fewest_tried);
+  std::vector<std::vector<Reason>> reasons;
+  std::vector<Trial> trials;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    reasons.push_back(reasons_of(places, rows.row(r), residuals + r * columns, findings + r * columns, tried));
+    for (Reason& reason : reasons.back()) {
+      if (reason.is_tried && std::isfinite(scores[r])) trials.push_back({r, &reason});
+    }
+  }
+  Matrix changed(static_cast<std::int64_t>(trials.size()), columns);
+  for (std::size_t t = 0; t < trials.size(); ++t) {
+    float* row = changed.row(static_cast<std::int64_t>(t));
+    std::copy_n(rows.row(trials[t].row), columns, row);
+    hide(places[trials[t].reason->place], row);
+  }
+  const Expectation expected = expect(changed);
+  for (std::size_t t = 0; t < trials.size(); ++t) {
+    const auto [r, reason] = trials[t];
+    const Place& place = places[reason->place];
+    const auto at = static_cast<std::int64_t>(t);
+    put(place, expected.value.row(at), changed.row(at));
+    reason->expected =
+        expected_at(place, expected.value.row(at), expected.low.row(at), expected.high.row(at), expected.has_range);
+    if (place.is_category) continue;
+    if (cells) std::tie(reason->expected.least, reason->expected.most) = cells.range(place.first);
+    if (reason->finding != Finding::unseen) continue;
+    const float constant = novelty.sources()[static_cast<std::size_t>(place.first)].constant;
+    changed.row(at)[place.first] = reason->expected.low = reason->expected.high = constant;
+  }
+  std::vector<float> lowered(trials.size());
+  score(changed, lowered.data(), nullptr);
+  for (std::size_t t = 0; t < trials.size(); ++t) {
+    trials[t].reason->drop = std::max(0.0f, scores[trials[t].row] - lowered[t]);
+  }
+  std::vector<Explanation> explanations;
+  for (std::vector<Reason>& of_row : reasons) explanations.push_back(explanation_of(std::move(of_row), count));
+  return explanations;
+}
+
 std::vector<float> Detector::explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations) {
   const FloatingPointEnvironment environment;
   if (count < 1)
     throw Error(ErrorCode::invalid_argument,
                 "explain was asked for " + std::to_string(count) + " columns, expected at least 1");
+  Impl& d = held(impl_);
   std::vector<float> scores(std::max<std::int64_t>(0, rows.rows)), residuals;
-  held(impl_).score(rows, scores.data(), &residuals);
+  d.score(rows, scores.data(), &residuals);
+  std::vector<float> brought;
+  rows = d.on_host(rows, brought);
   std::vector<Finding> findings;
-  held(impl_).explain_novelty(rows, residuals, findings);
-  const auto kept = static_cast<std::size_t>(std::min<std::int64_t>(count, rows.columns));
-  explanations.assign(scores.size(), {});
-  std::vector<int> order(rows.columns);
-  for (std::size_t r = 0; r < scores.size(); ++r) {
-    const float* residual = residuals.data() + static_cast<std::int64_t>(r) * rows.columns;
-    for (int c = 0; c < rows.columns; ++c) order[c] = c;
-    const Finding* finding = findings.data() + static_cast<std::int64_t>(r) * rows.columns;
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-      const bool first = finding[a] != Finding::residual, second = finding[b] != Finding::residual;
-      return first != second ? first : residual[a] > residual[b];
-    });
-    for (std::size_t k = 0; k < kept; ++k) {
-      explanations[r].column.push_back(order[k]);
-      explanations[r].residual.push_back(residual[order[k]]);
-      explanations[r].finding.push_back(finding[order[k]]);
+  d.explain_novelty(rows, residuals, findings);
+  explanations.clear();
+  const std::int64_t some = std::max<std::int64_t>(1, trials_at_a_time / std::max<std::int64_t>(count, fewest_tried));
+  for (std::int64_t first = 0; first < rows.rows; first += some) {
+    stop_scoring_if(d.cancel);
+    const MatrixView<const float> part(rows.row(first), std::min(some, rows.rows - first), rows.columns,
+                                       rows.row_stride);
+    for (Explanation& one : d.explain(part, scores.data() + first, residuals.data() + first * rows.columns,
+                                      findings.data() + first * rows.columns, count)) {
+      explanations.push_back(std::move(one));
     }
   }
   return scores;

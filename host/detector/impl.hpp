@@ -43,10 +43,20 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
               PreparedRows prepared);
   /// Learns what missing cells stand for. Returns the scores of the calibration rows.
   std::vector<float> calibrate(Ensemble& trained, PreparedRows& prepared);
-  /// Replaces the residuals of absent and new cells by what the score rises by for them; `findings` is of each
-  /// residual.
+  /// Replaces the residuals of absent and new cells of rows on the host by what the score rises by for them;
+  /// `findings` is of each residual.
   void explain_novelty(MatrixView<const float> rows, std::vector<float>& residuals,
                        std::vector<Finding>& findings) const;
+  /// Rows of cells that the model expects where rows on the host have none (NaN), in the caller's units; other cells
+  /// have numbers without meaning. `has_range`: 90 % lie between low and high, which else are the value.
+  struct Expectation {
+    Matrix value, low, high;
+    bool has_range = false;
+  };
+  Expectation expect(MatrixView<const float> rows);
+  /// As Detector::explain, for some rows on the host with their scores.
+  std::vector<Explanation> explain(MatrixView<const float> rows, const float* scores, const float* residuals,
+                                   const Finding* findings, std::int64_t count);
   /// Fills the missing cells of rows, as Detector::fill.
   void fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low, std::span<float> high,
             float coverage);

@@ -17,9 +17,10 @@ constexpr std::int64_t chunk_rows = 4096;
 constexpr double trim_fence = 3.0;
 constexpr std::uint32_t trim_lane = 2;  ///< of the random numbers: calibration and reference rows have 0 and 1
 
-/// Each row's distance to the neighbour that counts; a row of the sample does not count itself.
-std::vector<float> surprise_of(Context& context, const Matrix& rows, std::uint64_t seed) {
-  const std::vector<std::int64_t> drawn = sample_of(context, rows.rows, sample_rows, seed, trim_lane);
+/// Each row's distance to the neighbour that counts; a row of the sample does not count itself. No seed enters: models
+/// of a population and the same ones alone learn from the same rows.
+std::vector<float> surprise_of(Context& context, const Matrix& rows) {
+  const std::vector<std::int64_t> drawn = sample_of(context, rows.rows, sample_rows, 0, trim_lane);
   const Matrix sample = take_rows(rows, drawn);
   std::vector<std::int64_t> skipped(static_cast<std::size_t>(rows.rows), 0);
   for (const std::int64_t row : drawn) skipped[row] = 1;
@@ -88,8 +89,7 @@ void keep_a_value_per_column(MatrixView<const float> rows, std::vector<bool>& is
 std::vector<std::int64_t> rows_after_trim(Context& context, MatrixView<const float> rows,
                                           const DetectorOptions& options, const std::vector<std::string>& names,
                                           std::int64_t numeric_columns) {
-  const std::vector<float> surprise =
-      surprise_of(context, scaled(context, rows, options, names, numeric_columns), options.seed);
+  const std::vector<float> surprise = surprise_of(context, scaled(context, rows, options, names, numeric_columns));
   const float limit = options.trim < 0.0f ? fence_of(surprise) : limit_of(surprise, options.trim);
   std::vector<bool> is_kept;
   for (const float one : surprise) is_kept.push_back(!(one > limit));

@@ -105,8 +105,10 @@ void check_techniques(const DetectorOptions& options) {
 std::vector<Method> methods_of(const DetectorOptions& options) {
   std::vector<Method> methods = {options.method};
   methods.insert(methods.end(), options.ensemble.begin(), options.ensemble.end());
-  if (options.reference_rows != 0 && std::find(methods.begin(), methods.end(), Method::knn) == methods.end()) {
-    methods.push_back(Method::knn);
+  const auto keeps_rows = [](Method method) { return !definition_of(method).trains(); };
+  if (options.reference_rows == 0 || std::any_of(methods.begin(), methods.end(), keeps_rows)) return methods;
+  for (const MethodDefinition* one : all_methods()) {
+    if (keeps_rows(one->method)) methods.push_back(one->method);
   }
   return methods;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cugad/table.hpp"
 #include "host/methods/methods.hpp"
 #include "host/scores/scoring_rule.hpp"
 #include "host/training/gan_training.hpp"
@@ -69,6 +70,10 @@ class AnomalyModel : public ScoringNetworks {
   };
   void score(MatrixView<const float> rows, StackView<float> scores, const Beside& beside = {},
              float* feature_residual = nullptr);
+  /// Rows as the models see them, on average: G(z), of gain the means of G, the nearest reference row; the columns'
+  /// centres if a method has nothing of the kind. For a missing cell (NaN) it is what the others of its row let expect.
+  /// On the host, transformed, in the networks' order, and so is the result. Waits.
+  Matrix rebuild(MatrixView<const float> rows);
   /// Takes the working memory for so many rows at a time, at most chunk_rows(), which score() does where it is too
   /// small.
   void reserve(std::int64_t rows);

@@ -28,6 +28,8 @@ class CycleRule final : public ScoringRule {
     if (trained().needs_discriminator()) raw.logit = trained().judge(filled);
     return raw;
   }
+  /// Comparing took the place of the reconstructions.
+  void explain(MatrixView<const float> rows) override { trained().reconstruct(rows, true); }
 
  private:
   const Network& judge() const { return trained().networks()[Role::cycle_discriminator]; }

@@ -27,10 +27,12 @@ class DiscriminatorRule final : public ScoringRule {
     if (trained().needs_discriminator()) raw.logit = logit;
     return raw;
   }
-  /// D gives no residual per column: all are 0 where there is no reconstruction either.
+  /// D gives no residual per column: where there is no reconstruction either, it is the distance to the column's
+  /// centre.
   void explain(MatrixView<const float> rows) override {
     if (trained().rebuilds()) return;
-    fill(context(), trained().feature_residual(rows.rows), 0.0f);
+    fill(context(), trained().reconstruction(rows.rows), 0.0f);
+    trained().compare_with_reconstruction(rows);
   }
 
  private:

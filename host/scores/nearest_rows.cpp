@@ -50,16 +50,10 @@ class NearestRowsRule final : public ScoringRule {
   /// What a row differs by from the nearest reference row.
   void explain(MatrixView<const float> rows) override {
     const std::int64_t models = trained().population(), count = rows.rows;
-    const StackView<float> nearest = trained().reconstruction(count);
     run(context(), GatherRows{.source = shared_by(models, bank_),
                               .index = shared_by(models, find_nearest(rows).index.slice_columns(0, 1).model(0)),
-                              .out = nearest});
-    const auto cells = [](StackView<float> of_rows) {
-      return StackView<float>(of_rows.data, of_rows.models, of_rows.rows * of_rows.columns, 1, of_rows.model_stride, 1);
-    };
-    const StackView<const float> filled = trained().fill_missing(rows);
-    trained().take_distance({filled.data, models, count * filled.columns, 1, filled.model_stride, 1}, cells(nearest),
-                            Distance::l1, cells(trained().feature_residual(count)));
+                              .out = trained().reconstruction(count)});
+    trained().compare_with_reconstruction(rows);
   }
 
   bool leave_rows_out(bool leaves_out) override {

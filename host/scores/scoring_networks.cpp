@@ -201,6 +201,15 @@ StackView<const float> ScoringNetworks::fill_missing(MatrixView<const float> row
   return filled;
 }
 
+void ScoringNetworks::compare_with_reconstruction(MatrixView<const float> rows) {
+  const auto cells = [&](StackView<float> of_rows) {
+    return StackView<float>(of_rows.data, population(), of_rows.rows * of_rows.columns, 1, of_rows.model_stride, 1);
+  };
+  fill_missing(rows);
+  take_distance(cells(filled_.slice_rows(0, rows.rows)), cells(reconstruction(rows.rows)), Distance::l1,
+                cells(feature_residual(rows.rows)));
+}
+
 StackView<const float> ScoringNetworks::judge(StackView<const float> filled, const SomeModels& models) {
   const Network& judge = networks_.discriminator();
   const Network::Buffers buffers = judge_buffers_.slice_rows(0, filled.rows).slice_models(0, filled.models);

@@ -85,6 +85,8 @@ class ScoringNetworks {
   void reconstruct(MatrixView<const float> rows, bool with_residuals);
   /// `rows` with their missing cells filled from reconstruction(), per model.
   StackView<const float> fill_missing(MatrixView<const float> rows);
+  /// |x - x'| per cell, x' the reconstruction(), in feature_residual(); 0 in missing cells.
+  void compare_with_reconstruction(MatrixView<const float> rows);
   /// D's logit per model of rows whose missing cells are filled; D(x, z) of a joint discriminator takes latents().
   /// `filled` has a matrix for each of these models.
   StackView<const float> judge(StackView<const float> filled, const SomeModels& models = {});

@@ -234,18 +234,32 @@ CUGAD_API cugad_status cugad_detector_submit(cugad_detector* detector, const flo
 CUGAD_API cugad_status cugad_detector_score_methods(cugad_detector* detector, const float* x, int64_t rows,
                                                     int64_t columns, int64_t row_stride, float* scores,
                                                     float* method_scores);
-/* Scores together with the `count` columns of each row that explain it worst, largest residual first: column_indices
- * and residuals are rows x count. For a missing or unseen cell the residual is its contribution to the score. Entries
- * beyond the number of columns are -1 and 0. scores may be NULL. */
+enum {
+  CUGAD_FINDING_RESIDUAL = 0, /* the cell differs from what the others of its row let expect */
+  CUGAD_FINDING_MISSING = 1,  /* it has no value, against expectation */
+  CUGAD_FINDING_UNSEEN = 2    /* a category, or a value of a constant column, that is not in the training rows */
+};
+/* Why one column adds to the score of a row. Unknown numbers are NaN. */
+typedef struct cugad_reason {
+  int32_t column;  /* of a category the 0/1 column of the row's value; -1: there is no further reason */
+  int32_t finding; /* CUGAD_FINDING_... */
+  float share;     /* how much the score falls with the expected value alone; shares of all columns sum to 1 or are 0 */
+  float residual;  /* in the units of the method */
+  float low, high; /* where 90 % of the column's values are expected, or both the one value that is */
+  int32_t category;  /* of a category the 0/1 column of the most likely value, else -1 */
+  float likelihood;  /* of that value, in [0, 1] */
+  float least, most; /* the range of the training rows */
+} cugad_reason;
+/* Scores together with the `count` columns of each row that explain its score best, largest share first: reasons is
+ * rows x count. cugad::Explanation in cugad/detector.hpp says what the numbers are. scores may be NULL. */
 CUGAD_API cugad_status cugad_detector_explain(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
-                                              int64_t row_stride, int32_t count, float* scores, int32_t* column_indices,
-                                              float* residuals);
+                                              int64_t row_stride, int32_t count, float* scores, cugad_reason* reasons);
 /* The three calls above on rows of any order and type. */
 CUGAD_API cugad_status cugad_detector_score_matrix(cugad_detector* detector, const cugad_matrix* x, float* scores);
 CUGAD_API cugad_status cugad_detector_score_methods_matrix(cugad_detector* detector, const cugad_matrix* x,
                                                            float* scores, float* method_scores);
 CUGAD_API cugad_status cugad_detector_explain_matrix(cugad_detector* detector, const cugad_matrix* x, int32_t count,
-                                                     float* scores, int32_t* column_indices, float* residuals);
+                                                     float* scores, cugad_reason* reasons);
 /* Writes synthetic rows in the units of the training data. Same model and seed, same rows. CUGAD_ERROR_UNSUPPORTED for
  * a method without a prior, and for a conditional model. */
 CUGAD_API cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, float* x, int64_t rows,

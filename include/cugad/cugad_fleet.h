@@ -66,7 +66,7 @@ CUGAD_API cugad_status cugad_fleet_score(cugad_fleet* fleet, const cugad_matrix*
                                          float* scores);
 /// As cugad_detector_explain_matrix.
 CUGAD_API cugad_status cugad_fleet_explain(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
-                                           int32_t count, float* scores, int32_t* column_indices, float* residuals);
+                                           int32_t count, float* scores, cugad_reason* reasons);
 /// For each of `count` rows the threshold of the model that scores it: the row is anomalous from this score on.
 CUGAD_API cugad_status cugad_fleet_thresholds(cugad_fleet* fleet, const char* const* groups, int64_t count,
                                               float* thresholds);

@@ -273,19 +273,38 @@ struct Columns {
   std::int64_t binary = 0;              ///< the number of 0/1 columns, which come last and are not scaled
 };
 
-/// Why a column contributes to a score.
+/// What is the matter with a cell.
 enum class Finding {
-  residual,  ///< |x - G(z)|, mean over the population, in units of the scaled column
-  missing,   ///< a cell without a value; the number is its contribution to the score
-  unseen,    ///< a category, or a value of a constant column, that is not in the training rows; likewise
+  residual,  ///< it differs from what the others of its row let expect
+  missing,   ///< it has no value, against expectation
+  unseen,    ///< a category, or a value of a constant column, that is not in the training rows
 };
-/// The k columns of one row with the largest contributions: first missing and unseen cells, then residuals, each in
-/// descending order. An unseen value of a column whose values are often new adds nothing to the score, and is listed
-/// all the same. A missing or unknown category is represented by the first of its 0/1 columns.
+/// What a model expects in a cell, given the others of its row, in the units of the rows.
+struct ExpectedCell {
+  float low = 0, high = 0;    ///< of a number: 90 % lie between them (gain); or both are the model's one value
+  int category = -1;          ///< of a category: the 0/1 column of its most likely value; -1: a number
+  float likelihood = 0;       ///< of that value, in [0, 1]; NaN if the model gives none, and for a number
+  float least = 0, most = 0;  ///< of a number: the range of the training rows; NaN if the model does not know it
+};
+/// The k columns of one row that explain its score best, as parallel lists. The 0/1 columns of a category are one,
+/// which is named by the column of the row's value (by its first, if it is missing or unknown).
+///
+/// share: by how much the score falls if the cell alone gets its expected value, in relation to what all columns
+/// together let it fall by: shares are in [0, 1], and those of all columns sum to 1; all are 0 if no column lowers the
+/// score. Only the k (at least 8) columns of the largest residuals are tried, the others have 0. Missing and unseen
+/// cells come first (an unseen value of a column whose values are often new is listed even if it adds nothing), then
+/// columns by their share, equal ones by their residual. Cells that are missing as expected, and columns that
+/// `condition` names, come last.
+///
+/// residual: in the units of the method: |x - G(z)| in transformed units, mean over the population; of gain the -log p
+/// of the cell; of an ensemble the mean over its methods of the share in the row's sum. Of missing and unseen cells
+/// what the score rises by.
 struct Explanation {
   std::vector<int> column;
+  std::vector<float> share;
   std::vector<float> residual;
   std::vector<Finding> finding;
+  std::vector<ExpectedCell> expected;
 };
 
 class CUGAD_API Detector {
@@ -320,7 +339,8 @@ class CUGAD_API Detector {
   std::vector<std::string> parts() const;
   /// Scores together with those of each part: method_scores becomes rows x parts().
   std::vector<float> score_methods(MatrixView<const float> rows, std::vector<float>& method_scores);
-  /// Scores together with the `count` largest residuals of each row.
+  /// Scores together with the `count` columns that explain each row's score best; costs about 1 + 2 max(count, 8)
+  /// scores of every row. Deterministic, and batch-invariant.
   std::vector<float> explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations);
   /// The rows with their missing cells (NaN) filled by what the others of their row say: for a detector with the method
   /// gain, alone or in an ensemble. A value is the mean of the predicted distribution in the units of the rows (the

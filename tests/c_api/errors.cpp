@@ -53,7 +53,7 @@ class BadCalls : public testing::Test {
   DeviceHandle device_;
   DetectorHandle detector_, fresh_;
   std::vector<float> before_, out_ = std::vector<float>(rows * columns);
-  std::vector<std::int32_t> indices_ = std::vector<std::int32_t>(rows * columns);
+  std::vector<cugad_reason> reasons_ = std::vector<cugad_reason>(rows * columns);
 };
 
 TEST_F(BadCalls, Nulls) {
@@ -100,14 +100,10 @@ TEST_F(BadCalls, Nulls) {
        [&] { return cugad_detector_score_methods(f, x_, rows, columns, columns, out, nullptr); },
        invalid,
        {"method_scores is NULL"}},
-      {"column_indices",
-       [&] { return cugad_detector_explain(f, x_, rows, columns, columns, 1, nullptr, nullptr, out); },
+      {"reasons",
+       [&] { return cugad_detector_explain(f, x_, rows, columns, columns, 1, nullptr, nullptr); },
        invalid,
-       {"column_indices is NULL"}},
-      {"residuals",
-       [&] { return cugad_detector_explain(f, x_, rows, columns, columns, 1, nullptr, indices_.data(), nullptr); },
-       invalid,
-       {"residuals is NULL"}},
+       {"reasons is NULL"}},
       {"sample", [&] { return cugad_detector_sample(f, 1, nullptr, 1, columns, columns); }, invalid, {"x is NULL"}},
       {"probability", [&] { return cugad_detector_probability(f, nullptr, 1, 0, out); }, invalid, {"scores is NULL"}},
       {"probabilities", [&] { return cugad_detector_probability(f, out, 1, 0, nullptr); }, invalid, {"NULL"}},
@@ -169,11 +165,11 @@ TEST_F(BadCalls, SizesAndStrides) {
       {"short stride to fit", [&] { return fitted(rows, columns, 1); }, invalid, {"row_stride 1"}},
       {"overflow to fit", [&] { return fitted(most, 2, most); }, invalid, {"memory can hold"}},
       {"explain none",
-       [&] { return cugad_detector_explain(f, x_, rows, columns, columns, 0, nullptr, indices_.data(), out); },
+       [&] { return cugad_detector_explain(f, x_, rows, columns, columns, 0, nullptr, reasons_.data()); },
        invalid,
        {"count is 0"}},
       {"explain less",
-       [&] { return cugad_detector_explain(f, x_, rows, columns, columns, -1, nullptr, indices_.data(), out); },
+       [&] { return cugad_detector_explain(f, x_, rows, columns, columns, -1, nullptr, reasons_.data()); },
        invalid,
        {"count is -1"}},
       {"sample less", [&] { return cugad_detector_sample(f, 1, out, -1, columns, columns); }, invalid, {"-1 rows"}},
@@ -238,10 +234,12 @@ TEST_F(BadCalls, MemoryThatOverlapsOrIsOdd) {
        [&] { return cugad_detector_score_methods(f, x, rows, columns, columns, nullptr, x + 4); },
        invalid,
        {"method_scores overlaps x"}},
-      {"residuals",
-       [&] { return cugad_detector_explain(f, x, rows, columns, columns, 1, nullptr, indices_.data(), x); },
+      {"reasons",
+       [&] {
+         return cugad_detector_explain(f, x, rows, columns, columns, 1, nullptr, reinterpret_cast<cugad_reason*>(x));
+       },
        invalid,
-       {"residuals overlaps x"}},
+       {"reasons overlaps x"}},
       {"odd x", [&] { return cugad_detector_score(f, odd, 1, columns, columns, out_.data()); }, invalid, {"address"}},
   });
   // Side by side is no overlap.
@@ -269,8 +267,8 @@ TEST_F(BadCalls, BeforeFit) {
       {"score", [&] { return cugad_detector_score(f, x_, rows, columns, columns, out); }, invalid, said},
       {"score of nothing", [&] { return cugad_detector_score(f, nullptr, 0, 0, 0, nullptr); }, invalid, said},
       {"methods", [&] { return cugad_detector_score_methods(f, x_, 1, columns, columns, out, out); }, invalid, said},
-      {"explain", [&] { return cugad_detector_explain(f, x_, 1, columns, columns, 1, out, indices_.data(), out); },
-       invalid, said},
+      {"explain", [&] { return cugad_detector_explain(f, x_, 1, columns, columns, 1, out, reasons_.data()); }, invalid,
+       said},
       {"sample", [&] { return cugad_detector_sample(f, 1, out, 1, columns, columns); }, invalid, said},
       {"contamination", [&] { return cugad_detector_set_contamination(f, 0.1f); }, invalid, said},
       {"false alarms", [&] { return cugad_detector_set_false_alarm_rate(f, 0.1f); }, invalid, said},

@@ -76,14 +76,14 @@ TEST_F(CFleet, IsThatOfCpp) {
   EXPECT_EQ(std::string(static_cast<const char*>(bytes), size),
             std::string(reinterpret_cast<const char*>(saved.data()), saved.size()));
 
-  std::vector<float> scores(count), residuals(count * 2), results(count);
-  std::vector<std::int32_t> indices(count * 2);
-  ASSERT_OK(cugad_fleet_explain(fleet_.get(), &x_, groups_.data(), 2, scores.data(), indices.data(), residuals.data()));
+  std::vector<float> scores(count), results(count);
+  std::vector<cugad_reason> reasons(count * 2);
+  ASSERT_OK(cugad_fleet_explain(fleet_.get(), &x_, groups_.data(), 2, scores.data(), reasons.data()));
   std::vector<Explanation> explanations;
   EXPECT_TRUE(same_bits(expected.explain(rows_, names_, 2, explanations), scores));
   for (std::size_t r = 0; r < count; ++r) {
-    EXPECT_EQ(indices[2 * r + 1], explanations[r].column[1]);
-    EXPECT_EQ(residuals[2 * r], explanations[r].residual[0]);
+    EXPECT_EQ(reasons[2 * r + 1].column, explanations[r].column[1]);
+    EXPECT_EQ(reasons[2 * r].share, explanations[r].share[0]);
   }
   ASSERT_OK(cugad_fleet_thresholds(fleet_.get(), groups_.data(), count, results.data()));
   EXPECT_TRUE(same_bits(results, expected.thresholds(names_)));
@@ -210,8 +210,8 @@ TEST_F(CFleet, RefusesWrongCalls) {
   expect(cugad_fleet_fit(fleet_.get(), &x_, holed.data(), nullptr), "groups[7] is NULL");
   fit();
   expect(cugad_fleet_score(fleet_.get(), &x_, groups_.data(), nullptr), "scores is NULL");
-  expect(cugad_fleet_explain(fleet_.get(), &x_, groups_.data(), 0, scores.data(), nullptr, nullptr), "count is 0");
-  expect(cugad_fleet_explain(fleet_.get(), &x_, groups_.data(), 1, scores.data(), nullptr, nullptr), "column_indices");
+  expect(cugad_fleet_explain(fleet_.get(), &x_, groups_.data(), 0, scores.data(), nullptr), "count is 0");
+  expect(cugad_fleet_explain(fleet_.get(), &x_, groups_.data(), 1, scores.data(), nullptr), "reasons");
   expect(cugad_fleet_probability(fleet_.get(), scores.data(), groups_.data(), count, 7, scores.data()), "kind is 7");
   expect(cugad_fleet_save_to_memory(fleet_.get(), nullptr, nullptr), "bytes is NULL");
   cugad_fleet_group group = {};

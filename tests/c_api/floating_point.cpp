@@ -38,7 +38,7 @@ class CallersEnvironment {
 
 /// Bits of all that a program gets, by every function that computes.
 struct Got {
-  std::vector<float> scores, of_methods, residuals, probabilities, confidences, sampled, of_fleet, of_matrix;
+  std::vector<float> scores, of_methods, reasons, probabilities, confidences, sampled, of_fleet, of_matrix;
   std::string file, telemetry, options;
 };
 
@@ -59,10 +59,10 @@ class Environments : public testing::TestWithParam<const char*> {
     const TemporaryDirectory directory;
     const std::string path = directory.file("model");
     const std::string config = small_config(GetParam(), R"(, "learning_rate": 0.0013, "novelty": 0.3)");
-    got.scores.resize(count), got.of_methods.resize(4 * count), got.residuals.resize(2 * count);
+    got.scores.resize(count), got.of_methods.resize(4 * count);
     got.probabilities.resize(count), got.confidences.resize(count), got.sampled.resize(10 * columns),
         got.of_matrix.resize(count);
-    std::vector<std::int32_t> indices(2 * count);
+    std::vector<cugad_reason> reasons(2 * count);
     cugad_matrix matrix = {sizeof matrix, doubles_.data(), CUGAD_FLOAT64, rows, columns, columns, 1};
     const float* const x = rows_.data.data();
     cugad_device* device = nullptr;
@@ -80,8 +80,7 @@ class Environments : public testing::TestWithParam<const char*> {
       EXPECT_OK(cugad_detector_score(loaded, x, rows, columns, columns, got.scores.data()));
       EXPECT_OK(cugad_detector_score_matrix(loaded, &matrix, got.of_matrix.data()));
       EXPECT_OK(cugad_detector_score_methods(loaded, x, rows, columns, columns, nullptr, got.of_methods.data()));
-      EXPECT_OK(
-          cugad_detector_explain(loaded, x, rows, columns, columns, 2, nullptr, indices.data(), got.residuals.data()));
+      EXPECT_OK(cugad_detector_explain(loaded, x, rows, columns, columns, 2, nullptr, reasons.data()));
       EXPECT_OK(cugad_detector_probability(loaded, got.scores.data(), rows, 1, got.probabilities.data()));
       EXPECT_OK(cugad_detector_confidence(loaded, got.scores.data(), rows, got.confidences.data()));
       if (std::string(GetParam()) != "ganomaly") {
@@ -103,6 +102,7 @@ class Environments : public testing::TestWithParam<const char*> {
       got.of_fleet = fleet.score(rows_.view(), groups_);
       EXPECT_TRUE(environment.is_unchanged());
     }
+    for (const cugad_reason& one : reasons) got.reasons.insert(got.reasons.end(), {one.share, one.residual, one.low});
     const std::vector<float> confidences(got.confidences);
     got.file = read_text(path), got.telemetry = telemetry, got.options = options;
     cugad_detector_destroy(loaded);
@@ -125,7 +125,7 @@ TEST_P(Environments, ChangeNoBit) {
     EXPECT_TRUE(same_bits(got.scores, expected.scores));
     EXPECT_TRUE(same_bits(got.of_matrix, expected.of_matrix));
     EXPECT_TRUE(same_bits(got.of_methods, expected.of_methods));
-    EXPECT_TRUE(same_bits(got.residuals, expected.residuals));
+    EXPECT_TRUE(same_bits(got.reasons, expected.reasons));
     EXPECT_TRUE(same_bits(got.probabilities, expected.probabilities));
     EXPECT_TRUE(same_bits(got.confidences, expected.confidences));
     EXPECT_TRUE(same_bits(got.sampled, expected.sampled));

@@ -10,6 +10,10 @@ namespace {
 
 constexpr std::int64_t columns = 4;
 
+std::vector<float> numbers_of(const ExpectedCell& cell) {
+  return {cell.low, cell.high, cell.likelihood, cell.least, cell.most};
+}
+
 class Results : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -57,26 +61,31 @@ TEST_P(Results, Explanations) {
   std::vector<Explanation> expected;
   const std::vector<float> total = by_cpp_->explain(test_.view(), 3, expected);
   const std::int64_t rows = test_.rows;
-  std::vector<float> scores(rows), residuals(rows * 6);
-  std::vector<std::int32_t> indices(rows * 6);
-  ASSERT_OK(cugad_detector_explain(by_c_.get(), test_.data.data(), rows, columns, columns, 3, scores.data(),
-                                   indices.data(), residuals.data()));
+  std::vector<float> scores(rows);
+  std::vector<cugad_reason> reasons(rows * 6);
+  ASSERT_OK(
+      cugad_detector_explain(by_c_.get(), test_.data.data(), rows, columns, columns, 3, scores.data(), reasons.data()));
   EXPECT_TRUE(same_bits(scores, total));
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t k = 0; k < 3; ++k) {
-      ASSERT_EQ(indices[r * 3 + k], expected[r].column[k]);
-      ASSERT_EQ(residuals[r * 3 + k], expected[r].residual[k]);
+      const cugad_reason& reason = reasons[r * 3 + k];
+      ASSERT_EQ(reason.column, expected[r].column[k]);
+      ASSERT_EQ(reason.finding, static_cast<std::int32_t>(expected[r].finding[k]));
+      ASSERT_EQ(reason.share, expected[r].share[k]);
+      ASSERT_EQ(reason.residual, expected[r].residual[k]);
+      ASSERT_TRUE(same_bits({reason.low, reason.high, reason.likelihood, reason.least, reason.most},
+                            numbers_of(expected[r].expected[k])));
+      ASSERT_EQ(reason.category, -1);
     }
   }
   // More than there are.
-  ASSERT_OK(cugad_detector_explain(by_c_.get(), test_.data.data(), rows, columns, columns, 6, nullptr, indices.data(),
-                                   residuals.data()));
+  ASSERT_OK(cugad_detector_explain(by_c_.get(), test_.data.data(), rows, columns, columns, 6, nullptr, reasons.data()));
   for (std::int64_t r = 0; r < rows; ++r) {
-    EXPECT_EQ(indices[r * 6], expected[r].column[0]);
-    EXPECT_GE(indices[r * 6 + columns - 1], 0);
+    EXPECT_EQ(reasons[r * 6].column, expected[r].column[0]);
+    EXPECT_GE(reasons[r * 6 + columns - 1].column, 0);
     for (std::int64_t k = columns; k < 6; ++k) {
-      EXPECT_EQ(indices[r * 6 + k], -1);
-      EXPECT_EQ(residuals[r * 6 + k], 0.0f);
+      EXPECT_EQ(reasons[r * 6 + k].column, -1);
+      EXPECT_EQ(reasons[r * 6 + k].share, 0.0f);
     }
   }
 }
@@ -299,7 +308,7 @@ TEST(Devices, MayBeClosedBeforeTheirDetectors) {
   EXPECT_TRUE(same_bits(score(detector.get(), rows), before));
 }
 
-TEST(Devices, DefaultsAreAutoAndTheLibrarysOptions) {
+TEST(Devices, DefaultsAreAutoAndTheLibrarysRecipe) {
   for (const char* name : {static_cast<const char*>(nullptr), "", "auto"}) {
     cugad_device* device = nullptr;
     ASSERT_OK(cugad_device_open(name, &device));
@@ -310,7 +319,7 @@ TEST(Devices, DefaultsAreAutoAndTheLibrarysOptions) {
       const DetectorHandle released(detector);
       const char* json = nullptr;
       ASSERT_OK(cugad_detector_describe(detector, &json));
-      EXPECT_EQ(nlohmann::ordered_json::parse(json)["options"].dump(), options_to_json(DetectorOptions{}));
+      EXPECT_EQ(nlohmann::ordered_json::parse(json)["options"].dump(), options_to_json(default_options()));
     }
   }
 }

@@ -41,7 +41,7 @@ TEST_F(Commands, QuietTrainingsSayWhatTheModelKeepsAndCannotPromise) {
   const std::string err = run(train(at("k.safetensors"), {"--quiet", "--exclude", "machine", "--method", "knn",
                                                           "--false-alarm-rate", "0.00001"}))
                               .err;
-  EXPECT_TRUE(has(err, "training rows (reference_rows)")) << err;
+  EXPECT_TRUE(has(err, "training rows (reference_rows")) << err;
   EXPECT_TRUE(has(err, "cannot be promised")) << err;
   EXPECT_TRUE(has(run(train(at("f"), {"--quiet", "--exclude", "machine", "--folds", "1"})).err,
                   "calibrated on the training rows themselves"));
@@ -199,7 +199,8 @@ TEST_F(Commands, EnsemblesGiveTheScoreOfEachMethod) {
 TEST_F(Commands, DistancesToTrainingRowsArePartsOfAScore) {
   const Outcome outcome = run(train(at("k.safetensors"), {"--reference-rows", "auto"}));
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_NE(outcome.err.find("training rows (reference_rows): whoever has its file can read them"), std::string::npos)
+  EXPECT_NE(outcome.err.find("training rows (reference_rows; 0 keeps none): whoever has the file can read them"),
+            std::string::npos)
       << outcome.err;
   const auto lines = lines_of(run_well({"score", table, "--model", at("k.safetensors"), "--parts"}));
   ASSERT_EQ(lines.size(), 3001u);

@@ -42,7 +42,7 @@ TEST_F(Config, FormerNamesAreTaken) {
   EXPECT_EQ(trained_value(small, {}, "generator_hidden"), "16");
   EXPECT_EQ(trained_value(small, {"--generator-hidden", "9"}, "generator_hidden"), "9");
   EXPECT_EQ(trained_value(small + "negatives = 0.25\n", {"--fence", "0.125"}, "negatives"), "0.125");
-  EXPECT_EQ(trained_value(small, {"--no-center"}, "centre"), "false");
+  EXPECT_EQ(trained_value(small, {"--no-center", "--scale", "none"}, "centre"), "false");
 }
 
 TEST_F(Config, FlagOverridesFile) {
@@ -128,11 +128,12 @@ TEST_F(Config, KeysOfManyPartsAreRefused) {
 }
 
 TEST_F(Config, DotsOfNumbersAndTextsAreNoKeys) {
-  EXPECT_EQ(
-      trained_value(small + "search_until = [10, 20]\nsearch_rate = [0.1, 0.01, # 1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6\n" +
-                        " 0.001]\nlog = '" + at("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v") + "'\n",
-                    {}, "search_rate"),
-      "0.1,0.01,0.001");
+  EXPECT_EQ(trained_value(small +
+                              "score = 'search'\nsearch_steps = 2\nsearch_until = [10, 20]\nsearch_rate = [0.1, 0.01, "
+                              "# 1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6\n" +
+                              " 0.001]\nlog = '" + at("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v") + "'\n",
+                          {}, "search_rate"),
+            "0.1,0.01,0.001");
 }
 
 TEST_F(Config, KeysThatAreWrongAreNamed) {

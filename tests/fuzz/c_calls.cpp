@@ -145,7 +145,7 @@ class Calls {
     const Slot& from = slot();
     const Rows given = rows();
     std::vector<float> scores, more;
-    std::vector<std::int32_t> indices;
+    std::vector<cugad_reason> reasons;
     const std::int64_t known = std::max<std::int64_t>(0, given.rows);
     float* to = array(scores, known);
     switch (byte() % 4) {
@@ -159,9 +159,8 @@ class Calls {
         break;
       default: {
         const auto count = one_of<std::int32_t>({1, 2, 9, 0, -3});
-        std::int32_t* index = array(indices, count * known);
-        done(cugad_detector_explain(from.detector, given.x, given.rows, given.columns, given.stride, count, to, index,
-                                    array(more, count * known)));
+        done(cugad_detector_explain(from.detector, given.x, given.rows, given.columns, given.stride, count, to,
+                                    array(reasons, count * known)));
       }
     }
   }

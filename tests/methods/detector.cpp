@@ -54,9 +54,9 @@ TEST(Detector, ExplainNamesThePlantedColumnFirst) {
     int right = 0;
     for (std::size_t r = 0; r < 60; ++r) {
       ASSERT_EQ(explanations[r].column.size(), 3u);
-      ASSERT_EQ(explanations[r].residual.size(), 3u);
-      EXPECT_TRUE(std::is_sorted(explanations[r].residual.rbegin(), explanations[r].residual.rend()));
-      EXPECT_GE(explanations[r].residual[2], 0.0f);
+      ASSERT_EQ(explanations[r].share.size(), 3u);
+      EXPECT_TRUE(std::is_sorted(explanations[r].share.rbegin(), explanations[r].share.rend()));
+      EXPECT_GE(explanations[r].share[2], 0.0f);
       right += explanations[r].column[0] == planted[r] ? 1 : 0;
     }
     EXPECT_GE(right, 58);

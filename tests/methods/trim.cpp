@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "host/model_file/safetensors.hpp"
+#include "tests/common/stopped_fit.hpp"
 #include "tests/methods/fleet_rows.hpp"
 
 /// The option trim: anomalies among the training rows are left out, normal rows stay, and thresholds keep their rate.
@@ -13,9 +14,10 @@ namespace {
 
 constexpr std::int64_t columns = 6;
 
-std::vector<std::int64_t> kept_rows(const Matrix& rows, float trim, int threads = 1) {
+std::vector<std::int64_t> kept_rows(const Matrix& rows, float trim, int threads = 1, std::uint64_t seed = 42) {
   Context context = Device::open("cpu", threads).make_context();
   DetectorOptions options;
+  options.seed = seed;
   options.trim = trim;
   return rows_after_trim(context, rows.view(), options, {"a", "b", "c", "d", "e", "f"}, columns);
 }
@@ -95,9 +97,14 @@ TEST(Trim, KeepsAValueOfEachColumn) {
   EXPECT_EQ(kept_from(kept_rows(rows, -1.0f), 200), 0);
 }
 
-TEST(Trim, DoesNotDependOnThreads) {
+/// A population equals its models trained alone, with seeds of their own: they learn from the same rows.
+TEST(Trim, DoesNotDependOnThreadsOrSeed) {
   const Matrix rows = joined(gaussian_rows(9000, 1), odd_cluster(300, 0.5));
-  for (const float trim : {-1.0f, 0.05f}) EXPECT_EQ(kept_rows(rows, trim, 1), kept_rows(rows, trim, 3));
+  for (const float trim : {-1.0f, 0.05f}) {
+    const std::vector<std::int64_t> kept = kept_rows(rows, trim);
+    EXPECT_EQ(kept_rows(rows, trim, 3), kept);
+    EXPECT_EQ(kept_rows(rows, trim, 1, 43), kept);
+  }
 }
 
 DetectorOptions knn_options(float trim) {
@@ -178,6 +185,31 @@ TEST(Trim, SameBitsForAnyNumberOfThreads) {
   options.method = Method::gain;
   const Matrix rows = mixed_rows(300, 1);
   EXPECT_EQ(fitted(options, rows, 1).save(), fitted(options, rows, 3).save());
+}
+
+TEST(Trim, AResumedFitGivesTheSameBytes) {
+  const TemporaryDirectory directory;
+  const Matrix rows = joined(normal_rows(300, 1), odd_cluster(20, 0.2));
+  DetectorOptions options = quick_options();
+  options.trim = 0.1f;
+  StoppedFit stop(directory.file("checkpoint"), 100);
+  Detector stopped(test_device(1), options);
+  expect_error(ErrorCode::cancelled, {"after step 100"}, [&] { stopped.fit(rows.view(), stop.control); });
+  stop.resume();
+  Detector resumed(test_device(1), options);
+  resumed.fit(rows.view(), stop.control);
+  EXPECT_EQ(resumed.save(), fitted(options, rows).save());
+}
+
+/// Rows are as surprising as all of their columns are, conditions among them.
+TEST(Trim, ConditionalModelsAreTrimmed) {
+  const Matrix rows = joined(normal_rows(300, 1), odd_cluster(20, 0.2));
+  DetectorOptions options = quick_options();
+  options.condition = {"0"};
+  options.trim = -1.0f;
+  Detector detector = fitted(options, rows);
+  EXPECT_NE(detector.notes().front().find("20 of 320"), std::string::npos) << detector.notes().front();
+  expect_scores(rows.view(), detector.score(rows.view()));
 }
 
 TEST(Trim, RefusesOtherShares) {

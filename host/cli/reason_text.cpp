@@ -1,0 +1,97 @@
+#include "host/cli/reason_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "host/text/cell.hpp"
+
+namespace cugad::cli {
+namespace {
+
+/// Rounds to 0 %.
+constexpr float smallest_share = 0.005f;
+
+/// A column of the table and one of its values; a number has no value of its own.
+struct Feature {
+  std::string column, value;
+};
+
+/// The table's column of that name, or null.
+const Column* column_of(const Table& chunk, const std::string& name) {
+  for (const Column& column : chunk.columns) {
+    if (column.name == name) return &column;
+  }
+  return nullptr;
+}
+
+/// A category's feature is named "column=value".
+Feature feature_of(const Table& chunk, const std::string& name) {
+  const std::size_t end = name.find('=');
+  if (end == std::string::npos || column_of(chunk, name) != nullptr) return {name, ""};
+  return {name.substr(0, end), name.substr(end + 1)};
+}
+
+/// What the table holds in a column; empty if it has no such column.
+std::string cell_text(const Column* column, std::size_t row) {
+  if (column == nullptr) return "";
+  return column->is_text ? column->texts[row] : number_text(column->numbers[row]);
+}
+
+/// A number with two digits of the range that it bounds, or else with four of its own.
+std::string rounded(double number, double range) {
+  const double size = std::abs(number);
+  if (size >= 1e15 || (size > 0.0 && size < 1e-6)) return fmt::format("{:.4g}", number);
+  const double digits =
+      range > 0.0 ? 1.0 - std::floor(std::log10(range)) : 3.0 - std::floor(std::log10(std::max(size, 1e-6)));
+  std::string text = fmt::format("{:.{}f}", number, static_cast<int>(std::clamp(digits, 0.0, 12.0)));
+  if (text.find('.') != std::string::npos) {
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+  }
+  return text == "-0" ? "0" : text;
+}
+
+/// What is expected of a number that differs by `offset` from what the model sees.
+std::string expected_number(const ExpectedCell& expected, double offset, double number) {
+  const double low = double{expected.low} + offset, high = double{expected.high} + offset;
+  const std::string from = rounded(low, high - low), to = rounded(high, high - low);
+  std::string text = (from == to ? from : from + " to " + to) + " expected";
+  const auto seen = static_cast<float>(number - offset);
+  if (seen < expected.least) text += fmt::format("; at least {:.6g} in training", double{expected.least} + offset);
+  if (seen > expected.most) text += fmt::format("; at most {:.6g} in training", double{expected.most} + offset);
+  return text;
+}
+
+}  // namespace
+
+std::string reason_text(const Explanation& explanation, std::size_t index, const std::vector<std::string>& features,
+                        const TableEncoder* encoder, const Table& chunk, std::size_t row) {
+  const Finding finding = explanation.finding[index];
+  if (finding == Finding::residual && explanation.share[index] < smallest_share) return "";
+  const auto number = static_cast<std::size_t>(explanation.column[index]);
+  const Feature feature = feature_of(chunk, features[number]);
+  const ExpectedCell& expected = explanation.expected[index];
+  const std::string share = fmt::format(" ({:.0f} %)", 100.0f * explanation.share[index]);
+  if (finding == Finding::missing) return feature.column + ": no value" + share;
+  const Column* column = column_of(chunk, feature.column);
+  const std::string cell = feature.column + "=" + cell_text(column, row) + ": ";
+  if (!feature.value.empty()) {
+    if (finding == Finding::unseen) return cell + "not seen in training" + share;
+    if (expected.category < 0) return cell + "unusual" + share;
+    const std::string value = feature_of(chunk, features[static_cast<std::size_t>(expected.category)]).value;
+    if (std::isnan(expected.likelihood)) return cell + value + " expected" + share;
+    return cell + fmt::format("{} is {:.0f} % likely", value, 100.0f * expected.likelihood) + share;
+  }
+  // Models see numbers less the encoder's offsets.
+  const double offset = encoder != nullptr && number < encoder->offsets().size() ? encoder->offsets()[number] : 0.0;
+  if (finding == Finding::unseen) {
+    const std::string constant = offset == 0.0 ? fmt::format("{}", expected.low) : number_text(expected.low + offset);
+    return cell + "always " + constant + " in training" + share;
+  }
+  const double given = column == nullptr || column->is_text ? std::nan("") : column->numbers[row];
+  return cell + expected_number(expected, offset, given) + share;
+}
+
+}  // namespace cugad::cli

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cugad/detector.hpp"
+#include "cugad/table.hpp"
+
+namespace cugad::cli {
+
+/// Reason `index` of a row of the chunk, for people and scripts: "load=93.5: 12 to 14 expected (62 %)", "load=250: 12
+/// to 14 expected; at most 100 in training (90 %)", "state=idle: busy is 94 % likely (20 %)", "user=intruder: not seen
+/// in training (15 %)", "version=4: always 3 in training (2 %)", "load: no value (1 %)". In front of the first '=' or
+/// ':' is the column, at the end its share. Empty if the column explains less than half a percent. `features`: the
+/// detector's columns; `encoder`: null if they are the table's.
+std::string reason_text(const Explanation& explanation, std::size_t index, const std::vector<std::string>& features,
+                        const TableEncoder* encoder, const Table& chunk, std::size_t row);
+
+}  // namespace cugad::cli
