@@ -25,7 +25,7 @@ namespace {
 constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_costly = most_table_rows;
 constexpr int usual_folds = 5;
 constexpr std::int64_t usual_reference_rows = 20000;
-/// Of random numbers for calibration: 1 draws reference rows, 2 what rows are compared with.
+/// Lane of RandomPurpose::calibration.
 constexpr std::uint32_t trimmed_lane = 3;
 /// Above it a minibatch, and a bank of the usual size, show too little of the rare kinds of rows.
 constexpr std::int64_t many_distinct_rows = 30000;

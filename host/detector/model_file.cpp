@@ -7,6 +7,7 @@
 #include "host/backend/transfer.hpp"
 #include "host/detector/impl.hpp"
 #include "host/detector/model_reader.hpp"
+#include "host/detector/notes.hpp"
 #include "host/detector/novelty_json.hpp"
 #include "host/methods/methods.hpp"
 
@@ -185,20 +186,6 @@ std::vector<ModelTelemetry> read_telemetry(const Reader& reader, std::size_t mod
   return telemetry;
 }
 
-/// Older versions wrote none, and a fit that has nothing to tell does not.
-std::vector<std::string> read_notes(const Reader& reader, const safetensors::File& file) {
-  std::vector<std::string> notes;
-  if (!file.metadata.contains("notes")) return notes;
-  Json lines;
-  const TakenApart parts(lines);
-  reader.json("notes", lines);
-  const auto is_text = [](const Json& line) { return line.is_string(); };
-  if (!lines.is_array() || !std::all_of(lines.begin(), lines.end(), is_text))
-    reader.refuse("'notes' is no list of texts");
-  for (const Json& line : lines) notes.push_back(line.get<std::string>());
-  return notes;
-}
-
 void check_shapes(const Reader& reader, const std::string& prefix, const DetectorOptions& options, std::int64_t columns,
                   std::int64_t condition) {
   const MethodDefinition& method = definition_of(options.method);
@@ -345,12 +332,7 @@ safetensors::File Detector::Impl::to_file() const {
     }
   }
   metadata["telemetry"] = told.dump();
-  if (!notes.empty()) {
-    Json lines;
-    const TakenApart line_parts(lines);
-    put_list(lines, notes);
-    metadata["notes"] = lines.dump();
-  }
+  add_notes(file, notes);
   for (const auto& [name, text] : attachments) metadata[attachment_prefix + name] = text;
   return file;
 }

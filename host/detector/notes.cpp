@@ -1,9 +1,35 @@
+#include "host/detector/notes.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "host/detector/held.hpp"
 #include "host/detector/impl.hpp"
 #include "host/floating_point.hpp"
 
 /// What a user of the scores has to know.
 namespace cugad {
+
+void add_notes(safetensors::File& file, const std::vector<std::string>& notes) {
+  if (notes.empty()) return;
+  Json lines;
+  const TakenApart parts(lines);
+  put_list(lines, notes);
+  file.metadata["notes"] = lines.dump();
+}
+
+std::vector<std::string> read_notes(const Reader& reader, const safetensors::File& file) {
+  std::vector<std::string> notes;
+  if (!file.metadata.contains("notes")) return notes;
+  Json lines;
+  const TakenApart parts(lines);
+  reader.json("notes", lines);
+  const auto is_text = [](const Json& line) { return line.is_string(); };
+  if (!lines.is_array() || !std::all_of(lines.begin(), lines.end(), is_text))
+    reader.refuse("'notes' is no list of texts");
+  for (const Json& line : lines) notes.push_back(line.get<std::string>());
+  return notes;
+}
 
 std::vector<std::string> Detector::Impl::calibration_notes() const {
   std::vector<std::string> found;

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t sample_rows = 5 * (NearestRows::max_neighbours - 1), share_nearer = 5;
 constexpr std::int64_t chunk_rows = 4096;
 constexpr double trim_fence = 3.0;
-constexpr std::uint32_t trim_lane = 2;  ///< of the random numbers: calibration and reference rows have 0 and 1
+constexpr std::uint32_t trim_lane = 4;  ///< of RandomPurpose::calibration
 
 /// Each row's distance to the neighbour that counts; a row of the sample does not count itself. No seed enters: models
 /// of a population and the same ones alone learn from the same rows.
