@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What combinations of parts of a score are worth: means over groups of tables, beside distances (docs/tables.md).
 
-usage: bench/table_study.py PARTS [--groups dev,adbench] [--seeds 0] [--against "tables w.5"] [--only PART,PART]
+usage: bench/table_study.py PARTS [--groups dev,adbench] [--seeds 0] [--against "tables w.5"] [--only NAME,NAME] [--complete PART]
 
 PARTS is a folder that bench/table_parts.py has filled; nothing is trained here. Every recipe below is a function of one table; a part is
 compared in robust units of rows that are new to it and compressed, as the detector does it. Wins, ties and losses: more than .004.
@@ -291,17 +291,17 @@ RECIPES |= {
 }
 
 
-def figures(stems, names):
-    """recipe -> tables x (AUROC, AP); a recipe whose parts are missing has NaN."""
-    found = {name: np.full((len(stems), 2), np.nan) for name in names}
-    for n, stem in enumerate(stems):
-        table = Table(stem)
+def figures(tables, names):
+    """recipe -> tables x (AUROC, AP), means over the splits of a table; a recipe whose parts are missing has NaN."""
+    found = {name: np.full((len(tables), 2), np.nan) for name in names}
+    for n, stems in enumerate(tables):
+        splits = [Table(stem) for stem in stems]
         for name in names:
             try:
-                score = RECIPES[name](table)
+                scores = [(table.label, RECIPES[name](table)) for table in splits]
             except FileNotFoundError:
                 continue
-            found[name][n] = auroc(table.label, score), average_precision(table.label, score)
+            found[name][n] = np.mean([(auroc(*pair), average_precision(*pair)) for pair in scores], 0)
     return found
 
 
@@ -318,16 +318,20 @@ def main():
     parser.add_argument("--groups", default="dev,adbench")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--against", default="d1+dm,tables w.5")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="recipes whose names hold one of these")
+    parser.add_argument("--complete", default="", help="only tables that have this part")
     arguments = parser.parse_args()
     against = arguments.against.split(",")
     names = [name for name in RECIPES if name in against or any(part in name for part in arguments.only.split(","))]
     for group in arguments.groups.split(","):
-        stems = [path[:-len(".distances.npz")] for seed in arguments.seeds.split(",")
-                 for path in sorted(glob.glob(os.path.join(arguments.parts, group, f"*.{seed}.distances.npz")))]
-        found = figures(stems, names)
+        seeds = arguments.seeds.split(",")
+        paths = sorted(glob.glob(os.path.join(arguments.parts, group, f"*.{seeds[0]}.distances.npz")))
+        tables = [[path[:-len(f"{seeds[0]}.distances.npz")] + seed for seed in seeds] for path in paths]
+        if arguments.complete:
+            tables = [stems for stems in tables if all(os.path.exists(f"{stem}.{arguments.complete}.npz") for stem in stems)]
+        found = figures(tables, names)
+        print(f"{group}: {len(tables)} tables, {len(seeds)} splits")
         complete = {name: values for name, values in found.items() if np.isfinite(values).all()}
-        print(f"{group}: {len(stems)} tables and seeds")
         for name, values in complete.items():
             row = f"{name:22} {values[:, 0].mean():.4f} {values[:, 1].mean():.4f}"
             for other in against:

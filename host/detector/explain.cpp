@@ -20,7 +20,7 @@ namespace {
 
 /// Places of a row that are tried, at least.
 constexpr std::int64_t fewest_tried = 8;
-constexpr std::int64_t trials_at_a_time = 4096;
+constexpr std::int64_t trials_at_a_time = 4096, cells_at_a_time = 1 << 24;
 constexpr float coverage = 0.9f;
 
 /// A place of a row that is to be tried.
@@ -84,7 +84,7 @@ std::vector<Explanation> Detector::Impl::explain(MatrixView<const float> rows, c
     std::copy_n(rows.row(trials[t].row), columns, row);
     hide(places[trials[t].reason->place], row);
   }
-  const Expectation expected = expect(changed);
+  const Expectation expected = trials.empty() ? Expectation() : expect(changed);
   for (std::size_t t = 0; t < trials.size(); ++t) {
     const auto [r, reason] = trials[t];
     const Place& place = places[reason->place];
@@ -99,7 +99,7 @@ std::vector<Explanation> Detector::Impl::explain(MatrixView<const float> rows, c
     changed.row(at)[place.first] = reason->expected.low = reason->expected.high = constant;
   }
   std::vector<float> lowered(trials.size());
-  score(changed, lowered.data(), nullptr);
+  if (!trials.empty()) score(changed, lowered.data(), nullptr);
   for (std::size_t t = 0; t < trials.size(); ++t) {
     trials[t].reason->drop = std::max(0.0f, scores[trials[t].row] - lowered[t]);
   }
@@ -121,7 +121,8 @@ std::vector<float> Detector::explain(MatrixView<const float> rows, int count, st
   std::vector<Finding> findings;
   d.explain_novelty(rows, residuals, findings);
   explanations.clear();
-  const std::int64_t some = std::max<std::int64_t>(1, trials_at_a_time / std::max<std::int64_t>(count, fewest_tried));
+  const std::int64_t trials = std::min(trials_at_a_time, cells_at_a_time / std::max<std::int64_t>(1, rows.columns));
+  const std::int64_t some = std::max<std::int64_t>(1, trials / std::max<std::int64_t>(count, fewest_tried));
   for (std::int64_t first = 0; first < rows.rows; first += some) {
     stop_scoring_if(d.cancel);
     const MatrixView<const float> part(rows.row(first), std::min(some, rows.rows - first), rows.columns,

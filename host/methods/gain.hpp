@@ -6,7 +6,7 @@ namespace cugad {
 
 /// One training step of a masked conditional GAN (after Yoon 2018, GAIN). G sees a row with some cells hidden, and the
 /// mask; it gives a Gaussian per column, and logits for the values of a category, whose 0/1 columns are one cell.
-/// Hidden cells are drawn from these, and D judges every column of the row: real, or drawn?
+/// Hidden cells are drawn from these (a category as its probabilities), and D judges every column: real, or drawn?
 ///   D minimises the mean over cells of CE(D_j(x'), 1 where visible, 0 where hidden) + CE(D_j(x), 1) / 2;
 ///   G minimises the mean over hidden cells of ((mean_j - x_j)^2 / variance_j + log variance_j) / 2, or of -log of the
 ///   probability of the category's value, + adversarial * CE(D_j(x'), 1), on the same draw, after D's update.

@@ -981,11 +981,11 @@ CUGAD_API cugad_status cugad_mask_columns_workspace(cugad_device* device,
 /// Draws hidden cells from a generator's Gaussians: out = mean + s * noise (fused) in hidden cells, else x, with
 /// s = exp(v / 2), v = the log variance clamped to [-7, 5]. A missing cell becomes 0.
 ///   statistics [rows, 2 k]: k means, then k log variances; x, out [rows, width], k <= width; mask, noise [rows, k].
-///   Columns from k on are copied. A hidden category with the columns [a, b) gets a value of the softmax of its means:
-///   the first whose cumulative probability is at least exp(-(noise_a^2 + noise_(a+1)^2) / 2), which is uniform; x is 1
-///   lower in the column of the old value and 1 higher in that of the new one. Aliasing: none. Batch-invariant, the
-///   same bits on all backends. Bound: 4 eps (|mean| + |s noise|) in hidden cells, eps (1 + |x|) in categories, the
-///   others exact. Workspace: none.
+///   Columns from k on are copied. A hidden category gets the probabilities of its values, the softmax of its means, in
+///   place of its value: out = x + p, less 1 in the column of the value; without a value out = x + p. Nothing is drawn
+///   there, so that the loss of a discriminator has a gradient. Aliasing: none. Batch-invariant, the same bits on all
+///   backends. Bound: 4 eps (|mean| + |s noise|) in hidden cells, 8 eps (1 + |x| + b p) in categories with the largest
+///   |mean| b, the others exact. Workspace: none.
 typedef struct cugad_gaussian_imputation_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack statistics;
@@ -1009,20 +1009,20 @@ CUGAD_API cugad_status cugad_gaussian_imputation_workspace(cugad_device* device,
 ///   l = ((mean - x)^2 exp(-v) + v) / 2, v as in GaussianImputation; over hidden cells that are not missing. A row's
 ///   loss is its mean over these cells (0 without any), loss = weight * mean over rows. Of a category l is the
 ///   cross-entropy of the softmax of its means and its value; a row without a value there has the least likely one.
-///   statistics [rows, 2 k], x, mask [rows, k]; loss [1, 1] per model (optional).
-///   dstatistics [rows, 2 k] (optional): the gradient of the loss, 0 in all other cells, and 0 for a log variance
-///   outside the clamp's range. dimputed, noise [rows, k] (optional, together, only with dstatistics): the gradient of
-///   a further loss with respect to the cells that GaussianImputation drew with this noise; in every cell that counts
-///   its chain is added: dimputed to dmean, dimputed * noise * s / 2 to dlog variance (0 outside the range); in a
-///   category the chain of its probabilities p (straight through, Bengio 2013): p (dimputed - sum of p dimputed) to
-///   dmean. cell [rows, k] (optional): column_weight * l in these cells, in all columns of a category, 0 in others;
-///   accumulate: added to (fused), others left as they are. column_weight [1, k] (optional: 1). The loss is a double
-///   sum in an order that depends on the shape alone, rounded once; all other outputs are batch-invariant but for the
-///   factor 1 / rows, and have the same bits on all backends. Bound, with q = (mean - x)^2 exp(-v) and a = |weight| /
-///   (rows hidden cells): cell 6 eps |column_weight| (q + |v|) (+ eps |cell| where accumulating); loss 6 eps |weight|
-///   mean of (q + |v|); dmean 6 eps (a sqrt(q exp(-v)) + |dimputed|); dlog variance 8 eps (a (1 + q) + |dimputed noise|
-///   s); in a category with the largest |mean| b, cell 6 eps |column_weight| (1 + b + l), loss likewise, dmean 8 eps (1
-///   + b) (a + p (|dimputed| + sum of p |dimputed|)). Workspace: sums of chunks (CUDA).
+///   statistics [rows, 2 k], x, mask [rows, k]; loss [1, 1] per model (optional). dstatistics [rows, 2 k] (optional):
+///   the gradient of the loss, 0 in all other cells, and 0 for a log variance outside the clamp's range. dimputed,
+///   noise [rows, k] (optional, together, only with dstatistics): the gradient of a further loss with respect to the
+///   cells that GaussianImputation drew with this noise; in every cell that counts its chain is added: dimputed to
+///   dmean, dimputed * noise * s / 2 to dlog variance (0 outside the range); in a category that of its probabilities p:
+///   p (dimputed - sum of p dimputed) to dmean. cell [rows, k] (optional): column_weight * l in these cells, in all
+///   columns of a category, 0 in others; accumulate: added to (fused), others left as they are. column_weight [1, k]
+///   (optional: 1). The loss is a double sum in an order that depends on the shape alone, rounded once; all other
+///   outputs are batch-invariant but for the factor 1 / rows, and have the same bits on all backends. Bound, with q =
+///   (mean - x)^2 exp(-v) and a = |weight| / (rows hidden cells): cell 6 eps |column_weight| (q + |v|) (+ eps |cell|
+///   where accumulating); loss 6 eps |weight| mean of (q + |v|); dmean 6 eps (a sqrt(q exp(-v)) + |dimputed|); dlog
+///   variance 8 eps (a (1 + q) + |dimputed noise| s); in a category with the largest |mean| b, cell 6 eps
+///   |column_weight| (1 + b + l), loss likewise, dmean 8 eps (1 + b) (a + p (|dimputed| + sum of p |dimputed|)).
+///   Workspace: sums of chunks (CUDA).
 typedef struct cugad_gaussian_likelihood_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack statistics;

@@ -72,8 +72,8 @@ CUGAD_INLINE float category_likelihood(const CategoryCell& cell) {
   return softmax.highest - cell.logit[judged_value(cell)] + log_positive(softmax.total);
 }
 
-/// Writes `scale` times the gradient of category_likelihood, added to that through drawn columns whose gradient is
-/// `dimputed` (may be null), as if their probabilities had been drawn.
+/// Writes `scale` times the gradient of category_likelihood, added to that through the probabilities in imputed
+/// columns, whose gradient is `dimputed` (may be null).
 CUGAD_INLINE void differentiate_category(const CategoryCell& cell, float scale, const float* dimputed,
                                          float* gradient) {
   const Softmax softmax = softmax_of(cell);
@@ -89,26 +89,13 @@ CUGAD_INLINE void differentiate_category(const CategoryCell& cell, float scale, 
   }
 }
 
-/// Draws a value by inversion. The noise are two unit normals: exp of minus half their sum of squares is uniform in
-/// [0, 1] (Box and Muller 1958).
-CUGAD_INLINE std::int64_t drawn_value(const CategoryCell& cell, const float* noise) {
+/// Writes the row's columns with the probabilities of the values in place of the value.
+CUGAD_INLINE void put_probabilities(const CategoryCell& cell, float* out) {
   const Softmax softmax = softmax_of(cell);
-  const float uniform = exp_negative(-0.5f * multiply_add(noise[1], noise[1], noise[0] * noise[0]));
-  const double wanted = static_cast<double>(uniform) * static_cast<double>(softmax.total);
-  double sum = 0.0;
-  for (std::int64_t c = 0; c + 1 < cell.columns; ++c) {
-    sum += static_cast<double>(exp_negative(cell.logit[c] - softmax.highest));
-    if (sum >= wanted) return c;
-  }
-  return cell.columns - 1;
-}
-
-/// Writes the row's columns with another value.
-CUGAD_INLINE void put_value(const CategoryCell& cell, std::int64_t value, float* out) {
-  const std::int64_t before = value_of(cell);
+  const std::int64_t value = value_of(cell);
   for (std::int64_t c = 0; c < cell.columns; ++c) {
-    const float absent = c == before && c != value ? cell.x[c] - 1.0f : cell.x[c];
-    out[c] = c == value && c != before ? cell.x[c] + 1.0f : absent;
+    const float absent = c == value ? cell.x[c] - 1.0f : cell.x[c];
+    out[c] = absent + probability_of(softmax, cell.logit[c]);
   }
 }
 

@@ -24,7 +24,7 @@ void run_rows(const GaussianImputation& args, std::int64_t model, std::int64_t b
       last = group_end(group, c, k);
       if (last == c + 1 || mask[c] == 0.0f || x[c] != x[c]) continue;
       const CategoryCell cell = {statistics + c, x + c, last - c};
-      put_value(cell, drawn_value(cell, noise + c), out + c);
+      put_probabilities(cell, out + c);
     }
   }
 }

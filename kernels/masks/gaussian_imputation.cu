@@ -4,20 +4,20 @@
 #include "kernels/masks/gaussian_cell.hpp"
 
 /// A group of neighbouring lanes per row, as wide as the row asks for. Nothing is read of a Gaussian whose cell is
-/// visible. The lane of a category's first column draws all of it.
+/// visible. The lane of a category's first column writes all of it.
 namespace cugad::cuda {
 namespace {
 
 constexpr int threads = 256;
 
-/// Draws the category that begins at column c. False if the column is a cell of its own.
-__device__ bool draw_category(const std::int32_t* group, const float* statistics, const float* x, const float* noise,
-                              std::int64_t c, std::int64_t columns, float* out) {
+/// Imputes the category that begins at column c. False if the column is a cell of its own.
+__device__ bool impute_category(const std::int32_t* group, const float* statistics, const float* x, std::int64_t c,
+                                std::int64_t columns, float* out) {
   const std::int64_t end = cell_end(group, c, columns);
   if (end == c + 1) return false;
-  if (end == c) return true;  // the lane of the first column draws it
+  if (end == c) return true;  // the lane of the first column writes it
   const CategoryCell cell = {statistics + c, x + c, end - c};
-  put_value(cell, drawn_value(cell, noise + c), out + c);
+  put_probabilities(cell, out + c);
   return true;
 }
 
@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(threads) gaussian_imputation_kernel(GaussianIm
 #pragma unroll 4
     for (std::int64_t c = threadIdx.x; c < args.x.columns; c += blockDim.x) {
       const bool is_given = x[c] == x[c], is_hidden = is_given && c < k && mask[c] != 0.0f;
-      if (is_hidden && group != nullptr && draw_category(group, statistics, x, noise, c, k, out)) continue;
+      if (is_hidden && group != nullptr && impute_category(group, statistics, x, c, k, out)) continue;
       const float given = is_given ? x[c] : 0.0f;
       out[c] = is_hidden ? multiply_add(imputed_deviation(statistics[k + c]), noise[c], statistics[c]) : given;
     }

@@ -76,13 +76,9 @@ def draw(statistics, x, hidden, noise):
     for cell in CELLS:
         if len(cell) == 1:
             continue
-        for r in np.flatnonzero(hidden[:, cell[0]]):
-            uniform = np.exp(-(noise[r, cell[0]] ** 2 + noise[r, cell[1]] ** 2) / 2)
-            value = int((np.cumsum(softmax(mean[r, cell])) < uniform).sum())
-            one = np.zeros(len(cell))
-            one[np.nan_to_num(x[r, cell]).argmax()] -= 1
-            one[min(value, len(cell) - 1)] += 1
-            drawn[r, cell] = x[r, cell] + one
+        for r in np.flatnonzero(hidden[:, cell[0]]):  # the probabilities in place of the value
+            drawn[r, cell] = x[r, cell] + softmax(mean[r, cell])
+            drawn[r, cell[np.nan_to_num(x[r, cell]).argmax()]] -= 1
     return np.where(np.isnan(x), 0, drawn)
 
 
@@ -138,10 +134,6 @@ def training_step(out):
     def generator_losses():
         now = forward(G, shown, 0)
         drawn = draw(now, x, hidden, noise)
-        for cell in CELLS:  # straight through: the value stays, the slope is that of the probabilities
-            if len(cell) > 1:
-                through = softmax(now[:, cell]) - softmax(statistics[:, cell])
-                drawn[:, cell] = np.where((hidden & there)[:, cell], imputed[:, cell] + through, imputed[:, cell])
         likelihood = mean_of_rows(likelihoods(now, real), hidden & there & begins)
         fooled = mean_of_rows(cross_entropy(forward(updated, drawn, SLOPE), 1), hidden & there)
         return likelihood, ADVERSARIAL * fooled

@@ -166,6 +166,16 @@ TEST(Explanations, GiveNoReasonForCellsThatAreMissingAsExpected) {
   }
 }
 
+/// They have no score that could fall.
+TEST(Explanations, OfARowWithoutAnyValueHaveNoShares) {
+  Matrix row(1, columns);
+  row.data.assign(row.data.size(), missing);
+  for (const char* methods : {"gain", "knn"}) {
+    Detector detector = machine_detector(methods);
+    for (const float share : explained(detector, row)[0].share) EXPECT_EQ(share, 0.0f);
+  }
+}
+
 TEST(Explanations, OfAConstantColumnNameItsValue) {
   Matrix training = machine_rows(800, 1), rows = machine_rows(10, 2);
   for (std::int64_t r = 0; r < training.rows; ++r) training.row(r)[3] = 0.1f;

@@ -51,15 +51,6 @@ struct CategoryReference {
     for (std::int64_t c = first; c < end; ++c) probability.push_back(std::exp(mean(c) - highest) / total);
     value = std::log(total) + highest - mean(first + judged);
   }
-  std::int64_t drawn(double noise0, double noise1) const {
-    const double uniform = std::exp(-0.5 * (noise0 * noise0 + noise1 * noise1));
-    double sum = 0.0;
-    for (std::size_t c = 0; c + 1 < probability.size(); ++c) {
-      sum += probability[c];
-      if (sum >= uniform) return static_cast<std::int64_t>(c);
-    }
-    return static_cast<std::int64_t>(probability.size()) - 1;
-  }
 };
 
 struct Shape {
@@ -144,11 +135,10 @@ void build_imputation(Problem& problem, const Shape& shape) {
         const CategoryReference category(
             first, end, [&](std::int64_t c) { return static_cast<double>(statistics.get(m, r, c)); },
             [&](std::int64_t c) { return static_cast<double>(x.get(m, r, c)); });
-        const std::int64_t drawn = category.drawn(noise.get(m, r, first), noise.get(m, r, first + 1));
         for (std::int64_t c = first; c < end; ++c) {
-          const double value = static_cast<double>(x.get(m, r, c)) + (c - first == drawn ? 1.0 : 0.0) -
-                               (c - first == category.given ? 1.0 : 0.0);
-          out.expect(m, r, c, value, drawn == category.given ? 0.0 : eps * (1.0 + std::abs(value)));
+          const double p = category.probability[c - first], given = x.get(m, r, c);
+          out.expect(m, r, c, given - (c - first == category.given ? 1.0 : 0.0) + p,
+                     8.0 * eps * (1.0 + std::abs(given) + category.largest * p));
         }
       }
   problem.same_bits_on_all_backends = true;
