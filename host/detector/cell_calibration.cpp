@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "host/detector/model_reader.hpp"
+
 namespace cugad {
 namespace {
 

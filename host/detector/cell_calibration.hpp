@@ -2,11 +2,13 @@
 
 #include <utility>
 
-#include "host/detector/model_reader.hpp"
 #include "host/detector/transform.hpp"
+#include "host/model_file/safetensors.hpp"
 #include "host/scores/cell_prediction.hpp"
 
 namespace cugad {
+
+class Reader;
 
 /// What the Gaussians that G predicts for hidden cells are worth, column by column of the caller's rows: how cells of
 /// rows that are new to the models lie about them, and which values the training rows have at all. It turns a Gaussian

@@ -5,6 +5,7 @@
 
 #include "host/detector/held.hpp"
 #include "host/detector/impl.hpp"
+#include "host/detector/model_reader.hpp"
 #include "host/floating_point.hpp"
 
 /// What a user of the scores has to know.

@@ -3,9 +3,11 @@
 #include <string>
 #include <vector>
 
-#include "host/detector/model_reader.hpp"
+#include "host/model_file/safetensors.hpp"
 
 namespace cugad {
+
+class Reader;
 
 /// The notes of a fit as metadata "notes" of its model file: JSON, a list of texts; none if there is none.
 void add_notes(safetensors::File& file, const std::vector<std::string>& notes);
