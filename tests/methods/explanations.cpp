@@ -172,7 +172,8 @@ TEST(Explanations, OfARowWithoutAnyValueHaveNoShares) {
   row.data.assign(row.data.size(), missing);
   for (const char* methods : {"gain", "knn"}) {
     Detector detector = machine_detector(methods);
-    for (const float share : explained(detector, row)[0].share) EXPECT_EQ(share, 0.0f);
+    const std::vector<Explanation> explanations = explained(detector, row);
+    for (const float share : explanations[0].share) EXPECT_EQ(share, 0.0f);
   }
 }
 
