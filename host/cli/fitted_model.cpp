@@ -282,8 +282,10 @@ void add_threshold_flags(FlagSet& flags, const std::string& what) {
   flags.add_text("false_alarm_rate", "R", what + " by the conformal threshold of this rate");
 }
 
-void print_notes(const Detector& detector) {
-  for (const std::string& note : detector.notes()) print_note("cugad: note: " + one_line(note));
+void print_notes(const Detector& detector, const std::string& known) {
+  for (const std::string& note : detector.notes()) {
+    if (note != known) print_note("cugad: note: " + one_line(note));
+  }
 }
 
 void note_threshold(const Detector& detector) {

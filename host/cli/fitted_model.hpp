@@ -94,8 +94,8 @@ void note_pooled_rows(const FittedModel& model);
 void note_rows_without_value(const FittedModel& model);
 /// One line on standard error if thresholds and probabilities rest on rows that the models were trained on.
 void note_calibration(const FittedModel& model);
-/// Prints what the user of the scores has to know (Detector::notes()), a line each.
-void print_notes(const Detector& detector);
+/// Prints what the user of the scores has to know (Detector::notes()), a line each, but for the one that is known.
+void print_notes(const Detector& detector, const std::string& known = {});
 /// Prints a note if too few rows calibrate the detector for its threshold to keep the requested rate.
 void note_threshold(const Detector& detector);
 

@@ -124,7 +124,8 @@ void train(const std::string& input, FlagSet& flags) {
     const std::int64_t steps =
         fit.run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
                 [&] { fleet.save(output); });
-    print_notes(fleet.pooled());  // the library reports what is common to all groups only
+    // The library reports what is common to all groups only, the rows that they keep among it.
+    print_notes(fleet.pooled(), training_rows_note(fleet.pooled().reference_rows()));
     if (flags.boolean("quiet") && keeps_training_rows(fleet.options()))
       print_note("cugad: note: " + training_rows_note());
     summary.insert(summary.end(),

@@ -62,10 +62,6 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   PreparedRows prepared = prepare_rows(
       context, rows, d.options, fit_columns(rows, d.options, columns.names, numeric_columns), control.on_message);
   std::vector<std::string> notes = std::move(prepared.notes);
-  const auto note = [&](const std::string& text) {
-    if (control.on_message) control.on_message(text);
-    notes.push_back(text);
-  };
   const std::int64_t condition = prepared.roles.condition;
   const std::vector<std::int32_t> group = prepared.roles.group;
   const DetectorOptions resolved =
@@ -93,7 +89,7 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
     const MethodDefinition& method = definition_of(options.method);
     if (!method.trains()) {
       members.push_back(make_model(d.device, options, rows.columns, condition, group));
-      members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options, note));
+      members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options));
       continue;
     }
     TrainingRows own_rows = training_rows;
@@ -109,7 +105,7 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   d.telemetry = std::move(telemetry);
   d.notes = std::move(notes);
   d.names = std::move(columns.names);
-  for (const std::string& text : d.calibration_notes()) {
+  for (const std::string& text : d.standing_notes()) {
     if (control.on_message) control.on_message(text);
   }
 }
@@ -382,13 +378,7 @@ bool Detector::fitted() const { return held(impl_).model != nullptr; }
 std::int64_t Detector::columns() const { return held(impl_).transform.columns(); }
 const std::vector<std::string>& Detector::column_names() const { return held(impl_).names; }
 const DetectorOptions& Detector::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
-std::int64_t Detector::reference_rows() const {
-  std::int64_t rows = 0;
-  for (std::size_t i = 0; fitted() && i < held(impl_).model->methods(); ++i) {
-    rows += held(impl_).model->member(i).reference_rows().rows.rows;
-  }
-  return rows;
-}
+std::int64_t Detector::reference_rows() const { return held(impl_).reference_rows(); }
 std::string Detector::search_path() const {
   return fitted() ? held(impl_).model->member(0).search_path() : std::string();
 }

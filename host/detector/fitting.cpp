@@ -228,12 +228,8 @@ FitControl part_of(const FitControl& control, const DetectorOptions& options, st
   return part;
 }
 
-ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved,
-                                const std::function<void(const std::string&)>& on_message) {
-  ReferenceRows references =
-      choose_reference_rows(context, training, resolved.reference_rows, most_copies(resolved), resolved.seed);
-  if (on_message) on_message(training_rows_note(references.rows.rows));
-  return references;
+ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved) {
+  return choose_reference_rows(context, training, resolved.reference_rows, most_copies(resolved), resolved.seed);
 }
 
 std::string training_rows_note(std::int64_t rows) {

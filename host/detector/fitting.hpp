@@ -40,9 +40,8 @@ DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t
 FitControl part_of(const FitControl& control, const DetectorOptions& options, std::int64_t steps_before,
                    const std::vector<DetectorOptions>& all);
 
-/// The training rows that the model of a method without networks keeps; the message names their number.
-ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved,
-                                const std::function<void(const std::string&)>& on_message);
+/// The training rows that the model of a method without networks keeps.
+ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved);
 
 /// What users must know of a model, or of several (0 rows), that keep training rows.
 std::string training_rows_note(std::int64_t rows = 0);

@@ -71,8 +71,9 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   /// Throws Error{unsupported} for a model without calibration.
   const ScoreCalibration& calibrated() const;
   Calibration rests_on() const;
-  /// Those notes that follow from the calibration and the threshold.
-  std::vector<std::string> calibration_notes() const;
+  /// Those notes that follow from the model, its calibration and the threshold, so that files need not hold them.
+  std::vector<std::string> standing_notes() const;
+  std::int64_t reference_rows() const;
   std::vector<float> probability(std::span<const float> scores, Probability kind) const;
   std::vector<float> confidence(std::span<const float> scores) const;
   /// Sets the threshold by one of the two; the other is 0.

@@ -32,8 +32,15 @@ std::vector<std::string> read_notes(const Reader& reader, const safetensors::Fil
   return notes;
 }
 
-std::vector<std::string> Detector::Impl::calibration_notes() const {
+std::int64_t Detector::Impl::reference_rows() const {
+  std::int64_t rows = 0;
+  for (std::size_t i = 0; model && i < model->methods(); ++i) rows += model->member(i).reference_rows().rows.rows;
+  return rows;
+}
+
+std::vector<std::string> Detector::Impl::standing_notes() const {
   std::vector<std::string> found;
+  if (const std::int64_t rows = reference_rows(); rows > 0) found.push_back(training_rows_note(rows));
   if (!calibration) return found;
   if (calibration->folds() == 1) {
     found.emplace_back(
@@ -49,7 +56,7 @@ std::vector<std::string> Detector::Impl::calibration_notes() const {
 std::vector<std::string> Detector::notes() const {
   const FloatingPointEnvironment environment;
   std::vector<std::string> all = held(impl_).notes;
-  for (std::string& note : held(impl_).calibration_notes()) all.push_back(std::move(note));
+  for (std::string& note : held(impl_).standing_notes()) all.push_back(std::move(note));
   return all;
 }
 

@@ -312,7 +312,7 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
   std::vector<ReferenceRows> references(prepared.size());
   for (std::int64_t i = 0; i < block.count && keeps_training_rows(together); ++i) {
     const DetectorOptions resolved = resolve(options_of(block.first + i), 0, judged);
-    references[i] = reference_rows_of(context_, prepared[i].training, resolved, {});
+    references[i] = reference_rows_of(context_, prepared[i].training, resolved);
   }
   for (PreparedRows& one : prepared) {
     trimmed_ += one.trimmed_rows;

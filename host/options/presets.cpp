@@ -119,8 +119,8 @@ const std::vector<Preset>& preset_table() {
       {"gain-tables",
        {"method=gain population=4 folds=4 steps=1500 decay_steps=1500 generator_learning_rate=1e-3 "
         "discriminator_learning_rate=1e-3 adversarial=0.1 discriminator_weight=0.1 novelty=1"}},
-      // The same for filling (docs/filling.md): longer and wider, without a part for D. Chosen on four tables of the
-      // pool's dev half.
+      // The same for filling (docs/filling.md): longer and wider, without a part for D. Chosen on tables of the
+      // pool's dev half: all of it on three, parts of it on two more.
       {"gain-filling",
        {"method=gain population=4 folds=4 steps=6000 decay_steps=6000 generator_hidden=256,256 discriminator_hidden=32 "
         "generator_learning_rate=2e-3 adversarial=0 discriminator_weight=0 novelty=1"}},

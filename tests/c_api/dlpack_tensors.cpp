@@ -13,7 +13,7 @@ namespace cugad::test {
 namespace {
 
 constexpr const char* config =
-    R"({"population": 2, "latent": 3, "hidden": [16], "discriminator_hidden": [16], "steps": 40, "batch": 32, "bank_rows": 64})";
+    R"({"method": "anogan", "population": 2, "latent": 3, "hidden": [16], "discriminator_hidden": [16], "steps": 40, "batch": 32, "bank_rows": 64})";
 
 void expect_ok(cugad_status status) { ASSERT_EQ(status, CUGAD_OK) << cugad_last_error(); }
 

@@ -224,8 +224,10 @@ TEST_F(DeviceMemoryOfTheCaller, IsHookedUpInC) {
   ASSERT_EQ(cugad_device_open("emulated", &device), CUGAD_OK);
   ASSERT_EQ(cugad_device_use_allocator(device, Allocator::allocate, Allocator::free, &allocator), CUGAD_OK);
   cugad_detector* detector = nullptr;
-  ASSERT_EQ(cugad_detector_create(device, R"({"steps": 2, "population": 1, "hidden": [4], "bank_rows": 8})", &detector),
-            CUGAD_OK);
+  ASSERT_EQ(
+      cugad_detector_create(
+          device, R"({"method": "anogan", "steps": 2, "population": 1, "hidden": [4], "bank_rows": 8})", &detector),
+      CUGAD_OK);
   ASSERT_EQ(cugad_detector_fit(detector, normal_rows(60, 1).view().data, 60, 6, 6), CUGAD_OK) << cugad_last_error();
   std::int64_t held = 0;
   ASSERT_EQ(cugad_device_memory(device, &held, nullptr), CUGAD_OK);
