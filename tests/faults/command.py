@@ -16,7 +16,7 @@ INTERRUPTED = 130
 
 def training(hidden="32", threads=1):
     """Flags of a training that is quick on one thread; those but --threads and --steps alone decide what its model file holds."""
-    return ["--label-column", "label", "--normal", "normal", "--population", "2", "--hidden", hidden,
+    return ["--method", "anogan", "--label-column", "label", "--normal", "normal", "--population", "2", "--hidden", hidden,
             "--discriminator-hidden", hidden, "--bank-rows", "200", "--batch", "32", "--coverage-rows", "64",
             "--threads", str(threads), "--quiet"]
 

@@ -138,7 +138,7 @@ def writers(base):
     command.well(*fleet, 100, "--output", base / "fleet")
     score = ["score", base / "table.csv", "--model", base / "model", "--threads", 1, "--quiet", "--output"]
     make_digits(base)
-    digits = ["reproduce", "mnist-dense", "--data", base, "--setting", "default", "--population", 1, "--hidden", 8,
+    digits = ["reproduce", "mnist-dense", "--data", base, "--setting", "default", "--method", "anogan", "--population", 1, "--hidden", 8,
               "--discriminator-hidden", 8, "--bank-rows", 20, "--steps", 10, "--digits", "0,1", "--quiet"]
     synthesize = ["synthesize", "telemetry", "--rows", 3000, "--output"]
 

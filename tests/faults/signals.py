@@ -42,7 +42,7 @@ def works(base):
         ("evaluate", lambda place: ["evaluate", base / "many.csv", "--model", base / "model", "--normal", "normal",
                                     "--threads", 1, "--quiet"], None, False),
         ("reproduce", lambda place: ["reproduce", "mnist-dense", "--data", base, "--setting", "default", "--quiet",
-                                     "--population", 1, "--hidden", 8, "--discriminator-hidden", 8, "--bank-rows", 20,
+                                     "--method", "anogan", "--population", 1, "--hidden", 8, "--discriminator-hidden", 8, "--bank-rows", 20,
                                      "--steps", 20, "--seeds", 1, "--digits", "0,1", "--markdown", place / "page.md"], "page.md", False),
     ]
 
