@@ -60,6 +60,23 @@ CompletedRows::CompletedRows(const FittedModel& model, const ModelInput& input, 
     }
     sources_.push_back(std::move(source));
   }
+  use_decimal_sign(format);
+}
+
+/// A column of integers shows no decimal sign: it takes that of the others.
+void CompletedRows::use_decimal_sign(const TableFormat& format) {
+  const auto is_whole = [&](const Source& source) {
+    return model_.encoder->decimals()[static_cast<std::size_t>(source.feature)] == 0 && source.format.decimal == '.';
+  };
+  bool has_comma = false, has_point = false;
+  for (const Source& source : sources_) {
+    if (source.feature < 0 || is_whole(source)) continue;
+    (source.format.decimal == ',' ? has_comma : has_point) = true;
+  }
+  const char of_file = format.decimal != 0 ? format.decimal : has_comma && !has_point ? ',' : '.';
+  for (Source& source : sources_) {
+    if (source.feature >= 0 && (format.decimal != 0 || is_whole(source))) source.format.decimal = of_file;
+  }
 }
 
 std::string CompletedRows::header() const {

@@ -27,8 +27,8 @@ double table_number(const FittedModel& model, std::int64_t feature, float value)
 
 /// Writes the rows of a table with values in place of their missing cells. All else stays as the file has it, to the
 /// byte: numbers as they were written, blanks, quotes, columns that are no features. A column that had so many decimals
-/// in training gets as many; a decimal comma, currencies and units as the column has them. Of an array: shortest
-/// numbers, as csv.
+/// in training gets as many; a decimal comma as the file has it, currencies and units as the column has them. Of an
+/// array: shortest numbers, as csv.
 class CompletedRows {
  public:
   /// `rounds`: to the decimals of the training table. `bands`: two more columns for each numeric feature, in the
@@ -49,6 +49,7 @@ class CompletedRows {
     NumberFormat format = {};
     int decimals = -1;
   };
+  void use_decimal_sign(const TableFormat& format);
   std::string number(const Source& source, float value) const;
   std::string written_cell(const Column& column, std::int64_t row) const;
 

@@ -119,6 +119,22 @@ TEST_F(Filling, WritesNumbersAsTheirColumnDoes) {
   EXPECT_TRUE(lines[2].starts_with("$3,1;") && lines[2].ends_with(" kg")) << lines[2];
 }
 
+/// A file with commas for a model of points; a column of integers, which shows no sign, among commas.
+TEST_F(Filling, WritesTheDecimalSignOfTheFile) {
+  train();
+  const auto lines = fill(file("new.csv", "load;cost;state\n3;;idle\n;150,1;idle\n"),
+                          {"--decimal", ",", "--separator", "semicolon", "--no-round", "--bands", "0.8"});
+  ASSERT_EQ(lines.size(), 3u);
+  for (const std::string& line : lines) EXPECT_FALSE(has(line, ".")) << line;
+  EXPECT_GE(std::count(lines[2].begin(), lines[2].end(), ','), 2) << lines[2];
+
+  std::string text = "a;b\n";
+  for (int r = 0; r < 100; ++r) text += std::to_string(r % 10) + ",5;" + std::to_string(r * 7 % 10) + " %\n";
+  run_well(training(file("t.csv", text), at("m")));
+  const auto commas = fill(file("new.csv", "a;b\n3,5;\n"), {"--no-round"});
+  EXPECT_TRUE(commas[1].starts_with("3,5;") && has(commas[1].substr(4), ",") && !has(commas[1], ".")) << commas[1];
+}
+
 /// The rows beside, threads, and gzip change no byte; a file, standard output and an ensemble work alike.
 TEST_F(Filling, DoesNotDependOnTheRowsBesideNorOnThreads) {
   train("knn,gain", "2");
