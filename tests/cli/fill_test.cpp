@@ -135,6 +135,27 @@ TEST_F(Filling, WritesTheDecimalSignOfTheFile) {
   EXPECT_TRUE(commas[1].starts_with("3,5;") && has(commas[1].substr(4), ",") && !has(commas[1], ".")) << commas[1];
 }
 
+/// A band of a prediction that the training rows' range clips is no single point, and it is told.
+TEST_F(Filling, TellsWhatBandsDoNotPromise) {
+  std::string text = "a,b\n";
+  for (int r = 0; r < 200; ++r) text += std::to_string(r % 50) + "," + std::to_string(r % 50 * 10 + r % 3) + "\n";
+  run_well(training(file("t.csv", text), at("m")));
+  const std::vector<std::string> bands = {"fill", file("new.csv", "a,b\n300,\n20,\n"), "--model", at("m"), "--bands", "0.5"};
+  const Outcome beyond = run(bands);
+  const auto lines = lines_of(beyond.out);
+  ASSERT_EQ(lines.size(), 3u) << beyond.err;
+  int value = 0, low = 0, high = 0;
+  ASSERT_EQ(std::sscanf(lines[1].c_str(), "300,%d,,,%d,%d", &value, &low, &high), 3) << lines[1];
+  EXPECT_TRUE(value == 492 && low == 492 && high > 492) << lines[1];
+  ASSERT_EQ(std::sscanf(lines[2].c_str(), "20,%d,,,%d,%d", &value, &low, &high), 3) << lines[2];
+  EXPECT_TRUE(low <= value && value <= high && low < high) << lines[2];
+  EXPECT_TRUE(has(beyond.err, "bands of 1 cells reach beyond the training rows' range")) << beyond.err;
+  EXPECT_FALSE(has(beyond.err, "no promise with fewer")) << beyond.err;
+
+  run_well(training(file("t.csv", "a,b\n1,2\n2,4\n3,7\n4,8\n5,10\n6,12\n"), at("m")));
+  EXPECT_TRUE(has(run(bands).err, "calibrated on 6 rows: its bands are no promise")) << run(bands).err;
+}
+
 /// The rows beside, threads, and gzip change no byte; a file, standard output and an ensemble work alike.
 TEST_F(Filling, DoesNotDependOnTheRowsBesideNorOnThreads) {
   train("knn,gain", "2");
