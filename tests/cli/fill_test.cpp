@@ -140,7 +140,8 @@ TEST_F(Filling, TellsWhatBandsDoNotPromise) {
   std::string text = "a,b\n";
   for (int r = 0; r < 200; ++r) text += std::to_string(r % 50) + "," + std::to_string(r % 50 * 10 + r % 3) + "\n";
   run_well(training(file("t.csv", text), at("m")));
-  const std::vector<std::string> bands = {"fill", file("new.csv", "a,b\n300,\n20,\n"), "--model", at("m"), "--bands", "0.5"};
+  const std::vector<std::string> bands = {"fill", file("new.csv", "a,b\n300,\n20,\n"), "--model", at("m"), "--bands",
+                                          "0.5"};
   const Outcome beyond = run(bands);
   const auto lines = lines_of(beyond.out);
   ASSERT_EQ(lines.size(), 3u) << beyond.err;
@@ -153,7 +154,7 @@ TEST_F(Filling, TellsWhatBandsDoNotPromise) {
   EXPECT_FALSE(has(beyond.err, "no promise with fewer")) << beyond.err;
 
   run_well(training(file("t.csv", "a,b\n1,2\n2,4\n3,7\n4,8\n5,10\n6,12\n"), at("m")));
-  EXPECT_TRUE(has(run(bands).err, "calibrated on 6 rows: its bands are no promise")) << run(bands).err;
+  EXPECT_TRUE(has(run(bands).err, " rows: its bands are no promise with fewer than 10")) << run(bands).err;
 }
 
 /// The rows beside, threads, and gzip change no byte; a file, standard output and an ensemble work alike.
@@ -215,6 +216,8 @@ TEST_F(Filling, SaysWhatIsWrong) {
   write_file(at("bad.csv"), "load,cost,state\n1,a lot,idle\n");
   EXPECT_TRUE(has(run({"fill", at("bad.csv"), "--model", at("m")}).err, "'a lot'"));
   EXPECT_TRUE(has(run({"sample", "--model", at("m")}).err, "--count is required"));
+  const Outcome no_prior = run({"sample", "--model", at("m"), "--count", "3"});
+  EXPECT_TRUE(is_one_line(no_prior.err, "cugad: error: ", "--given FILE")) << no_prior.err;
 }
 
 }  // namespace
