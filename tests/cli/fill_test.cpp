@@ -213,6 +213,7 @@ TEST_F(Filling, SaysWhatIsWrong) {
   EXPECT_TRUE(has(error({"--bands", "90"}), "--bands must be a number from"));
   EXPECT_TRUE(has(error({"--output", at("x.npy")}), "csv"));
   EXPECT_TRUE(has(error({"--output", at("train.csv")}), "would overwrite"));
+  EXPECT_TRUE(has(run({"train", at("train.csv"), "--output", at("x"), "--trim", "abc"}).err, "-1 (auto)"));
   write_file(at("bad.csv"), "load,cost,state\n1,a lot,idle\n");
   EXPECT_TRUE(has(run({"fill", at("bad.csv"), "--model", at("m")}).err, "'a lot'"));
   EXPECT_TRUE(has(run({"sample", "--model", at("m")}).err, "--count is required"));
