@@ -20,8 +20,9 @@ namespace {
 void note_bands(const Detector& detector, const std::vector<std::string>& told) {
   constexpr std::int64_t enough_rows = 10;
   if (const std::int64_t rows = detector.calibration().rows; rows < enough_rows) {
-    print_note(fmt::format("cugad: note: the model is calibrated on {} rows: its bands are no promise with fewer than {}",
-                           rows, enough_rows));
+    print_note(
+        fmt::format("cugad: note: the model is calibrated on {} rows: its bands are no promise with fewer than {}",
+                    rows, enough_rows));
   }
   for (const std::string& note : detector.notes()) {
     if (std::find(told.begin(), told.end(), note) == told.end()) print_note("cugad: note: " + note);
@@ -39,16 +40,18 @@ void fill(const std::string& input, const FlagSet& flags) {
   model.detector.fill({nullptr, 0, model.detector.columns(), model.detector.columns()});  // or it says why it cannot
   if (!output.empty()) check_writable(output);
   ModelInput table(model, input, flags, "", {}, true);
-  const CompletedRows completed(model, table, flags.text("round") != "false", bands);
+  CompletedRows completed(model, table, flags.text("round") != "false", bands);
+  const std::string header = completed.header();
   std::int64_t cells = 0;
   write_result(output, [&](const Append& append) {
-    append(completed.header());
+    append(header);
     table.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
       Matrix filled(rows.rows, rows.columns), low(bands ? rows.rows : 0, rows.columns),
           high(bands ? rows.rows : 0, rows.columns);
       model.detector.fill(rows, filled.data, low.data, high.data, coverage);
       std::string text;
       for (std::int64_t r = 0; r < rows.rows; ++r) {
+        completed.count(chunk, r, rows.row(r));
         cells += completed.append(text, chunk, r, rows.row(r), filled.row(r), bands ? low.row(r) : nullptr,
                                   bands ? high.row(r) : nullptr);
       }
@@ -57,6 +60,7 @@ void fill(const std::string& input, const FlagSet& flags) {
     });
   });
   warn_of_unseen_values(model);
+  completed.print_notes();
   if (bands) note_bands(model.detector, told);
   print_note(fmt::format("cugad: note: {} cells of {} rows are filled", grouped(cells), grouped(table.rows_read())));
 }

@@ -157,6 +157,28 @@ TEST_F(Filling, TellsWhatBandsDoNotPromise) {
   EXPECT_TRUE(has(run(bands).err, " rows: its bands are no promise with fewer than 10")) << run(bands).err;
 }
 
+/// Cells that are not predicted: conditions, and columns that are no features.
+TEST_F(Filling, TellsWhichCellsItDoesNotPredict) {
+  train();
+  EXPECT_TRUE(has(run({"fill", file("new.csv", header() + "3,,idle,\n3,,idle,a\n"), "--model", at("m")}).err,
+                  "1 missing cells are in columns that the model does not have: 'name'"));
+  std::vector<std::string> arguments = training(at("train.csv"), at("m"));
+  arguments.insert(arguments.end(), {"--exclude", "name", "--condition", "load,state"});
+  run_well(arguments);
+  const std::string input = file("new.csv", "load,cost,state\n,30.10,idle\n,,idle\n3,,\n");
+  const Outcome filled = run({"fill", input, "--model", at("m"), "--bands", "0.8"});
+  const auto lines = lines_of(filled.out);
+  ASSERT_EQ(lines.size(), 4u) << filled.err;
+  EXPECT_TRUE(lines[1].ends_with(",30.10,idle,,,,")) << lines[1];
+  EXPECT_FALSE(lines[1].starts_with(",")) << lines[1];
+  EXPECT_TRUE(lines[3].starts_with("3,") && has(lines[3], ",,,,")) << lines[3];
+  for (const std::string& err :
+       {filled.err, run({"sample", "--given", input, "--model", at("m"), "--count", "3"}).err}) {
+    EXPECT_TRUE(has(err, "column 'load' is a condition, which is not predicted: 2 rows take its centre")) << err;
+    EXPECT_TRUE(has(err, "column 'state' is a condition, which is not predicted: 1 rows stay without it")) << err;
+  }
+}
+
 /// The rows beside, threads, and gzip change no byte; a file, standard output and an ensemble work alike.
 TEST_F(Filling, DoesNotDependOnTheRowsBesideNorOnThreads) {
   train("knn,gain", "2");
@@ -213,6 +235,9 @@ TEST_F(Filling, SaysWhatIsWrong) {
   EXPECT_TRUE(has(error({"--bands", "90"}), "--bands must be a number from"));
   EXPECT_TRUE(has(error({"--output", at("x.npy")}), "csv"));
   EXPECT_TRUE(has(error({"--output", at("train.csv")}), "would overwrite"));
+  write_file(at("twice.csv"), "load,cost,state,load_low\n1,,idle,2\n");
+  const Outcome twice = run({"fill", at("twice.csv"), "--model", at("m"), "--bands", "0.8"});
+  EXPECT_TRUE(twice.out.empty() && is_one_line(twice.err, "cugad: error: ", "'load_low'")) << twice.err;
   EXPECT_TRUE(has(run({"train", at("train.csv"), "--output", at("x"), "--trim", "abc"}).err, "-1 (auto)"));
   write_file(at("bad.csv"), "load,cost,state\n1,a lot,idle\n");
   EXPECT_TRUE(has(run({"fill", at("bad.csv"), "--model", at("m")}).err, "'a lot'"));
