@@ -56,7 +56,7 @@ std::uint64_t seed_of(const FlagSet& flags) {
 void sample_given(const FlagSet& flags, FittedModel& model) {
   const std::string &output = flags.text("output"), &given = flags.required_text("given");
   ModelInput table(model, given, flags, "", {}, true);
-  const CompletedRows completed(model, table, true, false);
+  CompletedRows completed(model, table, true, false);
   std::vector<Table> chunks;
   Matrix rows(0, model.detector.columns());
   table.for_each_chunk([&](const Table& chunk, const Matrix& encoded) {
@@ -72,6 +72,7 @@ void sample_given(const FlagSet& flags, FittedModel& model) {
     std::int64_t row = 0;  // of the draws
     for (const Table& chunk : chunks) {
       for (std::int64_t r = 0; r < chunk.rows; ++r) {
+        completed.count(chunk, r, rows.row(row / count));
         std::string text;
         for (std::int64_t k = 0; k < count; ++k, ++row) {
           completed.append(text, chunk, r, rows.row(row / count), drawn.row(row), nullptr, nullptr);
@@ -81,6 +82,7 @@ void sample_given(const FlagSet& flags, FittedModel& model) {
     }
   });
   warn_of_unseen_values(model);
+  completed.print_notes();
 }
 
 void sample(const FlagSet& flags) {

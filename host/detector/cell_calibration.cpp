@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "host/detector/model_reader.hpp"
@@ -47,6 +48,20 @@ float CellCalibration::transformed_quantile(const Cell& cell, double probability
 float CellCalibration::value(const FeatureTransform& transform, std::int64_t column, double transformed) const {
   const auto value = static_cast<float>(transform.inverse(column, transformed));
   return std::clamp(value, range_.row(column)[0], range_.row(column)[1]);
+}
+
+CellCalibration::Band CellCalibration::band(const FeatureTransform& transform, const Cell& cell,
+                                            double coverage) const {
+  const auto end = [&](double probability) {
+    const auto value =
+        static_cast<float>(transform.inverse(cell.column, double{transformed_quantile(cell, probability)}));
+    return std::clamp(value, std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max());
+  };
+  const float low = end(0.5 - 0.5 * coverage), high = end(0.5 + 0.5 * coverage);
+  const auto [least, most] = range(cell.column);
+  if (low > most) return {most, high, true};
+  if (high < least) return {low, least, true};
+  return {std::max(low, least), std::min(high, most)};
 }
 
 float CellCalibration::mean(const FeatureTransform& transform, const Cell& cell) const {

@@ -36,6 +36,13 @@ class CellCalibration {
   float quantile(const FeatureTransform& transform, const Cell& cell, double probability) const {
     return value(transform, cell.column, double{transformed_quantile(cell, probability)});
   }
+  struct Band {
+    float low, high;
+    bool is_beyond = false;  ///< all of it lies outside the range of the training rows
+  };
+  /// The band that holds a share `coverage` of such cells, in the caller's units, within the range of the training
+  /// rows. One that lies beyond it reaches from the range's end outwards, as it would be one point otherwise.
+  Band band(const FeatureTransform& transform, const Cell& cell, double coverage) const;
   /// The mean of a cell's value in the caller's units, likewise: over its quantiles where the column is under log1p, as
   /// the mean does not pass through the logarithm (Duan 1983); else the Gaussian's.
   float mean(const FeatureTransform& transform, const Cell& cell) const;

@@ -97,8 +97,13 @@ void Detector::Impl::fill(MatrixView<const float> rows, std::span<float> filled,
           const CellCalibration::Cell cell{c < judged ? gaussians.mean.row(r)[c] : 0.0f,
                                            c < judged ? gaussians.deviation.row(r)[c] : 0.0f, column};
           value = cells.mean(transform, cell);
-          lowest = std::min(value, cells.quantile(transform, cell, 0.5 - 0.5 * double{coverage}));
-          highest = std::max(value, cells.quantile(transform, cell, 0.5 + 0.5 * double{coverage}));
+          lowest = highest = value;
+          if (c < judged && !(low.empty() && high.empty())) {
+            const CellCalibration::Band band = cells.band(transform, cell, double{coverage});
+            lowest = std::min(value, band.low);
+            highest = std::max(value, band.high);
+            bands_beyond_range += band.is_beyond ? 1 : 0;
+          }
         }
         filled[at] = value;
         if (!low.empty()) low[at] = lowest;

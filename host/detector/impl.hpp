@@ -101,6 +101,7 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   std::int64_t chunk_limit = 0;    ///< see AnomalyModel::limit_chunk; 0: none
   float threshold = 0.0f;
   CellCalibration cells;                        ///< of a model that judges cells
+  std::int64_t bands_beyond_range = 0;          ///< of the cells filled so far; see CellCalibration::Band
   std::optional<ScoreCalibration> calibration;  ///< older model files have none
   std::map<std::string, std::string> attachments;
   const std::atomic<bool>* cancel = nullptr;  ///< see Detector::cancel_by

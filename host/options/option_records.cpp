@@ -113,7 +113,11 @@ OptionRecord names(const std::string& name, std::vector<std::string> DetectorOpt
 /// "auto" stands for -1.
 OptionRecord or_auto(OptionRecord record) {
   record.set = [set = record.set](DetectorOptions& o, const std::string& text) {
-    set(o, text == "auto" ? "-1" : text);
+    try {
+      set(o, text == "auto" ? "-1" : text);
+    } catch (const Error& error) {
+      throw Error(error.code(), std::string(error.what()) + " (auto)");
+    }
   };
   return std::move(record).later();
 }

@@ -405,8 +405,11 @@ void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, 
 
 void AnomalyModel::sample(std::int64_t count, std::uint64_t seed, float* rows) {
   if (!definition_of(options_.method).has_prior) {
-    throw Error(ErrorCode::unsupported, std::string("a model of method ") + definition_of(options_.method).name +
-                                            " cannot be sampled: it has no generator with a prior");
+    throw Error(ErrorCode::unsupported,
+                std::string("a model of method ") + definition_of(options_.method).name +
+                    " cannot be sampled: it has no generator with a prior; a model with gain draws the "
+                    "missing cells of given rows (sample --given FILE), one of "
+                    "--reference-rows 0 or --method anogan whole rows");
   }
   if (networks_.condition > 0) {
     throw Error(ErrorCode::unsupported, "a conditional model cannot be sampled without conditions");

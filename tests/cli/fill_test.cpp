@@ -119,6 +119,66 @@ TEST_F(Filling, WritesNumbersAsTheirColumnDoes) {
   EXPECT_TRUE(lines[2].starts_with("$3,1;") && lines[2].ends_with(" kg")) << lines[2];
 }
 
+/// A file with commas for a model of points; a column of integers, which shows no sign, among commas.
+TEST_F(Filling, WritesTheDecimalSignOfTheFile) {
+  train();
+  const auto lines = fill(file("new.csv", "load;cost;state\n3;;idle\n;150,1;idle\n"),
+                          {"--decimal", ",", "--separator", "semicolon", "--no-round", "--bands", "0.8"});
+  ASSERT_EQ(lines.size(), 3u);
+  for (const std::string& line : lines) EXPECT_FALSE(has(line, ".")) << line;
+  EXPECT_GE(std::count(lines[2].begin(), lines[2].end(), ','), 2) << lines[2];
+
+  std::string text = "a;b\n";
+  for (int r = 0; r < 100; ++r) text += std::to_string(r % 10) + ",5;" + std::to_string(r * 7 % 10) + " %\n";
+  run_well(training(file("t.csv", text), at("m")));
+  const auto commas = fill(file("new.csv", "a;b\n3,5;\n"), {"--no-round"});
+  EXPECT_TRUE(commas[1].starts_with("3,5;") && has(commas[1].substr(4), ",") && !has(commas[1], ".")) << commas[1];
+}
+
+/// A band of a prediction that the training rows' range clips is no single point, and it is told.
+TEST_F(Filling, TellsWhatBandsDoNotPromise) {
+  std::string text = "a,b\n";
+  for (int r = 0; r < 200; ++r) text += std::to_string(r % 50) + "," + std::to_string(r % 50 * 10 + r % 3) + "\n";
+  run_well(training(file("t.csv", text), at("m")));
+  const std::vector<std::string> bands = {"fill", file("new.csv", "a,b\n300,\n20,\n"), "--model", at("m"), "--bands",
+                                          "0.5"};
+  const Outcome beyond = run(bands);
+  const auto lines = lines_of(beyond.out);
+  ASSERT_EQ(lines.size(), 3u) << beyond.err;
+  int value = 0, low = 0, high = 0;
+  ASSERT_EQ(std::sscanf(lines[1].c_str(), "300,%d,,,%d,%d", &value, &low, &high), 3) << lines[1];
+  EXPECT_TRUE(value == 492 && low == 492 && high > 492) << lines[1];
+  ASSERT_EQ(std::sscanf(lines[2].c_str(), "20,%d,,,%d,%d", &value, &low, &high), 3) << lines[2];
+  EXPECT_TRUE(low <= value && value <= high && low < high) << lines[2];
+  EXPECT_TRUE(has(beyond.err, "bands of 1 cells reach beyond the training rows' range")) << beyond.err;
+  EXPECT_FALSE(has(beyond.err, "no promise with fewer")) << beyond.err;
+
+  run_well(training(file("t.csv", "a,b\n1,2\n2,4\n3,7\n4,8\n5,10\n6,12\n"), at("m")));
+  EXPECT_TRUE(has(run(bands).err, " rows: its bands are no promise with fewer than 10")) << run(bands).err;
+}
+
+/// Cells that are not predicted: conditions, and columns that are no features.
+TEST_F(Filling, TellsWhichCellsItDoesNotPredict) {
+  train();
+  EXPECT_TRUE(has(run({"fill", file("new.csv", header() + "3,,idle,\n3,,idle,a\n"), "--model", at("m")}).err,
+                  "1 missing cells are in columns that the model does not have: 'name'"));
+  std::vector<std::string> arguments = training(at("train.csv"), at("m"));
+  arguments.insert(arguments.end(), {"--exclude", "name", "--condition", "load,state"});
+  run_well(arguments);
+  const std::string input = file("new.csv", "load,cost,state\n,30.10,idle\n,,idle\n3,,\n");
+  const Outcome filled = run({"fill", input, "--model", at("m"), "--bands", "0.8"});
+  const auto lines = lines_of(filled.out);
+  ASSERT_EQ(lines.size(), 4u) << filled.err;
+  EXPECT_TRUE(lines[1].ends_with(",30.10,idle,,,,")) << lines[1];
+  EXPECT_FALSE(lines[1].starts_with(",")) << lines[1];
+  EXPECT_TRUE(lines[3].starts_with("3,") && has(lines[3], ",,,,")) << lines[3];
+  for (const std::string& err :
+       {filled.err, run({"sample", "--given", input, "--model", at("m"), "--count", "3"}).err}) {
+    EXPECT_TRUE(has(err, "column 'load' is a condition, which is not predicted: 2 rows take its centre")) << err;
+    EXPECT_TRUE(has(err, "column 'state' is a condition, which is not predicted: 1 rows stay without it")) << err;
+  }
+}
+
 /// The rows beside, threads, and gzip change no byte; a file, standard output and an ensemble work alike.
 TEST_F(Filling, DoesNotDependOnTheRowsBesideNorOnThreads) {
   train("knn,gain", "2");
@@ -175,9 +235,15 @@ TEST_F(Filling, SaysWhatIsWrong) {
   EXPECT_TRUE(has(error({"--bands", "90"}), "--bands must be a number from"));
   EXPECT_TRUE(has(error({"--output", at("x.npy")}), "csv"));
   EXPECT_TRUE(has(error({"--output", at("train.csv")}), "would overwrite"));
+  write_file(at("twice.csv"), "load,cost,state,load_low\n1,,idle,2\n");
+  const Outcome twice = run({"fill", at("twice.csv"), "--model", at("m"), "--bands", "0.8"});
+  EXPECT_TRUE(twice.out.empty() && is_one_line(twice.err, "cugad: error: ", "'load_low'")) << twice.err;
+  EXPECT_TRUE(has(run({"train", at("train.csv"), "--output", at("x"), "--trim", "abc"}).err, "-1 (auto)"));
   write_file(at("bad.csv"), "load,cost,state\n1,a lot,idle\n");
   EXPECT_TRUE(has(run({"fill", at("bad.csv"), "--model", at("m")}).err, "'a lot'"));
   EXPECT_TRUE(has(run({"sample", "--model", at("m")}).err, "--count is required"));
+  const Outcome no_prior = run({"sample", "--model", at("m"), "--count", "3"});
+  EXPECT_TRUE(is_one_line(no_prior.err, "cugad: error: ", "--given FILE")) << no_prior.err;
 }
 
 }  // namespace
