@@ -17,6 +17,7 @@
 #include "host/detector/fitting.hpp"
 #include "host/detector/telemetry_json.hpp"
 #include "host/options/option_record.hpp"
+#include "host/options/recipe.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -211,7 +212,9 @@ std::string option_table() {
     for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, 1, '\\');
     return text;
   };
-  std::string table = "| option | default | values | meaning |\n|---|---|---|---|\n";
+  std::string table = describe_recipe() +
+                      "; the\ndefaults below are those of methods named by --method.\n\n| option | default | values | "
+                      "meaning |\n|---|---|---|---|\n";
   for (const OptionRecord& record : option_records()) {
     const OptionInfo& option = record.info;
     const std::string usual = get_option(DetectorOptions{}, option.name);
