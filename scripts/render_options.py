@@ -39,7 +39,7 @@ def main():
             words.update(values.split("\\|"))
     words -= {"true", "false"}  # which the dictionary has below
     rendered = {
-        "docs/options.md": (r"(^\|.*\n)+", table),
+        "docs/options.md": (r"^Without --method(.*\n)+?\n(^\|.*\n)+", table),
         "tests/fuzz/dictionaries/options.dict": (r'(?<=TOML\.\n)("[a-z]\w+"\n)+(?="true")',
                                                  "".join(f'"{word}"\n' for word in sorted(words))),
     }

@@ -17,6 +17,7 @@
 #include "host/detector/fitting.hpp"
 #include "host/detector/telemetry_json.hpp"
 #include "host/options/option_record.hpp"
+#include "host/options/recipe.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -31,9 +32,9 @@ struct ComparedOptions {
 };
 
 /// Leaves out what has no effect. What the rows decide is as in `base`, unless it is another value.
-ComparedOptions compare_options(const Detector& detector, const std::string& with, DetectorOptions base) {
+ComparedOptions compare_options(const Detector& detector, const DetectorOptions& options, const std::string& with,
+                                DetectorOptions base) {
   ComparedOptions compared = {.with = with, .changed = {}, .unchanged = {}};
-  const DetectorOptions& options = detector.options();
   for (const char* name : {"condition", "target"}) set_option(base, name, get_option(options, name));
   const std::int64_t judged = detector.columns() - column_roles(options, detector.column_names()).condition;
   const std::array by_rows = {resolve(base, 1, judged), resolve(base, 1, judged, INT32_MAX)};
@@ -54,16 +55,19 @@ ComparedOptions compare_options(const Detector& detector, const std::string& wit
 }
 
 /// Beside the preset that the model is nearest to, if it is nearer than the defaults of its method.
-std::string describe_options(const Detector& detector) {
-  const std::string method = get_option(detector.options(), "method");
+std::string describe_options(const FittedModel& model) {
+  const Detector& detector = model.detector;
+  DetectorOptions options = detector.options();
+  if (model.fleet) options.seed -= Fleet::pooled_seed_distance;  // as given
+  const std::string method = get_option(options, "method");
   DetectorOptions defaults;
   set_option(defaults, "method", method);
-  ComparedOptions nearest = compare_options(detector, "the defaults", defaults);
+  ComparedOptions nearest = compare_options(detector, options, "the defaults", defaults);
   for (const std::string& preset : presets()) {
     DetectorOptions base;
     apply_preset(base, preset);
     if (get_option(base, "method") != method) continue;
-    ComparedOptions compared = compare_options(detector, "preset " + preset, base);
+    ComparedOptions compared = compare_options(detector, options, "preset " + preset, base);
     if (compared.changed.size() < nearest.changed.size()) nearest = std::move(compared);
   }
   return fmt::format("options that differ from {}:{}\n{}options at their defaults:\n{}", nearest.with,
@@ -145,7 +149,7 @@ void describe_model(const Device& device, const FittedModel& model, const std::s
                                                 grouped(static_cast<std::int64_t>(device.memory().peak_bytes)))});
   for (const std::string& note : model.detector.notes()) lines.push_back({"note", note});
   print(named_values(lines));
-  print(describe_options(model.detector));
+  print(describe_options(model));
   if (model.fleet) {
     print(describe_fleet(*model.fleet));
   } else if (!model.detector.telemetry().empty()) {
@@ -211,7 +215,9 @@ std::string option_table() {
     for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, 1, '\\');
     return text;
   };
-  std::string table = "| option | default | values | meaning |\n|---|---|---|---|\n";
+  std::string table = describe_recipe() +
+                      "; the\ndefaults below are those of methods named by --method.\n\n| option | default | values | "
+                      "meaning |\n|---|---|---|---|\n";
   for (const OptionRecord& record : option_records()) {
     const OptionInfo& option = record.info;
     const std::string usual = get_option(DetectorOptions{}, option.name);

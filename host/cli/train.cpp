@@ -20,6 +20,7 @@
 #include "host/cli/watched_fit.hpp"
 #include "host/detector/fitting.hpp"
 #include "host/options/method_options.hpp"
+#include "host/options/recipe.hpp"
 #include "host/table/group_column.hpp"
 
 namespace cugad::cli {
@@ -143,6 +144,7 @@ void train(const std::string& input, FlagSet& flags) {
 
 Run add_train(CLI::App& app) {
   CLI::App* command = app.add_subcommand("train", "Train a detector on the normal rows of a table");
+  command->footer(describe_recipe() + "; the defaults in brackets are those of methods named by --method");
   const auto input = std::make_shared<std::string>();
   command->add_option("input", *input, "Table: .csv(.gz), .npy, .npz, .idx or -ubyte; - is csv on standard input")
       ->type_name("INPUT")

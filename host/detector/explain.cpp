@@ -75,7 +75,18 @@ std::vector<Explanation> Detector::Impl::explain(MatrixView<const float> rows, c
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     reasons.push_back(reasons_of(places, rows.row(r), residuals + r * columns, findings + r * columns, tried));
     for (Reason& reason : reasons.back()) {
-      if (reason.is_tried && std::isfinite(scores[r])) trials.push_back({r, &reason});
+      if (std::isnan(scores[r])) {  // a row without any value
+        if (std::isnan(rows.row(r)[places[reason.place].first])) reason.finding = Finding::missing;
+        continue;
+      }
+      if (reason.is_tried) trials.push_back({r, &reason});
+      if (!reason.is_given || reason.finding == Finding::residual) continue;
+      // Not predicted, and what it adds to the score is known.
+      reason.drop = std::isinf(scores[r]) ? 0.0f : reason.residual;
+      const Place& place = places[reason.place];
+      if (!place.is_category) {
+        reason.expected.low = reason.expected.high = novelty.sources()[static_cast<std::size_t>(place.first)].constant;
+      }
     }
   }
   Matrix changed(static_cast<std::int64_t>(trials.size()), columns);
@@ -98,10 +109,24 @@ std::vector<Explanation> Detector::Impl::explain(MatrixView<const float> rows, c
     const float constant = novelty.sources()[static_cast<std::size_t>(place.first)].constant;
     changed.row(at)[place.first] = reason->expected.low = reason->expected.high = constant;
   }
+  for (std::size_t t = 0; t < trials.size(); ++t) {
+    const auto [r, reason] = trials[t];
+    if (!std::isinf(scores[r])) continue;
+    // Several cells may each make it infinite: this one stands alone among those that are tried.
+    float* row = changed.row(static_cast<std::int64_t>(t));
+    std::copy_n(rows.row(r), columns, row);
+    for (const Reason& other : reasons[r]) {
+      if (other.is_tried && other.place != reason->place) hide(places[other.place], row);
+    }
+  }
   std::vector<float> lowered(trials.size());
   if (!trials.empty()) score(changed, lowered.data(), nullptr);
   for (std::size_t t = 0; t < trials.size(); ++t) {
-    trials[t].reason->drop = std::max(0.0f, scores[trials[t].row] - lowered[t]);
+    const float score = scores[trials[t].row];
+    // Cells that make a score infinite explain it in equal shares.
+    trials[t].reason->drop = !std::isinf(score)       ? std::max(0.0f, score - lowered[t])
+                             : std::isinf(lowered[t]) ? 1.0f
+                                                      : 0.0f;
   }
   std::vector<Explanation> explanations;
   for (std::vector<Reason>& of_row : reasons) explanations.push_back(explanation_of(std::move(of_row), count));

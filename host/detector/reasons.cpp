@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace cugad {
 namespace {
@@ -55,6 +56,9 @@ std::vector<Reason> reasons_of(std::span<const Place> places, const float* row, 
       reason.finding = finding[c];
       reason.column = static_cast<int>(c);
     }
+    // Its part in a sum that is infinite.
+    if (std::isnan(reason.residual) && !is_missing) reason.residual = std::numeric_limits<float>::infinity();
+    reason.is_given = place.is_given;
     reason.is_tried = !place.is_given && (!is_missing || reason.finding == Finding::missing);
     reasons.push_back(reason);
   }

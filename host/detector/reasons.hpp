@@ -24,7 +24,7 @@ struct Reason {
   int column = 0;  ///< as in Explanation
   Finding finding = Finding::residual;
   float residual = 0, drop = 0, share = 0;
-  bool is_tried = false;
+  bool is_given = false, is_tried = false;
   ExpectedCell expected{unknown, unknown, -1, unknown, unknown, unknown};
 
   static constexpr float unknown = std::numeric_limits<float>::quiet_NaN();

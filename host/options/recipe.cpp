@@ -67,6 +67,14 @@ void check_recipe(const ChosenOptions& chosen, const DetectorOptions& wanted, co
 
 }  // namespace
 
+std::string describe_recipe() {
+  const std::string recipe = recipe_for({}, {});
+  DetectorOptions options;
+  apply_preset(options, recipe);
+  return "Without --method and --preset: preset " + recipe + " (method " + get_option(options, "method") + ", " +
+         get_option(options, "steps") + " steps)";
+}
+
 void check_method_of_preset(const std::string& preset, const NamedOptions& named) {
   const std::string* method = value_of(named, "method");
   if (preset.empty() || method == nullptr) return;

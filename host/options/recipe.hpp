@@ -20,6 +20,9 @@ struct ChosenOptions {
 /// over the recipe that fits them. Throws Error{invalid_argument} as options_from_json().
 ChosenOptions choose_options(const std::string& preset, const NamedOptions& named);
 
+/// What is taken if neither a method nor a preset is named, for people.
+std::string describe_recipe();
+
 /// Throws Error{invalid_argument} if a method is named that is not the preset's: its settings belong to its own.
 void check_method_of_preset(const std::string& preset, const NamedOptions& named);
 

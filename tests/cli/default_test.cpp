@@ -49,6 +49,14 @@ class Defaults : public CommandTest {
   }
 };
 
+TEST_F(Defaults, StandInTheHelp) {
+  for (const auto& arguments : {std::vector<std::string>{"train", "--help"}, {"info", "--options"}}) {
+    EXPECT_TRUE(has(run_well(arguments),
+                    "Without --method and --preset: preset tables (method knn,gain, 1500 steps); "
+                    "the"));
+  }
+}
+
 TEST_F(Defaults, IsTheRecipeForTables) {
   const Outcome outcome = run(quick({}));
   EXPECT_EQ(outcome.code, 0) << outcome.err;

@@ -76,6 +76,7 @@ TEST_F(Fleets, OtherCommandsUnderstandThem) {
        {"5 with models of their own", "by column group", "machine-0004", " of the pooled model; each"}) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   }
+  EXPECT_FALSE(has(text.substr(0, text.find("options at their defaults")), "seed")) << text;
   const auto info = nlohmann::json::parse(run_well({"info", "--json", "--model", at("fleet")}))["model"];
   EXPECT_EQ(info["fleet"]["column"], "group");
   ASSERT_EQ(info["fleet"]["groups"].size(), 5u);

@@ -166,14 +166,70 @@ TEST(Explanations, GiveNoReasonForCellsThatAreMissingAsExpected) {
   }
 }
 
+/// What is given is not judged, but a new or missing value of it raises the score as that of any column.
+TEST(Explanations, OfAConditionNameItsNewAndMissingValues) {
+  DetectorOptions options = machine_options();
+  options.condition = {"state", "other"};
+  Matrix training = machine_rows(800, 1), rows = machine_rows(30, 2);
+  for (std::int64_t r = 0; r < training.rows; ++r) training.row(r)[3] = 0.5f;
+  for (std::int64_t r = 0; r < rows.rows; ++r) rows.row(r)[3] = r % 3 == 2 ? 0.7f : 0.5f;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    if (r % 3 < 2) std::fill_n(rows.row(r) + 4, 3, r % 3 == 0 ? 0.0f : missing);
+  }
+  Detector detector(test_device(1), options);
+  detector.fit(training.view(), {.names = names, .binary = 3});
+  for (std::int64_t r = 0; const Explanation& one : explained(detector, rows)) {
+    const std::int64_t kind = r++ % 3;
+    EXPECT_EQ(one.column[0], kind == 2 ? 3 : 4);
+    EXPECT_EQ(one.finding[0], kind == 1 ? Finding::missing : Finding::unseen);
+    EXPECT_GT(one.share[0], 0.3f) << r;
+    EXPECT_GT(one.residual[0], 0.0f);
+    if (kind == 2) {
+      EXPECT_EQ(one.expected[0].low, 0.5f);
+    }
+    double sum = 0.0;
+    for (const float share : one.share) sum += double{share};
+    EXPECT_NEAR(sum, 1.0, 1e-5);
+  }
+}
+
+/// Where nothing finite can fall, the cells that alone make the score infinite explain it, in equal shares.
+TEST(Explanations, OfAnInfiniteScoreNameTheCells) {
+  Matrix rows = machine_rows(4, 2);
+  rows.row(0)[1] = 1e30f;
+  rows.row(1)[0] = -1e30f;
+  rows.row(2)[1] = rows.row(2)[2] = 1e30f;
+  for (const char* methods : {"gain", "knn", "knn,gain", "anogan"}) {
+    Detector detector = machine_detector(methods);
+    std::vector<Explanation> explanations;
+    const std::vector<float> scores = detector.explain(rows.view(), 5, explanations);
+    for (std::size_t r = 0; r < 3; ++r) {
+      const Explanation& one = explanations[r];
+      if (r < 2) {
+        EXPECT_EQ(one.column[0], r == 0 ? 1 : 0) << methods;
+        EXPECT_GT(one.share[0], 0.9f) << methods << " " << scores[r];
+      } else if (std::isinf(scores[r])) {
+        EXPECT_EQ(one.column[0] + one.column[1], 3) << methods;
+        EXPECT_EQ(one.share[0], 0.5f) << methods;
+      }
+      EXPECT_FALSE(std::isnan(one.residual[0])) << methods;
+      EXPECT_TRUE(std::isfinite(one.expected[0].low)) << methods << scores[r];
+    }
+  }
+}
+
 /// They have no score that could fall.
 TEST(Explanations, OfARowWithoutAnyValueHaveNoShares) {
   Matrix row(1, columns);
   row.data.assign(row.data.size(), missing);
+  Matrix training = machine_rows(800, 1);
+  for (std::int64_t r = 0; r < training.rows; r += 3) training.row(r)[3] = missing;
   for (const char* methods : {"gain", "knn"}) {
-    Detector detector = machine_detector(methods);
+    Detector detector(test_device(1), machine_options(methods));
+    detector.fit(training.view(), {.names = names, .binary = 3});
     const std::vector<Explanation> explanations = explained(detector, row);
     for (const float share : explanations[0].share) EXPECT_EQ(share, 0.0f);
+    for (const Finding finding : explanations[0].finding) EXPECT_EQ(finding, Finding::missing);
   }
 }
 
