@@ -15,6 +15,7 @@ import numpy as np
 from scipy.stats import norm, rankdata, wilcoxon
 
 from table_parts import nearest
+from table_sketches import BAGS, VARIANTS, kurtosis
 
 TIE = .004
 
@@ -283,7 +284,41 @@ for variant in ("gain_no_adversary", "gain_4500", "gain_500"):
     RECIPES["w.2, " + variant] = lambda t, variant=variant: d1(t) + dm(t) + g(t, .2, part=variant)
 
 
+
+
+def column_factors(name, x):
+    """In what distances weigh a column: less or more where its tails are heavy, or its spread without the tails."""
+    if name == "robust":
+        spread = (np.quantile(x, .95, 0) - np.quantile(x, .05, 0)) / 3.29
+        return np.where(spread > .1, 1 / np.maximum(spread, .1), 1).astype(np.float32)
+    return 1 / kurtosis(x) if name == "less" else kurtosis(x)
+
+
+def judged(t, kind):
+    part = t.part("gsaal_" + kind)
+    return units(part["test"], part["held"])
+
+
+def bagged_gain(t):
+    return sum(g(t, .2, part=f"bag{bag}") for bag in range(BAGS)) / BAGS
+
+
+for name in ("less", "more", "robust"):
+    scaled_columns = lambda t, name=name: other_columns(t, lambda t: lambda rows: rows * column_factors(name, t.x))
+    RECIPES |= {"heavy tails " + name: scaled_columns, "w.2, heavy tails " + name: lambda t, own=scaled_columns: own(t) + g(t, .2)}
+for kind in ("any", "root"):
+    RECIPES |= {"gsaal " + kind: lambda t, kind=kind: judged(t, kind),
+                "d1+dm + gsaal " + kind: lambda t, kind=kind: d1(t) + dm(t) + judged(t, kind),
+                "w.2 + gsaal " + kind: lambda t, kind=kind: d1(t) + dm(t) + g(t, .2) + judged(t, kind),
+                "w.2 + .5 gsaal " + kind: lambda t, kind=kind: d1(t) + dm(t) + g(t, .2) + .5 * judged(t, kind)}
+for variant in VARIANTS:
+    RECIPES |= {"noise " + variant: lambda t, part="noise_" + variant: g(t, 0, part=part),
+                "d1+dm + noise " + variant: lambda t, part="noise_" + variant: d1(t) + dm(t) + g(t, 0, part=part)}
 RECIPES |= {
+    "bags": bagged_gain,
+    "d1+dm + bags": lambda t: d1(t) + dm(t) + bagged_gain(t),
+    "w.2, half bags": lambda t: d1(t) + dm(t) + .5 * g(t, .2) + .5 * bagged_gain(t),
+    "gain w.2": lambda t: g(t, .2),
     "preset tables": lambda t: t.part("tables")["score"],
     "gain of the preset": lambda t: t.part("tables")["score_gain"],
     "without rows": lambda t: t.part("without_rows")["score"],
