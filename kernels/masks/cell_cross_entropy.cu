@@ -3,7 +3,7 @@
 #include "kernels/masks/row_weight.hpp"
 #include "kernels/sigmoid_cross_entropy/terms.hpp"
 
-/// A row's lanes count the cells that count, then each lane takes its columns in one pass: a logit is
+/// A row's lanes count its cells that have a value, then each takes its columns in one pass: a logit is
 /// read once, by the thread that may overwrite it with its gradient.
 namespace cugad::cuda {
 namespace {

@@ -4,7 +4,8 @@
 #include "kernels/masks/gaussian_cell.hpp"
 
 /// A group of neighbouring lanes per row, as wide as the row asks for. Nothing is read of a Gaussian whose cell is
-/// visible. The lane of a category's first column writes all of it.
+/// visible. The lane of a category's first column writes all of it, by a kernel of its own: columns alone need half the
+/// registers.
 namespace cugad::cuda {
 namespace {
 
@@ -21,6 +22,7 @@ __device__ bool impute_category(const std::int32_t* group, const float* statisti
   return true;
 }
 
+template <bool CATEGORIES>
 __global__ void __launch_bounds__(threads) gaussian_imputation_kernel(GaussianImputation args) {
   device::wait_for_earlier_work();
   const std::int64_t r = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
@@ -31,10 +33,10 @@ __global__ void __launch_bounds__(threads) gaussian_imputation_kernel(GaussianIm
                 *mask = args.mask.model(model).row(r), *noise = args.noise.model(model).row(r);
     const std::int32_t* group = args.group.model(model).data;
     float* out = args.out.model(model).row(r);
-#pragma unroll 4
+#pragma unroll(CATEGORIES ? 1 : 4)
     for (std::int64_t c = threadIdx.x; c < args.x.columns; c += blockDim.x) {
       const bool is_given = x[c] == x[c], is_hidden = is_given && c < k && mask[c] != 0.0f;
-      if (is_hidden && group != nullptr && impute_category(group, statistics, x, c, k, out)) continue;
+      if (CATEGORIES && is_hidden && impute_category(group, statistics, x, c, k, out)) continue;
       const float given = is_given ? x[c] : 0.0f;
       out[c] = is_hidden ? multiply_add(imputed_deviation(statistics[k + c]), noise[c], statistics[c]) : given;
     }
@@ -49,7 +51,8 @@ void run_gaussian_imputation(Context& context, const GaussianImputation& args) {
   shape.block = dim3(lanes, threads / lanes);
   shape.grid = dim3(device::blocks_for(args.x.rows, shape.block.y), 1, device::model_blocks(args.x.models));
   shape.waits = true;
-  device::launch(context.stream(), "gaussian_imputation", shape, gaussian_imputation_kernel, args);
+  device::launch(context.stream(), "gaussian_imputation", shape,
+                 args.group ? gaussian_imputation_kernel<true> : gaussian_imputation_kernel<false>, args);
 }
 
 }  // namespace

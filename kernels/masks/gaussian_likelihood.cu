@@ -6,7 +6,7 @@
 
 /// Two passes over a row: its lanes count the cells, which every gradient is divided by, then each lane writes all that
 /// belongs to its columns and keeps its share of the loss. The second pass reads from the cache. A category is a cell
-/// of the lane of its first column.
+/// of the lane of its first column, by a kernel of its own: columns alone need fewer registers.
 namespace cugad::cuda {
 namespace {
 
@@ -16,20 +16,22 @@ struct Work {
   RowLanes lanes;
 };
 
+template <bool CATEGORIES>
 struct Row {
   const float *statistics, *x, *mask;
   const std::int32_t* group;
   std::int64_t columns;
 
   __device__ bool counts(std::int64_t c) const { return mask[c] != 0.0f && x[c] == x[c]; }
-  __device__ bool begins_cell(std::int64_t c) const {
-    return group == nullptr || group[c] == static_cast<std::int32_t>(c);
-  }
+  __device__ bool begins_cell(std::int64_t c) const { return !CATEGORIES || group[c] == static_cast<std::int32_t>(c); }
+  /// The end of the cell that begins at column c; c if none does.
+  __device__ std::int64_t end_of(std::int64_t c) const { return CATEGORIES ? cell_end(group, c, columns) : c + 1; }
   __device__ float mean(std::int64_t c) const { return statistics[c]; }
   __device__ float log_variance(std::int64_t c) const { return statistics[columns + c]; }
 };
 
 /// The gradient of the cell of column c alone; `own` and `scale` are 0 if the cell does not count.
+template <class Row>
 __device__ void differentiate(const GaussianLikelihood& args, std::int64_t model, std::int64_t r, std::int64_t c,
                               const Row& row, const CellLikelihood& own, float scale) {
   float dmean = scale * own.mean_slope, dspread = scale * own.spread_slope;
@@ -52,6 +54,7 @@ __device__ void rate(const GaussianLikelihood& args, std::int64_t model, std::in
 }
 
 /// The category in columns [first, end): its gradient and likelihoods. Returns its likelihood, 0 if it does not count.
+template <class Row>
 __device__ float run_category(const GaussianLikelihood& args, std::int64_t model, std::int64_t r, std::int64_t first,
                               std::int64_t end, const Row& row, float scale) {
   const CategoryCell cell = {row.statistics + first, row.x + first, end - first};
@@ -68,10 +71,11 @@ __device__ float run_category(const GaussianLikelihood& args, std::int64_t model
 }
 
 /// A lane's columns of a row; its share of the row's loss.
+template <bool CATEGORIES>
 __device__ double run_row(const Work& work, std::int64_t model, std::int64_t r, int lane, bool is_row) {
   const GaussianLikelihood& args = work.args;
-  const Row row = {args.statistics.model(model).row(r), args.x.model(model).row(r), args.mask.model(model).row(r),
-                   args.group.model(model).data, args.mask.columns};
+  const Row<CATEGORIES> row = {args.statistics.model(model).row(r), args.x.model(model).row(r),
+                               args.mask.model(model).row(r), args.group.model(model).data, args.mask.columns};
   const std::int64_t end = is_row ? row.columns : 0, step = work.lanes.lanes;
   int hidden = 0;
   for (std::int64_t c = lane; c < end; c += step) hidden += row.counts(c) && row.begins_cell(c) ? 1 : 0;
@@ -79,8 +83,8 @@ __device__ double run_row(const Work& work, std::int64_t model, std::int64_t r, 
   const float scale = row_weight(args.weight, args.mask.rows, hidden);
   double loss = 0.0;
   for (std::int64_t c = lane; c < end; c += step) {
-    const std::int64_t last = cell_end(row.group, c, end);
-    if (last != c + 1) {
+    const std::int64_t last = row.end_of(c);
+    if (CATEGORIES && last != c + 1) {
       if (last > c) loss += static_cast<double>(run_category(args, model, r, c, last, row, scale));
       continue;
     }
@@ -94,15 +98,16 @@ __device__ double run_row(const Work& work, std::int64_t model, std::int64_t r, 
   return hidden > 0 && args.loss ? loss / static_cast<double>(hidden) : 0.0;
 }
 
-/// Four blocks a multiprocessor: aiming at five, ptxas spills.
-__global__ void __launch_bounds__(loss_threads, 4) gaussian_likelihood_kernel(Work work) {
+/// Four blocks a multiprocessor, of categories two: aiming at one more, ptxas spills.
+template <bool CATEGORIES>
+__global__ void __launch_bounds__(loss_threads, CATEGORIES ? 2 : 4) gaussian_likelihood_kernel(Work work) {
   device::wait_for_earlier_work();
   device::SharedMemory shared;
   double* scratch = shared.take<double>(loss_threads / device::warp_lanes);
   for (std::int64_t model = blockIdx.z; model < work.sum.models; model += gridDim.z) {
     double share = 0.0;
     work.lanes.over_rows(work.args.mask.rows, [&](std::int64_t r, int lane, bool is_row) {
-      share += run_row(work, model, r, lane, is_row);
+      share += run_row<CATEGORIES>(work, model, r, lane, is_row);
     });
     close_chunk(work.sum, model, share, scratch);
   }
@@ -115,7 +120,9 @@ void run_gaussian_likelihood(Context& context, const GaussianLikelihood& args) {
   if (models == 0 || rows == 0) return;
   const Work work = {
       args, {args.loss, args.weight, rows, false, nullptr, models, chunks_of(args)}, RowLanes(args.mask.columns)};
-  launch_loss(context, "gaussian_likelihood", gaussian_likelihood_kernel, work, loss_layout().bytes(), true);
+  launch_loss(context, "gaussian_likelihood",
+              args.group ? gaussian_likelihood_kernel<true> : gaussian_likelihood_kernel<false>, work,
+              loss_layout().bytes(), true);
 }
 
 }  // namespace
