@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -16,16 +15,19 @@
 namespace cugad::cli {
 namespace {
 
-/// Prints what the bands do not promise. `told`: the notes of the model before it filled a cell.
-void note_bands(const Detector& detector, const std::vector<std::string>& told) {
+/// Prints what the bands do not promise. `beyond`: how many lie beyond the training rows.
+void note_bands(const Detector& detector, std::int64_t beyond) {
   constexpr std::int64_t enough_rows = 10;
   if (const std::int64_t rows = detector.calibration().rows; rows < enough_rows) {
     print_note(
         fmt::format("cugad: note: the model is calibrated on {} rows: its bands are no promise with fewer than {}",
                     rows, enough_rows));
   }
-  for (const std::string& note : detector.notes()) {
-    if (std::find(told.begin(), told.end(), note) == told.end()) print_note("cugad: note: " + note);
+  if (beyond > 0) {
+    print_note(
+        fmt::format("cugad: note: bands of {} cells reach beyond the training rows' range, from its end outwards: the "
+                    "model has seen no such values, and their bands are no promise",
+                    grouped(beyond)));
   }
 }
 
@@ -36,19 +38,18 @@ void fill(const std::string& input, const FlagSet& flags) {
   const bool bands = flags.given("bands");
   const auto coverage = bands ? static_cast<float>(flags.number("bands", 0.01, 0.99)) : 0.9f;
   FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
-  const std::vector<std::string> told = model.detector.notes();
   model.detector.fill({nullptr, 0, model.detector.columns(), model.detector.columns()});  // or it says why it cannot
   if (!output.empty()) check_writable(output);
   ModelInput table(model, input, flags, "", {}, true);
   CompletedRows completed(model, table, flags.text("round") != "false", bands);
   const std::string header = completed.header();
-  std::int64_t cells = 0;
+  std::int64_t cells = 0, beyond = 0;
   write_result(output, [&](const Append& append) {
     append(header);
     table.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
       Matrix filled(rows.rows, rows.columns), low(bands ? rows.rows : 0, rows.columns),
           high(bands ? rows.rows : 0, rows.columns);
-      model.detector.fill(rows, filled.data, low.data, high.data, coverage);
+      beyond += model.detector.fill(rows, filled.data, low.data, high.data, coverage);
       std::string text;
       for (std::int64_t r = 0; r < rows.rows; ++r) {
         completed.count(chunk, r, rows.row(r));
@@ -61,7 +62,7 @@ void fill(const std::string& input, const FlagSet& flags) {
   });
   warn_of_unseen_values(model);
   completed.print_notes();
-  if (bands) note_bands(model.detector, told);
+  if (bands) note_bands(model.detector, beyond);
   print_note(fmt::format("cugad: note: {} cells of {} rows are filled", grouped(cells), grouped(table.rows_read())));
 }
 

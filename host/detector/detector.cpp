@@ -104,7 +104,6 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   d.finish(resolved, std::move(members), std::move(prepared));
   d.telemetry = std::move(telemetry);
   d.notes = std::move(notes);
-  d.bands_beyond_range = 0;
   d.names = std::move(columns.names);
   for (const std::string& text : d.standing_notes()) {
     if (control.on_message) control.on_message(text);

@@ -72,8 +72,9 @@ Matrix Detector::Impl::shown(Context& on_host, MatrixView<const float> rows) con
   return transformed;
 }
 
-void Detector::Impl::fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low,
-                          std::span<float> high, float coverage) {
+std::int64_t Detector::Impl::fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low,
+                                  std::span<float> high, float coverage) {
+  std::int64_t beyond = 0;
   AnomalyModel& predictor = cell_model();
   std::vector<float> brought;
   rows = on_host(rows, brought);
@@ -102,7 +103,7 @@ void Detector::Impl::fill(MatrixView<const float> rows, std::span<float> filled,
             const CellCalibration::Band band = cells.band(transform, cell, double{coverage});
             lowest = std::min(value, band.low);
             highest = std::max(value, band.high);
-            bands_beyond_range += band.is_beyond ? 1 : 0;
+            beyond += band.is_beyond ? 1 : 0;
           }
         }
         filled[at] = value;
@@ -111,10 +112,11 @@ void Detector::Impl::fill(MatrixView<const float> rows, std::span<float> filled,
       }
     }
   }
+  return beyond;
 }
 
-void Detector::fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low, std::span<float> high,
-                    float coverage) {
+std::int64_t Detector::fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low,
+                            std::span<float> high, float coverage) {
   const FloatingPointEnvironment environment;
   const Impl& d = held(impl_);
   if (!d.model) throw Error(ErrorCode::invalid_argument, "the detector is not fitted: call fit or load first");
@@ -126,7 +128,7 @@ void Detector::fill(MatrixView<const float> rows, std::span<float> filled, std::
     throw Error(ErrorCode::invalid_argument,
                 "fill: coverage is " + std::to_string(coverage) + ", expected a share between 0 and 1");
   }
-  held(impl_).fill(rows, filled, low, high, coverage);
+  return held(impl_).fill(rows, filled, low, high, coverage);
 }
 
 void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, std::uint64_t seed, float* rows) {

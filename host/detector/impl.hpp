@@ -58,8 +58,8 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   std::vector<Explanation> explain(MatrixView<const float> rows, const float* scores, const float* residuals,
                                    const Finding* findings, std::int64_t count);
   /// Fills the missing cells of rows, as Detector::fill.
-  void fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low, std::span<float> high,
-            float coverage);
+  std::int64_t fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low, std::span<float> high,
+                    float coverage);
   /// Draws the missing cells of rows, as Detector::sample.
   void sample(MatrixView<const float> given, std::int64_t count, std::uint64_t seed, float* rows);
   /// The rows themselves, or what `brought` then holds if they are in device memory.
@@ -101,7 +101,6 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   std::int64_t chunk_limit = 0;    ///< see AnomalyModel::limit_chunk; 0: none
   float threshold = 0.0f;
   CellCalibration cells;                        ///< of a model that judges cells
-  std::int64_t bands_beyond_range = 0;          ///< of the cells filled so far; see CellCalibration::Band
   std::optional<ScoreCalibration> calibration;  ///< older model files have none
   std::map<std::string, std::string> attachments;
   const std::atomic<bool>* cancel = nullptr;  ///< see Detector::cancel_by

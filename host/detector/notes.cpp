@@ -41,11 +41,6 @@ std::int64_t Detector::Impl::reference_rows() const {
 std::vector<std::string> Detector::Impl::standing_notes() const {
   std::vector<std::string> found;
   if (const std::int64_t rows = reference_rows(); rows > 0) found.push_back(training_rows_note(rows));
-  if (bands_beyond_range > 0) {
-    found.push_back("bands of " + std::to_string(bands_beyond_range) +
-                    " cells reach beyond the training rows' range, from its end outwards: the model has seen no such "
-                    "values, and their bands are no promise");
-  }
   if (!calibration) return found;
   if (calibration->folds() == 1) {
     found.emplace_back(

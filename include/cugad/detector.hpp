@@ -355,9 +355,10 @@ class CUGAD_API Detector {
   /// contain the true value in a share `coverage`, in (0, 1), of all cells. That share holds on average over a column
   /// whose cells are missing at random, whatever the distribution (residuals of training rows, each by the models that
   /// held out its fold; with the option folds 1 by models that saw them, and bands are too narrow). A band of an
-  /// observed cell is its value.
-  void fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low = {},
-            std::span<float> high = {}, float coverage = 0.9f);
+  /// observed cell is its value. Bands end with the range of the training rows, but for one that lies beyond it as a
+  /// whole: it begins there, and is no promise. Returns the number of these.
+  std::int64_t fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low = {},
+                    std::span<float> high = {}, float coverage = 0.9f);
   /// Synthetic rows in the units of the training data: row i of the output comes from model i % population (of an
   /// ensemble's first method). Throws Error{unsupported} for a method without a prior, and for conditional models.
   /// Deterministic in (model, seed). Writes count x columns() floats, row by row, to host memory, or throws

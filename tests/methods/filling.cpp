@@ -141,6 +141,23 @@ TEST(Filling, StaysWithinTheRangeOfTheTrainingRows) {
   }
 }
 
+/// Bands beyond the range are counted for the call that made them; what a model has to say of itself stays.
+TEST(Filling, CountsBandsBeyondTheTrainingRows) {
+  Matrix training = normal_rows(400, 1);
+  for (std::int64_t r = 0; r < training.rows; ++r) training.row(r)[3] = 2.0f * training.row(r)[1];
+  Detector detector = fitted(filling_options(), training);
+  const std::vector<std::string> notes = detector.notes();
+  Matrix rows = normal_rows(2, 2);
+  rows.row(0)[1] = 50.0f * training.row(0)[1];
+  rows.row(0)[3] = rows.row(1)[3] = missing;
+  std::vector<float> filled(12), low(12), high(12);
+  EXPECT_EQ(detector.fill(rows, filled, low, high), 1);
+  EXPECT_EQ(detector.fill(rows, filled), 0) << "no bands";
+  std::vector<Explanation> explanations;
+  detector.explain(rows, 3, explanations);
+  EXPECT_EQ(detector.notes(), notes);
+}
+
 double correlation(const std::vector<float>& rows, std::size_t columns, std::size_t a, std::size_t b) {
   double n = 0, sa = 0, sb = 0, aa = 0, bb = 0, ab = 0;
   for (std::size_t i = 0; i < rows.size(); i += columns) {
