@@ -73,13 +73,6 @@ std::vector<std::int64_t> folds_of_rows(const std::vector<std::int64_t>& positio
   return begin;
 }
 
-Matrix gathered(MatrixView<const float> rows, const std::vector<std::int64_t>& positions) {
-  Matrix some(static_cast<std::int64_t>(positions.size()), rows.columns);
-  for (std::size_t i = 0; i < positions.size(); ++i)
-    std::copy_n(rows.row(positions[i]), rows.columns, some.row(static_cast<std::int64_t>(i)));
-  return some;
-}
-
 /// Of the rows at other positions than `kept` the share that calibrates of those: `calibrating` rows.
 Matrix sample_of_others(Context& context, MatrixView<const float> rows, const std::vector<std::int64_t>& kept,
                         std::int64_t calibrating, std::uint64_t seed) {
@@ -92,7 +85,7 @@ Matrix sample_of_others(Context& context, MatrixView<const float> rows, const st
   std::vector<std::int64_t> sample =
       sample_of(context, static_cast<std::int64_t>(others.size()), most, seed, trimmed_lane);
   for (std::int64_t& row : sample) row = others[row];
-  return gathered(rows, sample);
+  return take_rows(rows, sample);
 }
 
 }  // namespace
@@ -272,7 +265,7 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
                      prepared.trimmed_rows, rows.rows));
   }
   const MatrixView<const float> all_rows = rows;
-  const Matrix learnt = prepared.trimmed_rows > 0 ? gathered(rows, kept) : Matrix();
+  const Matrix learnt = prepared.trimmed_rows > 0 ? take_rows(rows, kept) : Matrix();
   if (prepared.trimmed_rows > 0) rows = learnt.view();
   prepared.transform.fit(context, rows, options, columns.names, columns.numeric, on_message);
   for (const std::string& text :

@@ -30,14 +30,6 @@ struct FleetRows {
   std::map<std::string, std::vector<std::int64_t>> of_group;
 };
 
-Matrix gather(MatrixView<const float> rows, std::span<const std::int64_t> numbers) {
-  Matrix own(static_cast<std::int64_t>(numbers.size()), rows.columns);
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    std::copy_n(rows.row(numbers[i]), rows.columns, own.row(static_cast<std::int64_t>(i)));
-  }
-  return own;
-}
-
 /// Whether every column has a value in one of the rows.
 bool is_complete(MatrixView<const float> rows, std::span<const std::int64_t> numbers) {
   for (std::int64_t c = 0; c < rows.columns; ++c) {
@@ -220,7 +212,8 @@ safetensors::File Fleet::Impl::Fit::fit_pooled() {
     Matrix sample;
     MatrixView<const float> rows = rows_.rows;
     if (rows.rows > pooled_rows_) {
-      sample = gather(rows, sample_of(context_, rows.rows, pooled_rows_, options_.seed + Fleet::pooled_seed_distance));
+      sample =
+          take_rows(rows, sample_of(context_, rows.rows, pooled_rows_, options_.seed + Fleet::pooled_seed_distance));
       rows = std::as_const(sample).view();
     }
     detector.fit(rows, rows_.columns, control_of(part, options_.population));
@@ -291,7 +284,7 @@ std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t g = block.first + i;
       try {
-        const Matrix own = gather(rows_.rows, rows_of(g));
+        const Matrix own = take_rows(rows_.rows, rows_of(g));
         prepared[static_cast<std::size_t>(i)] = prepare_rows(context, own.view(), options_of(g), rows_.fit_columns, {});
       } catch (const Error& error) {
         throw Error(error.code(), "group '" + own_[static_cast<std::size_t>(g)] + "': " + error.what());

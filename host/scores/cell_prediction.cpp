@@ -7,12 +7,12 @@
 
 #include "host/backend/transfer.hpp"
 #include "host/scores/cell_columns.hpp"
+#include "kernels/masks/gaussian_cell.hpp"
 
 namespace cugad {
 namespace {
 
 constexpr std::int64_t rows_at_a_time = 1024;
-constexpr double lowest_log_variance = -7.0, highest_log_variance = 5.0;  ///< as GaussianImputation
 
 /// Passes over the calibration rows, each of which hides another random share of the cells.
 constexpr std::array<double, 4> hidden_shares = {0.1, 0.2, 0.3, 0.5};
@@ -59,7 +59,7 @@ class Mixture {
     double mean = 0.0, within = 0.0, between = 0.0;
     for (const std::vector<float>& one : statistics_) mean += weight() * double{one[at]};
     for (const std::vector<float>& one : statistics_) {
-      const double log_variance = std::clamp(double{one[at + columns]}, lowest_log_variance, highest_log_variance);
+      const double log_variance = double{clamped_log_variance(one[at + columns])};
       within += weight() * std::exp(log_variance);
       between += weight() * (double{one[at]} - mean) * (double{one[at]} - mean);
     }

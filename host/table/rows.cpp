@@ -64,7 +64,7 @@ std::vector<std::int64_t> kept_rows(std::span<const std::uint8_t> keep) {
   return rows;
 }
 
-Matrix take_rows(const Matrix& matrix, std::span<const std::int64_t> rows) {
+Matrix take_rows(MatrixView<const float> matrix, std::span<const std::int64_t> rows) {
   for (const std::int64_t row : rows) check_position(row, matrix.rows);
   Matrix taken(static_cast<std::int64_t>(rows.size()), matrix.columns);
   for (std::size_t r = 0; r < rows.size(); ++r) {

@@ -217,7 +217,7 @@ CUGAD_API std::vector<std::uint8_t> rows_with_value(const Table& table, const st
 /// Positions of the rows whose `keep` is non-zero.
 CUGAD_API std::vector<std::int64_t> kept_rows(std::span<const std::uint8_t> keep);
 /// The rows at the given positions, in that order.
-CUGAD_API Matrix take_rows(const Matrix& matrix, std::span<const std::int64_t> rows);
+CUGAD_API Matrix take_rows(MatrixView<const float> matrix, std::span<const std::int64_t> rows);
 CUGAD_API Table take_rows(const Table& table, std::span<const std::int64_t> rows);
 /// Positions of the first of each distinct row (compared bit for bit), ascending.
 CUGAD_API std::vector<std::int64_t> distinct_rows(const Matrix& matrix);
