@@ -14,7 +14,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Structs inside arguments, each after those that it holds.
-SHARED = ["RandomKey", "Dropout", "LayerView", "NetworkView", "StepSchedule"]
+SHARED = ["RandomKey", "Dropout", "LayerView", "NetworkView", "StepSchedule", "ImageShape", "Window"]
 ENUMS = ["Activation", "Distance", "AdamForm", "Discrimination", "RandomPurpose"]
 STACKS = {
     "float": ("stack", "float"),
@@ -25,7 +25,7 @@ STACKS = {
     "const std::int32_t": ("const_int32_stack", "const int32_t"),
     "const std::uint8_t": ("const_uint8_stack", "const uint8_t"),
 }
-PARTS = ("types", "training", "search", "rows", "scores", "normalisation", "masks")  # of include/cugad/ops, in the order of the reference
+PARTS = ("types", "training", "convolution", "search", "rows", "scores", "normalisation", "masks")  # of include/cugad/ops, in the order of the reference
 NOTICE = "Rendered from include/cugad/ops by scripts/render_ops.py: change it there, then run the script."
 
 

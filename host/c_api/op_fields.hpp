@@ -5,7 +5,7 @@
 
 /// The structs that the C and the C++ interface share, with their fields.
 
-#define CUGAD_SHARED_STRUCTS(X) X(random_key, RandomKey) X(dropout, Dropout) X(layer_view, LayerView) X(network_view, NetworkView) X(step_schedule, StepSchedule)
+#define CUGAD_SHARED_STRUCTS(X) X(random_key, RandomKey) X(dropout, Dropout) X(layer_view, LayerView) X(network_view, NetworkView) X(step_schedule, StepSchedule) X(image_shape, ImageShape) X(window, Window)
 #define CUGAD_STACKS(X) X(stack, float) X(const_stack, const float) X(double_stack, double) X(const_double_stack, const double) X(int32_stack, int32_t) X(const_int32_stack, const int32_t) X(const_uint8_stack, const uint8_t)
 #define CUGAD_ENUM_VALUES(X) X(CUGAD_ACTIVATION_IDENTITY, Activation::identity) X(CUGAD_ACTIVATION_RELU, Activation::relu) X(CUGAD_ACTIVATION_LEAKY_RELU, Activation::leaky_relu) X(CUGAD_ACTIVATION_SIGMOID, Activation::sigmoid) X(CUGAD_ACTIVATION_TANH, Activation::tanh) X(CUGAD_DISTANCE_L1, Distance::l1) X(CUGAD_DISTANCE_L2, Distance::l2) X(CUGAD_DISTANCE_SQUARED, Distance::squared) X(CUGAD_ADAM_FORM_STANDARD, AdamForm::standard) X(CUGAD_ADAM_FORM_EPSILON_HAT, AdamForm::epsilon_hat) X(CUGAD_DISCRIMINATION_NONE, Discrimination::none) X(CUGAD_DISCRIMINATION_CROSS_ENTROPY, Discrimination::cross_entropy) X(CUGAD_DISCRIMINATION_FEATURE_L1, Discrimination::feature_l1) X(CUGAD_DISCRIMINATION_FEATURE_L2, Discrimination::feature_l2) X(CUGAD_DISCRIMINATION_FEATURE_SQUARED, Discrimination::feature_squared) X(CUGAD_RANDOM_PURPOSE_INITIAL_WEIGHTS, RandomPurpose::initial_weights) X(CUGAD_RANDOM_PURPOSE_MINIBATCH, RandomPurpose::minibatch) X(CUGAD_RANDOM_PURPOSE_LATENT, RandomPurpose::latent) X(CUGAD_RANDOM_PURPOSE_DROPOUT, RandomPurpose::dropout) X(CUGAD_RANDOM_PURPOSE_FENCE, RandomPurpose::fence) X(CUGAD_RANDOM_PURPOSE_SEARCH_START, RandomPurpose::search_start) X(CUGAD_RANDOM_PURPOSE_BANK, RandomPurpose::bank) X(CUGAD_RANDOM_PURPOSE_SAMPLE, RandomPurpose::sample) X(CUGAD_RANDOM_PURPOSE_CALIBRATION, RandomPurpose::calibration) X(CUGAD_RANDOM_PURPOSE_EVALUATION, RandomPurpose::evaluation) X(CUGAD_RANDOM_PURPOSE_SYNTHESIS, RandomPurpose::synthesis)
 #define CUGAD_CONSTANTS(X) X(CUGAD_NETWORK_VIEW_MAX_LAYERS, NetworkView::max_layers) X(CUGAD_STEP_SCHEDULE_MAX_PIECES, StepSchedule::max_pieces) X(CUGAD_NEAREST_ROWS_MAX_NEIGHBOURS, NearestRows::max_neighbours) X(CUGAD_QUANTILE_MAX_COUNT, Quantile::max_count)
@@ -15,8 +15,12 @@
 #define CUGAD_FIELDS_layer_view(F) F(weight) F(bias) F(model_stride) F(in) F(out) F(activation) F(slope)
 #define CUGAD_FIELDS_network_view(F) F(layers) F(layer)
 #define CUGAD_FIELDS_step_schedule(F) F(pieces) F(rate) F(until)
+#define CUGAD_FIELDS_image_shape(F) F(height) F(width) F(channels)
+#define CUGAD_FIELDS_window(F) F(height) F(width) F(stride) F(pad_top) F(pad_left) F(transposed)
 #define CUGAD_FIELDS_dense_forward(F) F(x) F(weight) F(bias) F(y) F(activation) F(slope) F(dropout) F(derivative_of)
 #define CUGAD_FIELDS_dense_backward(F) F(x) F(weight) F(y) F(dy) F(dx) F(dweight) F(dbias) F(activation) F(slope) F(dropout_rate) F(scale) F(accumulate)
+#define CUGAD_FIELDS_convolution_forward(F) F(from) F(to) F(window) F(x) F(weight) F(bias) F(y) F(activation) F(slope) F(dropout) F(derivative_of)
+#define CUGAD_FIELDS_convolution_backward(F) F(from) F(to) F(window) F(x) F(weight) F(y) F(dy) F(dx) F(dweight) F(dbias) F(activation) F(slope) F(dropout_rate) F(scale) F(accumulate)
 #define CUGAD_FIELDS_sigmoid_cross_entropy(F) F(logit) F(target) F(weight) F(dlogit) F(per_row) F(loss) F(mean_probability) F(accumulate)
 #define CUGAD_FIELDS_difference_loss(F) F(a) F(b) F(metric) F(weight) F(da) F(db) F(accumulate) F(loss)
 #define CUGAD_FIELDS_feature_matching(F) F(real) F(generated) F(weight) F(dgenerated) F(loss)

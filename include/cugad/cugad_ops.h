@@ -183,6 +183,26 @@ typedef struct cugad_step_schedule {
   int32_t until[CUGAD_STEP_SCHEDULE_MAX_PIECES];
 } cugad_step_schedule;
 
+/// An image as a row of at most 2^30 numbers: column (y * width + x) * channels + c is channel c of the pixel in line y
+/// and column x (NHWC).
+typedef struct cugad_image_shape {
+  int32_t height;
+  int32_t width;
+  int32_t channels;
+} cugad_image_shape;
+
+/// The window of a convolution. Window (p, q) lies at (p * stride - pad_top, q * stride - pad_left) in the larger
+/// image, one window for each pixel (p, q) of the smaller one. A plain convolution gathers: its input is the larger
+/// image, its output the smaller. A transposed one scatters: its input is the smaller image, its output the larger.
+typedef struct cugad_window {
+  int32_t height;  ///< in [1, 32768]
+  int32_t width;  ///< in [1, 32768]
+  int32_t stride;  ///< at least 1
+  int32_t pad_top;  ///< at least 0, less than height and width
+  int32_t pad_left;  ///< at least 0, less than height and width
+  int32_t transposed;  ///< 0 or 1
+} cugad_window;
+
 /// Y = dropout(act(X W^T + b)).
 ///   x [rows, in], weight [out, in], bias [1, out] (null: none), y [rows, out]
 ///   derivative_of [rows, out] (optional): the stored output h of an earlier dense_forward with the same activation and
@@ -249,6 +269,81 @@ CUGAD_API cugad_status cugad_dense_backward(cugad_device* device, const cugad_de
 CUGAD_API cugad_status cugad_dense_backward_workspace(cugad_device* device,
                                                       const cugad_dense_backward_args* args,
                                                       size_t* bytes);
+
+/// Y = dropout(act(convolution(X, W) + b)), plain or transposed; rows are images.
+///   x [rows, from.height * from.width * from.channels], y [rows, to.height * to.width * to.channels],
+///   weight [to.channels, window.height * window.width * from.channels] (a tensor [out, ky, kx, in]; also if
+///   transposed), bias [1, to.channels] (null: none), derivative_of [rows, columns of y] (optional) as in DenseForward.
+///   plain:      h(p, q, o) = b(o) + sum over ky, kx, c of
+///                 x(p * stride - pad_top + ky, q * stride - pad_left + kx, c) * w(o, ky, kx, c)
+///   transposed: h(y, x, o) = b(o) + sum over c, and the ky, kx for which p and q are whole numbers, of
+///                 x(p, q, c) * w(o, ky, kx, c), p = (y + pad_top - ky) / stride, q = (x + pad_left - kx) / stride
+///   Taps outside the image are left out, or count as 0. The shapes are explicit: what lies below and to the right of
+///   the windows (a symmetric padding, TensorFlow's SAME, an output padding) follows from them; every window must
+///   overlap the larger image. Order of sums: bias first, then ky, kx, c ascending, one chain of fused multiply-adds.
+///   Random words of dropout are numbered over the columns of y, as in DenseForward. Aliasing: none. Workspace: packed
+///   weights and the windows of a few pixels (CPU); CUDA: none. Bound and precision: as in DenseForward, with `in` the
+///   columns of the weight.
+typedef struct cugad_convolution_forward_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_image_shape from;
+  cugad_image_shape to;
+  cugad_window window;
+  cugad_const_stack x;
+  cugad_const_stack weight;
+  cugad_const_stack bias;
+  cugad_stack y;
+  cugad_activation activation;
+  float slope;  ///< of leaky_relu for negative inputs; must be positive there
+  cugad_dropout dropout;
+  cugad_const_stack derivative_of;
+} cugad_convolution_forward_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_convolution_forward_args).
+CUGAD_API cugad_status cugad_convolution_forward_init(cugad_convolution_forward_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_convolution_forward(cugad_device* device, const cugad_convolution_forward_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_convolution_forward_workspace(cugad_device* device,
+                                                           const cugad_convolution_forward_args* args,
+                                                           size_t* bytes);
+
+/// The backward pass of ConvolutionForward with the same shapes and window: dH = dY * act'(y) as in DenseBackward, dX,
+/// dW = scale * the sum over rows and pixels of dH times input, db = scale * that of dH.
+///   x, weight, y as there (y is not read for identity without dropout); dy [rows, columns of y]: overwritten with dH.
+///   dx [rows, columns of x], dweight as weight, dbias [1, to.channels]: each optional (null: not computed).
+///   accumulate: dweight and dbias are added to instead of overwritten (dx is always overwritten).
+///   Order of sums: dX over ky, kx, then to.channels, ascending. dW over rows, then the pixels of the smaller image, db
+///   over rows, then the pixels of `to`; in chunks of whole rows, a new one after at least 1,024 pixels of the smaller
+///   image, at most 64 chunks, whose sums are added in ascending order; the chunks depend on the shapes and the row
+///   count alone. Rows of dY that are 0 may be left out: with finite operands that changes no bit. Workspace: packed
+///   operands (CPU), the chunks' sums. Bound: (terms + 4) eps sum |terms| for each output, the terms being those of its
+///   sum. Precision: as in DenseBackward.
+typedef struct cugad_convolution_backward_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_image_shape from;
+  cugad_image_shape to;
+  cugad_window window;
+  cugad_const_stack x;
+  cugad_const_stack weight;
+  cugad_const_stack y;
+  cugad_stack dy;
+  cugad_stack dx;
+  cugad_stack dweight;
+  cugad_stack dbias;
+  cugad_activation activation;
+  float slope;
+  float dropout_rate;
+  float scale;
+  int32_t accumulate;  ///< 0 or 1
+} cugad_convolution_backward_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_convolution_backward_args).
+CUGAD_API cugad_status cugad_convolution_backward_init(cugad_convolution_backward_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_convolution_backward(cugad_device* device, const cugad_convolution_backward_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_convolution_backward_workspace(cugad_device* device,
+                                                            const cugad_convolution_backward_args* args,
+                                                            size_t* bytes);
 
 /// Sigmoid cross-entropy on logits, loss and gradient in one pass: per = max(l, 0) - l t + log1p(exp(-|l|)),
 /// loss = weight * mean over rows, dlogit = weight * (sigmoid(l) - t) / rows. Soft targets are allowed.

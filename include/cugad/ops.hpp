@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cugad/export.h"
+#include "cugad/ops/convolution.hpp"
 #include "cugad/ops/masks.hpp"
 #include "cugad/ops/normalisation.hpp"
 #include "cugad/ops/rows.hpp"
@@ -35,6 +36,8 @@ class Context;  // cugad/device.hpp
 #define CUGAD_OPS(X)                                   \
   X(dense_forward, DenseForward)                       \
   X(dense_backward, DenseBackward)                     \
+  X(convolution_forward, ConvolutionForward)           \
+  X(convolution_backward, ConvolutionBackward)         \
   X(sigmoid_cross_entropy, SigmoidCrossEntropy)        \
   X(difference_loss, DifferenceLoss)                   \
   X(feature_matching, FeatureMatching)                 \

@@ -13,6 +13,11 @@ namespace cugad::cpu {
 /// How many of `threads` to use for work that takes one thread about `nanoseconds`.
 inline int worthwhile_threads(int threads, double nanoseconds) { return nanoseconds < 1e6 ? 1 : threads; }
 
+/// The same for products: a core does about 200 floating-point operations per nanosecond here.
+inline int worthwhile_threads_of_products(int threads, double operations) {
+  return worthwhile_threads(threads, operations / 200.0);
+}
+
 /// Calls body(thread, begin, end) with [0, count) cut into at most `threads` equal ranges. The cut must not influence
 /// results. An exception of any piece is thrown on the calling thread, which also does the pieces for which the system
 /// starts no thread.

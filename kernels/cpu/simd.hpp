@@ -168,6 +168,13 @@ inline void store_some(float* p, Vec v, int n) {
     store_partial(p, v, n);
   }
 }
+inline bool is_zero(const float* row, std::int64_t columns) {
+  std::int64_t c = 0;
+  for (; c + width <= columns; c += width) {
+    if (any_nonzero(load(row + c))) return false;
+  }
+  return c == columns || !any_nonzero(load_partial(row + c, static_cast<int>(columns - c)));
+}
 /// -1, 0 or 1 (0 for NaN).
 inline Vec sign(Vec x) {
   const Vec zero = set(0.0f);

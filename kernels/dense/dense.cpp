@@ -3,6 +3,7 @@
 #include "kernels/cpu/activation.hpp"
 #include "kernels/cpu/dropout.hpp"
 #include "kernels/cpu/entries.hpp"
+#include "kernels/cpu/layer_ending.hpp"
 #include "kernels/cpu/matrix_multiply.hpp"
 #include "kernels/cpu/packed_weights.hpp"
 #include "kernels/cpu/parallel.hpp"
@@ -12,50 +13,16 @@
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
-/// A core does about 200 floating-point operations per nanosecond here.
-int useful_threads(const Context& context, double flops) {
-  return worthwhile_threads(context.threads(), flops / 200.0);
-}
-
 void forward_rows(const DenseForward& args, std::int64_t m, const float* packed, std::int64_t begin, std::int64_t end) {
   const std::int64_t in = args.x.columns, out = args.y.columns;
-  const float* x = args.x.data + m * args.x.model_stride + begin * args.x.row_stride;
-  float* y = args.y.data + m * args.y.model_stride + begin * args.y.row_stride;
   const auto count = [&](std::int64_t column) { return static_cast<int>(std::min<std::int64_t>(width, out - column)); };
-  if (args.derivative_of) {
-    const float* h =
-        args.derivative_of.data + m * args.derivative_of.model_stride + begin * args.derivative_of.row_stride;
-    const float keep_share = 1.0f - args.dropout.rate;
-    multiply(
-        end - begin, out, in, x, args.x.row_stride, 1, packed, [](std::int64_t, std::int64_t) { return set(0.0f); },
-        [&](std::int64_t r, std::int64_t c, Vec sum) {
-          const Vec stored = load_some(h + r * args.derivative_of.row_stride + c, count(c));
-          Vec slope = derivative(args.activation, args.slope, stored * set(keep_share));
-          if (args.dropout.rate > 0.0f) slope = slope * set(1.0f / keep_share);
-          store_some(y + r * args.y.row_stride + c, sum * slope, count(c));
-        });
-    if (args.dropout.rate > 0.0f) {
-      for (std::int64_t r = 0; r < end - begin; ++r) {
-        const float* stored = h + r * args.derivative_of.row_stride;
-        float* row = y + r * args.y.row_stride;
-        for (std::int64_t c = 0; c < out; ++c) {
-          if (stored[c] == 0.0f && __builtin_signbit(stored[c])) row[c] = 0.0f;
-        }
-      }
-    }
-    return;
-  }
-  const float* bias = args.bias ? args.bias.data + m * args.bias.model_stride : nullptr;
+  const float* bias = args.bias && !args.derivative_of ? args.bias.model(m).data : nullptr;
+  const LayerEnding<DenseForward> ending{args};
   multiply(
-      end - begin, out, in, x, args.x.row_stride, 1, packed,
+      end - begin, out, in, args.x.model(m).row(begin), args.x.row_stride, 1, packed,
       [&](std::int64_t, std::int64_t c) { return bias == nullptr ? set(0.0f) : load_some(bias + c, count(c)); },
-      [&](std::int64_t r, std::int64_t c, Vec sum) {
-        store_some(y + r * args.y.row_stride + c, activate(args.activation, args.slope, sum), count(c));
-      });
-  if (args.dropout.rate > 0.0f) {
-    for (std::int64_t r = 0; r < end - begin; ++r)
-      drop_units(args.dropout, m, (begin + r) * out, y + r * args.y.row_stride, out);
-  }
+      [&](std::int64_t r, std::int64_t c, Vec sum) { ending.keep(m, begin + r, c, count(c), sum); });
+  for (std::int64_t r = begin; r < end; ++r) ending.finish_row(m, r);
 }
 
 /// Many rows of one output leave the lanes of its columns idle: they lie across instead, y^T = w x^T.
@@ -99,7 +66,8 @@ void forward_across(Context& context, const DenseForward& args, int threads) {
 
 void forward(Context& context, const DenseForward& args) {
   const std::int64_t models = args.y.models, rows = args.y.rows, in = args.x.columns, out = args.y.columns;
-  const int threads = useful_threads(context, 2.0 * static_cast<double>(models * rows) * static_cast<double>(in * out));
+  const int threads = worthwhile_threads_of_products(
+      context.threads(), 2.0 * static_cast<double>(models * rows) * static_cast<double>(in * out));
   if (lies_across(args)) return forward_across(context, args, threads);
   const float* kept = kept_weights(context, args.weight);
   auto* scratch = kept != nullptr ? nullptr : static_cast<float*>(context.scratch(forward_workspace(context, args)));
@@ -132,14 +100,6 @@ struct GradientRows {
 
   std::int64_t row(std::int64_t r) const { return index != nullptr ? index[r] : r; }
 };
-
-bool is_zero(const float* row, std::int64_t columns) {
-  std::int64_t c = 0;
-  for (; c + width <= columns; c += width) {
-    if (any_nonzero(load(row + c))) return false;
-  }
-  return c == columns || !any_nonzero(load_partial(row + c, static_cast<int>(columns - c)));
-}
 
 /// dH = dY * act'(y), in place, and which rows it has. `copies` has room for dY, `index` for as many numbers as it has
 /// rows.
@@ -268,12 +228,12 @@ void backward(Context& context, const DenseBackward& args) {
     if (args.dbias) bias_gradient(args, m, rows);
   };
   if (args.dy.models > 1) {
-    parallel_ranges(useful_threads(context, flops * static_cast<double>(args.dy.models)), args.dy.models,
-                    [&](int thread, std::int64_t begin, std::int64_t end) {
+    parallel_ranges(worthwhile_threads_of_products(context.threads(), flops * static_cast<double>(args.dy.models)),
+                    args.dy.models, [&](int thread, std::int64_t begin, std::int64_t end) {
                       for (std::int64_t m = begin; m < end; ++m) one_model(m, scratch + thread * memory.floats(), 1);
                     });
   } else if (args.dy.models == 1) {
-    one_model(0, scratch, useful_threads(context, flops));
+    one_model(0, scratch, worthwhile_threads_of_products(context.threads(), flops));
   }
 }
 

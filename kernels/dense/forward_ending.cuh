@@ -17,7 +17,9 @@ struct ForwardEnding {
   std::uint32_t drop_below;  ///< words below this drop their unit
 };
 
-inline ForwardEnding forward_ending(const DenseForward& args) {
+/// Of DenseForward or ConvolutionForward.
+template <class Args>
+ForwardEnding forward_ending(const Args& args) {
   return {args.activation, args.slope, args.dropout, 1.0f - args.dropout.rate,
           static_cast<std::uint32_t>(std::ceil(static_cast<double>(args.dropout.rate) * 4294967296.0))};
 }

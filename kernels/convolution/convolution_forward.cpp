@@ -1,0 +1,61 @@
+#include "kernels/convolution/data_pass.hpp"
+#include "kernels/cpu/entries.hpp"
+#include "kernels/cpu/layer_ending.hpp"
+#include "kernels/cpu/parallel.hpp"
+
+/// Convolutions on the CPU: products of small blocks of patches with packed weights, the epilogue in registers.
+namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
+namespace {
+
+struct ForwardMemory {
+  std::int64_t packed, patches;
+
+  explicit ForwardMemory(const convolution::Pass& pass)
+      : packed(rounded_up(packed_weights_size(pass), 16)), patches(patches_size(pass)) {}
+  std::int64_t floats() const { return packed + patches; }
+};
+
+std::size_t forward_workspace(const Context& context, const ConvolutionForward& args) {
+  return sizeof(float) *
+         static_cast<std::size_t>(ForwardMemory(convolution::forward_pass(args.from, args.to, args.window)).floats()) *
+         static_cast<std::size_t>(std::max(1, context.threads()));
+}
+
+void forward(Context& context, const ConvolutionForward& args) {
+  const std::int64_t models = args.y.models, rows = args.y.rows;
+  const convolution::Pass pass = convolution::forward_pass(args.from, args.to, args.window);
+  const ForwardMemory memory(pass);
+  auto* const scratch = static_cast<float*>(context.scratch(forward_workspace(context, args)));
+  const LayerEnding<ConvolutionForward> ending{args};
+  const auto pack = [&](std::int64_t m, float* packed) { pack_phases(pass, {args.weight.model(m), false}, packed); };
+  const auto work = [&](std::int64_t m, std::int64_t begin, std::int64_t end, const float* packed, float* patches) {
+    const float* bias = args.bias && !args.derivative_of ? args.bias.model(m).data : nullptr;
+    pass_rows(
+        pass, args.x.model(m), {}, begin, end, packed, patches,
+        [&](std::int64_t c, int n) { return bias == nullptr ? set(0.0f) : load_some(bias + c, n); },
+        [&](std::int64_t r, std::int64_t column, int n, Vec sum) { ending.keep(m, r, column, n, sum); });
+    for (std::int64_t r = begin; r < end; ++r) ending.finish_row(m, r);
+  };
+  const int threads =
+      worthwhile_threads_of_products(context.threads(), 2.0 * pass_products(pass) * static_cast<double>(models * rows));
+  if (models > 1) {
+    parallel_ranges(threads, models, [&](int thread, std::int64_t begin, std::int64_t end) {
+      float* const packed = scratch + thread * memory.floats();
+      for (std::int64_t m = begin; m < end; ++m) {
+        if (m == begin || args.weight.model_stride != 0) pack(m, packed);
+        work(m, 0, rows, packed, packed + memory.packed);
+      }
+    });
+  } else if (models == 1) {
+    pack(0, scratch);
+    parallel_ranges(threads, rows, [&](int thread, std::int64_t begin, std::int64_t end) {
+      work(0, begin, end, scratch, scratch + thread * memory.floats() + memory.packed);
+    });
+  }
+}
+
+}  // namespace
+
+OpEntry<ConvolutionForward> convolution_forward_entry() { return {forward, forward_workspace}; }
+
+}  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET
