@@ -11,6 +11,7 @@
 #include "host/cli/command.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/image_folder.hpp"
 #include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
@@ -40,6 +41,7 @@ Labelling read_labelling(const FlagSet& flags, const FittedModel& model, const s
   Labelling labelling;
   labelling.column = flags.text("label_column");
   if (labelling.column.empty() && is_npz(input)) labelling.column = "y";
+  if (labelling.column.empty() && is_image_folder(input)) labelling.column = folder_column;
   if (labelling.column.empty()) labelling.column = model.labels.column;
   if (labelling.column.empty()) throw UsageError("--label-column is required");
   const bool neither = !flags.given("anomaly") && !flags.given("normal");
@@ -170,15 +172,19 @@ void evaluate(const std::string& input, const FlagSet& flags) {
 Run add_evaluate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "Compare the scores of a labelled table with its labels");
   const auto input = std::make_shared<std::string>();
-  command->add_option("input", *input, "Labelled table; - is csv on standard input")->type_name("INPUT")->required();
+  command->add_option("input", *input, "Labelled table, - is csv on standard input; or a folder of images")
+      ->type_name("INPUT")
+      ->required();
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file");
-  flags->add_text("label_column", "C", "Column of the labels [y for .npz, else the one of the training]");
+  flags->add_text("label_column", "C",
+                  "Column of the labels [y for .npz, folder for images, else the one of the training]");
   flags->add_text("anomaly", "VALUE,...", "Labels of anomalies; all other rows are normal");
   flags->add_text("normal", "VALUE,...", "Labels of normal rows; all other rows are anomalies [those of the training]");
   flags->add_text("top_percent", "P", "Flag the P percent with the highest scores [by the model's threshold]");
   add_threshold_flags(*flags, "Flag the rows");
   add_table_flags(*flags);
+  add_image_flags(*flags);
   add_error_flag(*flags);
   flags->add_boolean("json", "Print one JSON object");
   flags->add_device();

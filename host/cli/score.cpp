@@ -12,6 +12,7 @@
 #include "host/cli/command.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/reason_text.hpp"
@@ -75,7 +76,7 @@ std::size_t columns_behind_score(const CsvColumns& columns) {
 
 /// One line per row of a chunk.
 std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Scores& scores,
-                      const std::vector<std::string>& groups, const Table& chunk) {
+                      const std::vector<std::string>& groups, const Table& chunk, const Matrix& rows) {
   std::vector<float> probability, confidence;
   if (columns.probability) probability = model.probability(scores.score, groups, *columns.probability);
   if (columns.confidence) confidence = model.confidence(scores.score, groups);
@@ -110,7 +111,7 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
       lines += ',';
       if (i >= scores.explanations[row].column.size()) continue;
       lines += csv_cell(reason_text(scores.explanations[row], i, model.detector.column_names(),
-                                    model.encoder ? &*model.encoder : nullptr, chunk, row));
+                                    model.encoder ? &*model.encoder : nullptr, chunk, row, rows.row(row)));
     }
     if (columns.error) lines += ',';
     lines += '\n';
@@ -126,7 +127,7 @@ void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& colum
     const std::vector<std::string> groups = model.groups(chunk);
     const Scores scores = score_rows(model, rows, groups, columns.reasons, !columns.parts.empty());
     append(std::exchange(begin, ""));
-    append(csv_lines(model, columns, scores, groups, chunk));
+    append(csv_lines(model, columns, scores, groups, chunk, rows));
     if (!columns.row) flush_output();
     status.update(chunk.first_row + chunk.rows);
   });
@@ -198,6 +199,7 @@ void score(const std::string& input, const FlagSet& flags) {
   check_no_other_file("output", output, std::array{input, flags.text("model")});
   ModelInput rows(model, input, flags, "", columns.ids);
   const ColumnIndex index(rows.column_names());
+  if (rows.images() != nullptr && !flags.given("id")) columns.ids = {file_column};
   for (std::string& name : columns.ids) name = rows.column_names()[index.find(name, "--id: ")];
   // Results on a terminal and a status line would write over each other.
   RowStatus status(flags.boolean("quiet") || output.empty());
@@ -226,9 +228,11 @@ void score(const std::string& input, const FlagSet& flags) {
 }  // namespace
 
 Run add_score(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("score", "Score the rows of a table; higher is more anomalous");
+  CLI::App* command = app.add_subcommand("score", "Score the rows of a table, or images; higher is more anomalous");
   const auto input = std::make_shared<std::string>();
-  command->add_option("input", *input, "Table of the training table's columns; - is csv on standard input")
+  command
+      ->add_option("input", *input,
+                   "Table of the training table's columns, - is csv on standard input; or a folder of images")
       ->type_name("INPUT")
       ->required();
   const auto flags = std::make_shared<FlagSet>(*command);
@@ -243,6 +247,7 @@ Run add_score(CLI::App& app) {
   flags->add_text("id", "C,...", "Carry these columns of the table over, in front of the score");
   add_threshold_flags(*flags, "Take rows for anomalous");
   add_table_flags(*flags);
+  add_image_flags(*flags);
   add_error_flag(*flags);
   flags->add_device();
   flags->add_boolean("quiet", "No progress");

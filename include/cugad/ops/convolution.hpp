@@ -1,15 +1,10 @@
 #pragma once
 
+#include "cugad/image_shape.hpp"
 #include "cugad/ops/types.hpp"
 
 /// Convolutions of images that are rows of a matrix.
 namespace cugad {
-
-/// An image as a row of at most 2^30 numbers: column (y * width + x) * channels + c is channel c of the pixel in line y
-/// and column x (NHWC).
-struct ImageShape {
-  std::int32_t height = 1, width = 1, channels = 1;
-};
 
 /// The window of a convolution. Window (p, q) lies at (p * stride - pad_top, q * stride - pad_left) in the larger
 /// image, one window for each pixel (p, q) of the smaller one. A plain convolution gathers: its input is the larger

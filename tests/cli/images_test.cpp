@@ -1,0 +1,108 @@
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+
+#include "cli/command.hpp"
+#include "cugad/image.hpp"
+
+/// Folders of images as inputs of the command.
+namespace cugad::cli_test {
+namespace {
+
+class Images : public CommandTest {
+ protected:
+  /// A grey image of a bright square, or of a bright cross, on a dark ground.
+  static Image picture(int number, bool is_cross, int size = 8) {
+    Image image{{size, size, 1}, std::vector<std::uint8_t>(static_cast<std::size_t>(size * size))};
+    for (int y = 0; y < size; ++y) {
+      for (int x = 0; x < size; ++x) {
+        const bool in_square = 8 * x / size >= 2 && 8 * x / size < 6 && 8 * y / size >= 2 && 8 * y / size < 6;
+        const bool is_bright = is_cross ? x == y || x + y == size - 1 : in_square;
+        const int noise = (number * 31 + y * 7 + x * 13) % 17;
+        image.values[static_cast<std::size_t>(y * size + x)] =
+            static_cast<std::uint8_t>((is_bright ? 220 : 20) + noise);
+      }
+    }
+    return image;
+  }
+  void write(const std::string& name, const Image& image) const {
+    const std::filesystem::path path(at(name));
+    std::filesystem::create_directories(path.parent_path());
+    const std::vector<std::byte> bytes = encode_png(image);
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+  /// photos/good (squares) and photos/broken (crosses).
+  void write_photos() const {
+    for (int n = 0; n < 60; ++n) write("photos/good/" + std::to_string(n) + ".png", picture(n, false));
+    for (int n = 0; n < 5; ++n) write("photos/broken/" + std::to_string(n) + ".png", picture(n, true));
+  }
+};
+
+TEST_F(Images, AFolderIsTrainedScoredAndEvaluated) {
+  write_photos();
+  const std::string summary = run_well({"train", at("photos"), "--normal", "good", "--output", at("m")});
+  EXPECT_TRUE(has(summary, "60 of 65")) << summary;
+  EXPECT_TRUE(has(summary, "64 (64 numeric)")) << summary;
+  const std::vector<std::string> lines = lines_of(run_well({"score", at("photos"), "--model", at("m")}));
+  ASSERT_EQ(lines.size(), 66u);
+  EXPECT_EQ(lines[0], "file,score");
+  EXPECT_TRUE(lines[1].starts_with("broken/0.png,")) << lines[1];
+  // The labels are the folders, and the normal one is that of the training.
+  const std::string measures = run_well({"evaluate", at("photos"), "--model", at("m"), "--json"});
+  EXPECT_TRUE(has(measures, "\"auroc\":1.0") && has(measures, "\"anomalies\":5")) << measures;
+  const std::string reasons = run_well({"score", at("photos"), "--model", at("m"), "--explain", "1"});
+  EXPECT_TRUE(has(lines_of(reasons)[1], "=") && has(lines_of(reasons)[1], " expected")) << lines_of(reasons)[1];
+}
+
+TEST_F(Images, OtherSizesAreBroughtToThatOfTheModel) {
+  write_photos();
+  run_well({"train", at("photos/good"), "--image", "4x4", "--output", at("m")});
+  const std::string info = run_well({"score", at("photos/good"), "--model", at("m")});
+  write("more/large.png", picture(3, false, 16));
+  EXPECT_EQ(lines_of(run_well({"score", at("more"), "--model", at("m")})).size(), 2u);
+  // Without a shape the files have to be alike.
+  write("photos/good/large.png", picture(3, false, 16));
+  const Outcome outcome = run({"train", at("photos/good"), "--output", at("m")});
+  EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: ", "large.png: is an image of 16x16x1, expected 8x8x1"))
+      << outcome.err;
+}
+
+TEST_F(Images, DamagedImagesEndTheReadingOrAreMarked) {
+  write_photos();
+  run_well({"train", at("photos/good"), "--output", at("m")});
+  write("mixed/a.png", picture(0, false));
+  write("mixed/c.png", picture(1, false));
+  write_file(at("mixed/b.png"), "no image");
+  const Outcome failed = run({"score", at("mixed"), "--model", at("m")});
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_EQ(lines_of(failed.out).size(), 2u);
+  EXPECT_TRUE(is_one_line(failed.err, "cugad: error: ", "b.png: is no PNG or JPEG image")) << failed.err;
+  const std::vector<std::string> lines =
+      lines_of(run_well({"score", at("mixed"), "--model", at("m"), "--on-error", "mark"}));
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_TRUE(lines[2].starts_with("b.png,,")) << lines[2];
+}
+
+TEST_F(Images, WrongUsesAreOneLine) {
+  write_photos();
+  run_well({"train", at("photos/good"), "--output", at("m")});
+  const auto refuses = [&](const std::vector<std::string>& arguments, const std::string& part) {
+    const Outcome outcome = run(arguments);
+    EXPECT_NE(outcome.code, 0);
+    EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: ", part)) << outcome.err;
+  };
+  refuses({"train", at("photos"), "--exclude", "0", "--output", at("n")}, "--exclude is for tables");
+  refuses({"train", at("photos"), "--image", "big", "--output", at("n")}, "not 'big'");
+  refuses({"train", at("photos"), "--files", "*.gif", "--output", at("n")},
+          "no PNG or JPEG image that matches '*.gif'");
+  refuses({"train", at("photos"), "--normal", "best", "--output", at("n")},
+          "no row has --normal best in column 'folder'");
+  refuses({"train", at("photos"), "--image", "8x8x2", "--output", at("n")}, "images of 2 channels");
+  refuses({"score", at("photos"), "--image", "4x4", "--model", at("m")}, "the model takes 64 columns");
+  refuses({"score", table, "--files", "*.png", "--model", at("m")}, "--files is for folders");
+}
+
+}  // namespace
+}  // namespace cugad::cli_test
