@@ -1,15 +1,12 @@
 #pragma once
 
-#include <cstdint>
+#include "cugad/ops/types.hpp"
 
 namespace cugad {
 
-/// An image as a row of at most 2^30 numbers: column (y * width + x) * channels + c is channel c of the pixel in line y
-/// and column x (NHWC).
-struct ImageShape {
-  std::int32_t height = 1, width = 1, channels = 1;
-  bool operator==(const ImageShape&) const = default;
-};
+constexpr bool operator==(const ImageShape& a, const ImageShape& b) {
+  return a.height == b.height && a.width == b.width && a.channels == b.channels;
+}
 
 /// The number of columns of such a row.
 constexpr std::int64_t cells_of(const ImageShape& shape) {

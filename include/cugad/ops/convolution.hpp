@@ -1,6 +1,5 @@
 #pragma once
 
-#include "cugad/image_shape.hpp"
 #include "cugad/ops/types.hpp"
 
 /// Convolutions of images that are rows of a matrix.
