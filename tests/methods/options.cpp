@@ -145,7 +145,7 @@ TEST(Options, WrongValuesAreRefusedWithTheName) {
     if (option.kind == "number") wrong.insert(wrong.end(), {"", "-0.5", "1e30", "1,2"});
     if (option.kind == "list") wrong.insert(wrong.end(), {"3,,5", ",", "3,", "3,x", "-1", "1,1,1,1,1,1,1,1,1"});
     if (option.kind == "boolean") wrong.insert(wrong.end(), {"", "1", "yes", "True"});
-    if (option.kind == "text") wrong.push_back("");
+    if (option.kind == "text" && option.name != "image") wrong.push_back("");  // rows may be no images
     for (const std::string& value : wrong) {
       DetectorOptions options;
       expect_error(ErrorCode::invalid_argument, {"option '" + option.name + "' is '", "', expected "},

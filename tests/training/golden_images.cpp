@@ -1,5 +1,6 @@
 #include "tests/training/golden_images.hpp"
 
+#include "host/backend/elementwise.hpp"
 #include "host/methods/bigan.hpp"
 #include "host/methods/gan_networks.hpp"
 #include "host/methods/ganomaly.hpp"
@@ -265,6 +266,36 @@ TEST(GoldenImages, EgbadScoresByMovingStatistics) {
     const char* name = by_features ? "score_fm" : "score_ce";
     expect_values(score_rows(model, as_rows(golden.arrays.at("x_query"), 4)), golden.arrays.at(name), 2e-5, name);
   }
+}
+
+/// Gulrajani 2017: the gradient of 10 mean (|grad_x D| - 1)^2, through one tangent pass.
+TEST(GoldenImages, PenaltyOfACriticReproducesItsGradient) {
+  const Arrays arrays = read_golden("wgan_gp_conv");
+  DetectorOptions options = image_options(Method::gan, 8, 4, 6, 0.2f);
+  options.discriminator_hidden = {conv(4, 4, 2), conv(8, 4, 2)};
+  const MethodNetworks networks = gan_networks(options, 64, 0);
+  const Network& critic = networks.discriminator();
+  const GoldenImageNetwork golden(critic);
+  Context context = test_device().make_context();
+  Arena arena(context);
+  const auto take = [&](const char* name, std::int64_t rows, std::int64_t columns) {
+    return arena.stack(name, 1, rows, columns);
+  };
+  const auto buffers = [&](const char* name) {
+    return critic.carve(arena.take<float>(name, critic.buffer_floats(1, 4)), 1, 4);
+  };
+  const StackView<float> flat = take("parameters", 1, critic.parameters()), x = take("rows", 4, 64),
+                         input_gradient = take("input gradient", 4, 64),
+                         gradient = take("gradient", 1, critic.parameters());
+  const std::vector<float> weights = golden.initial(arrays, "plain");
+  context.backend().copy(flat.data, weights.data(), sizeof(float) * weights.size(), context.stream());
+  fill(context, x, arrays.at("plain_x_interpolated"));
+  cugad::fill(context, gradient, 0.0f);
+  const Network::Buffers activations = buffers("activations"), tangents = buffers("tangents");
+  critic.forward(context, flat, {.x = x}, activations);
+  critic.add_gradient_penalty(context, flat, activations, {.x = input_gradient}, tangents,
+                              {.scale = 10.0f / 4.0f, .target = 1.0f}, gradient);
+  golden.expect(download_rows(context, gradient.model(0)), arrays, "plain_gradP", close, 1e-6);
 }
 
 }  // namespace
