@@ -112,6 +112,7 @@ void add_normalisation();
 void add_training();
 void add_latent_search();
 void add_dense();
+void add_convolution();
 void add_element_wise();
 void add_rows();
 void add_masks();

@@ -25,6 +25,7 @@ int main(int count, char** arguments) {
     bench::add_peaks();
     bench::add_ceilings();
     bench::add_dense();
+    bench::add_convolution();
     bench::add_element_wise();
     bench::add_rows();
     bench::add_masks();

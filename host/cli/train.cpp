@@ -63,7 +63,10 @@ std::string memory_text(const Device& device) {
 using Summary = std::vector<std::vector<std::string>>;
 
 void warn_of_bounded_generator(const DetectorOptions& options) {
-  if (!options.generator_tanh || options.scale == Scale::minmax || options.scale == Scale::none) return;
+  if (!options.generator_tanh || options.scale == Scale::minmax || options.scale == Scale::none ||
+      options.scale == Scale::range) {
+    return;
+  }
   const std::vector<std::string> idle = options_without_effect(options);
   if (std::find(idle.begin(), idle.end(), "generator_tanh") != idle.end()) return;
   print_note(fmt::format(

@@ -53,6 +53,7 @@ void Detector::fit(MatrixView<const float> rows, Columns columns, const FitContr
   Impl& d = held(impl_);
   const NamedRange range(d.device.backend(), "cugad fit");
   check_options(d.options);
+  check_image_columns(d.options, columns);
   check_texts(columns.names, {}, d.attachments);
   // The rows are prepared on the host, once, by the same code on every device.
   Context context = Device::open("cpu", d.device.threads()).make_context();

@@ -15,6 +15,8 @@
 #include "host/detector/impl.hpp"
 #include "host/detector/trim.hpp"
 #include "host/methods/methods.hpp"
+#include "host/options/image_options.hpp"
+#include "host/options/layer_text.hpp"
 #include "host/text/cell.hpp"
 
 namespace cugad {
@@ -148,6 +150,18 @@ std::int64_t check_fit_arguments(MatrixView<const float> rows, Columns& columns)
   return rows.columns - columns.binary;
 }
 
+void check_image_columns(const DetectorOptions& options, const Columns& columns) {
+  const auto count = static_cast<std::int64_t>(columns.names.size());
+  if (!options.image || (columns.binary == 0 && is_image_of(*options.image, count))) return;
+  const std::int64_t values = std::int64_t{options.image->height} * options.image->width * options.image->channels;
+  const std::string found = std::to_string(count) + " columns";
+  throw Error(ErrorCode::invalid_argument,
+              "option 'image' is '" + image_text(*options.image) + "', expected rows of its " + std::to_string(values) +
+                  " numbers, but they have " +
+                  (columns.binary == 0 ? found + " (a column that is no pixel can be left out as label or by --drop)"
+                                       : found + ", " + std::to_string(columns.binary) + " of them from categories"));
+}
+
 RowsToFit rows_to_fit(const Device& device, MatrixView<const float> rows,
                       const std::function<void(const std::string&)>& on_message) {
   RowsToFit fit;
@@ -189,6 +203,7 @@ DetectorOptions resolve(DetectorOptions options, std::int64_t rows, std::int64_t
   if (options.coverage < 0.0f) options.coverage = is_large ? 30.0f : 1.0f;
   if (options.coverage_rows == 0) options.coverage_rows = is_large ? 1024 : 256;
   if (options.bank_rows == 0) options.bank_rows = is_large ? 12000 : 3000;
+  choose_image_layers(options);
   if (options.latent == 0) options.latent = std::max(2, static_cast<int>((columns + 1) / 2));
   const std::vector<Method> methods = methods_of(options);
   options.ensemble.assign(methods.begin() + 1, methods.end());

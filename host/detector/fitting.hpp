@@ -16,6 +16,8 @@ namespace cugad {
 
 /// Throws Error{invalid_argument} unless rows have that many columns and a stride that holds them.
 void check_rows(const char* what, MatrixView<const float> rows, std::int64_t columns);
+/// Throws Error{invalid_argument} unless rows are images, if the options say so.
+void check_image_columns(const DetectorOptions& options, const Columns& columns);
 /// The same for what fit() is given; names the columns that have no names. Returns how many are numeric.
 std::int64_t check_fit_arguments(MatrixView<const float> rows, Columns& columns);
 

@@ -10,6 +10,7 @@
 #include "host/detector/notes.hpp"
 #include "host/detector/novelty_json.hpp"
 #include "host/methods/methods.hpp"
+#include "host/options/layer_text.hpp"
 
 namespace cugad {
 namespace {
@@ -21,12 +22,12 @@ constexpr const char* attachment_prefix = "attachment.";
 
 /// One tensor per view: [columns] or, where it is a matrix, [rows, columns], behind the population where that is
 /// larger than 1.
-void add_tensor(safetensors::File& file, const std::string& name, const StackView<float>& view, bool is_matrix,
-                Context& context) {
+/// `shape`: of one model's.
+void add_tensor(safetensors::File& file, const std::string& name, const StackView<float>& view,
+                const std::vector<std::int64_t>& shape, Context& context) {
   safetensors::Tensor tensor;
   if (view.models > 1) tensor.shape.push_back(view.models);
-  if (is_matrix) tensor.shape.push_back(view.rows);
-  tensor.shape.push_back(view.columns);
+  tensor.shape.insert(tensor.shape.end(), shape.begin(), shape.end());
   const std::int64_t size = view.rows * view.columns;
   tensor.f32.resize(view.models * size);
   for (std::int64_t m = 0; m < view.models; ++m) {
@@ -42,8 +43,9 @@ void add_tensor(safetensors::File& file, const std::string& name, const StackVie
 void add_network(safetensors::File& file, const std::string& name, const Mlp& network, StackView<float> flat,
                  Context& context) {
   for (int l = 0; l < network.layers(); ++l) {
-    add_tensor(file, name + "." + std::to_string(l) + ".weight", network.weight(l, flat), true, context);
-    add_tensor(file, name + "." + std::to_string(l) + ".bias", network.bias(l, flat), false, context);
+    add_tensor(file, name + "." + std::to_string(l) + ".weight", network.weight(l, flat), network.weight_shape(l),
+               context);
+    add_tensor(file, name + "." + std::to_string(l) + ".bias", network.bias(l, flat), {network.units(l)}, context);
   }
 }
 
@@ -67,7 +69,7 @@ void add_model(safetensors::File& file, const std::string& prefix, const Anomaly
     }
   }
   if (const StackView<float> scale = model.column_scale())
-    add_tensor(file, prefix + "column_scale", scale, false, context);
+    add_tensor(file, prefix + "column_scale", scale, {scale.columns}, context);
   if (const ReferenceRows& references = model.reference_rows(); references.rows.rows > 0) {
     file.tensors[prefix + reference_rows_name] = {
         .shape = {references.rows.rows, references.rows.columns}, .f32 = references.rows.data, .f64 = {}};
@@ -75,7 +77,7 @@ void add_model(safetensors::File& file, const std::string& prefix, const Anomaly
         .shape = {references.rows.rows}, .f32 = {references.copies.begin(), references.copies.end()}, .f64 = {}};
   }
   if (const StackView<float> table = model.column_table().value)
-    add_tensor(file, prefix + "column_table", table, true, context);
+    add_tensor(file, prefix + "column_table", table, {table.rows, table.columns}, context);
 }
 
 void put_statistics(Json& place, const std::vector<ScoreStatistics>& statistics) {
@@ -204,12 +206,12 @@ void check_shapes(const Reader& reader, const std::string& prefix, const Detecto
     for (const Network::Part& part : network.parts()) {
       for (int l = 0; l < part.mlp.layers(); ++l) {
         reader.check_shape(prefix + tensor_prefix(role, part) + "." + std::to_string(l) + ".weight", options.population,
-                           part.mlp.layer(l).out, part.mlp.layer_inputs(l));
+                           part.mlp.weight_shape(l));
       }
     }
   }
   if (options.score == ScoreRule::likelihood)
-    reader.check_shape(prefix + "column_table", 1, networks.columns, most_table_rows);
+    reader.check_shape(prefix + "column_table", 1, {networks.columns, most_table_rows});
   try {
     check_memory(options, networks);
   } catch (const Error& error) {
@@ -370,6 +372,10 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse(error.what());
   }
   transform.reorder(roles.order);
+  if (resolved.image && !is_image_of(*resolved.image, count)) {
+    reader.refuse("option 'image' is '" + image_text(*resolved.image) + "', but there are " + std::to_string(count) +
+                  " columns");
+  }
   Json kept;
   const TakenApart kept_parts(kept);
   reader.json("transform", kept);

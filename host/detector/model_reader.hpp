@@ -76,16 +76,14 @@ class Reader {
   }
   void network(const std::string& name, const Mlp& network, StackView<float> flat, Context& context) const {
     for (int l = 0; l < network.layers(); ++l) {
-      tensor(name + "." + std::to_string(l) + ".weight", network.weight(l, flat), true, context);
-      tensor(name + "." + std::to_string(l) + ".bias", network.bias(l, flat), false, context);
+      tensor(name + "." + std::to_string(l) + ".weight", network.weight(l, flat), network.weight_shape(l), context);
+      tensor(name + "." + std::to_string(l) + ".bias", network.bias(l, flat), {network.units(l)}, context);
     }
   }
   /// The widths of a network's layers, read off its tensors before anything is allocated for it.
-  void check_shape(const std::string& name, std::int64_t models, std::int64_t out, std::int64_t in) const {
-    std::vector<std::int64_t> expected;
-    if (models > 1) expected.push_back(models);
-    expected.insert(expected.end(), {out, in});
-    check_shape(name, expected);
+  void check_shape(const std::string& name, std::int64_t models, std::vector<std::int64_t> of_one) const {
+    if (models > 1) of_one.insert(of_one.begin(), models);
+    check_shape(name, of_one);
   }
   void check_shape(const std::string& name, const std::vector<std::int64_t>& expected) const {
     const auto found = file_.tensors.find(name);
@@ -116,12 +114,12 @@ class Reader {
 
   /// [columns] per model.
   void vector(const std::string& name, const StackView<float>& view, Context& context) const {
-    tensor(name, view, false, context);
+    tensor(name, view, {view.columns}, context);
   }
 
   /// [rows, columns] of all models.
   void matrix(const std::string& name, const StackView<float>& view, Context& context) const {
-    tensor(name, view, true, context);
+    tensor(name, view, {view.rows, view.columns}, context);
   }
 
   void check_no_negative(const std::string& name) const {
@@ -131,11 +129,10 @@ class Reader {
   }
 
  private:
-  void tensor(const std::string& name, const StackView<float>& view, bool is_matrix, Context& context) const {
-    std::vector<std::int64_t> expected;
-    if (view.models > 1) expected.push_back(view.models);
-    if (is_matrix) expected.push_back(view.rows);
-    expected.push_back(view.columns);
+  /// `expected`: the shape of one model's.
+  void tensor(const std::string& name, const StackView<float>& view, std::vector<std::int64_t> expected,
+              Context& context) const {
+    if (view.models > 1) expected.insert(expected.begin(), view.models);
     const auto found = file_.tensors.find(name);
     const std::int64_t size = view.rows * view.columns;
     if (found == file_.tensors.end() || found->second.shape != expected ||

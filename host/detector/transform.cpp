@@ -61,6 +61,19 @@ std::vector<std::uint8_t> choose_log1p(const DetectorOptions& options, const std
   return chosen;
 }
 
+struct Range {
+  double lowest = std::numeric_limits<double>::infinity(), highest = -std::numeric_limits<double>::infinity();
+};
+
+Range range_of_all(const std::vector<double>& found, std::int64_t columns, std::int64_t numeric_columns) {
+  Range all;
+  for (std::int64_t c = 0; c < numeric_columns; ++c) {
+    all.lowest = std::min(all.lowest, found[minimum * columns + c]);
+    all.highest = std::max(all.highest, found[maximum * columns + c]);
+  }
+  return all;
+}
+
 /// Median and interquartile range of one column's values.
 std::pair<double, double> median_and_range(Context& context, MatrixView<const float> rows, std::int64_t column) {
   Arena arena(context.backend());
@@ -128,6 +141,7 @@ void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const
   apply(context, rows, view);
   const std::vector<double> found = column_statistics(context, view);
   std::vector<std::string> constants;
+  const Range all = range_of_all(found, columns, numeric_columns);
   for (std::int64_t c = 0; c < columns; ++c) {
     const auto value = [&](Statistic s) { return found[s * columns + c]; };
     const bool is_numeric = c < numeric_columns;
@@ -146,6 +160,10 @@ void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const
         shift[c] = value(mean);
         range = value(deviation);
         break;
+      case Scale::range:
+        shift[c] = is_numeric ? (all.lowest + all.highest) / 2.0 : value(mean);
+        range = (all.highest - all.lowest) / 2.0;
+        break;
       case Scale::robust: {
         if (!is_numeric) {
           shift[c] = value(mean);
@@ -158,13 +176,14 @@ void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const
         break;
       }
     }
-    scale[c] = is_numeric && !is_constant && range > 0.0 && std::isfinite(1.0 / range) ? 1.0 / range : 1.0;
+    const bool is_scaled = is_numeric && (!is_constant || options.scale == Scale::range);
+    scale[c] = is_scaled && range > 0.0 && std::isfinite(1.0 / range) ? 1.0 / range : 1.0;
   }
   if (!on_message) return;
   for (std::int64_t c = 0; c < numeric_columns; ++c) {
     warn_of_precision(rows, c, names[c], raw[minimum * columns + c], raw[maximum * columns + c], on_message);
   }
-  if (!constants.empty()) {
+  if (!constants.empty() && !options.image) {
     on_message(fmt::format("{} of {} columns are constant in the training rows: {}", constants.size(), columns,
                            listed(constants)));
   }

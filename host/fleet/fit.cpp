@@ -374,6 +374,7 @@ void Fleet::fit(MatrixView<const float> rows, std::span<const std::string> group
   Impl& d = held(impl_);
   const std::int64_t numeric_columns = check_fit_arguments(rows, columns);
   check_options(d.options);
+  check_image_columns(d.options, columns);
   if (!trains_networks(d.options)) d.options.population = 1;
   if (static_cast<std::int64_t>(groups.size()) != rows.rows) {
     throw Error(ErrorCode::invalid_argument, "fit was given " + std::to_string(groups.size()) + " groups for " +

@@ -4,6 +4,7 @@
 
 #include "host/backend/elementwise.hpp"
 #include "host/methods/gan_networks.hpp"
+#include "host/methods/layer_lists.hpp"
 
 namespace cugad {
 namespace {
@@ -15,9 +16,9 @@ constexpr std::uint32_t dropout_lanes_per_pass = 16;
 
 constexpr std::array discriminators = {Role::discriminator, Role::cycle_discriminator, Role::latent_discriminator};
 
-Network pair_discriminator(const DetectorOptions& options, int side, const std::vector<int>& hidden) {
-  std::vector<LayerSpec> layers;
-  for (int width : hidden) layers.push_back({width, Activation::leaky_relu, options.slope, options.cycle_dropout});
+Network pair_discriminator(const DetectorOptions& options, int side, const std::vector<Layer>& hidden) {
+  std::vector<LayerSpec> layers =
+      layers_on_rows("cycle_hidden", hidden, {}, {.slope = options.slope, .dropout = options.cycle_dropout});
   layers.push_back({1, Activation::identity, 0.0f, 0.0f});
   return Network(Mlp(2 * side, layers), {.spectral_norm = options.spectral_norm});
 }

@@ -12,6 +12,7 @@ extern constinit const MethodDefinition anogan_definition{
     .step = make_step<GanStep>,
     .scores = {ScoreRule::bank, ScoreRule::search},
     .options = gan_options,
+    .takes_images = true,
     .stops_by_coverage = true,
 };
 

@@ -43,6 +43,7 @@ extern constinit const MethodDefinition bigan_definition{
     .options = bidirectional_options,
     .has_encoder = true,
     .judges_pairs = true,
+    .takes_images = true,
 };
 
 BiganStep::BiganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,

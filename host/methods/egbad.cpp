@@ -14,6 +14,7 @@ extern constinit const MethodDefinition egbad_definition{
     .options = bidirectional_options,
     .has_encoder = true,
     .judges_pairs = true,
+    .takes_images = true,
 };
 
 }  // namespace cugad

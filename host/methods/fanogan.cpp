@@ -34,6 +34,7 @@ extern constinit const MethodDefinition fanogan_definition{
                 "encoder_training", "encoder_steps", "kappa"},
     .steps = fanogan_steps,
     .has_encoder = true,
+    .takes_images = true,
     .stops_by_coverage = true,
     .scores_means = true,
     .matches_features = [](const DetectorOptions& o) { return o.encoder_training == EncoderTraining::izi_f; },

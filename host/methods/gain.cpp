@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "host/methods/gan_networks.hpp"
+#include "host/methods/layer_lists.hpp"
 
 namespace cugad {
 namespace {
@@ -25,10 +26,8 @@ MethodNetworks gain_networks(const DetectorOptions& options, std::int64_t column
   linear.generator_tanh = false;
   networks[Role::generator] =
       generator_network(linear, networks.row_columns() + networks.columns, 2 * networks.columns);
-  std::vector<LayerSpec> layers;
-  for (int width : options.discriminator_hidden) {
-    layers.push_back({width, Activation::leaky_relu, options.slope, options.dropout});
-  }
+  std::vector<LayerSpec> layers = layers_on_rows("discriminator_hidden", options.discriminator_hidden, {},
+                                                 {.slope = options.slope, .dropout = options.dropout});
   layers.push_back({networks.columns, Activation::identity, 0.0f, 0.0f});
   networks[Role::discriminator] = Network(Mlp(networks.row_columns(), layers), discriminator_techniques(options));
   return networks;

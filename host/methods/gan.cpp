@@ -11,6 +11,7 @@ extern constinit const MethodDefinition gan_definition{
     .step = make_step<GanStep>,
     .scores = {ScoreRule::discriminator, ScoreRule::bank, ScoreRule::search},
     .options = gan_options,
+    .takes_images = true,
     .stops_by_coverage = true,
 };
 

@@ -1,39 +1,52 @@
 #include "host/methods/gan_networks.hpp"
 
+#include "host/methods/layer_lists.hpp"
+#include "host/methods/methods.hpp"
+
 namespace cugad {
+namespace {
+
+/// Normalisations of networks on images have the constants of their authors' code: torch's, or TensorFlow's (EGBAD),
+/// which are the defaults.
+Techniques with_constants(const DetectorOptions& options, Techniques techniques) {
+  if (!options.image || definition_of(options.method).judges_pairs) return techniques;
+  techniques.epsilon = 1e-5f;
+  techniques.momentum = 0.9f;
+  return techniques;
+}
+
+}  // namespace
 
 Network generator_network(const DetectorOptions& options, int inputs, int outputs) {
-  std::vector<LayerSpec> layers;
-  for (int width : options.hidden) layers.push_back({width, Activation::relu, 0.0f, options.generator_dropout});
-  layers.push_back({outputs, options.generator_tanh ? Activation::tanh : Activation::identity, 0.0f, 0.0f});
-  return Network(Mlp(inputs, layers), {.virtual_batch = options.virtual_batch});
+  const HiddenForm form{.activation = Activation::relu, .dropout = options.generator_dropout};
+  const Activation last = options.generator_tanh ? Activation::tanh : Activation::identity;
+  return Network(Mlp(inputs, layers_to_rows("generator_hidden", options.hidden, options.image, outputs, form, last)),
+                 with_constants(options, {.virtual_batch = options.virtual_batch}));
 }
 
 Network encoder_network(const DetectorOptions& options, int inputs, int outputs) {
-  std::vector<LayerSpec> layers;
-  for (int width : options.encoder_hidden) layers.push_back({width, Activation::leaky_relu, options.slope, 0.0f});
+  std::vector<LayerSpec> layers =
+      layers_on_rows("encoder_hidden", options.encoder_hidden, options.image, {.slope = options.slope});
   layers.push_back({outputs, options.encoder_tanh ? Activation::tanh : Activation::identity, 0.0f, 0.0f});
-  return Network(Mlp(inputs, layers), {.spectral_norm = options.spectral_norm});
+  return Network(Mlp(inputs, layers),
+                 with_constants(options, {.spectral_norm = options.spectral_norm, .part_rows = options.batch}));
 }
 
 Techniques discriminator_techniques(const DetectorOptions& options) {
-  return {.spectral_norm = options.spectral_norm,
-          .batch_norm = options.batch_norm,
-          .minibatch_kernels = options.minibatch_kernels,
-          .minibatch_dimensions = options.minibatch_dimensions,
-          .part_rows = options.batch};
+  return with_constants(options, {.spectral_norm = options.spectral_norm,
+                                  .batch_norm = options.batch_norm,
+                                  .minibatch_kernels = options.minibatch_kernels,
+                                  .minibatch_dimensions = options.minibatch_dimensions,
+                                  .part_rows = options.batch});
 }
 
 Network joint_discriminator_network(const DetectorOptions& options, int columns, int latent) {
-  const auto leaky = [&](const std::vector<int>& widths, float dropout) {
-    std::vector<LayerSpec> layers;
-    for (int width : widths) layers.push_back({width, Activation::leaky_relu, options.slope, dropout});
-    return layers;
-  };
-  // ALAD's data branch has normalisation in dropout's place.
-  const Mlp data(columns, leaky(options.data_branch, options.batch_norm ? 0.0f : options.dropout));
-  const Mlp latents(latent, leaky(options.latent_branch, options.dropout));
-  std::vector<LayerSpec> trunk = leaky(options.discriminator_hidden, options.dropout);
+  const HiddenForm form{.slope = options.slope, .dropout = options.dropout};
+  HiddenForm of_data = form;
+  if (options.batch_norm) of_data.dropout = 0.0f;  // ALAD's data branch has normalisation in dropout's place
+  const Mlp data(columns, layers_on_rows("data_branch", options.data_branch, options.image, of_data));
+  const Mlp latents(latent, layers_on_rows("latent_branch", options.latent_branch, {}, form));
+  std::vector<LayerSpec> trunk = layers_on_rows("discriminator_hidden", options.discriminator_hidden, {}, form);
   trunk.push_back({1, Activation::identity, 0.0f, 0.0f});
   return Network(data, latents, Mlp(data.outputs() + latents.outputs(), trunk), discriminator_techniques(options));
 }
@@ -44,10 +57,8 @@ MethodNetworks gan_networks(const DetectorOptions& options, std::int64_t columns
   networks.condition = static_cast<int>(condition);
   networks.latent = options.latent;
   networks[Role::generator] = generator_network(options, options.latent + networks.condition, networks.columns);
-  std::vector<LayerSpec> layers;
-  for (int width : options.discriminator_hidden) {
-    layers.push_back({width, Activation::leaky_relu, options.slope, options.dropout});
-  }
+  std::vector<LayerSpec> layers = layers_on_rows("discriminator_hidden", options.discriminator_hidden, options.image,
+                                                 {.slope = options.slope, .dropout = options.dropout});
   layers.push_back({1, Activation::identity, 0.0f, 0.0f});
   networks[Role::discriminator] = Network(Mlp(static_cast<int>(columns), layers), discriminator_techniques(options));
   return networks;

@@ -26,6 +26,7 @@ extern constinit const MethodDefinition ganomaly_definition{
     .options = {"latent_cycle", "contextual", "virtual_batch"},
     .has_prior = false,
     .has_encoder = true,
+    .takes_images = true,
     .matches_features = [](const DetectorOptions&) { return true; },
 };
 

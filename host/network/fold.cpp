@@ -4,7 +4,7 @@
 
 #include "host/network/network.hpp"
 
-/// From trained parameters with techniques to those of plain dense layers that score the same. On the host and in
+/// From trained parameters with techniques to those of plain layers that score the same. On the host and in
 /// double: every device gives the same weights.
 namespace cugad {
 namespace {
@@ -15,8 +15,8 @@ constexpr double enough = 1e-10;  ///< relative change of a singular value
 /// One layer's weights, widened.
 struct Dense {
   Dense(const Mlp& mlp, int l, const float* parameters)
-      : in(mlp.layer_inputs(l)),
-        out(mlp.layer(l).out),
+      : in(mlp.fan_in(l)),
+        out(mlp.units(l)),
         weight(parameters + mlp.weight_offset(l), parameters + mlp.weight_offset(l) + in * out),
         bias(parameters + mlp.bias_offset(l), parameters + mlp.bias_offset(l) + out) {}
   void write(const Mlp& mlp, int l, float* parameters) const {
@@ -25,9 +25,9 @@ struct Dense {
     std::transform(bias.begin(), bias.end(), parameters + mlp.bias_offset(l),
                    [](double value) { return static_cast<float>(value); });
   }
-  /// Behind the layer: scale * (h - mean) / sqrt(variance + epsilon) + shift.
-  void absorb(std::int64_t o, double scale, double shift, double mean, double variance) {
-    const double factor = scale / std::sqrt(variance + double{BatchNorm{}.epsilon});
+  /// Behind the layer: scale * (h - mean) / deviation + shift.
+  void absorb(std::int64_t o, double scale, double shift, double mean, double deviation) {
+    const double factor = scale / deviation;
     for (std::int64_t i = 0; i < in; ++i) weight[o * in + i] *= factor;
     bias[o] = (bias[o] - mean) * factor + shift;
   }
@@ -108,10 +108,13 @@ void Part::fold(const float* trained, float* plain) const {
     }
     const auto scale = [&](std::int64_t o) { return double{trained[layer.scale + o]}; };
     const auto shift = [&](std::int64_t o) { return double{trained[layer.shift + o]}; };
+    const auto deviation = [&](double variance) { return std::sqrt(variance + double{techniques.epsilon}); };
     if (layer.rows == LayerTechniques::Rows::batch) {
+      const std::int64_t channels = mlp.layer(l).out / layer.pixels;
       for (std::int64_t o = 0; o < dense.out; ++o) {
-        dense.absorb(o, scale(o), shift(o), trained[layer.moving_mean + o],
-                     std::max(0.0f, trained[layer.moving_variance + o]));
+        const std::int64_t c = o % channels;  // a dense layer's outputs may be an image
+        dense.absorb(o, scale(c), shift(c), trained[layer.moving_mean + c],
+                     deviation(std::max(0.0f, trained[layer.moving_variance + c])));
       }
     } else if (layer.rows == LayerTechniques::Rows::reference) {
       const std::vector<double> before = outputs_of(dense, rows);
@@ -120,7 +123,7 @@ void Part::fold(const float* trained, float* plain) const {
         for (std::int64_t r = 0; r < reference_rows; ++r) mean += before[r * dense.out + o];
         mean /= static_cast<double>(reference_rows);
         for (std::int64_t r = 0; r < reference_rows; ++r) variance += std::pow(before[r * dense.out + o] - mean, 2.0);
-        dense.absorb(o, scale(o), shift(o), mean, variance / static_cast<double>(reference_rows));
+        dense.absorb(o, scale(o), shift(o), mean, deviation(variance / static_cast<double>(reference_rows)));
       }
     }
     if (l < techniques.reference_layers) {
@@ -136,9 +139,22 @@ void Part::fold(const float* trained, float* plain) const {
   }
 }
 
+namespace {
+
+Mlp without_normalisation(const Mlp& mlp) {
+  std::vector<LayerSpec> layers;
+  for (int l = 0; l < mlp.layers(); ++l) {
+    layers.push_back(mlp.layer(l));
+    layers.back().batch_norm = false;
+  }
+  return Mlp(mlp.inputs(), std::move(layers));
+}
+
+}  // namespace
+
 Network Network::plain() const {
   Network plain;
-  for (const Part& part : parts_) plain.add_part(part.name, part.mlp);
+  for (const Part& part : parts_) plain.add_part(part.name, without_normalisation(part.mlp));
   plain.add_techniques({});
   return plain;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/backend/elementwise.hpp"
+#include "host/network/images.hpp"
 
 namespace cugad {
 namespace {
@@ -15,6 +16,17 @@ Dropout dropout_of(const LayerSpec& layer, int l, const RandomKey* key) {
   Dropout dropout{layer.dropout, *key};
   dropout.key.lane += static_cast<std::uint32_t>(l);
   return dropout;
+}
+
+/// Calls work(args) with the arguments of the layer's op: `Convolution` with its shapes, or `Dense`.
+template <class Dense, class Convolution, class Work>
+void with_op_of(const LayerSpec& layer, Work&& work) {
+  if (!layer.convolves) return work(Dense{});
+  Convolution args;
+  args.from = layer.from;
+  args.to = layer.to;
+  args.window = layer.window;
+  work(args);
 }
 
 }  // namespace
@@ -48,6 +60,12 @@ StackView<const float> LayerPass::input(int l) const {
 StackView<float> LayerPass::sums(int l) const {
   return is_normalised(l) ? memory.layer[l].sums : rows_of(l, buffers.output[l]);
 }
+/// What a normalisation writes. Pixels are rows only where images follow each other, as in the joined outputs of
+/// branches they do not.
+StackView<float> LayerPass::normalised(int l) const {
+  const StackView<float> images = memory.layer[l].images;
+  return images ? images : rows_of(l, buffers.output[l]);
+}
 StackView<float> LayerPass::sums_gradient(int l) const {
   return is_normalised(l) ? memory.layer[l].sums_gradient : rows_of(l, buffers.gradient[l]);
 }
@@ -68,7 +86,7 @@ void LayerPass::normalise_weights() const {
     if (!technique(l).spectral) continue;
     const LayerMemory& kept = memory.layer[l];
     // A pass only reads u: its next value is written with the gradient.
-    copy(context, parameters_at(flat, technique(l).u, 1, mlp.layer(l).out), kept.u);
+    copy(context, parameters_at(flat, technique(l).u, 1, mlp.units(l)), kept.u);
     SpectralNorm args;
     args.weight = mlp.weight(l, own);
     args.u = kept.u;
@@ -84,17 +102,18 @@ void LayerPass::normalise_weights() const {
 /// The activation of a normalised layer belongs behind the normalisation.
 void LayerPass::forward_layer(int l, StackView<const float> from, StackView<float> to, const RandomKey* dropout) const {
   const LayerSpec& layer = mlp.layer(l);
-  DenseForward args;
-  args.x = from;
-  args.weight = mlp.weight(l, weights());
-  args.bias = mlp.bias(l, weights());
-  args.y = to;
-  if (!is_normalised(l)) {
-    args.activation = layer.activation;
-    args.slope = layer.slope;
-    args.dropout = dropout_of(layer, l, dropout);
-  }
-  run(context, args);
+  with_op_of<DenseForward, ConvolutionForward>(layer, [&](auto args) {
+    args.x = from;
+    args.weight = mlp.weight(l, weights());
+    args.bias = mlp.bias(l, weights());
+    args.y = to;
+    if (!is_normalised(l)) {
+      args.activation = layer.activation;
+      args.slope = layer.slope;
+      args.dropout = dropout_of(layer, l, dropout);
+    }
+    run(context, args);
+  });
 }
 
 /// Reference latents are parameters, the rows of a batch are the caller's: the first layer takes them one by one.
@@ -110,29 +129,33 @@ void LayerPass::normalise_rows(int l, const RandomKey* dropout) const {
   const LayerTechniques& layer = technique(l);
   const LayerMemory& kept = memory.layer[l];
   const LayerSpec& spec = mlp.layer(l);
-  const auto parameter = [&](std::int64_t at) { return parameters_at(flat, at, 1, spec.out); };
+  const std::int64_t pixels = layer.pixels;
+  const auto parameter = [&](std::int64_t at) { return parameters_at(flat, at, 1, spec.out / pixels); };
   if (layer.rows == Rows::batch) {
     copy(context, parameter(layer.moving_mean), kept.moving_mean);
     copy(context, parameter(layer.moving_variance), kept.moving_variance);
   }
-  const StackView<float> output = rows_of(l, buffers.output[l]);
+  const StackView<float> output = normalised(l);
   const std::int64_t part_rows = layer.rows == Rows::batch ? techniques.part_rows : 0;
   for_each_batch_part(output.rows, part_rows, [&](std::int64_t part, std::int64_t first, std::int64_t count) {
     BatchNorm args;
-    args.x = kept.sums.slice_rows(first, count);
+    args.x = rows_of_pixels(kept.sums.slice_rows(first, count), pixels);
+    args.epsilon = techniques.epsilon;
+    args.momentum = techniques.momentum;
     args.scale = parameter(layer.scale);
     args.shift = parameter(layer.shift);
     args.reference_rows = static_cast<std::int32_t>(techniques.reference_rows);
     args.activation = spec.activation;
     args.slope = spec.slope;
     args.dropout = dropout_of(spec, l, dropout);
-    args.y = output.slice_rows(first, count);
+    args.y = rows_of_pixels(output.slice_rows(first, count), pixels);
     args.mean = kept.mean.slice_rows(part, 1);
     args.inverse_deviation = kept.inverse_deviation.slice_rows(part, 1);
     args.moving_mean = kept.moving_mean;
     args.moving_variance = kept.moving_variance;
     run(context, args);
   });
+  if (kept.images) copy(context, kept.images, buffers.output[l]);
 }
 
 /// Adds the nearness of the other rows of the same part of the batch, in a learnt projection, to the layer's output.
@@ -216,25 +239,24 @@ void LayerPass::through_spectral_norm(StackView<float> flat_gradient, bool accum
 void LayerPass::backward_layer(int l, StackView<const float> from, StackView<float> y, StackView<float> dy,
                                StackView<float> dx, const Gradients& gradients, bool accumulate) const {
   const LayerSpec& layer = mlp.layer(l);
-  DenseBackward args;
-  args.x = from;
-  args.weight = mlp.weight(l, weights());
-  args.dy = dy;
-  args.dx = dx;
-  if (gradients.own) {
-    args.dweight = mlp.weight(l, gradients.own);
-    args.dbias = mlp.bias(l, gradients.own);
-  } else if (is_normalised(l) && !dx) {
-    return;  // dy is the gradient of the sums already
-  }
-  if (!is_normalised(l)) {
-    args.y = y;
-    args.activation = layer.activation;
-    args.slope = layer.slope;
-    args.dropout_rate = gradients.options.dropout ? layer.dropout : 0.0f;
-  }
-  args.accumulate = accumulate;
-  run(context, args);
+  if (!gradients.own && is_normalised(l) && !dx) return;  // dy is the gradient of the sums already
+  with_op_of<DenseBackward, ConvolutionBackward>(layer, [&](auto args) {
+    args.x = from;
+    args.weight = mlp.weight(l, weights());
+    args.dy = dy;
+    args.dx = dx;
+    if (gradients.own) args.dweight = mlp.weight(l, gradients.own);
+    if (gradients.own && technique(l).has_bias) args.dbias = mlp.bias(l, gradients.own);
+    if (!is_normalised(l)) {
+      args.y = y;
+      args.activation = layer.activation;
+      args.slope = layer.slope;
+      args.dropout_rate = gradients.options.dropout ? layer.dropout : 0.0f;
+    }
+    args.accumulate = accumulate;
+    run(context, args);
+  });
+  if (gradients.own && !technique(l).has_bias && !accumulate) fill(context, mlp.bias(l, gradients.own), 0.0f);
 }
 
 void LayerPass::backward_sums(int l, const Gradients& gradients) const {
@@ -255,23 +277,27 @@ void LayerPass::backward_rows(int l, const Gradients& gradients) const {
   const LayerTechniques& layer = technique(l);
   const LayerMemory& kept = memory.layer[l];
   const LayerSpec& spec = mlp.layer(l);
-  const StackView<float> output = rows_of(l, buffers.output[l]), gradient = rows_of(l, buffers.gradient[l]);
+  const StackView<float> output = normalised(l);
+  const StackView<float> gradient = kept.images ? kept.images_gradient : rows_of(l, buffers.gradient[l]);
+  if (kept.images) copy(context, buffers.gradient[l], gradient);
+  const std::int64_t pixels = layer.pixels, channels = spec.out / pixels;
   const std::int64_t part_rows = layer.rows == Rows::batch ? techniques.part_rows : 0;
   for_each_batch_part(output.rows, part_rows, [&](std::int64_t part, std::int64_t first, std::int64_t count) {
     BatchNormBackward args;
-    args.x = kept.sums.slice_rows(first, count);
-    args.scale = parameters_at(flat, layer.scale, 1, spec.out);
-    args.y = output.slice_rows(first, count);
+    args.x = rows_of_pixels(kept.sums.slice_rows(first, count), pixels);
+    args.epsilon = techniques.epsilon;
+    args.scale = parameters_at(flat, layer.scale, 1, channels);
+    args.y = rows_of_pixels(output.slice_rows(first, count), pixels);
     args.mean = kept.mean.slice_rows(part, 1);
     args.inverse_deviation = kept.inverse_deviation.slice_rows(part, 1);
     args.reference_rows = static_cast<std::int32_t>(techniques.reference_rows);
     args.activation = spec.activation;
     args.slope = spec.slope;
     args.dropout_rate = gradients.options.dropout ? spec.dropout : 0.0f;
-    args.dy = gradient.slice_rows(first, count);
-    args.dx = kept.sums_gradient.slice_rows(first, count);
-    args.dscale = parameters_at(gradients.flat, layer.scale, 1, spec.out);
-    args.dshift = parameters_at(gradients.flat, layer.shift, 1, spec.out);
+    args.dy = rows_of_pixels(gradient.slice_rows(first, count), pixels);
+    args.dx = rows_of_pixels(kept.sums_gradient.slice_rows(first, count), pixels);
+    args.dscale = parameters_at(gradients.flat, layer.scale, 1, channels);
+    args.dshift = parameters_at(gradients.flat, layer.shift, 1, channels);
     args.accumulate = gradients.options.accumulate || part > 0;
     run(context, args);
   });
@@ -311,24 +337,26 @@ void LayerPass::add_tangent_products(StackView<const float> direction, const Mlp
     for (int l = 0; l < mlp.layers(); ++l) {
       const LayerSpec& layer = mlp.layer(l);
       const StackView<const float> before = l == 0 ? direction : StackView<const float>(tangent.output[l - 1]);
-      DenseBackward outer;
-      outer.x = before;
-      outer.weight = mlp.weight(l, weights());
-      outer.dy = buffers.gradient[l];
-      outer.dweight = mlp.weight(l, gradient);
-      outer.scale = scale;
-      outer.accumulate = true;
-      run(context, outer);
+      with_op_of<DenseBackward, ConvolutionBackward>(layer, [&](auto outer) {
+        outer.x = before;
+        outer.weight = mlp.weight(l, weights());
+        outer.dy = buffers.gradient[l];
+        outer.dweight = mlp.weight(l, gradient);
+        outer.scale = scale;
+        outer.accumulate = true;
+        run(context, outer);
+      });
       if (l + 1 == mlp.layers() && !to_output) break;
-      DenseForward push;
-      push.x = before;
-      push.weight = mlp.weight(l, weights());
-      push.y = tangent.output[l];
-      push.activation = layer.activation;
-      push.slope = layer.slope;
-      push.dropout.rate = dropout ? layer.dropout : 0.0f;
-      push.derivative_of = buffers.output[l];
-      run(context, push);
+      with_op_of<DenseForward, ConvolutionForward>(layer, [&](auto push) {
+        push.x = before;
+        push.weight = mlp.weight(l, weights());
+        push.y = tangent.output[l];
+        push.activation = layer.activation;
+        push.slope = layer.slope;
+        push.dropout.rate = dropout ? layer.dropout : 0.0f;
+        push.derivative_of = buffers.output[l];
+        run(context, push);
+      });
     }
   });
 }

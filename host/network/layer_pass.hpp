@@ -34,6 +34,7 @@ struct LayerPass {
   StackView<float> rows_of(int l, StackView<float> view) const;
   StackView<const float> input(int l) const;
   StackView<float> sums(int l) const;
+  StackView<float> normalised(int l) const;
   StackView<float> sums_gradient(int l) const;
 
   void normalise_weights() const;

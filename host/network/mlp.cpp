@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "cugad/error.hpp"
 #include "cugad/network.hpp"
 #include "host/backend/elementwise.hpp"
+#include "host/network/images.hpp"
 #include "host/network/layer_pass.hpp"
 
 namespace cugad {
@@ -17,18 +19,49 @@ LayerPass plain_pass(Context& context, const Mlp& mlp, StackView<const float> fl
   return {context, mlp, techniques, 0, flat, x, buffers, memory};
 }
 
+/// Rounded up, so that what follows starts on a cache line.
+std::int64_t whole_lines(std::int64_t floats) { return (floats + 15) / 16 * 16; }
+
+/// Rows start on cache lines, but images follow each other: their pixels are rows, too.
+std::int64_t row_stride(const LayerSpec& layer) { return pixels_of(layer.to) > 1 ? layer.out : whole_lines(layer.out); }
+
+void check_images(int l, const LayerSpec& layer, int inputs) {
+  const bool fits = layer.convolves ? columns_of(layer.from) == inputs && columns_of(layer.to) == layer.out
+                                    : layer.out % std::max<std::int64_t>(1, pixels_of(layer.to)) == 0;
+  if (fits) return;
+  throw Error(ErrorCode::invalid_argument, "layer " + std::to_string(l) + " has " + std::to_string(inputs) +
+                                               " inputs and " + std::to_string(layer.out) +
+                                               " outputs, expected those of its images");
+}
+
 }  // namespace
 
 Mlp::Mlp(int in, std::vector<LayerSpec> layers) : in_(in), layers_(std::move(layers)) {
   for (int l = 0; l < this->layers(); ++l) {
+    check_images(l, layers_[l], layer_inputs(l));
     if (layers_[l].out < 1 || layer_inputs(l) < 1) {
       throw Error(ErrorCode::invalid_argument, "layer " + std::to_string(l) + " has " +
                                                    std::to_string(layer_inputs(l)) + " inputs and " +
                                                    std::to_string(layers_[l].out) + " outputs, expected at least 1");
     }
     offset_.push_back(parameters_);
-    parameters_ += static_cast<std::int64_t>(layers_[l].out) * (layer_inputs(l) + 1);
+    parameters_ += static_cast<std::int64_t>(units(l)) * (std::int64_t{fan_in(l)} + 1);
   }
+}
+
+int Mlp::fan_in(int l) const {
+  const LayerSpec& layer = layers_[l];
+  return layer.convolves ? layer.window.height * layer.window.width * layer.from.channels : layer_inputs(l);
+}
+
+std::vector<std::int64_t> Mlp::weight_shape(int l) const {
+  const LayerSpec& layer = layers_[l];
+  if (!layer.convolves) return {layer.out, layer_inputs(l)};
+  return {layer.to.channels, layer.window.height, layer.window.width, layer.from.channels};
+}
+
+bool Mlp::convolves() const {
+  return std::any_of(layers_.begin(), layers_.end(), [](const LayerSpec& layer) { return layer.convolves; });
 }
 
 Mlp::Buffers Mlp::Buffers::slice_rows(std::int64_t first, std::int64_t count) const {
@@ -46,16 +79,16 @@ Mlp::Buffers Mlp::Buffers::slice_models(std::int64_t first, std::int64_t count) 
 }
 
 StackView<float> Mlp::weight(int l, StackView<float> flat) const {
-  return {flat.data + offset_[l], flat.models, layers_[l].out, layer_inputs(l), flat.model_stride, layer_inputs(l)};
+  return {flat.data + offset_[l], flat.models, units(l), fan_in(l), flat.model_stride, fan_in(l)};
 }
 StackView<const float> Mlp::weight(int l, StackView<const float> flat) const {
-  return {flat.data + offset_[l], flat.models, layers_[l].out, layer_inputs(l), flat.model_stride, layer_inputs(l)};
+  return {flat.data + offset_[l], flat.models, units(l), fan_in(l), flat.model_stride, fan_in(l)};
 }
 StackView<float> Mlp::bias(int l, StackView<float> flat) const {
-  return {flat.data + bias_offset(l), flat.models, 1, layers_[l].out, flat.model_stride, layers_[l].out};
+  return {flat.data + bias_offset(l), flat.models, 1, units(l), flat.model_stride, units(l)};
 }
 StackView<const float> Mlp::bias(int l, StackView<const float> flat) const {
-  return {flat.data + bias_offset(l), flat.models, 1, layers_[l].out, flat.model_stride, layers_[l].out};
+  return {flat.data + bias_offset(l), flat.models, 1, units(l), flat.model_stride, units(l)};
 }
 
 NetworkView Mlp::view(StackView<const float> flat) const {
@@ -64,6 +97,8 @@ NetworkView Mlp::view(StackView<const float> flat) const {
                                             std::to_string(NetworkView::max_layers) + " layers, this one has " +
                                             std::to_string(layers()));
   }
+  if (convolves())
+    throw Error(ErrorCode::unsupported, "the latent search takes dense layers, this one is a convolution");
   NetworkView view;
   view.layers = layers();
   for (int l = 0; l < layers(); ++l) {
@@ -79,18 +114,18 @@ NetworkView Mlp::view(StackView<const float> flat) const {
 }
 
 std::int64_t Mlp::buffer_floats(std::int64_t models, std::int64_t rows) const {
-  std::int64_t columns = 0;
-  for (const LayerSpec& layer : layers_) columns += (layer.out + 15) / 16 * 16;
-  return 2 * models * rows * columns;
+  std::int64_t floats = 0;
+  for (const LayerSpec& layer : layers_) floats += whole_lines(models * rows * row_stride(layer));
+  return 2 * floats;
 }
 
 Mlp::Buffers Mlp::carve(float* memory, std::int64_t models, std::int64_t rows) const {
   Buffers buffers;
   for (const LayerSpec& layer : layers_) {
-    const std::int64_t stride = (layer.out + 15) / 16 * 16;  // rows start on cache lines
+    const std::int64_t stride = row_stride(layer);
     for (auto* list : {&buffers.output, &buffers.gradient}) {
       list->emplace_back(memory, models, rows, layer.out, rows * stride, stride);
-      memory += models * rows * stride;
+      memory += whole_lines(models * rows * stride);
     }
   }
   return buffers;
@@ -98,7 +133,9 @@ Mlp::Buffers Mlp::carve(float* memory, std::int64_t models, std::int64_t rows) c
 
 void Mlp::initialise(Context& context, StackView<float> flat, RandomKey key) const {
   for (int l = 0; l < layers(); ++l) {
-    const float limit = static_cast<float>(std::sqrt(6.0 / (layer_inputs(l) + layers_[l].out)));
+    const LayerSpec& layer = layers_[l];
+    const int taps = layer.convolves ? layer.window.height * layer.window.width : 1;
+    const float limit = static_cast<float>(std::sqrt(6.0 / (double(fan_in(l)) + double(taps) * units(l))));
     run(context, FillUniform{.out = weight(l, flat), .key = key, .low = -limit, .high = limit});
     fill(context, bias(l, flat), 0.0f);
     ++key.lane;

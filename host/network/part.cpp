@@ -6,6 +6,7 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/elementwise.hpp"
+#include "host/network/images.hpp"
 
 namespace cugad {
 namespace {
@@ -20,10 +21,16 @@ using Rows = LayerTechniques::Rows;
 void Part::add(const Techniques& network, Rows rows, bool is_last) {
   techniques.layer.resize(static_cast<std::size_t>(mlp.layers()));
   techniques.part_rows = network.part_rows;
+  techniques.epsilon = network.epsilon;
+  techniques.momentum = network.momentum;
   const int normalised = mlp.layers() - (is_last ? 1 : 0);
   for (int l = 0; l < normalised; ++l) {
     techniques.layer[l].spectral = network.spectral_norm;
     techniques.layer[l].rows = rows;
+    if (!mlp.layer(l).batch_norm) continue;
+    techniques.layer[l].rows = Rows::batch;
+    techniques.layer[l].pixels = pixels_of(mlp.layer(l).to);
+    techniques.layer[l].has_bias = false;
   }
   techniques.spectral = network.spectral_norm && normalised > 0;
   if (rows == Rows::reference) {
@@ -43,11 +50,11 @@ void Part::add(const Techniques& network, Rows rows, bool is_last) {
 void Part::place_trained(std::int64_t& at) {
   for (int l = 0; l < techniques.layers(); ++l) {
     LayerTechniques& layer = techniques.layer[l];
-    const std::int64_t out = mlp.layer(l).out;
+    const std::int64_t out = mlp.layer(l).out, channels = out / layer.pixels;
     if (layer.rows != Rows::none) {
       layer.scale = at;
-      layer.shift = at + out;
-      at += 2 * out;
+      layer.shift = at + channels;
+      at += 2 * channels;
     }
     layer.projection = at;
     layer.share = at + std::int64_t{layer.kernels} * layer.dimensions * mlp.layer_inputs(l);
@@ -89,18 +96,25 @@ PartMemory Part::carve(Carver& carver, std::int64_t rows) const {
   for (int l = 0; l < techniques.layers(); ++l) {
     const LayerTechniques& layer = techniques.layer[l];
     LayerMemory& kept = memory.layer[l];
-    const std::int64_t out = mlp.layer(l).out, in = mlp.layer_inputs(l);
+    const std::int64_t out = mlp.layer(l).out, in = mlp.layer_inputs(l), channels = out / layer.pixels;
     if (layer.spectral) {
-      take(1, out, {&kept.u, &kept.left});
-      take(1, in, {&kept.v});
+      take(1, mlp.units(l), {&kept.u, &kept.left});
+      take(1, mlp.fan_in(l), {&kept.v});
       take(1, 1, {&kept.sigma});
+    }
+    if (layer.pixels > 1) {
+      for (StackView<float>* view : {&kept.sums, &kept.sums_gradient}) *view = carver.take_images(rows, out);
+    } else if (layer.rows != Rows::none) {
+      take(techniques.reference_rows + rows, out, {&kept.sums, &kept.sums_gradient});
+    }
+    if (layer.pixels > 1 && is_branch() && l + 1 == mlp.layers()) {
+      for (StackView<float>* view : {&kept.images, &kept.images_gradient}) *view = carver.take_images(rows, out);
     }
     if (layer.rows != Rows::none) {
       const std::int64_t parts = layer.rows == Rows::batch ? parts_of(rows, techniques.part_rows) : 1;
-      take(techniques.reference_rows + rows, out, {&kept.sums, &kept.sums_gradient});
-      take(parts, out, {&kept.mean, &kept.inverse_deviation});
+      take(parts, channels, {&kept.mean, &kept.inverse_deviation});
     }
-    if (layer.rows == Rows::batch) take(1, out, {&kept.moving_mean, &kept.moving_variance});
+    if (layer.rows == Rows::batch) take(1, channels, {&kept.moving_mean, &kept.moving_variance});
     if (layer.kernels == 0) continue;
     take(rows, std::int64_t{layer.kernels} * layer.dimensions, {&kept.projection, &kept.projection_gradient});
     take(rows, layer.kernels, {&kept.nearness, &kept.nearness_gradient});
@@ -121,13 +135,14 @@ void Part::initialise(Context& context, StackView<float> flat, RandomKey key) co
   for (int l = 0; l < techniques.layers(); ++l) {
     const LayerTechniques& layer = techniques.layer[l];
     const int out = mlp.layer(l).out, in = mlp.layer_inputs(l), projected = layer.kernels * layer.dimensions;
-    const auto row = [&](std::int64_t at) { return parameters_at(flat, at, 1, out); };
+    const auto row = [&](std::int64_t at) { return parameters_at(flat, at, 1, out / layer.pixels); };
     const auto uniform = [&](StackView<float> view, double fans, std::uint32_t lane) {
       const auto limit = static_cast<float>(std::sqrt(6.0 / fans));
       run(context, FillUniform{.out = view, .key = from_lane(lane), .low = -limit, .high = limit});
     };
     if (layer.spectral) {
-      run(context, FillNormal{.out = row(layer.u), .key = from_lane(power_lane + static_cast<std::uint32_t>(l))});
+      run(context, FillNormal{.out = parameters_at(flat, layer.u, 1, mlp.units(l)),
+                              .key = from_lane(power_lane + static_cast<std::uint32_t>(l))});
     }
     if (layer.rows != Rows::none) {
       fill(context, row(layer.scale), 1.0f);
@@ -177,6 +192,9 @@ PartMemory PartMemory::slice_rows(std::int64_t first, std::int64_t count) const 
     for (StackView<float>* view : {&kept.sums, &kept.sums_gradient}) {
       *view = view->slice_rows(first, reference_rows + count);
     }
+    for (StackView<float>* view : {&kept.images, &kept.images_gradient}) {
+      if (*view) *view = view->slice_rows(first, count);
+    }
     for (StackView<float>* view : {&kept.mean, &kept.inverse_deviation}) {
       *view = view->slice_rows(part, view->rows - part);
     }
@@ -190,11 +208,27 @@ PartMemory PartMemory::slice_models(std::int64_t first, std::int64_t count) cons
   slice(some.effective);
   slice(some.gradient);
   for (LayerMemory& kept : some.layer) {
-    for (StackView<float>* view :
-         {&kept.u, &kept.left, &kept.v, &kept.sigma, &kept.sums, &kept.sums_gradient, &kept.mean,
-          &kept.inverse_deviation, &kept.moving_mean, &kept.moving_variance, &kept.projection,
-          &kept.projection_gradient, &kept.nearness, &kept.nearness_gradient, &kept.share, &kept.features_gradient,
-          &kept.nearness_mean, &kept.nearness_deviation, &kept.moving_nearness}) {
+    for (StackView<float>* view : {&kept.u,
+                                   &kept.left,
+                                   &kept.v,
+                                   &kept.sigma,
+                                   &kept.sums,
+                                   &kept.sums_gradient,
+                                   &kept.images,
+                                   &kept.images_gradient,
+                                   &kept.mean,
+                                   &kept.inverse_deviation,
+                                   &kept.moving_mean,
+                                   &kept.moving_variance,
+                                   &kept.projection,
+                                   &kept.projection_gradient,
+                                   &kept.nearness,
+                                   &kept.nearness_gradient,
+                                   &kept.share,
+                                   &kept.features_gradient,
+                                   &kept.nearness_mean,
+                                   &kept.nearness_deviation,
+                                   &kept.moving_nearness}) {
       slice(*view);
     }
   }

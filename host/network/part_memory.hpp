@@ -19,15 +19,20 @@ class Carver {
  public:
   Carver(float* memory, std::int64_t models) : memory_(memory), models_(models) {}
   StackView<float> take(std::int64_t rows, std::int64_t columns) {
-    const std::int64_t stride = (columns + 15) / 16 * 16;  // rows start on cache lines
-    const StackView<float> view(memory_ == nullptr ? nullptr : memory_ + taken_, models_, rows, columns, rows * stride,
-                                stride);
-    taken_ += models_ * rows * stride;
-    return view;
+    return take(rows, columns, (columns + 15) / 16 * 16);  // rows start on cache lines
   }
+  /// Rows that follow each other without gaps.
+  StackView<float> take_images(std::int64_t rows, std::int64_t columns) { return take(rows, columns, columns); }
   std::int64_t taken() const { return taken_; }
 
  private:
+  StackView<float> take(std::int64_t rows, std::int64_t columns, std::int64_t stride) {
+    const StackView<float> view(memory_ == nullptr ? nullptr : memory_ + taken_, models_, rows, columns, rows * stride,
+                                stride);
+    taken_ += (models_ * rows * stride + 15) / 16 * 16;
+    return view;
+  }
+
   float* memory_;
   std::int64_t models_, taken_ = 0;
 };
@@ -48,7 +53,8 @@ inline std::int64_t parts_of(std::int64_t rows, std::int64_t part_rows) {
 struct LayerMemory {
   StackView<float> u, left, v, sigma;             ///< of spectral normalisation, as in SpectralNorm
   StackView<float> sums, sums_gradient;           ///< of the normalisation over rows: its input, reference rows first
-  StackView<float> mean, inverse_deviation;       ///< [parts of the batch, columns]
+  StackView<float> images, images_gradient;       ///< its output, where that of the layer has gaps between images
+  StackView<float> mean, inverse_deviation;       ///< [parts of the batch, columns, or channels of images]
   StackView<float> moving_mean, moving_variance;  ///< their next values
   StackView<float> projection, projection_gradient;  ///< of minibatch discrimination: [rows, kernels * dimensions]
   StackView<float> nearness, nearness_gradient;      ///< [rows, kernels]

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "cugad/error.hpp"
+#include "host/options/image_options.hpp"
 #include "host/options/option_record.hpp"
 
 namespace cugad {
@@ -41,6 +42,7 @@ void check_method(const DetectorOptions& options) {
   if (is_conditional(options) && options.generator_tanh) {
     refuse("takes conditions with a linear generator only: set generator_tanh = false");
   }
+  check_images(options);
   if (!method.can_score(options.score)) refuse("has no score '" + get_option(options, "score") + "'");
   if (!method.trains()) return;
   const bool searches = options.score == ScoreRule::search;

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "cugad/error.hpp"
+#include "host/options/layer_text.hpp"
 #include "host/options/method_options.hpp"
 #include "host/options/option_record.hpp"
 #include "host/text/cell.hpp"
@@ -68,6 +69,24 @@ OptionRecord numbers(const std::string& name, std::vector<T> DetectorOptions::*f
             for (const std::string& part : split_list(text)) values.push_back(parse_number<T>(name, part, low, high));
             if (values.size() > most) refuse_option(name, text, "at most " + std::to_string(most) + " values");
             o.*field = values;
+          }};
+}
+
+/// A list of hidden layers.
+OptionRecord layers(const std::string& name, std::vector<Layer> DetectorOptions::*field, std::size_t most,
+                    const std::string& help) {
+  constexpr int widest = 65536;
+  return {{name, "list", "", help, 1.0, double{widest}},
+          [=](const DetectorOptions& o) {
+            std::string text;
+            for (const Layer& layer : o.*field) text += (text.empty() ? "" : ",") + layer_text(layer);
+            return text;
+          },
+          [=](DetectorOptions& o, const std::string& text) {
+            std::vector<Layer> list;
+            for (const std::string& part : split_list(text)) list.push_back(parse_layer(name, part, widest));
+            if (list.size() > most) refuse_option(name, text, "at most " + std::to_string(most) + " values");
+            o.*field = list;
           }};
 }
 
@@ -187,6 +206,10 @@ std::vector<OptionRecord> make_records() {
           }},
       number(FIELD(population), 1, 65536, "models trained and averaged; model m uses seed + m"),
       number(FIELD(seed), 0, seed_limit, "seed of everything random"),
+      OptionRecord{{"image", "text", "", "rows are images of so many lines, columns and channels, such as 28x28x1"},
+                   [](const O& o) { return o.image ? image_text(*o.image) : std::string(); },
+                   [](O& o, const std::string& text) { o.image = parse_image(text); }}
+          .later(),
       OptionRecord{{"log1p", "list", "",
                     "columns to take log1p of: auto (minimum >= 0 and skewness > 2), none, numeric, or names"},
                    [](const O& o) { return join_list(o.log1p); },
@@ -194,8 +217,10 @@ std::vector<OptionRecord> make_records() {
                      if (text.empty()) refuse_option("log1p", text, "auto, none, numeric or column names");
                      o.log1p = split_list(text);
                    }},
-      choice(FIELD(scale), {VALUE(Scale, none), VALUE(Scale, minmax), VALUE(Scale, standard), VALUE(Scale, robust)},
-             "scaling of numeric columns, fitted on the training rows"),
+      choice(
+          FIELD(scale),
+          {VALUE(Scale, none), VALUE(Scale, minmax), VALUE(Scale, standard), VALUE(Scale, robust), VALUE(Scale, range)},
+          "scaling of numeric columns, fitted on the training rows; range: one map of all columns to -1..1"),
       flag("centre", &O::center, "with scale none: subtract the training mean")
           .once("center")
           .when([](const O& o, const M&) { return o.scale == Scale::none; }),
@@ -207,8 +232,8 @@ std::vector<OptionRecord> make_records() {
       number(FIELD(latent), 0, 4096, "latent size; 0: half the columns, at least 2").when([](const O&, const M& m) {
         return m.has_latent();
       }),
-      numbers("generator_hidden", &O::hidden, 1, 65536, most_layers, "hidden layers of the generator").once("hidden"),
-      numbers(FIELD(discriminator_hidden), 1, 65536, most_layers, "hidden layers of the discriminator"),
+      layers("generator_hidden", &O::hidden, most_layers, "hidden layers of the generator").once("hidden"),
+      layers(FIELD(discriminator_hidden), most_layers, "hidden layers of the discriminator"),
       number(FIELD(slope), 1e-6, 1, "slope of the leaky ReLU of discriminators and encoder"),
       number("discriminator_dropout", &O::dropout, 0, 0.95, "dropout in the discriminator while training")
           .once("dropout"),
@@ -217,12 +242,12 @@ std::vector<OptionRecord> make_records() {
       flag(FIELD(generator_tanh), "the generator ends in tanh: for columns within -1 and 1")
           .later()
           .when([](const O&, const M& m) { return !m.judges_cells; }),
-      numbers(FIELD(encoder_hidden), 1, 65536, most_layers, "hidden layers of the encoder").when(has_encoder),
+      layers(FIELD(encoder_hidden), most_layers, "hidden layers of the encoder").when(has_encoder),
       flag(FIELD(encoder_tanh), "the encoder ends in tanh").when(has_encoder),
-      numbers(FIELD(data_branch), 1, 65536, 4, "joint discriminator: layers on x").when(judges_pairs),
-      numbers(FIELD(latent_branch), 1, 65536, 4, "joint discriminator: layers on z").when(judges_pairs),
-      numbers(FIELD(cycle_hidden), 1, 65536, most_layers, "alad: hidden layers of D(x, x')").for_some_methods(),
-      numbers(FIELD(latent_cycle_hidden), 1, 65536, most_layers, "alad: hidden layers of D(z, z')").for_some_methods(),
+      layers(FIELD(data_branch), 4, "joint discriminator: layers on x").when(judges_pairs),
+      layers(FIELD(latent_branch), 4, "joint discriminator: layers on z").when(judges_pairs),
+      layers(FIELD(cycle_hidden), most_layers, "alad: hidden layers of D(x, x')").for_some_methods(),
+      layers(FIELD(latent_cycle_hidden), most_layers, "alad: hidden layers of D(z, z')").for_some_methods(),
       number(FIELD(cycle_dropout), 0, 0.95, "alad: dropout of D(x, x') and D(z, z')").for_some_methods(),
       flag(FIELD(batch_norm), "batch normalisation on the joint discriminator's data branch").technique(),
       flag(FIELD(spectral_norm), "spectral normalisation of the hidden layers of discriminators and encoder"),

@@ -10,6 +10,8 @@
 namespace cugad {
 namespace {
 
+constexpr const char* images_preset = "images";
+
 const std::string* value_of(const NamedOptions& named, const std::string& name) {
   const auto found = std::find_if(named.begin(), named.end(), [&](const auto& one) { return one.first == name; });
   return found == named.end() ? nullptr : &found->second;
@@ -22,6 +24,7 @@ void set_all(DetectorOptions& options, const NamedOptions& named) {
 /// The preset for a detector of which no method is named. What a row is judged given cannot be told from distances over
 /// all columns, so conditions have networks alone.
 std::string recipe_for(const DetectorOptions& wanted, const NamedOptions& named) {
+  if (wanted.image) return images_preset;
   if (!wanted.condition.empty()) return "gain-tables";
   return value_of(named, "reference_rows") != nullptr && wanted.reference_rows == 0 ? "tables-without-rows" : "tables";
 }
@@ -100,7 +103,8 @@ ChosenOptions choose_options(const std::string& preset, const NamedOptions& name
   } else if (!is_any_named) {
     chosen.recipe = recipe_for(wanted, named);
   }
-  const std::string& start = preset.empty() ? chosen.recipe : preset;
+  // Of images, whatever the method.
+  const std::string start = !preset.empty() ? preset : wanted.image ? images_preset : chosen.recipe;
   if (!start.empty()) apply_preset(chosen.options, start);
   set_all(chosen.options, named);
   if (!start.empty()) stretch_decay(chosen.options, named);

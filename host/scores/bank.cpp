@@ -29,8 +29,11 @@ class BankRule final : public ScoringRule {
     return raw;
   }
   AbsentForm absent_form() const override { return {.weight = 1.0f, .squared = true, .root = true}; }
-  /// The distance to the bank is no residual per column: a search gives one.
-  void explain(MatrixView<const float> rows) override { searcher_.search(trained(), rows, true); }
+  /// The distance to the bank is no residual per column: a search gives one, or the nearest row if there is no search.
+  void explain(MatrixView<const float> rows) override {
+    if (trained().convolves()) return searcher_.compare_with_nearest(trained(), rows);
+    searcher_.search(trained(), rows, true);
+  }
   void find_column_residuals(MatrixView<const float> rows) override { searcher_.compare_with_nearest(trained(), rows); }
 
  private:

@@ -156,6 +156,11 @@ void LatentSearcher::search(ScoringNetworks& networks, MatrixView<const float> r
 void LatentSearcher::compare_with_nearest(ScoringNetworks& networks, MatrixView<const float> rows) {
   const std::int64_t models = networks.population();
   const Nearest nearest = find_nearest(networks, rows, 1);
+  if (networks.convolves()) {
+    run(networks.context(),
+        GatherRows{.source = bank_, .index = nearest.index, .out = networks.reconstruction(rows.rows)});
+    return networks.compare_with_reconstruction(rows);
+  }
   const StackView<float> latents(latent_.data, models, rows.rows, networks.search_inputs());
   run(networks.context(), GatherRows{.source = bank_latent_, .index = nearest.index, .out = latents});
   if (networks.networks().condition > 0) networks.give_condition(rows, latents);

@@ -85,6 +85,11 @@ bool ScoringNetworks::rebuilds() const {
          (networks_.has(Role::generator) && !method.has_latent() && !method.judges_cells);
 }
 
+bool ScoringNetworks::convolves() const {
+  const auto has_convolution = [&](Role role) { return networks_.has(role) && networks_[role].trunk().convolves(); };
+  return has_convolution(Role::generator) || has_convolution(Role::encoder);
+}
+
 void ScoringNetworks::carry_conditions(std::int64_t rows) {
   if (networks_.condition == 0 || definition_of(options_.method).judges_cells) return;
   carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
@@ -113,6 +118,11 @@ void ScoringNetworks::take_memory(std::int64_t rows) {
     judge_buffers_ = carve("activations", networks_.discriminator(), rows);
   }
   if (rebuilds()) encoded_ = working_.stack("latents of the rows", models, rows, search_inputs());
+  if (!rebuilds() || !convolves()) return;
+  encoder_buffers_ = carve("encoder activations", networks_.encoder(), rows);
+  generator_buffers_ = carve("generator activations", networks_.generator(), rows);
+  encoder_buffers_.trunk().output.back() = encoded_;
+  generator_buffers_.trunk().output.back() = reconstruction_;
 }
 
 /// A network that gives `outputs` of the network's outputs and then the condition, and its weights in device memory.
@@ -180,9 +190,38 @@ ReconstructionScore ScoringNetworks::reconstruction_arguments(MatrixView<const f
   return args;
 }
 
-void ScoringNetworks::encode(MatrixView<const float> rows) { run(context_, reconstruction_arguments(rows)); }
+void ScoringNetworks::encode(MatrixView<const float> rows) {
+  if (convolves()) return encode_by_layers(rows);
+  run(context_, reconstruction_arguments(rows));
+}
+
+/// A missing cell enters the encoder as 0, as in ReconstructionScore.
+void ScoringNetworks::encode_by_layers(MatrixView<const float> rows) {
+  const StackView<float> known = filled_.slice_rows(0, rows.rows);
+  fill(context_, known, 0.0f);
+  run(context_, FillMissing{.x = shared_by(population(), rows), .replacement = known, .out = known});
+  networks_.encoder().forward(context_, weight(Role::encoder), {.x = known}, encoder_buffers_.slice_rows(0, rows.rows));
+}
+
+void ScoringNetworks::reconstruct_by_layers(MatrixView<const float> rows, bool with_residuals) {
+  encode_by_layers(rows);
+  networks_.generator().forward(context_, weight(Role::generator), {.x = encoded_.slice_rows(0, rows.rows)},
+                                generator_buffers_.slice_rows(0, rows.rows));
+  RowDistance residual;
+  residual.a = shared_by(population(), rows);
+  residual.b = reconstruction(rows.rows);
+  residual.metric = options_.residual;
+  residual.distance = loss(rows.rows);
+  if (column_scale_) {
+    residual.column_scale = column_scale_;
+    residual.limit = most_spreads;
+  }
+  run(context_, residual);
+  if (with_residuals) compare_with_reconstruction(rows);
+}
 
 void ScoringNetworks::reconstruct(MatrixView<const float> rows, bool with_residuals) {
+  if (convolves()) return reconstruct_by_layers(rows, with_residuals);
   ReconstructionScore args = reconstruction_arguments(rows);
   args.residual = loss(rows.rows);
   args.reconstruction = reconstruction(rows.rows);

@@ -63,6 +63,8 @@ class ScoringNetworks {
 
   /// Whether rows have reconstructions G(E(x)), or those of their conditions alone.
   bool rebuilds() const;
+  /// Whether G or E has convolutions: then they are passed through layer by layer, and cannot be searched.
+  bool convolves() const;
   bool needs_discriminator() const { return options_.discriminator_weight > 0.0f; }
   bool has_joint_discriminator() const {
     return networks_.has(Role::discriminator) && networks_.discriminator().is_joint();
@@ -128,6 +130,8 @@ class ScoringNetworks {
   /// E without ALI's log variances; with conditions one that gives those behind z, and the conditions alone for a
   /// method without an encoder.
   NetworkView encoder_view() const;
+  void encode_by_layers(MatrixView<const float> rows);
+  void reconstruct_by_layers(MatrixView<const float> rows, bool with_residuals);
   ReconstructionScore reconstruction_arguments(MatrixView<const float> rows) const;
   Mlp carry_condition(const char* name, const Mlp& network, StackView<const float> weights, int outputs,
                       StackView<float>& carried);
@@ -138,7 +142,7 @@ class ScoringNetworks {
   StackView<float> carried_generator_weights_, carried_encoder_weights_, no_condition_;
   // Of as many rows as are scored at a time.
   StackView<float> loss_, filled_, reconstruction_, encoded_, feature_residual_;
-  Network::Buffers judge_buffers_;
+  Network::Buffers judge_buffers_, encoder_buffers_, generator_buffers_;
 };
 
 /// Throws Error{invalid_argument} if what scoring makes of the weights when a model is loaded (the bank of generated

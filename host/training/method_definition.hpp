@@ -31,6 +31,7 @@ struct MethodDefinition {
   bool has_encoder = false;
   bool judges_pairs = false;       ///< the discriminator judges pairs (x, z)
   bool judges_cells = false;       ///< the generator sees rows, and the discriminator has a logit for each cell
+  bool takes_images = false;       ///< rows may be images, and layers convolutions and normalised ones
   bool stops_by_coverage = false;  ///< label-free stopping looks at how well generated rows cover the training rows
   bool scores_means = false;       ///< reconstruction scores add means, D's with kappa for lambda (Schlegl 2019)
   /// Whether the loss compares features of the discriminator, whatever `generator_loss` is.

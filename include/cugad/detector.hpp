@@ -12,6 +12,7 @@
 
 #include "cugad/device.hpp"
 #include "cugad/export.h"
+#include "cugad/layer.hpp"
 #include "cugad/ops.hpp"
 #include "cugad/tensor.hpp"
 
@@ -78,7 +79,13 @@ enum class EncoderTraining {
 };
 
 /// Scaling of columns, fitted on the training rows.
-enum class Scale { none, minmax, standard, robust };
+enum class Scale {
+  none,
+  minmax,
+  standard,
+  robust,
+  range,  ///< one map for all columns, such as pixels: their lowest and highest value become -1 and 1
+};
 
 /// A monotone map from a score to [0, 1].
 enum class Probability {
@@ -97,6 +104,9 @@ struct DetectorOptions {
   std::uint64_t seed = 42;
 
   // Columns
+  /// Rows are images, an NHWC image being a row: column (y * width + x) * channels + c is channel c of pixel (x, y).
+  /// Lists of layers may then have convolutions; those that have their defaults get some that suit the image's size.
+  std::optional<ImageShape> image = {};
   std::vector<std::string> log1p = {
       "auto"};  ///< "auto": minimum >= 0 and skewness > 2; "none"; or column names; "numeric"
   Scale scale = Scale::standard;
@@ -107,25 +117,25 @@ struct DetectorOptions {
   float trim = 0.0f;
 
   // Networks
-  int latent = 0;                                      ///< latent size; 0: ceil(judged columns / 2), at least 2
-  std::vector<int> hidden = {128, 128};                ///< generator's hidden layers (ReLU)
-  std::vector<int> discriminator_hidden = {128, 128};  ///< discriminator's hidden layers (leaky ReLU)
+  int latent = 0;                                        ///< latent size; 0: ceil(judged columns / 2), at least 2
+  std::vector<Layer> hidden = {128, 128};                ///< generator's hidden layers (ReLU)
+  std::vector<Layer> discriminator_hidden = {128, 128};  ///< discriminator's hidden layers (leaky ReLU)
   float slope = 0.2f;
-  float dropout = 0.0f;                          ///< after each hidden layer of the discriminator, while training
-  float generator_dropout = 0.0f;                ///< after each hidden layer of the generator; translation: 0 is 0.1
-  bool generator_tanh = false;                   ///< G ends in tanh: it reaches only judged columns within -1 and 1
-  std::vector<int> encoder_hidden = {128, 128};  ///< encoder's hidden layers (leaky ReLU)
-  bool encoder_tanh = false;                     ///< E ends in tanh (f-AnoGAN's tanh_fc)
-  std::vector<int> data_branch = {128};          ///< joint discriminator: layers on x before the trunk
-  std::vector<int> latent_branch = {128};        ///< joint discriminator: layers on z before the trunk
-  std::vector<int> cycle_hidden = {128};         ///< hidden layers of ALAD's D(x, x')
-  std::vector<int> latent_cycle_hidden = {32};   ///< hidden layers of ALAD's D(z, z')
-  float cycle_dropout = 0.0f;                    ///< of both
-  bool batch_norm = false;                       ///< ALAD: on the data branch's layers
-  bool spectral_norm = false;                    ///< on the hidden layers of discriminators and encoder (Miyato 2018)
-  int minibatch_kernels = 0;                     ///< minibatch discrimination (Salimans 2016, 3.2): kernels B; 0: none
-  int minibatch_dimensions = 5;                  ///< and their dimensions C
-  int virtual_batch = 0;  ///< virtual batch normalisation of G (ibid., 3.4): reference rows; 0: none
+  float dropout = 0.0f;                            ///< after each hidden layer of the discriminator, while training
+  float generator_dropout = 0.0f;                  ///< after each hidden layer of the generator; translation: 0 is 0.1
+  bool generator_tanh = false;                     ///< G ends in tanh: it reaches only judged columns within -1 and 1
+  std::vector<Layer> encoder_hidden = {128, 128};  ///< encoder's hidden layers (leaky ReLU)
+  bool encoder_tanh = false;                       ///< E ends in tanh (f-AnoGAN's tanh_fc)
+  std::vector<Layer> data_branch = {128};          ///< joint discriminator: layers on x before the trunk
+  std::vector<Layer> latent_branch = {128};        ///< joint discriminator: layers on z before the trunk
+  std::vector<Layer> cycle_hidden = {128};         ///< hidden layers of ALAD's D(x, x')
+  std::vector<Layer> latent_cycle_hidden = {32};   ///< hidden layers of ALAD's D(z, z')
+  float cycle_dropout = 0.0f;                      ///< of both
+  bool batch_norm = false;                         ///< ALAD: on the data branch's layers
+  bool spectral_norm = false;                      ///< on the hidden layers of discriminators and encoder (Miyato 2018)
+  int minibatch_kernels = 0;     ///< minibatch discrimination (Salimans 2016, 3.2): kernels B; 0: none
+  int minibatch_dimensions = 5;  ///< and their dimensions C
+  int virtual_batch = 0;         ///< virtual batch normalisation of G (ibid., 3.4): reference rows; 0: none
 
   // Columns by role
   /// Columns that G, D, E and the search receive as the condition (Mirza 2014): a row is judged by its other columns,

@@ -7,14 +7,22 @@
 #include "cugad/export.h"
 #include "cugad/ops.hpp"
 
-/// Multi-layer perceptrons as views into one flat parameter buffer per population.
+/// Multi-layer perceptrons and convolutional networks as views into one flat parameter buffer per population.
 namespace cugad {
 
 struct LayerSpec {
-  int out = 1;
+  int out = 1;  ///< columns of the output: units, or height * width * channels of an image
   Activation activation = Activation::identity;
   float slope = 0.0f;    ///< of leaky_relu
   float dropout = 0.0f;  ///< after the activation, while training
+  /// A convolution (ConvolutionForward) instead of a dense layer: `from` and `to` are images of as many columns as the
+  /// layer has inputs and outputs. A dense layer whose output is read as an image may name its shape in `to`.
+  bool convolves = false;
+  ImageShape from = {}, to = {};
+  Window window = {};
+  /// Batch normalisation before the activation, of each channel of `to` over rows and pixels. Mlp's own passes have
+  /// none: it belongs to the training of a network, and is folded into the weights afterwards.
+  bool batch_norm = false;
 };
 
 /// A layer description turned into views. Holds no memory: parameters, gradients and both Adam moments are flat buffers
@@ -42,24 +50,31 @@ class CUGAD_API Mlp {
   const LayerSpec& layer(int l) const { return layers_[l]; }
   std::int64_t parameters() const { return parameters_; }
   std::int64_t weight_offset(int l) const { return offset_[l]; }
-  std::int64_t bias_offset(int l) const {
-    return offset_[l] + static_cast<std::int64_t>(layers_[l].out) * layer_inputs(l);
-  }
+  std::int64_t bias_offset(int l) const { return offset_[l] + static_cast<std::int64_t>(units(l)) * fan_in(l); }
   int layer_inputs(int l) const { return l == 0 ? in_ : layers_[l - 1].out; }
+  /// Rows of a layer's weight: as many as it has outputs, or as a convolution has channels.
+  int units(int l) const { return layers_[l].convolves ? layers_[l].to.channels : layers_[l].out; }
+  /// Columns of a layer's weight: as many as it has inputs, or as a window has taps.
+  int fan_in(int l) const;
+  bool convolves() const;
+  /// The weight of a layer as a tensor: {units, fan_in}, of a convolution {channels, height, width, channels from}.
+  std::vector<std::int64_t> weight_shape(int l) const;
 
-  /// Views [models, out, in] and [models, 1, out] into a flat buffer.
+  /// Views [models, units, fan_in] and [models, 1, units] into a flat buffer.
   StackView<float> weight(int l, StackView<float> flat) const;
   StackView<const float> weight(int l, StackView<const float> flat) const;
   StackView<float> bias(int l, StackView<float> flat) const;
   StackView<const float> bias(int l, StackView<const float> flat) const;
-  /// The network with frozen weights, as the latent search takes it. Throws Error{unsupported} beyond 8 layers.
+  /// The network with frozen weights, as the latent search takes it. Throws Error{unsupported} beyond 8 layers, and for
+  /// convolutions.
   NetworkView view(StackView<const float> flat) const;
 
   /// Floats that buffers for `rows` rows and `models` models need, and their layout in that memory.
   std::int64_t buffer_floats(std::int64_t models, std::int64_t rows) const;
   Buffers carve(float* memory, std::int64_t models, std::int64_t rows) const;
 
-  /// Glorot uniform weights (limit sqrt(6 / (in + out))), zero biases. Layer l draws from lane key.lane + l.
+  /// Glorot uniform weights (limit sqrt(6 / (in + out)), of a convolution the taps of its windows to and from one
+  /// pixel), zero biases. Layer l draws from lane key.lane + l.
   void initialise(Context& context, StackView<float> flat, RandomKey key) const;
   /// Fills output[0..]. Dropout is active when `dropout` is given; layer l draws from lane dropout->lane + l.
   void forward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,

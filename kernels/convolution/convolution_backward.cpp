@@ -39,7 +39,7 @@ class WeightGradient {
   /// Floats that threads share, and those of each.
   std::int64_t sums_floats() const { return rounded_up(depth() * stride(), 16); }
   std::int64_t thread_floats() const {
-    return PhasePixels::floats(depth()) + rounded_up(packed_size(PhasePixels::most_at_once, smaller_.channels), 16);
+    return patches_floats() + rounded_up(packed_size(PhasePixels::most_at_once, smaller_.channels), 16);
   }
 
   /// dW of the taps [begin, end): the rows in chunks. `sums` and `total` hold the sums of all taps.
@@ -62,20 +62,25 @@ class WeightGradient {
   }
 
  private:
+  /// Each block of pixels costs a load and a store of every sum: larger blocks than in a pass of data.
+  static constexpr std::int64_t floats_of_patches = 65536;
+  std::int64_t patches_floats() const { return PhasePixels::floats_at_once(depth(), floats_of_patches); }
+
   /// One chain per sum over the pixels of the rows [first_row, last_row).
   void add_pixels(std::int64_t m, const SomeRows& rows, std::int64_t first_row, std::int64_t last_row,
                   std::int64_t begin, std::int64_t end, float* sums, float* memory) const {
     const MatrixView<const float> dh = args_.dy.model(m), x = args_.x.model(m);
     const PhasePixels pixels(pass_.phase(0, 0), larger_, smaller_, begin, end);
-    const std::int64_t apart = PhasePixels::stride(pixels.depth()), at_once = PhasePixels::at_once(pixels.depth());
-    float* const packed = memory + PhasePixels::floats(depth());
+    const std::int64_t apart = PhasePixels::stride(pixels.depth()),
+                       block = PhasePixels::at_once(pixels.depth(), floats_of_patches);
+    float* const packed = memory + patches_floats();
     float* const to = sums + begin * larger_.channels * stride();
     std::array<PhasePixels::Place, PhasePixels::most_at_once> places;
     const std::int64_t last = last_row * pixels.per_image();
     std::int64_t at = first_row * pixels.per_image();
     bool is_first = true;
     do {
-      const std::int64_t some = std::min(at_once, last - at);
+      const std::int64_t some = std::min(block, last - at);
       pixels.gather(args_.window.transposed ? dh : x, rows, at, some, memory, places);
       pack_pixels(args_.window.transposed ? x : dh, places, some, packed);
       multiply(
@@ -154,8 +159,8 @@ struct BackwardMemory {
   explicit BackwardMemory(const ConvolutionBackward& args) : rows(rounded_up(2 * args.dy.rows, 16)) {
     if (args.dx) {
       const convolution::Pass pass = convolution::backward_pass(args.from, args.to, args.window);
-      packed = rounded_up(packed_weights_size(pass), 16);
-      each = patches_size(pass);
+      packed = rounded_up(packed_weights_size(pass), 16) + rounded_up(args.from.channels, 16);
+      each = PassMemory(pass).floats();
     }
     if (args.dweight) {
       const WeightGradient gradient(args);
@@ -194,14 +199,14 @@ void backward(Context& context, const ConvolutionBackward& args) {
     if (args.dx) {
       const MatrixView<float> dx = args.dx.model(m);
       for (std::int64_t r = 0; r < rows; ++r) {
-        if (is_used[r] == 0) clear_floats(dx.row(r), dx.columns);
+        if (is_used[r] == 0) std::fill_n(dx.row(r), dx.columns, 0.0f);
       }
-      pack_phases(pass, {args.weight.model(m), true}, shared);
+      pack_weights(pass, {args.weight.model(m), true}, shared);
+      float* const zeros = shared + memory.packed - rounded_up(args.from.channels, 16);
+      std::fill_n(zeros, rounded_up(args.from.channels, 16), 0.0f);
       parallel_ranges(threads, count, [&](int thread, std::int64_t begin, std::int64_t end) {
-        pass_rows(
-            pass, args.dy.model(m), used, begin, end, shared, each + thread * memory.each,
-            [](std::int64_t, int) { return set(0.0f); },
-            [&](std::int64_t r, std::int64_t column, int n, Vec sum) { store_some(dx.row(r) + column, sum, n); });
+        pass_rows(pass, args.dy.model(m), used, begin, end, shared, zeros, each + thread * memory.each,
+                  [&](std::int64_t r, std::int64_t column, int n, Vec sum) { store_some(dx.row(r) + column, sum, n); });
       });
     }
     if (args.dweight) {

@@ -7,12 +7,15 @@
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
+/// Floats of a thread: the packed weights, the bias as whole vectors, and what a pass needs.
 struct ForwardMemory {
-  std::int64_t packed, patches;
+  std::int64_t packed, bias, pass;
 
-  explicit ForwardMemory(const convolution::Pass& pass)
-      : packed(rounded_up(packed_weights_size(pass), 16)), patches(patches_size(pass)) {}
-  std::int64_t floats() const { return packed + patches; }
+  explicit ForwardMemory(const convolution::Pass& of)
+      : packed(rounded_up(packed_weights_size(of), 16)),
+        bias(rounded_up(of.target.channels, 16)),
+        pass(PassMemory(of).floats()) {}
+  std::int64_t floats() const { return packed + bias + pass; }
 };
 
 std::size_t forward_workspace(const Context& context, const ConvolutionForward& args) {
@@ -27,29 +30,32 @@ void forward(Context& context, const ConvolutionForward& args) {
   const ForwardMemory memory(pass);
   auto* const scratch = static_cast<float*>(context.scratch(forward_workspace(context, args)));
   const LayerEnding<ConvolutionForward> ending{args};
-  const auto pack = [&](std::int64_t m, float* packed) { pack_phases(pass, {args.weight.model(m), false}, packed); };
-  const auto work = [&](std::int64_t m, std::int64_t begin, std::int64_t end, const float* packed, float* patches) {
-    const float* bias = args.bias && !args.derivative_of ? args.bias.model(m).data : nullptr;
-    pass_rows(
-        pass, args.x.model(m), {}, begin, end, packed, patches,
-        [&](std::int64_t c, int n) { return bias == nullptr ? set(0.0f) : load_some(bias + c, n); },
-        [&](std::int64_t r, std::int64_t column, int n, Vec sum) { ending.keep(m, r, column, n, sum); });
+  const auto prepare = [&](std::int64_t m, float* packed) {
+    pack_weights(pass, {args.weight.model(m), false}, packed);
+    float* const bias = packed + memory.packed;
+    std::fill_n(bias, memory.bias, 0.0f);
+    if (args.bias && !args.derivative_of) std::copy_n(args.bias.model(m).data, args.to.channels, bias);
+  };
+  const auto work = [&](std::int64_t m, std::int64_t begin, std::int64_t end, const float* packed, float* own) {
+    pass_rows(pass, args.x.model(m), {}, begin, end, packed, packed + memory.packed, own,
+              [&](std::int64_t r, std::int64_t column, int n, Vec sum) { ending.keep(m, r, column, n, sum); });
     for (std::int64_t r = begin; r < end; ++r) ending.finish_row(m, r);
   };
   const int threads =
       worthwhile_threads_of_products(context.threads(), 2.0 * pass_products(pass) * static_cast<double>(models * rows));
+  const auto own = [&](int thread) { return scratch + thread * memory.floats() + memory.packed + memory.bias; };
   if (models > 1) {
     parallel_ranges(threads, models, [&](int thread, std::int64_t begin, std::int64_t end) {
       float* const packed = scratch + thread * memory.floats();
       for (std::int64_t m = begin; m < end; ++m) {
-        if (m == begin || args.weight.model_stride != 0) pack(m, packed);
-        work(m, 0, rows, packed, packed + memory.packed);
+        prepare(m, packed);
+        work(m, 0, rows, packed, own(thread));
       }
     });
   } else if (models == 1) {
-    pack(0, scratch);
+    prepare(0, scratch);
     parallel_ranges(threads, rows, [&](int thread, std::int64_t begin, std::int64_t end) {
-      work(0, begin, end, scratch, scratch + thread * memory.floats() + memory.packed);
+      work(0, begin, end, scratch, own(thread));
     });
   }
 }

@@ -9,11 +9,22 @@
 /// time, never for an image.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 
-inline void copy_floats(const float* from, std::int64_t count, float* to) {
-  for_vectors(count, [&](std::int64_t i, int n) { store_some(to + i, load_some(from + i, n), n); });
-}
-inline void clear_floats(float* to, std::int64_t count) {
-  for_vectors(count, [&](std::int64_t i, int n) { store_some(to + i, set(0.0f), n); });
+/// Copies `runs` runs of `length` floats; without a source they become 0.
+inline void copy_runs(const float* from, std::int64_t from_step, std::int64_t runs, std::int64_t length, float* to,
+                      std::int64_t to_step) {
+  if (from == nullptr) {
+    for (std::int64_t r = 0; r < runs; ++r, to += to_step) {
+      for_vectors(length, [&](std::int64_t i, int n) { store_some(to + i, set(0.0f), n); });
+    }
+  } else if (length <= width) {
+    const int n = static_cast<int>(length);
+    for (std::int64_t r = 0; r < runs; ++r, to += to_step, from += from_step)
+      store_partial(to, load_partial(from, n), n);
+  } else {
+    for (std::int64_t r = 0; r < runs; ++r, to += to_step, from += from_step) {
+      for_vectors(length, [&](std::int64_t i, int n) { store_some(to + i, load_some(from + i, n), n); });
+    }
+  }
 }
 
 /// Rows of matrices that take part in a pass: all from `first` on, or those of an index.
@@ -43,67 +54,75 @@ class PhasePixels {
   std::int64_t depth() const { return (tap_end_ - tap_begin_) * source_.channels; }
   /// Floats between the rows of patches: not a power of two, of whose multiples a cache holds few.
   static std::int64_t stride(std::int64_t depth) { return rounded_up(depth, 16) + 16; }
-  /// Pixels whose patches stay in the cache while they are multiplied.
-  static std::int64_t at_once(std::int64_t depth) {
-    constexpr std::int64_t floats = 32768;
+  /// Pixels whose patches take `floats` together, in whole tiles of the product.
+  static std::int64_t at_once(std::int64_t depth, std::int64_t floats) {
     return std::clamp(floats / stride(depth) / tile_rows * tile_rows, std::int64_t{tile_rows}, most_at_once);
   }
-  static std::int64_t floats(std::int64_t depth) { return stride(depth) * at_once(depth); }
+  /// What they take at most, up to that depth.
+  static std::int64_t floats_at_once(std::int64_t depth, std::int64_t floats) {
+    return std::max(floats, tile_rows * stride(depth));
+  }
 
   /// The patches of the pixels [first, first + count), and their places.
   void gather(const MatrixView<const float>& images, const SomeRows& rows, std::int64_t first, std::int64_t count,
               float* patches, std::array<Place, most_at_once>& places) const {
-    const std::int64_t across = phase_.x.count, in_image = first % per_image(), apart = stride(depth());
-    std::int64_t image = first / per_image();
-    auto y = static_cast<std::int32_t>(in_image / across), x = static_cast<std::int32_t>(in_image % across);
-    for (std::int64_t at = 0; at < count; ++at, patches += apart) {
-      const std::int64_t row = rows[image];
-      gather_pixel(images.row(row), y, x, patches);
-      places[static_cast<std::size_t>(at)] = {row, (phase_.y.first + std::int64_t{y} * phase_.y.apart) * target_.width +
-                                                       phase_.x.first + std::int64_t{x} * phase_.x.apart};
-      if (++x < across) continue;
-      x = 0;
-      if (++y < phase_.y.count) continue;
-      y = 0;
-      ++image;
+    const std::int64_t across = phase_.x.count, apart = stride(depth());
+    for (std::int64_t at = 0, some = 0; at < count; at += some) {  // pixels side by side in an image
+      const std::int64_t in_image = (first + at) % per_image(), y = in_image / across, x = in_image % across;
+      const std::int64_t row = rows[(first + at) / per_image()];
+      some = std::min(across - x, count - at);
+      gather_pixels(images.row(row), y, x, some, patches + at * apart);
+      const std::int64_t line = (phase_.y.first + y * phase_.y.apart) * target_.width;
+      for (std::int64_t i = 0; i < some; ++i) {
+        places[static_cast<std::size_t>(at + i)] = {row, line + phase_.x.first + (x + i) * phase_.x.apart};
+      }
     }
   }
 
  private:
-  void gather_pixel(const float* image, std::int32_t y, std::int32_t x, float* patch) const {
+  /// Pixels side by side: line by line of the source that their taps read.
+  void gather_pixels(const float* image, std::int64_t y, std::int64_t x, std::int64_t count, float* patches) const {
     const std::int64_t taps = phase_.x.taps, channels = source_.channels;
     for (std::int64_t tap = tap_begin_; tap < tap_end_;) {
       const std::int64_t line = tap / taps, end = std::min(tap_end_, (line + 1) * taps);
-      const std::int64_t from_y = phase_.y.origin + std::int64_t{y} * phase_.y.move + line * phase_.y.turn;
+      const std::int64_t from_y = phase_.y.origin + y * phase_.y.move + line * phase_.y.turn;
       const bool exists = from_y >= 0 && from_y < source_.height;
-      gather_line(exists ? image + from_y * source_.width * channels : nullptr, x, tap - line * taps, end - line * taps,
-                  patch);
-      patch += (end - tap) * channels;
+      const float* const from = exists ? image + from_y * source_.width * channels : nullptr;
+      if (phase_.x.turn > 0) {
+        gather_taps(from, x, count, tap - line * taps, end - line * taps, patches);
+        patches += (end - tap) * channels;
+      } else {  // neighbours in a patch lie in the other order in the image
+        for (std::int64_t t = tap - line * taps; t < end - line * taps; ++t, patches += channels) {
+          gather_taps(from, x, count, t, t + 1, patches);
+        }
+      }
       tap = end;
     }
   }
 
-  /// The taps [begin, end) of one line of the source; null: a line outside the image.
-  void gather_line(const float* line, std::int32_t x, std::int64_t begin, std::int64_t end, float* patch) const {
-    const std::int64_t channels = source_.channels, width_of_source = source_.width;
-    const std::int64_t from_x = phase_.x.origin + std::int64_t{x} * phase_.x.move;
-    if (line == nullptr) return clear_floats(patch, (end - begin) * channels);
-    if (phase_.x.turn > 0) {  // neighbours in the patch are neighbours in the image
-      const std::int64_t first = std::clamp(-from_x, begin, end);
-      const std::int64_t last = std::clamp(width_of_source - from_x, first, end);
-      if (first > begin) clear_floats(patch, (first - begin) * channels);
-      copy_floats(line + (from_x + first) * channels, (last - first) * channels, patch + (first - begin) * channels);
-      if (last < end) clear_floats(patch + (last - begin) * channels, (end - last) * channels);
-      return;
-    }
-    for (std::int64_t tap = begin; tap < end; ++tap, patch += channels) {
-      const std::int64_t at = from_x - tap;
-      if (at >= 0 && at < width_of_source) {
-        copy_floats(line + at * channels, channels, patch);
-      } else {
-        clear_floats(patch, channels);
-      }
-    }
+  /// The taps [begin, end) that pixels side by side have in a line of the source (null: outside the image), which are
+  /// neighbours in it; some of them may lie outside.
+  void gather_taps(const float* line, std::int64_t x, std::int64_t count, std::int64_t begin, std::int64_t end,
+                   float* patches) const {
+    const std::int64_t channels = source_.channels, apart = stride(depth()), move = phase_.x.move;
+    const std::int64_t length = (end - begin) * channels;
+    if (line == nullptr) return copy_runs(nullptr, 0, count, length, patches, apart);
+    // Where the first tap of pixel i lies: start + i * move.
+    const std::int64_t start = phase_.x.origin + x * move + begin * phase_.x.turn, room = source_.width - (end - begin);
+    const std::int64_t inside = std::min(count, start >= 0 ? 0 : (-start + move - 1) / move);
+    const std::int64_t outside = std::clamp(room < start ? 0 : (room - start) / move + 1, inside, count);
+    copy_runs(line + (start + inside * move) * channels, move * channels, outside - inside, length,
+              patches + inside * apart, apart);
+    const auto at_border = [&](std::int64_t i) {
+      const std::int64_t at = start + i * move, left = std::clamp(-at, std::int64_t{0}, end - begin),
+                         right = std::clamp(source_.width - at, left, end - begin);
+      float* const patch = patches + i * apart;
+      copy_runs(nullptr, 0, 1, left * channels, patch, 0);
+      copy_runs(line + (at + left) * channels, 0, 1, (right - left) * channels, patch + left * channels, 0);
+      copy_runs(nullptr, 0, 1, (end - begin - right) * channels, patch + right * channels, 0);
+    };
+    for (std::int64_t i = 0; i < inside; ++i) at_border(i);
+    for (std::int64_t i = outside; i < count; ++i) at_border(i);
   }
 
   convolution::Phase phase_;

@@ -157,13 +157,14 @@ TEST_F(Launches, JoinedOpsLeaveTheBitsOfSingleOnes) {
     compare("gan with another loss", options, "reverse,deferred");
   }
   // On a small chip there are weight gradients enough for larger tiles. Rows of weights are aligned, or not.
-  const std::vector<int> hidden[] = {{16, 16, 16}, {30, 30, 30}, {31, 32}, {96, 96, 96}, {97, 97, 97}, {256, 255, 256}};
-  for (const std::vector<int>& widths : hidden) {
+  const std::vector<Layer> hidden[] = {{16, 16, 16}, {30, 30, 30}, {31, 32},
+                                       {96, 96, 96}, {97, 97, 97}, {256, 255, 256}};
+  for (const std::vector<Layer>& widths : hidden) {
     DetectorOptions wide = small_options();
     wide.hidden = wide.discriminator_hidden = widths;
-    wide.latent = widths[0] % 2 == 0 ? 4 : 3;
+    wide.latent = widths[0].out % 2 == 0 ? 4 : 3;
     wide.generator_tanh = true;
-    wide.generator_dropout = widths[0] % 4 == 0 ? 0.1f : 0.0f;
+    wide.generator_dropout = widths[0].out % 4 == 0 ? 0.1f : 0.0f;
     compare("gan with wide layers", wide, "forward,deferred", "multiprocessors=4");
   }
 }

@@ -340,7 +340,7 @@ TEST(Detector, RefusesOptionsThatCannotBe) {
   refused({"population", "'0'"}, [](DetectorOptions& o) { o.population = 0; });
   refused({"batch", "'-3'"}, [](DetectorOptions& o) { o.batch = -3; });
   refused({"generator_learning_rate"}, [](DetectorOptions& o) { o.learning_rate = missing; });
-  refused({"generator_hidden"}, [](DetectorOptions& o) { o.hidden = std::vector<int>(20, 4); });
+  refused({"generator_hidden"}, [](DetectorOptions& o) { o.hidden = std::vector<Layer>(20, 4); });
   refused({"log1p"}, [](DetectorOptions& o) { o.log1p = {}; });
   refused({"bank_rows"}, [](DetectorOptions& o) { o.bank_rows = -1; });
 }

@@ -22,6 +22,17 @@ struct Case {
   std::function<void(DetectorOptions&)> change = [](DetectorOptions&) {};
 };
 
+/// Rows of six columns as images of two lines.
+void take_images(DetectorOptions& o) {
+  o.image = ImageShape{2, 3, 1};
+  o.log1p = {"none"};
+  o.scale = Scale::range;
+  o.novelty = 0.0f;
+  set_option(o, "generator_hidden", "18bn,up4k3s1bn");
+  set_option(o, "encoder_hidden", "conv5k3s2bn");
+  set_option(o, "discriminator_hidden", "conv5k3s2,8");
+}
+
 /// Every method with its own score, then other scores and trainings.
 std::vector<Case> make_cases() {
   std::vector<Case> cases;
@@ -67,6 +78,15 @@ std::vector<Case> make_cases() {
          o.score = ScoreRule::search;
          o.search_from = SearchStart::encoder;
          o.search_steps = 5;
+       }},
+      {"anogan_images", Method::anogan, 0.8, take_images},
+      {"fanogan_images", Method::fanogan, 0.8, take_images},
+      {"egbad_images", Method::egbad, 0.8,
+       [](DetectorOptions& o) {
+         take_images(o);
+         o.discriminator_hidden = {8};
+         o.r1 = 0.0f;
+         set_option(o, "data_branch", "conv5k3s1bn");
        }},
   };
   cases.insert(cases.end(), others.begin(), others.end());

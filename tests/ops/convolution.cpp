@@ -150,7 +150,7 @@ std::vector<std::pair<const char*, std::function<void(Args&)>>> wrong_shapes() {
           {"x", [](auto& a) { a.x.columns = 39; }},
           {"x", [](auto& a) { a.x.data = nullptr; }},
           {"weight", [](auto& a) { a.weight.rows = 2; }},
-          {"weight",
+          {"x",
            [](auto& a) {
              a.window.transposed = true, a.from = {2, 3, 3}, a.to = {4, 5, 2};
            }},

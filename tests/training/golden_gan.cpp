@@ -12,7 +12,7 @@ namespace {
 
 struct Golden {
   const char* name;
-  std::vector<int> hidden, discriminator_hidden;
+  std::vector<Layer> hidden, discriminator_hidden;
   GeneratorLoss loss;
 };
 

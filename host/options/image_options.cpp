@@ -1,0 +1,118 @@
+#include "host/options/image_options.hpp"
+
+#include <algorithm>
+
+#include "cugad/error.hpp"
+#include "host/methods/layer_lists.hpp"
+#include "host/methods/methods.hpp"
+
+namespace cugad {
+namespace {
+
+/// The largest stack of convolutions: a branch has 4 layers.
+constexpr std::size_t most_halvings = 4;
+constexpr int smallest_halved = 8, first_channels = 16, usual_latent = 32;
+
+[[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCode::invalid_argument, what); }
+
+bool convolves(const Layer& layer) { return layer.convolves(); }
+bool is_normalised(const Layer& layer) { return layer.batch_norm; }
+
+template <class Is>
+bool any(const std::vector<Layer>& list, const Is& is) {
+  return std::any_of(list.begin(), list.end(), is);
+}
+
+/// Every column of an image has the same unit, and none a meaning of its own.
+void check_image_options(const DetectorOptions& options) {
+  if (options.scale != Scale::range && options.scale != Scale::none)
+    refuse("images are scaled alike in all columns: set scale = range (or none)");
+  if (options.log1p != std::vector<std::string>{"none"}) refuse("images take no log1p of columns: set log1p = none");
+  if (!options.condition.empty() || !options.target.empty()) refuse("images take no condition and no target");
+  if (options.novelty > 0.0f) refuse("images have no categories that could be new: set novelty = 0");
+}
+
+void check_image_networks(const DetectorOptions& options, const std::vector<Layer>& judge) {
+  const MethodDefinition& method = definition_of(options.method);
+  if (any(options.hidden, convolves) && options.score == ScoreRule::search)
+    refuse("score = search takes dense layers, but generator_hidden has convolutions: set another score");
+  if (options.batch_norm && options.image)
+    refuse("batch_norm is for tables: write bn behind the layers of data_branch");
+  if (options.virtual_batch > 0 && (options.image || any(options.hidden, is_normalised)))
+    refuse("virtual_batch takes generators of dense layers without bn: set virtual_batch = 0");
+  const bool is_critic = method.reads("generator_loss") && options.generator_loss == GeneratorLoss::wasserstein;
+  if (any(judge, is_normalised) && (is_critic ? options.gradient_penalty : options.r1) > 0.0f) {
+    refuse(std::string("bn lets the rows of a batch see each other, which a gradient penalty excludes: set ") +
+           (is_critic ? "gradient_penalty" : "r1") + " = 0, or leave bn out of the discriminator's layers");
+  }
+  if (method.reads("encoder_training") && options.encoder_training != EncoderTraining::joint &&
+      (any(options.hidden, is_normalised) || any(judge, is_normalised))) {
+    refuse(
+        "encoder_training = joint alone takes bn in the layers of generator and discriminator: afterwards they would "
+        "not be as they score");
+  }
+}
+
+}  // namespace
+
+void check_images(const DetectorOptions& options) {
+  const MethodDefinition& method = definition_of(options.method);
+  if (options.image) check_image_options(options);
+  if (!method.trains()) return;
+  if (options.image && !method.takes_images) {
+    std::string others;
+    for (const MethodDefinition* one : all_methods()) {
+      if (one->takes_images) others += (others.empty() ? "" : ", ") + std::string(one->name);
+    }
+    refuse("method '" + std::string(method.name) + "' takes no images, expected one of " + others);
+  }
+  const std::vector<Layer>& judge = method.judges_pairs ? options.data_branch : options.discriminator_hidden;
+  for (const std::vector<Layer>* list :
+       {&options.hidden, &judge, &options.encoder_hidden, &options.latent_branch, &options.discriminator_hidden,
+        &options.cycle_hidden, &options.latent_cycle_hidden}) {
+    if (!method.takes_images && any(*list, is_normalised))
+      refuse("method '" + std::string(method.name) + "' has no layers with bn");
+  }
+  const HiddenForm form;
+  layers_on_rows("discriminator_hidden", options.discriminator_hidden,
+                 method.judges_pairs ? std::nullopt : options.image, form);
+  if (method.judges_pairs) {
+    layers_on_rows("data_branch", options.data_branch, options.image, form);
+    layers_on_rows("latent_branch", options.latent_branch, {}, form);
+  }
+  if (method.has_encoder) layers_on_rows("encoder_hidden", options.encoder_hidden, options.image, form);
+  layers_to_rows("generator_hidden", options.hidden, options.image, 1, form, Activation::identity);
+  check_image_networks(options, judge);
+}
+
+void choose_image_layers(DetectorOptions& options) {
+  if (!options.image) return;
+  const DetectorOptions defaults;
+  if (options.latent == 0) options.latent = usual_latent;
+  std::vector<Layer> down;
+  ImageShape size = *options.image;
+  while (std::min(size.height, size.width) >= smallest_halved && down.size() < most_halvings) {
+    Layer layer(first_channels << down.size());
+    layer.kind = Layer::Kind::convolution;
+    layer.window = 4;
+    layer.stride = 2;
+    down.push_back(layer);
+    size.height = (size.height + 1) / 2;
+    size.width = (size.width + 1) / 2;
+  }
+  if (down.empty()) return;
+  if (!definition_of(options.method).judges_pairs && options.discriminator_hidden == defaults.discriminator_hidden)
+    options.discriminator_hidden = down;
+  if (options.data_branch == defaults.data_branch) options.data_branch = down;
+  std::vector<Layer> up(down.rbegin() + 1, down.rend());
+  up.insert(up.begin(), Layer(size.height * size.width * down.back().out));
+  for (Layer& layer : up) {
+    if (layer.convolves()) layer.kind = Layer::Kind::transposed;
+    layer.batch_norm = true;
+  }
+  for (Layer& layer : down) layer.batch_norm = true;
+  if (options.encoder_hidden == defaults.encoder_hidden) options.encoder_hidden = down;
+  if (options.hidden == defaults.hidden) options.hidden = up;
+}
+
+}  // namespace cugad

@@ -1,0 +1,81 @@
+#include "host/options/layer_text.hpp"
+
+#include <charconv>
+#include <string_view>
+
+#include "host/options/option_record.hpp"
+
+namespace cugad {
+namespace {
+
+constexpr int largest_window = 31, largest_stride = 8, longest_side = 65536, most_columns = 1 << 24;
+
+bool take(std::string_view& text, std::string_view word) {
+  if (!text.starts_with(word)) return false;
+  text.remove_prefix(word.size());
+  return true;
+}
+
+/// A number of decimal digits from 1 to `most`.
+bool take_number(std::string_view& text, int most, int& number) {
+  if (text.empty() || text.front() < '0' || text.front() > '9') return false;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number < 1 || number > most) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
+
+bool take_layer(std::string_view& text, int widest, Layer& layer) {
+  if (take(text, "conv")) layer.kind = Layer::Kind::convolution;
+  if (!layer.convolves() && take(text, "up")) layer.kind = Layer::Kind::transposed;
+  if (!take_number(text, widest, layer.out)) return false;
+  if (layer.convolves()) {
+    if (!take(text, "k") || !take_number(text, largest_window, layer.window)) return false;
+    if (take(text, "s") && !take_number(text, largest_stride, layer.stride)) return false;
+    if (layer.stride > layer.window) return false;
+  }
+  layer.batch_norm = take(text, "bn");
+  return text.empty();
+}
+
+}  // namespace
+
+std::string layer_text(const Layer& layer) {
+  std::string text = std::to_string(layer.out);
+  if (layer.convolves()) {
+    text = (layer.kind == Layer::Kind::convolution ? "conv" : "up") + text + "k" + std::to_string(layer.window) + "s" +
+           std::to_string(layer.stride);
+  }
+  return layer.batch_norm ? text + "bn" : text;
+}
+
+Layer parse_layer(const std::string& option, const std::string& text, int widest) {
+  if (text.ends_with("ln"))
+    refuse_option(option, text, "bn (batch normalisation): there is no layer normalisation yet");
+  Layer layer;
+  std::string_view rest = text;
+  if (take_layer(rest, widest, layer)) return layer;
+  refuse_option(option, text,
+                "widths from 1 to " + std::to_string(widest) +
+                    ", or convolutions such as conv64k4s2 and up64k4s2 (channels, window up to " +
+                    std::to_string(largest_window) + ", stride up to " + std::to_string(largest_stride) +
+                    " and the window), each with bn behind it or without");
+}
+
+std::string image_text(const ImageShape& image) {
+  return std::to_string(image.height) + "x" + std::to_string(image.width) + "x" + std::to_string(image.channels);
+}
+
+std::optional<ImageShape> parse_image(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  ImageShape image;
+  std::string_view rest = text;
+  const bool fits = take_number(rest, longest_side, image.height) && take(rest, "x") &&
+                    take_number(rest, longest_side, image.width) &&
+                    (rest.empty() || (take(rest, "x") && take_number(rest, longest_side, image.channels))) &&
+                    rest.empty() && std::int64_t{image.height} * image.width <= most_columns / image.channels;
+  if (!fits) refuse_option("image", text, "height x width x channels such as 28x28x1, at most 2^24 values");
+  return image;
+}
+
+}  // namespace cugad
