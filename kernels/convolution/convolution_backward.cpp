@@ -130,7 +130,7 @@ class WeightGradient {
   convolution::Pass pass_;
 };
 
-/// db: a chain per chunk over its rows and pixels.
+/// db: the sums of the rows over their pixels, in a chain per chunk.
 void bias_gradient(const ConvolutionBackward& args, std::int64_t m, const SomeRows& rows) {
   const MatrixView<const float> dh = args.dy.model(m);
   float* const dbias = args.dbias.model(m).data;
@@ -143,7 +143,9 @@ void bias_gradient(const ConvolutionBackward& args, std::int64_t m, const SomeRo
       Vec sum = set(0.0f);
       for (const std::int64_t chunk = rows[i] / chain; i < rows.count && rows[i] / chain == chunk; ++i) {
         const float* from = dh.row(rows[i]) + c;
-        for (std::int64_t p = 0; p < pixels; ++p, from += channels) sum = sum + load_some(from, n);
+        Vec row = set(0.0f);
+        for (std::int64_t p = 0; p < pixels; ++p, from += channels) row = row + load_some(from, n);
+        sum = sum + row;
       }
       total = total + sum;
     }
