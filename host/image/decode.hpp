@@ -17,11 +17,14 @@ enum class ImageKind { png, jpeg, unknown };
 /// By the first bytes.
 ImageKind image_kind(Bytes start);
 
-Image decode_png(Bytes bytes, const std::string& file);
-Image decode_jpeg(Bytes bytes, const std::string& file);
+/// A header that declares more pixels than `most` is refused before they are allocated.
+Image decode_png(Bytes bytes, const std::string& file, std::uint64_t most);
+Image decode_jpeg(Bytes bytes, const std::string& file, std::uint64_t most);
+/// As decode_image().
+Image decode_within(Bytes bytes, const std::string& file, std::uint64_t most);
 
-/// Throws Error{format} if a header declares no pixels, or more than are read.
-void check_image_size(std::uint64_t height, std::uint64_t width, const std::string& file);
+/// Throws Error{format} if a header declares no pixels, or more than `most`.
+void check_image_size(std::uint64_t height, std::uint64_t width, const std::string& file, std::uint64_t most);
 
 /// The orientation, from 1 to 8, that an Exif block (a TIFF file) declares; 1 if it declares none.
 int exif_orientation(Bytes tiff);

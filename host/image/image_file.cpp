@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -31,23 +29,27 @@ ImageKind image_kind(Bytes start) {
   return ImageKind::unknown;
 }
 
-void check_image_size(std::uint64_t height, std::uint64_t width, const std::string& file) {
-  if (height > 0 && width > 0 && height <= largest_pixel_count && width <= largest_pixel_count / height) return;
+void check_image_size(std::uint64_t height, std::uint64_t width, const std::string& file, std::uint64_t most) {
+  if (height > 0 && width > 0 && height <= most && width <= most / height) return;
   throw Error(ErrorCode::format, fmt::format("{}: its header declares {} x {} pixels, expected 1 to {} in all", file,
-                                             height, width, largest_pixel_count));
+                                             height, width, most));
 }
 
-Image decode_image(std::span<const std::byte> bytes, const std::string& file) {
+Image decode_within(Bytes bytes, const std::string& file, std::uint64_t most) {
   switch (image_kind(bytes)) {
     case ImageKind::png:
-      return decode_png(bytes, file);
+      return decode_png(bytes, file, most);
     case ImageKind::jpeg:
-      return decode_jpeg(bytes, file);
+      return decode_jpeg(bytes, file, most);
     case ImageKind::unknown:
       break;
   }
   throw Error(ErrorCode::format, bytes.empty() ? fmt::format("{}: is empty, expected a PNG or JPEG image", file)
                                                : fmt::format("{}: is no PNG or JPEG image", file));
+}
+
+Image decode_image(std::span<const std::byte> bytes, const std::string& file) {
+  return decode_within(bytes, file, largest_pixel_count);
 }
 
 Image read_image(const std::string& path) {

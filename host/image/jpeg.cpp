@@ -96,7 +96,7 @@ int orientation_of(const jpeg_decompress_struct& info) {
 
 }  // namespace
 
-Image decode_jpeg(Bytes bytes, const std::string& file) {
+Image decode_jpeg(Bytes bytes, const std::string& file, std::uint64_t most) {
   Decoder decoder;
   jpeg_decompress_struct& info = decoder.info;
   const auto require = [&](bool is_fine) {
@@ -110,7 +110,7 @@ Image decode_jpeg(Bytes bytes, const std::string& file) {
     jpeg_save_markers(&of, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&of, TRUE);
   }));
-  check_image_size(info.image_height, info.image_width, file);
+  check_image_size(info.image_height, info.image_width, file, most);
   const bool has_inks = info.num_components == 4;
   if (info.num_components != 1 && info.num_components != 3 && !has_inks) {
     throw Error(ErrorCode::unsupported,

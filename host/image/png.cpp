@@ -47,13 +47,13 @@ std::vector<std::uint8_t> without_alpha(const std::vector<std::uint8_t>& from, s
 
 }  // namespace
 
-Image decode_png(Bytes bytes, const std::string& file) {
+Image decode_png(Bytes bytes, const std::string& file, std::uint64_t most) {
   PngImage png;
   const auto fail = [&] {
     throw Error(ErrorCode::format, fmt::format("{}: damaged PNG: {}", file, one_line(png.header.message)));
   };
   if (png_image_begin_read_from_memory(&png.header, bytes.data(), bytes.size()) == 0) fail();
-  check_image_size(png.header.height, png.header.width, file);
+  check_image_size(png.header.height, png.header.width, file, most);
   const bool is_colored = (png.header.format & PNG_FORMAT_FLAG_COLOR) != 0;
   const bool has_alpha = (png.header.format & PNG_FORMAT_FLAG_ALPHA) != 0;
   png.header.format = (is_colored ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY) | (has_alpha ? PNG_FORMAT_FLAG_ALPHA : 0);

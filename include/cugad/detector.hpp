@@ -349,6 +349,11 @@ class CUGAD_API Detector {
   std::vector<std::string> parts() const;
   /// Scores together with those of each part: method_scores becomes rows x parts().
   std::vector<float> score_methods(MatrixView<const float> rows, std::vector<float>& method_scores);
+  /// Scores together with the residual of each cell: residuals becomes rows x columns numbers, of columns that
+  /// `condition` names 0. They are those of Explanation, but that missing and unseen cells are not told apart. A score
+  /// by the discriminator alone, which rebuilds no row, gives the distance to the column's centre. Deterministic, and
+  /// batch-invariant.
+  std::vector<float> score_cells(MatrixView<const float> rows, std::vector<float>& residuals);
   /// Scores together with the `count` columns that explain each row's score best; costs about 1 + 2 max(count, 8)
   /// scores of every row. Deterministic, and batch-invariant.
   std::vector<float> explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations);

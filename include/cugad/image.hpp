@@ -48,6 +48,15 @@ CUGAD_API void image_to_row(const Image& image, const ImageShape& shape, std::sp
 /// Names of a row's columns: "y3x7", with several channels "y3x7c0".
 CUGAD_API std::vector<std::string> image_column_names(const ImageShape& shape);
 
+/// The sum over the channels of each pixel: a map of height x width values from the residuals of a row
+/// (Detector::score_cells). Throws Error{invalid_argument} for another number of residuals.
+CUGAD_API std::vector<float> pixel_map(std::span<const float> residuals, const ImageShape& shape);
+/// Draws a map of height x width values over its image: the image in grey, and over it colors from dark (0) to yellow
+/// (`most` and above), the more opaque the larger the value. Values of the row are from 0 to 255, or else from 0 to 1.
+/// Images of fewer than 256 pixels across are enlarged by a whole number. Throws Error{invalid_argument} for other
+/// numbers of values.
+CUGAD_API Image heatmap(std::span<const float> row, const ImageShape& shape, std::span<const float> map, float most);
+
 /// How a folder of images is read.
 struct ImageOptions {
   /// The shape of the rows, to which images are cropped and resized; none: that of the first image, which all others

@@ -1,5 +1,6 @@
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -83,6 +84,55 @@ TEST_F(Images, DamagedImagesEndTheReadingOrAreMarked) {
       lines_of(run_well({"score", at("mixed"), "--model", at("m"), "--on-error", "mark"}));
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_TRUE(lines[2].starts_with("b.png,,")) << lines[2];
+}
+
+TEST_F(Images, HeatmapsAreWrittenBesideTheScores) {
+  write_photos();
+  run_well({"train", at("photos/good"), "--output", at("m")});
+  Image odd = picture(7, false);
+  odd.values[3 * 8 + 1] = 255;  // a bright pixel beside the square
+  write("odd/a/odd.png", odd);
+  write_file(at("odd/b.png"), "no image");
+  const Outcome outcome = run({"score", at("odd"), "--model", at("m"), "--heatmaps", at("maps"), "--on-error", "mark"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const std::string alone = run_well({"score", at("odd"), "--model", at("m"), "--on-error", "mark"});
+  EXPECT_EQ(outcome.out, alone);
+  const std::string map = read_file(at("maps/a/odd.npy"));
+  EXPECT_TRUE(has(map, "'<f4'") && has(map, "(8, 8)"));
+  ASSERT_EQ(map.size() % 64, 0u);
+  std::vector<float> values(64);
+  std::memcpy(values.data(), map.data() + map.size() - 256, 256);
+  EXPECT_EQ(std::max_element(values.begin(), values.end()) - values.begin(), 3 * 8 + 1);
+  EXPECT_EQ(read_image(at("maps/a/odd.png")).shape, (ImageShape{256, 256, 3}));
+  EXPECT_FALSE(std::filesystem::exists(at("maps/b.png")));
+  const Outcome inside = run({"score", at("odd"), "--model", at("m"), "--heatmaps", at("odd/maps")});
+  EXPECT_TRUE(is_one_line(inside.err, "cugad: error: ", "lies in the folder of the images")) << inside.err;
+  const Outcome no_images = run({"score", table, "--model", model, "--heatmaps", at("maps")});
+  EXPECT_TRUE(is_one_line(no_images.err, "cugad: error: ", "--heatmaps is for images")) << no_images.err;
+}
+
+TEST_F(Images, MasksMeasureTheMaps) {
+  write_photos();
+  run_well({"train", at("photos/good"), "--output", at("m")});
+  for (int n = 0; n < 3; ++n) {
+    Image odd = picture(n, false), mask{{8, 8, 1}, std::vector<std::uint8_t>(64)};
+    for (const int pixel : {1, 2, 63}) {
+      odd.values[static_cast<std::size_t>(pixel)] = 255;
+      mask.values[static_cast<std::size_t>(pixel)] = 255;
+    }
+    write("test/odd/" + std::to_string(n) + ".png", odd);
+    write("masks/odd/" + std::to_string(n) + "_mask.png", mask);
+    write("test/good/" + std::to_string(n) + ".png", picture(70 + n, false));
+  }
+  const std::vector<std::string> command = {"evaluate", at("test"), "--model",   at("m"), "--normal",
+                                            "good",     "--masks",  at("masks"), "--json"};
+  const std::string measures = run_well(command);
+  EXPECT_TRUE(has(measures, "\"auroc\":1.0,")) << measures;
+  EXPECT_TRUE(has(measures, "\"pixel_auroc\":1.0,")) << measures;
+  EXPECT_TRUE(has(measures, "\"region_overlap\":1.0")) << measures;
+  std::filesystem::remove(at("masks/odd/1_mask.png"));
+  const Outcome outcome = run(command);
+  EXPECT_TRUE(has(outcome.err, "odd/1.png: has no mask: expected ")) << outcome.err;
 }
 
 TEST_F(Images, WrongUsesAreOneLine) {

@@ -98,6 +98,29 @@ TEST(Resize, OtherRowsAreRefused) {
   EXPECT_NE(error_of([&] { image_to_row(image, {1, 1, 2}, std::span(row).first(2)); }), "");
 }
 
+TEST(Heatmap, ChannelsAreSummed) {
+  EXPECT_EQ(pixel_map(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 2, 3}), (std::vector<float>{6, 15}));
+  EXPECT_NE(error_of([] { pixel_map(std::vector<float>(5), {1, 2, 3}); }), "");
+}
+
+TEST(Heatmap, ColorsLieOverTheImage) {
+  const ImageShape shape{1, 4, 1};
+  const std::vector<float> row{0, 255, 128, 64}, map{0, 0, 2, 5};
+  const Image image = heatmap(row, shape, map, 2.0f);
+  ASSERT_EQ(image.shape, (ImageShape{64, 256, 3}));
+  const auto pixel = [&](int x) { return Values(image.values.begin() + 3 * x, image.values.begin() + 3 * x + 3); };
+  EXPECT_EQ(pixel(0), (Values{0, 0, 0}));
+  EXPECT_EQ(pixel(127), (Values{255, 255, 255}));
+  // The end of inferno is (252, 255, 164); polynomials come within 5 of it.
+  for (const int x : {128, 192}) {
+    const Values end{252, 255, 164};
+    for (std::size_t c = 0; c < 3; ++c) EXPECT_NEAR(pixel(x)[c], end[c], 5) << x;
+  }
+  EXPECT_EQ(heatmap(row, shape, map, 0.0f).values[3 * 255], 64);
+  EXPECT_EQ(heatmap(std::vector<float>{0, 1, .5f, 0}, shape, map, 10.0f).values[3 * 127], 255);  // from 0 to 1
+  EXPECT_NE(error_of([&] { heatmap(row, shape, std::vector<float>(3), 1.0f); }), "");
+}
+
 TEST(Shape, TextsAreParsed) {
   EXPECT_EQ(image_shape_from("28x30x3"), (ImageShape{28, 30, 3}));
   EXPECT_EQ(image_shape_from("28x30"), (ImageShape{28, 30, 1}));
