@@ -15,7 +15,6 @@ constexpr int smallest_halved = 8, first_channels = 16, usual_latent = 32;
 
 [[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCode::invalid_argument, what); }
 
-bool convolves(const Layer& layer) { return layer.convolves(); }
 bool is_normalised(const Layer& layer) { return layer.batch_norm; }
 
 template <class Is>
@@ -32,10 +31,25 @@ void check_image_options(const DetectorOptions& options) {
   if (options.novelty > 0.0f) refuse("images have no categories that could be new: set novelty = 0");
 }
 
+/// What LayerSearch can do.
+void check_search(const DetectorOptions& options) {
+  const auto refuse_option = [](const char* name, const char* expected) {
+    refuse(std::string("searches of images take no other ") + name + " than " + expected +
+           ": set that, or another score");
+  };
+  const bool is_judged = options.lambda > 0.0f && !definition_of(options.method).judges_pairs;
+  if (options.restarts != 1) refuse_option("restarts", "1");
+  if (options.residual == Distance::l2) refuse_option("residual", "l1 and squared");
+  if (options.prior_weight > 0.0f) refuse_option("prior_weight", "0");
+  if (options.latent_clip > 0.0f) refuse_option("latent_clip", "0");
+  if (is_judged &&
+      (options.discrimination == Discrimination::cross_entropy || options.discrimination == Discrimination::feature_l2))
+    refuse_option("discrimination", "none, feature_l1 and feature_squared");
+}
+
 void check_image_networks(const DetectorOptions& options, const std::vector<Layer>& judge) {
   const MethodDefinition& method = definition_of(options.method);
-  if (any(options.hidden, convolves) && options.score == ScoreRule::search)
-    refuse("score = search takes dense layers, but generator_hidden has convolutions: set another score");
+  if (options.image && options.score == ScoreRule::search) check_search(options);
   if (options.batch_norm && options.image)
     refuse("batch_norm is for tables: write bn behind the layers of data_branch");
   if (options.virtual_batch > 0 && (options.image || any(options.hidden, is_normalised)))

@@ -46,6 +46,7 @@ void LatentSearcher::take_memory(ScoringNetworks& networks, std::int64_t rows) {
   nearest_ = working.stack<std::int32_t>("nearest generated rows", models, rows, most);
   latent_ = working.stack("search latents", models, rows * restarts, networks.search_inputs());
   start_ = working.stack<std::int32_t>("search starts", 1, rows * restarts, 1);
+  if (options.score == ScoreRule::search && networks.convolves()) by_layers_.take_memory(networks, rows);
 }
 
 LatentSearcher::Nearest LatentSearcher::find_nearest(ScoringNetworks& networks, MatrixView<const float> rows,
@@ -143,6 +144,11 @@ LatentSearch LatentSearcher::arguments(ScoringNetworks& networks, StackView<cons
 
 void LatentSearcher::search(ScoringNetworks& networks, MatrixView<const float> rows, bool with_residuals) {
   choose_starts(networks, rows);
+  if (networks.convolves()) {
+    by_layers_.search(networks, rows, {latent_.data, networks.population(), rows.rows, networks.search_inputs()});
+    if (with_residuals) networks.compare_with_reconstruction(rows);
+    return;
+  }
   if (networks.networks().condition > 0) {
     const std::int64_t restarts = networks.options().restarts, inputs = networks.search_inputs();
     for (std::int64_t k = 0; k < restarts; ++k) {
@@ -173,6 +179,7 @@ void LatentSearcher::compare_with_nearest(ScoringNetworks& networks, MatrixView<
 
 std::string LatentSearcher::path(ScoringNetworks& networks, std::int64_t rows) const {
   if (!networks.device().backend().runs_models_together()) return "";  // the CPU has one way
+  if (networks.convolves()) return "layers";
   const MatrixView<const float> any(networks.reconstruction(rows).data, rows, networks.networks().row_columns());
   return cugad::path(networks.context(), arguments(networks, shared_by(networks.population(), any), false));
 }

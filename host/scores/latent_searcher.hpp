@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "host/scores/scoring_networks.hpp"
+#include "host/scores/layer_search.hpp"
 
 namespace cugad {
 
@@ -43,6 +43,7 @@ class LatentSearcher {
   // Of as many rows as are scored at a time.
   StackView<float> distance_, latent_;
   StackView<std::int32_t> nearest_, start_;
+  LayerSearch by_layers_;  ///< of networks with convolutions
 };
 
 }  // namespace cugad
