@@ -56,6 +56,7 @@ void count_scans(j_common_ptr info) {
 
 Decoder::Decoder() {
   info.err = jpeg_std_error(&errors);
+  info.client_data = this;  // errors of the creation need it, too
   errors.error_exit = leave;
   errors.emit_message = judge;
   progress.progress_monitor = count_scans;
@@ -104,7 +105,6 @@ Image decode_jpeg(Bytes bytes, const std::string& file, std::uint64_t most) {
   };
   require(attempt(decoder, [&](jpeg_decompress_struct& of) {
     jpeg_create_decompress(&of);
-    of.client_data = &decoder;
     of.progress = &decoder.progress;
     jpeg_mem_src(&of, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
     jpeg_save_markers(&of, JPEG_APP0 + 1, 0xffff);

@@ -17,18 +17,27 @@ struct PngImage {
   ~PngImage() { png_image_free(&header); }
 };
 
-/// The contents of the chunk eXIf in front of the pixels; empty if there is none. Lengths are checked, sums are not.
-Bytes exif_chunk(Bytes bytes) {
+/// Returns the contents of the chunk eXIf in front of the pixels, which libpng's interface does not give; empty if
+/// there is none. Throws Error{format} for a chunk that declares more bytes than follow: libpng allocates what it
+/// declares.
+Bytes checked_chunks(Bytes bytes, const std::string& file) {
   constexpr std::size_t signature = 8, length_and_name = 8, checksum = 4;
-  for (std::size_t at = signature; bytes.size() - at >= length_and_name + checksum;) {
+  Bytes exif;
+  bool has_pixels = false;
+  for (std::size_t at = signature; bytes.size() - at >= length_and_name;) {
     const auto* chunk = reinterpret_cast<const unsigned char*>(bytes.data() + at);
-    const std::size_t length = png_get_uint_32(chunk);
+    const std::size_t length = png_get_uint_32(chunk), remaining = bytes.size() - at - length_and_name;
     const std::string_view name(reinterpret_cast<const char*>(chunk) + 4, 4);
-    if (length > bytes.size() - at - length_and_name - checksum || name == "IDAT") break;
-    if (name == "eXIf") return bytes.subspan(at + length_and_name, length);
+    if (length > remaining || remaining - length < checksum) {
+      throw Error(ErrorCode::format, fmt::format("{}: damaged PNG: its chunk {} declares {} bytes, but {} follow", file,
+                                                 one_line(name), length, remaining));
+    }
+    if (name == "IEND") break;
+    if (name == "IDAT") has_pixels = true;
+    if (name == "eXIf" && !has_pixels) exif = bytes.subspan(at + length_and_name, length);
     at += length_and_name + length + checksum;
   }
-  return {};
+  return exif;
 }
 
 std::uint8_t on_white(unsigned value, unsigned alpha) {
@@ -48,6 +57,7 @@ std::vector<std::uint8_t> without_alpha(const std::vector<std::uint8_t>& from, s
 }  // namespace
 
 Image decode_png(Bytes bytes, const std::string& file, std::uint64_t most) {
+  const Bytes exif = checked_chunks(bytes, file);
   PngImage png;
   const auto fail = [&] {
     throw Error(ErrorCode::format, fmt::format("{}: damaged PNG: {}", file, one_line(png.header.message)));
@@ -64,7 +74,7 @@ Image decode_png(Bytes bytes, const std::string& file, std::uint64_t most) {
   image.values.resize(PNG_IMAGE_SIZE(png.header));
   if (png_image_finish_read(&png.header, nullptr, image.values.data(), 0, nullptr) == 0) fail();
   if (has_alpha) image.values = without_alpha(image.values, static_cast<std::size_t>(image.shape.channels));
-  make_upright(image, exif_orientation(exif_chunk(bytes)));
+  make_upright(image, exif_orientation(exif));
   return image;
 }
 

@@ -53,6 +53,8 @@ TEST_F(Images, AFolderIsTrainedScoredAndEvaluated) {
   // The labels are the folders, and the normal one is that of the training.
   const std::string measures = run_well({"evaluate", at("photos"), "--model", at("m"), "--json"});
   EXPECT_TRUE(has(measures, "\"auroc\":1.0") && has(measures, "\"anomalies\":5")) << measures;
+  const std::string info = run_well({"info", "--model", at("m")});
+  EXPECT_TRUE(has(info, "64: images of 8x8x1") && has(info, "rows whose column folder is good")) << info;
   const std::string reasons = run_well({"score", at("photos"), "--model", at("m"), "--explain", "1"});
   EXPECT_TRUE(has(lines_of(reasons)[1], "=") && has(lines_of(reasons)[1], " expected")) << lines_of(reasons)[1];
 }
