@@ -185,10 +185,9 @@ void choose_pixel_tile(const Context& context, const Blocks& blocks, const WithT
       return with_tile.template operator()<TensorTile<Precision::bf16, 64, 64, 32, 32>>();
   }
 }
-/// Blocks of such a tile that a multiprocessor must be able to hold.
+/// Blocks of such a tile that a multiprocessor must be able to hold: fewer than of a matrix, for the same reason.
 template <class Tile>
-constexpr int resident_blocks =
-    std::is_same_v<typename Tile::Element, float> ? Tile::resident_blocks : Tile::resident_blocks - 1;
+constexpr int resident_blocks = Tile::resident_blocks * 3 / 4;
 
 /// Adds the products of a tile, whichever way its loads work.
 template <Order left, Order right, class Tile, class LoadA, class LoadB>
