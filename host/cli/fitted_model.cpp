@@ -227,7 +227,9 @@ ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagS
     options.keep_text = keep_text;
     reader_ = open_table(input, options);
     names_ = reader_->column_names();
-    if (flags.has("image")) array_shape(flags, input, reader_->format().image, model.detector.columns());
+    if (flags.has("files") && flags.given("files")) {
+      throw UsageError(fmt::format("--files is for folders of images, which {} is not", one_line(input)));
+    }
   });
   if (reader_ && model.encoder) check_header(*model.encoder, *reader_, input);
   told_ = notes();
@@ -240,10 +242,8 @@ void ModelInput::open_images(const std::string& input, const FlagSet& flags) {
   names_ = {file_column, folder_column};
   const std::int64_t columns = model_.detector.columns(), cells = cells_of(images_->shape());
   if (cells != columns) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("{}: images of {} have {} values, the model takes {} columns{}", input,
-                            image_shape_text(images_->shape()), cells, columns,
-                            model_.format.image ? "" : ": --image HxWxC gives them its size"));
+    throw Error(ErrorCode::invalid_argument, fmt::format("{}: images of {} have {} values, the model takes {} columns",
+                                                         input, image_shape_text(images_->shape()), cells, columns));
   }
   if (!model_.encoder) return;
   const std::vector<double>& offsets = model_.encoder->offsets();

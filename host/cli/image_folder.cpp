@@ -12,19 +12,28 @@
 namespace cugad::cli {
 namespace {
 
-ImageShape shape_flag(const FlagSet& flags) {
+/// The shape that --image of `train` gives.
+std::optional<ImageShape> shape_flag(const FlagSet& flags) {
+  if (!flags.has("image") || !flags.given("image")) return {};
   try {
-    return image_shape_from(flags.required_text("image"));
+    return image_shape_from(flags.text("image"));
   } catch (const Error& error) {
     throw UsageError(fmt::format("--image: {}", error.what()));
   }
 }
 
+/// The shape of the images of an array; none of a table, nor of what can be read only once.
+std::optional<ImageShape> shape_of_array(const std::string& input, const FlagSet& flags) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(input, ignored)) return {};
+  ReadOptions reading;
+  reading.format = table_format(flags, input);
+  return open_table(input, reading)->format().image;
+}
+
 }  // namespace
 
 void add_image_flags(FlagSet& flags) {
-  flags.add_text("image", "HxWxC",
-                 "Images: height, width and channels (1 grey, 3 RGB) of the rows [those of the files]");
   flags.add_text("files", "PATTERN", "Folders of images: read only files whose names match, as '*.jpg'");
 }
 
@@ -33,24 +42,22 @@ bool is_image_folder(const std::string& input) {
   return std::filesystem::is_directory(input, ignored);
 }
 
-std::optional<ImageShape> array_shape(const FlagSet& flags, const std::string& input, std::optional<ImageShape> kept,
-                                      std::int64_t columns) {
+std::optional<ImageShape> training_images(const std::string& input, const FlagSet& flags) {
+  const std::optional<ImageShape> given = shape_flag(flags);
+  if (is_image_folder(input)) return given ? given : ImageReader(input, image_options(flags, input)).shape();
   if (flags.given("files")) {
     throw UsageError(fmt::format("--files is for folders of images, which {} is not", one_line(input)));
   }
-  if (!flags.given("image")) return kept;
-  const ImageShape shape = shape_flag(flags);
-  if (kept && *kept != shape) {
+  const std::optional<ImageShape> found = shape_of_array(input, flags);
+  if (given && found && *given != *found) {
     throw UsageError(fmt::format("--image {}: the images of {} are {}, and only those of folders are resized",
-                                 image_shape_text(shape), one_line(input), image_shape_text(*kept)));
+                                 image_shape_text(*given), one_line(input), image_shape_text(*found)));
   }
-  if (cells_of(shape) == columns) return shape;
-  throw UsageError(fmt::format("--image {} has {} values, the rows of {} have {} columns", image_shape_text(shape),
-                               cells_of(shape), one_line(input), columns));
+  return given ? given : found;
 }
 
 ImageOptions image_options(const FlagSet& flags, const std::string& input, std::optional<ImageShape> kept) {
-  if (!flags.has("image")) {
+  if (!flags.has("files")) {
     throw UsageError(fmt::format("{} is a folder; this sub-command takes a table", one_line(input)));
   }
   for (const char* name : {"categorical", "exclude", "include", "max_categories", "separator", "decimal", "missing",
@@ -59,8 +66,7 @@ ImageOptions image_options(const FlagSet& flags, const std::string& input, std::
     throw UsageError(fmt::format("--{} is for tables, {} is a folder of images", with_dashes(name), one_line(input)));
   }
   ImageOptions options;
-  options.shape = kept;
-  if (flags.given("image")) options.shape = shape_flag(flags);
+  options.shape = kept ? kept : shape_flag(flags);
   if (flags.given("files")) options.files = flags.required_text("files");
   options.mark_errors = flags.has("on_error") && marks_errors(flags);
   return options;

@@ -12,17 +12,16 @@ namespace cugad::cli {
 constexpr const char* file_column = "file";
 constexpr const char* folder_column = "folder";
 
-/// Declares --image and --files.
+/// Declares --files.
 void add_image_flags(FlagSet& flags);
 
 bool is_image_folder(const std::string& input);
 
-/// `kept` (of a model or of a file; empty if it has none), or the value of --image. UsageError if the rows of an array,
-/// which has the shape `kept`, would have to be resized, or if rows of so many columns are no such images.
-std::optional<ImageShape> array_shape(const FlagSet& flags, const std::string& input, std::optional<ImageShape> kept,
-                                      std::int64_t columns);
+/// The shape of the images to train on: that of --image, of a folder's images or of an array's; none of a table.
+/// UsageError if the images of an array would have to be resized.
+std::optional<ImageShape> training_images(const std::string& input, const FlagSet& flags);
 
-/// How a folder is read: as `kept` (of a model; empty when training) or --image says. UsageError for flags that are
+/// How a folder is read: as `kept` (of a model; empty when training) says, or --image. UsageError for flags that are
 /// for tables alone.
 ImageOptions image_options(const FlagSet& flags, const std::string& input, std::optional<ImageShape> kept = {});
 

@@ -20,6 +20,7 @@
 #include "host/cli/training_table.hpp"
 #include "host/cli/watched_fit.hpp"
 #include "host/detector/fitting.hpp"
+#include "host/methods/methods.hpp"
 #include "host/options/method_options.hpp"
 #include "host/options/recipe.hpp"
 #include "host/table/group_column.hpp"
@@ -88,7 +89,7 @@ struct Features {
 };
 
 /// The rows as the detector takes them; the table, which takes much memory, is given up.
-Features take_features(const std::string& input, const FlagSet& flags, TrainingTable& training) {
+Features take_features(TrainingTable& training, const std::optional<ImageShape>& images) {
   Features features;
   if (training.pixels) {
     features.rows = std::move(*training.pixels);
@@ -98,27 +99,41 @@ Features take_features(const std::string& input, const FlagSet& flags, TrainingT
     encoder.fit(training.rows, training.encoding);
     features.rows = encoder.encode(training.rows);
     features.columns = {.names = encoder.feature_names(), .binary = features.rows.columns - encoder.numeric_features()};
-    training.format.image = array_shape(flags, input, training.format.image, features.rows.columns);
+    if (images && cells_of(*images) == features.rows.columns) training.format.image = images;
   }
   training.rows = {};
   return features;
 }
 
-/// The options of the flags. Images without a method or preset of their own are compared as they are: scaling pixel by
-/// pixel would make the noise of the border as large as the strokes.
-ChosenOptions options_for(const std::string& input, const FlagSet& flags) {
-  const bool is_open = !flags.given("method") && !flags.given("preset");
-  if (!is_open || !(is_image_folder(input) || flags.given("image"))) return flags.chosen_options(flags.text("preset"));
-  ChosenOptions chosen = flags.chosen_options("", "knn");
-  if (!flags.given("scale")) chosen.options.scale = Scale::none;
-  return chosen;
+/// Whether all networks of a detector with the named method can be trained on images; an unknown one is refused later.
+bool takes_images(const std::string& method) {
+  DetectorOptions options;
+  try {
+    set_option(options, "method", method);
+  } catch (const Error&) {
+    return false;
+  }
+  const std::vector<DetectorOptions> all = options_of_methods(options);
+  return std::all_of(all.begin(), all.end(), [](const DetectorOptions& one) {
+    return !definition_of(one.method).trains() || definition_of(one.method).takes_images;
+  });
+}
+
+/// The options of the flags. Rows of images are a reason for an option unless a preset, or a method for rows of any
+/// kind, was chosen.
+ChosenOptions options_for(const FlagSet& flags, const std::optional<ImageShape>& images) {
+  const std::string preset = flags.text("preset"), method = flags.text("method");
+  const bool is_open = preset.empty() && (method.empty() || takes_images(method));
+  if (!images || !(is_open || preset == "images")) return flags.chosen_options(preset);
+  return flags.chosen_options(preset, "", image_shape_text(*images));
 }
 
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
   const Stopwatch watch;
   const std::string& output = flags.required_text("output");
-  const ChosenOptions chosen = options_for(input, flags);
+  const std::optional<ImageShape> images = training_images(input, flags);
+  const ChosenOptions chosen = options_for(flags, images);
   const DetectorOptions& options = chosen.options;
   const Device device = flags.open_device();
   Detector detector = make_detector(device, options);
@@ -138,7 +153,7 @@ void train(const std::string& input, FlagSet& flags) {
 
   TrainingTable training = read_training_table(input, flags, options);
   if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);
-  const Features features = take_features(input, flags, training);
+  const Features features = take_features(training, images);
   const Matrix& rows = features.rows;
   const Columns& columns = features.columns;
   const TableEncoder* const encoder = features.encoder ? &*features.encoder : nullptr;

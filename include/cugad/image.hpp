@@ -15,12 +15,6 @@
 /// Image files on the host: reading PNG and JPEG, bringing images to one size, folders of images as rows.
 namespace cugad {
 
-/// "28x28x1".
-CUGAD_API std::string image_shape_text(const ImageShape& shape);
-/// Parses "28x28x1" or "28x28", which is grey: height, width and channels. Throws Error{invalid_argument} for any other
-/// text, a size of 0, or more than 1,000,000 values in all.
-CUGAD_API ImageShape image_shape_from(const std::string& text);
-
 /// An image of 8 bits per value: grey (1 channel) or RGB (3 channels).
 struct Image {
   ImageShape shape;

@@ -43,7 +43,8 @@ class Images : public CommandTest {
 
 TEST_F(Images, AFolderIsTrainedScoredAndEvaluated) {
   write_photos();
-  const std::string summary = run_well({"train", at("photos"), "--normal", "good", "--output", at("m")});
+  const std::string summary =
+      run_well({"train", at("photos"), "--normal", "good", "--method", "knn", "--output", at("m")});
   EXPECT_TRUE(has(summary, "60 of 65")) << summary;
   EXPECT_TRUE(has(summary, "64 (64 numeric)")) << summary;
   const std::vector<std::string> lines = lines_of(run_well({"score", at("photos"), "--model", at("m")}));
@@ -59,9 +60,25 @@ TEST_F(Images, AFolderIsTrainedScoredAndEvaluated) {
   EXPECT_TRUE(has(lines_of(reasons)[1], "=") && has(lines_of(reasons)[1], " expected")) << lines_of(reasons)[1];
 }
 
+TEST_F(Images, NetworksConvolveUnlessAnotherMethodIsAskedFor) {
+  write_photos();
+  const auto trained = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"train", at("photos/good"), "--steps", "5", "--population",
+                                          "1",     "--output",        at("m")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    run_well(arguments);
+    EXPECT_EQ(lines_of(run_well({"score", at("photos"), "--model", at("m")})).size(), 66u);
+    return run_well({"info", "--model", at("m"), "--options"});
+  };
+  EXPECT_TRUE(has(trained({}), "conv16k4s2"));
+  EXPECT_TRUE(has(trained({"--method", "gan"}), "conv16k4s2"));
+  EXPECT_FALSE(has(trained({"--method", "gain"}), "conv16k4s2"));
+  EXPECT_FALSE(has(trained({"--preset", "gain-tables"}), "conv16k4s2"));
+}
+
 TEST_F(Images, OtherSizesAreBroughtToThatOfTheModel) {
   write_photos();
-  run_well({"train", at("photos/good"), "--image", "4x4", "--output", at("m")});
+  run_well({"train", at("photos/good"), "--image", "4x4", "--method", "knn", "--output", at("m")});
   const std::string info = run_well({"score", at("photos/good"), "--model", at("m")});
   write("more/large.png", picture(3, false, 16));
   EXPECT_EQ(lines_of(run_well({"score", at("more"), "--model", at("m")})).size(), 2u);
@@ -74,7 +91,7 @@ TEST_F(Images, OtherSizesAreBroughtToThatOfTheModel) {
 
 TEST_F(Images, DamagedImagesEndTheReadingOrAreMarked) {
   write_photos();
-  run_well({"train", at("photos/good"), "--output", at("m")});
+  run_well({"train", at("photos/good"), "--method", "knn", "--output", at("m")});
   write("mixed/a.png", picture(0, false));
   write("mixed/c.png", picture(1, false));
   write_file(at("mixed/b.png"), "no image");
@@ -90,7 +107,7 @@ TEST_F(Images, DamagedImagesEndTheReadingOrAreMarked) {
 
 TEST_F(Images, HeatmapsAreWrittenBesideTheScores) {
   write_photos();
-  run_well({"train", at("photos/good"), "--output", at("m")});
+  run_well({"train", at("photos/good"), "--method", "knn", "--output", at("m")});
   Image odd = picture(7, false);
   odd.values[3 * 8 + 1] = 255;  // a bright pixel beside the square
   write("odd/a/odd.png", odd);
@@ -115,7 +132,7 @@ TEST_F(Images, HeatmapsAreWrittenBesideTheScores) {
 
 TEST_F(Images, MasksMeasureTheMaps) {
   write_photos();
-  run_well({"train", at("photos/good"), "--output", at("m")});
+  run_well({"train", at("photos/good"), "--method", "knn", "--output", at("m")});
   for (int n = 0; n < 3; ++n) {
     Image odd = picture(n, false), mask{{8, 8, 1}, std::vector<std::uint8_t>(64)};
     for (const int pixel : {1, 2, 63}) {
@@ -139,7 +156,7 @@ TEST_F(Images, MasksMeasureTheMaps) {
 
 TEST_F(Images, WrongUsesAreOneLine) {
   write_photos();
-  run_well({"train", at("photos/good"), "--output", at("m")});
+  run_well({"train", at("photos/good"), "--method", "knn", "--output", at("m")});
   const auto refuses = [&](const std::vector<std::string>& arguments, const std::string& part) {
     const Outcome outcome = run(arguments);
     EXPECT_NE(outcome.code, 0);
@@ -152,7 +169,6 @@ TEST_F(Images, WrongUsesAreOneLine) {
   refuses({"train", at("photos"), "--normal", "best", "--output", at("n")},
           "no row has --normal best in column 'folder'");
   refuses({"train", at("photos"), "--image", "8x8x2", "--output", at("n")}, "images of 2 channels");
-  refuses({"score", at("photos"), "--image", "4x4", "--model", at("m")}, "the model takes 64 columns");
   refuses({"score", table, "--files", "*.png", "--model", at("m")}, "--files is for folders");
 }
 
