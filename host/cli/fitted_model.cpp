@@ -128,6 +128,7 @@ FittedModel with_table(Detector detector, const std::string& path) {
     }
   }
   if (const std::string* text = model.detector.attachment(format_key)) model.format = TableFormat::from_json(*text);
+  if (!model.format.image) model.format.image = model.detector.options().image;
   if (const std::string* text = model.detector.attachment(labels_key)) model.labels = labels_from_json(*text, path);
   return model;
 }
