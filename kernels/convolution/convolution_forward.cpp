@@ -1,6 +1,6 @@
+#include "kernels/convolution/layer_ending.hpp"
 #include "kernels/convolution/narrow_pass.hpp"
 #include "kernels/cpu/entries.hpp"
-#include "kernels/cpu/layer_ending.hpp"
 #include "kernels/cpu/parallel.hpp"
 
 /// Convolutions on the CPU: products of small blocks of patches with packed weights, the epilogue in registers.

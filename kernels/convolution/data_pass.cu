@@ -87,29 +87,38 @@ __global__ void __launch_bounds__(Tile::threads, resident_blocks<Tile>)
   const std::int32_t channels = pass.target.channels;
   const int rows = existing(p.op.target.rows * per_image - row, Tile::rows);
   const int columns = existing(channels - column, Tile::columns);
+  const std::int64_t first_image = row / per_image;
+  const auto first_pixel = static_cast<std::int32_t>(row - first_image * per_image);
+#pragma unroll 1
   for (int r = static_cast<int>(threadIdx.x); r < rows; r += Tile::threads) {
-    const std::int64_t rest = (row + r) % per_image;
-    const std::int64_t y = phase.y.first + rest / phase.x.count * phase.y.apart,
-                       x = phase.x.first + rest % phase.x.count * phase.x.apart;
-    places[r].row = (row + r) / per_image;
+    const std::int32_t at = first_pixel + r, of_image = static_cast<std::int32_t>(per_image), rest = at % of_image;
+    const std::int64_t y = phase.y.first + std::int64_t{rest / phase.x.count} * phase.y.apart,
+                       x = phase.x.first + std::int64_t{rest % phase.x.count} * phase.x.apart;
+    places[r].row = first_image + at / of_image;
     places[r].column = (y * pass.target.width + x) * channels + column;
   }
 
   Tile tile;
   tile.begin(p.op.bias ? p.op.bias.model(model).data + column : nullptr, columns);
-  const PixelOperand pixels = {
-      p.op.source.model(model).data, p.op.source.row_stride, pass.source, phase.y, phase.x, 0, p.source_vectors};
+  const PixelOperand pixels = {p.op.source.model(model).data,
+                               p.op.source.row_stride,
+                               pass.source,
+                               phase.y,
+                               phase.x,
+                               first_image,
+                               first_pixel,
+                               p.source_vectors};
   const float* const weight = p.weight + blockIdx.z * p.weight_model_stride + blockIdx.y * p.weight_phase_stride;
   const Operand weights = {weight + column * p.weight_stride, p.weight_stride, columns, p.weight_vectors};
   const int k_count = phase.y.taps * phase.x.taps * pass.source.channels;
   using Left = LeftPanel<Tile, order>;
   using Right = RightPanel<Tile, order>;
   if constexpr (std::is_same_v<typename Tile::Element, float>) {
-    PixelLoad<Tile, order, Left, Tile::left_interleave> load_a(shared, pixels, row, rows);
+    PixelLoad<Tile, order, Left, Tile::left_interleave> load_a(shared, pixels, 0, rows);
     PanelLoad<Tile, order, Right, Tile::right_interleave> load_b(shared + Left::elements, weights);
     add_products<order, order>(tile, load_a, load_b, k_count, shared);
   } else {
-    RoundedPixelLoad<Tile, order, Left> load_a(pixels, row, rows);
+    RoundedPixelLoad<Tile, order, Left> load_a(pixels, 0, rows);
     RoundedLoad<Tile, order, Right> load_b(weights);
     add_products<order, order>(tile, load_a, load_b, k_count, shared);
   }
@@ -117,7 +126,8 @@ __global__ void __launch_bounds__(Tile::threads, resident_blocks<Tile>)
   const auto finish = [&]<int width>() {
     hand_out<width, Tile>(shared, rows, columns, [&](int r, int c, int count, const float* sums) {
       const TargetPixel at = places[r];
-      const auto first = static_cast<std::uint64_t>(at.row * p.op.target.columns + at.column + c);
+      const auto word = static_cast<std::uint64_t>(at.row * p.op.target.columns + at.column + c);
+      const std::uint64_t first = word / width * width;  // of whole vectors the same: they never straddle two draws
       const float* const h = p.op.derivative_of ? p.op.derivative_of.model(model).row(at.row) + at.column + c : nullptr;
       finish_units<width>(p.op.ending, model, first, h, p.op.target.model(model).row(at.row) + at.column + c, count,
                           sums);

@@ -24,8 +24,9 @@ struct PixelOperand {
   std::int64_t row_stride;
   ImageShape image;
   convolution::Axis y, x;
-  std::int64_t first_row;  ///< pixel 0 is the first of this row
-  bool vectors;            ///< four channels are 16 aligned bytes
+  std::int64_t first_row;  ///< pixel 0 is pixel `first_pixel` of this row
+  std::int32_t first_pixel;
+  bool vectors;  ///< four channels are 16 aligned bytes
 
   __device__ Spot at(std::int32_t line, std::int32_t column, std::int64_t rest) const {
     return {(std::int64_t{line} * image.width + column) * image.channels + rest, line, column};
@@ -39,10 +40,9 @@ struct PixelOperand {
 /// A pixel of the phase, numbered image after image.
 class PixelCursor {
  public:
-  __device__ PixelCursor(const PixelOperand& of, std::int64_t pixel) {
-    const std::int64_t per_image = std::int64_t{of.y.count} * of.x.count;
-    row_ = of.first_row + pixel / per_image;
-    const auto rest = static_cast<std::int32_t>(pixel % per_image);
+  __device__ PixelCursor(const PixelOperand& of, int pixel) {
+    const std::int32_t per_image = of.y.count * of.x.count, at = of.first_pixel + pixel, rest = at % per_image;
+    row_ = of.first_row + at / per_image;
     y_ = rest / of.x.count;
     x_ = rest % of.x.count;
   }
@@ -99,17 +99,17 @@ __device__ inline Spot nowhere() { return {0, -(1 << 30), 0}; }
 template <class Tile, Order order, class Panel>
 class PixelQuads {
  public:
-  /// `first` is the tile's first index; `indices` of them exist.
-  __device__ PixelQuads(const PixelOperand& of, std::int64_t first, int indices)
+  /// `indices` of the tile exist, of which `first` is the first element (k strided).
+  __device__ PixelQuads(const PixelOperand& of, int first, int indices)
       : of_(of), moving_(of, order == Order::k_contiguous ? quad_column() : row()) {
 #pragma unroll
     for (int i = 0; i < fixed; ++i) {
       if constexpr (order == Order::k_contiguous) {
         const int index = row() + i * down;
-        fixed_[i] = index < indices ? PixelCursor(of, first + index).spot(of) : nowhere();
+        fixed_[i] = index < indices ? PixelCursor(of, index).spot(of) : nowhere();
       } else {
         const int index = quad_column() + i;
-        fixed_[i] = index < indices ? TapCursor(of, static_cast<int>(first) + index).spot(of) : nowhere();
+        fixed_[i] = index < indices ? TapCursor(of, first + index).spot(of) : nowhere();
       }
     }
   }
@@ -204,7 +204,7 @@ __device__ inline void add_products(Tile& tile, LoadA& a, LoadB& b, int k_count,
 template <class Tile, Order order, class Panel, int interleave>
 class PixelLoad {
  public:
-  __device__ PixelLoad(float* shared, const PixelOperand& of, std::int64_t first, int indices)
+  __device__ PixelLoad(float* shared, const PixelOperand& of, int first, int indices)
       : quads_(of, first, indices), to_(shared + place(Quads::row()) * Panel::stride + Quads::quad_column()) {}
   __device__ void start(int at, int k_left) {
     const auto to = [&](int round) {
@@ -238,7 +238,7 @@ class PixelLoad {
 template <class Tile, Order order, class Panel>
 class RoundedPixelLoad {
  public:
-  __device__ RoundedPixelLoad(const PixelOperand& of, std::int64_t first, int indices) : quads_(of, first, indices) {}
+  __device__ RoundedPixelLoad(const PixelOperand& of, int first, int indices) : quads_(of, first, indices) {}
   __device__ void fetch(int k_left) {
     quads_.next(
         k_left,

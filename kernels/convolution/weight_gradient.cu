@@ -62,6 +62,7 @@ __global__ void __launch_bounds__(Tile::threads, resident_blocks<Tile>)
       convolution::gathering_axis(shape.smaller.height, window.height, window.stride, window.pad_top),
       convolution::gathering_axis(shape.smaller.width, window.width, window.stride, window.pad_left),
       first_row,
+      0,
       p.larger_vectors};
   const PixelOperand smaller = {of_smaller.data,
                                 of_smaller.row_stride,
@@ -69,6 +70,7 @@ __global__ void __launch_bounds__(Tile::threads, resident_blocks<Tile>)
                                 convolution::gathering_axis(shape.smaller.height, 1, 1, 0),
                                 convolution::gathering_axis(shape.smaller.width, 1, 1, 0),
                                 first_row,
+                                0,
                                 p.smaller_vectors};
   const std::int64_t some = shape.chain < dh.rows - first_row ? shape.chain : dh.rows - first_row;
   const auto k_count = static_cast<int>(some * convolution::pixels_of(shape.smaller));
@@ -78,12 +80,12 @@ __global__ void __launch_bounds__(Tile::threads, resident_blocks<Tile>)
   Tile tile;
   tile.begin(nullptr, 0);
   if constexpr (std::is_same_v<typename Tile::Element, float>) {
-    PixelLoad<Tile, order, Left, 1> load_a(shared, larger, element, rows);
-    PixelLoad<Tile, order, Right, 1> load_b(shared + Left::elements, smaller, column, columns);
+    PixelLoad<Tile, order, Left, 1> load_a(shared, larger, static_cast<int>(element), rows);
+    PixelLoad<Tile, order, Right, 1> load_b(shared + Left::elements, smaller, static_cast<int>(column), columns);
     add_products<order, order>(tile, load_a, load_b, k_count, shared);
   } else {
-    RoundedPixelLoad<Tile, order, Left> load_a(larger, element, rows);
-    RoundedPixelLoad<Tile, order, Right> load_b(smaller, column, columns);
+    RoundedPixelLoad<Tile, order, Left> load_a(larger, static_cast<int>(element), rows);
+    RoundedPixelLoad<Tile, order, Right> load_b(smaller, static_cast<int>(column), columns);
     add_products<order, order>(tile, load_a, load_b, k_count, shared);
   }
   publish(tile, shared);

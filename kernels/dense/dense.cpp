@@ -3,7 +3,6 @@
 #include "kernels/cpu/activation.hpp"
 #include "kernels/cpu/dropout.hpp"
 #include "kernels/cpu/entries.hpp"
-#include "kernels/cpu/layer_ending.hpp"
 #include "kernels/cpu/matrix_multiply.hpp"
 #include "kernels/cpu/packed_weights.hpp"
 #include "kernels/cpu/parallel.hpp"
@@ -15,14 +14,43 @@ namespace {
 
 void forward_rows(const DenseForward& args, std::int64_t m, const float* packed, std::int64_t begin, std::int64_t end) {
   const std::int64_t in = args.x.columns, out = args.y.columns;
+  const float* x = args.x.data + m * args.x.model_stride + begin * args.x.row_stride;
+  float* y = args.y.data + m * args.y.model_stride + begin * args.y.row_stride;
   const auto count = [&](std::int64_t column) { return static_cast<int>(std::min<std::int64_t>(width, out - column)); };
-  const float* bias = args.bias && !args.derivative_of ? args.bias.model(m).data : nullptr;
-  const LayerEnding<DenseForward> ending{args};
+  if (args.derivative_of) {
+    const float* h =
+        args.derivative_of.data + m * args.derivative_of.model_stride + begin * args.derivative_of.row_stride;
+    const float keep_share = 1.0f - args.dropout.rate;
+    multiply(
+        end - begin, out, in, x, args.x.row_stride, 1, packed, [](std::int64_t, std::int64_t) { return set(0.0f); },
+        [&](std::int64_t r, std::int64_t c, Vec sum) {
+          const Vec stored = load_some(h + r * args.derivative_of.row_stride + c, count(c));
+          Vec slope = derivative(args.activation, args.slope, stored * set(keep_share));
+          if (args.dropout.rate > 0.0f) slope = slope * set(1.0f / keep_share);
+          store_some(y + r * args.y.row_stride + c, sum * slope, count(c));
+        });
+    if (args.dropout.rate > 0.0f) {
+      for (std::int64_t r = 0; r < end - begin; ++r) {
+        const float* stored = h + r * args.derivative_of.row_stride;
+        float* row = y + r * args.y.row_stride;
+        for (std::int64_t c = 0; c < out; ++c) {
+          if (stored[c] == 0.0f && __builtin_signbit(stored[c])) row[c] = 0.0f;
+        }
+      }
+    }
+    return;
+  }
+  const float* bias = args.bias ? args.bias.data + m * args.bias.model_stride : nullptr;
   multiply(
-      end - begin, out, in, args.x.model(m).row(begin), args.x.row_stride, 1, packed,
+      end - begin, out, in, x, args.x.row_stride, 1, packed,
       [&](std::int64_t, std::int64_t c) { return bias == nullptr ? set(0.0f) : load_some(bias + c, count(c)); },
-      [&](std::int64_t r, std::int64_t c, Vec sum) { ending.keep(m, begin + r, c, count(c), sum); });
-  for (std::int64_t r = begin; r < end; ++r) ending.finish_row(m, r);
+      [&](std::int64_t r, std::int64_t c, Vec sum) {
+        store_some(y + r * args.y.row_stride + c, activate(args.activation, args.slope, sum), count(c));
+      });
+  if (args.dropout.rate > 0.0f) {
+    for (std::int64_t r = 0; r < end - begin; ++r)
+      drop_units(args.dropout, m, (begin + r) * out, y + r * args.y.row_stride, out);
+  }
 }
 
 /// Many rows of one output leave the lanes of its columns idle: they lie across instead, y^T = w x^T.

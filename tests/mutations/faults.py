@@ -23,6 +23,7 @@ def ops(*names):
 
 DENSE = "kernels/dense/"
 FORWARD, BACKWARD = DENSE + "dense_forward.cu", DENSE + "dense_backward.cu"
+CONVOLUTION = "kernels/convolution/"
 JOINED, CHAIN, LAUNCHES = "kernels/joined/", "kernels/joined/row_chain.cu", "Launches.Joined*"
 SEARCH = "kernels/latent_search/"
 SCORE = "kernels/score/"
@@ -126,6 +127,13 @@ FAULTS = [
           (BACKWARD, DENSE + "backward_passes.cu")),
     Fault("last chunk left out", DENSE + "backward_passes.cu",
           "chunk < p.sums.chunks; ++chunk", "chunk + 1 < p.sums.chunks; ++chunk", ops("dense_backward")),
+    Fault("convolution: taps beyond the right border read", CONVOLUTION + "pixel_load.cuh",
+          "static_cast<unsigned>(spot.x) < static_cast<unsigned>(image.width)", "spot.x >= 0",
+          ops("convolution_forward"), (CONVOLUTION + "data_pass.cu",)),
+    Fault("convolution: every phase takes the weights of the first", CONVOLUTION + "data_pass.cu",
+          "blockIdx.y * p.weight_phase_stride", "0 * p.weight_phase_stride", ops("convolution_forward")),
+    Fault("convolution: last chunk of rows left out", CONVOLUTION + "weight_gradient.cu",
+          "c < p.shape.chunks; ++c", "c + 1 < p.shape.chunks; ++c", ops("convolution_backward")),
     Fault("partial sums added in another order", SEARCH + "search_losses.cuh",
           "__shfl_sync(full_warp, partial, l, 16)", "__shfl_sync(full_warp, partial, 15 - l, 16)",
           ops("latent_search"), (GENERAL,)),

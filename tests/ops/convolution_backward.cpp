@@ -222,8 +222,13 @@ std::vector<Case> convolution_backward_cases() {
   for (const Layout layout : {Layout::contiguous, Layout::strided}) {
     for (const Geometry& geometry : {wide, wide.transposed()}) {
       add({.geometry = geometry, .rows = 3, .layout = layout});
-      add({.geometry = geometry, .rows = 2, .layout = layout, .precision = Precision::tf32});
+      for (const Precision precision : {Precision::tf32, Precision::bf16}) {
+        add({.geometry = geometry, .rows = 2, .layout = layout, .precision = precision});
+      }
     }
+  }
+  for (const Layout layout : {Layout::contiguous, Layout::misaligned}) {
+    add({.geometry = {{8, 8, 16}, {4, 4, 32}, {4, 4, 2, 1, 1}}, .rows = 4, .layout = layout});
   }
   for (const std::int32_t channels : {8, 15, 17, 64, 65}) {
     const Geometry geometry{{6, 5, channels}, {3, 3, 130 - channels}, {3, 3, 2, 1, 1}};

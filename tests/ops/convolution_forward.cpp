@@ -114,6 +114,35 @@ Case make_case(const Shape& s) {
   return one;
 }
 
+/// All that may come after the sums of each tile: whole vectors of channels and single ones.
+void add_endings(std::vector<Case>& cases) {
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    for (const std::int32_t channels : {3, 4, 31, 32, 62, 64}) {
+      if (precision != Precision::fp32 && channels < 62) continue;
+      // A ragged end of k, and windows across the borders of lines.
+      cases.push_back(make_case({.geometry = {{9, 9, 3}, {9, 9, channels}, {3, 3, 1, 1, 1}},
+                                 .rows = 4,
+                                 .layout = channels % 4 == 0 ? Layout::contiguous : Layout::misaligned,
+                                 .precision = precision}));
+      for (const Activation activation :
+           {Activation::identity, Activation::relu, Activation::leaky_relu, Activation::sigmoid, Activation::tanh}) {
+        for (const double dropout : {0.0, 0.2}) {
+          Shape shape{.geometry = {{5, 5, 4}, {10, 10, channels}, {4, 4, 2, 1, 1, true}},
+                      .rows = 2,
+                      .activation = activation,
+                      .slope = 0.1,
+                      .dropout = dropout,
+                      .layout = channels % 4 == 0 ? Layout::contiguous : Layout::strided,
+                      .precision = precision};
+          cases.push_back(make_case(shape));
+          shape.tangent = true;
+          if (activation != Activation::identity) cases.push_back(make_case(shape));
+        }
+      }
+    }
+  }
+}
+
 std::vector<Case> convolution_forward_cases() {
   std::vector<Case> cases;
   const auto add = [&](const Shape& shape) { cases.push_back(make_case(shape)); };
@@ -159,6 +188,7 @@ std::vector<Case> convolution_forward_cases() {
   add({.geometry = first.transposed(), .rows = 2, .activation = Activation::tanh});
   add({.geometry = second, .rows = 1, .activation = Activation::leaky_relu, .slope = 0.2, .perf = true});
   add({.geometry = second.transposed(), .rows = 1, .activation = Activation::relu, .perf = true});
+  add_endings(cases);
   // Large tiles, on chips with few multiprocessors; lines of a narrow target in several bands.
   const Geometry wide{{14, 14, 16}, {7, 7, 64}, {4, 4, 2, 1, 1}};
   for (const Layout layout : {Layout::contiguous, Layout::strided}) {

@@ -3,10 +3,11 @@
 #include "kernels/cpu/activation.hpp"
 #include "kernels/cpu/dropout.hpp"
 
-/// What follows the sums of a layer, dense or convolutional: activation and dropout, or the tangent of an earlier pass.
+/// What follows the sums of a layer: activation and dropout, or the tangent of an earlier pass. Dense layers have it
+/// inside their product, which is short.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 
-/// Of DenseForward or ConvolutionForward.
+/// Of an op with the fields of DenseForward.
 template <class Args>
 struct LayerEnding {
   const Args& args;
