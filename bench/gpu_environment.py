@@ -8,7 +8,7 @@ import tempfile
 # Name for people -> a header that it brings. The command and its packages are not built here.
 LIBRARIES = {
     "GoogleTest": "gtest/gtest.h", "Google Benchmark": "benchmark/benchmark.h", "fmt": "fmt/core.h",
-    "nlohmann-json": "nlohmann/json.hpp", "zlib": "zlib.h", "libzip": "zip.h",
+    "nlohmann-json": "nlohmann/json.hpp", "zlib": "zlib.h", "libzip": "zip.h", "libpng": "png.h", "libjpeg": "jpeglib.h",
 }
 OLDEST_CMAKE, OLDEST_COMPILER = (3, 25), 12
 

@@ -38,7 +38,7 @@ else()
 endif()
 # The dependencies of the static library are in the private fields (pkg-config --static) if there is a shared one, too.
 if(TARGET cugad_static)
-  set(CUGAD_PC_REQUIRES "zlib, libzip, fmt")
+  set(CUGAD_PC_REQUIRES "zlib, libzip, libpng, libjpeg, fmt")
   set(CUGAD_PC_DEPENDENCIES "-pthread -lstdc++ -lm")
   if(CUGAD_CUBLASLT AND CUGAD_HAS_CUDA)
     string(APPEND CUGAD_PC_DEPENDENCIES " -L${CUDAToolkit_LIBRARY_DIR} -lcublasLt")

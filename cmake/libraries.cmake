@@ -41,7 +41,7 @@ if(CUGAD_STATIC OR NOT BUILD_SHARED_LIBS)
   set_target_properties(cugad_static PROPERTIES OUTPUT_NAME cugad LINKER_LANGUAGE CXX)
   target_include_directories(cugad_static PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
   # With the C++ library by name: the program may be written in C.
-  target_link_libraries(cugad_static INTERFACE Threads::Threads ZLIB::ZLIB PkgConfig::LIBZIP fmt::fmt
+  target_link_libraries(cugad_static INTERFACE Threads::Threads ZLIB::ZLIB PNG::PNG JPEG::JPEG PkgConfig::LIBZIP fmt::fmt
                                                ${CUGAD_LINK_DEPENDENCIES} stdc++ m)
   if(NOT BUILD_SHARED_LIBS)
     add_library(cugad::cugad ALIAS cugad_static)

@@ -24,7 +24,7 @@ set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libcugad${CUGAD_ABI_VERSION})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libcugad-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libcugad${CUGAD_ABI_VERSION} (= ${PROJECT_VERSION}), libfmt-dev, libzip-dev, zlib1g-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libcugad${CUGAD_ABI_VERSION} (= ${PROJECT_VERSION}), libfmt-dev, libjpeg-dev, libpng-dev, libzip-dev, zlib1g-dev")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME cugad)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION science)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "Anomaly detection with generative adversarial networks: shared library

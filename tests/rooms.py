@@ -19,7 +19,7 @@ LEVELS = [
     {"host/scores"},
     {"host/options"},
     {"host/detector"},
-    {"host/fleet", "host/table", "host/metrics"},
+    {"host/fleet", "host/table", "host/image", "host/metrics"},
     {"host/c_api", "host/cli"},
     {"host/cli/reproduce"},
 ]

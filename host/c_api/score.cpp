@@ -61,6 +61,19 @@ void score_methods(cugad_detector* detector, const Source& source, float* scores
 }
 
 template <class Source>
+void score_cells(cugad_detector* detector, const Source& source, float* scores, float* residuals) {
+  Rows x = rows_for(detector, source);
+  const CancelOnce once{detector->cancel};
+  const std::int64_t count = product(x.rows(), x.columns(), "residuals");
+  require_host_array(detector->device, residuals, count, "residuals");
+  require_apart(x.extent(), residuals, count, "residuals");
+  require_optional(*detector, x, scores);
+  std::vector<float> of_cells;
+  copy_to(detector->detector.score_cells(x.bring(detector->device, detector->stream()), of_cells), scores);
+  copy_to(of_cells, residuals);
+}
+
+template <class Source>
 void explain(cugad_detector* detector, const Source& source, std::int32_t count, float* scores, cugad_reason* reasons) {
   Rows x = rows_for(detector, source);
   const CancelOnce once{detector->cancel};
@@ -110,6 +123,18 @@ cugad_status cugad_detector_score_methods(cugad_detector* detector, const float*
 cugad_status cugad_detector_score_methods_matrix(cugad_detector* detector, const cugad_matrix* x, float* scores,
                                                  float* method_scores) {
   return guard(__func__, [&] { score_methods(detector, x, scores, method_scores); });
+}
+
+cugad_status cugad_detector_score_cells(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
+                                        int64_t row_stride, float* scores, float* residuals) {
+  return guard(__func__, [&] {
+    score_cells(detector, MatrixView<const float>(x, rows, columns, row_stride), scores, residuals);
+  });
+}
+
+cugad_status cugad_detector_score_cells_matrix(cugad_detector* detector, const cugad_matrix* x, float* scores,
+                                               float* residuals) {
+  return guard(__func__, [&] { score_cells(detector, x, scores, residuals); });
 }
 
 cugad_status cugad_detector_explain(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,

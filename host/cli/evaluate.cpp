@@ -11,8 +11,10 @@
 #include "host/cli/command.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/image_folder.hpp"
 #include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
+#include "host/cli/pixel_evaluation.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
@@ -40,6 +42,7 @@ Labelling read_labelling(const FlagSet& flags, const FittedModel& model, const s
   Labelling labelling;
   labelling.column = flags.text("label_column");
   if (labelling.column.empty() && is_npz(input)) labelling.column = "y";
+  if (labelling.column.empty() && is_image_folder(input)) labelling.column = folder_column;
   if (labelling.column.empty()) labelling.column = model.labels.column;
   if (labelling.column.empty()) throw UsageError("--label-column is required");
   const bool neither = !flags.given("anomaly") && !flags.given("normal");
@@ -55,14 +58,18 @@ Labelling read_labelling(const FlagSet& flags, const FittedModel& model, const s
 }
 
 ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, const Labelling& labelling,
-                               const FlagSet& flags) {
+                               const FlagSet& flags, std::optional<PixelEvaluation>& pixels) {
   ScoredRows scored;
   ModelInput reader(model, input, flags, labelling.column);
+  if (flags.given("masks")) pixels.emplace(flags, model, reader, input);
   RowStatus status(flags.boolean("quiet"));
   reader.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const std::vector<std::string> groups = model.groups(chunk);
     std::vector<Explanation> none;
-    const std::vector<float> scores = model.score(rows.view(), groups, 0, none);
+    std::vector<float> residuals;
+    const std::vector<float> scores =
+        pixels ? model.detector.score_cells(rows, residuals) : model.score(rows.view(), groups, 0, none);
+    std::vector<int> anomaly(scores.size(), -1);  // of rows that count
     const std::vector<float> thresholds = model.thresholds(rows.rows, groups);
     const std::vector<std::uint8_t> listed = rows_with_value(chunk, labelling.column, labelling.values);
     const std::vector<std::uint8_t> unlabelled = without_label(chunk, labelling.column);
@@ -78,8 +85,10 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
       }
       scored.score.push_back(scores[r]);
       scored.margin.push_back(scores[r] - thresholds[r]);
-      scored.anomaly.push_back((listed[r] != 0) != labelling.values_are_normal ? 1 : 0);
+      anomaly[r] = (listed[r] != 0) != labelling.values_are_normal ? 1 : 0;
+      scored.anomaly.push_back(static_cast<std::uint8_t>(anomaly[r]));
     }
+    if (pixels) pixels->add(chunk, rows, residuals, anomaly);
     scored.values.add(chunk, labelling.column);
     status.update(chunk.first_row + chunk.rows);
   });
@@ -124,7 +133,8 @@ void evaluate(const std::string& input, const FlagSet& flags) {
   FittedModel model = load_model_or_fleet(device, flags.required_text("model"));
   set_threshold(model, flags);
   const Labelling labelling = read_labelling(flags, model, input);
-  const ScoredRows scored = score_labelled_rows(model, input, labelling, flags);
+  std::optional<PixelEvaluation> pixels;
+  const ScoredRows scored = score_labelled_rows(model, input, labelling, flags, pixels);
   const auto rows = static_cast<std::int64_t>(scored.score.size());
   note_rows_without_label(scored.without_label, labelling.column);
   const auto anomalies = static_cast<std::int64_t>(std::count(scored.anomaly.begin(), scored.anomaly.end(), 1));
@@ -138,15 +148,19 @@ void evaluate(const std::string& input, const FlagSet& flags) {
           ? metrics::decide_top_percent(scored.anomaly, scored.score, flags.number("top_percent", 0, 100))
           : decide_by_thresholds(model, scored);
   const auto [auroc, average_precision] = ranking_on(device, scored);
-  const nlohmann::ordered_json result = {{"auroc", auroc},
-                                         {"average_precision", average_precision},
-                                         {"precision", decision.precision},
-                                         {"recall", decision.recall},
-                                         {"f1", decision.f1},
-                                         {"threshold", decision.threshold},
-                                         {"rows", rows},
-                                         {"anomalies", anomalies},
-                                         {"flagged", decision.flagged}};
+  nlohmann::ordered_json result = {{"auroc", auroc},
+                                   {"average_precision", average_precision},
+                                   {"precision", decision.precision},
+                                   {"recall", decision.recall},
+                                   {"f1", decision.f1},
+                                   {"threshold", decision.threshold},
+                                   {"rows", rows},
+                                   {"anomalies", anomalies},
+                                   {"flagged", decision.flagged}};
+  if (pixels) {
+    result["pixel_auroc"] = pixels->auroc();
+    result["region_overlap"] = pixels->region_overlap();
+  }
   if (flags.boolean("json")) {
     print(result.dump() + '\n');
   } else {
@@ -170,16 +184,22 @@ void evaluate(const std::string& input, const FlagSet& flags) {
 Run add_evaluate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "Compare the scores of a labelled table with its labels");
   const auto input = std::make_shared<std::string>();
-  command->add_option("input", *input, "Labelled table; - is csv on standard input")->type_name("INPUT")->required();
+  command->add_option("input", *input, "Labelled table, - is csv on standard input; or a folder of images")
+      ->type_name("INPUT")
+      ->required();
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file");
-  flags->add_text("label_column", "C", "Column of the labels [y for .npz, else the one of the training]");
+  flags->add_text("label_column", "C",
+                  "Column of the labels [y for .npz, folder for images, else the one of the training]");
   flags->add_text("anomaly", "VALUE,...", "Labels of anomalies; all other rows are normal");
   flags->add_text("normal", "VALUE,...", "Labels of normal rows; all other rows are anomalies [those of the training]");
   flags->add_text("top_percent", "P", "Flag the P percent with the highest scores [by the model's threshold]");
   add_threshold_flags(*flags, "Flag the rows");
   add_table_flags(*flags);
+  add_image_flags(*flags);
   add_error_flag(*flags);
+  flags->add_text("masks", "DIR",
+                  "Images: masks of the anomalous pixels, NAME.png or NAME_mask.png: measure the maps, too");
   flags->add_boolean("json", "Print one JSON object");
   flags->add_device();
   flags->add_boolean("quiet", "No progress");

@@ -6,6 +6,7 @@
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
@@ -26,7 +27,7 @@ constexpr const char* labels_key = "labels";
 constexpr const char* group_key = "group_column";
 constexpr const char* format_key = "format";
 /// With a fleet, each of its models is brought in once for the rows of a chunk: the larger, the fewer times.
-constexpr std::int64_t chunk_rows = 8192, fleet_chunk_cells = std::int64_t{8} << 20;
+constexpr std::int64_t chunk_rows = 8192, chunk_cells = std::int64_t{8} << 20;
 
 LabelNote labels_from_json(const std::string& text, const std::string& path) {
   json parsed;
@@ -180,15 +181,15 @@ std::string labels_to_json(const LabelNote& labels) {
   return written.dump();
 }
 
-void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format) {
-  detector.attach(encoder_key, encoder.to_json());
+void attach_table(Detector& detector, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format) {
+  if (encoder != nullptr) detector.attach(encoder_key, encoder->to_json());
   detector.attach(format_key, format.to_json());
   detector.attach(labels_key, labels_to_json(labels));
 }
 
-void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format,
+void attach_table(Fleet& fleet, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format,
                   const std::string& group_column) {
-  fleet.attach(encoder_key, encoder.to_json());
+  if (encoder != nullptr) fleet.attach(encoder_key, encoder->to_json());
   fleet.attach(format_key, format.to_json());
   fleet.attach(labels_key, labels_to_json(labels));
   fleet.attach(group_key, group_column);
@@ -219,31 +220,63 @@ FittedModel load_model(const Device& device, const std::string& path) {
 
 ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags,
                        const std::string& label_column, const std::vector<std::string>& carried, bool keep_text)
-    : model_(model), reader_(unless_cancelled([&] {
-        ReadOptions options = read_options(model, input, flags, label_column, carried);
-        options.keep_text = keep_text;
-        return open_table(input, options);
-      })) {
-  if (model.encoder) check_header(*model.encoder, *reader_, input);
-  told_ = reader_->notes();
+    : model_(model) {
+  unless_cancelled([&] {
+    if (is_image_folder(input)) return open_images(input, flags);
+    ReadOptions options = read_options(model, input, flags, label_column, carried);
+    options.keep_text = keep_text;
+    reader_ = open_table(input, options);
+    names_ = reader_->column_names();
+    if (flags.has("files") && flags.given("files")) {
+      throw UsageError(fmt::format("--files is for folders of images, which {} is not", one_line(input)));
+    }
+  });
+  if (reader_ && model.encoder) check_header(*model.encoder, *reader_, input);
+  told_ = notes();
   for (const std::string& note : told_) print_note("cugad: note: " + note);
 }
 
+/// Images go to the model as they are, so that it must have been trained on images, or on their numbers.
+void ModelInput::open_images(const std::string& input, const FlagSet& flags) {
+  images_.emplace(input, image_options(flags, input, model_.format.image));
+  names_ = {file_column, folder_column};
+  const std::int64_t columns = model_.detector.columns(), cells = cells_of(images_->shape());
+  if (cells != columns) {
+    throw Error(ErrorCode::invalid_argument, fmt::format("{}: images of {} have {} values, the model takes {} columns",
+                                                         input, image_shape_text(images_->shape()), cells, columns));
+  }
+  if (!model_.encoder) return;
+  const std::vector<double>& offsets = model_.encoder->offsets();
+  const bool is_plain = model_.encoder->numeric_features() == columns &&
+                        std::all_of(offsets.begin(), offsets.end(), [](double offset) { return offset == 0.0; });
+  if (is_plain) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}: is a folder of images, and the model was trained on a table", input));
+}
+
+bool ModelInput::read(Table& chunk, Matrix& rows, std::int64_t most) {
+  if (images_) return images_->read(chunk, rows, most);
+  if (!reader_->read(chunk, most)) return false;
+  rows = model_.encode(chunk);
+  return true;
+}
+
 void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit) {
-  std::int64_t most = chunk_rows;
-  if (model_.fleet) most = std::max(most, fleet_chunk_cells / static_cast<std::int64_t>(column_names().size()));
+  const std::int64_t as_many_cells = std::max<std::int64_t>(1, chunk_cells / model_.detector.columns());
+  const std::int64_t most = model_.fleet ? std::max(chunk_rows, as_many_cells) : std::min(chunk_rows, as_many_cells);
   Table chunk;
-  while (unless_cancelled([&] { return reader_->read(chunk, most); })) {
+  Matrix rows;
+  while (unless_cancelled([&] { return read(chunk, rows, most); })) {
     stop_if_cancelled();
     if (!chunk.unreadable.empty() && model_.unreadable_rows == 0) {
       model_.unreadable_example = chunk.unreadable.begin()->second;
     }
     model_.unreadable_rows += static_cast<std::int64_t>(chunk.unreadable.size());
-    visit(chunk, model_.encode(chunk));
+    visit(chunk, rows);
     rows_read_ += chunk.rows;
   }
   // Notes that need the whole file, for example repeated headers.
-  for (const std::string& note : reader_->notes()) {
+  for (const std::string& note : notes()) {
     if (std::find(told_.begin(), told_.end(), note) == told_.end()) print_note("cugad: note: " + note);
   }
 }

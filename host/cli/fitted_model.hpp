@@ -8,6 +8,7 @@
 
 #include "cugad/detector.hpp"
 #include "cugad/fleet.hpp"
+#include "cugad/image.hpp"
 #include "cugad/table.hpp"
 #include "host/cli/flags.hpp"
 
@@ -47,32 +48,40 @@ struct FittedModel {
   std::vector<float> confidence(std::span<const float> scores, std::span<const std::string> groups);
 };
 
-/// Stores the data that load_model() needs in the detector or fleet.
-void attach_table(Detector& detector, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format);
-void attach_table(Fleet& fleet, const TableEncoder& encoder, const LabelNote& labels, const TableFormat& format,
+/// Stores the data that load_model() needs in the detector or fleet. `encoder`: null for images.
+void attach_table(Detector& detector, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format);
+void attach_table(Fleet& fleet, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format,
                   const std::string& group_column);
 FittedModel load_model(const Device& device, const std::string& path);
 /// The same, of a file that may hold a fleet.
 FittedModel load_model_or_fleet(const Device& device, const std::string& path);
 
-/// Reads `input` in chunks with bounded memory, as the training table was read unless the flags of add_table_flags()
-/// override it. A chunk ends early if the input pauses.
+/// Reads `input`, a table or a folder of images, in chunks with bounded memory, as the training table was read unless
+/// the flags of add_table_flags() override it. A chunk ends early if the input pauses.
 class ModelInput {
  public:
   /// `label_column` (empty: none) and `carried` are kept as text if they are not features. `keep_text`: as ReadOptions.
   ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags, const std::string& label_column,
              const std::vector<std::string>& carried = {}, bool keep_text = false);
-  const std::vector<std::string>& column_names() const { return reader_->column_names(); }
+  const std::vector<std::string>& column_names() const { return names_; }
   /// As the file has them; none if it has none.
-  std::vector<std::string> header() const { return reader_->header(); }
-  TableFormat format() const { return reader_->format(); }
+  std::vector<std::string> header() const { return reader_ ? reader_->header() : std::vector<std::string>(); }
+  TableFormat format() const { return reader_ ? reader_->format() : model_.format; }
+  /// The images of a folder, or null.
+  const ImageReader* images() const { return images_ ? &*images_ : nullptr; }
   std::int64_t rows_read() const { return rows_read_; }
   /// Calls `visit` for each chunk with its rows as the detector takes them.
   void for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit);
 
  private:
+  void open_images(const std::string& input, const FlagSet& flags);
+  std::vector<std::string> notes() const { return images_ ? images_->notes() : reader_->notes(); }
+  bool read(Table& chunk, Matrix& rows, std::int64_t most);
+
   FittedModel& model_;
-  std::unique_ptr<TableReader> reader_;
+  std::unique_ptr<TableReader> reader_;  ///< of a table; null for a folder of images
+  std::optional<ImageReader> images_;
+  std::vector<std::string> names_;
   std::vector<std::string> told_;  ///< the reader's notes so far
   std::int64_t rows_read_ = 0;
 };

@@ -162,9 +162,11 @@ void FlagSet::settle_duration(DetectorOptions& options) const {
   if (!given("epochs") || on_command_line("steps")) options.epochs = 0;
 }
 
-ChosenOptions FlagSet::chosen_options(const std::string& preset, const std::string& method) const {
+ChosenOptions FlagSet::chosen_options(const std::string& preset, const std::string& method,
+                                      const std::string& image) const {
   NamedOptions named;
   if (!method.empty()) named.emplace_back("method", method);
+  if (!image.empty()) named.emplace_back("image", image);
   for (const OptionInfo& info : option_list()) {
     if (given(info.name)) named.emplace_back(info.name, text(info.name));
   }

@@ -48,7 +48,8 @@ class FlagSet {
 
   /// The flags over the preset (if not empty) or the method (if not empty), or else over the recipe that fits them; see
   /// choose_options(). Any error in them is a UsageError.
-  ChosenOptions chosen_options(const std::string& preset, const std::string& method = "") const;
+  ChosenOptions chosen_options(const std::string& preset, const std::string& method = "",
+                               const std::string& image = "") const;
   /// The device that the flags of add_device() select.
   Device open_device() const;
 

@@ -117,6 +117,9 @@ std::string describe_calibration(const FittedModel& model) {
 
 std::string describe_columns(const FittedModel& model) {
   const std::vector<std::string>& names = model.detector.column_names();
+  if (model.format.image && cells_of(*model.format.image) == model.detector.columns()) {
+    return fmt::format("{}: images of {}", names.size(), image_shape_text(*model.format.image));
+  }
   const std::int64_t numeric = model.encoder ? model.encoder->numeric_features() : model.detector.columns();
   return fmt::format("{} ({} numeric): {}", names.size(), numeric, one_line(fmt::format("{}", fmt::join(names, ", "))));
 }
@@ -181,6 +184,7 @@ ordered_json model_as_json(const Device& device, const std::string& path) {
       {"notes", detector.notes()},
       {"columns", detector.column_names()},
       {"numeric_columns", model.encoder ? model.encoder->numeric_features() : detector.columns()}};
+  if (model.format.image) object["image"] = image_shape_text(*model.format.image);
   if (model.fleet) object["fleet"] = fleet_as_json(*model.fleet, model.group_column);
   if (!model.labels.column.empty()) {
     object["trained_on"] = {{"label_column", model.labels.column}, {"normal", model.labels.normal}};

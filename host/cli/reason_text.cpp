@@ -67,7 +67,7 @@ std::string expected_number(const ExpectedCell& expected, double offset, double 
 }  // namespace
 
 std::string reason_text(const Explanation& explanation, std::size_t index, const std::vector<std::string>& features,
-                        const TableEncoder* encoder, const Table& chunk, std::size_t row) {
+                        const TableEncoder* encoder, const Table& chunk, std::size_t row, const float* values) {
   const Finding finding = explanation.finding[index];
   if (finding == Finding::residual && explanation.share[index] < smallest_share) return "";
   const auto number = static_cast<std::size_t>(explanation.column[index]);
@@ -76,7 +76,9 @@ std::string reason_text(const Explanation& explanation, std::size_t index, const
   const std::string share = fmt::format(" ({:.0f} %)", 100.0f * explanation.share[index]);
   if (finding == Finding::missing) return feature.column + ": no value" + share;
   const Column* column = column_of(chunk, feature.column);
-  const std::string cell = feature.column + "=" + cell_text(column, row) + ": ";
+  const bool is_pixel = column == nullptr && feature.value.empty();
+  const std::string cell =
+      feature.column + "=" + (is_pixel ? number_text(values[number]) : cell_text(column, row)) + ": ";
   if (!feature.value.empty()) {
     if (finding == Finding::unseen) return cell + "not seen in training" + share;
     if (expected.category < 0) return cell + "unusual" + share;
@@ -90,7 +92,9 @@ std::string reason_text(const Explanation& explanation, std::size_t index, const
     const std::string constant = offset == 0.0 ? fmt::format("{}", expected.low) : number_text(expected.low + offset);
     return cell + "always " + constant + " in training" + share;
   }
-  const double given = column == nullptr || column->is_text ? std::nan("") : column->numbers[row];
+  const double given = is_pixel                               ? double{values[number]}
+                       : column == nullptr || column->is_text ? std::nan("")
+                                                              : column->numbers[row];
   return cell + expected_number(expected, offset, given) + share;
 }
 

@@ -12,8 +12,8 @@ namespace cugad::cli {
 /// to 14 expected; at most 100 in training (90 %)", "state=idle: busy is 94 % likely (20 %)", "user=intruder: not seen
 /// in training (15 %)", "version=4: always 3 in training (2 %)", "load: no value (1 %)". In front of the first '=' or
 /// ':' is the column, at the end its share. Empty if the column explains less than half a percent. `features`: the
-/// detector's columns; `encoder`: null if they are the table's.
+/// detector's columns; `encoder`: null if they are the table's; `values`: of the row, as the detector takes them.
 std::string reason_text(const Explanation& explanation, std::size_t index, const std::vector<std::string>& features,
-                        const TableEncoder* encoder, const Table& chunk, std::size_t row);
+                        const TableEncoder* encoder, const Table& chunk, std::size_t row, const float* values);
 
 }  // namespace cugad::cli

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -12,6 +11,8 @@
 #include "host/cli/command.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/heatmaps.hpp"
+#include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/reason_text.hpp"
@@ -43,12 +44,18 @@ struct Scores {
   std::vector<float> of_parts;            ///< rows x parts; empty unless requested
 };
 
-Scores score_rows(FittedModel& model, const Matrix& rows, const std::vector<std::string>& groups, int explained,
-                  bool with_parts = false) {
+/// Scores a chunk, and writes its heatmaps, unless they are null.
+Scores score_rows(FittedModel& model, const Table& chunk, const Matrix& rows, const std::vector<std::string>& groups,
+                  Heatmaps* heatmaps, int explained = 0, bool with_parts = false) {
   stop_if_cancelled();
   Scores scores;
+  if (heatmaps != nullptr) {
+    std::vector<float> residuals;
+    scores.score = model.detector.score_cells(rows, residuals);
+    heatmaps->write(chunk, rows, residuals);
+  }
   if (with_parts) scores.score = model.score_parts(rows, groups, scores.of_parts);
-  if (!with_parts || explained > 0 || model.fleet)
+  if (scores.score.empty() || explained > 0 || model.fleet)
     scores.score = model.score(rows, groups, explained, scores.explanations);
   return scores;
 }
@@ -75,7 +82,7 @@ std::size_t columns_behind_score(const CsvColumns& columns) {
 
 /// One line per row of a chunk.
 std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Scores& scores,
-                      const std::vector<std::string>& groups, const Table& chunk) {
+                      const std::vector<std::string>& groups, const Table& chunk, const Matrix& rows) {
   std::vector<float> probability, confidence;
   if (columns.probability) probability = model.probability(scores.score, groups, *columns.probability);
   if (columns.confidence) confidence = model.confidence(scores.score, groups);
@@ -110,7 +117,7 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
       lines += ',';
       if (i >= scores.explanations[row].column.size()) continue;
       lines += csv_cell(reason_text(scores.explanations[row], i, model.detector.column_names(),
-                                    model.encoder ? &*model.encoder : nullptr, chunk, row));
+                                    model.encoder ? &*model.encoder : nullptr, chunk, row, rows.row(row)));
     }
     if (columns.error) lines += ',';
     lines += '\n';
@@ -119,14 +126,14 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
 }
 
 /// Flushes the scores of each chunk: a reader of a stream waits for them.
-void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& columns, RowStatus& status,
-                  const Append& append) {
+void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& columns, Heatmaps* heatmaps,
+                  RowStatus& status, const Append& append) {
   std::string begin = header(columns);  // written with the first row: a table that does not fit the model has none
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const std::vector<std::string> groups = model.groups(chunk);
-    const Scores scores = score_rows(model, rows, groups, columns.reasons, !columns.parts.empty());
+    const Scores scores = score_rows(model, chunk, rows, groups, heatmaps, columns.reasons, !columns.parts.empty());
     append(std::exchange(begin, ""));
-    append(csv_lines(model, columns, scores, groups, chunk));
+    append(csv_lines(model, columns, scores, groups, chunk, rows));
     if (!columns.row) flush_output();
     status.update(chunk.first_row + chunk.rows);
   });
@@ -134,23 +141,16 @@ void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& colum
 }
 
 /// The file's header holds the number of rows, so the scores (4 bytes a row) are kept in memory until the end.
-void score_to_npy(FittedModel& model, ModelInput& input, RowStatus& status, const Append& append) {
-  static_assert(std::endian::native == std::endian::little, "the header says little-endian");
+void score_to_npy(FittedModel& model, ModelInput& input, Heatmaps* heatmaps, RowStatus& status, const Append& append) {
   std::vector<float> all;
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
-    const Scores scores = score_rows(model, rows, model.groups(chunk), 0);
+    const Scores scores = score_rows(model, chunk, rows, model.groups(chunk), heatmaps);
     const auto without = std::count_if(scores.score.begin(), scores.score.end(), [](float s) { return std::isnan(s); });
     model.rows_without_value += without - static_cast<std::int64_t>(chunk.unreadable.size());
     all.insert(all.end(), scores.score.begin(), scores.score.end());
     status.update(chunk.first_row + chunk.rows);
   });
-  const std::string magic("\x93NUMPY\x01\x00", 8);
-  std::string description = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", all.size());
-  // The data start at a multiple of 64; the header ends with a line break.
-  description.append(63 - (magic.size() + 2 + description.size()) % 64, ' ');
-  description += '\n';
-  const std::string length = {static_cast<char>(description.size() & 0xff), static_cast<char>(description.size() >> 8)};
-  append(magic + length + description);
+  append(npy_header(fmt::format("{},", all.size())));
   append({reinterpret_cast<const char*>(all.data()), all.size() * sizeof(float)});
 }
 
@@ -198,14 +198,19 @@ void score(const std::string& input, const FlagSet& flags) {
   check_no_other_file("output", output, std::array{input, flags.text("model")});
   ModelInput rows(model, input, flags, "", columns.ids);
   const ColumnIndex index(rows.column_names());
+  if (rows.images() != nullptr && !flags.given("id")) columns.ids = {file_column};
   for (std::string& name : columns.ids) name = rows.column_names()[index.find(name, "--id: ")];
+  std::optional<Heatmaps> maps;
+  if (flags.given("heatmaps")) maps.emplace(flags, model, rows, input);
+  if (flags.given("heatmap_maximum") && !maps) throw UsageError("--heatmap-maximum needs --heatmaps");
+  Heatmaps* const heatmaps = maps ? &*maps : nullptr;
   // Results on a terminal and a status line would write over each other.
   RowStatus status(flags.boolean("quiet") || output.empty());
   std::string failure;
   write_result(output, [&](const Append& append) {
-    if (npy) return score_to_npy(model, rows, status, append);
+    if (npy) return score_to_npy(model, rows, heatmaps, status, append);
     try {
-      score_to_csv(model, rows, columns, status, append);
+      score_to_csv(model, rows, columns, heatmaps, status, append);
     } catch (const Error& error) {
       // A row that cannot be read does not take away the scores of those before it.
       if (error.code() != ErrorCode::format || rows.rows_read() == 0) throw;
@@ -215,6 +220,7 @@ void score(const std::string& input, const FlagSet& flags) {
   });
   status.clear();
   if (!failure.empty()) throw Error(ErrorCode::format, failure);
+  if (heatmaps != nullptr) heatmaps->note();
   warn_of_unseen_values(model);
   note_pooled_rows(model);
   note_rows_without_value(model);
@@ -226,9 +232,11 @@ void score(const std::string& input, const FlagSet& flags) {
 }  // namespace
 
 Run add_score(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("score", "Score the rows of a table; higher is more anomalous");
+  CLI::App* command = app.add_subcommand("score", "Score the rows of a table, or images; higher is more anomalous");
   const auto input = std::make_shared<std::string>();
-  command->add_option("input", *input, "Table of the training table's columns; - is csv on standard input")
+  command
+      ->add_option("input", *input,
+                   "Table of the training table's columns, - is csv on standard input; or a folder of images")
       ->type_name("INPUT")
       ->required();
   const auto flags = std::make_shared<FlagSet>(*command);
@@ -241,8 +249,11 @@ Run add_score(CLI::App& app) {
   flags->add_boolean("per_method", "The former name of --parts");
   flags->add_boolean("label", "Add the decision at the threshold: 1 is anomalous");
   flags->add_text("id", "C,...", "Carry these columns of the table over, in front of the score");
+  flags->add_text("heatmaps", "DIR", "Images: write the map of each there, as NAME.npy and over the image as NAME.png");
+  flags->add_text("heatmap_maximum", "X", "Heatmaps are yellow from this value on [the 99.5 % quantile of each map]");
   add_threshold_flags(*flags, "Take rows for anomalous");
   add_table_flags(*flags);
+  add_image_flags(*flags);
   add_error_flag(*flags);
   flags->add_device();
   flags->add_boolean("quiet", "No progress");

@@ -11,6 +11,7 @@
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/idle_options.hpp"
+#include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
 #include "host/cli/signals.hpp"
@@ -19,6 +20,7 @@
 #include "host/cli/training_table.hpp"
 #include "host/cli/watched_fit.hpp"
 #include "host/detector/fitting.hpp"
+#include "host/methods/methods.hpp"
 #include "host/options/method_options.hpp"
 #include "host/options/recipe.hpp"
 #include "host/table/group_column.hpp"
@@ -37,6 +39,7 @@ void declare_flags(FlagSet& flags) {
   flags.add_text("include", "C,...", "Columns that are features, though they look like ids, row numbers or dates");
   flags.add_text("max_categories", "N", "Most distinct values of a column of categories [1000]");
   add_table_flags(flags);
+  add_image_flags(flags);
   flags.add_text("group_by", "C", "One model per value of this column, which is no feature: a fleet");
   flags.add_text("fleet_minimum_rows", "N", "With --group-by: groups with fewer rows share the pooled model [50]");
   flags.add_device();
@@ -79,11 +82,58 @@ std::string method_text(const ChosenOptions& chosen) {
   return chosen.recipe.empty() ? methods : fmt::format("{} (default: preset {})", methods, chosen.recipe);
 }
 
+struct Features {
+  std::optional<TableEncoder> encoder;  ///< none for a folder of images
+  Matrix rows;
+  Columns columns;
+};
+
+/// The rows as the detector takes them; the table, which takes much memory, is given up.
+Features take_features(TrainingTable& training, const std::optional<ImageShape>& images) {
+  Features features;
+  if (training.pixels) {
+    features.rows = std::move(*training.pixels);
+    features.columns.names = image_column_names(*training.format.image);
+  } else {
+    TableEncoder& encoder = features.encoder.emplace();
+    encoder.fit(training.rows, training.encoding);
+    features.rows = encoder.encode(training.rows);
+    features.columns = {.names = encoder.feature_names(), .binary = features.rows.columns - encoder.numeric_features()};
+    if (images && cells_of(*images) == features.rows.columns) training.format.image = images;
+  }
+  training.rows = {};
+  return features;
+}
+
+/// Whether all networks of a detector with the named method can be trained on images; an unknown one is refused later.
+bool takes_images(const std::string& method) {
+  DetectorOptions options;
+  try {
+    set_option(options, "method", method);
+  } catch (const Error&) {
+    return false;
+  }
+  const std::vector<DetectorOptions> all = options_of_methods(options);
+  return std::all_of(all.begin(), all.end(), [](const DetectorOptions& one) {
+    return !definition_of(one.method).trains() || definition_of(one.method).takes_images;
+  });
+}
+
+/// The options of the flags. Rows of images are a reason for an option unless a preset, or a method for rows of any
+/// kind, was chosen.
+ChosenOptions options_for(const FlagSet& flags, const std::optional<ImageShape>& images) {
+  const std::string preset = flags.text("preset"), method = flags.text("method");
+  const bool is_open = preset.empty() && (method.empty() || takes_images(method));
+  if (!images || !(is_open || preset == "images")) return flags.chosen_options(preset);
+  return flags.chosen_options(preset, "", image_shape_text(*images));
+}
+
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
   const Stopwatch watch;
   const std::string& output = flags.required_text("output");
-  const ChosenOptions chosen = flags.chosen_options(flags.text("preset"));
+  const std::optional<ImageShape> images = training_images(input, flags);
+  const ChosenOptions chosen = options_for(flags, images);
   const DetectorOptions& options = chosen.options;
   const Device device = flags.open_device();
   Detector detector = make_detector(device, options);
@@ -103,17 +153,16 @@ void train(const std::string& input, FlagSet& flags) {
 
   TrainingTable training = read_training_table(input, flags, options);
   if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);
-  TableEncoder encoder;
-  encoder.fit(training.rows, training.encoding);
-  const Matrix rows = encoder.encode(training.rows);
-  training.rows = {};
-  const Columns columns = {.names = encoder.feature_names(), .binary = rows.columns - encoder.numeric_features()};
+  const Features features = take_features(training, images);
+  const Matrix& rows = features.rows;
+  const Columns& columns = features.columns;
+  const TableEncoder* const encoder = features.encoder ? &*features.encoder : nullptr;
   // The library reports them, too, if it trains one model with on_message set.
-  if (flags.boolean("quiet") || flags.given("group_by")) note_constant_features(rows, encoder.feature_names());
+  if (flags.boolean("quiet") || flags.given("group_by")) note_constant_features(rows, columns.names);
   const CancelScope scope;
   Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
                      {"method", method_text(chosen)},
-                     {"features", fmt::format("{} ({} numeric)", rows.columns, encoder.numeric_features())}};
+                     {"features", fmt::format("{} ({} numeric)", rows.columns, rows.columns - columns.binary)}};
   if (training.group_column.empty()) {
     attach_table(detector, encoder, training.labels, training.format);
     const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
@@ -146,10 +195,12 @@ void train(const std::string& input, FlagSet& flags) {
 }  // namespace
 
 Run add_train(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("train", "Train a detector on the normal rows of a table");
+  CLI::App* command = app.add_subcommand("train", "Train a detector on the normal rows of a table, or on images");
   command->footer(describe_recipe() + "; the defaults in brackets are those of methods named by --method");
   const auto input = std::make_shared<std::string>();
-  command->add_option("input", *input, "Table: .csv(.gz), .npy, .npz, .idx or -ubyte; - is csv on standard input")
+  command
+      ->add_option("input", *input,
+                   "Table: .csv(.gz), .npy, .npz, .idx or -ubyte; - is csv on standard input; or a folder of images")
       ->type_name("INPUT")
       ->required();
   const auto flags = std::make_shared<FlagSet>(*command);

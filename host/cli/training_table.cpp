@@ -9,6 +9,7 @@
 #include "cugad/error.hpp"
 #include "host/cli/column_notes.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/image_folder.hpp"
 #include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/table_flags.hpp"
@@ -55,6 +56,32 @@ void choose_rows(const std::string& input, TrainingTable& training) {
   }
   note_rows_without_label(count_without_label(training.rows, label), label);
   training.rows = take_rows(training.rows, kept);
+  if (training.pixels) training.pixels = take_rows(*training.pixels, kept);
+}
+
+/// Reads a folder of images, and chooses its rows by the names of its sub-folders, if it has any.
+TrainingTable read_training_images(const std::string& input, const FlagSet& flags) {
+  ImageReader reader(input, image_options(flags, input));
+  for (const std::string& note : reader.notes()) print_note("cugad: note: " + note);
+  TrainingTable training;
+  training.format.image = reader.shape();
+  reader.read(training.rows, training.pixels.emplace(), std::numeric_limits<std::int64_t>::max());
+  Table rest;
+  Matrix none;
+  reader.read(rest, none, 1);  // throws for an image that ended the reading
+  training.rows_in_file = training.rows.rows;
+  const std::vector<std::string> names = column_names(training.rows);
+  const std::vector<std::string>& folders = training.rows.columns[training.rows.find(folder_column)].texts;
+  const bool has_folders = std::any_of(folders.begin(), folders.end(), [](auto& folder) { return !folder.empty(); });
+  LabelNote& labels = training.labels;
+  labels.column = flags.text("label_column");
+  labels.normal = split_list(flags.text("normal"));
+  if (labels.column.empty() && (has_folders || !labels.normal.empty())) labels.column = folder_column;
+  if (flags.given("group_by")) training.group_column = names[training.rows.find(flags.required_text("group_by"))];
+  if (labels.column.empty()) return training;
+  labels.column = names[training.rows.find(labels.column)];
+  choose_rows(input, training);
+  return training;
 }
 
 /// Columns that the user named: their kind was chosen.
@@ -92,6 +119,7 @@ void check_uses(const FlagSet& flags, const std::vector<std::string>& names, con
 }  // namespace
 
 TrainingTable read_training_table(const std::string& input, const FlagSet& flags, const DetectorOptions& options) {
+  if (is_image_folder(input)) return read_training_images(input, flags);
   TrainingTable training;
   std::string& label = training.labels.column;
   label = flags.text("label_column");

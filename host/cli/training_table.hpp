@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace cugad::cli {
 /// The rows to train on, and the properties of their table.
 struct TrainingTable {
   Table rows;
+  std::optional<Matrix> pixels;  ///< the rows of a folder of images, whose names `rows` has
   TableEncoder::Options encoding;
   LabelNote labels;
   TableFormat format;
@@ -22,7 +24,8 @@ struct TrainingTable {
 };
 
 /// Reads the table, chooses its rows by --label-column and --normal, and its features: columns that are probably not
-/// features are left out, and named on standard error. `options` may name further columns.
+/// features are left out, and named on standard error. `options` may name further columns. Of a folder of images
+/// the label is the name of its sub-folder.
 TrainingTable read_training_table(const std::string& input, const FlagSet& flags, const DetectorOptions& options);
 
 }  // namespace cugad::cli

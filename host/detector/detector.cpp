@@ -281,6 +281,13 @@ std::vector<float> Detector::score_methods(MatrixView<const float> rows, std::ve
   return scores;
 }
 
+std::vector<float> Detector::score_cells(MatrixView<const float> rows, std::vector<float>& residuals) {
+  const FloatingPointEnvironment environment;
+  std::vector<float> scores(static_cast<std::size_t>(std::max<std::int64_t>(0, rows.rows)));
+  held(impl_).score(rows, scores.data(), &residuals);
+  return scores;
+}
+
 std::vector<std::string> Detector::parts() const { return parts_of(options()); }
 
 void Detector::sample(std::int64_t count, std::uint64_t seed, std::span<float> rows) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "cugad/image_shape.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/detector/dominated_columns.hpp"
 #include "host/detector/folds.hpp"
@@ -16,7 +17,6 @@
 #include "host/detector/trim.hpp"
 #include "host/methods/methods.hpp"
 #include "host/options/image_options.hpp"
-#include "host/options/layer_text.hpp"
 #include "host/text/cell.hpp"
 
 namespace cugad {
@@ -152,12 +152,12 @@ std::int64_t check_fit_arguments(MatrixView<const float> rows, Columns& columns)
 
 void check_image_columns(const DetectorOptions& options, const Columns& columns) {
   const auto count = static_cast<std::int64_t>(columns.names.size());
-  if (!options.image || (columns.binary == 0 && is_image_of(*options.image, count))) return;
-  const std::int64_t values = std::int64_t{options.image->height} * options.image->width * options.image->channels;
+  if (!options.image || (columns.binary == 0 && cells_of(*options.image) == count)) return;
+  const std::int64_t values = cells_of(*options.image);
   const std::string found = std::to_string(count) + " columns";
   throw Error(ErrorCode::invalid_argument,
-              "option 'image' is '" + image_text(*options.image) + "', expected rows of its " + std::to_string(values) +
-                  " numbers, but they have " +
+              "option 'image' is '" + image_shape_text(*options.image) + "', expected rows of its " +
+                  std::to_string(values) + " numbers, but they have " +
                   (columns.binary == 0 ? found + " (columns that are no pixels can be left out: --exclude)"
                                        : found + ", " + std::to_string(columns.binary) + " of them from categories"));
 }

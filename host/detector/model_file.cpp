@@ -4,13 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
+#include "cugad/image_shape.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/detector/impl.hpp"
 #include "host/detector/model_reader.hpp"
 #include "host/detector/notes.hpp"
 #include "host/detector/novelty_json.hpp"
 #include "host/methods/methods.hpp"
-#include "host/options/layer_text.hpp"
 
 namespace cugad {
 namespace {
@@ -372,9 +372,9 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse(error.what());
   }
   transform.reorder(roles.order);
-  if (resolved.image && !is_image_of(*resolved.image, count)) {
-    reader.refuse("option 'image' is '" + image_text(*resolved.image) + "', but there are " + std::to_string(count) +
-                  " columns");
+  if (resolved.image && cells_of(*resolved.image) != count) {
+    reader.refuse("option 'image' is '" + image_shape_text(*resolved.image) + "', but there are " +
+                  std::to_string(count) + " columns");
   }
   Json kept;
   const TakenApart kept_parts(kept);

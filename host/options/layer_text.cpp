@@ -8,7 +8,7 @@
 namespace cugad {
 namespace {
 
-constexpr int largest_window = 31, largest_stride = 8, longest_side = 65536, most_columns = 1 << 24;
+constexpr int largest_window = 31, largest_stride = 8;
 
 bool take(std::string_view& text, std::string_view word) {
   if (!text.starts_with(word)) return false;
@@ -60,22 +60,6 @@ Layer parse_layer(const std::string& option, const std::string& text, int widest
                     ", or convolutions such as conv64k4s2 and up64k4s2 (channels, window up to " +
                     std::to_string(largest_window) + ", stride up to " + std::to_string(largest_stride) +
                     " and the window), each with bn behind it or without");
-}
-
-std::string image_text(const ImageShape& image) {
-  return std::to_string(image.height) + "x" + std::to_string(image.width) + "x" + std::to_string(image.channels);
-}
-
-std::optional<ImageShape> parse_image(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  ImageShape image;
-  std::string_view rest = text;
-  const bool fits = take_number(rest, longest_side, image.height) && take(rest, "x") &&
-                    take_number(rest, longest_side, image.width) &&
-                    (rest.empty() || (take(rest, "x") && take_number(rest, longest_side, image.channels))) &&
-                    rest.empty() && std::int64_t{image.height} * image.width <= most_columns / image.channels;
-  if (!fits) refuse_option("image", text, "height x width x channels such as 28x28x1, at most 2^24 values");
-  return image;
 }
 
 }  // namespace cugad

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "cugad/error.hpp"
+#include "cugad/image_shape.hpp"
 #include "host/options/layer_text.hpp"
 #include "host/options/method_options.hpp"
 #include "host/options/option_record.hpp"
@@ -206,9 +207,14 @@ std::vector<OptionRecord> make_records() {
           }},
       number(FIELD(population), 1, 65536, "models trained and averaged; model m uses seed + m"),
       number(FIELD(seed), 0, seed_limit, "seed of everything random"),
-      OptionRecord{{"image", "text", "", "rows are images of so many lines, columns and channels, such as 28x28x1"},
-                   [](const O& o) { return o.image ? image_text(*o.image) : std::string(); },
-                   [](O& o, const std::string& text) { o.image = parse_image(text); }}
+      OptionRecord{{"image", "text", "",
+                    "rows are images of so many lines, columns and channels, such as 28x28x1, to which those of "
+                    "folders are resized"},
+                   [](const O& o) { return o.image ? image_shape_text(*o.image) : std::string(); },
+                   [](O& o, const std::string& text) {
+                     o.image.reset();
+                     if (!text.empty()) o.image = image_shape_from(text);
+                   }}
           .later(),
       OptionRecord{{"log1p", "list", "",
                     "columns to take log1p of: auto (minimum >= 0 and skewness > 2), none, numeric, or names"},

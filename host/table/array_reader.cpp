@@ -48,6 +48,21 @@ std::uint64_t checked_size(const ArrayLayout& layout, const ByteSource& source, 
 
 }  // namespace
 
+void ArrayLayout::set_shape(const std::vector<std::int64_t>& dimensions, const std::string& file) {
+  rows = dimensions.front();
+  columns = 1;
+  for (std::size_t d = 1; d < dimensions.size(); ++d) {
+    if (!__builtin_mul_overflow(columns, dimensions[d], &columns)) continue;
+    throw Error(ErrorCode::format,
+                fmt::format("{}: its header declares items of more cells than any file holds", file));
+  }
+  const bool is_image = dimensions.size() == 3 || dimensions.size() == 4;
+  if (!is_image || columns < 1 || columns > largest_column_count) return;  // too many are reported by the reader
+  image = ImageShape{.height = static_cast<std::int32_t>(dimensions[1]),
+                     .width = static_cast<std::int32_t>(dimensions[2]),
+                     .channels = dimensions.size() == 4 ? static_cast<std::int32_t>(dimensions[3]) : 1};
+}
+
 ArrayReader::ArrayReader(std::unique_ptr<ByteSource> source, const ArrayLayout& layout, std::string file)
     : source_(std::move(source)), layout_(layout), file_(std::move(file)) {
   const std::uint64_t size = checked_size(layout_, *source_, file_);
@@ -98,6 +113,12 @@ bool ArrayReader::read(Table& chunk, std::int64_t max_rows) {
   rows_read_ += rows;
   chunk.rows = rows;
   return rows > 0;
+}
+
+TableFormat ArrayReader::format() const {
+  TableFormat format;
+  format.image = layout_.image;
+  return format;
 }
 
 void ArrayReader::read_row_major(Table& chunk, std::int64_t rows) {

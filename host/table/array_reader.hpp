@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,11 @@ struct ArrayLayout {
   bool big_endian = false;
   bool fortran_order = false;  ///< columns follow each other, not rows
   std::int64_t rows = 0, columns = 0;
-  std::uint64_t data_position = 0;  ///< of the first byte of the data in the stream
+  std::optional<ImageShape> image = {};  ///< of the rows, if the array has 3 or 4 dimensions
+  std::uint64_t data_position = 0;       ///< of the first byte of the data in the stream
+
+  /// Makes rows of what follows the first of the dimensions: throws Error{format} for more cells than any file holds.
+  void set_shape(const std::vector<std::int64_t>& dimensions, const std::string& file);
 };
 
 /// Reads a matrix in chunks. Memory grows with the bytes read, never with the size that a header declares.
@@ -37,6 +42,7 @@ class ArrayReader : public TableReader {
   std::int64_t rows() const { return layout_.rows; }
   const std::vector<std::string>& column_names() const override { return names_; }
   bool read(Table& chunk, std::int64_t max_rows) override;
+  TableFormat format() const override;
 
  private:
   void read_row_major(Table& chunk, std::int64_t rows);

@@ -36,17 +36,12 @@ ArrayLayout read_idx_header(ByteSource& source, const std::string& file) {
   ArrayLayout layout;
   std::tie(layout.kind, layout.element_size) = type->second;
   layout.big_endian = true;
-  layout.columns = 1;
+  std::vector<std::int64_t> sizes;
   for (int d = 0; d < dimensions; ++d) {
     read(bytes);
-    const std::int64_t size = std::int64_t{bytes[0]} << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
-    if (d == 0) {
-      layout.rows = size;
-    } else if (__builtin_mul_overflow(layout.columns, size, &layout.columns)) {
-      throw Error(ErrorCode::format,
-                  fmt::format("{}: its header declares items of more cells than any file holds", file));
-    }
+    sizes.push_back(std::int64_t{bytes[0]} << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3]);
   }
+  layout.set_shape(sizes, file);
   layout.data_position = 4 + 4 * static_cast<std::uint64_t>(dimensions);
   return layout;
 }

@@ -48,6 +48,9 @@ class HeaderParser {
     set_type(layout, *type);
     set_shape(layout, *shape);
     layout.fortran_order = *fortran_order;
+    if (layout.fortran_order && layout.image) {
+      throw Error(ErrorCode::unsupported, fmt::format("{}: its images lie in Fortran order, expected C order", file_));
+    }
     return layout;
   }
 
@@ -139,12 +142,13 @@ class HeaderParser {
                             one_line(type)));
   }
   void set_shape(ArrayLayout& layout, const std::vector<std::int64_t>& shape) const {
-    if (shape.size() != 1 && shape.size() != 2) {
-      throw Error(ErrorCode::format, fmt::format("{}: the array has {} dimensions, expected 2 (rows and columns) or 1",
-                                                 file_, shape.size()));
+    if (shape.empty() || shape.size() > 4) {
+      throw Error(ErrorCode::format,
+                  fmt::format("{}: the array has {} dimensions, expected 2 (rows and columns), 1, or "
+                              "those of images: [N, H, W] or [N, H, W, C]",
+                              file_, shape.size()));
     }
-    layout.rows = shape[0];
-    layout.columns = shape.size() == 2 ? shape[1] : 1;
+    layout.set_shape(shape, file_);
   }
 
   std::string_view text_;

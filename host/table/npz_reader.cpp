@@ -160,7 +160,11 @@ class NpzReader : public TableReader {
     }
     return any;
   }
-  TableFormat format() const override { return {.array = array_}; }
+  TableFormat format() const override {
+    TableFormat format = features_->format();
+    format.array = array_;
+    return format;
+  }
 
  private:
   std::string array_;

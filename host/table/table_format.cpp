@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
@@ -60,13 +62,16 @@ std::string TableFormat::to_json() const {
     column["prefix"] = format.prefix;
     column["suffix"] = format.suffix;
   }
+  if (image) put_list(json["image"], std::array{image->height, image->width, image->channels});
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 TableFormat TableFormat::from_json(const std::string& json) {
   Json document;
   const TakenApart parts(document);
-  if (!parse_json(json, document) || !document.is_object() || document.size() != 8) fail();
+  if (!parse_json(json, document) || !document.is_object()) fail();
+  const bool has_image = document.contains("image");
+  if (document.size() != (has_image ? 9 : 8)) fail();
   try {
     TableFormat format{.separator = letter(document.at("separator")),
                        .decimal = decimal_mark(document.at("decimal")),
@@ -82,6 +87,11 @@ TableFormat TableFormat::from_json(const std::string& json) {
       format.columns[column.at("name").get<std::string>()] = {mark, column.at("grouped").get<bool>(),
                                                               column.at("prefix").get<std::string>(),
                                                               column.at("suffix").get<std::string>()};
+    }
+    if (has_image) {
+      const auto sizes = document.at("image").get<std::vector<std::int32_t>>();
+      if (sizes.size() != 3 || *std::min_element(sizes.begin(), sizes.end()) < 1) fail();
+      format.image = ImageShape{sizes[0], sizes[1], sizes[2]};
     }
     return format;
   } catch (const Json::exception&) {

@@ -234,6 +234,10 @@ CUGAD_API cugad_status cugad_detector_submit(cugad_detector* detector, const flo
 CUGAD_API cugad_status cugad_detector_score_methods(cugad_detector* detector, const float* x, int64_t rows,
                                                     int64_t columns, int64_t row_stride, float* scores,
                                                     float* method_scores);
+/* Scores together with the residual of each cell: how far it is from what the model expects, in the units of the
+ * method. residuals is rows x columns; of rows that are images it is their heatmap. scores may be NULL. */
+CUGAD_API cugad_status cugad_detector_score_cells(cugad_detector* detector, const float* x, int64_t rows,
+                                                  int64_t columns, int64_t row_stride, float* scores, float* residuals);
 enum {
   CUGAD_FINDING_RESIDUAL = 0, /* the cell differs from what the others of its row let expect */
   CUGAD_FINDING_MISSING = 1,  /* it has no value, against expectation */
@@ -254,10 +258,12 @@ typedef struct cugad_reason {
  * rows x count. cugad::Explanation in cugad/detector.hpp says what the numbers are. scores may be NULL. */
 CUGAD_API cugad_status cugad_detector_explain(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                               int64_t row_stride, int32_t count, float* scores, cugad_reason* reasons);
-/* The three calls above on rows of any order and type. */
+/* The calls above on rows of any order and type. */
 CUGAD_API cugad_status cugad_detector_score_matrix(cugad_detector* detector, const cugad_matrix* x, float* scores);
 CUGAD_API cugad_status cugad_detector_score_methods_matrix(cugad_detector* detector, const cugad_matrix* x,
                                                            float* scores, float* method_scores);
+CUGAD_API cugad_status cugad_detector_score_cells_matrix(cugad_detector* detector, const cugad_matrix* x, float* scores,
+                                                         float* residuals);
 CUGAD_API cugad_status cugad_detector_explain_matrix(cugad_detector* detector, const cugad_matrix* x, int32_t count,
                                                      float* scores, cugad_reason* reasons);
 /* Writes synthetic rows in the units of the training data. Same model and seed, same rows. CUGAD_ERROR_UNSUPPORTED for

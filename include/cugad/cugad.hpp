@@ -10,6 +10,7 @@
 #include "cugad/device.hpp"
 #include "cugad/error.hpp"
 #include "cugad/fleet.hpp"
+#include "cugad/image.hpp"
 #include "cugad/metrics.hpp"
 #include "cugad/network.hpp"
 #include "cugad/ops.hpp"

@@ -197,7 +197,7 @@ typedef struct cugad_image_shape {
 typedef struct cugad_window {
   int32_t height;  ///< in [1, 32768]
   int32_t width;  ///< in [1, 32768]
-  int32_t stride;  ///< at least 1
+  int32_t stride;  ///< in [1, 32]
   int32_t pad_top;  ///< at least 0, less than height and width
   int32_t pad_left;  ///< at least 0, less than height and width
   int32_t transposed;  ///< 0 or 1
@@ -282,8 +282,8 @@ CUGAD_API cugad_status cugad_dense_backward_workspace(cugad_device* device,
 ///   the windows (a symmetric padding, TensorFlow's SAME, an output padding) follows from them; every window must
 ///   overlap the larger image. Order of sums: bias first, then ky, kx, c ascending, one chain of fused multiply-adds.
 ///   Random words of dropout are numbered over the columns of y, as in DenseForward. Aliasing: none. Workspace: packed
-///   weights and the windows of a few pixels (CPU); CUDA: none. Bound and precision: as in DenseForward, with `in` the
-///   columns of the weight.
+///   weights and, on the CPU, the windows of a few pixels. Bound and precision: as in DenseForward, with `in` the
+///   columns of the weight; passes to at most four channels stay in float32.
 typedef struct cugad_convolution_forward_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_image_shape from;
@@ -312,12 +312,12 @@ CUGAD_API cugad_status cugad_convolution_forward_workspace(cugad_device* device,
 ///   x, weight, y as there (y is not read for identity without dropout); dy [rows, columns of y]: overwritten with dH.
 ///   dx [rows, columns of x], dweight as weight, dbias [1, to.channels]: each optional (null: not computed).
 ///   accumulate: dweight and dbias are added to instead of overwritten (dx is always overwritten).
-///   Order of sums: dX over ky, kx, then to.channels, ascending. dW over rows, then the pixels of the smaller image, db
-///   over rows, then the pixels of `to`; in chunks of whole rows, a new one after at least 1,024 pixels of the smaller
-///   image, at most 64 chunks, whose sums are added in ascending order; the chunks depend on the shapes and the row
-///   count alone. Rows of dY that are 0 may be left out: with finite operands that changes no bit. Workspace: packed
-///   operands (CPU), the chunks' sums. Bound: (terms + 4) eps sum |terms| for each output, the terms being those of its
-///   sum. Precision: as in DenseBackward.
+///   Order of sums: dX over ky, kx, then to.channels, ascending. dW over rows, then the pixels of the smaller image; db
+///   over rows, to the sum of each over the pixels of `to`; both in chunks of whole rows, a new one after at least
+///   1,024 pixels of the smaller image, at most 64 chunks, whose sums are added in ascending order. The chunks depend
+///   on the shapes and the row count alone. Rows of dY that are 0 may be left out: with finite operands that changes no
+///   bit. Workspace: packed weights, the chunks' sums, the rows' sums (CUDA). Bound: (terms + 4) eps sum |terms| for
+///   each output, the terms being those of its sum. Precision: as in DenseBackward.
 typedef struct cugad_convolution_backward_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_image_shape from;

@@ -243,10 +243,10 @@ CUGAD_API std::vector<std::string> presets();
 CUGAD_API void apply_preset(DetectorOptions& options, const std::string& name);
 /// One flat JSON object with every option. Parsing applies the key "preset" first, and is strict:
 /// Error{invalid_argument} for an unknown key (naming the nearest known one), a key given twice, a value of a wrong
-/// type, or a "method" that is not the preset's. It starts from `base`; without one, from the preset "images" if "image"
-/// is among the keys, else from the defaults if "method" is, and else from the default recipe: the preset "tables", which
-/// keeps training rows; with "reference_rows": 0 "tables-without-rows", with "condition" "gain-tables", with "target"
-/// method translation. A key that the recipe does not read is then an Error{invalid_argument} naming methods that do.
+/// type, or a "method" that is not the preset's. It starts from `base`; without one, with "image" from the preset
+/// "images"; else with "method" from the defaults; else from the default recipe: the preset "tables", which keeps
+/// training rows; with "reference_rows": 0 "tables-without-rows", with "condition" "gain-tables", with "target" method
+/// translation. A key that the recipe does not read is then an Error{invalid_argument} that names methods that do.
 CUGAD_API std::string options_to_json(const DetectorOptions& options);
 CUGAD_API DetectorOptions options_from_json(const std::string& json, DetectorOptions base);
 CUGAD_API DetectorOptions options_from_json(const std::string& json);
@@ -349,6 +349,11 @@ class CUGAD_API Detector {
   std::vector<std::string> parts() const;
   /// Scores together with those of each part: method_scores becomes rows x parts().
   std::vector<float> score_methods(MatrixView<const float> rows, std::vector<float>& method_scores);
+  /// Scores together with the residual of each cell: residuals becomes rows x columns numbers, of columns that
+  /// `condition` names 0. They are those of Explanation, but that missing and unseen cells are not told apart. A score
+  /// by the discriminator alone, which rebuilds no row, gives the distance to the column's centre. Deterministic, and
+  /// batch-invariant.
+  std::vector<float> score_cells(MatrixView<const float> rows, std::vector<float>& residuals);
   /// Scores together with the `count` columns that explain each row's score best; costs about 1 + 2 max(count, 8)
   /// scores of every row. Deterministic, and batch-invariant.
   std::vector<float> explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations);

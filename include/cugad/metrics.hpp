@@ -31,4 +31,16 @@ CUGAD_API Decision decide(std::span<const std::uint8_t> label, std::span<const f
 CUGAD_API Decision decide_top_percent(std::span<const std::uint8_t> label, std::span<const float> score,
                                       double percent);
 
+/// Numbers the regions of a mask whose lines have `width` pixels: anomalous (non-zero) pixels that touch, also at
+/// corners, are one. region gets a number per pixel, 0 for normal ones, from `first` (at least 1) on. Returns the next
+/// number.
+CUGAD_API std::int32_t label_regions(std::span<const std::uint8_t> mask, std::int64_t width, std::int32_t first,
+                                     std::span<std::int32_t> region);
+
+/// Per-region overlap (PRO; Bergmann et al., "The MVTec Anomaly Detection Dataset", 2021): the share of each anomalous
+/// region that a threshold finds, mean over the regions of all images, integrated over the share of the normal pixels
+/// that it finds, from 0 to `limit`, and divided by limit. region: a number per pixel, 0 for normal ones. 1 is perfect;
+/// chance gives limit / 2.
+CUGAD_API double region_overlap(std::span<const std::int32_t> region, std::span<const float> score, double limit = 0.3);
+
 }  // namespace cugad::metrics

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cugad/export.h"
+#include "cugad/image_shape.hpp"
 #include "cugad/tensor.hpp"
 
 /// Tables on the host: reading files in chunks, turning columns into numbers, splitting rows.
@@ -84,6 +85,7 @@ struct CUGAD_API TableFormat {
   std::vector<std::string> missing = {};             ///< cells that are missing values, besides the usual words
   std::string array = {};                            ///< of an npz; empty: X, or the only one
   std::map<std::string, NumberFormat> columns = {};  ///< by name: numeric columns that are not written as in C
+  std::optional<ImageShape> image = {};  ///< of rows that are images: npy and idx of 3 or 4 dimensions, folders
 
   std::string to_json() const;
   /// Parses the text of to_json(); throws Error{format} for any other.
@@ -131,9 +133,10 @@ class CUGAD_API TableReader {
   virtual std::vector<std::string> header() const { return {}; }
 };
 
-/// Opens `.csv`, `.csv.gz` (any gzip is recognised by content), `.npy` (2-D; 1-D is one column), `.npz` (array X or the
-/// only one, and y if present as the text column "y"), `.idx*`, `*-ubyte` (both optionally .gz; one row per item,
-/// columns flattened). "-" is csv on standard input. Fields that ReadOptions::format leaves open are inferred from the
+/// Opens `.csv`, `.csv.gz` (any gzip is recognised by content), `.npy` (2-D; 1-D is one column; 3-D and 4-D are images,
+/// [N, H, W] and [N, H, W, C], flattened), `.npz` (array X or the only one, and y if present as the text column "y"),
+/// `.idx*`, `*-ubyte` (both optionally .gz; one row per item, columns flattened). Folders of image files:
+/// cugad/image.hpp. "-" is csv on standard input. Fields that ReadOptions::format leaves open are inferred from the
 /// first 1,000 rows of a csv: the separator (comma, semicolon, tab, | or blanks), whether the first line is a header
 /// (without one the columns are named "0", "1", ...), lines before it, and the number format of each column;
 /// docs/file_formats.md has the rules. Cells: surrounding blanks dropped, double quotes after RFC 4180; empty cells and

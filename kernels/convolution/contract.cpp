@@ -45,7 +45,7 @@ std::int64_t check_shapes(ContractCheck& check, const Args& args) {
   const Window& window = args.window;
   const ImageShape &smaller = window.transposed ? args.from : args.to,
                    &larger = window.transposed ? args.to : args.from;
-  check.require(window.stride > 0, "window: stride must be positive");
+  check.require(window.stride > 0 && window.stride <= 32, "window: stride must lie in [1, 32]");
   check_window(check, "height", window.height, window.stride, window.pad_top, smaller.height, larger.height);
   check_window(check, "width", window.width, window.stride, window.pad_left, smaller.width, larger.width);
   if (!check.result().empty()) return -1;

@@ -1,4 +1,4 @@
-#include "kernels/convolution/data_pass.hpp"
+#include "kernels/convolution/narrow_pass.hpp"
 #include "kernels/cpu/dropout.hpp"
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/parallel.hpp"
@@ -130,7 +130,7 @@ class WeightGradient {
   convolution::Pass pass_;
 };
 
-/// db: a chain per chunk over its rows and pixels.
+/// db: the sums of the rows over their pixels, in a chain per chunk.
 void bias_gradient(const ConvolutionBackward& args, std::int64_t m, const SomeRows& rows) {
   const MatrixView<const float> dh = args.dy.model(m);
   float* const dbias = args.dbias.model(m).data;
@@ -143,7 +143,9 @@ void bias_gradient(const ConvolutionBackward& args, std::int64_t m, const SomeRo
       Vec sum = set(0.0f);
       for (const std::int64_t chunk = rows[i] / chain; i < rows.count && rows[i] / chain == chunk; ++i) {
         const float* from = dh.row(rows[i]) + c;
-        for (std::int64_t p = 0; p < pixels; ++p, from += channels) sum = sum + load_some(from, n);
+        Vec row = set(0.0f);
+        for (std::int64_t p = 0; p < pixels; ++p, from += channels) row = row + load_some(from, n);
+        sum = sum + row;
       }
       total = total + sum;
     }
@@ -160,7 +162,7 @@ struct BackwardMemory {
     if (args.dx) {
       const convolution::Pass pass = convolution::backward_pass(args.from, args.to, args.window);
       packed = rounded_up(packed_weights_size(pass), 16) + rounded_up(args.from.channels, 16);
-      each = PassMemory(pass).floats();
+      each = pass_floats(pass);
     }
     if (args.dweight) {
       const WeightGradient gradient(args);
@@ -201,12 +203,12 @@ void backward(Context& context, const ConvolutionBackward& args) {
       for (std::int64_t r = 0; r < rows; ++r) {
         if (is_used[r] == 0) std::fill_n(dx.row(r), dx.columns, 0.0f);
       }
-      pack_weights(pass, {args.weight.model(m), true}, shared);
+      prepare_weights(pass, {args.weight.model(m), true}, shared);
       float* const zeros = shared + memory.packed - rounded_up(args.from.channels, 16);
       std::fill_n(zeros, rounded_up(args.from.channels, 16), 0.0f);
       parallel_ranges(threads, count, [&](int thread, std::int64_t begin, std::int64_t end) {
-        pass_rows(pass, args.dy.model(m), used, begin, end, shared, zeros, each + thread * memory.each,
-                  [&](std::int64_t r, std::int64_t column, int n, Vec sum) { store_some(dx.row(r) + column, sum, n); });
+        run_pass(pass, args.dy.model(m), used, begin, end, shared, zeros, each + thread * memory.each,
+                 [&](std::int64_t r, std::int64_t column, int n, Vec sum) { store_some(dx.row(r) + column, sum, n); });
       });
     }
     if (args.dweight) {

@@ -1,4 +1,4 @@
-#include "kernels/convolution/data_pass.hpp"
+#include "kernels/convolution/narrow_pass.hpp"
 #include "kernels/cpu/entries.hpp"
 #include "kernels/cpu/layer_ending.hpp"
 #include "kernels/cpu/parallel.hpp"
@@ -14,7 +14,7 @@ struct ForwardMemory {
   explicit ForwardMemory(const convolution::Pass& of)
       : packed(rounded_up(packed_weights_size(of), 16)),
         bias(rounded_up(of.target.channels, 16)),
-        pass(PassMemory(of).floats()) {}
+        pass(pass_floats(of)) {}
   std::int64_t floats() const { return packed + bias + pass; }
 };
 
@@ -31,14 +31,14 @@ void forward(Context& context, const ConvolutionForward& args) {
   auto* const scratch = static_cast<float*>(context.scratch(forward_workspace(context, args)));
   const LayerEnding<ConvolutionForward> ending{args};
   const auto prepare = [&](std::int64_t m, float* packed) {
-    pack_weights(pass, {args.weight.model(m), false}, packed);
+    prepare_weights(pass, {args.weight.model(m), false}, packed);
     float* const bias = packed + memory.packed;
     std::fill_n(bias, memory.bias, 0.0f);
     if (args.bias && !args.derivative_of) std::copy_n(args.bias.model(m).data, args.to.channels, bias);
   };
   const auto work = [&](std::int64_t m, std::int64_t begin, std::int64_t end, const float* packed, float* own) {
-    pass_rows(pass, args.x.model(m), {}, begin, end, packed, packed + memory.packed, own,
-              [&](std::int64_t r, std::int64_t column, int n, Vec sum) { ending.keep(m, r, column, n, sum); });
+    run_pass(pass, args.x.model(m), {}, begin, end, packed, packed + memory.packed, own,
+             [&](std::int64_t r, std::int64_t column, int n, Vec sum) { ending.keep(m, r, column, n, sum); });
     for (std::int64_t r = begin; r < end; ++r) ending.finish_row(m, r);
   };
   const int threads =

@@ -33,6 +33,22 @@ inline void pack_rows(const float* source, std::int64_t row_stride, std::int64_t
   }
 }
 
+/// destination[j][i] = source[i][j] for i < rows <= 16 and j < columns <= 16; for i from there to padded_rows 0 (or to
+/// 16: a whole vector).
+inline void transpose_block(const float* source, std::int64_t source_stride, std::int64_t rows, std::int64_t columns,
+                            [[maybe_unused]] std::int64_t padded_rows, float* destination,
+                            std::int64_t destination_stride) {
+#if defined(__AVX512F__)
+  transpose_16x16(source, source_stride, static_cast<int>(rows), static_cast<int>(columns), destination,
+                  destination_stride);
+#else
+  for (std::int64_t j = 0; j < columns; ++j, destination += destination_stride) {
+    for (std::int64_t i = 0; i < rows; ++i) destination[i] = source[i * source_stride + j];
+    for (std::int64_t i = rows > 0 ? rows : 0; i < padded_rows; ++i) destination[i] = 0.0f;
+  }
+#endif
+}
+
 /// Packs B[k][n] = source[n * row_stride + k] (a transposed operand); columns beyond n become 0.
 inline void pack_columns(const float* source, std::int64_t row_stride, std::int64_t k_count, std::int64_t n,
                          float* packed) {
@@ -46,15 +62,8 @@ inline void pack_columns(const float* source, std::int64_t row_stride, std::int6
       for (std::int64_t j0 = 0; j0 < stride; j0 += 16) {
         const std::int64_t j1 = j0 + 16 < stride ? j0 + 16 : stride;
         const std::int64_t filled = j1 < columns ? j1 : columns;
-#if defined(__AVX512F__)
-        transpose_16x16(source + (first + j0) * row_stride + k0, row_stride, static_cast<int>(filled - j0),
-                        static_cast<int>(k1 - k0), panel + k0 * stride + j0, stride);
-#else
-        for (std::int64_t k = k0; k < k1; ++k) {
-          for (std::int64_t j = j0; j < filled; ++j) panel[k * stride + j] = source[(first + j) * row_stride + k];
-          for (std::int64_t j = filled > j0 ? filled : j0; j < j1; ++j) panel[k * stride + j] = 0.0f;
-        }
-#endif
+        transpose_block(source + (first + j0) * row_stride + k0, row_stride, filled - j0, k1 - k0, j1 - j0,
+                        panel + k0 * stride + j0, stride);
       }
     }
   }

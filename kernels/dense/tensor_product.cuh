@@ -10,6 +10,18 @@
 /// While a half of the panel in shared memory is multiplied, the next panel of one operand is on its way.
 namespace cugad::cuda {
 
+/// Four elements of a panel, rounded.
+template <class Tile>
+__device__ inline void put_rounded(typename Tile::Element* to, const float (&quad)[4]) {
+  if constexpr (Tile::is_bf16) {
+    *reinterpret_cast<uint2*>(to) =
+        make_uint2(device::pack_bf16(quad[0], quad[1]), device::pack_bf16(quad[2], quad[3]));
+  } else {
+    *reinterpret_cast<uint4*>(to) = make_uint4(device::round_tf32(quad[0]), device::round_tf32(quad[1]),
+                                               device::round_tf32(quad[2]), device::round_tf32(quad[3]));
+  }
+}
+
 /// A thread's part in bringing the panels of one operand, in ascending order: quads of neighbouring elements.
 template <class Tile, Order order, class Panel>
 class RoundedLoad {
@@ -37,14 +49,7 @@ class RoundedLoad {
     panel += first_row() * Panel::stride + first_column();
 #pragma unroll
     for (int i = 0; i < count; ++i, panel += down * Panel::stride) {
-      const float(&quad)[4] = quads_[i];
-      if constexpr (Tile::is_bf16) {
-        *reinterpret_cast<uint2*>(panel) =
-            make_uint2(device::pack_bf16(quad[0], quad[1]), device::pack_bf16(quad[2], quad[3]));
-      } else {
-        *reinterpret_cast<uint4*>(panel) = make_uint4(device::round_tf32(quad[0]), device::round_tf32(quad[1]),
-                                                      device::round_tf32(quad[2]), device::round_tf32(quad[3]));
-      }
+      put_rounded<Tile>(panel, quads_[i]);
     }
   }
 
@@ -61,16 +66,14 @@ class RoundedLoad {
   float quads_[count][4];
 };
 
-/// Adds all terms k < k_count to the tile's sums, as the other multiply does.
-template <Order left, Order right, class Tile, class Observer>
-requires(!std::is_same_v<typename Tile::Element, float>) __device__
-    inline void multiply(Tile& tile, const Operand& a, const Operand& b, int k_count, float* shared,
-                         Observer& observe) {
+/// Adds all terms k < k_count to the tile's sums. load.fetch(k_left) begins to read an operand's next panel, load.put
+/// rounds it into shared memory; observe(first k of a panel, its depth) sees every panel.
+template <Order left, Order right, class Tile, class LoadA, class LoadB, class Observer>
+__device__ inline void multiply_rounded(Tile& tile, LoadA& load_a, LoadB& load_b, int k_count, float* shared,
+                                        const Observer& observe) {
   using Left = LeftPanel<Tile, left>;
   using Right = RightPanel<Tile, right>;
   auto* const panels = reinterpret_cast<typename Tile::Element*>(shared);
-  RoundedLoad<Tile, left, Left> load_a(a);
-  RoundedLoad<Tile, right, Right> load_b(b);
   load_a.fetch(k_count);
   load_a.put(panels);
   load_b.fetch(k_count);
@@ -84,7 +87,7 @@ requires(!std::is_same_v<typename Tile::Element, float>) __device__
       for (int k = 0; k < Tile::depth / 2; k += Tile::step)
         tile.template multiply<left, right>(at, at + Left::elements, which * (Tile::depth / 2) + k);
     };
-    observe(a.data + (k_count - k_left) * a.stride, a.stride, more ? Tile::depth : k_left);
+    observe(k_count - k_left, more ? Tile::depth : k_left);
     if (more) load_a.fetch(k_left - Tile::depth);
     half(0);
     if (more) {
@@ -96,6 +99,17 @@ requires(!std::is_same_v<typename Tile::Element, float>) __device__
     __syncthreads();  // the next panel is there for all threads, and all are done with this one
     std::swap(at, next);
   }
+}
+
+/// The same for matrices; the observer sees panels of A as in the other multiply.
+template <Order left, Order right, class Tile, class Observer>
+requires(!std::is_same_v<typename Tile::Element, float>) __device__
+    inline void multiply(Tile& tile, const Operand& a, const Operand& b, int k_count, float* shared,
+                         Observer& observe) {
+  RoundedLoad<Tile, left, LeftPanel<Tile, left>> load_a(a);
+  RoundedLoad<Tile, right, RightPanel<Tile, right>> load_b(b);
+  multiply_rounded<left, right>(tile, load_a, load_b, k_count, shared,
+                                [&](int k, int depth) { observe(a.data + k * a.stride, a.stride, depth); });
 }
 
 }  // namespace cugad::cuda

@@ -81,17 +81,15 @@ struct NoObserver {
   __device__ void operator()(const float*, std::int64_t, int) const {}
 };
 
-/// Adds all terms k < k_count to the tile's sums. observe(panel of A, its row stride, its depth)
-/// sees every panel of A.
-template <Order left, Order right, class Tile, class Observer>
-__device__ inline void multiply(Tile& tile, const Operand& a, const Operand& b, int k_count, float* shared,
-                                Observer& observe) {
+/// Adds all terms k < k_count to the tile's sums. load.start(stage, k_left) begins to bring an operand's next panel to
+/// shared memory; observe(panel of A, its row stride, its depth) sees every panel of A.
+template <Order left, Order right, class Tile, class LoadA, class LoadB, class Observer>
+__device__ inline void multiply_panels(Tile& tile, LoadA& load_a, LoadB& load_b, int k_count, float* shared,
+                                       Observer& observe) {
   using Left = LeftPanel<Tile, left>;
   using Right = RightPanel<Tile, right>;
   constexpr int stage_elements = Left::elements + Right::elements;
   const int panels = (k_count + Tile::depth - 1) / Tile::depth;
-  PanelLoad<Tile, left, Left, Tile::left_interleave> load_a(shared, a);
-  PanelLoad<Tile, right, Right, Tile::right_interleave> load_b(shared + Left::elements, b);
   const auto start = [&](int panel, int stage) {
     if (panel < panels) {
       const int k_left = k_count - panel * Tile::depth;
@@ -112,6 +110,17 @@ __device__ inline void multiply(Tile& tile, const Operand& a, const Operand& b, 
     tile.template multiply<left, right>(at, at + Left::elements, depth);
     stage = stage == Tile::stages - 1 ? 0 : stage + 1;
   }
+}
+
+/// The same for matrices.
+template <Order left, Order right, class Tile, class Observer>
+__device__ inline void multiply(Tile& tile, const Operand& a, const Operand& b, int k_count, float* shared,
+                                Observer& observe) {
+  using Left = LeftPanel<Tile, left>;
+  using Right = RightPanel<Tile, right>;
+  PanelLoad<Tile, left, Left, Tile::left_interleave> load_a(shared, a);
+  PanelLoad<Tile, right, Right, Tile::right_interleave> load_b(shared + Left::elements, b);
+  multiply_panels<left, right>(tile, load_a, load_b, k_count, shared, observe);
 }
 
 /// Stores `count` of `width` values; as one vector if all exist (`to` is then aligned).

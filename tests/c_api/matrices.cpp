@@ -66,6 +66,12 @@ class Matrices : public testing::Test {
     ASSERT_OK(cugad_detector_score_methods(detector_.get(), test_.data.data(), rows, columns, columns, nullptr,
                                            wanted.data()));
     EXPECT_TRUE(same_bits(of_methods, wanted));
+    std::vector<float> residuals(rows * columns), wanted_residuals(rows * columns);
+    ASSERT_OK(cugad_detector_score_cells_matrix(fitted.get(), &of_test, again.data(), residuals.data()));
+    EXPECT_TRUE(same_bits(again, expected_));
+    ASSERT_OK(cugad_detector_score_cells(detector_.get(), test_.data.data(), rows, columns, columns, nullptr,
+                                         wanted_residuals.data()));
+    EXPECT_TRUE(same_bits(residuals, wanted_residuals));
     std::vector<cugad_reason> found(rows * 2), reasons(rows * 2);
     ASSERT_OK(cugad_detector_explain_matrix(fitted.get(), &of_test, 2, again.data(), found.data()));
     EXPECT_TRUE(same_bits(again, expected_));

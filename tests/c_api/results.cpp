@@ -57,6 +57,18 @@ TEST_P(Results, ScoresOfMethods) {
                                          of_methods.data()));
 }
 
+TEST_P(Results, ResidualsOfCells) {
+  std::vector<float> expected, scores(test_.rows), residuals(static_cast<std::size_t>(test_.rows * columns));
+  const std::vector<float> total = by_cpp_->score_cells(test_.view(), expected);
+  EXPECT_TRUE(same_bits(total, by_cpp_->score(test_.view())));
+  ASSERT_OK(cugad_detector_score_cells(by_c_.get(), test_.data.data(), test_.rows, columns, columns, scores.data(),
+                                       residuals.data()));
+  EXPECT_TRUE(same_bits(scores, total));
+  EXPECT_TRUE(same_bits(residuals, expected));
+  EXPECT_OK(cugad_detector_score_cells(by_c_.get(), test_.data.data(), test_.rows, columns, columns, nullptr,
+                                       residuals.data()));
+}
+
 TEST_P(Results, Explanations) {
   std::vector<Explanation> expected;
   const std::vector<float> total = by_cpp_->explain(test_.view(), 3, expected);

@@ -118,7 +118,7 @@ TEST_F(Errors, WrongTables) {
   std::string late = "a,b\n";
   for (int row = 0; row < 1500; ++row) late += "1,2\n";
   expect({{{"train", at("none.csv"), "--output", at("m")}, 1, "none.csv"},
-          {{"train", std::filesystem::path(table).parent_path(), "--output", at("m")}, 1, "directory"},
+          {{"train", std::filesystem::path(table).parent_path(), "--output", at("m")}, 1, "the folder holds no PNG"},
           wrong_table("empty.csv", "", "empty"),
           wrong_table("header.csv", "a,b\n", "rows"),
           wrong_table("ragged.csv", "a,b\n1,2\n3\n", "line 3"),

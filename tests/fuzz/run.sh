@@ -9,7 +9,7 @@ shift 2
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 targets=("$@")
-((${#targets[@]} > 0)) || targets=(csv npy npz idx config options safetensors model checkpoint c_api)
+((${#targets[@]} > 0)) || targets=(csv npy npz idx png jpeg config options safetensors model checkpoint c_api)
 declare -A dictionary=([csv]=csv [npy]=npy [npz]=npy [config]=options [options]=options [safetensors]=safetensors
                        [model]=model [checkpoint]=model)
 # The inputs pass through files: in memory, if there is such a file system.

@@ -20,6 +20,8 @@ bool csv(std::string_view input);
 bool npy(std::string_view input);
 bool npz(std::string_view input);
 bool idx(std::string_view input);
+bool png(std::string_view input);
+bool jpeg(std::string_view input);
 bool config(std::string_view input);
 bool options(std::string_view input);
 bool safetensors(std::string_view input);
@@ -31,6 +33,8 @@ inline constexpr Target targets[] = {{"csv", csv},
                                      {"npy", npy},
                                      {"npz", npz},
                                      {"idx", idx},
+                                     {"png", png},
+                                     {"jpeg", jpeg},
                                      {"config", config},
                                      {"options", options},
                                      {"safetensors", safetensors},

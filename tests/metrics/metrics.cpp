@@ -251,5 +251,85 @@ TEST(Metrics, RefuseBadInput) {
   expect_invalid([&] { decide(label, score, static_cast<double>(nan)); });
 }
 
+TEST(Regions, PixelsThatTouchAreOne) {
+  const Labels mask = {1, 0, 0, 1,  //
+                       0, 1, 0, 1,  //
+                       0, 0, 0, 0,  //
+                       1, 1, 0, 1};
+  std::vector<std::int32_t> region(16);
+  EXPECT_EQ(label_regions(mask, 4, 5, region), 9);
+  EXPECT_EQ(region, (std::vector<std::int32_t>{5, 0, 0, 6, 0, 5, 0, 6, 0, 0, 0, 0, 7, 7, 0, 8}));
+  EXPECT_EQ(label_regions(Labels(16), 4, 1, region), 1);
+  EXPECT_EQ(region, std::vector<std::int32_t>(16));
+  expect_invalid([&] { label_regions(mask, 5, 1, region); });
+  expect_invalid([&] { label_regions(mask, 4, 0, region); });
+  expect_invalid([&] { label_regions(mask, 4, 1, std::span(region).first(15)); });
+}
+
+/// The definition: every threshold, every region.
+double overlap_by_definition(const std::vector<std::int32_t>& region, const Scores& score, double limit) {
+  Scores thresholds = score;
+  std::sort(thresholds.begin(), thresholds.end(), std::greater<>());
+  thresholds.erase(std::unique(thresholds.begin(), thresholds.end()), thresholds.end());
+  const std::int32_t regions = *std::max_element(region.begin(), region.end());
+  std::vector<std::pair<double, double>> curve = {{0, 0}};
+  for (const float threshold : thresholds) {
+    std::vector<double> found(static_cast<std::size_t>(regions) + 1), all(found.size());
+    for (std::size_t i = 0; i < region.size(); ++i) {
+      all[static_cast<std::size_t>(region[i])] += 1;
+      found[static_cast<std::size_t>(region[i])] += score[i] >= threshold ? 1 : 0;
+    }
+    double overlap = 0;
+    for (std::size_t r = 1; r < all.size(); ++r) overlap += found[r] / all[r] / regions;
+    curve.emplace_back(found[0] / all[0], overlap);
+  }
+  // Fine steps along the curve, whose verticals add nothing.
+  double area = 0;
+  for (std::size_t i = 1; i < curve.size(); ++i) {
+    const auto [x0, y0] = curve[i - 1];
+    const auto [x1, y1] = curve[i];
+    if (x0 >= limit || x1 == x0) continue;
+    const double end = std::min(x1, limit);
+    area += (end - x0) * (y0 + (y0 + (y1 - y0) * (end - x0) / (x1 - x0))) / 2;
+  }
+  return area / limit;
+}
+
+TEST(Regions, OverlapFollowsItsDefinition) {
+  const unsigned seed = 31;
+  std::mt19937 random(seed);
+  for (int round = 0; round < 40; ++round) {
+    const std::size_t pixels = 8 + random() % 80;
+    const auto regions = 1 + static_cast<std::int32_t>(random() % 4);
+    std::vector<std::int32_t> region(pixels);
+    Scores score(pixels);
+    for (std::size_t i = 0; i < pixels; ++i) {
+      region[i] = i < static_cast<std::size_t>(regions) ? static_cast<std::int32_t>(i) + 1
+                  : i < 6                               ? 0
+                                                        : static_cast<std::int32_t>(random() % 3) % (regions + 1);
+      // Few distinct scores, so that many tie.
+      score[i] = static_cast<float>(random() % (round % 2 == 0 ? 7u : 1000u)) + (region[i] != 0 ? 2.0f : 0.0f);
+    }
+    for (const double limit : {0.1, 0.3, 1.0}) {
+      EXPECT_NEAR(region_overlap(region, score, limit), overlap_by_definition(region, score, limit), 1e-12)
+          << "seed " << seed << ", round " << round;
+    }
+  }
+}
+
+TEST(Regions, KnownOverlaps) {
+  // One region is found at once, the other with the last of four normal pixels.
+  const std::vector<std::int32_t> region = {1, 1, 2, 0, 0, 0, 0};
+  EXPECT_NEAR(region_overlap(region, Scores{9, 9, 9, 1, 1, 1, 1}), 1.0, 1e-15);
+  EXPECT_NEAR(region_overlap(region, Scores{9, 9, 0, 4, 3, 2, 1}), 0.5, 1e-15);
+  EXPECT_NEAR(region_overlap(region, Scores(7, 1.0f)), 0.15, 1e-15);  // chance
+  expect_invalid([&] { region_overlap(region, Scores(6, 1.0f)); });
+  expect_invalid([&] { region_overlap(region, Scores(7, nan)); });
+  expect_invalid([&] { region_overlap(region, Scores(7, 1.0f), 0.0); });
+  expect_invalid([&] { region_overlap(std::vector<std::int32_t>(7), Scores(7, 1.0f)); });
+  expect_invalid([&] { region_overlap(std::vector<std::int32_t>(7, 1), Scores(7, 1.0f)); });
+  expect_invalid([&] { region_overlap(std::vector<std::int32_t>{0, -1}, Scores(2, 1.0f)); });
+}
+
 }  // namespace
 }  // namespace cugad::metrics

@@ -140,6 +140,7 @@ std::vector<std::pair<const char*, std::function<void(Args&)>>> wrong_shapes() {
           {"window", [](auto& a) { a.window.height = 0; }},
           {"window", [](auto& a) { a.window.width = 32769; }},
           {"window", [](auto& a) { a.window.stride = 0; }},
+          {"window", [](auto& a) { a.window.stride = 33, a.to.height = a.to.width = 1; }},
           {"window", [](auto& a) { a.window.pad_top = 3; }},
           {"window", [](auto& a) { a.window.pad_left = -1; }},
           {"window", [](auto& a) { a.window.stride = 6; }},

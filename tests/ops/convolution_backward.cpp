@@ -217,6 +217,14 @@ std::vector<Case> convolution_backward_cases() {
   add({.geometry = second.transposed(), .rows = 1, .activation = Activation::relu, .perf = true});
   add({.geometry = dense, .models = 2, .rows = 1030, .zero_rows = 0.3, .accumulate = true, .shared = true});
   add({.geometry = odd, .rows = 120, .dweight = false});
+  // Large tiles, on chips with few multiprocessors.
+  const Geometry wide{{14, 14, 16}, {7, 7, 64}, {4, 4, 2, 1, 1}};
+  for (const Layout layout : {Layout::contiguous, Layout::strided}) {
+    for (const Geometry& geometry : {wide, wide.transposed()}) {
+      add({.geometry = geometry, .rows = 3, .layout = layout});
+      add({.geometry = geometry, .rows = 2, .layout = layout, .precision = Precision::tf32});
+    }
+  }
   for (const std::int32_t channels : {8, 15, 17, 64, 65}) {
     const Geometry geometry{{6, 5, channels}, {3, 3, 130 - channels}, {3, 3, 2, 1, 1}};
     add({.geometry = channels % 2 == 0 ? geometry : geometry.transposed(),

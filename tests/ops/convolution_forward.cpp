@@ -159,6 +159,13 @@ std::vector<Case> convolution_forward_cases() {
   add({.geometry = first.transposed(), .rows = 2, .activation = Activation::tanh});
   add({.geometry = second, .rows = 1, .activation = Activation::leaky_relu, .slope = 0.2, .perf = true});
   add({.geometry = second.transposed(), .rows = 1, .activation = Activation::relu, .perf = true});
+  // Large tiles, on chips with few multiprocessors; lines of a narrow target in several bands.
+  const Geometry wide{{14, 14, 16}, {7, 7, 64}, {4, 4, 2, 1, 1}};
+  for (const Layout layout : {Layout::contiguous, Layout::strided}) {
+    add({.geometry = wide, .rows = 6, .activation = Activation::relu, .dropout = 0.2, .layout = layout});
+    add({.geometry = {{7, 7, 8}, {14, 14, 64}, {4, 4, 2, 1, 1, true}}, .rows = 3, .layout = layout});
+  }
+  add({.geometry = {{38, 40, 32}, {76, 80, 3}, {4, 4, 2, 1, 1, true}}, .rows = 1, .activation = Activation::tanh});
   for (const std::int32_t channels : {8, 15, 17, 64, 65}) {
     const Geometry geometry{{6, 5, channels}, {3, 3, 130 - channels}, {3, 3, 2, 1, 1}};
     const Shape shape{.geometry = channels % 2 == 0 ? geometry : geometry.transposed(),

@@ -5,18 +5,12 @@
 /// Convolutions of images that are rows of a matrix.
 namespace cugad {
 
-/// An image as a row of at most 2^30 numbers: column (y * width + x) * channels + c is channel c of the pixel in line y
-/// and column x (NHWC).
-struct ImageShape {
-  std::int32_t height = 1, width = 1, channels = 1;
-};
-
 /// The window of a convolution. Window (p, q) lies at (p * stride - pad_top, q * stride - pad_left) in the larger
 /// image, one window for each pixel (p, q) of the smaller one. A plain convolution gathers: its input is the larger
 /// image, its output the smaller. A transposed one scatters: its input is the smaller image, its output the larger.
 struct Window {
   std::int32_t height = 1, width = 1;      ///< in [1, 32768]
-  std::int32_t stride = 1;                 ///< at least 1
+  std::int32_t stride = 1;                 ///< in [1, 32]
   std::int32_t pad_top = 0, pad_left = 0;  ///< at least 0, less than height and width
   bool transposed = false;
 };
@@ -33,8 +27,8 @@ struct Window {
 ///   the windows (a symmetric padding, TensorFlow's SAME, an output padding) follows from them; every window must
 ///   overlap the larger image. Order of sums: bias first, then ky, kx, c ascending, one chain of fused multiply-adds.
 ///   Random words of dropout are numbered over the columns of y, as in DenseForward. Aliasing: none. Workspace: packed
-///   weights and the windows of a few pixels (CPU); CUDA: none. Bound and precision: as in DenseForward, with `in` the
-///   columns of the weight.
+///   weights and, on the CPU, the windows of a few pixels. Bound and precision: as in DenseForward, with `in` the
+///   columns of the weight; passes to at most four channels stay in float32.
 struct ConvolutionForward {
   ImageShape from, to;
   Window window;
@@ -51,12 +45,12 @@ struct ConvolutionForward {
 ///   x, weight, y as there (y is not read for identity without dropout); dy [rows, columns of y]: overwritten with dH.
 ///   dx [rows, columns of x], dweight as weight, dbias [1, to.channels]: each optional (null: not computed).
 ///   accumulate: dweight and dbias are added to instead of overwritten (dx is always overwritten).
-///   Order of sums: dX over ky, kx, then to.channels, ascending. dW over rows, then the pixels of the smaller image, db
-///   over rows, then the pixels of `to`; in chunks of whole rows, a new one after at least 1,024 pixels of the smaller
-///   image, at most 64 chunks, whose sums are added in ascending order; the chunks depend on the shapes and the row
-///   count alone. Rows of dY that are 0 may be left out: with finite operands that changes no bit. Workspace: packed
-///   operands (CPU), the chunks' sums. Bound: (terms + 4) eps sum |terms| for each output, the terms being those of its
-///   sum. Precision: as in DenseBackward.
+///   Order of sums: dX over ky, kx, then to.channels, ascending. dW over rows, then the pixels of the smaller image; db
+///   over rows, to the sum of each over the pixels of `to`; both in chunks of whole rows, a new one after at least
+///   1,024 pixels of the smaller image, at most 64 chunks, whose sums are added in ascending order. The chunks depend
+///   on the shapes and the row count alone. Rows of dY that are 0 may be left out: with finite operands that changes no
+///   bit. Workspace: packed weights, the chunks' sums, the rows' sums (CUDA). Bound: (terms + 4) eps sum |terms| for
+///   each output, the terms being those of its sum. Precision: as in DenseBackward.
 struct ConvolutionBackward {
   ImageShape from, to;
   Window window;

@@ -26,4 +26,10 @@ struct Dropout {
   RandomKey key;
 };
 
+/// An image as a row of at most 2^30 numbers: column (y * width + x) * channels + c is channel c of the pixel in line y
+/// and column x (NHWC).
+struct ImageShape {
+  std::int32_t height = 1, width = 1, channels = 1;
+};
+
 }  // namespace cugad

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "cugad/image.hpp"
+#include "host/cli/flags.hpp"
+
+/// Folders of images as inputs of the command.
+namespace cugad::cli {
+
+/// The columns of text beside the pixels of a folder of images, which ImageReader gives.
+constexpr const char* file_column = "file";
+constexpr const char* folder_column = "folder";
+
+/// Declares --files.
+void add_image_flags(FlagSet& flags);
+
+bool is_image_folder(const std::string& input);
+
+/// The shape of the images to train on: that of --image, of a folder's images or of an array's; none of a table.
+/// UsageError if the images of an array would have to be resized.
+std::optional<ImageShape> training_images(const std::string& input, const FlagSet& flags);
+
+/// How a folder is read: as `kept` (of a model; empty when training) says, or --image. UsageError for flags that are
+/// for tables alone.
+ImageOptions image_options(const FlagSet& flags, const std::string& input, std::optional<ImageShape> kept = {});
+
+}  // namespace cugad::cli

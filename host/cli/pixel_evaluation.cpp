@@ -1,0 +1,73 @@
+#include "host/cli/pixel_evaluation.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "cugad/error.hpp"
+#include "cugad/metrics.hpp"
+#include "host/cli/command.hpp"
+#include "host/cli/heatmaps.hpp"
+#include "host/cli/image_folder.hpp"
+#include "host/cli/text.hpp"
+
+namespace cugad::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Masks are brought to the size of the maps: a pixel is anomalous if half of it is.
+constexpr float anomalous_from = 127.5f;
+
+}  // namespace
+
+PixelEvaluation::PixelEvaluation(const FlagSet& flags, const FittedModel& model, const ModelInput& input,
+                                 std::string input_path)
+    : folder_(flags.required_text("masks")),
+      input_(std::move(input_path)),
+      shape_(shape_of_images(model, input, "masks")) {
+  if (input.images() == nullptr) throw UsageError("--masks is for a folder of images, whose files name the masks");
+}
+
+std::vector<float> PixelEvaluation::mask_of(const std::string& file, bool is_anomaly) const {
+  const ImageShape shape{shape_.height, shape_.width, 1};
+  std::vector<float> mask(static_cast<std::size_t>(cells_of(shape)));
+  const std::string stem = (fs::path(folder_) / fs::path(file).replace_extension()).string();
+  for (const char* ending : {".png", "_mask.png"}) {
+    const fs::path path = stem + ending;
+    std::error_code ignored;
+    if (!fs::is_regular_file(path, ignored) || fs::equivalent(path, fs::path(input_) / file, ignored)) continue;
+    image_to_row(read_image(path.string()), shape, mask);
+    return mask;
+  }
+  if (!is_anomaly) return mask;
+  throw Error(ErrorCode::format, fmt::format("{}: has no mask: expected {}.png or {}_mask.png", one_line(file),
+                                             one_line(stem), one_line(stem)));
+}
+
+void PixelEvaluation::add(const Table& chunk, const Matrix& rows, const std::vector<float>& residuals,
+                          const std::vector<int>& anomaly) {
+  const std::vector<std::string>& files = chunk.columns[chunk.find(file_column)].texts;
+  const auto columns = static_cast<std::size_t>(rows.columns);
+  for (std::size_t r = 0; r < files.size(); ++r) {
+    if (anomaly[r] < 0) continue;
+    const std::vector<float> map = pixel_map(std::span(residuals).subspan(r * columns, columns), shape_);
+    std::vector<std::uint8_t> mask;
+    for (const float value : mask_of(files[r], anomaly[r] != 0)) mask.push_back(value >= anomalous_from ? 1 : 0);
+    std::vector<std::int32_t> region(mask.size());
+    next_region_ = metrics::label_regions(mask, shape_.width, next_region_, region);
+    score_.insert(score_.end(), map.begin(), map.end());
+    region_.insert(region_.end(), region.begin(), region.end());
+  }
+}
+
+double PixelEvaluation::auroc() const {
+  std::vector<std::uint8_t> label;
+  label.reserve(region_.size());
+  for (const std::int32_t number : region_) label.push_back(number != 0 ? 1 : 0);
+  return metrics::auroc(label, score_);
+}
+
+double PixelEvaluation::region_overlap() const { return metrics::region_overlap(region_, score_); }
+
+}  // namespace cugad::cli

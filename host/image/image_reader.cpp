@@ -1,0 +1,180 @@
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "cugad/error.hpp"
+#include "cugad/image.hpp"
+#include "host/floating_point.hpp"
+#include "host/image/decode.hpp"
+#include "host/text/cell.hpp"
+
+namespace cugad {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Whether the name is that of an image; if it is not, the contents may still be.
+bool has_image_name(const fs::path& path) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter; });
+  return ending == ".png" || ending == ".jpg" || ending == ".jpeg";
+}
+
+bool holds_image(const fs::path& path) {
+  char start[8] = {};
+  std::ifstream stream(path, std::ios::binary);
+  stream.read(start, sizeof start);
+  return image_kind(std::as_bytes(std::span(start, static_cast<std::size_t>(stream.gcount())))) != ImageKind::unknown;
+}
+
+struct Listing {
+  std::vector<std::string> images, skipped;  ///< paths within the folder, sorted
+};
+
+Listing list_folder(const std::string& folder, const std::string& pattern) {
+  Listing listing;
+  std::error_code failure;
+  fs::recursive_directory_iterator entry(folder, failure), end;
+  for (; !failure && entry != end; entry.increment(failure)) {
+    const std::string name = entry->path().filename().string();
+    std::error_code ignored;  // of a broken link
+    if (name.starts_with('.')) {
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file(ignored) && (pattern.empty() || fnmatch(pattern.c_str(), name.c_str(), 0) == 0)) {
+      const bool is_image = has_image_name(entry->path()) || holds_image(entry->path());
+      (is_image ? listing.images : listing.skipped).push_back(fs::relative(entry->path(), folder).generic_string());
+    }
+  }
+  if (failure) {
+    throw Error(ErrorCode::input_output,
+                fmt::format("{}: cannot be read: {}", one_line(folder, 4096), failure.message()));
+  }
+  std::sort(listing.images.begin(), listing.images.end());
+  std::sort(listing.skipped.begin(), listing.skipped.end());
+  return listing;
+}
+
+/// The first folder of a path; empty if it has none.
+std::string first_folder(const std::string& path) {
+  const std::size_t end = path.find('/');
+  return end == std::string::npos ? "" : path.substr(0, end);
+}
+
+}  // namespace
+
+struct ImageReader::Impl {
+  std::string folder;
+  ImageOptions options;
+  Listing listing;
+  ImageShape shape;
+  std::string shaped_by;  ///< the image that gave the shape; empty if the caller did
+  std::size_t next = 0;
+
+  Image read(const std::string& file) const { return read_image((fs::path(folder) / file).string()); }
+  void find_shape();
+  void fill_row(const std::string& file, std::span<float> row) const;
+};
+
+/// Takes the shape of the first image, if it is open; of the first that can be read, if others are marked.
+void ImageReader::Impl::find_shape() {
+  if (options.shape) {
+    shape = *options.shape;
+    return;
+  }
+  for (const std::string& file : listing.images) {
+    try {
+      shape = read(file).shape;
+      shaped_by = file;
+      return;
+    } catch (const Error&) {
+      if (!options.mark_errors || file == listing.images.back()) throw;
+    }
+  }
+}
+
+void ImageReader::Impl::fill_row(const std::string& file, std::span<float> row) const {
+  const Image image = read(file);
+  if (!shaped_by.empty() && image.shape != shape) {
+    throw Error(ErrorCode::format,
+                fmt::format("{}: is an image of {}, expected {} as {} is; --image {} brings all to one size",
+                            one_line((fs::path(folder) / file).string(), 4096), image_shape_text(image.shape),
+                            image_shape_text(shape), one_line(shaped_by), image_shape_text(shape)));
+  }
+  image_to_row(image, shape, row);
+}
+
+ImageReader::ImageReader(const std::string& folder, const ImageOptions& options) : impl_(std::make_unique<Impl>()) {
+  impl_->folder = folder;
+  impl_->options = options;
+  impl_->listing = list_folder(folder, options.files);
+  if (impl_->listing.images.empty()) {
+    throw Error(ErrorCode::format,
+                fmt::format("{}: the folder holds no PNG or JPEG image{}", one_line(folder, 4096),
+                            options.files.empty() ? "" : fmt::format(" that matches '{}'", one_line(options.files))));
+  }
+  impl_->find_shape();
+  const std::int32_t channels = impl_->shape.channels;
+  if (channels != 1 && channels != 3) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("images of {} channels, expected 1 (grey) or 3 (RGB)", channels));
+  }
+}
+
+ImageReader::~ImageReader() = default;
+ImageReader::ImageReader(ImageReader&&) noexcept = default;
+ImageReader& ImageReader::operator=(ImageReader&&) noexcept = default;
+
+const ImageShape& ImageReader::shape() const { return impl_->shape; }
+const std::vector<std::string>& ImageReader::files() const { return impl_->listing.images; }
+
+bool ImageReader::read(Table& chunk, Matrix& rows, std::int64_t max_rows) {
+  const FloatingPointEnvironment environment;
+  Impl& of = *impl_;
+  if (max_rows < 1) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("a chunk of {} rows was asked for, expected at least 1", max_rows));
+  }
+  const std::size_t count = std::min(static_cast<std::size_t>(max_rows), files().size() - of.next);
+  chunk = {};
+  chunk.rows = static_cast<std::int64_t>(count);
+  chunk.first_row = static_cast<std::int64_t>(of.next);
+  chunk.columns = {{.name = "file", .is_text = true, .numbers = {}, .texts = {}},
+                   {.name = "folder", .is_text = true, .numbers = {}, .texts = {}}};
+  rows = Matrix(chunk.rows, cells_of(of.shape));
+  for (std::int64_t r = 0; r < chunk.rows; ++r) {
+    const std::string& file = files()[of.next];
+    const std::span<float> row(rows.row(r), static_cast<std::size_t>(rows.columns));
+    try {
+      of.fill_row(file, row);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::out_of_memory || (!of.options.mark_errors && r == 0)) throw;
+      if (!of.options.mark_errors) {  // the next call reports it
+        chunk.rows = r;
+        rows.rows = r;
+        rows.data.resize(static_cast<std::size_t>(r * rows.columns));
+        break;
+      }
+      chunk.unreadable.emplace(r, error.what());
+      std::fill(row.begin(), row.end(), std::numeric_limits<float>::quiet_NaN());
+    }
+    chunk.columns[0].texts.push_back(file);
+    chunk.columns[1].texts.push_back(first_folder(file));
+    ++of.next;
+  }
+  return chunk.rows > 0;
+}
+
+std::vector<std::string> ImageReader::notes() const {
+  const std::vector<std::string>& skipped = impl_->listing.skipped;
+  if (skipped.empty()) return {};
+  return {fmt::format("{} file{} skipped, as neither PNG nor JPEG: {}{}", skipped.size(),
+                      skipped.size() == 1 ? " is" : "s are", one_line(skipped.front()),
+                      skipped.size() > 1 ? ", ..." : "")};
+}
+
+}  // namespace cugad
