@@ -158,7 +158,7 @@ void check_image_columns(const DetectorOptions& options, const Columns& columns)
   throw Error(ErrorCode::invalid_argument,
               "option 'image' is '" + image_shape_text(*options.image) + "', expected rows of its " +
                   std::to_string(values) + " numbers, but they have " +
-                  (columns.binary == 0 ? found + " (a column that is no pixel can be left out as label or by --drop)"
+                  (columns.binary == 0 ? found + " (columns that are no pixels can be left out: --exclude)"
                                        : found + ", " + std::to_string(columns.binary) + " of them from categories"));
 }
 

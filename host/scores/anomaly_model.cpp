@@ -28,14 +28,8 @@ constexpr std::int64_t rows_of_column_residuals = 1000;
 /// Kept for a row and model while it is scored, about.
 std::int64_t values_per_row(const MethodNetworks& networks, const DetectorOptions& options) {
   const int search_inputs = networks.has(Role::generator) ? networks.generator().inputs() : 0;
-  std::int64_t values = 4 * std::int64_t{networks.row_columns()} + std::int64_t{options.restarts} * (search_inputs + 1);
-  for (const Network& network : networks.networks) {
-    if (!network) continue;
-    for (const Network::Part& part : network.parts()) {
-      for (int l = 0; l < part.mlp.layers(); ++l) values += part.mlp.layer(l).out;
-    }
-  }
-  return values;
+  return 4 * std::int64_t{networks.row_columns()} + std::int64_t{options.restarts} * (search_inputs + 1) +
+         activations_per_row(networks);
 }
 
 /// What each column has in the residuals of rows, on average over the rows in which it has a value.

@@ -22,8 +22,26 @@ NetworkView first_outputs(NetworkView view, int outputs) {
 
 }  // namespace
 
+std::int64_t activations_per_row(const MethodNetworks& networks) {
+  std::int64_t values = 0;
+  for (const Network& network : networks.networks) {
+    if (!network) continue;
+    for (const Network::Part& part : network.parts()) {
+      for (int l = 0; l < part.mlp.layers(); ++l) values += part.mlp.layer(l).out;
+    }
+  }
+  return values;
+}
+
 void check_memory(const DetectorOptions& options, const MethodNetworks& networks) {
   if (!networks.has(Role::generator)) return;
+  constexpr std::int64_t most_activations = 1 << 24;
+  if (const std::int64_t values = activations_per_row(networks); options.image && values > most_activations) {
+    throw Error(ErrorCode::invalid_argument,
+                "the layers of method '" + std::string(definition_of(options.method).name) + "' hold " +
+                    std::to_string(values) +
+                    " values of one image, expected at most 2^24: use smaller images, fewer channels, or strides");
+  }
   constexpr std::int64_t always_allowed = std::int64_t{1} << 26, most_per_weight = 4096;
   const Network generator = networks.generator().plain();
   const std::int64_t most = std::max(always_allowed / options.population, most_per_weight * generator.parameters());

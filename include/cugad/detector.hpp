@@ -243,9 +243,9 @@ CUGAD_API std::vector<std::string> presets();
 CUGAD_API void apply_preset(DetectorOptions& options, const std::string& name);
 /// One flat JSON object with every option. Parsing applies the key "preset" first, and is strict:
 /// Error{invalid_argument} for an unknown key (naming the nearest known one), a key given twice, a value of a wrong
-/// type, or a "method" that is not the preset's. It starts from `base`; without one, from the defaults if "method" is
-/// among the keys, and else from the default recipe: the preset "tables", which keeps training rows; with
-/// "reference_rows": 0 the preset "tables-without-rows", with "condition" "gain-tables", with "target" method
+/// type, or a "method" that is not the preset's. It starts from `base`; without one, with "image" from the preset
+/// "images"; else with "method" from the defaults; else from the default recipe: the preset "tables", which keeps
+/// training rows; with "reference_rows": 0 "tables-without-rows", with "condition" "gain-tables", with "target" method
 /// translation. A key that the recipe does not read is then an Error{invalid_argument} that names methods that do.
 CUGAD_API std::string options_to_json(const DetectorOptions& options);
 CUGAD_API DetectorOptions options_from_json(const std::string& json, DetectorOptions base);
