@@ -213,7 +213,11 @@ std::vector<OptionRecord> make_records() {
                    [](const O& o) { return o.image ? image_shape_text(*o.image) : std::string(); },
                    [](O& o, const std::string& text) {
                      o.image.reset();
-                     if (!text.empty()) o.image = image_shape_from(text);
+                     try {
+                       if (!text.empty()) o.image = image_shape_from(text);
+                     } catch (const Error&) {
+                       refuse_option("image", text, "height, width and channels as 28x28x1, at most 1,000,000 values");
+                     }
                    }}
           .later(),
       OptionRecord{{"log1p", "list", "",
