@@ -68,7 +68,7 @@ TEST_F(Images, NetworksConvolveUnlessAnotherMethodIsAskedFor) {
     arguments.insert(arguments.end(), more.begin(), more.end());
     run_well(arguments);
     EXPECT_EQ(lines_of(run_well({"score", at("photos"), "--model", at("m")})).size(), 66u);
-    return run_well({"info", "--model", at("m"), "--options"});
+    return run_well({"info", "--model", at("m")});
   };
   EXPECT_TRUE(has(trained({}), "conv16k4s2"));
   EXPECT_TRUE(has(trained({"--method", "gan"}), "conv16k4s2"));
