@@ -55,7 +55,7 @@ def main():
     training, rows = torch.randn(200, 6), torch.randn(50, 6)
     device, detector = ctypes.c_void_p(), ctypes.c_void_p()
     check(library.cugad_device_open(b"cpu", ctypes.byref(device)))
-    config = {"population": 2, "hidden": [16], "discriminator_hidden": [16], "steps": 40, "bank_rows": 64}
+    config = {"method": "anogan", "population": 2, "hidden": [16], "discriminator_hidden": [16], "steps": 40, "bank_rows": 64}
     check(library.cugad_detector_create(device, json.dumps(config).encode(), ctypes.byref(detector)))
     check(library.cugad_detector_fit_dlpack(detector, Lent(training), None))
 
