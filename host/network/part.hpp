@@ -36,9 +36,9 @@ struct LayerTechniques {
 
 /// The techniques of layers in a row.
 struct PartTechniques {
-  std::vector<LayerTechniques> layer;              ///< as the layers, or empty: none
-  bool spectral = false;                           ///< some layer has spectral normalisation
-  std::int64_t part_rows = 0;                      ///< as Techniques
+  std::vector<LayerTechniques> layer;  ///< as the layers, or empty: none
+  bool spectral = false;               ///< some layer has spectral normalisation
+  std::int64_t part_rows = 0;          ///< as Techniques
   float epsilon = Techniques{}.epsilon, momentum = Techniques{}.momentum;
   std::int64_t reference_rows = 0, reference = 0;  ///< reference latents: their number and their place
   int reference_layers = 0;                        ///< so many first layers see the reference rows
