@@ -20,9 +20,7 @@ constexpr int format_version = 1;
 constexpr std::int64_t most_columns = 1 << 20;
 constexpr const char* attachment_prefix = "attachment.";
 
-/// One tensor per view: [columns] or, where it is a matrix, [rows, columns], behind the population where that is
-/// larger than 1.
-/// `shape`: of one model's.
+/// A tensor of `shape` per model, behind the population where that is larger than 1.
 void add_tensor(safetensors::File& file, const std::string& name, const StackView<float>& view,
                 const std::vector<std::int64_t>& shape, Context& context) {
   safetensors::Tensor tensor;
@@ -38,8 +36,7 @@ void add_tensor(safetensors::File& file, const std::string& name, const StackVie
   file.tensors[name] = std::move(tensor);
 }
 
-/// The layers of a network as tensors "generator.0.weight", with a leading population dimension where it is larger
-/// than 1.
+/// The layers of a network as tensors "generator.0.weight".
 void add_network(safetensors::File& file, const std::string& name, const Mlp& network, StackView<float> flat,
                  Context& context) {
   for (int l = 0; l < network.layers(); ++l) {
