@@ -228,9 +228,7 @@ ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagS
     options.keep_text = keep_text;
     reader_ = open_table(input, options);
     names_ = reader_->column_names();
-    if (flags.has("files") && flags.given("files")) {
-      throw UsageError(fmt::format("--files is for folders of images, which {} is not", one_line(input)));
-    }
+    check_no_image_flags(flags, input);
   });
   if (reader_ && model.encoder) check_header(*model.encoder, *reader_, input);
   told_ = notes();

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -37,17 +36,6 @@ ImageShape shape_of_images(const FittedModel& model, const ModelInput& input, co
   if (shape && cells_of(*shape) == model.detector.columns()) return *shape;
   throw UsageError(
       fmt::format("--{} is for images: a folder of them, or a model trained on images (--image HxWxC)", flag));
-}
-
-std::string npy_header(const std::string& shape) {
-  static_assert(std::endian::native == std::endian::little, "the header says little-endian");
-  const std::string magic("\x93NUMPY\x01\x00", 8);
-  std::string description = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", shape);
-  // The data start at a multiple of 64; the header ends with a line break.
-  description.append(63 - (magic.size() + 2 + description.size()) % 64, ' ');
-  description += '\n';
-  const std::string length = {static_cast<char>(description.size() & 0xff), static_cast<char>(description.size() >> 8)};
-  return magic + length + description;
 }
 
 Heatmaps::Heatmaps(const FlagSet& flags, const FittedModel& model, const ModelInput& input,

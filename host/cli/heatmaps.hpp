@@ -13,9 +13,6 @@ namespace cugad::cli {
 /// The shape of the rows of `input`, which are images, or else a UsageError that names the flag that needs them.
 ImageShape shape_of_images(const FittedModel& model, const ModelInput& input, const std::string& flag);
 
-/// The beginning of a little-endian float32 npy file; `shape` as "12," or "28, 28".
-std::string npy_header(const std::string& shape);
-
 /// Writes the maps of --heatmaps: NAME.npy, float32 of [height, width], and NAME.png, the map over the image.
 class Heatmaps {
  public:

@@ -42,12 +42,15 @@ bool is_image_folder(const std::string& input) {
   return std::filesystem::is_directory(input, ignored);
 }
 
+void check_no_image_flags(const FlagSet& flags, const std::string& input) {
+  if (!flags.has("files") || !flags.given("files")) return;
+  throw UsageError(fmt::format("--files is for folders of images, which {} is not", one_line(input)));
+}
+
 std::optional<ImageShape> training_images(const std::string& input, const FlagSet& flags) {
   const std::optional<ImageShape> given = shape_flag(flags);
   if (is_image_folder(input)) return given ? given : ImageReader(input, image_options(flags, input)).shape();
-  if (flags.given("files")) {
-    throw UsageError(fmt::format("--files is for folders of images, which {} is not", one_line(input)));
-  }
+  check_no_image_flags(flags, input);
   const std::optional<ImageShape> found = shape_of_array(input, flags);
   if (given && found && *given != *found) {
     throw UsageError(fmt::format("--image {}: the images of {} are {}, and only those of folders are resized",

@@ -16,6 +16,8 @@ constexpr const char* folder_column = "folder";
 void add_image_flags(FlagSet& flags);
 
 bool is_image_folder(const std::string& input);
+/// UsageError for the flags of folders beside another input.
+void check_no_image_flags(const FlagSet& flags, const std::string& input);
 
 /// The shape of the images to train on: that of --image, of a folder's images or of an array's; none of a table.
 /// UsageError if the images of an array would have to be resized.

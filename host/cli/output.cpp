@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -46,6 +47,17 @@ void print_note(std::string_view line) {
   const std::string text = one_line(line) + '\n';  // names from files may hold anything
   // Nothing sensible is left to do when standard error cannot be written.
   [[maybe_unused]] const auto written = std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+std::string npy_header(const std::string& shape) {
+  static_assert(std::endian::native == std::endian::little, "the header says little-endian");
+  const std::string magic("\x93NUMPY\x01\x00", 8);
+  std::string description = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", shape);
+  // The data start at a multiple of 64; the header ends with a line break.
+  description.append(63 - (magic.size() + 2 + description.size()) % 64, ' ');
+  description += '\n';
+  const std::string length = {static_cast<char>(description.size() & 0xff), static_cast<char>(description.size() >> 8)};
+  return magic + length + description;
 }
 
 void write_result(const std::string& path, const std::function<void(const Append&)>& write) {

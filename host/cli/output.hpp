@@ -26,6 +26,9 @@ void print_note(std::string_view line);
 /// Calls `write` with a function that appends to the file at `path`, or to standard output if `path` is empty.
 void write_result(const std::string& path, const std::function<void(const Append&)>& write);
 
+/// The beginning of a little-endian float32 npy file; `shape` as "12," or "28, 28".
+std::string npy_header(const std::string& shape);
+
 /// Throws Error{input_output} unless a file can be made at `path`: better before an hour of work than after it.
 void check_writable(const std::string& path);
 
