@@ -24,12 +24,12 @@ int padding(int pixels, int windows, const Layer& layer) {
 LayerSpec convolution(const char* option, const Layer& layer, const ImageShape& from, const ImageShape& to) {
   const bool scatters = layer.kind == Layer::Kind::transposed;
   const ImageShape &large = scatters ? to : from, &small = scatters ? from : to;
-  if (columns_of(to) > most_columns) {
+  if (cells_of(to) > most_columns) {
     refuse(option, "makes images of " + std::to_string(to.height) + " x " + std::to_string(to.width) + " x " +
                        std::to_string(to.channels) + " values, expected at most 2^26");
   }
   LayerSpec spec;
-  spec.out = static_cast<int>(columns_of(to));
+  spec.out = static_cast<int>(cells_of(to));
   spec.convolves = true;
   spec.from = from;
   spec.to = to;
@@ -112,7 +112,7 @@ std::vector<LayerSpec> layers_to_rows(const char* option, const std::vector<Laye
       specs[l] = convolution(option, layer, from, to);
       to = from;
     }
-    if (columns_of(to) != layers.back().out) {
+    if (cells_of(to) != layers.back().out) {
       refuse(option, "has a dense layer of " + std::to_string(layers.back().out) + " units before its convolutions, " +
                          "expected a multiple of the " + std::to_string(to.height) + " x " + std::to_string(to.width) +
                          " pixels of their first image");

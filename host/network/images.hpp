@@ -1,13 +1,12 @@
 #pragma once
 
-#include "cugad/ops.hpp"
+#include "cugad/image_shape.hpp"
 #include "cugad/tensor.hpp"
 
 /// Images that are rows of a matrix.
 namespace cugad {
 
 constexpr std::int64_t pixels_of(const ImageShape& image) { return std::int64_t{image.height} * image.width; }
-constexpr std::int64_t columns_of(const ImageShape& image) { return pixels_of(image) * image.channels; }
 
 /// The same memory with a row for each of the `pixels` of an image; images follow each other without gaps.
 template <class T>

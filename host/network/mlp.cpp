@@ -26,7 +26,7 @@ std::int64_t whole_lines(std::int64_t floats) { return (floats + 15) / 16 * 16; 
 std::int64_t row_stride(const LayerSpec& layer) { return pixels_of(layer.to) > 1 ? layer.out : whole_lines(layer.out); }
 
 void check_images(int l, const LayerSpec& layer, int inputs) {
-  const bool fits = layer.convolves ? columns_of(layer.from) == inputs && columns_of(layer.to) == layer.out
+  const bool fits = layer.convolves ? cells_of(layer.from) == inputs && cells_of(layer.to) == layer.out
                                     : layer.out % std::max<std::int64_t>(1, pixels_of(layer.to)) == 0;
   if (fits) return;
   throw Error(ErrorCode::invalid_argument, "layer " + std::to_string(l) + " has " + std::to_string(inputs) +
