@@ -21,6 +21,15 @@ constexpr float anomalous_from = 127.5f;
 
 }  // namespace
 
+std::vector<std::uint8_t> read_mask(const std::string& path, const ImageShape& size) {
+  const ImageShape shape{size.height, size.width, 1};
+  std::vector<float> row(static_cast<std::size_t>(cells_of(shape)));
+  image_to_row(read_image(path), shape, row);
+  std::vector<std::uint8_t> mask;
+  for (const float value : row) mask.push_back(value >= anomalous_from ? 1 : 0);
+  return mask;
+}
+
 PixelEvaluation::PixelEvaluation(const FlagSet& flags, const FittedModel& model, const ModelInput& input,
                                  std::string input_path)
     : folder_(flags.required_text("masks")),
@@ -29,18 +38,15 @@ PixelEvaluation::PixelEvaluation(const FlagSet& flags, const FittedModel& model,
   if (input.images() == nullptr) throw UsageError("--masks is for a folder of images, whose files name the masks");
 }
 
-std::vector<float> PixelEvaluation::mask_of(const std::string& file, bool is_anomaly) const {
-  const ImageShape shape{shape_.height, shape_.width, 1};
-  std::vector<float> mask(static_cast<std::size_t>(cells_of(shape)));
+std::vector<std::uint8_t> PixelEvaluation::mask_of(const std::string& file, bool is_anomaly) const {
   const std::string stem = (fs::path(folder_) / fs::path(file).replace_extension()).string();
   for (const char* ending : {".png", "_mask.png"}) {
     const fs::path path = stem + ending;
     std::error_code ignored;
     if (!fs::is_regular_file(path, ignored) || fs::equivalent(path, fs::path(input_) / file, ignored)) continue;
-    image_to_row(read_image(path.string()), shape, mask);
-    return mask;
+    return read_mask(path.string(), shape_);
   }
-  if (!is_anomaly) return mask;
+  if (!is_anomaly) return std::vector<std::uint8_t>(static_cast<std::size_t>(shape_.height) * shape_.width);
   throw Error(ErrorCode::format, fmt::format("{}: has no mask: expected {}.png or {}_mask.png", one_line(file),
                                              one_line(stem), one_line(stem)));
 }
@@ -52,8 +58,7 @@ void PixelEvaluation::add(const Table& chunk, const Matrix& rows, const std::vec
   for (std::size_t r = 0; r < files.size(); ++r) {
     if (anomaly[r] < 0) continue;
     const std::vector<float> map = pixel_map(std::span(residuals).subspan(r * columns, columns), shape_);
-    std::vector<std::uint8_t> mask;
-    for (const float value : mask_of(files[r], anomaly[r] != 0)) mask.push_back(value >= anomalous_from ? 1 : 0);
+    const std::vector<std::uint8_t> mask = mask_of(files[r], anomaly[r] != 0);
     std::vector<std::int32_t> region(mask.size());
     next_region_ = metrics::label_regions(mask, shape_.width, next_region_, region);
     score_.insert(score_.end(), map.begin(), map.end());

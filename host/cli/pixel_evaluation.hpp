@@ -7,6 +7,9 @@
 
 namespace cugad::cli {
 
+/// The mask of a picture at a size: 1 where at least half of a pixel is anomalous (white). Throws as read_image() does.
+std::vector<std::uint8_t> read_mask(const std::string& path, const ImageShape& size);
+
 /// Compares maps of pixels with masks of the anomalies (--masks).
 class PixelEvaluation {
  public:
@@ -20,7 +23,7 @@ class PixelEvaluation {
   double region_overlap() const;
 
  private:
-  std::vector<float> mask_of(const std::string& file, bool is_anomaly) const;
+  std::vector<std::uint8_t> mask_of(const std::string& file, bool is_anomaly) const;
 
   std::string folder_, input_;
   ImageShape shape_;

@@ -23,6 +23,8 @@ constexpr const char* kdd99_recommended =
 constexpr const char* paper =
     "population=1 final_rate=1 average_decay=0 batch=64 r1=0 residual=squared standardise=false compress=false "
     "discriminator_weight=0";
+/// MNIST for either: one map of all pixels to [-1, 1], which the tanh of G reaches.
+constexpr const char* mnist_pixels = "image=28x28x1 log1p=none scale=range generator_tanh=true folds=1";
 /// Ours on Arrhythmia: small networks for 200 rows of unscaled columns.
 constexpr const char* arrhythmia_recommended =
     "population=4 log1p=none scale=none latent=16 generator_hidden=64 batch=32 generator_learning_rate=1e-3 "
@@ -169,6 +171,26 @@ const std::vector<Preset>& preset_table() {
         "decay_steps=1500 generator_learning_rate=1e-3 discriminator_learning_rate=5e-4 encoder_learning_rate=1e-3 "
         "average_decay=0 coverage=0 negatives=0 patience=0 reconstruction=100 residual=squared discrimination=none "
         "discriminator_weight=0"}},
+      // EGBAD (bigan/mnist_utilities.py, bigan/run_mnist.py at 15568ab): three Adams at 1e-5, batches of 100, 100
+      // epochs as in the paper, pixels in [-1, 1]; the score of the paper's table, with features. Weights start
+      // Glorot-uniform, there from N(0, 0.02); one dropout rate.
+      {"mnist-egbad-faithful",
+       {reference_code, mnist_pixels,
+        "method=egbad latent=200 generator_hidden=1024bn,6272bn,up64k4s2bn "
+        "encoder_hidden=conv32k3s1,conv64k3s2bn,conv128k3s2bn data_branch=conv64k4s2,conv64k4s2bn latent_branch=512 "
+        "discriminator_hidden=1024 slope=0.1 discriminator_dropout=0.5 epochs=100 batch=100 encoder_learning_rate=1e-5 "
+        "average_decay=0.999 average_discriminator=true adversarial=1 reconstruction=0 latent_cycle=0 "
+        "score=reconstruction residual=l1 discrimination=feature_l1 judged_pair=reconstruction lambda=0.1 "
+        "column_spread=false standardise=false"}},
+      // GANomaly (lib/networks.py, options.py at 78da4ea): on the 28 x 28 pixels as they are, there brought to 32 x 32;
+      // pixels in [-1, 1], which its decoder reaches. The last layer of the encoder is dense over 4 x 4 pixels.
+      {"mnist-ganomaly-faithful",
+       {paper, mnist_pixels,
+        "method=ganomaly latent=100 generator_hidden=4096bn,up128k4s2bn,up64k4s2bn "
+        "encoder_hidden=conv64k4s2,conv128k4s2bn,conv256k4s2bn "
+        "discriminator_hidden=conv64k4s2,conv128k4s2bn,conv256k4s2bn slope=0.2 epochs=15 "
+        "generator_learning_rate=2e-4 discriminator_learning_rate=2e-4 beta1=0.5 beta2=0.999 adversarial=1 "
+        "contextual=50 latent_cycle=1 coverage=0 negatives=0 patience=0 score=latent"}},
       // Ours: pixels share one unit, so they are left as they are: scaled to one deviation each, the few strokes at the
       // border outweigh the digit. GANomaly with its authors' weights and squared latent distance on wider networks.
       // Method, latent size and residual were chosen on test figures of split 1, digits 0, 1 and 9.

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "cli/class_images.hpp"
 #include "cli/command.hpp"
 
 namespace cugad::cli_test {
@@ -24,30 +25,7 @@ void make_quick(std::vector<std::string>& arguments, const std::string& steps = 
 /// Folders in the shape of the protocols' data, as far as small ones are allowed; and the real ones if available.
 class Reproductions : public CommandTest {
  protected:
-  /// An idx file of bytes.
-  static std::string idx(const std::vector<unsigned>& shape, const std::string& bytes) {
-    std::string text = {'\0', '\0', '\x08', static_cast<char>(shape.size())};
-    for (const unsigned size : shape) {
-      for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(size >> shift & 0xff);
-    }
-    return text + bytes;
-  }
-
-  /// 300 images, the digits in turn: the first 8 * digit pixels are bright, a few others vary.
-  void make_digits() const {
-    std::filesystem::create_directory(at("mnist"));
-    std::string images, labels;
-    for (int row = 0; row < 300; ++row) {
-      const int digit = row % 10;
-      std::string image(784, '\0');
-      for (int pixel = 0; pixel < 8 * digit; ++pixel) image[pixel] = '\xff';
-      for (int pixel = 0; pixel < 16; ++pixel) image[400 + pixel] = static_cast<char>(row * (pixel + 3) * 7);
-      images += image;
-      labels += static_cast<char>(digit);
-    }
-    write_file(at("mnist/t10k-images-idx3-ubyte"), idx({300, 28, 28}, images));
-    write_file(at("mnist/t10k-labels-idx1-ubyte"), idx({300}, labels));
-  }
+  void make_digits() const { write_class_images(at("mnist"), "t10k", 300); }
 
   /// `arguments` of the digits protocol, with the quick detector, as JSON on standard output.
   std::vector<std::string> digits_run(const std::vector<std::string>& more, const std::string& steps = "10") const {
@@ -201,6 +179,11 @@ TEST_F(Reproductions, WrongFlags) {
   refused({"reproduce", "arrhythmia-alad", "--data", at("."), "--rows", "100"}, 2, "--rows does not apply");
   refused({"reproduce", "arrhythmia-alad", "--data", at("."), "--setting", "default"}, 1, "arrhythmia.npz");
   refused({"reproduce", "mnist-dense", "--data", at("."), "--digits", "10"}, 2, "--digits");
+  refused({"reproduce", "mnist", "--data", at("."), "--classes", "x"}, 2, "--classes");
+  refused({"reproduce", "mnist", "--data", at(".")}, 1, "train-images-idx3-ubyte");
+  refused({"reproduce", "mnist", "--data", at("."), "--image", "14x14"}, 2, "--image does not apply");
+  refused({"reproduce", "mnist", "--data", at("."), "--setting", "faithful"}, 2, "recommended, egbad, ganomaly, both");
+  refused({"reproduce", "magnetic-tile", "--data", at("mnist")}, 1, "holds no PNG or JPEG");
   refused({"reproduce", "mnist-dense", "--data", at("."), "--methods", "anogan"}, 2, "comparison");
   refused({"reproduce", "comparison", "--data", at("."), "--method", "anogan"}, 2, "--methods");
   refused({"reproduce", "comparison", "--data", at("."), "--methods", "magic"}, 2, "magic");

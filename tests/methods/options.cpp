@@ -326,7 +326,12 @@ TEST(Presets, ExistAndApply) {
     set_option(options, "search_steps", "2");
     options.search_until = {};
     options.search_rate = {0.01f};
-    const Matrix rows = normal_rows(40, 1);
+    Matrix rows = normal_rows(40, 1);
+    if (options.image) {  // the convolutions of papers, on a few images
+      options.batch = 4;
+      rows = Matrix(40, cells_of(*options.image));
+      for (std::size_t i = 0; i < rows.data.size(); ++i) rows.data[i] = static_cast<float>(i % 251);
+    }
     Detector detector = fitted(options, rows);
     for (const float score : detector.score(rows.view())) EXPECT_TRUE(std::isfinite(score));
   }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "host/cli/command.hpp"
 #include "host/cli/reproduce/comparison.hpp"
@@ -22,25 +23,37 @@ bool contains(const std::vector<std::string>& list, const std::string& text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-std::vector<std::string> offered_settings(const Protocol& protocol) {
-  std::vector<std::string> offered;
+std::vector<OfferedSetting> offered_settings(const Protocol& protocol) {
+  if (!protocol.offered.empty()) return protocol.offered;
+  std::vector<OfferedSetting> offered;
   for (const char* name : {"faithful", "recommended"}) {
-    if (contains(presets(), protocol.name + "-" + name)) offered.emplace_back(name);
+    const std::string preset = protocol.name + "-" + name;
+    if (contains(presets(), preset)) offered.push_back({name, preset});
   }
   return offered;
 }
 
-std::vector<std::int64_t> chosen_digits(const FlagSet& flags) {
-  std::vector<std::int64_t> digits;
-  for (const std::string& text : split_list(flags.text("digits"))) {
+/// The flag that names the classes, if one is given.
+const char* classes_flag(const FlagSet& flags) {
+  return flags.given("classes") ? "classes" : flags.given("digits") ? "digits" : nullptr;
+}
+
+std::vector<std::int64_t> chosen_classes(const FlagSet& flags, const std::string& flag) {
+  std::vector<std::int64_t> classes;
+  for (const std::string& text : split_list(flags.text(flag))) {
     if (text.size() != 1 || text[0] < '0' || text[0] > '9') {
-      throw UsageError(fmt::format("--digits must be digits from 0 to 9, not '{}'", text));
+      throw UsageError(fmt::format("--{} must be digits from 0 to 9, not '{}'", flag, text));
     }
-    const std::int64_t digit = text[0] - '0';
-    if (std::find(digits.begin(), digits.end(), digit) == digits.end()) digits.push_back(digit);
+    const std::int64_t one = text[0] - '0';
+    if (std::find(classes.begin(), classes.end(), one) == classes.end()) classes.push_back(one);
   }
-  if (digits.empty()) throw UsageError("--digits needs at least one digit");
-  return digits;
+  if (classes.empty()) throw UsageError(fmt::format("--{} needs at least one digit", flag));
+  return classes;
+}
+
+/// The shape of a protocol's images, as text.
+std::string image_of(const FlagSet& flags, const Protocol& protocol) {
+  return protocol.takes_image && flags.given("image") ? flags.text("image") : protocol.image;
 }
 
 std::int64_t chosen_rows(const FlagSet& flags, std::int64_t fallback) {
@@ -54,7 +67,9 @@ RunChoices known_choices(const FlagSet& flags, const Protocol& protocol) {
   if (protocol.has_rows) choices.data.rows = chosen_rows(flags, protocol.rows);
   if (protocol.has_splits) choices.data.splits = flags.integer("splits", 0, 0, most_splits);
   if (protocol.has_splits) choices.data.normals_only = flags.boolean("normals_only");
-  if (protocol.has_digits && flags.given("digits")) choices.data.digits = chosen_digits(flags);
+  const char* flag = classes_flag(flags);
+  if (protocol.has_classes && flag != nullptr) choices.data.classes = chosen_classes(flags, flag);
+  if (!protocol.image.empty()) choices.data.image = image_shape_from(image_of(flags, protocol));
   choices.seeds = flags.integer("seeds", protocol.seeds, 1, 1000);
   choices.first_seed = flags.given("seed") ? flags.chosen_options("", beside_the_default).options.seed : 0;
   choices.quiet = flags.boolean("quiet");
@@ -105,18 +120,20 @@ std::string changes_by_flags(const FlagSet& flags, const DetectorOptions& option
 void add_reproduce_flags(FlagSet& flags) {
   flags.add_text("data", "DIR",
                  "Folder of the data sets: kdd99/kddcup.data_10_percent.gz, arrhythmia/arrhythmia.npz, adbench/*.npz, "
-                 "mnist/t10k-*-ubyte.gz");
+                 "mnist/*-ubyte.gz, fashion-mnist/*-ubyte.gz, magnetic_tile/MT_*/Imgs/*");
   flags.add_text(
-      "setting", "NAME",
+      "setting", "NAME,NAME",
       "faithful: the reference's settings; recommended: ours; both; default: as cugad train with your flags, "
-      "for any method [both, where the protocol has them; adbench: default, and anogan beside it]");
+      "for any method; mnist, fashion-mnist: also egbad and ganomaly, as their authors have them [both, where the "
+      "protocol has them; images: recommended; adbench: default, and anogan beside it]");
   flags.add_text("seeds", "N", "Number of seeds [kdd99: 1, the others: 3]");
-  flags.add_text(
-      "rows", "N|all",
-      "A fixed random sample of so many rows [kdd99: 50000 for testing, adbench: 20000 per set, mnist: all]");
+  flags.add_text("rows", "N|all",
+                 "A fixed random sample of so many rows [kdd99: 50000 for testing, adbench: 20000 per set, images: all "
+                 "of each file]");
   flags.add_text("splits", "N", "arrhythmia: also random splits 0 to N - 1 [0; comparison: 10]");
   flags.add_boolean("normals_only", "arrhythmia: no anomaly among the training rows");
-  flags.add_text("digits", "D,D", "mnist: the digits that are the anomaly, one at a time [all ten]");
+  flags.add_text("classes", "C,C", "mnist, fashion-mnist: the classes (0 to 9) that are singled out in turn [all ten]");
+  flags.add_text("digits", "D,D", "The same under the name that mnist-dense has for it");
   flags.add_text("methods", "M,M", "comparison: the methods [all]");
   flags.add_text("protocols", "P,P", "comparison: of kdd99, arrhythmia, adbench, mnist-dense [all]");
   flags.add_text("state", "FILE", "Keep finished results in this file; the same command goes on from there");
@@ -131,20 +148,31 @@ void add_reproduce_flags(FlagSet& flags) {
 }
 
 std::vector<Contestant> chosen_settings(const FlagSet& flags, const Protocol& protocol) {
-  const std::vector<std::string> offered = offered_settings(protocol);
-  const std::string setting = flags.given("setting") ? flags.text("setting") : offered.empty() ? "default" : "both";
-  std::vector<std::string> names = setting == "both" ? offered : std::vector<std::string>{setting};
-  const bool known = setting == "default" || (!offered.empty() && (setting == "both" || contains(offered, setting)));
-  if (!known) {
-    throw UsageError(fmt::format("--setting of {} must be {}{}default, not '{}'", protocol.name,
-                                 fmt::join(offered, ", "), offered.empty() ? "" : ", both or ", setting));
+  std::map<std::string, std::string> preset_of = {{"default", ""}, {beside_the_default, ""}};
+  std::vector<std::string> offered;
+  for (const OfferedSetting& one : offered_settings(protocol)) {
+    preset_of[one.name] = one.preset;
+    offered.push_back(one.name);
   }
+  const std::string usual = offered.empty() ? "default" : protocol.offered.empty() ? "both" : offered.front();
+  std::vector<std::string> names;
+  for (const std::string& name : split_list(flags.given("setting") ? flags.text("setting") : usual)) {
+    if (name == "both" && !offered.empty()) {
+      names = offered;
+    } else if (name != "default" && !contains(offered, name)) {
+      throw UsageError(fmt::format("--setting of {} must be {}{}default, not '{}'", protocol.name,
+                                   fmt::join(offered, ", "), offered.empty() ? "" : ", both or ", name));
+    } else if (!contains(names, name)) {
+      names.push_back(name);
+    }
+  }
+  if (names.empty()) throw UsageError("--setting is empty");
   if (protocol.adds_distances && !flags.given("setting") && !flags.given("method")) names.push_back(beside_the_default);
   std::vector<Contestant> settings;
   for (const std::string& name : names) {
     const bool is_default = name == "default", is_method = name == beside_the_default;
     const auto [options, recipe] =
-        flags.chosen_options(is_default || is_method ? "" : protocol.name + "-" + name, is_method ? name : "");
+        flags.chosen_options(preset_of.at(name), is_method ? name : "", image_of(flags, protocol));
     std::string shown = recipe.empty() && is_default ? get_option(options, "method") + " default" : name;
     if (!recipe.empty()) shown = recipe + " (default)";
     settings.push_back(
@@ -158,7 +186,10 @@ RunChoices run_choices(const FlagSet& flags, const Protocol& protocol) {
   if (!protocol.has_rows) refuse(flags, "rows", reason);
   if (!protocol.has_splits) refuse(flags, "splits", reason);
   if (!protocol.has_splits) refuse(flags, "normals_only", reason);
-  if (!protocol.has_digits) refuse(flags, "digits", reason);
+  for (const char* flag : {"classes", "digits"}) {
+    if (!protocol.has_classes) refuse(flags, flag, reason);
+  }
+  if (!protocol.image.empty() && !protocol.takes_image) refuse(flags, "image", reason);
   refuse(flags, "methods", "belongs to comparison; here it is --method with --setting default");
   refuse(flags, "protocols", "belongs to comparison");
   return known_choices(flags, protocol);

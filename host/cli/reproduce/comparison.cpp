@@ -89,7 +89,7 @@ std::string means_over(const Reproduction& report) {
   if (protocol.has_splits) {
     return fmt::format("random splits: {}, no anomaly among the training rows; {}", cases, seeds);
   }
-  if (protocol.has_digits) return fmt::format("digits: {}; {}", cases, seeds);
+  if (protocol.has_classes) return fmt::format("digits: {}; {}", cases, seeds);
   if (has_grid(report)) return fmt::format("sets: {}; {}", cases, seeds);
   return fmt::format("test rows: {}; {}", grouped(report.cases.front().size.test_rows), seeds);
 }

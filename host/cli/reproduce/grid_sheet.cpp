@@ -130,8 +130,13 @@ class Grid {
 }  // namespace
 
 std::vector<Sheet> grid_sheets(const Reproduction& report) {
-  return {Grid(report, "AUROC", &Quality::auroc, true).sheet(),
-          Grid(report, "AP", &Quality::average_precision, false).sheet()};
+  std::vector<Sheet> sheets = {Grid(report, "AUROC", &Quality::auroc, true).sheet(),
+                               Grid(report, "AP", &Quality::average_precision, false).sheet()};
+  if (report.protocol->measures_pixels) {
+    sheets.push_back(Grid(report, "pixel AUROC", &Quality::pixel_auroc, false).sheet());
+    sheets.push_back(Grid(report, "PRO", &Quality::region_overlap, false).sheet());
+  }
+  return sheets;
 }
 
 std::string lost_cases(const Reproduction& report) {

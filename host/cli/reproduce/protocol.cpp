@@ -8,12 +8,15 @@
 #include "cugad/error.hpp"
 #include "host/cli/reproduce/baselines.hpp"
 #include "host/cli/reproduce/denoising_autoencoder.hpp"
+#include "host/cli/reproduce/image_protocols.hpp"
 #include "host/cli/reproduce/isolation_forest.hpp"
 #include "host/cli/reproduce/mahalanobis.hpp"
 #include "host/cli/reproduce/neighbour_baselines.hpp"
 
 namespace cugad::cli {
 namespace {
+
+constexpr const char* group_end = "-one-class-";
 
 /// As the papers on KDD99 print them.
 std::vector<PublishedResult> kdd99_published() {
@@ -121,7 +124,7 @@ Protocol mnist_dense() {
       "kNN: mean distance to the 5 nearest training rows, raw pixels."};
   protocol.seeds = 3;
   protocol.has_rows = true;
-  protocol.has_digits = true;
+  protocol.has_classes = true;
   protocol.baselines = {mean_neighbour_baseline("knn", "kNN", {Scale::none, "none"}), mean_baseline(),
                         median_baseline(), random_baseline()};
   protocol.cases = mnist_cases;
@@ -131,16 +134,38 @@ Protocol mnist_dense() {
 }  // namespace
 
 const std::vector<Protocol>& protocols() {
-  static const std::vector<Protocol> list = {
-      kdd99("kdd99-anogan", "log1p, de-duplication and coverage weight"),
-      kdd99("kdd99-egbad", "log1p, de-duplication, reconstruction weight and score"),
-      kdd99("kdd99-alad", "log1p, de-duplication, reconstruction weight and score"),
-      kdd99("kdd99-fanogan", "log1p, de-duplication, reconstruction weight and score"),
-      arrhythmia("arrhythmia-alad"),
-      arrhythmia("arrhythmia-anogan"),
-      adbench(),
-      mnist_dense()};
+  static const std::vector<Protocol> list = [] {
+    std::vector<Protocol> all = {kdd99("kdd99-anogan", "log1p, de-duplication and coverage weight"),
+                                 kdd99("kdd99-egbad", "log1p, de-duplication, reconstruction weight and score"),
+                                 kdd99("kdd99-alad", "log1p, de-duplication, reconstruction weight and score"),
+                                 kdd99("kdd99-fanogan", "log1p, de-duplication, reconstruction weight and score"),
+                                 arrhythmia("arrhythmia-alad"),
+                                 arrhythmia("arrhythmia-anogan"),
+                                 adbench(),
+                                 mnist_dense()};
+    for (Protocol& protocol : image_protocols()) all.push_back(std::move(protocol));
+    return all;
+  }();
   return list;
+}
+
+std::vector<std::string> protocol_groups() {
+  std::vector<std::string> groups;
+  for (const Protocol& protocol : protocols()) {
+    const std::size_t end = protocol.name.find(group_end);
+    if (end == std::string::npos) continue;
+    if (const std::string group = protocol.name.substr(0, end); groups.empty() || groups.back() != group)
+      groups.push_back(group);
+  }
+  return groups;
+}
+
+std::vector<const Protocol*> protocols_of(const std::string& name) {
+  std::vector<const Protocol*> found;
+  for (const Protocol& protocol : protocols()) {
+    if (protocol.name == name || protocol.name.starts_with(name + group_end)) found.push_back(&protocol);
+  }
+  return found;
 }
 
 const Protocol& find_protocol(const std::string& name) {

@@ -18,21 +18,31 @@ namespace {
 constexpr std::int64_t seed_spacing = 1000;
 constexpr std::int64_t rows_per_call = 2048;
 
-std::vector<float> score_with_status(Detector& detector, const Matrix& rows, bool quiet, const std::string& title) {
-  std::vector<float> scores(static_cast<std::size_t>(rows.rows));
+struct Scored {
+  std::vector<float> scores, residuals;  ///< of the test rows, and of their cells if pixels are measured
+};
+
+Scored score_with_status(Detector& detector, const Trial& trial, bool quiet, const std::string& title) {
+  const Matrix& rows = trial.test;
+  Scored scored;
   RowStatus status(quiet, title + "scored");
   for (std::int64_t first = 0; first < rows.rows; first += rows_per_call) {
     stop_if_cancelled();
     const std::int64_t count = std::min(rows_per_call, rows.rows - first);
-    detector.score({rows.row(first), count, rows.columns}, std::span(scores).subspan(first, count));
+    const MatrixView<const float> part = {rows.row(first), count, rows.columns};
+    std::vector<float> residuals;
+    const std::vector<float> scores =
+        trial.region.empty() ? detector.score(part) : detector.score_cells(part, residuals);
+    scored.scores.insert(scored.scores.end(), scores.begin(), scores.end());
+    scored.residuals.insert(scored.residuals.end(), residuals.begin(), residuals.end());
     status.update(first + count, rows.rows);
   }
-  return scores;
+  return scored;
 }
 
-/// Fills in what `result` measures but its quality; returns the scores of the test rows.
-std::vector<float> run_setting(Measurement& result, const Device& device, DetectorOptions options, const Trial& trial,
-                               bool quiet, const std::string& title) {
+/// Fills in what `result` measures but its quality.
+Scored run_setting(Measurement& result, const Device& device, DetectorOptions options, const Trial& trial, bool quiet,
+                   const std::string& title) {
   options.seed = result.seed;
   Detector detector = make_detector(device, options);
   FitStatus status(quiet, title);
@@ -45,9 +55,9 @@ std::vector<float> run_setting(Measurement& result, const Device& device, Detect
   result.train_seconds = training.seconds();
   status.clear();
   const Stopwatch scoring;
-  std::vector<float> scores = score_with_status(detector, trial.test, quiet, title);
+  Scored scored = score_with_status(detector, trial, quiet, title);
   result.score_seconds = scoring.seconds();
-  return scores;
+  return scored;
 }
 
 /// Whether scores are in the units of d1 + dm, so that they may be added to it.
@@ -107,23 +117,24 @@ class ProtocolRun {
           fmt::format("{}/{} {}, {}, seed {}: ", count_, total_, one.name, setting.name, result.seed);
       Measurement measured = result;
       const Trial& rows = trial(one, split);
-      std::vector<float> scores = run_setting(measured, device_, setting.options, rows, choices_.quiet, title);
-      if (!is_known) keep(setting, result, measured, scores);
+      Scored scored = run_setting(measured, device_, setting.options, rows, choices_.quiet, title);
+      if (!is_known) keep(setting, result, measured, scored);
       if (!is_sum_known) {
         const BaselineInputs::Scored distances = inputs_->score(summed_distances_baseline());
         measured.score_seconds += distances.seconds;
-        std::transform(scores.begin(), scores.end(), distances.scores.begin(), scores.begin(), std::plus<>());
-        keep(*sum, with_distances, measured, scores);
+        std::transform(scored.scores.begin(), scored.scores.end(), distances.scores.begin(), scored.scores.begin(),
+                       std::plus<>());
+        keep(*sum, with_distances, measured, scored);
       }
     }
     setting.results.push_back(result);
     if (sum != nullptr) sum->results.push_back(with_distances);
   }
 
-  void keep(const Contestant& contestant, Measurement& result, const Measurement& measured,
-            const std::vector<float>& scores) {
+  void keep(const Contestant& contestant, Measurement& result, const Measurement& measured, const Scored& scored) {
     result = measured;
-    result.quality = measure(loaded_->label, scores, report_.protocol->flagged_percent);
+    result.quality = measure(loaded_->label, scored.scores, report_.protocol->flagged_percent);
+    if (!scored.residuals.empty()) measure_pixels(result.quality, *loaded_, scored.residuals);
     state_.add(contestant, result, size_of(*loaded_));
   }
 
@@ -134,10 +145,12 @@ class ProtocolRun {
       const auto& all = report_.protocol->baselines;
       const auto found = std::find_if(all.begin(), all.end(), [&](const auto& b) { return b.key == baseline.key; });
       trial(one, split);
-      const BaselineInputs::Scored scored = inputs_->score(*found);
+      BaselineInputs::Scored scored = inputs_->score(*found);
       Measurement measured = result;
       measured.score_seconds = scored.seconds;
-      keep(baseline, result, measured, scored.scores);
+      const bool maps = !loaded_->region.empty() && found->residuals;
+      keep(baseline, result, measured,
+           {std::move(scored.scores), maps ? found->residuals(*inputs_) : std::vector<float>()});
     }
     baseline.results.push_back(result);
   }

@@ -30,22 +30,32 @@ CaseSize size_from(const ordered_json& object) {
 
 ordered_json as_object(const Contestant& contestant, const Measurement& result) {
   const Quality& quality = result.quality;
-  return {{"of", contestant.key},
-          {"case", result.case_name},
-          {"seed", result.seed},
-          {"split", result.split},
-          {"precision", quality.precision},
-          {"recall", quality.recall},
-          {"f1", quality.f1},
-          {"auroc", quality.auroc},
-          {"average_precision", quality.average_precision},
-          {"train_seconds", result.train_seconds},
-          {"score_seconds", result.score_seconds}};
+  ordered_json object = {{"of", contestant.key},
+                         {"case", result.case_name},
+                         {"seed", result.seed},
+                         {"split", result.split},
+                         {"precision", quality.precision},
+                         {"recall", quality.recall},
+                         {"f1", quality.f1},
+                         {"auroc", quality.auroc},
+                         {"average_precision", quality.average_precision},
+                         {"train_seconds", result.train_seconds},
+                         {"score_seconds", result.score_seconds}};
+  if (quality.pixel_auroc > 0) {
+    object["pixel_auroc"] = quality.pixel_auroc;
+    object["region_overlap"] = quality.region_overlap;
+  }
+  return object;
 }
 
 void fill(Measurement& result, const ordered_json& object) {
-  result.quality = {object.at("precision"), object.at("recall"), object.at("f1"), object.at("auroc"),
-                    object.at("average_precision")};
+  result.quality = {object.at("precision"),
+                    object.at("recall"),
+                    object.at("f1"),
+                    object.at("auroc"),
+                    object.at("average_precision"),
+                    object.value("pixel_auroc", 0.0),
+                    object.value("region_overlap", 0.0)};
   result.train_seconds = object.at("train_seconds");
   result.score_seconds = object.at("score_seconds");
 }

@@ -42,10 +42,14 @@ void compare(const FlagSet& flags, ProtocolState& state) {
 }
 
 void run_one(const std::string& name, const FlagSet& flags, ProtocolState& state) {
-  const Protocol& protocol = find_protocol(name);
-  const std::vector<Contestant> settings = chosen_settings(flags, protocol);
-  const RunChoices choices = run_choices(flags, protocol);
-  write_report(flags, name, run_protocol(flags.open_device(), protocol, settings, choices, state));
+  const Device device = flags.open_device();
+  std::vector<Reproduction> reports;
+  for (const Protocol* protocol : protocols_of(name)) {
+    const std::vector<Contestant> settings = chosen_settings(flags, *protocol);
+    reports.push_back(run_protocol(device, *protocol, settings, run_choices(flags, *protocol), state));
+  }
+  if (reports.size() == 1) return write_report(flags, name, reports.front());
+  write_report(flags, name, ReproductionGroup{name, reports});
 }
 
 void reproduce(const std::string& name, const FlagSet& flags) {
@@ -70,10 +74,16 @@ Run add_reproduce(CLI::App& app) {
   CLI::App* command = app.add_subcommand("reproduce", "Run a published protocol and print its figures beside ours");
   std::vector<std::string> names;
   for (const Protocol& protocol : protocols()) names.push_back(protocol.name);
+  std::string groups;
+  for (const std::string& group : protocol_groups()) {
+    groups += fmt::format("; {}: {}-one-class-*", group, group);
+    names.push_back(group);
+  }
   names.emplace_back(comparison_name);
   const auto name = std::make_shared<std::string>();
   command
-      ->add_option("protocol", *name, fmt::format("Protocol: {} (every method on all of them)", fmt::join(names, ", ")))
+      ->add_option("protocol", *name,
+                   fmt::format("Protocol: {} (every method on tables and digits){}", fmt::join(names, ", "), groups))
       ->type_name("PROTOCOL")
       ->required()
       ->check(CLI::IsMember(names));

@@ -3,13 +3,15 @@
 #include <array>
 #include <cmath>
 
+#include "cugad/image.hpp"
 #include "cugad/metrics.hpp"
 
 namespace cugad::cli {
 namespace {
 
-constexpr std::array fields = {&Quality::precision, &Quality::recall, &Quality::f1, &Quality::auroc,
-                               &Quality::average_precision};
+constexpr std::array fields = {
+    &Quality::precision,   &Quality::recall,        &Quality::f1, &Quality::auroc, &Quality::average_precision,
+    &Quality::pixel_auroc, &Quality::region_overlap};
 
 }  // namespace
 
@@ -22,6 +24,20 @@ Quality measure(std::span<const std::uint8_t> label, std::span<const float> scor
   quality.auroc = metrics::auroc(label, score);
   quality.average_precision = metrics::average_precision(label, score);
   return quality;
+}
+
+void measure_pixels(Quality& quality, const Trial& trial, std::span<const float> residuals) {
+  const auto columns = static_cast<std::size_t>(trial.test.columns);
+  std::vector<float> score;
+  score.reserve(trial.region.size());
+  for (std::size_t first = 0; first < residuals.size(); first += columns) {
+    const std::vector<float> map = pixel_map(residuals.subspan(first, columns), trial.shape);
+    score.insert(score.end(), map.begin(), map.end());
+  }
+  std::vector<std::uint8_t> label;
+  for (const std::int32_t region : trial.region) label.push_back(region != 0 ? 1 : 0);
+  quality.pixel_auroc = metrics::auroc(label, score);
+  quality.region_overlap = metrics::region_overlap(trial.region, score);
 }
 
 std::vector<Measurement> results_on(const Contestant& contestant, const std::string& case_name) {

@@ -13,9 +13,12 @@ namespace cugad::cli {
 
 struct Quality {
   double precision = 0, recall = 0, f1 = 0, auroc = 0, average_precision = 0;
+  double pixel_auroc = 0, region_overlap = 0;  ///< of protocols that measure maps
 };
 /// The rows with the highest `percent` of the scores are flagged; 0: only the ranking is measured.
 Quality measure(std::span<const std::uint8_t> label, std::span<const float> score, double percent);
+/// Adds the figures of the maps that residuals of the test rows' cells give.
+void measure_pixels(Quality& quality, const Trial& trial, std::span<const float> residuals);
 
 /// One score on one split of one case.
 struct Measurement {
@@ -65,10 +68,19 @@ Quality deviation_of(const std::vector<Measurement>& results);
 /// The deviation of the mean over the cases: over the splits if the cases are splits of one table, else over the seeds.
 Quality spread_of(const Reproduction& report, const Contestant& contestant);
 
+/// Protocols that one run measures together, such as "mnist".
+struct ReproductionGroup {
+  std::string name;
+  std::vector<Reproduction> reports;
+};
+
 /// The report as text: aligned tables with their notes, on a terminal or as Markdown.
 std::string as_text(const Reproduction& report);
 std::string as_markdown(const Reproduction& report);
 /// One JSON object on one line.
 std::string as_json(const Reproduction& report);
+std::string as_text(const ReproductionGroup& group);
+std::string as_markdown(const ReproductionGroup& group);
+std::string as_json(const ReproductionGroup& group);
 
 }  // namespace cugad::cli

@@ -19,6 +19,10 @@ ordered_json quality_json(const Protocol& protocol, const Quality& quality) {
   }
   object["auroc"] = quality.auroc;
   object["average_precision"] = quality.average_precision;
+  if (protocol.measures_pixels) {
+    object["pixel_auroc"] = quality.pixel_auroc;
+    object["region_overlap"] = quality.region_overlap;
+  }
   return object;
 }
 
@@ -139,10 +143,18 @@ std::string as_json(const Reproduction& report) {
   add_grid(object, report);
   object["published"] = ordered_json::array();
   for (const PublishedResult& row : report.protocol->published) {
+    const bool flags = report.protocol->flagged_percent > 0;
     object["published"].push_back(
-        {{"name", row.name}, {"precision", row.precision}, {"recall", row.recall}, {"f1", row.f1}});
+        flags ? ordered_json{{"name", row.name}, {"precision", row.precision}, {"recall", row.recall}, {"f1", row.f1}}
+              : ordered_json{{"name", row.name}, {"auroc", row.auroc}});
   }
   object["notes"] = report.protocol->notes;
+  return object.dump() + '\n';
+}
+
+std::string as_json(const ReproductionGroup& group) {
+  ordered_json object = {{"protocol", group.name}, {"protocols", ordered_json::array()}};
+  for (const Reproduction& report : group.reports) object["protocols"].push_back(ordered_json::parse(as_json(report)));
   return object.dump() + '\n';
 }
 

@@ -66,6 +66,15 @@ Sheet detail_sheet(const Reproduction& report, const CaseReport& one) {
   return sheet;
 }
 
+/// Means over the cases as papers have them.
+std::optional<Sheet> published_sheet(const Protocol& protocol) {
+  if (protocol.published.empty() || protocol.flagged_percent > 0) return std::nullopt;
+  Sheet sheet;
+  sheet.head = {{"published", "mean AUROC"}};
+  for (const PublishedResult& row : protocol.published) sheet.rows.push_back({row.name, figure(row.auroc)});
+  return sheet;
+}
+
 std::string sizes_of(const CaseReport& one) {
   return fmt::format("{}: {} training rows, {} of {} test rows ({} anomalies), {} features.", one.name,
                      grouped(one.size.train_rows), grouped(one.size.test_rows), grouped(one.size.all_test_rows),
@@ -84,6 +93,7 @@ std::string render(const Reproduction& report, std::string (*table)(const Sheet&
     text += fmt::format("Mean of {} {} each; the deviation is that over {}.\n\n", seeds, seeds == 1 ? "seed" : "seeds",
                         report.protocol->has_splits ? "the splits" : "the seeds");
     for (const Sheet& sheet : grid_sheets(report)) text += table(sheet) + '\n';
+    if (const std::optional<Sheet> published = published_sheet(*report.protocol)) text += table(*published) + '\n';
     if (const std::optional<Sheet> pairs = pair_sheet(report)) text += pair_rule + ("\n\n" + table(*pairs)) + '\n';
     text += bullet + lost_cases(report) + '\n';
   }
@@ -103,6 +113,18 @@ std::string as_text(const Reproduction& report) {
 std::string as_markdown(const Reproduction& report) {
   return render(
       report, [](const Sheet& sheet) { return as_markdown(sheet); }, "- ");
+}
+
+std::string as_text(const ReproductionGroup& group) {
+  std::string text;
+  for (const Reproduction& report : group.reports) text += (text.empty() ? "" : "\n\n") + as_text(report);
+  return text;
+}
+
+std::string as_markdown(const ReproductionGroup& group) {
+  std::string text;
+  for (const Reproduction& report : group.reports) text += (text.empty() ? "" : "\n") + as_markdown(report);
+  return text;
 }
 
 }  // namespace cugad::cli
