@@ -194,8 +194,8 @@ void AladStep::update_discriminators(std::int64_t t, int inner, bool report) {
           when(report && first, telemetry_.fake_probability), !first);
     backward_pass(role, in, buffers, gradient(role), {}, {.dropout = networks_[role].has_dropout()});
     if (first && is_penalised(t)) {
-      penalise(buffers.slice_rows(0, rows), {.x = penalty_row_gradient_, .z = penalty_latent_gradient_},
-               tangent_buffers_, gradient(role));
+      penalise({.x = in.x.slice_rows(0, rows), .z = in.z.slice_rows(0, rows)}, buffers.slice_rows(0, rows),
+               {.x = penalty_row_gradient_, .z = penalty_latent_gradient_}, tangent_buffers_, gradient(role));
     }
     update(role, gradient(role), options_.discriminator_learning_rate, t, options_.discriminator_steps, inner,
            when(report && first, telemetry_.discriminator_norm));

@@ -170,7 +170,7 @@ void BiganStep::update_discriminator(std::int64_t t, int inner, bool report) {
   backward_pass(Role::discriminator, in, discriminator_buffers_, discriminator_gradient_, {},
                 {.dropout = networks_.discriminator().has_dropout()});
   if (is_penalised(t)) {
-    penalise(discriminator_buffers_.slice_rows(0, rows),
+    penalise({.x = in.x.slice_rows(0, rows), .z = in.z.slice_rows(0, rows)}, discriminator_buffers_.slice_rows(0, rows),
              {.x = row_gradient_, .z = latent_gradient_.slice_columns(0, latent())}, tangent_buffers_,
              discriminator_gradient_);
   }

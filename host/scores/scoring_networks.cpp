@@ -103,9 +103,10 @@ bool ScoringNetworks::rebuilds() const {
          (networks_.has(Role::generator) && !method.has_latent() && !method.judges_cells);
 }
 
-bool ScoringNetworks::convolves() const {
-  const auto has_convolution = [&](Role role) { return networks_.has(role) && networks_[role].trunk().convolves(); };
-  return has_convolution(Role::generator) || has_convolution(Role::encoder);
+bool ScoringNetworks::runs_by_layers() const {
+  const auto has_other_layers = [&](Role role) { return networks_.has(role) && !networks_[role].trunk().is_dense(); };
+  return has_other_layers(Role::generator) || has_other_layers(Role::encoder) ||
+         (has_other_layers(Role::discriminator) && !has_joint_discriminator());
 }
 
 void ScoringNetworks::carry_conditions(std::int64_t rows) {
@@ -136,7 +137,7 @@ void ScoringNetworks::take_memory(std::int64_t rows) {
     judge_buffers_ = carve("activations", networks_.discriminator(), rows);
   }
   if (rebuilds()) encoded_ = working_.stack("latents of the rows", models, rows, search_inputs());
-  if (!rebuilds() || !convolves()) return;
+  if (!rebuilds() || !runs_by_layers()) return;
   encoder_buffers_ = carve("encoder activations", networks_.encoder(), rows);
   generator_buffers_ = carve("generator activations", networks_.generator(), rows);
   encoder_buffers_.trunk().output.back() = encoded_;
@@ -209,7 +210,7 @@ ReconstructionScore ScoringNetworks::reconstruction_arguments(MatrixView<const f
 }
 
 void ScoringNetworks::encode(MatrixView<const float> rows) {
-  if (convolves()) return encode_by_layers(rows);
+  if (runs_by_layers()) return encode_by_layers(rows);
   run(context_, reconstruction_arguments(rows));
 }
 
@@ -239,7 +240,7 @@ void ScoringNetworks::reconstruct_by_layers(MatrixView<const float> rows, bool w
 }
 
 void ScoringNetworks::reconstruct(MatrixView<const float> rows, bool with_residuals) {
-  if (convolves()) return reconstruct_by_layers(rows, with_residuals);
+  if (runs_by_layers()) return reconstruct_by_layers(rows, with_residuals);
   ReconstructionScore args = reconstruction_arguments(rows);
   args.residual = loss(rows.rows);
   args.reconstruction = reconstruction(rows.rows);
