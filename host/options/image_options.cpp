@@ -73,12 +73,6 @@ void check_image_networks(const DetectorOptions& options, const std::vector<Laye
     refuse(std::string("bn lets the rows of a batch see each other, which a gradient penalty excludes: set ") +
            (is_critic ? "gradient_penalty" : "r1") + " = 0, or write ln in the discriminator's layers instead");
   }
-  if (definition_of(options.method).reads("encoder_training") && options.encoder_training != EncoderTraining::joint &&
-      (any(options.hidden, has_batch_norm) || any(judge, has_batch_norm))) {
-    refuse(
-        "encoder_training = joint alone takes bn in the layers of generator and discriminator: afterwards they would "
-        "not be as they score");
-  }
 }
 
 }  // namespace
