@@ -104,6 +104,12 @@ void check_images(const DetectorOptions& options) {
     layers_on_rows("data_branch", options.data_branch, options.image, form);
     layers_on_rows("latent_branch", options.latent_branch, {}, form);
   }
+  if (method.reads("cycle_hidden")) {
+    std::optional<ImageShape> pair = options.image;
+    if (pair) pair->height *= 2;
+    layers_on_rows("cycle_hidden", options.cycle_hidden, pair, form);
+    layers_on_rows("latent_cycle_hidden", options.latent_cycle_hidden, {}, form);
+  }
   if (method.has_encoder) layers_on_rows("encoder_hidden", options.encoder_hidden, options.image, form);
   layers_to_rows("generator_hidden", options.hidden, options.image, 1, form, Activation::identity);
   check_image_networks(options, judge);
@@ -130,6 +136,7 @@ void choose_image_layers(DetectorOptions& options) {
     for (std::size_t l = 1; l < down.size(); ++l) options.discriminator_hidden[l].layer_norm = has_critic(options);
   }
   if (options.data_branch == defaults.data_branch) options.data_branch = down;
+  if (options.cycle_hidden == defaults.cycle_hidden) options.cycle_hidden = down;
   std::vector<Layer> up(down.rbegin() + 1, down.rend());
   up.insert(up.begin(), Layer(size.height * size.width * down.back().out));
   for (Layer& layer : up) {

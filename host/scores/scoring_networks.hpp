@@ -130,6 +130,7 @@ class ScoringNetworks {
   /// E without ALI's log variances; with conditions one that gives those behind z, and the conditions alone for a
   /// method without an encoder.
   NetworkView encoder_view() const;
+  void pass_by_layers(Role role, StackView<const float> x, const Network::Buffers& buffers, StackView<float> out);
   void encode_by_layers(MatrixView<const float> rows);
   void reconstruct_by_layers(MatrixView<const float> rows, bool with_residuals);
   ReconstructionScore reconstruction_arguments(MatrixView<const float> rows) const;
