@@ -53,7 +53,6 @@ void check_search(const DetectorOptions& options) {
            ": set that, or another score");
   };
   const bool is_judged = options.lambda > 0.0f && !definition_of(options.method).judges_pairs;
-  if (options.restarts != 1) refuse_option("restarts", "1");
   if (options.residual == Distance::l2) refuse_option("residual", "l1 and squared");
   if (options.prior_weight > 0.0f) refuse_option("prior_weight", "0");
   if (options.latent_clip > 0.0f) refuse_option("latent_clip", "0");

@@ -145,7 +145,9 @@ LatentSearch LatentSearcher::arguments(ScoringNetworks& networks, StackView<cons
 void LatentSearcher::search(ScoringNetworks& networks, MatrixView<const float> rows, bool with_residuals) {
   choose_starts(networks, rows);
   if (networks.runs_by_layers()) {
-    by_layers_.search(networks, rows, {latent_.data, networks.population(), rows.rows, networks.search_inputs()});
+    by_layers_.search(
+        networks, rows,
+        {latent_.data, networks.population(), rows.rows * networks.options().restarts, networks.search_inputs()});
     if (with_residuals) networks.compare_with_reconstruction(rows);
     return;
   }
