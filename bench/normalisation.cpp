@@ -117,6 +117,54 @@ void spectral_norm(benchmark::State& state, bool backward) {
   count(state, "weights/s", static_cast<double>(models), 12.0 * static_cast<double>(cells), 0);
 }
 
+/// The middle layer of a critic of images of 28 x 28.
+void layer_norm(benchmark::State& state, bool backward) {
+  const std::int64_t models = state.range(0), rows = 64, channels = 64, columns = 14 * 14 * channels;
+  struct Passes {
+    LayerNorm forward;
+    LayerNormBackward backward;
+  };
+  const auto make = [&](Context& context, Arena& arena) {
+    Passes passes;
+    LayerNorm& forward = passes.forward;
+    forward.x = uniform(context, arena, models, rows, columns, 0, -1.0f);
+    forward.scale = uniform(context, arena, models, 1, channels, 1, 0.5f);
+    forward.shift = uniform(context, arena, models, 1, channels, 2, -1.0f);
+    forward.activation = Activation::leaky_relu;
+    forward.slope = 0.2f;
+    forward.y = arena.stack("y", models, rows, columns);
+    LayerNormBackward& gradient = passes.backward;
+    gradient.x = forward.x;
+    gradient.scale = forward.scale;
+    gradient.y = forward.y;
+    gradient.activation = forward.activation;
+    gradient.slope = forward.slope;
+    gradient.dy = uniform(context, arena, models, rows, columns, 3, -1.0f);
+    gradient.dx = arena.stack("dx", models, rows, columns);
+    gradient.dscale = arena.stack("dscale", models, 1, channels);
+    gradient.dshift = arena.stack("dshift", models, 1, channels);
+    return passes;
+  };
+  Context context = make_context(), cpu = Device::open("cpu", 1).make_context(1);
+  Arena arena(context), cpu_arena(cpu);
+  const Passes passes = make(context, arena), expected = make(cpu, cpu_arena);
+  for (const auto& [on, of] : {std::pair(&context, &passes), std::pair(&cpu, &expected)}) {
+    run(*on, of->forward);
+    run(*on, of->backward);
+  }
+  const std::int64_t cells = models * rows * columns;
+  if (!close(download(context, passes.backward.dx.data, cells), download(cpu, expected.backward.dx.data, cells), 1e-4))
+    return state.SkipWithError("differs from the CPU backend");
+  measure(state, context, [&](std::int64_t) {
+    if (backward) {
+      run(context, passes.backward);
+    } else {
+      run(context, passes.forward);
+    }
+  });
+  count(state, "rows/s", static_cast<double>(models * rows), (backward ? 28.0 : 8.0) * static_cast<double>(cells), 0);
+}
+
 /// Salimans's 50 kernels of 5 dimensions would be 250 columns; here 32 of 8.
 void minibatch_discrimination(benchmark::State& state, bool backward) {
   const std::int64_t models = 8, rows = state.range(0), columns = 256;
@@ -157,6 +205,7 @@ void add_normalisation() {
   for (const bool backward : {false, true}) {
     const std::string suffix = backward ? "_backward" : "";
     add("batch_norm" + suffix, batch_norm, backward)->Args({1, 1024})->Args({many, 64})->Unit(benchmark::kMicrosecond);
+    add("layer_norm" + suffix, layer_norm, backward)->Arg(1)->Arg(many)->Unit(benchmark::kMicrosecond);
     add("spectral_norm" + suffix, spectral_norm, backward)->Arg(1)->Arg(many)->Unit(benchmark::kMicrosecond);
     add("minibatch_discrimination" + suffix, minibatch_discrimination, backward)
         ->Arg(64)

@@ -57,6 +57,8 @@
 #define CUGAD_FIELDS_column_ranks(F) F(value) F(x) F(table) F(count) F(leave_one_out) F(mean) F(rank) F(score) F(group)
 #define CUGAD_FIELDS_batch_norm(F) F(x) F(scale) F(shift) F(epsilon) F(reference_rows) F(activation) F(slope) F(dropout) F(y) F(mean) F(inverse_deviation) F(momentum) F(moving_mean) F(moving_variance)
 #define CUGAD_FIELDS_batch_norm_backward(F) F(x) F(scale) F(y) F(mean) F(inverse_deviation) F(epsilon) F(reference_rows) F(activation) F(slope) F(dropout_rate) F(dy) F(dx) F(dscale) F(dshift) F(accumulate)
+#define CUGAD_FIELDS_layer_norm(F) F(x) F(scale) F(shift) F(epsilon) F(activation) F(slope) F(dropout) F(y) F(tangent) F(derivative_of)
+#define CUGAD_FIELDS_layer_norm_backward(F) F(x) F(scale) F(y) F(epsilon) F(activation) F(slope) F(dropout_rate) F(dy) F(dx) F(dscale) F(dshift) F(weight) F(accumulate) F(tangent) F(signal)
 #define CUGAD_FIELDS_spectral_norm(F) F(weight) F(u) F(iterations) F(update) F(v) F(sigma) F(normalised) F(left)
 #define CUGAD_FIELDS_spectral_norm_backward(F) F(normalised) F(left) F(v) F(sigma) F(gradient)
 #define CUGAD_FIELDS_minibatch_discrimination(F) F(projection) F(kernels) F(out)

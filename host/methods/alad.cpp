@@ -16,11 +16,18 @@ constexpr std::uint32_t dropout_lanes_per_pass = 16;
 
 constexpr std::array discriminators = {Role::discriminator, Role::cycle_discriminator, Role::latent_discriminator};
 
-Network pair_discriminator(const DetectorOptions& options, int side, const std::vector<Layer>& hidden) {
+/// D(x, x') of images sees one above the other, as in the authors' code: a row of both is such an image.
+std::optional<ImageShape> image_of_pairs(std::optional<ImageShape> image) {
+  if (image) image->height *= 2;
+  return image;
+}
+
+Network pair_discriminator(const DetectorOptions& options, const char* option, const std::vector<Layer>& hidden,
+                           int side, const std::optional<ImageShape>& image) {
   std::vector<LayerSpec> layers =
-      layers_on_rows("cycle_hidden", hidden, {}, {.slope = options.slope, .dropout = options.cycle_dropout});
+      layers_on_rows(option, hidden, image, {.slope = options.slope, .dropout = options.cycle_dropout});
   layers.push_back({1, Activation::identity, 0.0f, 0.0f});
-  return Network(Mlp(2 * side, layers), {.spectral_norm = options.spectral_norm});
+  return Network(Mlp(2 * side, layers), {.spectral_norm = options.spectral_norm, .part_rows = options.batch});
 }
 
 }  // namespace
@@ -34,8 +41,10 @@ MethodNetworks alad_networks(const DetectorOptions& options, std::int64_t column
   networks[Role::generator] = generator_network(options, latent + networks.condition, networks.columns);
   networks[Role::encoder] = encoder_network(options, row, latent);
   networks[Role::discriminator] = joint_discriminator_network(options, row, latent);
-  networks[Role::cycle_discriminator] = pair_discriminator(options, row, options.cycle_hidden);
-  networks[Role::latent_discriminator] = pair_discriminator(options, latent, options.latent_cycle_hidden);
+  networks[Role::cycle_discriminator] =
+      pair_discriminator(options, "cycle_hidden", options.cycle_hidden, row, image_of_pairs(options.image));
+  networks[Role::latent_discriminator] =
+      pair_discriminator(options, "latent_cycle_hidden", options.latent_cycle_hidden, latent, {});
   return networks;
 }
 
@@ -51,6 +60,7 @@ extern constinit const MethodDefinition alad_definition{
                 "latent_cycle_hidden", "cycle_dropout", "latent_discriminator"},
     .has_encoder = true,
     .judges_pairs = true,
+    .takes_images = true,
 };
 
 AladStep::AladStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
@@ -194,8 +204,8 @@ void AladStep::update_discriminators(std::int64_t t, int inner, bool report) {
           when(report && first, telemetry_.fake_probability), !first);
     backward_pass(role, in, buffers, gradient(role), {}, {.dropout = networks_[role].has_dropout()});
     if (first && is_penalised(t)) {
-      penalise(buffers.slice_rows(0, rows), {.x = penalty_row_gradient_, .z = penalty_latent_gradient_},
-               tangent_buffers_, gradient(role));
+      penalise({.x = in.x.slice_rows(0, rows), .z = in.z.slice_rows(0, rows)}, buffers.slice_rows(0, rows),
+               {.x = penalty_row_gradient_, .z = penalty_latent_gradient_}, tangent_buffers_, gradient(role));
     }
     update(role, gradient(role), options_.discriminator_learning_rate, t, options_.discriminator_steps, inner,
            when(report && first, telemetry_.discriminator_norm));

@@ -2,12 +2,13 @@
 #include "host/methods/gan_networks.hpp"
 #include "host/training/method_definition.hpp"
 
-/// ALI (Dumoulin 2017): BiGAN with Gaussian E and G, both drawn from by reparameterisation. Scores use their means.
+/// ALI (Dumoulin 2017): BiGAN with Gaussian E and G, both drawn from by reparameterisation. Scores use their means. G
+/// of images gives the image itself, as in the authors' code.
 namespace cugad {
 namespace {
 
 MethodNetworks ali_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition) {
-  return bidirectional_networks(options, columns, condition, 2);
+  return bidirectional_networks(options, columns, condition, options.image ? 1 : 2, 2);
 }
 
 }  // namespace
@@ -21,6 +22,7 @@ extern constinit const MethodDefinition ali_definition{
     .options = bidirectional_options,
     .has_encoder = true,
     .judges_pairs = true,
+    .takes_images = true,
 };
 
 }  // namespace cugad

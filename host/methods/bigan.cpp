@@ -18,20 +18,20 @@ constexpr std::uint32_t dropout_lanes_per_pass = 16;
 }  // namespace
 
 MethodNetworks bidirectional_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition,
-                                      int outputs_each) {
+                                      int outputs_of_generator, int outputs_of_encoder) {
   MethodNetworks networks;
   networks.columns = static_cast<int>(columns - condition);
   networks.condition = static_cast<int>(condition);
   networks.latent = options.latent;
   networks[Role::generator] =
-      generator_network(options, options.latent + networks.condition, outputs_each * networks.columns);
-  networks[Role::encoder] = encoder_network(options, static_cast<int>(columns), outputs_each * options.latent);
+      generator_network(options, options.latent + networks.condition, outputs_of_generator * networks.columns);
+  networks[Role::encoder] = encoder_network(options, static_cast<int>(columns), outputs_of_encoder * options.latent);
   networks[Role::discriminator] = joint_discriminator_network(options, static_cast<int>(columns), options.latent);
   return networks;
 }
 
 MethodNetworks bigan_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition) {
-  return bidirectional_networks(options, columns, condition, 1);
+  return bidirectional_networks(options, columns, condition, 1, 1);
 }
 
 extern constinit const MethodDefinition bigan_definition{
@@ -170,7 +170,7 @@ void BiganStep::update_discriminator(std::int64_t t, int inner, bool report) {
   backward_pass(Role::discriminator, in, discriminator_buffers_, discriminator_gradient_, {},
                 {.dropout = networks_.discriminator().has_dropout()});
   if (is_penalised(t)) {
-    penalise(discriminator_buffers_.slice_rows(0, rows),
+    penalise({.x = in.x.slice_rows(0, rows), .z = in.z.slice_rows(0, rows)}, discriminator_buffers_.slice_rows(0, rows),
              {.x = row_gradient_, .z = latent_gradient_.slice_columns(0, latent())}, tangent_buffers_,
              discriminator_gradient_);
   }

@@ -83,10 +83,10 @@ class BiganStep : public AdversarialStep {
   Network::Buffers rebuilt_buffers_, cycle_buffers_;  ///< of G(E(x)) and E(G(z))
 };
 
-/// G, E and a D of pairs on rows whose last `condition` columns are conditions; G and E give `outputs_each` numbers per
+/// G, E and a D of pairs on rows whose last `condition` columns are conditions; G and E give so many numbers per
 /// column of theirs: 1, or 2 for means and log variances.
 MethodNetworks bidirectional_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition,
-                                      int outputs_each);
+                                      int outputs_of_generator, int outputs_of_encoder);
 MethodNetworks bigan_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition);
 
 }  // namespace cugad

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "host/backend/elementwise.hpp"
+#include "host/backend/transfer.hpp"
 #include "host/methods/gan_networks.hpp"
 
 namespace cugad {
@@ -47,7 +48,32 @@ FanoganStep::FanoganStep(Context context, const DetectorOptions& options, const 
   take(latent_gradient_, "gradient of the latents", batch(), networks.generator().inputs());
   take(feature_loss_, "loss of the features", 1, 1);
   take(encoder_buffers_, "encoder activations", networks.encoder(), batch());
+  if (!is_joint()) {
+    take_frozen(generator_, "frozen generator");
+    take_frozen(judge_, "frozen discriminator");
+  }
   FanoganStep::connect();
+}
+
+void FanoganStep::take_frozen(Frozen& frozen, const char* name) {
+  const Network& network = networks_[frozen.role];
+  if (!network.has_moving_statistics()) return;
+  frozen.plain = network.plain();
+  take(frozen.folded, name, 1, frozen.plain.parameters());
+}
+
+void FanoganStep::freeze() {
+  for (const Frozen* frozen : {&generator_, &judge_}) {
+    if (!frozen->folded) continue;
+    const StackView<const float> trained = state(frozen->role).scoring();
+    for (std::int64_t m = 0; m < models(); ++m) {
+      const std::vector<float> plain =
+          networks_[frozen->role].fold(download(context_, trained.model(m).data, trained.columns));
+      context_.backend().copy(frozen->folded.model(m).data, plain.data(), sizeof(float) * plain.size(),
+                              context_.stream());
+      context_.synchronize();
+    }
+  }
 }
 
 /// E's last layer writes straight into the input of the pass that rebuilds rows, whose gradient comes back to it.
@@ -62,10 +88,10 @@ void FanoganStep::encoder_backward(StackView<const float> x, StackView<float> dx
 }
 
 /// G(E(x)) of the minibatch, into the rows that the discriminator's step made before.
-void FanoganStep::rebuild(StackView<const float> generator) {
+void FanoganStep::rebuild(const Network& generator, StackView<const float> weights) {
   forward_pass(Role::encoder, {.x = real()}, encoder_buffers_);
   copy_conditions(latent_, rebuilt());
-  networks_.generator().forward(context_, generator, {.x = latent_}, rebuilding());
+  generator.forward(context_, weights, {.x = latent_}, rebuilding());
 }
 
 /// weight * mean (z - E(G(z)))^2 of the generated rows: the gradient of E's outputs.
@@ -104,7 +130,7 @@ void FanoganStep::add_generator_terms(std::int64_t, bool) {
 /// Joint training, the reconstruction, for G and E; then E's update, by the weights that the loss saw.
 void FanoganStep::add_generator_gradients(std::int64_t t, bool) {
   if (!is_joint()) return;
-  rebuild(parameter(Role::generator));
+  rebuild(networks_.generator(), parameter(Role::generator));
   add_residual(Distance::l1, options_.reconstruction, {});
   backward_pass(Role::generator, {.x = latent_}, rebuilding(), generator_gradient_, {.x = latent_gradient_},
                 {.accumulate = true});
@@ -120,30 +146,31 @@ void FanoganStep::sample_encoder(std::int64_t t) {
 
 /// ziz: the latent cycle alone.
 void FanoganStep::pull_through_latent(bool report) {
-  networks_.generator().forward(context_, state(Role::generator).scoring(),
-                                {.x = generator_latent_.slice_rows(0, batch())},
-                                generator_buffers_.slice_rows(0, batch()));
+  network_of(generator_)
+      .forward(context_, weights_of(generator_), {.x = generator_latent_.slice_rows(0, batch())},
+               generator_buffers_.slice_rows(0, batch()));
   add_latent_cycle(1.0f, when(report, telemetry_.generator_loss));
   encoder_backward(generated_rows_.slice_rows(0, batch()), {}, false);
 }
 
 /// izi: the squared reconstruction; izi_f: and kappa times mean (f(x) - f(G(E(x))))^2.
 void FanoganStep::pull_through_data(bool report) {
-  const StackView<const float> weights = state(Role::generator).scoring();
-  rebuild(weights);
+  const Network& generator = network_of(generator_);
+  const StackView<const float> weights = weights_of(generator_);
+  rebuild(generator, weights);
   add_residual(Distance::squared, 1.0f, when(report, telemetry_.generator_loss));
   if (options_.encoder_training == EncoderTraining::izi_f) {
     add_feature_residual();
     if (report) add(context_, feature_loss_, telemetry_.generator_loss);
   }
-  networks_.generator().backward(context_, weights, {.x = latent_}, rebuilding(), {}, {.x = latent_gradient_}, {});
+  generator.backward(context_, weights, {.x = latent_}, rebuilding(), {}, {.x = latent_gradient_}, {});
   encoder_backward(real(), {}, false);
 }
 
 /// Adds the gradient of the features' loss to that of the rebuilt rows.
 void FanoganStep::add_feature_residual() {
-  const Network& judge = networks_.discriminator();
-  const StackView<const float> weights = state(Role::discriminator).scoring();
+  const Network& judge = network_of(judge_);
+  const StackView<const float> weights = weights_of(judge_);
   const Network::Buffers both = discriminator_buffers_.slice_rows(0, 2 * batch());
   judge.forward(context_, weights, {.x = stacked_.slice_rows(0, 2 * batch())}, both);
   const Network::Buffers of_rebuilt = both.slice_rows(batch(), batch());
@@ -165,8 +192,7 @@ void FanoganStep::report_second_phase() {
                                         telemetry_.fake_probability, telemetry_.discriminator_norm}) {
     fill(context_, value, 0.0f);
   }
-  networks_.generator().forward(context_, state(Role::generator).scoring(), {.x = generator_latent_},
-                                generator_buffers_);
+  network_of(generator_).forward(context_, weights_of(generator_), {.x = generator_latent_}, generator_buffers_);
 }
 
 void FanoganStep::update_encoder(std::int64_t t, bool report) {

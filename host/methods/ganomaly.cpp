@@ -136,7 +136,7 @@ void GanomalyStep::update_discriminator(std::int64_t t, bool report) {
   backward_pass(Role::discriminator, {.x = stacked_}, discriminator_buffers_, discriminator_gradient_, {},
                 {.dropout = networks_.discriminator().has_dropout()});
   if (is_penalised(t)) {
-    penalise(discriminator_buffers_.slice_rows(0, rows), {.x = input_gradient_}, tangent_buffers_,
+    penalise({.x = real()}, discriminator_buffers_.slice_rows(0, rows), {.x = input_gradient_}, tangent_buffers_,
              discriminator_gradient_);
   }
   update(Role::discriminator, discriminator_gradient_, options_.discriminator_learning_rate, t, 1, 0,

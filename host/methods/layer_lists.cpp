@@ -42,12 +42,21 @@ LayerSpec convolution(const char* option, const Layer& layer, const ImageShape& 
   return spec;
 }
 
-LayerSpec with_form(LayerSpec spec, const Layer& layer, const HiddenForm& form) {
+/// Adds a layer with what follows its sums; layer normalisation is a layer of its own.
+void add_hidden(std::vector<LayerSpec>& layers, LayerSpec spec, const Layer& layer, const HiddenForm& form) {
+  spec.batch_norm = layer.batch_norm;
+  if (layer.layer_norm) {
+    layers.push_back(spec);
+    LayerSpec normalisation;
+    normalisation.out = spec.out;
+    normalisation.to = spec.to;
+    normalisation.layer_norm = true;
+    spec = normalisation;
+  }
   spec.activation = form.activation;
   spec.slope = form.slope;
   spec.dropout = form.dropout;
-  spec.batch_norm = layer.batch_norm;
-  return spec;
+  layers.push_back(spec);
 }
 
 bool convolves(const Layer& layer) { return layer.convolves(); }
@@ -74,7 +83,7 @@ std::vector<LayerSpec> layers_on_rows(const char* option, const std::vector<Laye
     } else {
       shape.reset();
     }
-    layers.push_back(with_form(spec, layer, form));
+    add_hidden(layers, spec, layer, form);
   }
   return layers;
 }
@@ -87,7 +96,7 @@ std::vector<LayerSpec> layers_to_rows(const char* option, const std::vector<Laye
   for (auto layer = list.begin(); layer != first; ++layer) {
     LayerSpec dense;
     dense.out = layer->out;
-    layers.push_back(with_form(dense, *layer, form));
+    add_hidden(layers, dense, *layer, form);
   }
   LayerSpec output;
   output.out = outputs;
@@ -118,7 +127,7 @@ std::vector<LayerSpec> layers_to_rows(const char* option, const std::vector<Laye
                          " pixels of their first image");
     }
     layers.back().to = to;
-    for (std::size_t l = 0; l + 1 < specs.size(); ++l) layers.push_back(with_form(specs[l], convolutions[l], form));
+    for (std::size_t l = 0; l + 1 < specs.size(); ++l) add_hidden(layers, specs[l], convolutions[l], form);
     output = specs.back();
   }
   output.activation = last;

@@ -4,30 +4,12 @@
 
 #include "host/backend/elementwise.hpp"
 #include "host/network/images.hpp"
+#include "host/network/layer_ops.hpp"
 
 namespace cugad {
 namespace {
 
 using Rows = LayerTechniques::Rows;
-
-/// Layers draw from consecutive lanes.
-Dropout dropout_of(const LayerSpec& layer, int l, const RandomKey* key) {
-  if (key == nullptr || layer.dropout <= 0.0f) return {};
-  Dropout dropout{layer.dropout, *key};
-  dropout.key.lane += static_cast<std::uint32_t>(l);
-  return dropout;
-}
-
-/// Calls work(args) with the arguments of the layer's op: `Convolution` with its shapes, or `Dense`.
-template <class Dense, class Convolution, class Work>
-void with_op_of(const LayerSpec& layer, Work&& work) {
-  if (!layer.convolves) return work(Dense{});
-  Convolution args;
-  args.from = layer.from;
-  args.to = layer.to;
-  args.window = layer.window;
-  work(args);
-}
 
 }  // namespace
 
@@ -102,6 +84,17 @@ void LayerPass::normalise_weights() const {
 /// The activation of a normalised layer belongs behind the normalisation.
 void LayerPass::forward_layer(int l, StackView<const float> from, StackView<float> to, const RandomKey* dropout) const {
   const LayerSpec& layer = mlp.layer(l);
+  if (layer.layer_norm) {
+    LayerNorm args;
+    args.x = from;
+    args.scale = as_row(mlp.weight(l, weights()));
+    args.shift = mlp.bias(l, weights());
+    args.activation = layer.activation;
+    args.slope = layer.slope;
+    args.dropout = dropout_of(layer, mlp.place(l), dropout);
+    args.y = to;
+    return run(context, args);
+  }
   with_op_of<DenseForward, ConvolutionForward>(layer, [&](auto args) {
     args.x = from;
     args.weight = mlp.weight(l, weights());
@@ -110,7 +103,7 @@ void LayerPass::forward_layer(int l, StackView<const float> from, StackView<floa
     if (!is_normalised(l)) {
       args.activation = layer.activation;
       args.slope = layer.slope;
-      args.dropout = dropout_of(layer, l, dropout);
+      args.dropout = dropout_of(layer, mlp.place(l), dropout);
     }
     run(context, args);
   });
@@ -147,7 +140,7 @@ void LayerPass::normalise_rows(int l, const RandomKey* dropout) const {
     args.reference_rows = static_cast<std::int32_t>(techniques.reference_rows);
     args.activation = spec.activation;
     args.slope = spec.slope;
-    args.dropout = dropout_of(spec, l, dropout);
+    args.dropout = dropout_of(spec, mlp.place(l), dropout);
     args.y = rows_of_pixels(output.slice_rows(first, count), pixels);
     args.mean = kept.mean.slice_rows(part, 1);
     args.inverse_deviation = kept.inverse_deviation.slice_rows(part, 1);
@@ -213,33 +206,18 @@ void LayerPass::backward(StackView<float> flat_gradient, StackView<float> dx,
   });
 }
 
-/// From the gradient with respect to the weights that the passes used to that of the trained ones: work(gradient) must
-/// fill the former (null: no gradient is wanted).
-template <class Work>
-void LayerPass::through_spectral_norm(StackView<float> flat_gradient, bool accumulate, Work&& work) const {
-  if (!flat_gradient) return work(StackView<float>());
-  const StackView<float> own = flat_gradient.slice_columns(offset, mlp.parameters());
-  if (!techniques.spectral) return work(own);
-  // The map is linear: what is accumulated has passed through it already.
-  const StackView<float> gradient = accumulate ? memory.gradient : own;
-  if (accumulate) fill(context, gradient, 0.0f);
-  work(gradient);
-  for (int l = 0; l < mlp.layers(); ++l) {
-    if (!technique(l).spectral) continue;
-    const LayerMemory& kept = memory.layer[l];
-    run(context, SpectralNormBackward{.normalised = mlp.weight(l, StackView<const float>(memory.effective)),
-                                      .left = kept.left,
-                                      .v = kept.v,
-                                      .sigma = kept.sigma,
-                                      .gradient = mlp.weight(l, gradient)});
-  }
-  if (accumulate) add(context, gradient, own);
-}
-
 void LayerPass::backward_layer(int l, StackView<const float> from, StackView<float> y, StackView<float> dy,
                                StackView<float> dx, const Gradients& gradients, bool accumulate) const {
   const LayerSpec& layer = mlp.layer(l);
   if (!gradients.own && is_normalised(l) && !dx) return;  // dy is the gradient of the sums already
+  if (layer.layer_norm) {
+    LayerNormBackward args = normalisation_backward(l, gradients.own, gradients.options.dropout);
+    args.y = y;
+    args.dy = dy;
+    args.dx = dx;
+    args.accumulate = accumulate;
+    return run(context, args);
+  }
   with_op_of<DenseBackward, ConvolutionBackward>(layer, [&](auto args) {
     args.x = from;
     args.weight = mlp.weight(l, weights());
@@ -257,6 +235,22 @@ void LayerPass::backward_layer(int l, StackView<const float> from, StackView<flo
     run(context, args);
   });
   if (gradients.own && !technique(l).has_bias && !accumulate) fill(context, mlp.bias(l, gradients.own), 0.0f);
+}
+
+/// The operands that a normalisation's backward passes share.
+LayerNormBackward LayerPass::normalisation_backward(int l, StackView<float> own_gradient, bool dropout) const {
+  const LayerSpec& layer = mlp.layer(l);
+  LayerNormBackward args;
+  args.x = input(l);
+  args.scale = as_row(mlp.weight(l, weights()));
+  args.activation = layer.activation;
+  args.slope = layer.slope;
+  args.dropout_rate = dropout ? layer.dropout : 0.0f;
+  if (own_gradient) {
+    args.dscale = as_row(mlp.weight(l, own_gradient));
+    args.dshift = mlp.bias(l, own_gradient);
+  }
+  return args;
 }
 
 void LayerPass::backward_sums(int l, const Gradients& gradients) const {
@@ -328,37 +322,6 @@ void LayerPass::backward_nearness(int l, const Gradients& gradients) const {
                                         .projection_gradient = kept.projection_gradient.slice_rows(first, count)});
   });
   multiply_backward(features, layer.projection, kept.projection_gradient, kept.features_gradient);
-}
-
-void LayerPass::add_tangent_products(StackView<const float> direction, const Mlp::Buffers& tangent, float scale,
-                                     bool dropout, StackView<float> flat_gradient, bool to_output) const {
-  // d/dW_l of scale/2 |g|^2 = scale * delta_l (outer) t_(l-1), with t_0 = g pushed forward through the same masks.
-  through_spectral_norm(flat_gradient, true, [&](StackView<float> gradient) {
-    for (int l = 0; l < mlp.layers(); ++l) {
-      const LayerSpec& layer = mlp.layer(l);
-      const StackView<const float> before = l == 0 ? direction : StackView<const float>(tangent.output[l - 1]);
-      with_op_of<DenseBackward, ConvolutionBackward>(layer, [&](auto outer) {
-        outer.x = before;
-        outer.weight = mlp.weight(l, weights());
-        outer.dy = buffers.gradient[l];
-        outer.dweight = mlp.weight(l, gradient);
-        outer.scale = scale;
-        outer.accumulate = true;
-        run(context, outer);
-      });
-      if (l + 1 == mlp.layers() && !to_output) break;
-      with_op_of<DenseForward, ConvolutionForward>(layer, [&](auto push) {
-        push.x = before;
-        push.weight = mlp.weight(l, weights());
-        push.y = tangent.output[l];
-        push.activation = layer.activation;
-        push.slope = layer.slope;
-        push.dropout.rate = dropout ? layer.dropout : 0.0f;
-        push.derivative_of = buffers.output[l];
-        run(context, push);
-      });
-    }
-  });
 }
 
 }  // namespace cugad

@@ -21,6 +21,13 @@ struct LayerPass {
   void backward(StackView<float> flat_gradient, StackView<float> dx, const Mlp::BackwardOptions& options) const;
   void add_tangent_products(StackView<const float> direction, const Mlp::Buffers& tangent, float scale, bool dropout,
                             StackView<float> flat_gradient, bool to_output) const;
+  /// Whether some layer is not piecewise linear (normalisations): tangents then depend on the layer's input, too.
+  bool is_curved() const;
+  /// That part of the penalty's gradient, after add_tangent_products and a backward pass: from the gradient of
+  /// <backward signal, tangent> with respect to the layers' outputs, which `tangent.gradient` receives, that of the
+  /// last one given if `from_output`, to gradients of parameters, which are added, and to dx (null: none).
+  void add_curvature(const Mlp::Buffers& tangent, float scale, bool dropout, StackView<float> flat_gradient,
+                     bool from_output, StackView<float> dx) const;
 
  private:
   /// Gradients of one backward pass: of the layers' own parameters, and the network's for those of techniques.
@@ -47,9 +54,11 @@ struct LayerPass {
   void through_spectral_norm(StackView<float> flat_gradient, bool accumulate, Work&& work) const;
   void backward_layer(int l, StackView<const float> from, StackView<float> y, StackView<float> dy, StackView<float> dx,
                       const Gradients& gradients, bool accumulate) const;
+  LayerNormBackward normalisation_backward(int l, StackView<float> own_gradient, bool dropout) const;
   void backward_sums(int l, const Gradients& gradients) const;
   void backward_rows(int l, const Gradients& gradients) const;
   void backward_nearness(int l, const Gradients& gradients) const;
+  void push_through_normalisation(int l, StackView<const float> direction, StackView<float> to, bool dropout) const;
 };
 
 }  // namespace cugad

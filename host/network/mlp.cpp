@@ -26,12 +26,15 @@ std::int64_t whole_lines(std::int64_t floats) { return (floats + 15) / 16 * 16; 
 std::int64_t row_stride(const LayerSpec& layer) { return pixels_of(layer.to) > 1 ? layer.out : whole_lines(layer.out); }
 
 void check_images(int l, const LayerSpec& layer, int inputs) {
-  const bool fits = layer.convolves ? cells_of(layer.from) == inputs && cells_of(layer.to) == layer.out
-                                    : layer.out % std::max<std::int64_t>(1, pixels_of(layer.to)) == 0;
+  const bool divides = layer.out % std::max<std::int64_t>(1, pixels_of(layer.to)) == 0;
+  const bool fits = layer.convolves    ? cells_of(layer.from) == inputs && cells_of(layer.to) == layer.out
+                    : layer.layer_norm ? l > 0 && layer.out == inputs && divides
+                                       : divides;
   if (fits) return;
   throw Error(ErrorCode::invalid_argument, "layer " + std::to_string(l) + " has " + std::to_string(inputs) +
                                                " inputs and " + std::to_string(layer.out) +
-                                               " outputs, expected those of its images");
+                                               " outputs, expected those of its images" +
+                                               (layer.layer_norm ? ", behind another layer" : ""));
 }
 
 }  // namespace
@@ -49,19 +52,33 @@ Mlp::Mlp(int in, std::vector<LayerSpec> layers) : in_(in), layers_(std::move(lay
   }
 }
 
+int Mlp::units(int l) const {
+  const LayerSpec& layer = layers_[l];
+  if (layer.layer_norm) return static_cast<int>(layer.out / pixels_of(layer.to));
+  return layer.convolves ? layer.to.channels : layer.out;
+}
+
 int Mlp::fan_in(int l) const {
   const LayerSpec& layer = layers_[l];
+  if (layer.layer_norm) return 1;
   return layer.convolves ? layer.window.height * layer.window.width * layer.from.channels : layer_inputs(l);
 }
 
 std::vector<std::int64_t> Mlp::weight_shape(int l) const {
   const LayerSpec& layer = layers_[l];
-  if (!layer.convolves) return {layer.out, layer_inputs(l)};
+  if (!layer.convolves) return {units(l), fan_in(l)};
   return {layer.to.channels, layer.window.height, layer.window.width, layer.from.channels};
 }
 
-bool Mlp::convolves() const {
-  return std::any_of(layers_.begin(), layers_.end(), [](const LayerSpec& layer) { return layer.convolves; });
+bool Mlp::is_dense() const {
+  return std::none_of(layers_.begin(), layers_.end(),
+                      [](const LayerSpec& layer) { return layer.convolves || layer.layer_norm; });
+}
+
+int Mlp::place(int l) const {
+  const auto normalisations =
+      std::count_if(layers_.begin(), layers_.begin() + l + 1, [](const LayerSpec& layer) { return layer.layer_norm; });
+  return l - static_cast<int>(normalisations);
 }
 
 Mlp::Buffers Mlp::Buffers::slice_rows(std::int64_t first, std::int64_t count) const {
@@ -97,8 +114,8 @@ NetworkView Mlp::view(StackView<const float> flat) const {
                                             std::to_string(NetworkView::max_layers) + " layers, this one has " +
                                             std::to_string(layers()));
   }
-  if (convolves())
-    throw Error(ErrorCode::unsupported, "the latent search takes dense layers, this one is a convolution");
+  if (!is_dense())
+    throw Error(ErrorCode::unsupported, "the latent search takes dense layers, not convolutions and normalisations");
   NetworkView view;
   view.layers = layers();
   for (int l = 0; l < layers(); ++l) {
@@ -134,11 +151,16 @@ Mlp::Buffers Mlp::carve(float* memory, std::int64_t models, std::int64_t rows) c
 void Mlp::initialise(Context& context, StackView<float> flat, RandomKey key) const {
   for (int l = 0; l < layers(); ++l) {
     const LayerSpec& layer = layers_[l];
+    fill(context, bias(l, flat), 0.0f);
+    if (layer.layer_norm) {
+      fill(context, weight(l, flat), 1.0f);
+      continue;
+    }
     const int taps = layer.convolves ? layer.window.height * layer.window.width : 1;
     const float limit = static_cast<float>(std::sqrt(6.0 / (double(fan_in(l)) + double(taps) * units(l))));
-    run(context, FillUniform{.out = weight(l, flat), .key = key, .low = -limit, .high = limit});
-    fill(context, bias(l, flat), 0.0f);
-    ++key.lane;
+    RandomKey own = key;
+    own.lane += static_cast<std::uint32_t>(place(l));
+    run(context, FillUniform{.out = weight(l, flat), .key = own, .low = -limit, .high = limit});
   }
 }
 
@@ -155,6 +177,8 @@ void Mlp::backward(Context& context, StackView<const float> flat, StackView<cons
 void Mlp::add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
                                StackView<float> input_gradient, const Buffers& tangent, float scale, bool dropout,
                                StackView<float> flat_gradient) const {
+  if (std::any_of(layers_.begin(), layers_.end(), [](const LayerSpec& layer) { return layer.layer_norm; }))
+    throw Error(ErrorCode::unsupported, "the penalty takes piecewise-linear layers, not normalisations");
   // g = grad_x of the output: the backward data pass from 1. It leaves delta_l in gradient[l].
   fill(context, buffers.gradient.back(), 1.0f);
   backward(context, flat, {}, buffers, {}, input_gradient, {.dropout = dropout});

@@ -9,6 +9,7 @@
 namespace cugad {
 namespace {
 
+constexpr int most_branch_layers = 4;
 constexpr std::uint32_t branch_initial_lanes[] = {16, 32, 0}, branch_dropout_lanes[] = {0, 4, 8};
 
 }  // namespace
@@ -19,8 +20,11 @@ Network::Network(Mlp trunk, const Techniques& techniques) {
 }
 
 Network::Network(Mlp data_branch, Mlp latent_branch, Mlp trunk, const Techniques& techniques) {
-  if (data_branch.outputs() + latent_branch.outputs() != trunk.inputs() || data_branch.layers() < 1 ||
-      latent_branch.layers() < 1 || data_branch.layers() > 4 || latent_branch.layers() > 4) {
+  const auto has_places = [](const Mlp& branch) {
+    return branch.layers() >= 1 && branch.place(branch.layers() - 1) < most_branch_layers;
+  };
+  if (data_branch.outputs() + latent_branch.outputs() != trunk.inputs() || !has_places(data_branch) ||
+      !has_places(latent_branch)) {
     throw Error(ErrorCode::invalid_argument, "a joint network needs branches of 1 to 4 layers whose " +
                                                  std::to_string(data_branch.outputs()) + " and " +
                                                  std::to_string(latent_branch.outputs()) + " outputs are the trunk's " +
@@ -60,6 +64,14 @@ bool Network::sees_other_rows() const {
     return std::any_of(layers.begin(), layers.end(), [](const LayerTechniques& layer) {
       return layer.rows != LayerTechniques::Rows::none || layer.kernels > 0;
     });
+  });
+}
+
+bool Network::has_moving_statistics() const {
+  return std::any_of(parts_.begin(), parts_.end(), [](const Part& part) {
+    const auto& layers = part.techniques.layer;
+    return std::any_of(layers.begin(), layers.end(),
+                       [](const LayerTechniques& layer) { return layer.rows == LayerTechniques::Rows::batch; });
   });
 }
 
@@ -176,9 +188,9 @@ void Network::backward(Context& context, StackView<const float> flat, const Inpu
   for (std::size_t p = 0; p < parts_.size(); ++p) parts_[p].write_kept(context, buffers.memory[p], flat_gradient);
 }
 
-void Network::add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
-                                   const InputGradient& input_gradient, const Buffers& tangent, const Penalty& penalty,
-                                   StackView<float> flat_gradient) const {
+void Network::add_gradient_penalty(Context& context, StackView<const float> flat, const Input& in,
+                                   const Buffers& buffers, const InputGradient& input_gradient, const Buffers& tangent,
+                                   const Penalty& penalty, StackView<float> flat_gradient) const {
   if (penalty.target > 0.0f && is_joint()) {
     throw Error(ErrorCode::unsupported, "a gradient penalty with a target takes networks without branches");
   }
@@ -207,6 +219,14 @@ void Network::add_gradient_penalty(Context& context, StackView<const float> flat
     pass(context, p, flat, {}, buffers)
         .add_tangent_products(direction, tangent.part[p], scale, penalty.dropout, flat_gradient, is_branch);
   }
+  const auto curve = [&](std::size_t p, bool from_output, StackView<float> dx) {
+    pass(context, p, flat, in, buffers)
+        .add_curvature(tangent.part[p], scale, penalty.dropout, flat_gradient, from_output, dx);
+  };
+  if (!is_joint()) return curve(0, false, {});
+  const bool is_curved = pass(context, 2, flat, in, buffers).is_curved();
+  curve(2, false, is_curved ? tangent.joined_gradient : StackView<float>());
+  for (const std::size_t branch : {0, 1}) curve(branch, is_curved, {});
 }
 
 }  // namespace cugad

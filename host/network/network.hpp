@@ -62,6 +62,8 @@ class Network {
   int latent_inputs() const { return is_joint() ? parts_[1].mlp.inputs() : 0; }
   int outputs() const { return trunk().outputs(); }
   bool has_dropout() const;
+  /// Batch normalisation: in passes rows see each other, which those of the plain network do not.
+  bool has_moving_statistics() const;
 
   /// The parameters of one part inside those of the network.
   StackView<float> flat_of(const Part& part, StackView<float> flat) const;
@@ -88,10 +90,10 @@ class Network {
         0.0f;  ///< > 0, networks without branches: scale * sum over rows of (|g| - target)^2 (Gulrajani 2017)
     bool dropout = false;
   };
-  /// Adds its parameter gradient, by one tangent pass; all activations must be piecewise linear. `buffers` hold the
-  /// forward pass; their gradients are overwritten. input_gradient receives g (with a target: its derivative of the
-  /// loss), tangent is a second set of buffers whose outputs are used.
-  void add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
+  /// Adds its parameter gradient, by one tangent pass and, with layer normalisation, one more backward pass; all
+  /// activations must be piecewise linear. `buffers` hold the forward pass of `in`; their gradients are overwritten.
+  /// input_gradient receives g (with a target: its derivative of the loss), tangent is a second set of buffers.
+  void add_gradient_penalty(Context& context, StackView<const float> flat, const Input& in, const Buffers& buffers,
                             const InputGradient& input_gradient, const Buffers& tangent, const Penalty& penalty,
                             StackView<float> flat_gradient) const;
 

@@ -25,6 +25,7 @@ void Part::add(const Techniques& network, Rows rows, bool is_last) {
   techniques.momentum = network.momentum;
   const int normalised = mlp.layers() - (is_last ? 1 : 0);
   for (int l = 0; l < normalised; ++l) {
+    if (mlp.layer(l).layer_norm) continue;
     techniques.layer[l].spectral = network.spectral_norm;
     techniques.layer[l].rows = rows;
     if (!mlp.layer(l).batch_norm) continue;

@@ -5,6 +5,7 @@
 #include "cugad/error.hpp"
 #include "host/methods/layer_lists.hpp"
 #include "host/methods/methods.hpp"
+#include "host/options/method_options.hpp"
 
 namespace cugad {
 namespace {
@@ -15,11 +16,17 @@ constexpr int smallest_halved = 8, first_channels = 16, usual_latent = 32;
 
 [[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCode::invalid_argument, what); }
 
-bool is_normalised(const Layer& layer) { return layer.batch_norm; }
+bool has_batch_norm(const Layer& layer) { return layer.batch_norm; }
+bool has_layer_norm(const Layer& layer) { return layer.layer_norm; }
+bool is_normalised(const Layer& layer) { return layer.batch_norm || layer.layer_norm; }
 
 template <class Is>
 bool any(const std::vector<Layer>& list, const Is& is) {
   return std::any_of(list.begin(), list.end(), is);
+}
+
+bool has_critic(const DetectorOptions& options) {
+  return definition_of(options.method).reads("generator_loss") && options.generator_loss == GeneratorLoss::wasserstein;
 }
 
 /// Every column of an image has the same unit, and none a meaning of its own.
@@ -31,14 +38,21 @@ void check_image_options(const DetectorOptions& options) {
   if (options.novelty > 0.0f) refuse("images have no categories that could be new: set novelty = 0");
 }
 
+/// Whether searches go through the networks layer by layer (ScoringNetworks::runs_by_layers).
+bool is_searched_by_layers(const DetectorOptions& options) {
+  const MethodDefinition& method = definition_of(options.method);
+  return options.image || any(options.hidden, has_layer_norm) ||
+         (method.has_encoder && any(options.encoder_hidden, has_layer_norm)) ||
+         (!method.judges_pairs && any(options.discriminator_hidden, has_layer_norm));
+}
+
 /// What LayerSearch can do.
 void check_search(const DetectorOptions& options) {
   const auto refuse_option = [](const char* name, const char* expected) {
-    refuse(std::string("searches of images take no other ") + name + " than " + expected +
+    refuse(std::string("searches of images, and through layers with ln, take no other ") + name + " than " + expected +
            ": set that, or another score");
   };
   const bool is_judged = options.lambda > 0.0f && !definition_of(options.method).judges_pairs;
-  if (options.restarts != 1) refuse_option("restarts", "1");
   if (options.residual == Distance::l2) refuse_option("residual", "l1 and squared");
   if (options.prior_weight > 0.0f) refuse_option("prior_weight", "0");
   if (options.latent_clip > 0.0f) refuse_option("latent_clip", "0");
@@ -48,22 +62,15 @@ void check_search(const DetectorOptions& options) {
 }
 
 void check_image_networks(const DetectorOptions& options, const std::vector<Layer>& judge) {
-  const MethodDefinition& method = definition_of(options.method);
-  if (options.image && options.score == ScoreRule::search) check_search(options);
+  if (options.score == ScoreRule::search && is_searched_by_layers(options)) check_search(options);
   if (options.batch_norm && options.image)
     refuse("batch_norm is for tables: write bn behind the layers of data_branch");
   if (options.virtual_batch > 0 && (options.image || any(options.hidden, is_normalised)))
-    refuse("virtual_batch takes generators of dense layers without bn: set virtual_batch = 0");
-  const bool is_critic = method.reads("generator_loss") && options.generator_loss == GeneratorLoss::wasserstein;
-  if (any(judge, is_normalised) && (is_critic ? options.gradient_penalty : options.r1) > 0.0f) {
+    refuse("virtual_batch takes generators of dense layers without bn and ln: set virtual_batch = 0");
+  const bool is_critic = has_critic(options);
+  if (any(judge, has_batch_norm) && (is_critic ? options.gradient_penalty : options.r1) > 0.0f) {
     refuse(std::string("bn lets the rows of a batch see each other, which a gradient penalty excludes: set ") +
-           (is_critic ? "gradient_penalty" : "r1") + " = 0, or leave bn out of the discriminator's layers");
-  }
-  if (method.reads("encoder_training") && options.encoder_training != EncoderTraining::joint &&
-      (any(options.hidden, is_normalised) || any(judge, is_normalised))) {
-    refuse(
-        "encoder_training = joint alone takes bn in the layers of generator and discriminator: afterwards they would "
-        "not be as they score");
+           (is_critic ? "gradient_penalty" : "r1") + " = 0, or write ln in the discriminator's layers instead");
   }
 }
 
@@ -85,7 +92,9 @@ void check_images(const DetectorOptions& options) {
        {&options.hidden, &judge, &options.encoder_hidden, &options.latent_branch, &options.discriminator_hidden,
         &options.cycle_hidden, &options.latent_cycle_hidden}) {
     if (!method.takes_images && any(*list, is_normalised))
-      refuse("method '" + std::string(method.name) + "' has no layers with bn");
+      refuse("method '" + std::string(method.name) + "' has no layers with bn or ln");
+    if (is_conditional(options) && any(*list, has_layer_norm))
+      refuse("layers with ln take no condition: write the layers without ln");
   }
   const HiddenForm form;
   layers_on_rows("discriminator_hidden", options.discriminator_hidden,
@@ -93,6 +102,12 @@ void check_images(const DetectorOptions& options) {
   if (method.judges_pairs) {
     layers_on_rows("data_branch", options.data_branch, options.image, form);
     layers_on_rows("latent_branch", options.latent_branch, {}, form);
+  }
+  if (method.reads("cycle_hidden")) {
+    std::optional<ImageShape> pair = options.image;
+    if (pair) pair->height *= 2;
+    layers_on_rows("cycle_hidden", options.cycle_hidden, pair, form);
+    layers_on_rows("latent_cycle_hidden", options.latent_cycle_hidden, {}, form);
   }
   if (method.has_encoder) layers_on_rows("encoder_hidden", options.encoder_hidden, options.image, form);
   layers_to_rows("generator_hidden", options.hidden, options.image, 1, form, Activation::identity);
@@ -115,9 +130,12 @@ void choose_image_layers(DetectorOptions& options) {
     size.width = (size.width + 1) / 2;
   }
   if (down.empty()) return;
-  if (!definition_of(options.method).judges_pairs && options.discriminator_hidden == defaults.discriminator_hidden)
+  if (!definition_of(options.method).judges_pairs && options.discriminator_hidden == defaults.discriminator_hidden) {
     options.discriminator_hidden = down;
+    for (std::size_t l = 1; l < down.size(); ++l) options.discriminator_hidden[l].layer_norm = has_critic(options);
+  }
   if (options.data_branch == defaults.data_branch) options.data_branch = down;
+  if (options.cycle_hidden == defaults.cycle_hidden) options.cycle_hidden = down;
   std::vector<Layer> up(down.rbegin() + 1, down.rend());
   up.insert(up.begin(), Layer(size.height * size.width * down.back().out));
   for (Layer& layer : up) {

@@ -35,6 +35,7 @@ bool take_layer(std::string_view& text, int widest, Layer& layer) {
     if (layer.stride > layer.window) return false;
   }
   layer.batch_norm = take(text, "bn");
+  layer.layer_norm = !layer.batch_norm && take(text, "ln");
   return text.empty();
 }
 
@@ -46,12 +47,10 @@ std::string layer_text(const Layer& layer) {
     text = (layer.kind == Layer::Kind::convolution ? "conv" : "up") + text + "k" + std::to_string(layer.window) + "s" +
            std::to_string(layer.stride);
   }
-  return layer.batch_norm ? text + "bn" : text;
+  return text + (layer.batch_norm ? "bn" : layer.layer_norm ? "ln" : "");
 }
 
 Layer parse_layer(const std::string& option, const std::string& text, int widest) {
-  if (text.ends_with("ln"))
-    refuse_option(option, text, "bn (batch normalisation): there is no layer normalisation yet");
   Layer layer;
   std::string_view rest = text;
   if (take_layer(rest, widest, layer)) return layer;
@@ -59,7 +58,7 @@ Layer parse_layer(const std::string& option, const std::string& text, int widest
                 "widths from 1 to " + std::to_string(widest) +
                     ", or convolutions such as conv64k4s2 and up64k4s2 (channels, window up to " +
                     std::to_string(largest_window) + ", stride up to " + std::to_string(largest_stride) +
-                    " and the window), each with bn behind it or without");
+                    " and the window), each with bn or ln behind it or without");
 }
 
 }  // namespace cugad

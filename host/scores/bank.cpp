@@ -31,7 +31,7 @@ class BankRule final : public ScoringRule {
   AbsentForm absent_form() const override { return {.weight = 1.0f, .squared = true, .root = true}; }
   /// The distance to the bank is no residual per column: a search gives one, or the nearest row if there is no search.
   void explain(MatrixView<const float> rows) override {
-    if (trained().convolves()) return searcher_.compare_with_nearest(trained(), rows);
+    if (trained().runs_by_layers()) return searcher_.compare_with_nearest(trained(), rows);
     searcher_.search(trained(), rows, true);
   }
   void find_column_residuals(MatrixView<const float> rows) override { searcher_.compare_with_nearest(trained(), rows); }

@@ -13,9 +13,10 @@ class CycleRule final : public ScoringRule {
   void take_memory(std::int64_t rows) override {
     const std::int64_t models = trained().population(), columns = trained().networks().row_columns();
     total_ = trained().working().stack("scores", models, rows, 1);
-    // Both halves are written where the pairs want them.
     pairs_ = trained().working().stack("pairs of rows", models, rows, 2 * columns);
-    trained().place(pairs_.slice_columns(0, columns), pairs_.slice_columns(columns, columns));
+    // Both halves are written where the pairs want them; passes by layers need images without gaps in between.
+    if (!trained().runs_by_layers())
+      trained().place(pairs_.slice_columns(0, columns), pairs_.slice_columns(columns, columns));
     features_ = judge().hidden();
     pair_buffers_ = trained().carve("activations of pairs", judge(), rows);
     query_buffers_ = trained().carve("activations of queries", judge(), rows);
@@ -36,7 +37,12 @@ class CycleRule final : public ScoringRule {
   StackView<const float> compare(StackView<const float> filled) {
     const StackView<const float> weights = trained().weights(Role::cycle_discriminator);
     const std::int64_t rows = filled.rows;
-    const StackView<const float> pairs = pairs_.slice_rows(0, rows);
+    const StackView<float> pairs = pairs_.slice_rows(0, rows);
+    const auto half = [&](int side) { return pairs.slice_columns(side * filled.columns, filled.columns); };
+    if (trained().runs_by_layers()) {
+      cugad::copy(context(), filled, half(0));
+      cugad::copy(context(), trained().reconstruction(rows), half(1));
+    }
     const StackView<float> total = total_.slice_rows(0, rows);
     const Network::Buffers query = query_buffers_.slice_rows(0, rows), pair = pair_buffers_.slice_rows(0, rows);
     if (options().score == ScoreRule::cycle_logits) {
@@ -45,7 +51,7 @@ class CycleRule final : public ScoringRule {
       return total;
     }
     features_.forward(context(), weights, {.x = pairs}, pair);
-    cugad::copy(context(), filled, trained().reconstruction(rows));
+    cugad::copy(context(), filled, half(1));
     features_.forward(context(), weights, {.x = pairs}, query);
     trained().take_distance(query.features(), pair.features(), Distance::l1, total);
     return total;

@@ -46,7 +46,7 @@ void LatentSearcher::take_memory(ScoringNetworks& networks, std::int64_t rows) {
   nearest_ = working.stack<std::int32_t>("nearest generated rows", models, rows, most);
   latent_ = working.stack("search latents", models, rows * restarts, networks.search_inputs());
   start_ = working.stack<std::int32_t>("search starts", 1, rows * restarts, 1);
-  if (options.score == ScoreRule::search && networks.convolves()) by_layers_.take_memory(networks, rows);
+  if (options.score == ScoreRule::search && networks.runs_by_layers()) by_layers_.take_memory(networks, rows);
 }
 
 LatentSearcher::Nearest LatentSearcher::find_nearest(ScoringNetworks& networks, MatrixView<const float> rows,
@@ -144,8 +144,10 @@ LatentSearch LatentSearcher::arguments(ScoringNetworks& networks, StackView<cons
 
 void LatentSearcher::search(ScoringNetworks& networks, MatrixView<const float> rows, bool with_residuals) {
   choose_starts(networks, rows);
-  if (networks.convolves()) {
-    by_layers_.search(networks, rows, {latent_.data, networks.population(), rows.rows, networks.search_inputs()});
+  if (networks.runs_by_layers()) {
+    by_layers_.search(
+        networks, rows,
+        {latent_.data, networks.population(), rows.rows * networks.options().restarts, networks.search_inputs()});
     if (with_residuals) networks.compare_with_reconstruction(rows);
     return;
   }
@@ -162,7 +164,7 @@ void LatentSearcher::search(ScoringNetworks& networks, MatrixView<const float> r
 void LatentSearcher::compare_with_nearest(ScoringNetworks& networks, MatrixView<const float> rows) {
   const std::int64_t models = networks.population();
   const Nearest nearest = find_nearest(networks, rows, 1);
-  if (networks.convolves()) {
+  if (networks.runs_by_layers()) {
     run(networks.context(),
         GatherRows{.source = bank_, .index = nearest.index, .out = networks.reconstruction(rows.rows)});
     return networks.compare_with_reconstruction(rows);
@@ -179,7 +181,7 @@ void LatentSearcher::compare_with_nearest(ScoringNetworks& networks, MatrixView<
 
 std::string LatentSearcher::path(ScoringNetworks& networks, std::int64_t rows) const {
   if (!networks.device().backend().runs_models_together()) return "";  // the CPU has one way
-  if (networks.convolves()) return "layers";
+  if (networks.runs_by_layers()) return "layers";
   const MatrixView<const float> any(networks.reconstruction(rows).data, rows, networks.networks().row_columns());
   return cugad::path(networks.context(), arguments(networks, shared_by(networks.population(), any), false));
 }

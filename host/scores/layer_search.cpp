@@ -1,6 +1,7 @@
 #include "host/scores/layer_search.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "host/backend/elementwise.hpp"
 
@@ -39,20 +40,45 @@ float rate_at(const DetectorOptions& options, int step) {
 
 void LayerSearch::take_memory(ScoringNetworks& networks, std::int64_t rows) {
   const std::int64_t models = networks.population(), columns = networks.networks().row_columns();
+  const std::int64_t restarts = networks.options().restarts;
+  room_ = std::max(rows, restarts);
+  Arena& working = networks.working();
   const auto take = [&](StackView<float>& view, const char* name, std::int64_t width) {
-    view = networks.working().stack(name, models, rows, width);
+    view = working.stack(name, models, room_, width);
   };
-  generator_ = networks.carve("generator activations of searches", networks.networks().generator(), rows);
+  generator_ = networks.carve("generator activations of searches", networks.networks().generator(), room_);
   take(row_gradient_, "gradient of the searched rows", columns);
   take(slope_, "slopes of the residual", columns);
+  take(filled_, "searched rows without missing cells", columns);
+  take(rebuilt_, "generated rows of searches", columns);
   take(latent_gradient_, "gradient of the latents", networks.search_inputs());
   take(first_moment_, "first moment of the latents", networks.search_inputs());
   take(second_moment_, "second moment of the latents", networks.search_inputs());
   take(discrimination_, "distances of features", 1);
+  take(loss_, "losses of searches", 1);
+  if (restarts > 1) take_choices(networks);
   if (!judges(networks.options()) || networks.has_joint_discriminator()) return;
   features_ = networks.networks().discriminator().hidden();
-  judge_ = networks.carve("activations of generated rows", features_, rows);
-  query_ = networks.carve("activations of queries", features_, rows);
+  judge_ = networks.carve("activations of generated rows", features_, room_);
+  query_ = networks.carve("activations of queries", features_, room_);
+}
+
+/// What repeats rows for their restarts, and chooses among these.
+void LayerSearch::take_choices(ScoringNetworks& networks) {
+  Arena& working = networks.working();
+  choosing_ = std::make_shared<Context>(networks.device().make_context(networks.context().threads()));
+  query_rows_ = working.stack("rows of searches", 1, room_, networks.networks().row_columns());
+  row_of_search_ = working.stack<std::int32_t>("row of each search", 1, room_, 1);
+  best_ = working.stack<std::int32_t>("best restarts", 1, room_, 1);
+  nothing_ = working.stack("no loss", 1, 1, 1);
+  std::vector<std::int32_t> numbers;
+  for (std::int64_t i = 0; i < room_; ++i) {
+    numbers.push_back(static_cast<std::int32_t>(i / networks.options().restarts));
+  }
+  Context& context = networks.context();
+  context.backend().copy(row_of_search_.data, numbers.data(), sizeof(std::int32_t) * numbers.size(), context.stream());
+  fill(context, nothing_, 0.0f);
+  context.synchronize();
 }
 
 /// One evaluation of the loss at the latents.
@@ -63,6 +89,9 @@ struct LayerSearch::Pass {
   StackView<float> latent;
 
   std::int64_t rows() const { return query.rows; }
+  StackView<float> some(const StackView<float>& view) const { return view.slice_rows(0, rows()); }
+  StackView<float> rebuilt() const { return some(memory.rebuilt_); }
+  const Network& generator() const { return networks.networks().generator(); }
   Context& context() const { return networks.context(); }
   const DetectorOptions& options() const { return networks.options(); }
   bool is_judged() const { return judges(options()) && !networks.has_joint_discriminator(); }
@@ -71,17 +100,21 @@ struct LayerSearch::Pass {
     return options().discrimination == Discrimination::feature_l1 ? Distance::l1 : Distance::squared;
   }
 
-  /// G(z), and the features of G(z) and of the query, whose missing cells are those of G(z).
+  /// The query, whose missing cells are those of G(z).
+  StackView<const float> fill_missing() const {
+    const StackView<float> filled = some(memory.filled_);
+    run(context(), FillMissing{.x = query, .replacement = rebuilt(), .out = filled});
+    return filled;
+  }
+  /// G(z), and the features of G(z) and of the query. Of ALI's means and log variances the means are G(z).
   void forward() const {
-    Network::Buffers generator = memory.generator_.slice_rows(0, rows());
-    generator.trunk().output.back() = networks.reconstruction(rows());
-    networks.networks().generator().forward(context(), networks.weights(Role::generator), {.x = latent}, generator);
+    const Network::Buffers buffers = memory.generator_.slice_rows(0, rows());
+    generator().forward(context(), networks.weights(Role::generator), {.x = latent}, buffers);
+    copy(context(), buffers.result().slice_columns(0, rebuilt().columns), rebuilt());
     if (!is_judged()) return;
     const StackView<const float> judge = networks.weights(Role::discriminator);
-    const StackView<const float> filled = networks.fill_missing(query.model(0));
-    memory.features_.forward(context(), judge, {.x = filled}, memory.query_.slice_rows(0, rows()));
-    memory.features_.forward(context(), judge, {.x = networks.reconstruction(rows())},
-                             memory.judge_.slice_rows(0, rows()));
+    memory.features_.forward(context(), judge, {.x = fill_missing()}, memory.query_.slice_rows(0, rows()));
+    memory.features_.forward(context(), judge, {.x = rebuilt()}, memory.judge_.slice_rows(0, rows()));
   }
   StackView<float> query_features() const { return memory.query_.slice_rows(0, rows()).result(); }
   StackView<float> features() const { return memory.judge_.slice_rows(0, rows()).result(); }
@@ -91,32 +124,30 @@ struct LayerSearch::Pass {
   }
   /// Of the loss by z. A missing cell has no residual.
   void backward() const {
-    const StackView<float> gradient = memory.row_gradient_.slice_rows(0, rows()),
-                           slope = memory.slope_.slice_rows(0, rows()),
-                           of_latent = memory.latent_gradient_.slice_rows(0, rows());
-    const StackView<const float> filled = networks.fill_missing(query.model(0));
+    const StackView<float> gradient = some(memory.row_gradient_), slope = some(memory.slope_),
+                           of_latent = some(memory.latent_gradient_);
     fill(context(), gradient, 0.0f);
-    slopes(context(), filled, networks.reconstruction(rows()), options().residual, slope);
+    slopes(context(), fill_missing(), rebuilt(), options().residual, slope);
     add(slope, share_of_residual(), gradient);
     if (is_judged()) {
       const Network::Buffers judge = memory.judge_.slice_rows(0, rows());
       slopes(context(), query_features(), features(), feature_metric(), judge.result_gradient());
-      memory.features_.backward(context(), networks.weights(Role::discriminator),
-                                {.x = networks.reconstruction(rows())}, judge, {}, {.x = slope}, {});
+      memory.features_.backward(context(), networks.weights(Role::discriminator), {.x = rebuilt()}, judge, {},
+                                {.x = slope}, {});
       add(slope, options().lambda, gradient);
     }
-    Network::Buffers generator = memory.generator_.slice_rows(0, rows());
-    generator.trunk().output.back() = networks.reconstruction(rows());
-    generator.trunk().gradient.back() = gradient;
-    networks.networks().generator().backward(context(), networks.weights(Role::generator), {.x = latent}, generator, {},
-                                             {.x = of_latent}, {});
+    const Network::Buffers buffers = memory.generator_.slice_rows(0, rows());
+    if (buffers.result().columns > gradient.columns) fill(context(), buffers.result_gradient(), 0.0f);
+    copy(context(), gradient, buffers.result_gradient().slice_columns(0, gradient.columns));
+    generator().backward(context(), networks.weights(Role::generator), {.x = latent}, buffers, {}, {.x = of_latent},
+                         {});
     if (options().latent_weight > 0.0f) add(latent, 2.0f * options().latent_weight, of_latent);
   }
-  /// The loss of each row.
+  /// The loss of each search.
   void take_loss() const {
-    const StackView<float> loss = networks.loss(rows()), part = memory.discrimination_.slice_rows(0, rows()),
-                           total = memory.slope_.slice_rows(0, rows()).slice_columns(0, 1);
-    networks.take_distance(query, networks.reconstruction(rows()), options().residual, loss);
+    const StackView<float> loss = some(memory.loss_), part = some(memory.discrimination_),
+                           total = some(memory.slope_).slice_columns(0, 1);
+    networks.take_distance(query, rebuilt(), options().residual, loss);
     if (!is_judged() && options().latent_weight <= 0.0f) return;
     fill(context(), total, 0.0f);
     add(loss, share_of_residual(), total);
@@ -125,7 +156,7 @@ struct LayerSearch::Pass {
       add(part, options().lambda, total);
     }
     if (options().latent_weight > 0.0f) {
-      const StackView<float> none = memory.latent_gradient_.slice_rows(0, rows());
+      const StackView<float> none = some(memory.latent_gradient_);
       fill(context(), none, 0.0f);
       networks.take_distance(latent, none, Distance::squared, part);
       add(part, options().latent_weight, total);
@@ -135,13 +166,30 @@ struct LayerSearch::Pass {
 };
 
 void LayerSearch::search(ScoringNetworks& networks, MatrixView<const float> rows, StackView<float> latent) {
-  const Pass pass{*this, networks, shared_by(networks.population(), rows), latent};
-  const auto of_rows = [&](StackView<float> view) { return view.slice_rows(0, rows.rows); };
-  fill(pass.context(), of_rows(first_moment_), 0.0f);
-  fill(pass.context(), of_rows(second_moment_), 0.0f);
+  const std::int64_t restarts = networks.options().restarts, block = room_ / restarts;
+  for (std::int64_t first = 0; first < rows.rows; first += block) {
+    const std::int64_t count = std::min(block, rows.rows - first);
+    const MatrixView<const float> some(rows.row(first), count, rows.columns, rows.row_stride);
+    search_some(networks, some, latent.slice_rows(first * restarts, count * restarts));
+    choose(networks, {first, count, rows.rows});
+  }
+}
+
+void LayerSearch::search_some(ScoringNetworks& networks, MatrixView<const float> rows, StackView<float> latent) {
+  Context& context = networks.context();
+  StackView<const float> query = shared_by(networks.population(), rows);
+  if (networks.options().restarts > 1) {
+    const StackView<float> repeated = query_rows_.slice_rows(0, latent.rows);
+    run(context,
+        GatherRows{.source = shared_by(1, rows), .index = row_of_search_.slice_rows(0, latent.rows), .out = repeated});
+    query = shared_by(networks.population(), MatrixView<const float>(repeated.model(0)));
+  }
+  const Pass pass{*this, networks, query, latent};
+  fill(context, pass.some(first_moment_), 0.0f);
+  fill(context, pass.some(second_moment_), 0.0f);
   const auto flat = [&](StackView<float> view) {
-    return StackView<float>(view.data, view.models, 1, rows.rows * view.columns, view.model_stride,
-                            rows.rows * view.columns);
+    const std::int64_t cells = latent.rows * view.columns;
+    return StackView<float>(view.data, view.models, 1, cells, view.model_stride, cells);
   };
   for (int step = 0; step < networks.options().search_steps; ++step) {
     pass.forward();
@@ -153,10 +201,41 @@ void LayerSearch::search(ScoringNetworks& networks, MatrixView<const float> rows
     adam.second_moment = flat(second_moment_);
     adam.learning_rate = rate_at(networks.options(), step);
     adam.step = step + 1;
-    run(pass.context(), adam);
+    run(context, adam);
   }
   pass.forward();
   pass.take_loss();
+}
+
+/// The results of some rows, each that of its best restart.
+void LayerSearch::choose(ScoringNetworks& networks, const Span& rows) {
+  Context& context = networks.context();
+  const std::int64_t restarts = networks.options().restarts, count = rows.count;
+  const StackView<float> rebuilt = networks.reconstruction(rows.all).slice_rows(rows.first, count);
+  const StackView<float> loss = networks.loss(rows.all).slice_rows(rows.first, count);
+  if (restarts == 1) {
+    copy(context, rebuilt_.slice_rows(0, count), rebuilt);
+    return copy(context, loss_.slice_rows(0, count), loss);
+  }
+  choosing_->use_stream(context.stream());
+  for (std::int64_t m = 0; m < networks.population(); ++m) {
+    // Here each row is a model of the ops, its restarts are the rows.
+    const auto by_row = [&](const StackView<float>& searches) {
+      const std::int64_t width = searches.columns;
+      return StackView<const float>(searches.model(m).data, count, restarts, width, restarts * width, width);
+    };
+    const auto of_row = [&](const StackView<float>& view) {
+      return StackView<float>(view.model(m).data, count, 1, view.columns, view.row_stride, view.columns);
+    };
+    const StackView<std::int32_t> best(best_.data, count, 1, 1);
+    run(*choosing_, NearestRows{.query = {nothing_.data, count, 1, 1, 0, 1},
+                                .bank = by_row(loss_),
+                                .neighbours = 1,
+                                .metric = Distance::l1,
+                                .distance = of_row(loss),
+                                .index = best});
+    run(context, GatherRows{.source = by_row(rebuilt_), .index = best, .out = of_row(rebuilt)});
+  }
 }
 
 }  // namespace cugad

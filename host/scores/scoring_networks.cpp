@@ -103,9 +103,10 @@ bool ScoringNetworks::rebuilds() const {
          (networks_.has(Role::generator) && !method.has_latent() && !method.judges_cells);
 }
 
-bool ScoringNetworks::convolves() const {
-  const auto has_convolution = [&](Role role) { return networks_.has(role) && networks_[role].trunk().convolves(); };
-  return has_convolution(Role::generator) || has_convolution(Role::encoder);
+bool ScoringNetworks::runs_by_layers() const {
+  const auto has_other_layers = [&](Role role) { return networks_.has(role) && !networks_[role].trunk().is_dense(); };
+  return has_other_layers(Role::generator) || has_other_layers(Role::encoder) ||
+         (has_other_layers(Role::discriminator) && !has_joint_discriminator());
 }
 
 void ScoringNetworks::carry_conditions(std::int64_t rows) {
@@ -136,11 +137,19 @@ void ScoringNetworks::take_memory(std::int64_t rows) {
     judge_buffers_ = carve("activations", networks_.discriminator(), rows);
   }
   if (rebuilds()) encoded_ = working_.stack("latents of the rows", models, rows, search_inputs());
-  if (!rebuilds() || !convolves()) return;
+  if (!rebuilds() || !runs_by_layers()) return;
   encoder_buffers_ = carve("encoder activations", networks_.encoder(), rows);
   generator_buffers_ = carve("generator activations", networks_.generator(), rows);
-  encoder_buffers_.trunk().output.back() = encoded_;
-  generator_buffers_.trunk().output.back() = reconstruction_;
+  if (networks_.encoder().outputs() == networks_.latent) encoder_buffers_.trunk().output.back() = encoded_;
+  if (networks_.generator().outputs() == networks_.columns) generator_buffers_.trunk().output.back() = reconstruction_;
+}
+
+/// A pass that ends in `out`: of ALI's means and log variances the means.
+void ScoringNetworks::pass_by_layers(Role role, StackView<const float> x, const Network::Buffers& buffers,
+                                     StackView<float> out) {
+  networks_[role].forward(context_, weight(role), {.x = x}, buffers);
+  if (networks_[role].outputs() == out.columns) return;
+  copy(context_, buffers.result().slice_columns(0, out.columns), out);
 }
 
 /// A network that gives `outputs` of the network's outputs and then the condition, and its weights in device memory.
@@ -209,7 +218,7 @@ ReconstructionScore ScoringNetworks::reconstruction_arguments(MatrixView<const f
 }
 
 void ScoringNetworks::encode(MatrixView<const float> rows) {
-  if (convolves()) return encode_by_layers(rows);
+  if (runs_by_layers()) return encode_by_layers(rows);
   run(context_, reconstruction_arguments(rows));
 }
 
@@ -218,13 +227,13 @@ void ScoringNetworks::encode_by_layers(MatrixView<const float> rows) {
   const StackView<float> known = filled_.slice_rows(0, rows.rows);
   fill(context_, known, 0.0f);
   run(context_, FillMissing{.x = shared_by(population(), rows), .replacement = known, .out = known});
-  networks_.encoder().forward(context_, weight(Role::encoder), {.x = known}, encoder_buffers_.slice_rows(0, rows.rows));
+  pass_by_layers(Role::encoder, known, encoder_buffers_.slice_rows(0, rows.rows), encoded_.slice_rows(0, rows.rows));
 }
 
 void ScoringNetworks::reconstruct_by_layers(MatrixView<const float> rows, bool with_residuals) {
   encode_by_layers(rows);
-  networks_.generator().forward(context_, weight(Role::generator), {.x = encoded_.slice_rows(0, rows.rows)},
-                                generator_buffers_.slice_rows(0, rows.rows));
+  pass_by_layers(Role::generator, encoded_.slice_rows(0, rows.rows), generator_buffers_.slice_rows(0, rows.rows),
+                 reconstruction(rows.rows));
   RowDistance residual;
   residual.a = shared_by(population(), rows);
   residual.b = reconstruction(rows.rows);
@@ -239,7 +248,7 @@ void ScoringNetworks::reconstruct_by_layers(MatrixView<const float> rows, bool w
 }
 
 void ScoringNetworks::reconstruct(MatrixView<const float> rows, bool with_residuals) {
-  if (convolves()) return reconstruct_by_layers(rows, with_residuals);
+  if (runs_by_layers()) return reconstruct_by_layers(rows, with_residuals);
   ReconstructionScore args = reconstruction_arguments(rows);
   args.residual = loss(rows.rows);
   args.reconstruction = reconstruction(rows.rows);

@@ -63,8 +63,8 @@ class ScoringNetworks {
 
   /// Whether rows have reconstructions G(E(x)), or those of their conditions alone.
   bool rebuilds() const;
-  /// Whether G or E has convolutions: then they are passed through layer by layer, and cannot be searched.
-  bool convolves() const;
+  /// Whether G, E or a D of single rows has other than dense layers: then all are passed through layer by layer.
+  bool runs_by_layers() const;
   bool needs_discriminator() const { return options_.discriminator_weight > 0.0f; }
   bool has_joint_discriminator() const {
     return networks_.has(Role::discriminator) && networks_.discriminator().is_joint();
@@ -130,6 +130,7 @@ class ScoringNetworks {
   /// E without ALI's log variances; with conditions one that gives those behind z, and the conditions alone for a
   /// method without an encoder.
   NetworkView encoder_view() const;
+  void pass_by_layers(Role role, StackView<const float> x, const Network::Buffers& buffers, StackView<float> out);
   void encode_by_layers(MatrixView<const float> rows);
   void reconstruct_by_layers(MatrixView<const float> rows, bool with_residuals);
   ReconstructionScore reconstruction_arguments(MatrixView<const float> rows) const;

@@ -43,11 +43,12 @@ void AdversarialStep::judge_stack(const Network::Buffers& stack, std::int64_t ge
   judge(stack, negatives, 0.0f, options_.fence * share, when(report, telemetry_.fake_loss), {}, true);
 }
 
-void AdversarialStep::penalise(const Network::Buffers& real, const Network::InputGradient& input_gradient,
-                               const Network::Buffers& tangent, StackView<float> gradient) {
+void AdversarialStep::penalise(const Network::Input& in, const Network::Buffers& real,
+                               const Network::InputGradient& input_gradient, const Network::Buffers& tangent,
+                               StackView<float> gradient) {
   const Network& network = networks_.discriminator();
   const float scale = options_.r1 * static_cast<float>(options_.r1_every) / static_cast<float>(batch());
-  network.add_gradient_penalty(context_, parameter(Role::discriminator), real, input_gradient, tangent,
+  network.add_gradient_penalty(context_, parameter(Role::discriminator), in, real, input_gradient, tangent,
                                {.scale = scale, .dropout = network.has_dropout()}, gradient);
 }
 

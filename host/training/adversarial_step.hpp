@@ -29,7 +29,7 @@ class AdversarialStep : public TrainingStep {
   /// D's loss on real rows, which come first, on generated ones and, with the option, on negatives.
   void judge_stack(const Network::Buffers& stack, std::int64_t generated, std::int64_t negatives, bool report);
   /// Adds the gradient of R1 on real rows after D's passes over them: see Network::add_gradient_penalty.
-  void penalise(const Network::Buffers& real, const Network::InputGradient& input_gradient,
+  void penalise(const Network::Input& in, const Network::Buffers& real, const Network::InputGradient& input_gradient,
                 const Network::Buffers& tangent, StackView<float> gradient);
   /// The loss of a network that wants D to label a batch with `wanted`, 1 or 0: non-saturating CE(logit, wanted),
   /// minimax -CE(logit, 1 - wanted), or the critic's.

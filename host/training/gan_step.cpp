@@ -86,7 +86,7 @@ void GanStep::update_discriminator(std::int64_t t, int inner, bool report) {
   backward_pass(Role::discriminator, {.x = stacked_}, discriminator_buffers_, discriminator_gradient_, {},
                 {.dropout = networks_.discriminator().has_dropout()});
   if (is_penalised(t)) {
-    penalise(discriminator_buffers_.slice_rows(0, rows), {.x = input_gradient_}, tangent_buffers_,
+    penalise({.x = real()}, discriminator_buffers_.slice_rows(0, rows), {.x = input_gradient_}, tangent_buffers_,
              discriminator_gradient_);
   }
   if (penalises_critic()) penalise_between(t, inner);
@@ -105,9 +105,9 @@ void GanStep::penalise_between(std::int64_t t, int inner) {
   forward_pass(Role::discriminator, {.x = between_}, between_buffers_,
                between_dropout_lane + dropout_lanes_per_pass * draw, t);
   const float scale = options_.gradient_penalty / static_cast<float>(batch());
-  network.add_gradient_penalty(context_, parameter(Role::discriminator), between_buffers_, {.x = input_gradient_},
-                               tangent_buffers_, {.scale = scale, .target = 1.0f, .dropout = network.has_dropout()},
-                               discriminator_gradient_);
+  network.add_gradient_penalty(
+      context_, parameter(Role::discriminator), {.x = between_}, between_buffers_, {.x = input_gradient_},
+      tangent_buffers_, {.scale = scale, .target = 1.0f, .dropout = network.has_dropout()}, discriminator_gradient_);
 }
 
 void GanStep::sample_generator(std::int64_t t) {

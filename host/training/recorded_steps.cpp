@@ -67,10 +67,6 @@ std::int64_t TrainingStep::cycles_per_recording() const {
 }
 
 void TrainingStep::replay(std::int64_t from, std::int64_t to, bool report) {
-  if (phase_end(from) < to) {
-    replay(from, phase_end(from), false);
-    return replay(phase_end(from), to, report);
-  }
   if (recorded_phase_end_ != phase_end(from) || recorded_scratch_ != context_.scratch_allocations()) {
     recorded_.clear();
     recording_ = true;

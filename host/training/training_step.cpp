@@ -160,6 +160,11 @@ void TrainingStep::update(Role role, StackView<float> gradient, float rate, std:
 }
 
 void TrainingStep::advance(std::int64_t from, std::int64_t to, bool report) {
+  if (const std::int64_t end = phase_end(from); end < to) {
+    advance(from, end, false);
+    return advance(end, to, report);
+  }
+  prepare(from);
   if (context_.backend().runs_models_together()) {
     replay(from, to, report);
   } else {

@@ -81,6 +81,8 @@ class TrainingStep {
   void take(Network::Buffers& buffers, const char* name, const Network& network, std::int64_t rows);
   /// Called after the members have been renewed, for views that depend on them.
   virtual void connect() {}
+  /// Called before steps from t on, which belong to one phase, outside of recordings.
+  virtual void prepare(std::int64_t) {}
 
   // Kinds of steps, for recording. Steps of one kind issue the same work but for numbers that live on the device.
   virtual int kind(std::int64_t) const { return 0; }

@@ -23,6 +23,10 @@ struct LayerSpec {
   /// Batch normalisation before the activation, of each channel of `to` over rows and pixels. Mlp's own passes have
   /// none: it belongs to the training of a network, and is folded into the weights afterwards.
   bool batch_norm = false;
+  /// Layer normalisation (LayerNorm) of the output of the layer before, instead of a dense layer: as many outputs as
+  /// inputs, which are an image with the shape `to` or, without one, plain columns. Its weight and bias are scale and
+  /// shift, one for each channel, or column.
+  bool layer_norm = false;
 };
 
 /// A layer description turned into views. Holds no memory: parameters, gradients and both Adam moments are flat buffers
@@ -52,11 +56,14 @@ class CUGAD_API Mlp {
   std::int64_t weight_offset(int l) const { return offset_[l]; }
   std::int64_t bias_offset(int l) const { return offset_[l] + static_cast<std::int64_t>(units(l)) * fan_in(l); }
   int layer_inputs(int l) const { return l == 0 ? in_ : layers_[l - 1].out; }
-  /// Rows of a layer's weight: as many as it has outputs, or as a convolution has channels.
-  int units(int l) const { return layers_[l].convolves ? layers_[l].to.channels : layers_[l].out; }
-  /// Columns of a layer's weight: as many as it has inputs, or as a window has taps.
+  /// Rows of a layer's weight: as many as it has outputs, or as the images of a convolution or normalisation have
+  /// channels.
+  int units(int l) const;
+  /// Columns of a layer's weight: as many as it has inputs, or as a window has taps; of a normalisation 1.
   int fan_in(int l) const;
-  bool convolves() const;
+  bool is_dense() const;  ///< all layers are
+  /// The number of the layer, normalisations uncounted: they share the number of the layer before them.
+  int place(int l) const;
   /// The weight of a layer as a tensor: {units, fan_in}, of a convolution {channels, height, width, channels from}.
   std::vector<std::int64_t> weight_shape(int l) const;
 
@@ -66,7 +73,7 @@ class CUGAD_API Mlp {
   StackView<float> bias(int l, StackView<float> flat) const;
   StackView<const float> bias(int l, StackView<const float> flat) const;
   /// The network with frozen weights, as the latent search takes it. Throws Error{unsupported} beyond 8 layers, and for
-  /// convolutions.
+  /// layers that are not dense.
   NetworkView view(StackView<const float> flat) const;
 
   /// Floats that buffers for `rows` rows and `models` models need, and their layout in that memory.
@@ -74,9 +81,10 @@ class CUGAD_API Mlp {
   Buffers carve(float* memory, std::int64_t models, std::int64_t rows) const;
 
   /// Glorot uniform weights (limit sqrt(6 / (in + out)), of a convolution the taps of its windows to and from one
-  /// pixel), zero biases. Layer l draws from lane key.lane + l.
+  /// pixel), of normalisations ones, zero biases. Layer l draws from lane key.lane + place(l).
   void initialise(Context& context, StackView<float> flat, RandomKey key) const;
-  /// Fills output[0..]. Dropout is active when `dropout` is given; layer l draws from lane dropout->lane + l.
+  /// Fills output[0..]. Dropout is active when `dropout` is given; layer l draws from lane dropout->lane +
+  /// place(l).
   void forward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,
                const RandomKey* dropout = nullptr) const;
   struct BackwardOptions {
@@ -88,10 +96,10 @@ class CUGAD_API Mlp {
   /// none) and dx (null: none).
   void backward(Context& context, StackView<const float> flat, StackView<const float> x, const Buffers& buffers,
                 StackView<float> flat_gradient, StackView<float> dx, BackwardOptions options) const;
-  /// The R1 penalty (Mescheder 2018) of a one-output network with piecewise-linear activations:
-  /// adds the parameter gradient of scale / 2 * sum over rows of |grad_x|^2 to flat_gradient by one tangent pass.
-  /// `buffers` hold the forward pass of x; their gradients are overwritten. input_gradient [rows, in] receives grad_x;
-  /// tangent is a second set of buffers whose outputs are used.
+  /// The R1 penalty (Mescheder 2018) of a one-output network of piecewise-linear layers (Error{unsupported} with
+  /// normalisations): adds the parameter gradient of scale / 2 * sum over rows of |grad_x|^2 to flat_gradient by one
+  /// tangent pass. `buffers` hold the forward pass of x; their gradients are overwritten. input_gradient [rows, in]
+  /// receives grad_x; tangent is a second set of buffers whose outputs are used.
   void add_gradient_penalty(Context& context, StackView<const float> flat, const Buffers& buffers,
                             StackView<float> input_gradient, const Buffers& tangent, float scale, bool dropout,
                             StackView<float> flat_gradient) const;

@@ -74,6 +74,8 @@ class Context;  // cugad/device.hpp
   X(column_ranks, ColumnRanks)                         \
   X(batch_norm, BatchNorm)                             \
   X(batch_norm_backward, BatchNormBackward)            \
+  X(layer_norm, LayerNorm)                             \
+  X(layer_norm_backward, LayerNormBackward)            \
   X(spectral_norm, SpectralNorm)                       \
   X(spectral_norm_backward, SpectralNormBackward)      \
   X(minibatch_discrimination, MinibatchDiscrimination) \

@@ -33,6 +33,13 @@ void take_images(DetectorOptions& o) {
   set_option(o, "discriminator_hidden", "conv5k3s2,8");
 }
 
+void take_images_in_pairs(DetectorOptions& o) {
+  take_images(o);
+  o.discriminator_hidden = {8};
+  o.r1 = 0.0f;
+  set_option(o, "data_branch", "conv5k3s1bn");
+}
+
 /// Every method with its own score, then other scores and trainings.
 std::vector<Case> make_cases() {
   std::vector<Case> cases;
@@ -85,15 +92,25 @@ std::vector<Case> make_cases() {
          take_images(o);
          o.score = ScoreRule::search;
          o.search_steps = 5;
+         o.restarts = 3;
        }},
       {"fanogan_images", Method::fanogan, 0.8, take_images},
-      {"egbad_images", Method::egbad, 0.8,
+      {"fanogan_images_izi_f_wasserstein", Method::fanogan, 0.7,
        [](DetectorOptions& o) {
          take_images(o);
-         o.discriminator_hidden = {8};
-         o.r1 = 0.0f;
-         set_option(o, "data_branch", "conv5k3s1bn");
+         set_option(o, "discriminator_hidden", "conv5k3s2,8ln");
+         o.encoder_training = EncoderTraining::izi_f;
+         o.generator_loss = GeneratorLoss::wasserstein;
+         o.residual = Distance::squared;
+         o.discrimination = Discrimination::feature_squared;
        }},
+      {"ali_images", Method::ali, 0.7, take_images_in_pairs},
+      {"alad_images", Method::alad, 0.7,
+       [](DetectorOptions& o) {
+         take_images_in_pairs(o);
+         set_option(o, "cycle_hidden", "conv5k3s2ln");
+       }},
+      {"egbad_images", Method::egbad, 0.8, take_images_in_pairs},
   };
   cases.insert(cases.end(), others.begin(), others.end());
   return cases;

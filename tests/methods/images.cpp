@@ -48,7 +48,8 @@ Matrix blobs(std::int64_t rows, int height, int width, std::uint64_t seed) {
 }
 
 TEST(Layers, AreReadAndWrittenAsText) {
-  for (const char* text : {"128", "128,64", "128bn", "conv64k4s2", "conv64k3s1bn,12", "12bn,up64k4s2bn,conv3k5s1"}) {
+  for (const char* text : {"128", "128,64", "128bn", "128ln", "conv64k4s2", "conv64k3s1bn,12", "conv64k3s1ln,12",
+                           "12bn,up64k4s2bn,conv3k5s1"}) {
     DetectorOptions options;
     set_option(options, "generator_hidden", text);
     EXPECT_EQ(get_option(options, "generator_hidden"), text);
@@ -58,7 +59,7 @@ TEST(Layers, AreReadAndWrittenAsText) {
   DetectorOptions options;
   for (const char* text :
        {"conv", "conv8", "conv8k", "conv0k3", "conv8k3s0", "conv8k2s3", "conv8k32s1", "up8k4s9", "8k3", "bn", "8bnbn",
-        "8 bn", "conv8k4s2x", "CONV8k4s2", "conv-8k4s2", "conv65537k4s2", "conv8k4s2ln"}) {
+        "8 bn", "conv8k4s2x", "CONV8k4s2", "conv-8k4s2", "conv65537k4s2", "ln", "conv8k4s2lnbn", "8bnln"}) {
     expect_error(ErrorCode::invalid_argument, {"option 'encoder_hidden' is", "expected"},
                  [&] { set_option(options, "encoder_hidden", text); });
   }
@@ -94,6 +95,27 @@ TEST(Layers, GiveImagesTheirSizes) {
   EXPECT_EQ(up[1].out, 24);
 }
 
+/// Behind the sums, with the activation; the channels of an image share scale and shift.
+TEST(Layers, NormaliseInLayersOfTheirOwn) {
+  const HiddenForm form{.activation = Activation::relu, .dropout = 0.5f};
+  const auto down = layers_on_rows("encoder_hidden", layers("conv4k4s2ln,9ln"), ImageShape{7, 28, 2}, form);
+  ASSERT_EQ(down.size(), 4u);
+  for (const std::size_t l : {std::size_t{0}, std::size_t{2}}) {
+    EXPECT_EQ(down[l].activation, Activation::identity);
+    EXPECT_EQ(down[l].dropout, 0.0f);
+    EXPECT_TRUE(down[l + 1].layer_norm);
+    EXPECT_EQ(down[l + 1].activation, Activation::relu);
+    EXPECT_EQ(down[l + 1].dropout, 0.5f);
+  }
+  const Mlp mlp(7 * 28 * 2, down);
+  EXPECT_EQ(mlp.units(1), 4);
+  EXPECT_EQ(mlp.units(3), 9);
+  const auto up = layers_to_rows("generator_hidden", layers("24ln,up3k4s2ln"), ImageShape{8, 16, 3}, 8 * 16 * 3, form,
+                                 Activation::tanh);
+  ASSERT_EQ(up.size(), 5u);
+  EXPECT_EQ(Mlp(5, up).units(1), 3);  // the dense layer's outputs are an image of 2 x 4 x 3
+}
+
 TEST(Layers, ThatDoNotFitAreRefused) {
   const auto refused = [](std::vector<std::string> words, const std::function<void(DetectorOptions&)>& change) {
     DetectorOptions options = image_options();
@@ -118,13 +140,27 @@ TEST(Layers, ThatDoNotFitAreRefused) {
   refused({"novelty = 0"}, set("novelty", "1"));
   refused({"no condition"}, set("condition", "a"));
   refused({"takes no images", "ganomaly"}, set("method", "gain"));
-  refused({"takes no images"}, set("method", "ganomaly,ali"));
-  refused({"has no layers with bn"}, [](DetectorOptions& o) {
+  refused({"takes no images"}, set("method", "ganomaly,gain"));
+  for (const char* text : {"8bn", "8ln"}) {
+    refused({"has no layers with bn or ln"}, [&](DetectorOptions& o) {
+      o = quick_options();
+      o.method = Method::gain;
+      set_option(o, "generator_hidden", text);
+    });
+  }
+  refused({"ln take no condition"}, [](DetectorOptions& o) {
     o = quick_options();
-    o.method = Method::gain;
-    set_option(o, "generator_hidden", "8bn");
+    set_option(o, "condition", "a");
+    set_option(o, "discriminator_hidden", "8ln");
   });
-  refused({"gradient penalty", "r1 = 0"}, [](DetectorOptions& o) {
+  refused({"prior_weight", "through layers with ln"}, [](DetectorOptions& o) {
+    o = quick_options();
+    o.method = Method::anogan;
+    o.score = ScoreRule::search;
+    o.prior_weight = 0.1f;
+    set_option(o, "generator_hidden", "8ln");
+  });
+  refused({"gradient penalty", "r1 = 0", "ln"}, [](DetectorOptions& o) {
     o.r1 = 0.3f;
     set_option(o, "discriminator_hidden", "conv4k3s1bn");
   });
@@ -133,13 +169,7 @@ TEST(Layers, ThatDoNotFitAreRefused) {
     o.method = Method::egbad;
     o.batch_norm = true;
   });
-  refused({"encoder_training = joint"}, [](DetectorOptions& o) {
-    o.method = Method::fanogan;
-    o.encoder_training = EncoderTraining::izi;
-    set_option(o, "generator_hidden", "48bn,up4k3s1");
-  });
-  for (const auto& [name, value] : {std::pair("restarts", "2"),
-                                    {"latent_clip", "1"},
+  for (const auto& [name, value] : {std::pair("latent_clip", "1"),
                                     {"residual", "l2"},
                                     {"prior_weight", "0.1"},
                                     {"discrimination", "cross_entropy"}}) {
@@ -171,7 +201,20 @@ TEST(Images, ChooseLayersByTheirSize) {
   EXPECT_EQ(get_option(pairs, "data_branch"), "conv16k4s2,conv32k4s2,conv64k4s2");
   EXPECT_EQ(get_option(pairs, "discriminator_hidden"), "128,128");
   EXPECT_EQ(get_option(resolved("4x4x1", Method::gan), "generator_hidden"), "128,128");
-  for (const char* image : {"8x8x1", "9x200x2", "128x64x3", "257x17x1"}) resolved(image, Method::fanogan);
+  for (const char* image : {"8x8x1", "9x200x2", "128x64x3", "257x17x1"}) {
+    for (const Method method : {Method::fanogan, Method::ali, Method::alad}) resolved(image, method);
+  }
+  EXPECT_EQ(get_option(resolved("32x32x3", Method::alad), "cycle_hidden"), "conv16k4s2,conv32k4s2,conv64k4s2");
+}
+
+TEST(Images, GiveCriticsLayerNormalisation) {
+  DetectorOptions options = image_options("28x28x1");
+  options.method = Method::fanogan;
+  options.generator_loss = GeneratorLoss::wasserstein;
+  options.hidden = options.discriminator_hidden = options.encoder_hidden = DetectorOptions{}.hidden;
+  options = resolve(options, 100, 784);
+  EXPECT_EQ(get_option(options, "discriminator_hidden"), "conv16k4s2,conv32k4s2ln");
+  EXPECT_EQ(get_option(options, "encoder_hidden"), "conv16k4s2bn,conv32k4s2bn");
 }
 
 TEST(Images, AreTrainedScoredAndKept) {

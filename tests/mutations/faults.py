@@ -33,6 +33,7 @@ FILTER, FILTERED = "kernels/nearest_rows/nearest_filter.cu", "nearest_filter.*"
 FILL = "kernels/random/fill.cu"
 ADAM = "kernels/adam/adam.cu"
 BATCH_NORM = "kernels/batch_norm/"
+LAYER_NORM = "kernels/layer_norm/"
 SPECTRAL_NORM = "kernels/spectral_norm/spectral_norm.cu"
 CUDA_BACKEND, CUDA_MEMORY = "host/backend/cuda_backend.cpp", "host/backend/cuda_memory.hpp"
 CONTEXT = "host/backend/primary_context.hpp"
@@ -261,6 +262,17 @@ FAULTS = [
           "r < members ? normalise_member", "r <= members ? normalise_member", ops("batch_norm")),
     Fault("batch norm: gradient through the variance of other rows lost", BATCH_NORM + "batch_norm_backward.cu",
           "      sums.carried_scale += gradient * through_variance(column, row);\n", "", ops("batch_norm_backward")),
+    Fault("layer norm: barrier before a sum is read dropped", LAYER_NORM + "row_block.cuh",
+          "  scratch[threadIdx.x] = value;\n  __syncthreads();\n", "  scratch[threadIdx.x] = value;\n",
+          ops("layer_norm"), (LAYER_NORM + "layer_norm.cu",)),
+    Fault("layer norm: a channel too far", LAYER_NORM + "row_block.cuh", "if (channel_ >= channels_)",
+          "if (channel_ > channels_)", ops("layer_norm"), (LAYER_NORM + "layer_norm.cu",)),
+    Fault("layer norm: second derivative lost in dscale", LAYER_NORM + "layer_norm_backward.cu",
+          "    if (!op.tangent) continue;\n    sums.y", "    continue;\n    sums.y", ops("layer_norm_backward")),
+    Fault("layer norm: statistics of the first row for all", LAYER_NORM + "layer_norm_backward.cu",
+          "p.statistics[model * op.dy.rows + r];\n    const float normal",
+          "p.statistics[model * op.dy.rows];\n    const float normal",
+          ops("layer_norm_backward")),
     Fault("spectral norm: every iteration starts anew", SPECTRAL_NORM, "i == 0 ? u : left", "u",
           ops("spectral_norm")),
     Fault("spectral norm: barrier before the rows are multiplied dropped", SPECTRAL_NORM,

@@ -117,7 +117,7 @@ TEST(TechniquePenalty, MatchesCentralDifferences) {
     const Network::Buffers tangent = one.carve(more.data(), 2, p.rows);
     Network::InputGradient inputs{.x = {p.dx.data(), 2, p.rows, data_columns}, .z = {}};
     if (tested.joint) inputs.z = {p.dz.data(), 2, p.rows, latent_columns};
-    one.add_gradient_penalty(p.context, p.flat(), p.buffers, inputs, tangent, {.scale = 0.75f}, p.gradient());
+    one.add_gradient_penalty(p.context, p.flat(), {}, p.buffers, inputs, tangent, {.scale = 0.75f}, p.gradient());
 
     // |g|^2 by directional differences would lose digits: the network is piecewise linear, so g is exact from them.
     const auto penalty = [&](const std::vector<double>& all) {

@@ -53,6 +53,45 @@ TEST(contract, batch_norm) {
                                       {"rate", [](auto& a) { a.dropout_rate = -0.1f; }}});
 }
 
+TEST(contract, layer_norm) {
+  LayerNorm good;
+  good.x = matrix<const float>(numbers, 5, 6);
+  good.scale = matrix<const float>(numbers + 40, 1, 3);
+  good.shift = matrix<const float>(numbers + 50, 1, 3);
+  good.y = matrix(numbers + 60, 5, 6);
+  expect_refusals<LayerNorm>("layer_norm", good,
+                             {{"x", [](auto& a) { a.x.columns = 3; }},
+                              {"scale", [](auto& a) { a.scale.data = nullptr; }},
+                              {"scale", [](auto& a) { a.scale.columns = a.shift.columns = 4; }},
+                              {"scale", [](auto& a) { a.scale.columns = a.shift.columns = 0; }},
+                              {"shift", [](auto& a) { a.shift.columns = 6; }},
+                              {"y", [](auto& a) { a.y.rows = 4; }},
+                              {"tangent", [](auto& a) { a.tangent = a.x; }},
+                              {"derivative_of", [](auto& a) { a.derivative_of = a.x; }},
+                              {"epsilon", [](auto& a) { a.epsilon = not_a_number; }},
+                              {"slope", [](auto& a) { a.activation = Activation::leaky_relu; }},
+                              {"activation", [](auto& a) { a.activation = static_cast<Activation>(9); }},
+                              {"rate", [](auto& a) { a.dropout.rate = 1.0f; }}});
+  LayerNormBackward backward;
+  backward.x = matrix<const float>(numbers, 5, 6);
+  backward.scale = matrix<const float>(numbers + 40, 1, 3);
+  backward.dy = matrix(numbers + 60, 5, 6);
+  backward.dx = matrix(numbers + 100, 5, 6);
+  expect_refusals<LayerNormBackward>("layer_norm_backward", backward,
+                                     {{"x", [](auto& a) { a.x.data = nullptr; }},
+                                      {"scale", [](auto& a) { a.scale.columns = 4; }},
+                                      {"y", [](auto& a) { a.activation = Activation::relu; }},
+                                      {"y", [](auto& a) { a.dropout_rate = 0.5f; }},
+                                      {"dy", [](auto& a) { a.dy.data = nullptr; }},
+                                      {"dx", [](auto& a) { a.dx.data = nullptr; }},
+                                      {"dscale", [](auto& a) { a.dscale = matrix(numbers, 1, 6); }},
+                                      {"dshift", [](auto& a) { a.dshift = matrix(numbers, 5, 3); }},
+                                      {"tangent", [](auto& a) { a.tangent = a.x; }},
+                                      {"signal", [](auto& a) { a.signal = a.x; }},
+                                      {"epsilon", [](auto& a) { a.epsilon = -1.0f; }},
+                                      {"rate", [](auto& a) { a.dropout_rate = -0.1f; }}});
+}
+
 TEST(contract, spectral_norm) {
   SpectralNorm good;
   good.weight = matrix<const float>(numbers, 5, 3);

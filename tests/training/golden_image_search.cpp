@@ -1,5 +1,6 @@
 #include "host/methods/gan_networks.hpp"
 #include "host/scores/layer_search.hpp"
+#include "tests/common/random_words.hpp"
 #include "tests/training/golden_images.hpp"
 
 /// The latent search through convolutions against float64 automatic differentiation of another program
@@ -7,9 +8,19 @@
 namespace cugad::test {
 namespace {
 
-TEST(GoldenImageSearch, FindsTheGoldenLatentsAndLosses) {
-  const Arrays arrays = read_npz(CUGAD_SOURCE_DIR "/tests/golden/anogan_conv_search.npz");
+/// The golden model with a search for 4 rows.
+struct GoldenSearch {
+  explicit GoldenSearch(int restarts);
+  LayerSearch search;
+  std::unique_ptr<AnomalyModel> model;
+};
+
+Arrays read_golden_search() { return read_npz(CUGAD_SOURCE_DIR "/tests/golden/anogan_conv_search.npz"); }
+
+GoldenSearch::GoldenSearch(int restarts) {
+  const Arrays arrays = read_golden_search();
   DetectorOptions options;
+  options.restarts = restarts;
   options.image = ImageShape{8, 8, 1};
   options.population = 1;
   options.latent = 6;
@@ -26,22 +37,27 @@ TEST(GoldenImageSearch, FindsTheGoldenLatentsAndLosses) {
   const MethodNetworks networks = gan_networks(options, 64, 0);
   MethodNetworks plain = networks;
   for (Network& network : plain.networks) network = network.plain();
-  AnomalyModel model(test_device(), options, plain);
+  model = std::make_unique<AnomalyModel>(test_device(), options, plain);
   for (const auto& [role, name] : {std::pair(Role::generator, "G"), {Role::discriminator, "D"}}) {
     const GoldenImageNetwork network(networks[role]);
-    place_weights(model, role, network.network.fold(network.trained(arrays, name, name)));
+    place_weights(*model, role, network.network.fold(network.trained(arrays, name, name)));
   }
-  model.prepare();
-  model.reserve(4);
-  LayerSearch search;
-  search.take_memory(model, 4);
+  model->prepare();
+  model->reserve(4);
+  search.take_memory(*model, 4);
+}
+
+TEST(GoldenImageSearch, FindsTheGoldenLatentsAndLosses) {
+  const Arrays arrays = read_golden_search();
+  GoldenSearch golden(1);
+  AnomalyModel& model = *golden.model;
   Context& context = model.context();
   Arena arena(context.backend());
   const StackView<float> x = arena.stack("x", 1, 4, 64), z = arena.stack("z", 1, 4, 6);
   const Array path = arrays.at("search_z");
   fill(context, x, arrays.at("x"));
   fill(context, z, path);
-  search.search(model, x.model(0), z);
+  golden.search.search(model, x.model(0), z);
   const auto last = [](const Array& steps, std::size_t count) {
     return Array{{4, static_cast<std::int64_t>(count) / 4},
                  {steps.values.end() - static_cast<std::ptrdiff_t>(count), steps.values.end()}};
@@ -49,6 +65,46 @@ TEST(GoldenImageSearch, FindsTheGoldenLatentsAndLosses) {
   expect_values(download_rows(context, z.model(0)), last(path, 24), 1e-4, "latents");
   expect_values(download_rows(context, model.reconstruction(4).model(0)), arrays.at("search_G_z"), 1e-4, "rows");
   expect_values(download(context, model.loss(4).data, 4), last(arrays.at("search_loss"), 4), 1e-5, "losses");
+}
+
+/// Of several restarts the row has the loss and the rebuilt row of the best, to the bit, however many go together.
+TEST(GoldenImageSearch, RestartsAreSearchesOfTheirOwn) {
+  constexpr std::int64_t rows = 4, restarts = 3;  // four searches at a time: one row
+  const Arrays arrays = read_golden_search();
+  RandomNumbers numbers(7);
+  std::vector<float> starts(rows * restarts * 6);
+  for (float& value : starts) value = static_cast<float>(numbers.normal());
+  struct Found {
+    std::vector<float> loss, rebuilt;
+  };
+  const auto found = [&](int of, const std::vector<float>& from) {
+    GoldenSearch golden(of);
+    AnomalyModel& model = *golden.model;
+    Context& context = model.context();
+    Arena arena(context.backend());
+    const StackView<float> x = arena.stack("x", 1, rows, 64), z = arena.stack("z", 1, rows * of, 6);
+    fill(context, x, arrays.at("x"));
+    context.backend().copy(z.data, from.data(), sizeof(float) * from.size(), context.stream());
+    golden.search.search(model, x.model(0), z);
+    return Found{download(context, model.loss(rows).data, rows),
+                 download_rows(context, model.reconstruction(rows).model(0))};
+  };
+  const Found together = found(restarts, starts);
+  std::vector<Found> alone;
+  for (std::size_t k = 0; k < restarts; ++k) {
+    std::vector<float> from;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const auto first = starts.begin() + static_cast<std::ptrdiff_t>((r * restarts + k) * 6);
+      from.insert(from.end(), first, first + 6);
+    }
+    alone.push_back(found(1, from));
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
+    const Found& best = *std::min_element(alone.begin(), alone.end(),
+                                          [&](const Found& a, const Found& b) { return a.loss[r] < b.loss[r]; });
+    EXPECT_EQ(together.loss[r], best.loss[r]) << r;
+    for (std::size_t c = 64 * r; c < 64 * (r + 1); ++c) EXPECT_EQ(together.rebuilt[c], best.rebuilt[c]) << c;
+  }
 }
 
 }  // namespace

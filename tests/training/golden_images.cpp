@@ -12,49 +12,6 @@
 namespace cugad::test {
 namespace {
 
-constexpr double close = 1e-4;
-
-Arrays read_golden(const char* name) {
-  return read_npz(std::string(CUGAD_SOURCE_DIR "/tests/golden/") + name + ".npz");
-}
-
-Layer layer_of(Layer::Kind kind, int channels, int window, int stride, bool batch_norm = false) {
-  Layer layer(channels);
-  layer.kind = kind;
-  layer.window = window;
-  layer.stride = stride;
-  layer.batch_norm = batch_norm;
-  return layer;
-}
-Layer conv(int channels, int window, int stride) {
-  return layer_of(Layer::Kind::convolution, channels, window, stride);
-}
-Layer up(int channels, int window, int stride) { return layer_of(Layer::Kind::transposed, channels, window, stride); }
-Layer bn(Layer layer) {
-  layer.batch_norm = true;
-  return layer;
-}
-
-DetectorOptions image_options(Method method, int side, int batch, int latent, float slope) {
-  DetectorOptions options;
-  options.method = method;
-  options.image = ImageShape{side, side, 1};
-  options.population = 1;
-  options.latent = latent;
-  options.generator_tanh = true;
-  options.slope = slope;
-  options.batch = batch;
-  options.learning_rate = options.discriminator_learning_rate = options.encoder_learning_rate = 2e-4f;
-  options.beta1 = 0.5f;
-  options.beta2 = 0.999f;
-  options.final_rate = 1.0f;
-  options.average_decay = options.r1 = options.coverage = options.fence = 0.0f;
-  options.reconstruction = options.latent_cycle = 0.0f;
-  options.standardise = options.compress = false;
-  options.discriminator_weight = 0.0f;
-  return options;
-}
-
 void expect_loss(float found, const Arrays& arrays, const char* name, double weight = 1.0) {
   const double value = weight * arrays.at(name).values[0];
   EXPECT_NEAR(found, value, 1e-5 * std::abs(value)) << name;
@@ -266,36 +223,6 @@ TEST(GoldenImages, EgbadScoresByMovingStatistics) {
     const char* name = by_features ? "score_fm" : "score_ce";
     expect_values(score_rows(model, as_rows(golden.arrays.at("x_query"), 4)), golden.arrays.at(name), 2e-5, name);
   }
-}
-
-/// Gulrajani 2017: the gradient of 10 mean (|grad_x D| - 1)^2, through one tangent pass.
-TEST(GoldenImages, PenaltyOfACriticReproducesItsGradient) {
-  const Arrays arrays = read_golden("wgan_gp_conv");
-  DetectorOptions options = image_options(Method::gan, 8, 4, 6, 0.2f);
-  options.discriminator_hidden = {conv(4, 4, 2), conv(8, 4, 2)};
-  const MethodNetworks networks = gan_networks(options, 64, 0);
-  const Network& critic = networks.discriminator();
-  const GoldenImageNetwork golden(critic);
-  Context context = test_device().make_context();
-  Arena arena(context);
-  const auto take = [&](const char* name, std::int64_t rows, std::int64_t columns) {
-    return arena.stack(name, 1, rows, columns);
-  };
-  const auto buffers = [&](const char* name) {
-    return critic.carve(arena.take<float>(name, critic.buffer_floats(1, 4)), 1, 4);
-  };
-  const StackView<float> flat = take("parameters", 1, critic.parameters()), x = take("rows", 4, 64),
-                         input_gradient = take("input gradient", 4, 64),
-                         gradient = take("gradient", 1, critic.parameters());
-  const std::vector<float> weights = golden.initial(arrays, "plain");
-  context.backend().copy(flat.data, weights.data(), sizeof(float) * weights.size(), context.stream());
-  fill(context, x, arrays.at("plain_x_interpolated"));
-  cugad::fill(context, gradient, 0.0f);
-  const Network::Buffers activations = buffers("activations"), tangents = buffers("tangents");
-  critic.forward(context, flat, {.x = x}, activations);
-  critic.add_gradient_penalty(context, flat, activations, {.x = input_gradient}, tangents,
-                              {.scale = 10.0f / 4.0f, .target = 1.0f}, gradient);
-  golden.expect(download_rows(context, gradient.model(0)), arrays, "plain_gradP", close, 1e-6);
 }
 
 }  // namespace

@@ -6,7 +6,58 @@
 /// ones [out, in], as the library's.
 namespace cugad::test {
 
-/// A network whose arrays are "<prefix><part>_W<l>", "_b<l>", "_scale<l>" and "_shift<l>"; what a file lacks is 0.
+/// Of gradients where batch statistics or double backward passes divide.
+constexpr double close = 1e-4;
+
+inline Arrays read_golden(const char* name) {
+  return read_npz(std::string(CUGAD_SOURCE_DIR "/tests/golden/") + name + ".npz");
+}
+
+inline Layer layer_of(Layer::Kind kind, int channels, int window, int stride) {
+  Layer layer(channels);
+  layer.kind = kind;
+  layer.window = window;
+  layer.stride = stride;
+  return layer;
+}
+inline Layer conv(int channels, int window, int stride) {
+  return layer_of(Layer::Kind::convolution, channels, window, stride);
+}
+inline Layer up(int channels, int window, int stride) {
+  return layer_of(Layer::Kind::transposed, channels, window, stride);
+}
+inline Layer bn(Layer layer) {
+  layer.batch_norm = true;
+  return layer;
+}
+
+inline Layer ln(Layer layer) {
+  layer.layer_norm = true;
+  return layer;
+}
+
+inline DetectorOptions image_options(Method method, int side, int batch, int latent, float slope) {
+  DetectorOptions options;
+  options.method = method;
+  options.image = ImageShape{side, side, 1};
+  options.population = 1;
+  options.latent = latent;
+  options.generator_tanh = true;
+  options.slope = slope;
+  options.batch = batch;
+  options.learning_rate = options.discriminator_learning_rate = options.encoder_learning_rate = 2e-4f;
+  options.beta1 = 0.5f;
+  options.beta2 = 0.999f;
+  options.final_rate = 1.0f;
+  options.average_decay = options.r1 = options.coverage = options.fence = 0.0f;
+  options.reconstruction = options.latent_cycle = 0.0f;
+  options.standardise = options.compress = false;
+  options.discriminator_weight = 0.0f;
+  return options;
+}
+
+/// A network whose arrays are "<prefix><part>_W<l>", "_b<l>", "_scale<l>" and "_shift<l>"; what a file lacks is 0. A
+/// normalisation has the number of the layer before it.
 struct GoldenImageNetwork {
   GoldenImageNetwork(const Network& network_, std::vector<std::string> part_names_ = {""})
       : network(network_), part_names(std::move(part_names_)) {}
@@ -17,8 +68,15 @@ struct GoldenImageNetwork {
     for (std::size_t p = 0; p < network.parts().size(); ++p) {
       const Network::Part& part = network.parts()[p];
       for (int l = 0; l < part.mlp.layers(); ++l) {
-        const auto name = [&](const char* kind) { return prefix + part_names[p] + "_" + kind + std::to_string(l + 1); };
+        const auto name = [&](const char* kind) {
+          return prefix + part_names[p] + "_" + kind + std::to_string(part.mlp.place(l) + 1);
+        };
         const std::int64_t units = part.mlp.units(l);
+        if (part.mlp.layer(l).layer_norm) {
+          action(name("scale"), part.offset + part.mlp.weight_offset(l), units);
+          action(name("shift"), part.offset + part.mlp.bias_offset(l), units);
+          continue;
+        }
         action(name("W"), part.offset + part.mlp.weight_offset(l), units * part.mlp.fan_in(l));
         action(name("b"), part.offset + part.mlp.bias_offset(l), units);
         if (!part.mlp.layer(l).batch_norm) continue;
@@ -37,7 +95,7 @@ struct GoldenImageNetwork {
       for (int l = 0; l < part.mlp.layers(); ++l) {
         if (!part.mlp.layer(l).batch_norm) continue;
         const LayerTechniques& layer = part.techniques.layer[static_cast<std::size_t>(l)];
-        const std::string end = std::to_string(l + 1) + suffix;
+        const std::string end = std::to_string(part.mlp.place(l) + 1) + suffix;
         action(prefix + part_names[p] + "_moving_mean" + end, layer.moving_mean, layer.shift - layer.scale);
         action(prefix + part_names[p] + "_moving_variance" + end, layer.moving_variance, layer.shift - layer.scale);
       }
@@ -69,9 +127,11 @@ struct GoldenImageNetwork {
     return flat;
   }
   NetworkState place(GoldenRun& run, const Arrays& arrays, const std::string& prefix) const {
+    return place(run, initial(arrays, prefix));
+  }
+  NetworkState place(GoldenRun& run, const std::vector<float>& values) const {
     const auto take = [&](const char* name) { return run.arena.stack(name, 1, 1, network.parameters()); };
     const NetworkState state{take("parameter"), take("first moment"), take("second moment"), {}, {}};
-    const std::vector<float> values = initial(arrays, prefix);
     run.context().backend().copy(state.parameter.data, values.data(), sizeof(float) * values.size(),
                                  run.context().stream());
     run.context().synchronize();

@@ -52,6 +52,58 @@ struct BatchNormBackward {
   bool accumulate = false;
 };
 
+/// Layer normalisation (Ba 2016) followed by activation and dropout; each row has statistics of its own:
+///   h^ = (x - mean) * inverse_deviation, y = dropout(act(scale * h^ + shift)),
+/// mean and variance (divided by the number of columns) over all columns of the row, of an image over its pixels and
+/// channels, inverse_deviation = 1 / sqrt(variance + epsilon).
+///   x, y [rows, columns], scale, shift [1, channels]: column c has number c % channels, so that the channels of an
+///   image share theirs; `channels` divides the columns, and may be all of them.
+///   tangent, derivative_of [rows, columns], both or neither: the tangent (forward mode) pass for a direction
+///   `tangent` of x; derivative_of is the stored output of an earlier layer_norm of x with the same activation and
+///   dropout rate. Then Y = act'(y) * dropout scale * scale * d h^, with
+///   d h^ = inverse_deviation * (t - mean of t - h^ * mean of h^ t); shift and dropout draws are unused.
+///   Random words of dropout are numbered over the columns of y, as in DenseForward. Order: sums in double, 128
+///   interleaved sums of columns, then a tree; the variance from the differences to the mean (double); means and
+///   inverse_deviation are rounded once. All backends with a fused multiply-add give the same bits. Bound: before the
+///   activation eps (|scale| (2 inverse_deviation |mean| + 12 |h^|) + 2 |shift|), then as in DenseForward; tangents 24
+///   eps times the sum of their |terms| (means: of the terms of their sums; |h^| counts as |h^| + inverse_deviation
+///   |mean|). Workspace: none.
+struct LayerNorm {
+  StackView<const float> x, scale, shift;
+  float epsilon = 1e-5f;  ///< positive
+  Activation activation = Activation::identity;
+  float slope = 0.0f;  ///< of leaky_relu; must be positive there
+  Dropout dropout;
+  StackView<float> y;
+  StackView<const float> tangent, derivative_of;
+};
+
+/// The backward pass of LayerNorm from its input and its stored output: dH = dY * act'(y) as in DenseBackward,
+///   dX = inverse_deviation * (u - mean of u - h^ * mean of h^ u), u = scale * dH, means over the columns of a row,
+///   dscale = weight * the sum of dH h^, dshift = weight * the sum of dH, over rows and, of images, pixels.
+///   x, scale, epsilon as there, y [rows, columns] (not read for identity without dropout); dy [rows, columns]:
+///   overwritten with dH; dx [rows, columns]; dscale, dshift [1, channels], each optional.
+///   tangent, signal [rows, columns], both or neither: adds the gradients of <signal, scale * d h^>, d h^ being that of
+///   the tangent pass, which makes gradients of gradients (Gulrajani 2017) exact. With t = tangent, w = scale * signal,
+///   a = mean of h^ w and b = mean of h^ t, q = inverse_deviation:
+///     dX     += -q^2 (h^ (mean of w t - mean of w * mean of t - 3 a b) + b (w - mean of w) + a (t - mean of t))
+///     dscale += weight * the sum of signal * d h^
+///   accumulate: dscale and dshift are added to (dx is always overwritten). Order: sums over a row as in LayerNorm; the
+///   others over rows, then pixels, in double, 16 interleaved sums, then a tree. Bits as in LayerNorm. Bound: dH 5 eps
+///   |terms|; dscale and dshift 24 eps times the sum of |terms|; dx 48 eps times the sum of its |terms|, both as in the
+///   tangents of LayerNorm. Workspace: four numbers per row.
+struct LayerNormBackward {
+  StackView<const float> x, scale, y;
+  float epsilon = 1e-5f;
+  Activation activation = Activation::identity;
+  float slope = 0.0f;
+  float dropout_rate = 0.0f;
+  StackView<float> dy, dx, dscale, dshift;
+  float weight = 1.0f;
+  bool accumulate = false;
+  StackView<const float> tangent, signal;
+};
+
 /// Spectral normalisation (Miyato 2018): power iterations on the weight W, then W divided by their estimate of its
 /// largest singular value. An iteration: v = u W / |u W|, u = v W^T / |v W^T| (norms plus 1e-12); then
 /// sigma = u W v^T, normalised = W / sigma.
