@@ -47,7 +47,8 @@ Listing list_folder(const std::string& folder, const std::string& pattern) {
       entry.disable_recursion_pending();
     } else if (entry->is_regular_file(ignored) && (pattern.empty() || fnmatch(pattern.c_str(), name.c_str(), 0) == 0)) {
       const bool is_image = has_image_name(entry->path()) || holds_image(entry->path());
-      (is_image ? listing.images : listing.skipped).push_back(fs::relative(entry->path(), folder).generic_string());
+      (is_image ? listing.images : listing.skipped)
+          .push_back(entry->path().lexically_relative(folder).generic_string());
     }
   }
   if (failure) {

@@ -58,6 +58,16 @@ TEST_F(Folder, ImagesAreRowsInTheOrderOfTheirPaths) {
   }
 }
 
+/// A data set is often laid out anew by links into another folder, whose names say nothing here.
+TEST_F(Folder, LinksToFilesHaveTheirOwnPaths) {
+  const TemporaryDirectory elsewhere;
+  write_text(elsewhere.file("1.png"), grey(7));
+  std::filesystem::create_directories(folder.file("good"));
+  std::filesystem::create_symlink(elsewhere.file("1.png"), folder.file("good/2.png"));
+  EXPECT_EQ(ImageReader(folder.path()).files(), (Texts{"good/2.png"}));
+  EXPECT_EQ(ImageReader(folder.path() + "/").files(), (Texts{"good/2.png"}));
+}
+
 TEST_F(Folder, APatternChoosesFiles) {
   write("a.png", grey(1));
   write("a.jpg", jpeg_file({.width = 2, .height = 2}, {9, 9, 9, 9}));
