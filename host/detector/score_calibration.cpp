@@ -157,9 +157,8 @@ std::string ScoreCalibration::ties_note(const DetectorOptions& options) const {
   const double wanted = rate * static_cast<double>(count_), tied = static_cast<double>(count_) - below(largest);
   if (rate == 0 || tied < 2 || tied <= std::ceil(wanted) || threshold(options) <= largest) return "";
   return fmt::format(
-      "{:.0f} of {} calibrating scores share the largest value, so the threshold lies above it: it flags none of "
-      "{:.2g} % "
-      "of new normal rows, only rows that score higher than all of them",
+      "{:.0f} of {} calibrating scores share the largest value: a threshold for {:.2g} % of new normal rows would flag "
+      "all of these, so it lies above them and flags only what scores higher",
       tied, count_, 100 * rate);
 }
 

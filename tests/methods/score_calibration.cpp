@@ -152,7 +152,7 @@ TEST(ScoreCalibration, ThresholdsThatFlagNothingAreNoted) {
   std::fill(some.begin(), some.begin() + 60, 50.0f);
   const std::string note = ScoreCalibration(some).ties_note(options);
   EXPECT_EQ(note.find("60 of 1000 calibrating scores share the largest value"), 0u) << note;
-  EXPECT_NE(note.find("none of 5 %"), std::string::npos) << note;
+  EXPECT_NE(note.find("for 5 % of new normal rows"), std::string::npos) << note;
   EXPECT_NE(ScoreCalibration(std::vector<float>(100, 3.0f)).ties_note(options), "");
   options.contamination = 0.1f;
   EXPECT_EQ(ScoreCalibration(some).ties_note(options), "");
