@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -40,26 +41,29 @@ class CpuBackend final : public Backend {
   bool is_host_memory() const override { return true; }
 
   void* allocate(std::size_t bytes, void*) override {
-    const std::size_t size = (std::max<std::size_t>(bytes, 1) + 63) / 64 * 64;
-    auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, size + header_bytes));
-    if (memory == nullptr) {
+    const std::size_t size = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+    // Large blocks come zeroed from the system, which gives a page when it is first written: what is planned and not
+    // used costs nothing.
+    auto* const block = static_cast<std::byte*>(std::calloc(1, size + 2 * alignment));
+    if (block == nullptr) {
       throw Error(ErrorCode::out_of_memory, "out of memory: " + std::to_string(size) + " bytes asked of the host");
     }
-    std::memset(memory, 0, size + header_bytes);
-    std::memcpy(memory, &size, sizeof size);
+    const auto past = reinterpret_cast<std::uintptr_t>(block) % alignment;
+    std::byte* const memory = block + 2 * alignment - past;
+    const Header header{size, block};
+    std::memcpy(memory - sizeof header, &header, sizeof header);
     const std::size_t now = bytes_.fetch_add(size) + size;
     std::size_t peak = peak_bytes_.load();
     while (now > peak && !peak_bytes_.compare_exchange_weak(peak, now)) {
     }
-    return memory + header_bytes;
+    return memory;
   }
   void release(void* memory, void*) noexcept override {
     if (memory == nullptr) return;
-    std::byte* const start = static_cast<std::byte*>(memory) - header_bytes;
-    std::size_t size = 0;
-    std::memcpy(&size, start, sizeof size);
-    bytes_.fetch_sub(size);
-    std::free(start);
+    Header header;
+    std::memcpy(&header, static_cast<std::byte*>(memory) - sizeof header, sizeof header);
+    bytes_.fetch_sub(header.size);
+    std::free(header.block);
   }
   std::size_t available_bytes() const override {
     const long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
@@ -98,7 +102,12 @@ class CpuBackend final : public Backend {
  private:
   static constexpr unsigned op_mode = 0x9fc0;  ///< all traps off, to the nearest, subnormal results and operands are 0
   static constexpr unsigned exception_flags = 0x3f;
-  static constexpr std::size_t header_bytes = 64;  ///< before each allocation: its size
+  static constexpr std::size_t alignment = 64;
+  /// Before each allocation.
+  struct Header {
+    std::size_t size = 0;
+    void* block = nullptr;  ///< of the system's
+  };
 
   std::string name_ = "cpu";
   std::string set_;

@@ -21,6 +21,8 @@ namespace {
 
 /// Bounds of a concurrent training: models, and floats of their rows.
 constexpr std::int64_t block_models = 256, block_cells = std::int64_t{16} << 20;
+/// Weights of the models of images that train concurrently, with what the optimiser keeps: 1 GiB.
+constexpr std::int64_t block_weights = std::int64_t{1} << 30;
 
 /// Everything that a fit works on.
 struct FleetRows {
@@ -153,6 +155,7 @@ class Fleet::Impl::Fit {
   ModelStack stack_of(Block block) const {
     return {block.count, options_of(block.first).seed, static_cast<std::uint64_t>(options_.population)};
   }
+  std::int64_t models_of_block() const;
   std::vector<Block> blocks() const;
   ModelStack fit_block(Block block, const FitControl& control);
   std::vector<PreparedRows> prepare(Block block);
@@ -224,13 +227,27 @@ safetensors::File Fleet::Impl::Fit::fit_pooled() {
   return std::move(*file);
 }
 
+/// Fewer models with large networks, which convolutions of images have. No model depends on those beside it.
+std::int64_t Fleet::Impl::Fit::models_of_block() const {
+  if (!options_.image) return block_models;
+  std::int64_t largest = 1;
+  for (const DetectorOptions& one : options_of_methods(resolve(options_, 1, rows_.rows.columns, 1))) {
+    const MethodDefinition& method = definition_of(one.method);
+    if (!method.trains()) continue;
+    const std::size_t weights =
+        least_memory(method.networks(one, rows_.rows.columns, 0), 0, weight_copies(one)).weights;
+    largest = std::max(largest, static_cast<std::int64_t>(weights));
+  }
+  return std::min(block_models, std::max<std::int64_t>(1, block_weights / largest));
+}
+
 std::vector<Block> Fleet::Impl::Fit::blocks() const {
+  const std::int64_t most_models = models_of_block();
   std::vector<Block> blocks;
   std::int64_t cells = 0;
   for (std::int64_t g = 0; g < static_cast<std::int64_t>(own_.size()); ++g) {
     const std::int64_t more = static_cast<std::int64_t>(rows_of(g).size()) * rows_.rows.columns;
-    if (blocks.empty() || (blocks.back().count + 1) * options_.population > block_models ||
-        cells + more > block_cells) {
+    if (blocks.empty() || (blocks.back().count + 1) * options_.population > most_models || cells + more > block_cells) {
       blocks.push_back({.first = g, .count = 0});
       cells = 0;
     }

@@ -8,6 +8,7 @@
 #include "host/methods/methods.hpp"
 #include "host/scores/carried_condition.hpp"
 #include "host/scores/latent_searcher.hpp"
+#include "host/training/training_memory.hpp"
 
 namespace cugad {
 namespace {
@@ -21,17 +22,6 @@ NetworkView first_outputs(NetworkView view, int outputs) {
 }
 
 }  // namespace
-
-std::int64_t activations_per_row(const MethodNetworks& networks) {
-  std::int64_t values = 0;
-  for (const Network& network : networks.networks) {
-    if (!network) continue;
-    for (const Network::Part& part : network.parts()) {
-      for (int l = 0; l < part.mlp.layers(); ++l) values += part.mlp.layer(l).out;
-    }
-  }
-  return values;
-}
 
 void check_memory(const DetectorOptions& options, const MethodNetworks& networks) {
   if (!networks.has(Role::generator)) return;

@@ -146,9 +146,6 @@ class ScoringNetworks {
   Network::Buffers judge_buffers_, encoder_buffers_, generator_buffers_;
 };
 
-/// Outputs of all layers of all networks for one row.
-std::int64_t activations_per_row(const MethodNetworks& networks);
-
 /// Throws Error{invalid_argument} if the layers of networks on images hold more than 2^24 values of one image, or if
 /// what scoring makes of the weights when a model is loaded (the bank of generated rows, networks that carry
 /// conditions) would be out of all proportion to them, so that a small model file cannot ask for much memory. Up to 256

@@ -36,10 +36,7 @@ NetworkStates take_states(Arena& arena, const MethodNetworks& networks, const De
 }
 
 /// How many models' activations a device's memory holds beside what it holds already: all, or equal groups in turn.
-std::int64_t models_that_fit(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
-                             const MethodNetworks& networks, const TrainingRows& rows) {
-  const std::int64_t models = options.population;
-  const std::size_t each = definition.step(device.make_context(), options, networks, rows, 1)->bytes();
+std::int64_t models_that_fit(const Device& device, std::int64_t models, std::size_t each) {
   const std::size_t room = device.backend().available_bytes() / 10 * 8;  // scratch and scoring need some too
   const auto fit = static_cast<std::int64_t>(std::max<std::size_t>(1, room / each));
   const std::int64_t groups = (models + fit - 1) / fit;
@@ -56,9 +53,12 @@ GanTraining::GanTraining(const Device& device, const MethodDefinition& definitio
       rows_(rows),
       networks_(definition_.networks(options, rows.rows.columns, condition)),
       context_(device.make_context()),
-      arena_(device.backend()) {
+      arena_(device.backend()),
+      memory_(least_memory(networks_, options.batch, weight_copies(options))) {
   networks_.group = std::move(group);
   const int models = population();
+  memory_.models = models;
+  make_workers();
   states_ = take_states(arena_, networks_, options);
   good_states_ = take_states(arena_, networks_, options);
   model_scale_ = arena_.stack("rate of each model", models, 1, 1);
@@ -67,21 +67,37 @@ GanTraining::GanTraining(const Device& device, const MethodDefinition& definitio
   telemetry_.resize(models);
   health_.resize(models);
   spread_.resize(models);
-  if (device.backend().runs_models_together()) {
-    models_together_ = models_that_fit(device, definition_, options, networks_, rows_);
-    workers_.push_back(definition_.step(device.make_context(), options, networks_, rows_, models_together_));
-  } else {
-    const int workers = std::max(1, std::min(models, device.threads()));
-    for (int w = 0; w < workers; ++w) {
-      workers_.push_back(
-          definition_.step(device.make_context(std::max(1, device.threads() / workers)), options, networks_, rows_, 1));
-    }
-  }
   initialise();
   context_.synchronize();
 }
 
 GanTraining::~GanTraining() = default;
+
+/// The first step says what each model needs; before it, what it needs at least must fit.
+void GanTraining::make_workers() {
+  const bool together = device_.backend().runs_models_together();
+  const int workers = together ? 1 : std::max(1, std::min(population(), device_.threads()));
+  const std::size_t available = together ? device_.backend().available_bytes() : machine_memory();
+  const std::string where = together ? device_.name() + " (free)" : "this machine";
+  memory_.at_once = workers;
+  require_memory(memory_, available, where);
+  const auto make = [&](std::int64_t models) {
+    const int threads = std::max(1, device_.threads() / workers);
+    Context context = together ? device_.make_context() : device_.make_context(threads);
+    return definition_.step(std::move(context), options_, networks_, rows_, models);
+  };
+  std::unique_ptr<TrainingStep> first = make(1);
+  memory_.activations = first->bytes();
+  require_memory(memory_, available, where);
+  if (together) {
+    first.reset();
+    memory_.at_once = models_together_ = models_that_fit(device_, population(), memory_.activations);
+    workers_.push_back(make(models_together_));
+    return;
+  }
+  workers_.push_back(std::move(first));
+  while (std::ssize(workers_) < workers) workers_.push_back(make(1));
+}
 
 void GanTraining::initialise() {
   RandomKey key{.seed = options_.seed, .purpose = RandomPurpose::initial_weights};
@@ -305,6 +321,7 @@ void GanTraining::run(const FitControl& control) {
   if (keeps && control.resume && checkpoint.load(*this) && control.on_message) {
     control.on_message("resumed from step " + std::to_string(step_));
   }
+  if (options_.image && control.on_message) control.on_message("memory: " + memory_.text());
   const std::int64_t first = step_;
   while (step_ < steps()) {
     const bool all_rest = std::all_of(health_.begin(), health_.end(), [](const ModelHealth& h) { return h.resting; });

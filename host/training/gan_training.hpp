@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "host/training/method_definition.hpp"
+#include "host/training/training_memory.hpp"
 
 namespace cugad {
 
@@ -28,7 +29,8 @@ class GanTraining {
   static constexpr std::int64_t interval = 100;
 
   /// Options must be resolved (latent, steps, decay_steps > 0). `rows` are memory of the device and must outlive this
-  /// object; their last `condition` columns are conditions. `group`: MethodNetworks::group.
+  /// object; their last `condition` columns are conditions. `group`: MethodNetworks::group. Throws
+  /// Error{out_of_memory} if the machine has not the memory for it.
   GanTraining(const Device& device, const MethodDefinition& definition, const DetectorOptions& options,
               const TrainingRows& rows, std::int64_t condition = 0, std::vector<std::int32_t> group = {});
   ~GanTraining();
@@ -46,10 +48,12 @@ class GanTraining {
   std::int64_t steps() const { return definition_.steps(options_); }
   /// Models that go through a step together; fewer than the population on a device without the memory for all.
   std::int64_t models_together() const { return models_together_; }
+  const TrainingMemory& memory() const { return memory_; }
 
  private:
   friend class Checkpoint;
   int population() const { return options_.population; }
+  void make_workers();
   void initialise();
   bool advance(std::int64_t to, const FitControl& control);
   bool advance_on_threads(std::int64_t to, const FitControl& control);
@@ -81,6 +85,7 @@ class GanTraining {
   std::vector<std::unique_ptr<TrainingStep>> workers_;  ///< one per worker thread; one for all if models run together
   std::int64_t models_together_ = 1;                    ///< that the one step takes at a time
   std::int64_t bound_first_ = -1;                       ///< the first of those it is bound to
+  TrainingMemory memory_;
   std::int64_t step_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "host/detector/fitting.hpp"
@@ -7,6 +8,7 @@
 #include "host/methods/methods.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/options/method_options.hpp"
+#include "host/training/gan_training.hpp"
 #include "tests/common/random_words.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/clusters.hpp"
@@ -235,6 +237,34 @@ TEST(Images, AreTrainedScoredAndKept) {
   const safetensors::File file = safetensors::read(directory.file("model"));
   EXPECT_EQ(file.tensors.at("encoder.0.weight").shape, (std::vector<std::int64_t>{16, 4, 4, 1}));
   EXPECT_EQ(file.tensors.at("generator.1.weight").shape, (std::vector<std::int64_t>{16, 4, 4, 32}));
+}
+
+/// What is said before the first step is what is taken.
+TEST(Images, MemoryIsToldAndRefusedBeforeTraining) {
+  const Device device = Device::open("cpu", 2);
+  DetectorOptions options = image_options("32x32x1");
+  options.hidden = options.discriminator_hidden = options.encoder_hidden = DetectorOptions{}.hidden;
+  options.population = 3;
+  options = resolve(options, 64, 1024);
+  const Matrix rows = blobs(64, 32, 32, 1);
+  const std::size_t before = device.memory().bytes;
+  const GanTraining training(device, definition_of(options.method), options, TrainingRows(rows.view()));
+  const auto taken = static_cast<double>(device.memory().bytes - before);
+  EXPECT_EQ(training.memory().at_once, 2);
+  EXPECT_NEAR(static_cast<double>(training.memory().total()), taken, 0.05 * taken) << training.memory().text();
+  std::vector<std::string> messages;
+  FitControl control;
+  control.on_message = [&](const std::string& text) { messages.push_back(text); };
+  options.steps = 1;
+  Detector(device, options).fit(rows.view(), control);
+  EXPECT_TRUE(std::any_of(messages.begin(), messages.end(), [](const std::string& text) {
+    return text.starts_with("memory: weights ") && text.find("for 3 models, 2 at a time") != std::string::npos;
+  }));
+  options = image_options("256x256x3");
+  options.hidden = options.discriminator_hidden = options.encoder_hidden = DetectorOptions{}.hidden;
+  options.batch = 65536;
+  expect_error(ErrorCode::out_of_memory, {"more memory than this machine has", "per model", "smaller batch"},
+               [&] { Detector(device, options).fit(Matrix(6, std::int64_t{256} * 256 * 3).view()); });
 }
 
 TEST(Images, MustBeWhatTheOptionsSay) {
