@@ -5,6 +5,7 @@ from cugad import _cugad
 from cugad._estimator import Estimator, options_of, read_rows, seed_of
 from cugad._parameters import DetectorParameters
 from cugad._rows import is_table
+from cugad._tables import errors_in_python
 
 
 class AnomalyDetector(Estimator, DetectorParameters):
@@ -50,7 +51,9 @@ class AnomalyDetector(Estimator, DetectorParameters):
         Same parameters, rows and kind of device give the same bits. Ctrl-C cancels, and leaves a checkpoint if
         `checkpoint_directory` names a folder: ``resume=True`` continues there.
         """
-        model = _cugad.Detector(options_of(self, self._extra_options(X)), self.device, self._threads(), self.precision)
+        with errors_in_python():
+            model = _cugad.Detector(options_of(self, self._extra_options()), self.device, self._threads(),
+                                    self.precision)
         if is_table(X):
             table, columns, names, width = self._read_table(X)
             rows = columns.encoder.encode(table)
@@ -66,7 +69,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
             self._threshold = self._training_threshold(model.score(rows))
         return self
 
-    def _extra_options(self, X):
+    def _extra_options(self):
         """Options that follow from X."""
         return {}
 

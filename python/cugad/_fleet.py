@@ -5,6 +5,7 @@ from cugad import _cugad
 from cugad._estimator import Estimator, options_of, read_rows
 from cugad._parameters import FleetParameters
 from cugad._rows import is_table
+from cugad._tables import errors_in_python
 
 
 def group_texts(cells):
@@ -31,7 +32,8 @@ class FleetDetector(Estimator, FleetParameters):
 
     def fit(self, X, y=None, *, groups=None):
         """Train on the normal rows X; y is ignored. `groups`: the group of each row of an array. Returns self."""
-        model = _cugad.Fleet(options_of(self), self.device, self._threads(), self.minimum_rows, self.pooled_rows)
+        with errors_in_python():
+            model = _cugad.Fleet(options_of(self), self.device, self._threads(), self.minimum_rows, self.pooled_rows)
         if self.contamination is not None:
             raise ValueError("contamination is not for fleets, expected false_alarm_rate or neither")
         if is_table(X) and groups is None:

@@ -11,7 +11,7 @@ class ImageDetector(AnomalyDetector):
     AnomalyDetector; `image` follows from X. `cell_scores` has the shape of the images: a heatmap of each.
     """
 
-    def _extra_options(self, X):
+    def _extra_options(self):
         return {"image": "x".join(map(str, self._shape))}
 
     def _flat(self, X):

@@ -1,4 +1,5 @@
 """Tables as rows of float32, by the library's own encoder."""
+import contextlib
 import re
 import warnings
 
@@ -21,14 +22,24 @@ def open_table(X):
 
 def in_python(text):
     """Return a note of the library, which names flags of the command, in the words of a call."""
-    text = re.sub(r"--(include|exclude|categorical) (\S+)", lambda match: f"{match[1]}=[{match[2]!r}]", text)
     text = re.sub(r"--missing '[^']*' reads them as cells without a value, ", "", text)
-    return text.replace("; --label-column ", "; leave it out if it is a label: exclude=[...] ").replace("--", "")
+    text = re.sub(r"--label-column (\S+) takes it as the label", r"exclude=['\1'] leaves it out", text)
+    text = re.sub(r"--(include|exclude|categorical) (\S+)", r"\1=['\2']", text)
+    return re.sub(r"--([a-z][a-z-]*)", lambda match: match[1].replace("-", "_"), text)
+
+
+@contextlib.contextmanager
+def errors_in_python():
+    """Raise errors of the library in the words of a call."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(in_python(str(error))) from error
 
 
 def table_names(X, reader):
     """Return the names of the table's columns if all of them are texts, else None."""
-    given = list(getattr(X, "columns", reader.names))
+    given = list(X.columns) if hasattr(X, "iloc") else reader.names  # pandas has names that are no texts
     if all(isinstance(name, str) for name in given):
         return np.asarray(reader.names, dtype=object)
     if any(isinstance(name, str) for name in given):
@@ -54,7 +65,8 @@ class TableColumns:
                 left_out.append(column)
             warnings.warn(in_python(text), UserWarning, stacklevel=4)
         self.encoder = _cugad.Encoder()
-        self.encoder.fit(table, categorical, left_out, max_categories)
+        with errors_in_python():
+            self.encoder.fit(table, categorical, left_out, max_categories)
 
     @classmethod
     def from_json(cls, json):
@@ -80,7 +92,7 @@ class TableColumns:
                              f"{', '.join(self.encoder.text_columns)}): expected a table, got an array.")
         places = {name: place for place, name in enumerate(names)}
         taken = rows[:, [places[name] for name in self.encoder.numeric_columns]]
-        return (taken.astype(np.float64) - self.encoder.offsets).astype(np.float32)
+        return np.ascontiguousarray(taken.astype(np.float64) - self.encoder.offsets, dtype=np.float32)
 
 
 def numbers_of(table):

@@ -56,8 +56,7 @@ class ArrowReader {
 
  private:
   static ArrowArrayStream& stream_of(const nb::capsule& capsule) {
-    auto* const stream =
-        static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
+    auto* const stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
     if (stream == nullptr) throw nb::python_error();
     if (stream->release == nullptr) {
       throw Error(ErrorCode::invalid_argument, "the Arrow stream was read before, expected a fresh one");

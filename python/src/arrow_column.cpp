@@ -41,6 +41,9 @@ class Numbers : public ArrowColumn {
     const std::int64_t begin = array.offset + first;
     for (std::int64_t i = begin; i < begin + count; ++i) {
       column.numbers.push_back(is_valid(array, i) ? number(values[i]) : missing);
+      if (!std::isinf(column.numbers.back())) continue;
+      throw Error(ErrorCode::format, "row " + std::to_string(column.numbers.size() - 1) + ", column '" + column.name +
+                                         "': found an infinite number, expected finite ones");
     }
   }
 
@@ -133,9 +136,7 @@ class TextViews : public ArrowColumn {
 };
 
 /// Rounds down, also below 0.
-std::int64_t floor_divided(std::int64_t value, std::int64_t by) {
-  return value / by - (value % by < 0 ? 1 : 0);
-}
+std::int64_t floor_divided(std::int64_t value, std::int64_t by) { return value / by - (value % by < 0 ? 1 : 0); }
 
 /// "2024-02-29" of days since 1970.
 std::string date_text(std::int64_t days) {
@@ -215,25 +216,38 @@ class Dictionary : public ArrowColumn {
 /// Calls make(T()) for the integer type of that format; false if it is none.
 template <class Make>
 bool with_integer(std::string_view format, const Make& make) {
-  if (format == "c") make(std::int8_t());
-  else if (format == "C") make(std::uint8_t());
-  else if (format == "s") make(std::int16_t());
-  else if (format == "S") make(std::uint16_t());
-  else if (format == "i") make(std::int32_t());
-  else if (format == "I") make(std::uint32_t());
-  else if (format == "l") make(std::int64_t());
-  else if (format == "L") make(std::uint64_t());
-  else return false;
+  if (format == "c")
+    make(std::int8_t());
+  else if (format == "C")
+    make(std::uint8_t());
+  else if (format == "s")
+    make(std::int16_t());
+  else if (format == "S")
+    make(std::uint16_t());
+  else if (format == "i")
+    make(std::int32_t());
+  else if (format == "I")
+    make(std::uint32_t());
+  else if (format == "l")
+    make(std::int64_t());
+  else if (format == "L")
+    make(std::uint64_t());
+  else
+    return false;
   return true;
 }
 
 /// How many of the units are a second: "s", "m", "u" or "n".
 std::int64_t units_each_second(char unit) {
   switch (unit) {
-    case 'm': return 1'000;
-    case 'u': return 1'000'000;
-    case 'n': return 1'000'000'000;
-    default: return 1;
+    case 'm':
+      return 1'000;
+    case 'u':
+      return 1'000'000;
+    case 'n':
+      return 1'000'000'000;
+    default:
+      return 1;
   }
 }
 

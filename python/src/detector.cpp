@@ -70,7 +70,8 @@ nb::tuple score_methods(BoundDetector& bound, const Rows& rows) {
   std::vector<float> scores, parts;
   bound.with_rows(rows, [&](const auto& x, Detector& detector) { scores = detector.score_methods(x, parts); });
   const std::size_t count = bound.model().parts().size();
-  return nb::make_tuple(to_numpy(std::move(scores), {rows.shape(0)}), to_numpy(std::move(parts), {rows.shape(0), count}));
+  return nb::make_tuple(to_numpy(std::move(scores), {rows.shape(0)}),
+                        to_numpy(std::move(parts), {rows.shape(0), count}));
 }
 
 nb::tuple score_cells(BoundDetector& bound, const Rows& rows) {
@@ -176,8 +177,7 @@ void bind_detector(nb::module_& module) {
             return to_numpy(bound.model().confidence(span_of(scores)), {scores.shape(0)});
           },
           "scores"_a)
-      .def("set_contamination",
-           [](BoundDetector& bound, float share) { bound.changed().set_contamination(share); })
+      .def("set_contamination", [](BoundDetector& bound, float share) { bound.changed().set_contamination(share); })
       .def("set_false_alarm_rate", [](BoundDetector& bound, float rate) { bound.changed().set_false_alarm_rate(rate); })
       .def("attach", [](BoundDetector& bound, const std::string& name,
                         const std::string& text) { bound.changed().attach(name, text); })

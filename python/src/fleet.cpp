@@ -36,10 +36,6 @@ class BoundFleet {
   Fleet fleet_;
 };
 
-BoundFleet* from_bytes(const std::string& device, int threads, const nb::bytes& model) {
-  return new BoundFleet(device, threads, [&](const Device& opened) { return Fleet::load(opened, span_of(model)); });
-}
-
 nb::bytes save_to_memory(BoundFleet& bound) {
   std::vector<std::byte> bytes;
   bound.calls().run(false, [&] { bytes = bound.fleet().save(); });
@@ -89,13 +85,14 @@ void bind_fleet(nb::module_& module) {
           },
           "path"_a, "device"_a = "auto", "threads"_a = 0)
       .def_static("is_fleet", [](const std::string& path) { return Fleet::is_fleet(path); })
-      // Pickled by a function: the class has no place for a fleet before its model is read.
-      .def("__reduce__",
-           [](BoundFleet& bound) {
-             const nb::object make = nb::type<BoundFleet>().attr("from_bytes");
-             return nb::make_tuple(make, nb::make_tuple(bound.device(), bound.threads(), save_to_memory(bound)));
+      .def("__getstate__",
+           [](BoundFleet& bound) { return nb::make_tuple(bound.device(), bound.threads(), save_to_memory(bound)); })
+      .def("__setstate__",
+           [](BoundFleet& made, const nb::tuple& state) {
+             const auto model = nb::cast<nb::bytes>(state[2]);
+             new (&made) BoundFleet(nb::cast<std::string>(state[0]), nb::cast<int>(state[1]),
+                                    [&](const Device& opened) { return Fleet::load(opened, span_of(model)); });
            })
-      .def_static("from_bytes", &from_bytes)
       .def(
           "fit",
           [](BoundFleet& bound, const Rows& rows, const Groups& groups, std::vector<std::string> names,
@@ -137,10 +134,8 @@ void bind_fleet(nb::module_& module) {
              const std::string* text = bound.fleet().attachment(name);
              return text == nullptr ? std::optional<std::string>() : *text;
            })
-      .def("save",
-           [](BoundFleet& bound, const std::string& path) {
-             bound.calls().run(false, [&] { bound.fleet().save(path); });
-           })
+      .def("save", [](BoundFleet& bound,
+                      const std::string& path) { bound.calls().run(false, [&] { bound.fleet().save(path); }); })
       .def("to_bytes", &save_to_memory)
       .def_prop_ro("groups", &group_list, "Name, training rows, whether it has a model, threshold; of each group.")
       .def_prop_ro("column_names", [](BoundFleet& bound) { return bound.fleet().column_names(); })

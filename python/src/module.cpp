@@ -77,12 +77,17 @@ namespace {
 PyObject* exception_for(ErrorCode code) {
   switch (code) {
     case ErrorCode::invalid_argument:
-    case ErrorCode::format: return PyExc_ValueError;
-    case ErrorCode::input_output: return PyExc_OSError;
-    case ErrorCode::unsupported: return PyExc_NotImplementedError;
-    case ErrorCode::out_of_memory: return PyExc_MemoryError;
+    case ErrorCode::format:
+      return PyExc_ValueError;
+    case ErrorCode::input_output:
+      return PyExc_OSError;
+    case ErrorCode::unsupported:
+      return PyExc_NotImplementedError;
+    case ErrorCode::out_of_memory:
+      return PyExc_MemoryError;
     case ErrorCode::device:
-    case ErrorCode::cancelled: break;
+    case ErrorCode::cancelled:
+      break;
   }
   return PyExc_RuntimeError;
 }

@@ -12,9 +12,12 @@ using Names = std::vector<std::string>;
 
 const char* name_of(ColumnFinding::Advice advice) {
   switch (advice) {
-    case ColumnFinding::Advice::leave_out: return "leave_out";
-    case ColumnFinding::Advice::refuse: return "refuse";
-    case ColumnFinding::Advice::note: break;
+    case ColumnFinding::Advice::leave_out:
+      return "leave_out";
+    case ColumnFinding::Advice::refuse:
+      return "refuse";
+    case ColumnFinding::Advice::note:
+      break;
   }
   return "note";
 }
@@ -62,8 +65,8 @@ void bind_tables(nb::module_& module) {
           },
           "column"_a, "The texts of a column as a list, or its numbers as an array.")
       .def(
-          "take",
-          [](const Table& table, const std::vector<std::int64_t>& rows) { return take_rows(table, rows); }, "rows"_a)
+          "take", [](const Table& table, const std::vector<std::int64_t>& rows) { return take_rows(table, rows); },
+          "rows"_a)
       .def("examine", &examine, "settled"_a, "Findings as (column, advice, text).");
   nb::class_<TableEncoder>(module, "Encoder", "Turns tables into rows of float32.")
       .def(nb::init<>())
