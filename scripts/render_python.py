@@ -81,6 +81,29 @@ def wrapped(text, first, rest):
                                    break_on_hyphens=False))
 
 
+def call(before, arguments, after, indent):
+    """A call or a signature over several lines, broken between arguments."""
+    lines, line = [], " " * indent + before
+    for place, argument in enumerate(arguments):
+        text = argument + (after if place + 1 == len(arguments) else ",")
+        if len(line) + 1 + len(text) > 120:
+            lines.append(line.rstrip())
+            line = " " * (indent + len(before))
+        line += text if line.endswith("(") or not line.strip() else " " + text
+    return "\n".join([*lines, line])
+
+
+def annotation(kind, default):
+    """The type of a parameter: its documented kind without bounds."""
+    if kind.startswith("{"):
+        return "str | None"
+    if kind.startswith("int or"):
+        return "Any"
+    names = {"str or list of str": "str | list[str]", "list of str": "list[str]"}
+    kind = names.get(kind, kind.split(",")[0])
+    return f"{kind} | None" if default is None else kind
+
+
 def rendered_class(name, summary, parameters, inherited=()):
     """`inherited`: parameters of the base class, DetectorParameters, which documents them."""
     lines = [f"class {name}{'(DetectorParameters)' if inherited else ''}:", f'    """{summary}', "", "    Parameters",
@@ -88,11 +111,11 @@ def rendered_class(name, summary, parameters, inherited=()):
     for parameter, kind, default, text in parameters:
         lines.append(wrapped(f"{parameter} : {kind}, default {default!r}", "    ", "        "))
         lines.append(wrapped(text + ".", "        ", "        "))
-    signature = ", ".join(f"{name}={default!r}" for name, _, default, _ in [*parameters, *inherited])
-    lines += ['    """', "", wrapped(f"def __init__(self, *, {signature}):", "    ", " " * 17)]
+    signature = [f"{name}: {annotation(kind, default)} = {default!r}"
+                 for name, kind, default, _ in [*parameters, *inherited]]
+    lines += ['    """', "", call("def __init__(", ["self", "*", *signature], ") -> None:", 4)]
     if inherited:
-        passed = ", ".join(f"{name}={name}" for name, _, _, _ in inherited)
-        lines.append(wrapped(f"super().__init__({passed})", "        ", " " * 25))
+        lines.append(call("super().__init__(", [f"{name}={name}" for name, _, _, _ in inherited], ")", 8))
     lines += [f"        self.{parameter} = {parameter}" for parameter, _, _, _ in parameters]
     return "\n".join(lines) + "\n"
 
@@ -105,6 +128,7 @@ def render(records):
     common = "An option that is None has the value of the recipe, preset or method."
     return "\n".join([
         '"""Rendered by scripts/render_python.py from the records of the options: change those instead."""\n',
+        "from __future__ import annotations\n\nfrom typing import Any\n",
         "# The option of the library behind each parameter.",
         f"OPTIONS = {{\n{table}}}\n\n",
         rendered_class("DetectorParameters", f"The parameters of a detector. {common}", detector), "",

@@ -17,6 +17,6 @@ __version__ = _cugad.version()
 __all__ = ["AnomalyDetector", "FleetDetector", "ImageDetector", "Reason", "describe_device", "presets"]
 
 
-def describe_device(name="auto"):
+def describe_device(name: str = "auto") -> str:
     """Return one line about the device of that name: its instruction set or its chip."""
     return _cugad.describe_device(name)

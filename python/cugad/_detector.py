@@ -1,4 +1,6 @@
 """AnomalyDetector."""
+import os
+
 import numpy as np
 
 from cugad import _cugad
@@ -45,7 +47,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
     array([ 1, -1])
     """
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> "AnomalyDetector":
         """Train on the normal rows X of shape [rows, columns]; y is ignored. Returns self.
 
         Same parameters, rows and kind of device give the same bits. Ctrl-C cancels, and leaves a checkpoint if
@@ -81,7 +83,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
         # Above the largest score that is not flagged: of equal ones all or none are.
         return np.nextafter(np.partition(scores, place)[place], np.float32(np.inf))
 
-    def anomaly_score(self, X):
+    def anomaly_score(self, X) -> np.ndarray:
         # The way without any check but the model's own, for single rows.
         if type(X) is np.ndarray and X.dtype == np.float32 and X.ndim == 2 and X.flags.c_contiguous:
             model = self.__dict__.get("_model")
@@ -91,21 +93,21 @@ class AnomalyDetector(Estimator, DetectorParameters):
 
     anomaly_score.__doc__ = Estimator.anomaly_score.__doc__
 
-    def score_samples(self, X):
+    def score_samples(self, X) -> np.ndarray:
         return -super().anomaly_score(X).astype(np.float64)
 
     score_samples.__doc__ = Estimator.score_samples.__doc__
 
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Return ``score_samples(X) - offset_`` of each row: negative for anomalies."""
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Return 1 for each normal row of X and -1 for each anomaly. A row without any value is an anomaly."""
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     @property
-    def threshold_(self):
+    def threshold_(self) -> np.float32:
         """Rows are anomalous from this anomaly score on; it may be set."""
         model = self._fitted()
         return np.float32(model.threshold if self._threshold is None else self._threshold)
@@ -116,34 +118,34 @@ class AnomalyDetector(Estimator, DetectorParameters):
         self._threshold = np.float32(value)
 
     @property
-    def offset_(self):
+    def offset_(self) -> float:
         """What `decision_function` takes from `score_samples`."""
         # The next number, as a score that equals the threshold is that of an anomaly.
         return float(np.nextafter(-self.threshold_, np.float32(np.inf)))
 
     @property
-    def columns_(self):
+    def columns_(self) -> "list[str]":
         """The columns that the model sees."""
         return self._fitted().column_names
 
     @property
-    def notes_(self):
+    def notes_(self) -> "list[str]":
         """What a user of the scores has to know, a line each."""
         return self._fitted().notes
 
-    def cell_scores(self, X):
+    def cell_scores(self, X) -> np.ndarray:
         """Return the residual of each cell, float32 of shape [rows, len(columns_)]: its share in the row's anomaly, in
         the units of the method."""
         model = self._fitted()
         return self._over_chunks(lambda rows, further: model.score_cells(rows)[1], X)
 
-    def part_scores(self, X):
+    def part_scores(self, X) -> "dict[str, np.ndarray]":
         """Return the scores of the parts of an ensemble as a dictionary of arrays [rows] by their names."""
         model = self._fitted()
         parts = self._over_chunks(lambda rows, further: model.score_methods(rows)[1], X)
         return {name: parts[:, p] for p, name in enumerate(model.parts)}
 
-    def fill(self, X, coverage=0.9):
+    def fill(self, X, coverage: float = 0.9) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
         """Return (filled, low, high), float32 of shape [rows, len(columns_)]: the rows with their missing cells filled
         by what the others of their row say, and bands that hold the true value in a share `coverage` of all cells.
 
@@ -153,7 +155,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
         chunks = [model.fill(rows, coverage) for rows, _ in self._chunks(X)]
         return tuple(np.concatenate(arrays) + self._shift() for arrays in zip(*chunks))
 
-    def sample(self, n_samples=1, *, given=None, random_state=None):
+    def sample(self, n_samples: int = 1, *, given=None, random_state=None) -> np.ndarray:
         """Return synthetic rows, float32 of shape [n_samples, len(columns_)], in the units of the training rows.
 
         With `given`, rows whose missing cells are drawn (method gain): [rows, n_samples, len(columns_)]. Same model and
@@ -174,7 +176,8 @@ class AnomalyDetector(Estimator, DetectorParameters):
         return shift
 
     @classmethod
-    def load(cls, path, *, device="auto", n_jobs=None, precision="fp32"):
+    def load(cls, path: "str | os.PathLike", *, device: str = "auto", n_jobs: "int | None" = None,
+             precision: str = "fp32") -> "AnomalyDetector":
         """Return the detector of a model file, of whatever program. Its scores are those of the saved one, to the bit.
 
         Raises ValueError for a damaged file.

@@ -1,6 +1,7 @@
 """What the estimators share: parameters to options, rows of any kind to float32, scores to decisions."""
 import json
 import logging
+import os
 import numbers
 import warnings
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from cugad import _cugad
 from cugad._base import BaseEstimator, NotFittedError, OutlierMixin
-from cugad._explanation import reasons_of
+from cugad._explanation import Reason, reasons_of
 from cugad._parameters import OPTIONS
 from cugad._progress import Progress
 from cugad._rows import is_sparse, is_table, row_chunks, to_rows
@@ -200,7 +201,7 @@ class Estimator(OutlierMixin, BaseEstimator):
 
     # ---- Scores ----
 
-    def anomaly_score(self, X):
+    def anomaly_score(self, X) -> np.ndarray:
         """Return the anomaly score of each row, float32 of shape [rows]; higher is more anomalous.
 
         A row's score does not depend on the rows beside it, their order, or `n_jobs`, to the bit. A row without any
@@ -209,11 +210,11 @@ class Estimator(OutlierMixin, BaseEstimator):
         model = self._fitted()
         return self._over_chunks(lambda rows, further: model.score(rows, *further), X)
 
-    def score_samples(self, X):
+    def score_samples(self, X) -> np.ndarray:
         """Return the opposite of the anomaly score, so that lower is more anomalous, as in scikit-learn."""
         return -self.anomaly_score(X).astype(np.float64)
 
-    def probability(self, X, kind="rank"):
+    def probability(self, X, kind: str = "rank") -> np.ndarray:
         """Return each row's score as a probability in [0, 1].
 
         "rank": the share of calibration scores that are no larger, which is about uniform for new normal rows;
@@ -223,13 +224,13 @@ class Estimator(OutlierMixin, BaseEstimator):
         return self._over_chunks(
             lambda rows, further: model.probability(model.score(rows, *further), *further, kind=kind), X)
 
-    def confidence(self, X):
+    def confidence(self, X) -> np.ndarray:
         """Return the confidence, in [0, 1], of each row's label: the probability of the same label after training on
         other rows of the same distribution (Perini, Vercruyssen, Davis 2020), at the threshold of the calibration."""
         model = self._fitted()
         return self._over_chunks(lambda rows, further: model.confidence(model.score(rows, *further), *further), X)
 
-    def explain(self, X, count=5):
+    def explain(self, X, count: int = 5) -> "list[list[Reason]]":
         """Return a list of the `count` most important `Reason`s for each row, which may be fewer.
 
         Costs about 1 + 2 max(count, 8) scores of each row.
@@ -250,7 +251,7 @@ class Estimator(OutlierMixin, BaseEstimator):
             "threshold": None if self.__dict__.get("_threshold") is None else float(self._threshold),
             "names": None if names is None else list(names), "width": int(self.n_features_in_)}))
 
-    def save(self, path):
+    def save(self, path: "str | os.PathLike") -> None:
         """Write the model file, which `load`, the command and the C interface read. Atomic: whole or not at all."""
         self._fitted()
         self._write_attachment()

@@ -1,8 +1,11 @@
 """FleetDetector."""
+import os
+
 import numpy as np
 
 from cugad import _cugad
 from cugad._estimator import Estimator, options_of, read_rows
+from cugad._explanation import Reason
 from cugad._parameters import FleetParameters
 from cugad._rows import is_table
 from cugad._tables import errors_in_python
@@ -30,7 +33,7 @@ class FleetDetector(Estimator, FleetParameters):
         As those of AnomalyDetector.
     """
 
-    def fit(self, X, y=None, *, groups=None):
+    def fit(self, X, y=None, *, groups=None) -> "FleetDetector":
         """Train on the normal rows X; y is ignored. `groups`: the group of each row of an array. Returns self."""
         with errors_in_python():
             model = _cugad.Fleet(options_of(self), self.device, self._threads(), self.minimum_rows, self.pooled_rows)
@@ -80,43 +83,43 @@ class FleetDetector(Estimator, FleetParameters):
             yield rows, (self._texts(here, len(rows)),)
             first += len(rows)
 
-    def anomaly_score(self, X, groups=None):
+    def anomaly_score(self, X, groups=None) -> np.ndarray:
         """Return the anomaly score of each row by the model of its group, float32 of shape [rows]."""
         return super().anomaly_score((X, groups))
 
-    def score_samples(self, X, groups=None):
+    def score_samples(self, X, groups=None) -> np.ndarray:
         """Return the opposite of the anomaly score."""
         return -self.anomaly_score(X, groups).astype(np.float64)
 
-    def thresholds(self, X, groups=None):
+    def thresholds(self, X, groups=None) -> np.ndarray:
         """Return for each row the threshold of the model that scores it."""
         model = self._fitted()
         return self._over_chunks(lambda rows, further: model.thresholds(*further), (X, groups))
 
-    def decision_function(self, X, groups=None):
+    def decision_function(self, X, groups=None) -> np.ndarray:
         """Return how far below its threshold each row's score is: negative for anomalies."""
         model = self._fitted()
         return self._over_chunks(
             lambda rows, further: np.nextafter(model.thresholds(*further), np.float32(-np.inf)) -
             model.score(rows, *further), (X, groups))
 
-    def predict(self, X, groups=None):
+    def predict(self, X, groups=None) -> np.ndarray:
         """Return 1 for each normal row of X and -1 for each anomaly."""
         return np.where(self.decision_function(X, groups) >= 0, 1, -1)
 
-    def fit_predict(self, X, y=None, *, groups=None):
+    def fit_predict(self, X, y=None, *, groups=None) -> np.ndarray:
         """Fit on the rows of X, and return 1 for each normal one and -1 for each anomaly."""
         return self.fit(X, y, groups=groups).predict(X, groups)
 
-    def probability(self, X, groups=None, kind="rank"):
+    def probability(self, X, groups=None, kind: str = "rank") -> np.ndarray:
         """Return each row's score as a probability in [0, 1], see AnomalyDetector.probability."""
         return super().probability((X, groups), kind)
 
-    def confidence(self, X, groups=None):
+    def confidence(self, X, groups=None) -> np.ndarray:
         """Return the confidence of each row's label, see AnomalyDetector.confidence."""
         return super().confidence((X, groups))
 
-    def explain(self, X, groups=None, count=5):
+    def explain(self, X, groups=None, count: int = 5) -> "list[list[Reason]]":
         """Return a list of `Reason`s for each row, see AnomalyDetector.explain."""
         return super().explain((X, groups), count)
 
@@ -131,7 +134,7 @@ class FleetDetector(Estimator, FleetParameters):
         return self._fitted().column_names
 
     @classmethod
-    def load(cls, path, *, device="auto", n_jobs=None):
+    def load(cls, path: "str | os.PathLike", *, device: str = "auto", n_jobs: "int | None" = None) -> "FleetDetector":
         """Return the fleet of a model file."""
         model = _cugad.Fleet.load(str(path), device, 0 if n_jobs in (None, -1) else n_jobs)
         made = cls._loaded_estimator(model, device=device, n_jobs=n_jobs)

@@ -22,7 +22,7 @@ class ImageDetector(AnomalyDetector):
         shape = X.shape[1:] if X.ndim == 4 else (*X.shape[1:], 1)
         return X.reshape(len(X), -1), shape
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> "ImageDetector":
         """Train on normal images X of shape [images, height, width(, channels)]; y is ignored. Returns self."""
         rows, self._shape = self._flat(X)
         super().fit(rows)
@@ -35,16 +35,16 @@ class ImageDetector(AnomalyDetector):
             raise ValueError(f"X has images of {shape}, but {type(self).__name__} is expecting {self.image_shape_}.")
         yield from super()._chunks(rows)
 
-    def anomaly_score(self, X):
+    def anomaly_score(self, X) -> np.ndarray:
         """Return the anomaly score of each image, float32 of shape [images]; higher is more anomalous."""
         return super(AnomalyDetector, self).anomaly_score(X)
 
-    def cell_scores(self, X):
+    def cell_scores(self, X) -> np.ndarray:
         """Return a heatmap of each image, float32 of shape [images, height, width, channels]."""
         cells = super().cell_scores(X)
         return cells.reshape(len(cells), *self.image_shape_)
 
-    def sample(self, n_samples=1, *, given=None, random_state=None):
+    def sample(self, n_samples: int = 1, *, given=None, random_state=None) -> np.ndarray:
         """Return synthetic images, float32 of shape [n_samples, height, width, channels]."""
         rows = super().sample(n_samples, given=given, random_state=random_state)
         return rows.reshape(*rows.shape[:-1], *self.image_shape_)
