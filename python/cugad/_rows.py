@@ -1,4 +1,6 @@
 """Arrays of any kind as rows of float32, refused in the words of scikit-learn."""
+import os
+
 import numpy as np
 
 CHUNK_ROWS = 65536  # of tables and sparse matrices, which are converted piece by piece
@@ -10,8 +12,9 @@ def is_sparse(X):
 
 
 def is_table(X):
-    """Whether X hands out its columns by the Arrow PyCapsule interface."""
-    return hasattr(X, "__arrow_c_stream__")
+    """Whether X hands out its columns by the Arrow PyCapsule interface, or is a Parquet file or folder, or an iterator
+    of tables."""
+    return hasattr(X, "__arrow_c_stream__") or isinstance(X, (str, os.PathLike)) or hasattr(X, "__next__")
 
 
 def _from_dlpack(X):

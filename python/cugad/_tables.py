@@ -1,5 +1,7 @@
 """Tables as rows of float32, by the library's own encoder."""
 import contextlib
+import itertools
+import os
 import re
 import warnings
 
@@ -11,9 +13,36 @@ from cugad._rows import CHUNK_ROWS
 ALL_ROWS = 2**62
 
 
+def batches_of(tables):
+    """Yield the record batches of an iterator of tables, whose columns must be those of the first."""
+    import pyarrow
+    schema = None
+    for number, table in enumerate(tables):
+        table = pyarrow.table(table)
+        schema = table.schema if schema is None else schema
+        if not table.schema.equals(schema):
+            raise ValueError(f"Table {number} of the iterator has other columns than table 0: {table.schema.names} of "
+                             f"{table.schema.types}, expected {schema.names} of {schema.types}.")
+        yield from table.to_batches()
+
+
+def in_pieces(X):
+    """Return a stream of a Parquet file, of a folder of them, or of an iterator of tables: none is held whole."""
+    import pyarrow
+    import pyarrow.dataset
+    if not hasattr(X, "__next__"):
+        return pyarrow.dataset.dataset(os.fspath(X), format="parquet").scanner().to_reader()
+    batches = batches_of(X)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError("Found array with 0 sample(s) (an iterator without rows) while a minimum of 1 is required.")
+    return pyarrow.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
+
+
 def open_table(X):
-    """Return a reader for an object with the Arrow PyCapsule interface."""
+    """Return a reader for an object that is_table()."""
     try:
+        X = X if hasattr(X, "__arrow_c_stream__") else in_pieces(X)
         return _cugad.ArrowReader(X.__arrow_c_stream__())
     except ImportError as error:  # pandas without pyarrow
         raise ValueError(f"{type(X).__name__} needs pyarrow to hand out its columns ({error}): pip install pyarrow, or "

@@ -89,6 +89,10 @@ class ArrowReader {
       batch_.reset();
       check(stream_->get_next(stream_.get(), batch_.get()));
       if (batch_.is_released()) return false;  // the end, which stays: its length is 0
+      if (batch_->n_children != schema_->n_children) {
+        throw Error(ErrorCode::format, "the Arrow stream has a batch of " + std::to_string(batch_->n_children) +
+                                           " columns, expected " + std::to_string(schema_->n_children));
+      }
     } while (batch_->length == 0);
     return true;
   }

@@ -205,7 +205,7 @@ class Dictionary : public ArrowColumn {
     const auto* const indices = static_cast<const Index*>(array.buffers[1]);
     const std::int64_t begin = array.offset + first;
     for (std::int64_t i = begin; i < begin + count; ++i) {
-      column.texts.push_back(is_valid(array, i) ? words.texts[static_cast<std::size_t>(indices[i])] : std::string());
+      column.texts.push_back(is_valid(array, i) ? words.texts.at(static_cast<std::size_t>(indices[i])) : std::string());
     }
   }
 

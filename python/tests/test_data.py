@@ -244,6 +244,29 @@ def test_names_of_columns(of_table):
         cugad.AnomalyDetector(method="knn").fit(numbers.set_axis(["a", 1], axis=1))
 
 
+def test_parquet_and_iterators(of_table, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pa.table(columns_of(seed=5))
+    expected = of_table.anomaly_score(table)
+    parquet.write_table(table.slice(0, 100), tmp_path / "0.parquet")
+    parquet.write_table(table.slice(100), tmp_path / "1.parquet")
+    assert (of_table.anomaly_score(tmp_path) == expected).all()
+    assert (of_table.anomaly_score(str(tmp_path / "0.parquet")) == expected[:100]).all()
+    assert (of_table.anomaly_score(table.slice(first, 50) for first in range(0, 300, 50)) == expected).all()
+    assert (cugad.AnomalyDetector(method="knn").fit(tmp_path).anomaly_score(table) ==
+            cugad.AnomalyDetector(method="knn").fit(table).anomaly_score(table)).all()
+    with pytest.raises(ValueError, match="without rows"):
+        of_table.anomaly_score(iter([]))
+    with pytest.raises(OSError):
+        of_table.anomaly_score(tmp_path / "nosuch.parquet")
+    with pytest.raises((OSError, ValueError), match="other columns than table 0"):
+        of_table.anomaly_score(iter([table, pa.table({"load": ["text"]})]))
+    broken = pa.RecordBatchReader.from_batches(table.schema, [table.select(["load"]).to_batches()[0]])
+    with pytest.raises(ValueError, match="a batch of 1 columns, expected 4"):
+        of_table.anomaly_score(broken)
+
+
 def test_roles_of_columns():
     pa = pytest.importorskip("pyarrow")
     columns = columns_of()
