@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 
-CHUNK_ROWS = 65536  # of tables and sparse matrices, which are converted piece by piece
+CHUNK_ROWS = 16384  # of tables and sparse matrices, which are converted piece by piece: as many as the library scores at once
 
 
 def is_sparse(X):
