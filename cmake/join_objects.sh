@@ -5,11 +5,16 @@
 set -eu
 object=$1 list=$2 ld=$3 objcopy=$4 nm=$5 as=$6
 "$ld" -r --force-group-allocation -o "$object.all" "@$list"
-"$objcopy" --localize-hidden --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*' "$object.all"
+# Tables of inline functions, such as the standard library's, are "unique" names, which without their groups collide with
+# the program's own. objcopy makes none of them local, but weak ones it does.
+"$nm" -g --defined-only "$object.all" | sed -n 's/.* u \([^ ]*\)$/\1/p' >"$object.unique"
+"$objcopy" --weaken-symbols="$object.unique" "$object.all"
+"$objcopy" --localize-hidden --localize-symbols="$object.unique" --remove-section='.gnu.lto_*' \
+  --remove-section='.gnu.debuglto_*' "$object.all"
 # A name's visibility is the narrowest that any object gives it.
 {
   "$nm" -g --defined-only "$object.all" | sed -n 's/.* \([^ ]*cugad[^ ]*\)$/.hidden \1/p'
   echo '.section .note.GNU-stack, ""'
 } | "$as" -o "$object.hidden"
 "$ld" -r -o "$object" "$object.all" "$object.hidden"
-rm "$object.all" "$object.hidden"
+rm "$object.all" "$object.hidden" "$object.unique"

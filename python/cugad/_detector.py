@@ -1,0 +1,187 @@
+"""AnomalyDetector."""
+import os
+
+import numpy as np
+
+from cugad import _cugad
+from cugad._estimator import Estimator, options_of, read_rows, seed_of
+from cugad._parameters import DetectorParameters
+from cugad._rows import is_table
+from cugad._tables import errors_in_python
+
+
+class AnomalyDetector(Estimator, DetectorParameters):
+    """Finds anomalous rows: fitted on normal rows, scores any. An estimator of scikit-learn.
+
+    Without parameters it takes the recipe for tables: distances to training rows, and a GAN that predicts hidden cells.
+    `method` names one of the others. All parameters are keywords, and those of the library's options have its names,
+    but for ``score_rule``, ``lambda_`` and ``random_state``.
+
+    X is an array of numbers of any dtype, order and stride (NaN is a missing cell), a sparse matrix of scipy, a DLPack
+    tensor of the CPU, or a table: whatever hands out its columns by the Arrow PyCapsule interface, such as a DataFrame
+    of pandas or polars, or a Table or RecordBatchReader of pyarrow. Columns of text, categories and truth values become
+    0/1 columns. Of tables, columns that number the rows or hold dates are left out with a warning, unless `include`
+    names them.
+
+    Attributes
+    ----------
+    threshold_ : float
+        Rows are anomalous from this anomaly score on.
+    offset_ : float
+        ``decision_function(X) = score_samples(X) - offset_``, which is negative for anomalies.
+    n_features_in_, feature_names_in_
+        The number of columns of X in `fit`, and their names if it had some.
+    columns_ : list of str
+        The columns that the model sees: of a table numbers first, then "category=value".
+    history_ : list of dict
+        Training statistics of each model every 100 steps: "step", "steps", "models".
+    notes_ : list of str
+        What a user of the scores has to know, a line each.
+
+    Examples
+    --------
+    >>> import cugad, numpy as np
+    >>> rows = np.random.default_rng(0).normal(size=(500, 4))
+    >>> detector = cugad.AnomalyDetector(method="knn").fit(rows)
+    >>> detector.predict([[0, 0, 0, 0], [9, 9, 9, 9]])
+    array([ 1, -1])
+    """
+
+    def fit(self, X, y=None) -> "AnomalyDetector":
+        """Train on the normal rows X of shape [rows, columns]; y is ignored. Returns self.
+
+        Same parameters, rows and kind of device give the same bits. Ctrl-C cancels, and leaves a checkpoint if
+        `checkpoint_directory` names a folder: ``resume=True`` continues there.
+        """
+        with errors_in_python():
+            model = _cugad.Detector(options_of(self, self._extra_options()), self.device, self._threads(),
+                                    self.precision)
+        if is_table(X):
+            table, columns, names, width = self._read_table(X)
+            rows = columns.encoder.encode(table)
+            del table
+        else:
+            rows, columns, names = read_rows(X), None, None
+            width = rows.shape[1]
+        history = self._fit_model(model, rows, (), columns)
+        self._keep(model, columns, names, width, history)
+        self._from_file = False
+        self._threshold = None
+        if self.contamination is not None:
+            self._threshold = self._training_threshold(model.score(rows))
+        return self
+
+    def _extra_options(self):
+        """Options that follow from X."""
+        return {}
+
+    def _training_threshold(self, scores):
+        """The score from which on the share `contamination` of the training rows is flagged."""
+        if not 0 < self.contamination <= 0.5:
+            raise ValueError(f"contamination is {self.contamination!r}, expected a number above 0 and up to 0.5")
+        place = len(scores) - int(round(self.contamination * len(scores))) - 1
+        # Above the largest score that is not flagged: of equal ones all or none are.
+        return np.nextafter(np.partition(scores, place)[place], np.float32(np.inf))
+
+    def anomaly_score(self, X) -> np.ndarray:
+        # The way without any check but the model's own, for single rows.
+        if type(X) is np.ndarray and X.dtype == np.float32 and X.ndim == 2 and X.flags.c_contiguous:
+            model = self.__dict__.get("_model")
+            if model is not None and self._columns is None and X.shape[1] == self.n_features_in_ and len(X) > 0:
+                return model.score(X)
+        return super().anomaly_score(X)
+
+    anomaly_score.__doc__ = Estimator.anomaly_score.__doc__
+
+    def score_samples(self, X) -> np.ndarray:
+        return -super().anomaly_score(X).astype(np.float64)
+
+    score_samples.__doc__ = Estimator.score_samples.__doc__
+
+    def decision_function(self, X) -> np.ndarray:
+        """Return ``score_samples(X) - offset_`` of each row: negative for anomalies."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X) -> np.ndarray:
+        """Return 1 for each normal row of X and -1 for each anomaly. A row without any value is an anomaly."""
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    @property
+    def threshold_(self) -> np.float32:
+        """Rows are anomalous from this anomaly score on; it may be set."""
+        model = self._fitted()
+        return np.float32(model.threshold if self._threshold is None else self._threshold)
+
+    @threshold_.setter
+    def threshold_(self, value):
+        self._fitted()
+        self._threshold = np.float32(value)
+
+    @property
+    def offset_(self) -> float:
+        """What `decision_function` takes from `score_samples`."""
+        # The next number, as a score that equals the threshold is that of an anomaly.
+        return float(np.nextafter(-self.threshold_, np.float32(np.inf)))
+
+    @property
+    def columns_(self) -> "list[str]":
+        """The columns that the model sees."""
+        return self._fitted().column_names
+
+    @property
+    def notes_(self) -> "list[str]":
+        """What a user of the scores has to know, a line each."""
+        return self._fitted().notes
+
+    def cell_scores(self, X) -> np.ndarray:
+        """Return the residual of each cell, float32 of shape [rows, len(columns_)]: its share in the row's anomaly, in
+        the units of the method."""
+        model = self._fitted()
+        return self._over_chunks(lambda rows, further: model.score_cells(rows)[1], X)
+
+    def part_scores(self, X) -> "dict[str, np.ndarray]":
+        """Return the scores of the parts of an ensemble as a dictionary of arrays [rows] by their names."""
+        model = self._fitted()
+        parts = self._over_chunks(lambda rows, further: model.score_methods(rows)[1], X)
+        return {name: parts[:, p] for p, name in enumerate(model.parts)}
+
+    def fill(self, X, coverage: float = 0.9) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
+        """Return (filled, low, high), float32 of shape [rows, len(columns_)]: the rows with their missing cells filled
+        by what the others of their row say, and bands that hold the true value in a share `coverage` of all cells.
+
+        For detectors with the method gain, of which the recipe for tables is one; NotImplementedError for others.
+        """
+        model = self._fitted()
+        chunks = [model.fill(rows, coverage) for rows, _ in self._chunks(X)]
+        return tuple(np.concatenate(arrays) + self._shift() for arrays in zip(*chunks))
+
+    def sample(self, n_samples: int = 1, *, given=None, random_state=None) -> np.ndarray:
+        """Return synthetic rows, float32 of shape [n_samples, len(columns_)], in the units of the training rows.
+
+        With `given`, rows whose missing cells are drawn (method gain): [rows, n_samples, len(columns_)]. Same model and
+        random_state, same rows. NotImplementedError for a method without a prior.
+        """
+        model, seed = self._fitted(), seed_of(random_state) or 0
+        if given is None:
+            return model.sample(n_samples, seed) + self._shift()
+        rows = np.concatenate([rows for rows, _ in self._chunks(given)])
+        return model.sample_given(rows, n_samples, seed) + self._shift()
+
+    def _shift(self):
+        """What the encoder of a table took from the numbers."""
+        shift = np.zeros(self._model.columns, dtype=np.float32)
+        if self._columns is not None:
+            offsets = self._columns.encoder.offsets
+            shift[:len(offsets)] = offsets
+        return shift
+
+    @classmethod
+    def load(cls, path: "str | os.PathLike", *, device: str = "auto", n_jobs: "int | None" = None,
+             precision: str = "fp32") -> "AnomalyDetector":
+        """Return the detector of a model file, of whatever program. Its scores are those of the saved one, to the bit.
+
+        Raises ValueError for a damaged file.
+        """
+        made = cls._loaded_estimator(_cugad.Detector.load(str(path), device, 0 if n_jobs in (None, -1) else n_jobs,
+                                                          precision), device=device, n_jobs=n_jobs, precision=precision)
+        return made

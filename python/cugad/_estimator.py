@@ -1,0 +1,286 @@
+"""What the estimators share: parameters to options, rows of any kind to float32, scores to decisions."""
+import json
+import logging
+import os
+import numbers
+import warnings
+
+import numpy as np
+
+from cugad import _cugad
+from cugad._base import BaseEstimator, NotFittedError, OutlierMixin
+from cugad._explanation import Reason, reasons_of
+from cugad._parameters import OPTIONS
+from cugad._progress import Progress
+from cugad._rows import is_sparse, is_table, row_chunks, to_rows
+from cugad._tables import ALL_ROWS, TableColumns, numbers_of, open_table, read_chunks, table_names
+
+LOGGER = logging.getLogger("cugad")
+ATTACHMENT = "python"  # what a model file does not hold otherwise: the threshold and the names of a fit in Python
+
+
+def plain(value):
+    """Return a parameter's value as JSON has it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(one) for one in value]
+    return value
+
+
+def options_of(estimator, extra=None):
+    """Return the options that the parameters of an estimator name, as JSON."""
+    options = {"preset": estimator.preset} if estimator.preset is not None else {}
+    for parameter, option in OPTIONS.items():
+        value = plain(getattr(estimator, parameter))
+        if value is None:
+            continue
+        if isinstance(value, list) and option in ("method", "image"):
+            value = ("," if option == "method" else "x").join(map(str, value))
+        options[option] = value
+    options.update(extra or {})
+    seed = seed_of(estimator.random_state)
+    if seed is not None:
+        options["seed"] = seed
+    return json.dumps(options)
+
+
+def seed_of(random_state):
+    """Return the seed for a random_state as scikit-learn takes it; None for None."""
+    if random_state is None:
+        return None
+    if isinstance(random_state, numbers.Integral):
+        return int(random_state)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    raise ValueError(f"{random_state!r} cannot be used to seed a detector, expected None, an integer or a "
+                     "numpy.random.RandomState")
+
+
+class Estimator(OutlierMixin, BaseEstimator):
+    """The base of the estimators.
+
+    `_model` is the fitted detector or fleet, `_columns` the TableColumns of a fit on a table, else None. Rows of X go
+    with further arguments of the model's calls: `_chunks` yields (rows, further).
+    """
+
+    # ---- Fitting ----
+
+    def _threads(self):
+        if self.n_jobs is None or self.n_jobs == -1:
+            return 0
+        if not isinstance(self.n_jobs, numbers.Integral) or self.n_jobs < 1:
+            raise ValueError(f"n_jobs is {self.n_jobs!r}, expected None, -1 or at least 1")
+        return int(self.n_jobs)
+
+    def _read_table(self, X, without=()):
+        """Return all rows of a table, its TableColumns, and what is known of it afterwards."""
+        reader = open_table(X)
+        names = table_names(X, reader)
+        table = reader.read(ALL_ROWS)
+        if table.rows == 0 or not reader.names:
+            what = "sample(s)" if reader.names else "feature(s)"
+            raise ValueError(f"Found array with 0 {what} (shape={(table.rows, len(reader.names))}) while a minimum of "
+                             "1 is required.")
+        settled = [*(self.condition or ()), *(self.target or ()),
+                   *(self.log1p if isinstance(self.log1p, (list, tuple)) else ())]
+        columns = TableColumns(table, categorical=self.categorical, exclude=[*(self.exclude or ()), *without],
+                               include=self.include, max_categories=self.max_categories, settled=settled)
+        return table, columns, names, len(reader.names)
+
+    def _fit_model(self, model, rows, further, columns):
+        """Fit the model with the progress and the controls that the parameters ask for."""
+        progress = Progress(self.verbose, LOGGER)
+        with progress:
+            model.fit(rows, *further, names=columns.encoder.feature_names if columns else [],
+                      binary=columns.binary if columns else 0, on_progress=progress.update,
+                      on_message=progress.message, checkpoint_directory=self.checkpoint_directory or "",
+                      resume=bool(self.resume))
+        if columns:
+            model.attach("encoder", columns.encoder.to_json())
+        return progress.history
+
+    def _keep(self, model, columns, names, width, history):
+        """Keep the result of a fit."""
+        self._model, self._columns = model, columns
+        self.n_features_in_ = width
+        if names is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.history_ = history
+
+    # ---- Rows ----
+
+    def __sklearn_is_fitted__(self):
+        return "_model" in self.__dict__
+
+    def _fitted(self):
+        model = self.__dict__.get("_model")
+        if model is None:
+            raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
+                                 "arguments before using this estimator.")
+        return model
+
+    def _check_width(self, width):
+        if width != self.n_features_in_:
+            raise ValueError(f"X has {width} features, but {type(self).__name__} is expecting {self.n_features_in_} "
+                             "features as input.")
+
+    def _check_names(self, names):
+        """Compare the names of columns with those of the fit, in the words of scikit-learn."""
+        fitted, name = getattr(self, "feature_names_in_", None), type(self).__name__
+        if fitted is None and names is not None:
+            warnings.warn(f"X has feature names, but {name} was fitted without feature names", UserWarning,
+                          stacklevel=4)
+        elif fitted is not None and names is None:
+            warnings.warn(f"X does not have valid feature names, but {name} was fitted with feature names",
+                          UserWarning, stacklevel=4)
+        if fitted is None or names is None or list(fitted) == list(names):
+            return
+        message = "The feature names should match those that were passed during fit.\n"
+        unseen, missing = sorted(set(names) - set(fitted)), sorted(set(fitted) - set(names))
+        for heading, listed in (("Feature names unseen at fit time", unseen),
+                                ("Feature names seen at fit time, yet now missing", missing)):
+            if listed:
+                message += f"{heading}:\n" + "".join(f"- {one}\n" for one in listed[:5])
+                message += "- ...\n" if len(listed) > 5 else ""
+        if not unseen and not missing:
+            message += "Feature names must be in the same order as they were in fit.\n"
+        raise ValueError(message)
+
+    def _table_chunks(self, X):
+        """Yield (rows, table) for a table."""
+        reader = open_table(X)
+        if not self._loaded():
+            self._check_names(table_names(X, reader))
+            self._check_width(len(reader.names))
+        if self._columns is not None:
+            reader.keep([*self._columns.used, *self._further_columns()])
+        for table in read_chunks(reader):
+            yield (numbers_of(table) if self._columns is None else self._columns.encoder.encode(table)), table
+
+    def _array_chunks(self, X):
+        """Yield rows for an array, a sparse matrix or a tensor."""
+        if self._loaded() is False and hasattr(self, "feature_names_in_"):
+            self._check_names(None)
+        for rows in row_chunks(X):
+            self._check_width(rows.shape[1])
+            if self._columns is not None:
+                rows = self._columns.encode_array(rows, self._array_names())
+            yield rows
+
+    def _array_names(self):
+        if hasattr(self, "feature_names_in_"):
+            return list(self.feature_names_in_)
+        return [str(c) for c in range(self.n_features_in_)]
+
+    def _loaded(self):
+        """Whether the model comes from a file: its tables may have more columns, in any order."""
+        return self.__dict__.get("_from_file", False)
+
+    def _further_columns(self):
+        """Columns of a table that are read for other ends than as features."""
+        return ()
+
+    def _chunks(self, X):
+        """Yield (rows, further arguments) for X."""
+        if is_table(X):
+            for rows, _ in self._table_chunks(X):
+                yield rows, ()
+        else:
+            for rows in self._array_chunks(X):
+                yield rows, ()
+
+    def _over_chunks(self, call, X):
+        """Return call(rows, further) for all rows of X."""
+        results = [call(rows, further) for rows, further in self._chunks(X)]
+        return results[0] if len(results) == 1 else np.concatenate(results)
+
+    # ---- Scores ----
+
+    def anomaly_score(self, X) -> np.ndarray:
+        """Return the anomaly score of each row, float32 of shape [rows]; higher is more anomalous.
+
+        A row's score does not depend on the rows beside it, their order, or `n_jobs`, to the bit. A row without any
+        value has NaN. Float32 rows in C order are not copied.
+        """
+        model = self._fitted()
+        return self._over_chunks(lambda rows, further: model.score(rows, *further), X)
+
+    def score_samples(self, X) -> np.ndarray:
+        """Return the opposite of the anomaly score, so that lower is more anomalous, as in scikit-learn."""
+        return -self.anomaly_score(X).astype(np.float64)
+
+    def probability(self, X, kind: str = "rank") -> np.ndarray:
+        """Return each row's score as a probability in [0, 1].
+
+        "rank": the share of calibration scores that are no larger, which is about uniform for new normal rows;
+        "gaussian": by mean and deviation of the calibration scores, as PyOD's "unify".
+        """
+        model = self._fitted()
+        return self._over_chunks(
+            lambda rows, further: model.probability(model.score(rows, *further), *further, kind=kind), X)
+
+    def confidence(self, X) -> np.ndarray:
+        """Return the confidence, in [0, 1], of each row's label: the probability of the same label after training on
+        other rows of the same distribution (Perini, Vercruyssen, Davis 2020), at the threshold of the calibration."""
+        model = self._fitted()
+        return self._over_chunks(lambda rows, further: model.confidence(model.score(rows, *further), *further), X)
+
+    def explain(self, X, count: int = 5) -> "list[list[Reason]]":
+        """Return a list of the `count` most important `Reason`s for each row, which may be fewer.
+
+        Costs about 1 + 2 max(count, 8) scores of each row.
+        """
+        model = self._fitted()
+        offsets = self._columns.encoder.offsets if self._columns else []
+        reasons = []
+        for rows, further in self._chunks(X):
+            _, arrays = model.explain(rows, *further, count)
+            reasons += reasons_of(arrays, model.column_names, offsets)
+        return reasons
+
+    # ---- Files ----
+
+    def _write_attachment(self):
+        names = getattr(self, "feature_names_in_", None)
+        self._model.attach(ATTACHMENT, json.dumps({
+            "threshold": None if self.__dict__.get("_threshold") is None else float(self._threshold),
+            "names": None if names is None else list(names), "width": int(self.n_features_in_)}))
+
+    def save(self, path: "str | os.PathLike") -> None:
+        """Write the model file, which `load`, the command and the C interface read. Atomic: whole or not at all."""
+        self._fitted()
+        self._write_attachment()
+        self._model.save(str(path))
+
+    @classmethod
+    def _loaded_estimator(cls, model, **parameters):
+        """Return an estimator with the options and the model of a file."""
+        options = json.loads(model.options)
+        made = cls(random_state=options["seed"], **{
+            parameter: options[option] for parameter, option in OPTIONS.items() if options[option] not in ("", [])},
+            **parameters)
+        encoder, note = model.attachment("encoder"), model.attachment(ATTACHMENT)
+        note = json.loads(note) if note else {"threshold": None, "names": None, "width": None}
+        columns = TableColumns.from_json(encoder) if encoder else None
+        names = note["names"] if note["width"] else columns.used if columns else None
+        made._keep(model, columns, None if names is None else np.asarray(names, dtype=object),
+                   note["width"] or (len(names) if names is not None else model.columns), [])
+        made._from_file = note["width"] is None
+        made._threshold = None if note["threshold"] is None else np.float32(note["threshold"])
+        return made
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
+
+def read_rows(X):
+    """Return the rows of an array, a sparse matrix or a tensor for a fit."""
+    return to_rows(X.toarray() if is_sparse(X) else X)

@@ -1,0 +1,142 @@
+"""FleetDetector."""
+import os
+
+import numpy as np
+
+from cugad import _cugad
+from cugad._estimator import Estimator, options_of, read_rows
+from cugad._explanation import Reason
+from cugad._parameters import FleetParameters
+from cugad._rows import is_table
+from cugad._tables import errors_in_python
+
+
+def group_texts(cells):
+    """Return the groups of rows as texts: whole numbers without decimals, "" where there is none."""
+    if not isinstance(cells, np.ndarray) or cells.dtype.kind != "f":
+        return ["" if cell is None else str(cell) for cell in cells]
+    return ["" if np.isnan(cell) else f"{cell:.17g}" for cell in cells]
+
+
+class FleetDetector(Estimator, FleetParameters):
+    """One detector for each group of rows (a machine, a user, a sensor), and a pooled one for small and unseen groups.
+
+    The groups are a column of the table, which `groups` names; of arrays they are given beside the rows, as `groups` of
+    each method. The detector of a group equals one that is fitted on its rows alone, to the bit, with a seed of its own.
+    Scores are on each group's own scale, and so are thresholds.
+
+    Attributes
+    ----------
+    groups_ : list of tuple
+        Name, training rows, whether it has a model of its own, and threshold, of each group.
+    n_features_in_, feature_names_in_, history_
+        As those of AnomalyDetector.
+    """
+
+    def fit(self, X, y=None, *, groups=None) -> "FleetDetector":
+        """Train on the normal rows X; y is ignored. `groups`: the group of each row of an array. Returns self."""
+        with errors_in_python():
+            model = _cugad.Fleet(options_of(self), self.device, self._threads(), self.minimum_rows, self.pooled_rows)
+        if self.contamination is not None:
+            raise ValueError("contamination is not for fleets, expected false_alarm_rate or neither")
+        if is_table(X) and groups is None:
+            if self.groups is None:
+                raise ValueError("groups is None, expected the name of the column that holds the groups")
+            table, columns, names, width = self._read_table(X, without=[self.groups])
+            rows, groups = columns.encoder.encode(table), group_texts(table.cells(self.groups))
+        elif is_table(X):
+            table, columns, names, width = self._read_table(X)
+            rows = columns.encoder.encode(table)
+        else:
+            rows, columns, names = read_rows(X), None, None
+            width = rows.shape[1]
+        history = self._fit_model(model, rows, (self._texts(groups, len(rows)),), columns)
+        if columns and self.groups is not None:
+            model.attach("group_column", self.groups)
+        self._keep(model, columns, names, width, history)
+        return self
+
+    @staticmethod
+    def _texts(groups, rows):
+        if groups is None:
+            raise ValueError("groups is None, expected the group of each row")
+        texts = group_texts(groups)
+        if len(texts) != rows:
+            raise ValueError(f"groups has {len(texts)} entries for {rows} rows, expected one per row")
+        return texts
+
+    def _further_columns(self):
+        return [self.groups] if self.groups is not None else []
+
+    def _chunks(self, X):
+        X, groups = X
+        if not is_table(X):
+            first = 0
+            texts = self._texts(groups, X.shape[0])
+            for rows in self._array_chunks(X):
+                yield rows, (texts[first:first + len(rows)],)
+                first += len(rows)
+            return
+        first = 0
+        for rows, table in self._table_chunks(X):
+            here = table.cells(self.groups) if groups is None else groups[first:first + len(rows)]
+            yield rows, (self._texts(here, len(rows)),)
+            first += len(rows)
+
+    def anomaly_score(self, X, groups=None) -> np.ndarray:
+        """Return the anomaly score of each row by the model of its group, float32 of shape [rows]."""
+        return super().anomaly_score((X, groups))
+
+    def score_samples(self, X, groups=None) -> np.ndarray:
+        """Return the opposite of the anomaly score."""
+        return -self.anomaly_score(X, groups).astype(np.float64)
+
+    def thresholds(self, X, groups=None) -> np.ndarray:
+        """Return for each row the threshold of the model that scores it."""
+        model = self._fitted()
+        return self._over_chunks(lambda rows, further: model.thresholds(*further), (X, groups))
+
+    def decision_function(self, X, groups=None) -> np.ndarray:
+        """Return how far below its threshold each row's score is: negative for anomalies."""
+        model = self._fitted()
+        return self._over_chunks(
+            lambda rows, further: np.nextafter(model.thresholds(*further), np.float32(-np.inf)) -
+            model.score(rows, *further), (X, groups))
+
+    def predict(self, X, groups=None) -> np.ndarray:
+        """Return 1 for each normal row of X and -1 for each anomaly."""
+        return np.where(self.decision_function(X, groups) >= 0, 1, -1)
+
+    def fit_predict(self, X, y=None, *, groups=None) -> np.ndarray:
+        """Fit on the rows of X, and return 1 for each normal one and -1 for each anomaly."""
+        return self.fit(X, y, groups=groups).predict(X, groups)
+
+    def probability(self, X, groups=None, kind: str = "rank") -> np.ndarray:
+        """Return each row's score as a probability in [0, 1], see AnomalyDetector.probability."""
+        return super().probability((X, groups), kind)
+
+    def confidence(self, X, groups=None) -> np.ndarray:
+        """Return the confidence of each row's label, see AnomalyDetector.confidence."""
+        return super().confidence((X, groups))
+
+    def explain(self, X, groups=None, count: int = 5) -> "list[list[Reason]]":
+        """Return a list of `Reason`s for each row, see AnomalyDetector.explain."""
+        return super().explain((X, groups), count)
+
+    @property
+    def groups_(self):
+        """Name, training rows, whether it has a model of its own, and threshold, of each group."""
+        return self._fitted().groups
+
+    @property
+    def columns_(self):
+        """The columns that the models see."""
+        return self._fitted().column_names
+
+    @classmethod
+    def load(cls, path: "str | os.PathLike", *, device: str = "auto", n_jobs: "int | None" = None) -> "FleetDetector":
+        """Return the fleet of a model file."""
+        model = _cugad.Fleet.load(str(path), device, 0 if n_jobs in (None, -1) else n_jobs)
+        made = cls._loaded_estimator(model, device=device, n_jobs=n_jobs)
+        made.groups = model.attachment("group_column") or None
+        return made

@@ -1,0 +1,50 @@
+"""ImageDetector."""
+import numpy as np
+
+from cugad._detector import AnomalyDetector
+
+
+class ImageDetector(AnomalyDetector):
+    """An AnomalyDetector for images: X has shape [images, height, width] or [images, height, width, channels].
+
+    Values are numbers of any dtype, such as uint8 from 0 to 255; all images have one size. The parameters are those of
+    AnomalyDetector; `image` follows from X. `cell_scores` has the shape of the images: a heatmap of each.
+    """
+
+    def _extra_options(self):
+        return {"image": "x".join(map(str, self._shape))}
+
+    def _flat(self, X):
+        X = X if isinstance(X, np.ndarray) else np.asarray(X)
+        if X.ndim not in (3, 4):
+            raise ValueError(f"Found array with dim {X.ndim}, expected images of shape [images, height, width] or "
+                             "[images, height, width, channels].")
+        shape = X.shape[1:] if X.ndim == 4 else (*X.shape[1:], 1)
+        return X.reshape(len(X), -1), shape
+
+    def fit(self, X, y=None) -> "ImageDetector":
+        """Train on normal images X of shape [images, height, width(, channels)]; y is ignored. Returns self."""
+        rows, self._shape = self._flat(X)
+        super().fit(rows)
+        self.image_shape_ = self._shape
+        return self
+
+    def _chunks(self, X):
+        rows, shape = self._flat(X)
+        if shape != self.image_shape_:
+            raise ValueError(f"X has images of {shape}, but {type(self).__name__} is expecting {self.image_shape_}.")
+        yield from super()._chunks(rows)
+
+    def anomaly_score(self, X) -> np.ndarray:
+        """Return the anomaly score of each image, float32 of shape [images]; higher is more anomalous."""
+        return super(AnomalyDetector, self).anomaly_score(X)
+
+    def cell_scores(self, X) -> np.ndarray:
+        """Return a heatmap of each image, float32 of shape [images, height, width, channels]."""
+        cells = super().cell_scores(X)
+        return cells.reshape(len(cells), *self.image_shape_)
+
+    def sample(self, n_samples: int = 1, *, given=None, random_state=None) -> np.ndarray:
+        """Return synthetic images, float32 of shape [n_samples, height, width, channels]."""
+        rows = super().sample(n_samples, given=given, random_state=random_state)
+        return rows.reshape(*rows.shape[:-1], *self.image_shape_)

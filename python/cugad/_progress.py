@@ -1,0 +1,40 @@
+"""What a fit reports: kept as history, shown by tqdm or logged."""
+
+
+class Progress:
+    """Receives the progress of a fit; a context that closes the bar."""
+
+    def __init__(self, verbose, logger):
+        self.history = []
+        self._logger = logger
+        self._verbose = verbose
+        self._bar = None
+        self._bar_type = None
+        if verbose:
+            try:
+                from tqdm.auto import tqdm
+            except ImportError:
+                return
+            self._bar_type = tqdm
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, step, steps, models):
+        """Every 100 steps and at the end: `models` has the training statistics of each model."""
+        self.history.append({"step": step, "steps": steps, "models": models})
+        if self._bar_type is not None:
+            if self._bar is None:
+                self._bar = self._bar_type(total=steps, unit="step")
+            self._bar.total = steps
+            self._bar.update(step - self._bar.n)
+        elif self._verbose:
+            self._logger.warning("step %d of %d", step, steps)
+
+    def message(self, text):
+        """One line: a model was restored, a column is constant, ..."""
+        self._logger.info("%s", text)

@@ -1,0 +1,76 @@
+"""Arrays of any kind as rows of float32, refused in the words of scikit-learn."""
+import os
+
+import numpy as np
+
+CHUNK_ROWS = 16384  # of tables and sparse matrices, which are converted piece by piece: as many as the library scores at once
+
+
+def is_sparse(X):
+    """Whether X is a matrix or array of scipy.sparse."""
+    return hasattr(X, "tocsr") and hasattr(X, "toarray")
+
+
+def is_table(X):
+    """Whether X hands out its columns by the Arrow PyCapsule interface, or is a Parquet file or folder, or an iterator
+    of tables."""
+    return hasattr(X, "__arrow_c_stream__") or isinstance(X, (str, os.PathLike)) or hasattr(X, "__next__")
+
+
+def _from_dlpack(X):
+    kind, number = X.__dlpack_device__()
+    if int(kind) not in (1, 3):  # the CPU, and host memory pinned by CUDA
+        raise ValueError(f"The tensor is on device {int(kind)}:{number} of DLPack, expected memory of the CPU: "
+                         "X.cpu() moves a tensor of PyTorch there.")
+    if hasattr(X, "detach"):
+        X = X.detach()
+    return np.from_dlpack(X)
+
+
+def to_array(X):
+    """Return X as a numpy array of two dimensions, without a copy if it is one or shares its memory by DLPack."""
+    if not isinstance(X, np.ndarray):
+        if is_sparse(X):
+            return X.toarray()
+        X = _from_dlpack(X) if hasattr(X, "__dlpack__") else np.asarray(X)
+    if X.ndim == 2:
+        return X
+    if X.ndim < 2:
+        kind = "scalar" if X.ndim == 0 else "1D"
+        raise ValueError(f"Expected 2D array, got {kind} array instead:\narray={X}.\nReshape your data either using "
+                         "array.reshape(-1, 1) if your data has a single feature or array.reshape(1, -1) if it "
+                         "contains a single sample.")
+    raise ValueError(f"Found array with dim {X.ndim}, while dim <= 2 is required.")
+
+
+def to_rows(X):
+    """Return X as rows of float32 whose elements follow each other; NaN is a missing cell.
+
+    Float32 rows of that form are returned as they are. Raises ValueError for complex or infinite numbers.
+    """
+    X = to_array(X)
+    if X.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported\n{X}\n")
+    if X.dtype.kind in "mM":
+        raise ValueError(f"Dates and durations are no numbers, found dtype {X.dtype}: give a table, or convert them.")
+    if 0 in X.shape:
+        what = "sample(s)" if X.shape[0] == 0 else "feature(s)"
+        raise ValueError(f"Found array with 0 {what} (shape={X.shape}) while a minimum of 1 is required.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = X if X.dtype == np.float32 and X.dtype.isnative else X.astype(np.float32, order="C")
+        if rows.strides[1] != 4 or rows.strides[0] < 4 * rows.shape[1] or rows.strides[0] % 4 or not rows.flags.aligned:
+            rows = np.ascontiguousarray(rows)
+        total = rows.sum(dtype=np.float64)
+    if not np.isfinite(total) and np.isinf(rows).any():
+        raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
+    return rows
+
+
+def row_chunks(X):
+    """Yield the rows of X as by to_rows(): all at once, but of a sparse matrix some at a time."""
+    if not is_sparse(X):
+        yield to_rows(X)
+        return
+    X = X.tocsr()
+    for first in range(0, max(X.shape[0], 1), CHUNK_ROWS):
+        yield to_rows(X[first:first + CHUNK_ROWS])

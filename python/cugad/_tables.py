@@ -1,0 +1,147 @@
+"""Tables as rows of float32, by the library's own encoder."""
+import contextlib
+import itertools
+import os
+import re
+import warnings
+
+import numpy as np
+
+from cugad import _cugad
+from cugad._rows import CHUNK_ROWS
+
+ALL_ROWS = 2**62
+
+
+def batches_of(tables):
+    """Yield the record batches of an iterator of tables, whose columns must be those of the first."""
+    import pyarrow
+    schema = None
+    for number, table in enumerate(tables):
+        table = pyarrow.table(table)
+        schema = table.schema if schema is None else schema
+        if not table.schema.equals(schema):
+            raise ValueError(f"Table {number} of the iterator has other columns than table 0: {table.schema.names} of "
+                             f"{table.schema.types}, expected {schema.names} of {schema.types}.")
+        yield from table.to_batches()
+
+
+def in_pieces(X):
+    """Return a stream of a Parquet file, of a folder of them, or of an iterator of tables: none is held whole."""
+    import pyarrow
+    import pyarrow.dataset
+    if not hasattr(X, "__next__"):
+        return pyarrow.dataset.dataset(os.fspath(X), format="parquet").scanner().to_reader()
+    batches = batches_of(X)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError("Found array with 0 sample(s) (an iterator without rows) while a minimum of 1 is required.")
+    return pyarrow.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
+
+
+def open_table(X):
+    """Return a reader for an object that is_table()."""
+    try:
+        X = X if hasattr(X, "__arrow_c_stream__") else in_pieces(X)
+        return _cugad.ArrowReader(X.__arrow_c_stream__())
+    except ImportError as error:  # pandas without pyarrow
+        raise ValueError(f"{type(X).__name__} needs pyarrow to hand out its columns ({error}): pip install pyarrow, or "
+                         "give the numbers as an array, X.to_numpy()") from error
+
+
+def in_python(text):
+    """Return a note of the library, which names flags of the command, in the words of a call."""
+    text = re.sub(r"--missing '[^']*' reads them as cells without a value, ", "", text)
+    text = re.sub(r"--label-column (\S+) takes it as the label", r"exclude=['\1'] leaves it out", text)
+    text = re.sub(r"--(include|exclude|categorical) (\S+)", r"\1=['\2']", text)
+    return re.sub(r"--([a-z][a-z-]*)", lambda match: match[1].replace("-", "_"), text)
+
+
+@contextlib.contextmanager
+def errors_in_python():
+    """Raise errors of the library in the words of a call."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(in_python(str(error))) from error
+
+
+def table_names(X, reader):
+    """Return the names of the table's columns if all of them are texts, else None."""
+    given = list(X.columns) if hasattr(X, "iloc") else reader.names  # pandas has names that are no texts
+    if all(isinstance(name, str) for name in given):
+        return np.asarray(reader.names, dtype=object)
+    if any(isinstance(name, str) for name in given):
+        raise TypeError("Feature names are only supported if all input features have string names, but your input has "
+                        f"{sorted({type(name).__name__ for name in given})} as feature name / column name types. If "
+                        "you want feature names to be stored and validated, you must convert them all to strings, by "
+                        "using X.columns = X.columns.astype(str) for example.")
+    return None
+
+
+class TableColumns:
+    """How the columns of a table become features: learnt from the table of a fit."""
+
+    def __init__(self, table, *, categorical=None, exclude=None, include=None, max_categories=1000, settled=()):
+        categorical, exclude = list(categorical or ()), list(exclude or ())
+        known = set(table.column_names)
+        settled = [name for name in settled if name in known]
+        left_out = list(exclude)
+        for column, advice, text in table.examine([*categorical, *exclude, *(include or ()), *settled]):
+            if advice == "refuse":
+                raise ValueError(in_python(text))
+            if advice == "leave_out":
+                left_out.append(column)
+            warnings.warn(in_python(text), UserWarning, stacklevel=4)
+        self.encoder = _cugad.Encoder()
+        with errors_in_python():
+            self.encoder.fit(table, categorical, left_out, max_categories)
+
+    @classmethod
+    def from_json(cls, json):
+        """Return the columns of an encoder that a model file holds."""
+        made = cls.__new__(cls)
+        made.encoder = _cugad.Encoder.from_json(json)
+        return made
+
+    @property
+    def used(self):
+        """Names of the columns that are features."""
+        return [*self.encoder.numeric_columns, *self.encoder.text_columns]
+
+    @property
+    def binary(self):
+        """How many features, the last ones, are 0 or 1."""
+        return len(self.encoder.feature_names) - self.encoder.numeric_features
+
+    def encode_array(self, rows, names):
+        """Return the features of an array whose columns are those of the table of the fit."""
+        if self.encoder.text_columns:
+            raise ValueError("The detector was fitted on a table with columns of text ("
+                             f"{', '.join(self.encoder.text_columns)}): expected a table, got an array.")
+        places = {name: place for place, name in enumerate(names)}
+        taken = rows[:, [places[name] for name in self.encoder.numeric_columns]]
+        return np.ascontiguousarray(taken.astype(np.float64) - self.encoder.offsets, dtype=np.float32)
+
+
+def numbers_of(table):
+    """Return the columns of a table of numbers as rows of float32."""
+    columns = [table.cells(name) for name in table.column_names]
+    for name, cells in zip(table.column_names, columns):
+        if isinstance(cells, list):
+            raise ValueError(f"Column {name!r} holds text, expected numbers as in the rows of the fit.")
+    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def read_chunks(reader):
+    """Yield a table's rows, some at a time; an error if there are none."""
+    count = 0
+    while True:
+        table = reader.read(CHUNK_ROWS)
+        if table.rows == 0:
+            break
+        count += table.rows
+        yield table
+    if count == 0:
+        shape = (0, len(reader.names))
+        raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required.")

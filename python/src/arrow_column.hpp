@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "arrow_abi.hpp"
+#include "cugad/table.hpp"
+
+namespace cugad::python {
+
+/// Reads the cells of one kind of Arrow array, by the rule of tables: numbers are numbers; texts, truth values ("true",
+/// "false"), dates and times (as ISO 8601 writes them) and whatever is dictionary-encoded are texts; null is missing.
+class ArrowColumn {
+ public:
+  /// The reader for a column of that kind. Throws Error{unsupported} for one that no table has, such as a list.
+  static std::unique_ptr<ArrowColumn> open(const ArrowSchema& schema);
+  virtual ~ArrowColumn() = default;
+  virtual bool is_text() const = 0;
+  /// Appends `count` cells from `first` on, counted from the array's own offset.
+  virtual void append(const ArrowArray& array, std::int64_t first, std::int64_t count, Column& column) const = 0;
+};
+
+}  // namespace cugad::python

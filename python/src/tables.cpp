@@ -1,0 +1,97 @@
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "binding.hpp"
+
+namespace cugad::python {
+namespace {
+
+using namespace nb::literals;
+using Names = std::vector<std::string>;
+
+const char* name_of(ColumnFinding::Advice advice) {
+  switch (advice) {
+    case ColumnFinding::Advice::leave_out:
+      return "leave_out";
+    case ColumnFinding::Advice::refuse:
+      return "refuse";
+    case ColumnFinding::Advice::note:
+      break;
+  }
+  return "note";
+}
+
+nb::list examine(const Table& table, const Names& settled) {
+  std::vector<ColumnFinding> findings;
+  {
+    const nb::gil_scoped_release released;
+    findings = examine_columns(table, settled);
+  }
+  nb::list list;
+  for (const ColumnFinding& finding : findings) {
+    list.append(nb::make_tuple(finding.column, name_of(finding.advice), finding.text));
+  }
+  return list;
+}
+
+Array encode(TableEncoder& encoder, const Table& table) {
+  Matrix matrix;
+  {
+    const nb::gil_scoped_release released;
+    matrix = encoder.encode(table);
+  }
+  return to_numpy(std::move(matrix.data),
+                  {static_cast<std::size_t>(matrix.rows), static_cast<std::size_t>(matrix.columns)});
+}
+
+}  // namespace
+
+void bind_tables(nb::module_& module) {
+  nb::class_<Table>(module, "Table", "Columns of numbers and of texts.")
+      .def_ro("rows", &Table::rows)
+      .def_prop_ro("column_names",
+                   [](const Table& table) {
+                     Names names;
+                     for (const Column& column : table.columns) names.push_back(column.name);
+                     return names;
+                   })
+      .def(
+          "cells",
+          [](const Table& table, const std::string& name) -> nb::object {
+            const Column& column = table.columns[table.find(name)];
+            if (column.is_text) return nb::cast(column.texts);
+            return nb::cast(to_numpy(std::vector<double>(column.numbers), {column.numbers.size()}));
+          },
+          "column"_a, "The texts of a column as a list, or its numbers as an array.")
+      .def(
+          "take", [](const Table& table, const std::vector<std::int64_t>& rows) { return take_rows(table, rows); },
+          "rows"_a)
+      .def("examine", &examine, "settled"_a, "Findings as (column, advice, text).");
+  nb::class_<TableEncoder>(module, "Encoder", "Turns tables into rows of float32.")
+      .def(nb::init<>())
+      .def(
+          "fit",
+          [](TableEncoder& encoder, const Table& table, Names categorical, Names excluded,
+             std::int64_t max_categories) {
+            const nb::gil_scoped_release released;
+            encoder.fit(table, {std::move(categorical), std::move(excluded), max_categories});
+          },
+          "table"_a, "categorical"_a, "excluded"_a, "max_categories"_a)
+      .def("encode", &encode, "table"_a, "Features [rows, features] as float32.")
+      .def("to_json", &TableEncoder::to_json)
+      .def_static("from_json", &TableEncoder::from_json, "json"_a)
+      .def("__getstate__", &TableEncoder::to_json)
+      .def("__setstate__",
+           [](TableEncoder& made, const std::string& json) { new (&made) TableEncoder(TableEncoder::from_json(json)); })
+      .def_prop_ro("feature_names", &TableEncoder::feature_names)
+      .def_prop_ro("numeric_features", &TableEncoder::numeric_features)
+      .def_prop_ro("offsets", &TableEncoder::offsets)
+      .def_prop_ro("decimals", &TableEncoder::decimals)
+      .def_prop_ro("text_columns", [](const TableEncoder& encoder) { return encoder.read_options().text_columns; })
+      .def_prop_ro("numeric_columns",
+                   [](const TableEncoder& encoder) { return *encoder.read_options().numeric_columns; })
+      .def_prop_ro("unseen", &TableEncoder::unseen);
+}
+
+}  // namespace cugad::python

@@ -1,0 +1,323 @@
+"""Rows of any kind: arrays, tensors, sparse matrices, tables."""
+import json
+import subprocess
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+import cugad
+from cugad._rows import to_rows
+
+INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+DTYPES = [*INTEGERS, "float16", "float32", "float64", "longdouble", ">f4", ">f8", ">i4", "bool", "object"]
+ORDERS = {
+    "c": np.ascontiguousarray,
+    "fortran": np.asfortranarray,
+    "strided": lambda x: np.repeat(np.repeat(x, 2, axis=0), 3, axis=1)[::2, ::3],
+    "reversed": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+    "padded": lambda x: np.concatenate([x, x], axis=1)[:, :x.shape[1]],
+    "read-only": lambda x: np.frombuffer(x.tobytes(), dtype=x.dtype).reshape(x.shape),
+}
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Rows of small whole numbers, which every dtype holds."""
+    return np.random.default_rng(3).integers(0, 20, size=(120, 4)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def of_whole(whole):
+    return cugad.AnomalyDetector(method="knn").fit(whole)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype_and_order_gives_the_same_bits(whole, of_whole, dtype):
+    rows = (whole % 2 if dtype == "bool" else whole).astype(np.float32)
+    expected = of_whole.anomaly_score(rows)
+    for name, order in ORDERS.items():
+        if name == "read-only" and dtype == "object":
+            continue
+        given = order(rows.astype(dtype))
+        assert (of_whole.anomaly_score(given) == expected).all(), name
+        if dtype != "bool":
+            again = cugad.AnomalyDetector(method="knn").fit(given)
+            assert (again.anomaly_score(rows) == expected).all(), name
+
+
+def test_float32_rows_are_not_copied(rows):
+    assert to_rows(rows) is rows
+    padded = np.concatenate([rows, rows], axis=1)[:, :5]
+    assert to_rows(padded).__array_interface__["data"][0] == padded.__array_interface__["data"][0]
+    torch_like = type("Tensor", (), {"__dlpack__": lambda self, **_: rows.__dlpack__(),
+                                     "__dlpack_device__": lambda self: rows.__dlpack_device__()})()
+    assert to_rows(torch_like).__array_interface__["data"][0] == rows.__array_interface__["data"][0]
+
+
+def test_tensors_elsewhere_are_refused(rows, fitted):
+    elsewhere = type("Tensor", (), {"__dlpack__": lambda self, **_: None, "__dlpack_device__": lambda self: (2, 0)})()
+    with pytest.raises(ValueError, match="expected memory of the CPU"):
+        fitted.anomaly_score(elsewhere)
+
+
+def test_tensors_of_pytorch(rows, fitted):
+    torch = pytest.importorskip("torch")
+    tensor = torch.from_numpy(rows.copy()).requires_grad_()
+    assert (fitted.anomaly_score(tensor) == fitted.anomaly_score(rows)).all()
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_matrix", "coo_array", "csr_array", "lil_matrix"])
+def test_sparse_matrices(whole, of_whole, kind):
+    sparse = getattr(pytest.importorskip("scipy.sparse"), kind)(whole * (whole > 10))
+    expected = of_whole.anomaly_score(sparse.toarray())
+    assert (of_whole.anomaly_score(sparse) == expected).all()
+    again = cugad.AnomalyDetector(method="knn").fit(sparse)
+    assert (again.anomaly_score(sparse) ==
+            cugad.AnomalyDetector(method="knn").fit(sparse.toarray()).anomaly_score(sparse)).all()
+
+
+@pytest.mark.parametrize("given, message", [
+    (np.zeros((0, 5)), r"0 sample\(s\)"), (np.zeros((5, 0)), r"0 feature\(s\)"), (np.zeros(5), "Expected 2D array"),
+    (np.zeros((2, 2, 2)), "dim 3"), (np.array(1.0), "scalar"), (np.full((3, 5), np.inf), "infinity"),
+    (np.full((3, 5), 1e300), "too large"), (np.zeros((3, 5), dtype=complex), "Complex"),
+    (np.zeros((3, 5), dtype="M8[s]"), "Dates"), (np.array([["a"] * 5]), "could not convert"),
+    (np.zeros((3, 4)), "X has 4 features, but AnomalyDetector is expecting 5"),
+])
+def test_wrong_arrays_are_value_errors(fitted, given, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.anomaly_score(given)
+    if "expecting" not in message:
+        with pytest.raises(ValueError, match=message):
+            cugad.AnomalyDetector(method="knn").fit(given)
+
+
+def test_missing_cells_are_allowed(fitted, rows):
+    holed = rows[:5].copy()
+    holed[:, 1] = np.nan
+    assert np.isfinite(fitted.anomaly_score(holed)).all()
+    assert np.isnan(fitted.anomaly_score(np.full((1, 5), np.nan))).all()
+    assert fitted.predict(np.full((1, 5), np.nan)) == [-1]
+
+
+# ---- Tables ----
+
+def columns_of(count=300, seed=4):
+    random = np.random.default_rng(seed)
+    service = random.choice(["http", "ssh", "a service with a longer name"], size=count)
+    return {"load": random.normal(size=count).round(3), "service": service.tolist(),
+            "errors": random.integers(0, 5, size=count), "busy": random.random(count) > 0.5}
+
+
+def frames():
+    """Functions that make a table of every kind that is installed from columns."""
+    makers = {}
+    try:
+        import pyarrow as pa
+        makers["pyarrow"] = pa.table
+        makers["pyarrow chunks"] = lambda columns: pa.concat_tables(
+            [pa.table(columns).slice(0, 7), pa.table(columns).slice(7, 0), pa.table(columns).slice(7)])
+        makers["pyarrow reader"] = lambda columns: pa.table(columns).to_reader(max_chunksize=11)
+        makers["pyarrow dictionary"] = lambda columns: pa.table(
+            {name: pa.array(cells).dictionary_encode() if isinstance(cells, list) else cells
+             for name, cells in columns.items()})
+        import pandas
+        makers["pandas"] = pandas.DataFrame
+        makers["pandas categorical"] = lambda columns: pandas.DataFrame(columns).astype({"service": "category"})
+    except ImportError:
+        pass
+    try:
+        import polars
+        makers["polars"] = polars.DataFrame
+        makers["polars categorical"] = lambda columns: polars.DataFrame(columns).cast({"service": polars.Categorical})
+    except ImportError:
+        pass
+    return makers
+
+
+FRAMES = frames()
+
+
+@pytest.fixture(scope="module")
+def of_table():
+    if not FRAMES:
+        pytest.skip("neither pyarrow nor polars is installed")
+    return cugad.AnomalyDetector(method="knn").fit(next(iter(FRAMES.values()))(columns_of()))
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_tables_of_every_library_give_the_same_bits(of_table, kind):
+    make = FRAMES[kind]
+    table = make(columns_of())
+    detector = cugad.AnomalyDetector(method="knn").fit(table)
+    assert detector.columns_ == ["load", "errors", "service=a service with a longer name", "service=http",
+                                 "service=ssh", "busy=false", "busy=true"]
+    assert list(detector.feature_names_in_) == ["load", "service", "errors", "busy"] and detector.n_features_in_ == 4
+    new = columns_of(seed=5)
+    assert (detector.anomaly_score(make(new)) == of_table.anomaly_score(FRAMES["pyarrow"](new))).all()
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("dtype", [*INTEGERS, "float16", "float32", "float64"])
+def test_tables_of_numbers_give_the_bits_of_arrays(whole, of_whole, kind, dtype):
+    if kind not in FRAMES:
+        pytest.skip(f"{kind} is not installed")
+    if kind == "polars" and dtype == "float16":
+        pytest.skip("polars has no float16")
+    columns = {f"c{c}": np.ascontiguousarray(whole[:, c].astype(dtype)) for c in range(4)}
+    detector = cugad.AnomalyDetector(method="knn").fit(FRAMES[kind](columns))
+    assert (detector.anomaly_score(FRAMES[kind](columns)) == of_whole.anomaly_score(whole)).all()
+
+
+def test_cells_by_the_rule_of_tables():
+    pa = pytest.importorskip("pyarrow")
+    import datetime
+    import decimal
+    count = 60
+    random = np.random.default_rng(6)
+    numbers = random.normal(size=count).round(2)
+    cells = {
+        "float": numbers, "holes": [None if i % 7 == 0 else float(x) for i, x in enumerate(numbers)],
+        "decimal": [decimal.Decimal(str(x)) for x in numbers],
+        "negative": pa.array([decimal.Decimal(-i) / 4 for i in random.permutation(count).tolist()],
+                             pa.decimal128(10, 2)),
+        "half": pa.array(numbers.astype(np.float16)),
+        "duration": pa.array([datetime.timedelta(seconds=float(abs(x))) for x in numbers]),
+        "code": pa.array(random.integers(0, 3, size=count)).dictionary_encode(),
+        "word": ["a" if i % 3 else None for i in range(count)],
+        "large": pa.array([["x", "y"][i % 2] for i in range(count)], pa.large_string()),
+        "date": pa.array([datetime.date(1960, 1, 1) + datetime.timedelta(days=37 * i) for i in range(count)]),
+        "moment": pa.array([datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=7 * i) for i in range(count)]),
+        "clock": pa.array([datetime.time(i % 24, i % 60) for i in range(count)]),
+        "nothing": pa.nulls(count),
+    }
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        detector = cugad.AnomalyDetector(method="knn").fit(pa.table(cells))
+    assert detector.columns_ == ["float", "holes", "decimal", "negative", "half", "duration", "code=0", "code=1",
+                                 "code=2", "word=a", "large=x", "large=y"]
+    texts = "\n".join(str(one.message) for one in caught)
+    for name in ("date", "moment", "clock", "nothing"):
+        assert f"column '{name}' is left out" in texts
+    assert "1960-01-01" in texts or "dates or times" in texts
+    assert "include=['date']" in texts and "--" not in texts
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        included = cugad.AnomalyDetector(method="knn", include=["date"]).fit(pa.table(cells))
+    assert "date=1960-01-01" in included.columns_
+    assert np.isfinite(detector.anomaly_score(pa.table(cells))).all()
+
+
+def test_other_kinds_of_columns_are_refused():
+    pa = pytest.importorskip("pyarrow")
+    with pytest.raises(NotImplementedError, match="column 'lists' is of Arrow's kind"):
+        cugad.AnomalyDetector().fit(pa.table({"lists": [[1], [2, 3]]}))
+    with pytest.raises(ValueError, match="row 2, column .x.: found an infinite number"):
+        cugad.AnomalyDetector().fit(pa.table({"x": [1.0, 2.0, float("inf")] * 9, "y": [1.0, 3.0, 7.0] * 9}))
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        cugad.AnomalyDetector().fit(pa.table({"x": pa.array([], pa.float64())}))
+
+
+def test_names_of_columns(of_table):
+    pandas = pytest.importorskip("pandas")
+    columns = columns_of()
+    frame = pandas.DataFrame(columns)
+    with pytest.raises(ValueError, match="must be in the same order"):
+        of_table.predict(frame[["service", "load", "errors", "busy"]])
+    with pytest.raises(ValueError, match="yet now missing:\n- load"):
+        of_table.predict(frame.drop(columns="load"))
+    with pytest.raises(ValueError, match="columns of text"), pytest.warns(UserWarning, match="valid feature names"):
+        of_table.predict(np.zeros((3, 4)))
+    numbers = pandas.DataFrame({"a": columns["load"], "b": columns["errors"]})
+    detector = cugad.AnomalyDetector(method="knn").fit(numbers)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        assert (detector.anomaly_score(numbers.to_numpy()) == detector.anomaly_score(numbers)).all()
+    of_array = cugad.AnomalyDetector(method="knn").fit(numbers.to_numpy())
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        assert (of_array.anomaly_score(numbers) == detector.anomaly_score(numbers)).all()
+    with pytest.raises(ValueError, match="holds text"), pytest.warns(UserWarning):
+        of_array.anomaly_score(frame[["load", "service"]])
+    unnamed = cugad.AnomalyDetector(method="knn").fit(numbers.set_axis([0, 1], axis=1))
+    assert not hasattr(unnamed, "feature_names_in_")
+    with pytest.raises(TypeError, match="string names"):
+        cugad.AnomalyDetector(method="knn").fit(numbers.set_axis(["a", 1], axis=1))
+
+
+def test_parquet_and_iterators(of_table, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pa.table(columns_of(seed=5))
+    expected = of_table.anomaly_score(table)
+    parquet.write_table(table.slice(0, 100), tmp_path / "0.parquet")
+    parquet.write_table(table.slice(100), tmp_path / "1.parquet")
+    assert (of_table.anomaly_score(tmp_path) == expected).all()
+    assert (of_table.anomaly_score(str(tmp_path / "0.parquet")) == expected[:100]).all()
+    assert (of_table.anomaly_score(table.slice(first, 50) for first in range(0, 300, 50)) == expected).all()
+    assert (cugad.AnomalyDetector(method="knn").fit(tmp_path).anomaly_score(table) ==
+            cugad.AnomalyDetector(method="knn").fit(table).anomaly_score(table)).all()
+    with pytest.raises(ValueError, match="without rows"):
+        of_table.anomaly_score(iter([]))
+    with pytest.raises(OSError):
+        of_table.anomaly_score(tmp_path / "nosuch.parquet")
+    with pytest.raises((OSError, ValueError), match="other columns than table 0"):
+        of_table.anomaly_score(iter([table, pa.table({"load": ["text"]})]))
+    broken = pa.RecordBatchReader.from_batches(table.schema, [table.select(["load"]).to_batches()[0]])
+    with pytest.raises(ValueError, match="a batch of 1 columns, expected 4"):
+        of_table.anomaly_score(broken)
+
+
+def test_roles_of_columns():
+    pa = pytest.importorskip("pyarrow")
+    columns = columns_of()
+    detector = cugad.AnomalyDetector(method="knn", categorical=["errors"], exclude=["load"]).fit(pa.table(columns))
+    assert "errors=3" in detector.columns_ and "load" not in detector.columns_
+    with pytest.raises(ValueError, match="max_categories"):
+        cugad.AnomalyDetector(max_categories=2).fit(pa.table(columns))
+    with pytest.raises(ValueError, match="nosuch"):
+        cugad.AnomalyDetector(exclude=["nosuch"]).fit(pa.table(columns))
+
+
+def test_large_numbers_keep_their_differences():
+    pa = pytest.importorskip("pyarrow")
+    random = np.random.default_rng(8)
+    base = 1.7e9
+    columns = {"counter": base + random.normal(size=200).round(3), "x": random.normal(size=200)}
+    detector = cugad.AnomalyDetector(method="gain", steps=50, population=1).fit(pa.table(columns))
+    near = base + np.array([-3.0, 0.0, 3.0])
+    assert len(set(detector.anomaly_score(pa.table({"counter": near, "x": np.zeros(3)})))) == 3
+    filled, low, high = detector.fill(pa.table({"counter": [None, base], "x": [0.0, 0.0]}, schema=pa.schema(
+        [("counter", pa.float64()), ("x", pa.float64())])))
+    assert abs(filled[0, 0] - base) < 300
+    reason = detector.explain(pa.table({"counter": [base + 50], "x": [0.0]}), 1)[0][0]
+    assert reason.column == "counter" and abs(reason.low - base) < 10
+
+
+def test_models_go_to_the_command_and_back(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    command = os.environ.get("CUGAD_COMMAND")
+    frame = pandas.DataFrame({name: cells for name, cells in columns_of().items() if name != "busy"})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    detector = cugad.AnomalyDetector(method="knn").fit(frame)
+    detector.save(tmp_path / "python.safetensors")
+    loaded = cugad.AnomalyDetector.load(tmp_path / "python.safetensors")
+    assert (loaded.anomaly_score(frame) == detector.anomaly_score(frame)).all()
+    assert list(loaded.feature_names_in_) == list(frame.columns)
+    if not command:
+        pytest.skip("CUGAD_COMMAND, the path of the command, is not set")
+    run = lambda *words: subprocess.run([command, *map(str, words)], check=True, capture_output=True, text=True).stdout
+    scored = run("score", tmp_path / "rows.csv", "--model", tmp_path / "python.safetensors").split()[1:]
+    assert np.allclose([float(score) for score in scored], detector.anomaly_score(frame), rtol=1e-6)
+    run("train", tmp_path / "rows.csv", "--method", "knn", "--output", tmp_path / "command.safetensors", "--quiet")
+    of_command = cugad.AnomalyDetector.load(tmp_path / "command.safetensors")
+    reordered = frame[frame.columns[::-1]].assign(more=1)
+    assert (of_command.anomaly_score(reordered) == detector.anomaly_score(frame)).all()
+    assert of_command.method == "knn" and json.loads(of_command._model.options)["seed"] == of_command.random_state
+
+
+def test_damaged_model_files(tmp_path):
+    (tmp_path / "model").write_bytes(b"nonsense" * 9)
+    with pytest.raises(ValueError):
+        cugad.AnomalyDetector.load(tmp_path / "model")
+    with pytest.raises(OSError):
+        cugad.AnomalyDetector.load(tmp_path / "nosuch")
