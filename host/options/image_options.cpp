@@ -93,6 +93,8 @@ void check_images(const DetectorOptions& options) {
         &options.cycle_hidden, &options.latent_cycle_hidden}) {
     if (!method.takes_images && any(*list, is_normalised))
       refuse("method '" + std::string(method.name) + "' has no layers with bn or ln");
+    if (any(*list, [](const Layer& layer) { return layer.batch_norm && layer.layer_norm; }))
+      refuse("a hidden layer has bn and ln, expected one of them");
     if (is_conditional(options) && any(*list, has_layer_norm))
       refuse("layers with ln take no condition: write the layers without ln");
   }

@@ -150,6 +150,10 @@ TEST(Layers, ThatDoNotFitAreRefused) {
       set_option(o, "generator_hidden", text);
     });
   }
+  refused({"bn and ln"}, [](DetectorOptions& o) {
+    set_option(o, "encoder_hidden", "conv4k3s1bn");
+    o.encoder_hidden[0].layer_norm = true;
+  });
   refused({"ln take no condition"}, [](DetectorOptions& o) {
     o = quick_options();
     set_option(o, "condition", "a");

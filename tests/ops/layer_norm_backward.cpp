@@ -38,8 +38,8 @@ void build(Problem& problem, const Shape& shape) {
   auto& dy = problem.state("dy", models, rows, columns).fill(normal);
   auto& dx = problem.output("dx", models, rows, columns);
   const auto sum_tensor = [&](const char* name) -> TypedTensor<float>& {
-    return shape.accumulate ? problem.state(name, models, 1, shape.channels).fill(normal)
-                            : problem.output(name, models, 1, shape.channels);
+    return shape.accumulate ? problem.state(name, shape.models, 1, shape.channels).fill(normal)
+                            : problem.output(name, shape.models, 1, shape.channels);
   };
   auto& dscale = sum_tensor("dscale");
   auto& dshift = sum_tensor("dshift");
