@@ -68,9 +68,11 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
     std::vector<Explanation> none;
     std::vector<float> residuals;
     const std::vector<float> scores =
-        pixels ? model.detector.score_cells(rows, residuals) : model.score(rows.view(), groups, 0, none);
+        scores_of_images(pixels ? model.detector.score_cells(rows, residuals)
+                                : model.score(rows.view(), for_patches(groups, reader.grids()), 0, none),
+                         reader.grids());
     std::vector<int> anomaly(scores.size(), -1);  // of rows that count
-    const std::vector<float> thresholds = model.thresholds(rows.rows, groups);
+    const std::vector<float> thresholds = model.thresholds(chunk.rows, groups);
     const std::vector<std::uint8_t> listed = rows_with_value(chunk, labelling.column, labelling.values);
     const std::vector<std::uint8_t> unlabelled = without_label(chunk, labelling.column);
     for (std::size_t r = 0; r < scores.size(); ++r) {
@@ -88,7 +90,7 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
       anomaly[r] = (listed[r] != 0) != labelling.values_are_normal ? 1 : 0;
       scored.anomaly.push_back(static_cast<std::uint8_t>(anomaly[r]));
     }
-    if (pixels) pixels->add(chunk, rows, residuals, anomaly);
+    if (pixels) pixels->add(chunk, rows, residuals, anomaly, reader.grids());
     scored.values.add(chunk, labelling.column);
     status.update(chunk.first_row + chunk.rows);
   });

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -26,6 +27,8 @@ constexpr const char* encoder_key = "encoder";
 constexpr const char* labels_key = "labels";
 constexpr const char* group_key = "group_column";
 constexpr const char* format_key = "format";
+constexpr const char* patches_key = "patch_stride";
+constexpr std::int32_t widest_patch = 1'000'000;
 /// With a fleet, each of its models is brought in once for the rows of a chunk: the larger, the fewer times.
 constexpr std::int64_t chunk_rows = 8192, chunk_cells = std::int64_t{8} << 20;
 
@@ -129,6 +132,13 @@ FittedModel with_table(Detector detector, const std::string& path) {
   }
   if (const std::string* text = model.detector.attachment(format_key)) model.format = TableFormat::from_json(*text);
   if (!model.format.image) model.format.image = model.detector.options().image;
+  if (const std::string* text = model.detector.attachment(patches_key)) {
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), model.patch_stride);
+    const bool is_stride = error == std::errc{} && end == text->data() + text->size() && model.patch_stride > 0;
+    if (!is_stride || model.patch_stride > widest_patch || !model.format.image) {
+      throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is damaged", path, patches_key));
+    }
+  }
   if (const std::string* text = model.detector.attachment(labels_key)) model.labels = labels_from_json(*text, path);
   return model;
 }
@@ -196,6 +206,14 @@ void attach_table(Fleet& fleet, const TableEncoder* encoder, const LabelNote& la
   fleet.attach(group_key, group_column);
 }
 
+void attach_patches(Detector& detector, std::int32_t stride) {
+  if (stride > 0) detector.attach(patches_key, std::to_string(stride));
+}
+
+void attach_patches(Fleet& fleet, std::int32_t stride) {
+  if (stride > 0) fleet.attach(patches_key, std::to_string(stride));
+}
+
 FittedModel load_model_or_fleet(const Device& device, const std::string& path) {
   if (!Fleet::is_fleet(path)) return load_model(device, path);
   Fleet fleet = Fleet::load(device, path);
@@ -237,7 +255,9 @@ ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagS
 
 /// Images go to the model as they are, so that it must have been trained on images, or on their numbers.
 void ModelInput::open_images(const std::string& input, const FlagSet& flags) {
-  images_.emplace(input, image_options(flags, input, model_.format.image));
+  ImageOptions options = image_options(flags, input, model_.format.image);
+  options.patch_stride = model_.patch_stride;
+  images_.emplace(input, options);
   names_ = {file_column, folder_column};
   const std::int64_t columns = model_.detector.columns(), cells = cells_of(images_->shape());
   if (cells != columns) {
@@ -251,6 +271,11 @@ void ModelInput::open_images(const std::string& input, const FlagSet& flags) {
   if (is_plain) return;
   throw Error(ErrorCode::invalid_argument,
               fmt::format("{}: is a folder of images, and the model was trained on a table", input));
+}
+
+const std::vector<PatchGrid>& ModelInput::grids() const {
+  static const std::vector<PatchGrid> none;
+  return images_ ? images_->grids() : none;
 }
 
 bool ModelInput::read(Table& chunk, Matrix& rows, std::int64_t most) {

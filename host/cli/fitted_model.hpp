@@ -25,7 +25,8 @@ struct FittedModel {
   Detector detector;                         ///< of a fleet: its pooled model
   std::optional<TableEncoder> encoder = {};  ///< a detector fitted by a program has none: its columns are all numeric
   LabelNote labels = {};
-  TableFormat format = {};  ///< of the training table
+  TableFormat format = {};        ///< of the training table
+  std::int32_t patch_stride = 0;  ///< of patches that folders of images are cut into; 0: they are not
   std::optional<Fleet> fleet = {};
   std::string group_column = {};        ///< empty without a fleet
   std::optional<float> threshold = {};  ///< in place of the model's own
@@ -52,6 +53,9 @@ struct FittedModel {
 void attach_table(Detector& detector, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format);
 void attach_table(Fleet& fleet, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format,
                   const std::string& group_column);
+/// Stores how images are cut into patches; 0: they are not.
+void attach_patches(Detector& detector, std::int32_t stride);
+void attach_patches(Fleet& fleet, std::int32_t stride);
 FittedModel load_model(const Device& device, const std::string& path);
 /// The same, of a file that may hold a fleet.
 FittedModel load_model_or_fleet(const Device& device, const std::string& path);
@@ -69,8 +73,11 @@ class ModelInput {
   TableFormat format() const { return reader_ ? reader_->format() : model_.format; }
   /// The images of a folder, or null.
   const ImageReader* images() const { return images_ ? &*images_ : nullptr; }
+  /// How the images of the last chunk were cut into its rows; empty if every row of the chunk's table is one.
+  const std::vector<PatchGrid>& grids() const;
   std::int64_t rows_read() const { return rows_read_; }
-  /// Calls `visit` for each chunk with its rows as the detector takes them.
+  /// Calls `visit` for each chunk with its rows as the detector takes them, or, of images that are cut, those of all
+  /// patches.
   void for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit);
 
  private:

@@ -61,12 +61,12 @@ Heatmaps::Heatmaps(const FlagSet& flags, const FittedModel& model, const ModelIn
   }
 }
 
-void Heatmaps::write(const Table& chunk, const Matrix& rows, const std::vector<float>& residuals) {
-  const auto columns = static_cast<std::size_t>(rows.columns);
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
+void Heatmaps::write(const Table& chunk, const Matrix& rows, const std::vector<float>& residuals,
+                     const PatchGrids& grids) {
+  for (std::int64_t r = 0; r < chunk.rows; ++r) {
     if (chunk.unreadable.contains(r)) continue;
-    const std::vector<float> map =
-        pixel_map(std::span(residuals).subspan(static_cast<std::size_t>(r) * columns, columns), shape_);
+    const WholeImage image = whole_image(r, rows, residuals, shape_, grids);
+    const std::vector<float> map = pixel_map(image.residuals, image.shape);
     if (std::any_of(map.begin(), map.end(), [](float value) { return std::isnan(value); })) continue;
     const std::string name =
         has_files_ ? without_ending(chunk.columns[chunk.find(file_column)].texts[static_cast<std::size_t>(r)])
@@ -79,11 +79,11 @@ void Heatmaps::write(const Table& chunk, const Matrix& rows, const std::vector<f
                   fmt::format("{}: cannot be made: {}", path.parent_path().string(), failure.message()));
     }
     write_result(path.string() + ".npy", [&](const Append& append) {
-      append(npy_header(fmt::format("{}, {}", shape_.height, shape_.width)));
+      append(npy_header(fmt::format("{}, {}", image.shape.height, image.shape.width)));
       append({reinterpret_cast<const char*>(map.data()), map.size() * sizeof(float)});
     });
     const float most = most_ ? *most_ : static_cast<float>(metrics::percentile(map, brightest_percent));
-    const std::vector<std::byte> png = encode_png(heatmap({rows.row(r), columns}, shape_, map, most));
+    const std::vector<std::byte> png = encode_png(heatmap(image.values, image.shape, map, most));
     write_result(path.string() + ".png", [&](const Append& append) {
       append({reinterpret_cast<const char*>(png.data()), png.size()});
     });

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host/cli/fitted_model.hpp"
+#include "host/cli/patches.hpp"
 
 /// Maps of how far each pixel is from what the model expects.
 namespace cugad::cli {
@@ -18,8 +19,8 @@ class Heatmaps {
  public:
   /// UsageError where maps would overwrite each other, or lie in the folder of the images, which they would join.
   Heatmaps(const FlagSet& flags, const FittedModel& model, const ModelInput& input, const std::string& input_path);
-  /// Adds the maps of a chunk. `residuals`: rows x columns.
-  void write(const Table& chunk, const Matrix& rows, const std::vector<float>& residuals);
+  /// Adds the maps of a chunk. `residuals`: rows x columns; `grids`: how images were cut into the rows.
+  void write(const Table& chunk, const Matrix& rows, const std::vector<float>& residuals, const PatchGrids& grids);
   /// Says in one line what the colors mean.
   void note() const;
 

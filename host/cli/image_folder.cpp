@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cugad/error.hpp"
@@ -43,8 +44,17 @@ bool is_image_folder(const std::string& input) {
 }
 
 void check_no_image_flags(const FlagSet& flags, const std::string& input) {
-  if (!flags.has("files") || !flags.given("files")) return;
-  throw UsageError(fmt::format("--files is for folders of images, which {} is not", one_line(input)));
+  for (const char* name : {"files", "patch_stride"}) {
+    if (!flags.has(name) || !flags.given(name)) continue;
+    throw UsageError(fmt::format("--{} is for folders of images, which {} is not", with_dashes(name), one_line(input)));
+  }
+}
+
+std::int32_t patch_stride(const FlagSet& flags) {
+  if (!flags.has("patch_stride") || !flags.given("patch_stride")) return 0;
+  const std::optional<ImageShape> shape = shape_flag(flags);
+  if (!shape) throw UsageError("--patch-stride needs --image, the size of the patches");
+  return static_cast<std::int32_t>(flags.integer("patch_stride", 0, 1, std::min(shape->height, shape->width)));
 }
 
 std::optional<ImageShape> training_images(const std::string& input, const FlagSet& flags) {
@@ -70,6 +80,7 @@ ImageOptions image_options(const FlagSet& flags, const std::string& input, std::
   }
   ImageOptions options;
   options.shape = kept ? kept : shape_flag(flags);
+  options.patch_stride = patch_stride(flags);
   if (flags.given("files")) options.files = flags.required_text("files");
   options.mark_errors = flags.has("on_error") && marks_errors(flags);
   return options;

@@ -23,6 +23,9 @@ void check_no_image_flags(const FlagSet& flags, const std::string& input);
 /// UsageError if the images of an array would have to be resized.
 std::optional<ImageShape> training_images(const std::string& input, const FlagSet& flags);
 
+/// The distance of patches that --patch-stride of `train` gives; 0: images are not cut. UsageError without --image.
+std::int32_t patch_stride(const FlagSet& flags);
+
 /// How a folder is read: as `kept` (of a model; empty when training) says, or --image. UsageError for flags that are
 /// for tables alone.
 ImageOptions image_options(const FlagSet& flags, const std::string& input, std::optional<ImageShape> kept = {});

@@ -118,7 +118,9 @@ std::string describe_calibration(const FittedModel& model) {
 std::string describe_columns(const FittedModel& model) {
   const std::vector<std::string>& names = model.detector.column_names();
   if (model.format.image && cells_of(*model.format.image) == model.detector.columns()) {
-    return fmt::format("{}: images of {}", names.size(), image_shape_text(*model.format.image));
+    const std::string cut =
+        model.patch_stride > 0 ? fmt::format(", patches {} pixels apart", model.patch_stride) : std::string();
+    return fmt::format("{}: images of {}{}", names.size(), image_shape_text(*model.format.image), cut);
   }
   const std::int64_t numeric = model.encoder ? model.encoder->numeric_features() : model.detector.columns();
   return fmt::format("{} ({} numeric): {}", names.size(), numeric, one_line(fmt::format("{}", fmt::join(names, ", "))));

@@ -38,29 +38,30 @@ PixelEvaluation::PixelEvaluation(const FlagSet& flags, const FittedModel& model,
   if (input.images() == nullptr) throw UsageError("--masks is for a folder of images, whose files name the masks");
 }
 
-std::vector<std::uint8_t> PixelEvaluation::mask_of(const std::string& file, bool is_anomaly) const {
+std::vector<std::uint8_t> PixelEvaluation::mask_of(const std::string& file, bool is_anomaly,
+                                                   const ImageShape& shape) const {
   const std::string stem = (fs::path(folder_) / fs::path(file).replace_extension()).string();
   for (const char* ending : {".png", "_mask.png"}) {
     const fs::path path = stem + ending;
     std::error_code ignored;
     if (!fs::is_regular_file(path, ignored) || fs::equivalent(path, fs::path(input_) / file, ignored)) continue;
-    return read_mask(path.string(), shape_);
+    return read_mask(path.string(), shape);
   }
-  if (!is_anomaly) return std::vector<std::uint8_t>(static_cast<std::size_t>(shape_.height) * shape_.width);
+  if (!is_anomaly) return std::vector<std::uint8_t>(static_cast<std::size_t>(shape.height) * shape.width);
   throw Error(ErrorCode::format, fmt::format("{}: has no mask: expected {}.png or {}_mask.png", one_line(file),
                                              one_line(stem), one_line(stem)));
 }
 
 void PixelEvaluation::add(const Table& chunk, const Matrix& rows, const std::vector<float>& residuals,
-                          const std::vector<int>& anomaly) {
+                          const std::vector<int>& anomaly, const PatchGrids& grids) {
   const std::vector<std::string>& files = chunk.columns[chunk.find(file_column)].texts;
-  const auto columns = static_cast<std::size_t>(rows.columns);
   for (std::size_t r = 0; r < files.size(); ++r) {
     if (anomaly[r] < 0) continue;
-    const std::vector<float> map = pixel_map(std::span(residuals).subspan(r * columns, columns), shape_);
-    const std::vector<std::uint8_t> mask = mask_of(files[r], anomaly[r] != 0);
+    const WholeImage image = whole_image(static_cast<std::int64_t>(r), rows, residuals, shape_, grids);
+    const std::vector<float> map = pixel_map(image.residuals, image.shape);
+    const std::vector<std::uint8_t> mask = mask_of(files[r], anomaly[r] != 0, image.shape);
     std::vector<std::int32_t> region(mask.size());
-    next_region_ = metrics::label_regions(mask, shape_.width, next_region_, region);
+    next_region_ = metrics::label_regions(mask, image.shape.width, next_region_, region);
     score_.insert(score_.end(), map.begin(), map.end());
     region_.insert(region_.end(), region.begin(), region.end());
   }

@@ -45,18 +45,20 @@ struct Scores {
 };
 
 /// Scores a chunk, and writes its heatmaps, unless they are null.
-Scores score_rows(FittedModel& model, const Table& chunk, const Matrix& rows, const std::vector<std::string>& groups,
-                  Heatmaps* heatmaps, int explained = 0, bool with_parts = false) {
+Scores score_rows(FittedModel& model, const Table& chunk, const Matrix& rows, std::vector<std::string> groups,
+                  const PatchGrids& grids, Heatmaps* heatmaps, int explained = 0, bool with_parts = false) {
   stop_if_cancelled();
   Scores scores;
+  groups = for_patches(std::move(groups), grids);
   if (heatmaps != nullptr) {
     std::vector<float> residuals;
     scores.score = model.detector.score_cells(rows, residuals);
-    heatmaps->write(chunk, rows, residuals);
+    heatmaps->write(chunk, rows, residuals, grids);
   }
   if (with_parts) scores.score = model.score_parts(rows, groups, scores.of_parts);
   if (scores.score.empty() || explained > 0 || model.fleet)
     scores.score = model.score(rows, groups, explained, scores.explanations);
+  scores.score = scores_of_images(std::move(scores.score), grids);
   return scores;
 }
 
@@ -131,7 +133,8 @@ void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& colum
   std::string begin = header(columns);  // written with the first row: a table that does not fit the model has none
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const std::vector<std::string> groups = model.groups(chunk);
-    const Scores scores = score_rows(model, chunk, rows, groups, heatmaps, columns.reasons, !columns.parts.empty());
+    const Scores scores =
+        score_rows(model, chunk, rows, groups, input.grids(), heatmaps, columns.reasons, !columns.parts.empty());
     append(std::exchange(begin, ""));
     append(csv_lines(model, columns, scores, groups, chunk, rows));
     if (!columns.row) flush_output();
@@ -144,7 +147,7 @@ void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& colum
 void score_to_npy(FittedModel& model, ModelInput& input, Heatmaps* heatmaps, RowStatus& status, const Append& append) {
   std::vector<float> all;
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
-    const Scores scores = score_rows(model, chunk, rows, model.groups(chunk), heatmaps);
+    const Scores scores = score_rows(model, chunk, rows, model.groups(chunk), input.grids(), heatmaps);
     const auto without = std::count_if(scores.score.begin(), scores.score.end(), [](float s) { return std::isnan(s); });
     model.rows_without_value += without - static_cast<std::int64_t>(chunk.unreadable.size());
     all.insert(all.end(), scores.score.begin(), scores.score.end());
@@ -197,6 +200,10 @@ void score(const std::string& input, const FlagSet& flags) {
   if (!output.empty()) check_writable(output);
   check_no_other_file("output", output, std::array{input, flags.text("model")});
   ModelInput rows(model, input, flags, "", columns.ids);
+  for (const char* name : {"explain", "parts", "per_method"}) {
+    if (rows.images() == nullptr || model.patch_stride == 0 || !flags.given(name)) continue;
+    throw UsageError(fmt::format("--{} is for whole images, and the model cuts them into patches", with_dashes(name)));
+  }
   const ColumnIndex index(rows.column_names());
   if (rows.images() != nullptr && !flags.given("id")) columns.ids = {file_column};
   for (std::string& name : columns.ids) name = rows.column_names()[index.find(name, "--id: ")];

@@ -40,6 +40,8 @@ void declare_flags(FlagSet& flags) {
   flags.add_text("max_categories", "N", "Most distinct values of a column of categories [1000]");
   add_table_flags(flags);
   add_image_flags(flags);
+  flags.add_text("patch_stride", "N",
+                 "Folders of images of any sizes: cut them into overlapping patches of --image, N pixels apart");
   flags.add_text("group_by", "C", "One model per value of this column, which is no feature: a fleet");
   flags.add_text("fleet_minimum_rows", "N", "With --group-by: groups with fewer rows share the pooled model [50]");
   flags.add_device();
@@ -165,6 +167,7 @@ void train(const std::string& input, FlagSet& flags) {
                      {"features", fmt::format("{} ({} numeric)", rows.columns, rows.columns - columns.binary)}};
   if (training.group_column.empty()) {
     attach_table(detector, encoder, training.labels, training.format);
+    attach_patches(detector, patch_stride(flags));
     const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
                                        [&] { detector.save(output); });
     if (flags.boolean("quiet")) print_notes(detector);
@@ -174,6 +177,7 @@ void train(const std::string& input, FlagSet& flags) {
   } else {
     Fleet fleet(device, options, fleet_options);
     attach_table(fleet, encoder, training.labels, training.format, training.group_column);
+    attach_patches(fleet, patch_stride(flags));
     const std::int64_t steps =
         fit.run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
                 [&] { fleet.save(output); });

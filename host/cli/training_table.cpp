@@ -12,6 +12,7 @@
 #include "host/cli/image_folder.hpp"
 #include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
+#include "host/cli/patches.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
 #include "host/table/column_names.hpp"
@@ -66,9 +67,15 @@ TrainingTable read_training_images(const std::string& input, const FlagSet& flag
   TrainingTable training;
   training.format.image = reader.shape();
   reader.read(training.rows, training.pixels.emplace(), std::numeric_limits<std::int64_t>::max());
+  PatchGrids grids = reader.grids();
   Table rest;
   Matrix none;
   reader.read(rest, none, 1);  // throws for an image that ended the reading
+  // The rows of the table are those of the pixels.
+  if (!grids.empty()) {
+    for (Column& column : training.rows.columns) column.texts = for_patches(std::move(column.texts), grids);
+    training.rows.rows = training.pixels->rows;
+  }
   training.rows_in_file = training.rows.rows;
   const std::vector<std::string> names = column_names(training.rows);
   const std::vector<std::string>& folders = training.rows.columns[training.rows.find(folder_column)].texts;

@@ -17,6 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Values of the patches of one image: 1 GiB.
+constexpr std::int64_t most_patch_values = std::int64_t{1} << 28;
+
 /// Whether the name is that of an image; if it is not, the contents may still be.
 bool has_image_name(const fs::path& path) {
   std::string ending = path.extension().string();
@@ -78,7 +81,15 @@ struct ImageReader::Impl {
 
   Image read(const std::string& file) const { return read_image((fs::path(folder) / file).string()); }
   void find_shape();
-  void fill_row(const std::string& file, std::span<float> row) const;
+  std::vector<PatchGrid> grids;  ///< of the last chunk
+
+  /// Adds the rows of an image; none if it throws.
+  void add(const std::string& file, Matrix& rows);
+  void add_missing(Matrix& rows);
+
+ private:
+  void fill_row(const std::string& file, const Image& image, std::span<float> row) const;
+  void add_patches(const std::string& file, const Image& image, Matrix& rows);
 };
 
 /// Takes the shape of the first image, if it is open; of the first that can be read, if others are marked.
@@ -98,8 +109,7 @@ void ImageReader::Impl::find_shape() {
   }
 }
 
-void ImageReader::Impl::fill_row(const std::string& file, std::span<float> row) const {
-  const Image image = read(file);
+void ImageReader::Impl::fill_row(const std::string& file, const Image& image, std::span<float> row) const {
   if (!shaped_by.empty() && image.shape != shape) {
     throw Error(ErrorCode::format,
                 fmt::format("{}: is an image of {}, expected {} as {} is; --image {} brings all to one size",
@@ -107,6 +117,47 @@ void ImageReader::Impl::fill_row(const std::string& file, std::span<float> row) 
                             image_shape_text(shape), one_line(shaped_by), image_shape_text(shape)));
   }
   image_to_row(image, shape, row);
+}
+
+void ImageReader::Impl::add_patches(const std::string& file, const Image& image, Matrix& rows) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorCode::format, fmt::format("{}: {}", one_line((fs::path(folder) / file).string(), 4096), what));
+  };
+  const ImageShape whole{image.shape.height, image.shape.width, shape.channels};
+  PatchGrid grid;
+  try {
+    grid = patch_grid(whole, shape, options.patch_stride);
+  } catch (const Error& error) {
+    refuse(error.what());
+  }
+  if (grid.count() * rows.columns > most_patch_values) {
+    refuse(fmt::format("has {} patches, {} apart, expected at most {} of {}: let them stand further apart",
+                       grid.count(), options.patch_stride, most_patch_values / rows.columns, image_shape_text(shape)));
+  }
+  std::vector<float> values(static_cast<std::size_t>(cells_of(whole)));
+  image_to_row(image, whole, values);
+  rows.data.resize(rows.data.size() + static_cast<std::size_t>(grid.count() * rows.columns));
+  cut_patches(values, grid, {rows.row(rows.rows), grid.count(), rows.columns});
+  rows.rows += grid.count();
+  grids.push_back(std::move(grid));
+}
+
+void ImageReader::Impl::add(const std::string& file, Matrix& rows) {
+  const Image image = read(file);
+  if (options.patch_stride > 0) return add_patches(file, image, rows);
+  rows.data.resize(static_cast<std::size_t>((rows.rows + 1) * rows.columns));
+  fill_row(file, image, {rows.row(rows.rows), static_cast<std::size_t>(rows.columns)});
+  ++rows.rows;
+}
+
+void ImageReader::Impl::add_missing(Matrix& rows) {
+  rows.data.resize(static_cast<std::size_t>(rows.rows * rows.columns));  // what add() began
+  if (options.patch_stride > 0) {
+    grids.emplace_back();
+    return;
+  }
+  ++rows.rows;
+  rows.data.resize(static_cast<std::size_t>(rows.rows * rows.columns), std::numeric_limits<float>::quiet_NaN());
 }
 
 ImageReader::ImageReader(const std::string& folder, const ImageOptions& options) : impl_(std::make_unique<Impl>()) {
@@ -119,6 +170,10 @@ ImageReader::ImageReader(const std::string& folder, const ImageOptions& options)
                             options.files.empty() ? "" : fmt::format(" that matches '{}'", one_line(options.files))));
   }
   impl_->find_shape();
+  if (options.patch_stride != 0 && !options.shape) {
+    throw Error(ErrorCode::invalid_argument, "patches need the shape that they are to have");
+  }
+  if (options.patch_stride != 0) patch_grid(impl_->shape, impl_->shape, options.patch_stride);
   const std::int32_t channels = impl_->shape.channels;
   if (channels != 1 && channels != 3) {
     throw Error(ErrorCode::invalid_argument,
@@ -131,6 +186,7 @@ ImageReader::ImageReader(ImageReader&&) noexcept = default;
 ImageReader& ImageReader::operator=(ImageReader&&) noexcept = default;
 
 const ImageShape& ImageReader::shape() const { return impl_->shape; }
+const std::vector<PatchGrid>& ImageReader::grids() const { return impl_->grids; }
 const std::vector<std::string>& ImageReader::files() const { return impl_->listing.images; }
 
 bool ImageReader::read(Table& chunk, Matrix& rows, std::int64_t max_rows) {
@@ -140,31 +196,30 @@ bool ImageReader::read(Table& chunk, Matrix& rows, std::int64_t max_rows) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("a chunk of {} rows was asked for, expected at least 1", max_rows));
   }
-  const std::size_t count = std::min(static_cast<std::size_t>(max_rows), files().size() - of.next);
   chunk = {};
-  chunk.rows = static_cast<std::int64_t>(count);
   chunk.first_row = static_cast<std::int64_t>(of.next);
   chunk.columns = {{.name = "file", .is_text = true, .numbers = {}, .texts = {}},
                    {.name = "folder", .is_text = true, .numbers = {}, .texts = {}}};
-  rows = Matrix(chunk.rows, cells_of(of.shape));
-  for (std::int64_t r = 0; r < chunk.rows; ++r) {
+  rows = Matrix(0, cells_of(of.shape));
+  of.grids.clear();
+  const std::size_t most = std::min(static_cast<std::size_t>(max_rows), files().size() - of.next);
+  if (of.options.patch_stride == 0) rows.data.reserve(most * static_cast<std::size_t>(rows.columns));
+  while (of.next < files().size() && std::max(chunk.rows, rows.rows) < max_rows) {
     const std::string& file = files()[of.next];
-    const std::span<float> row(rows.row(r), static_cast<std::size_t>(rows.columns));
     try {
-      of.fill_row(file, row);
+      of.add(file, rows);
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::out_of_memory || (!of.options.mark_errors && r == 0)) throw;
+      if (error.code() == ErrorCode::out_of_memory || (!of.options.mark_errors && chunk.rows == 0)) throw;
       if (!of.options.mark_errors) {  // the next call reports it
-        chunk.rows = r;
-        rows.rows = r;
-        rows.data.resize(static_cast<std::size_t>(r * rows.columns));
+        rows.data.resize(static_cast<std::size_t>(rows.rows * rows.columns));
         break;
       }
-      chunk.unreadable.emplace(r, error.what());
-      std::fill(row.begin(), row.end(), std::numeric_limits<float>::quiet_NaN());
+      chunk.unreadable.emplace(chunk.rows, error.what());
+      of.add_missing(rows);
     }
     chunk.columns[0].texts.push_back(file);
     chunk.columns[1].texts.push_back(first_folder(file));
+    ++chunk.rows;
     ++of.next;
   }
   return chunk.rows > 0;

@@ -42,6 +42,24 @@ CUGAD_API void image_to_row(const Image& image, const ImageShape& shape, std::sp
 /// Names of a row's columns: "y3x7", with several channels "y3x7c0".
 CUGAD_API std::vector<std::string> image_column_names(const ImageShape& shape);
 
+/// Overlapping windows of an image, line by line: they stand `stride` pixels apart from its upper left corner, and the
+/// last of each direction ends with the image.
+struct PatchGrid {
+  ImageShape image, patch;
+  std::vector<std::int32_t> top, left;  ///< where the lines and the columns of patches begin
+
+  /// 0 for an image that could not be read.
+  std::int64_t count() const { return static_cast<std::int64_t>(top.size() * left.size()); }
+};
+/// Throws Error{invalid_argument} for an image that is smaller than a patch or has other channels, or for a stride of
+/// other than 1 to the shorter side of a patch (wider ones would leave gaps).
+CUGAD_API PatchGrid patch_grid(const ImageShape& image, const ImageShape& patch, std::int32_t stride);
+/// Copies the patches of an image of cells_of(grid.image) values, one a row of cells_of(grid.patch).
+/// Error{invalid_argument} for other sizes.
+CUGAD_API void cut_patches(std::span<const float> image, const PatchGrid& grid, MatrixView<float> patches);
+/// The reverse, for values of any kind such as residuals: where patches overlap the mean, in double, of their values.
+CUGAD_API std::vector<float> stitch_patches(MatrixView<const float> patches, const PatchGrid& grid);
+
 /// The sum over the channels of each pixel: a map of height x width values from the residuals of a row
 /// (Detector::score_cells). Throws Error{invalid_argument} for another number of residuals.
 CUGAD_API std::vector<float> pixel_map(std::span<const float> residuals, const ImageShape& shape);
@@ -61,6 +79,9 @@ struct ImageOptions {
   /// An image that cannot be read does not end the reading: its row becomes missing, and Table::unreadable has the
   /// reason.
   bool mark_errors = false;
+  /// If not 0, images keep their sizes, which may differ, and are cut into overlapping patches of `shape`, so far apart
+  /// (patch_grid()): the rows are patches.
+  std::int32_t patch_stride = 0;
 };
 
 /// Reads the PNG and JPEG files of a folder and of all folders below it, in the order of their paths (bytes compared),
@@ -80,10 +101,14 @@ class CUGAD_API ImageReader {
   const std::vector<std::string>& files() const;
   /// The next chunk of at most `max_rows` images; false at the end. `chunk` gets two columns of text: "file", the path
   /// within the folder, and "folder", the first folder of that path (empty for an image that lies in none). `rows` gets
-  /// one row of shape() per image, of NaN for one that cannot be read. A chunk ends early before an image that ends
+  /// one row of shape() per image, of NaN for one that cannot be read; or the patches of all images, one image after
+  /// the other, in which case a chunk ends with the image that makes them `max_rows` (an image smaller than a patch, or
+  /// with more than 2^28 values in its patches, cannot be read). A chunk ends early before an image that ends
   /// the reading, with which the next call fails: Error{format} with the file's name for a damaged image or one of
   /// another shape, Error{input_output} when reading fails.
   bool read(Table& chunk, Matrix& rows, std::int64_t max_rows);
+  /// How each image of the last chunk was cut; empty unless images are cut into patches.
+  const std::vector<PatchGrid>& grids() const;
   /// Notes for the user, a line each: skipped files.
   std::vector<std::string> notes() const;
 

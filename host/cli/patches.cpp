@@ -1,0 +1,45 @@
+#include "host/cli/patches.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace cugad::cli {
+
+std::vector<std::string> for_patches(std::vector<std::string> of_images, const PatchGrids& grids) {
+  if (grids.empty() || of_images.empty()) return of_images;
+  std::vector<std::string> of_patches;
+  for (std::size_t r = 0; r < grids.size(); ++r) {
+    of_patches.insert(of_patches.end(), static_cast<std::size_t>(grids[r].count()), of_images[r]);
+  }
+  return of_patches;
+}
+
+std::vector<float> scores_of_images(std::vector<float> of_patches, const PatchGrids& grids) {
+  if (grids.empty()) return of_patches;
+  std::vector<float> scores;
+  auto next = of_patches.begin();
+  for (const PatchGrid& grid : grids) {
+    const auto end = next + grid.count();
+    scores.push_back(next == end ? std::nanf("") : *std::max_element(next, end));
+    next = end;
+  }
+  return scores;
+}
+
+WholeImage whole_image(std::int64_t r, const Matrix& rows, const std::vector<float>& residuals, const ImageShape& shape,
+                       const PatchGrids& grids) {
+  const auto part = [&](std::int64_t first, std::int64_t count, const float* data) {
+    return MatrixView<const float>(data + first * rows.columns, count, rows.columns);
+  };
+  if (grids.empty()) {
+    const float *row = rows.row(r), *residual = residuals.data() + r * rows.columns;
+    return {shape, {row, row + rows.columns}, {residual, residual + rows.columns}};
+  }
+  std::int64_t first = 0;
+  for (std::int64_t before = 0; before < r; ++before) first += grids[static_cast<std::size_t>(before)].count();
+  const PatchGrid& grid = grids[static_cast<std::size_t>(r)];
+  return {grid.image, stitch_patches(part(first, grid.count(), rows.data.data()), grid),
+          stitch_patches(part(first, grid.count(), residuals.data()), grid)};
+}
+
+}  // namespace cugad::cli
