@@ -48,3 +48,12 @@ class ImageDetector(AnomalyDetector):
         """Return synthetic images, float32 of shape [n_samples, height, width, channels]."""
         rows = super().sample(n_samples, given=given, random_state=random_state)
         return rows.reshape(*rows.shape[:-1], *self.image_shape_)
+
+    @classmethod
+    def load(cls, path, **keywords) -> "ImageDetector":
+        """Return the detector of a model file of images, as AnomalyDetector.load does."""
+        made = super().load(path, **keywords)
+        if made.image is None:
+            raise ValueError(f"{path}: the model was not trained on images, expected one with the option image")
+        made.image_shape_ = tuple(map(int, made.image.split("x")))
+        return made

@@ -1,4 +1,3 @@
-#include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -35,11 +34,13 @@ nb::list examine(const Table& table, const Names& settled) {
   return list;
 }
 
-Array encode(TableEncoder& encoder, const Table& table) {
+/// By a copy: encode() counts unseen values, and several threads may encode at once.
+Array encode(const TableEncoder& encoder, const Table& table) {
   Matrix matrix;
   {
+    TableEncoder copy = encoder;
     const nb::gil_scoped_release released;
-    matrix = encoder.encode(table);
+    matrix = copy.encode(table);
   }
   return to_numpy(std::move(matrix.data),
                   {static_cast<std::size_t>(matrix.rows), static_cast<std::size_t>(matrix.columns)});
@@ -90,8 +91,7 @@ void bind_tables(nb::module_& module) {
       .def_prop_ro("decimals", &TableEncoder::decimals)
       .def_prop_ro("text_columns", [](const TableEncoder& encoder) { return encoder.read_options().text_columns; })
       .def_prop_ro("numeric_columns",
-                   [](const TableEncoder& encoder) { return *encoder.read_options().numeric_columns; })
-      .def_prop_ro("unseen", &TableEncoder::unseen);
+                   [](const TableEncoder& encoder) { return *encoder.read_options().numeric_columns; });
 }
 
 }  // namespace cugad::python

@@ -15,7 +15,7 @@ def images():
     return made
 
 
-def test_heatmaps_have_the_shape_of_images(images):
+def test_heatmaps_have_the_shape_of_images(images, tmp_path):
     detector = cugad.ImageDetector(method="knn").fit(images)
     odd = images[:2].copy()
     odd[:, 6, 6] = 255
@@ -24,6 +24,8 @@ def test_heatmaps_have_the_shape_of_images(images):
     maps = detector.cell_scores(odd)
     assert maps.shape == (2, 8, 8, 1)
     assert np.unravel_index(maps[0, :, :, 0].argmax(), (8, 8)) == (6, 6)
+    detector.save(tmp_path / "model")
+    assert (cugad.ImageDetector.load(tmp_path / "model").cell_scores(odd) == maps).all()
     with_channel = cugad.ImageDetector(method="knn").fit(images[..., None])
     assert (with_channel.anomaly_score(odd[..., None]) == detector.anomaly_score(odd)).all()
     assert (pickle.loads(pickle.dumps(detector)).anomaly_score(odd) == detector.anomaly_score(odd)).all()
@@ -36,7 +38,10 @@ def test_networks_draw_images(images):
     assert detector.anomaly_score(np.repeat(images[..., None], 3, axis=3)).shape == (60,)
 
 
-def test_wrong_images(images):
+def test_wrong_images(images, tmp_path):
+    cugad.AnomalyDetector(method="knn").fit(images.reshape(60, -1)).save(tmp_path / "model")
+    with pytest.raises(ValueError, match="not trained on images"):
+        cugad.ImageDetector.load(tmp_path / "model")
     detector = cugad.ImageDetector(method="knn").fit(images)
     with pytest.raises(ValueError, match="dim 2"):
         cugad.ImageDetector().fit(np.zeros((3, 4)))

@@ -1,0 +1,53 @@
+"""What the plots show."""
+import numpy as np
+import pytest
+
+import cugad
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+from cugad import plot
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    pyplot.close("all")
+
+
+def test_training_curves(fitted):
+    ax = plot.training(fitted)
+    assert [line.get_label() for line in ax.lines] == ["model 0", "model 1"]
+    assert ax.lines[1].get_ydata()[0] == fitted.history_[0]["models"][1]["generator_loss"]
+    with pytest.raises(ValueError, match="statistic is 'loss', expected one of discriminator_loss"):
+        plot.training(fitted, "loss")
+    with pytest.raises(ValueError, match="no history"):
+        plot.training(cugad.AnomalyDetector(method="knn").fit(np.random.default_rng(0).normal(size=(50, 2))))
+
+
+def test_scores_by_class(fitted, rows):
+    ax = plot.scores(fitted, rows)
+    assert sum(bar.get_height() for bar in ax.patches) == 400
+    assert ax.lines[0].get_xdata()[0] == fitted.threshold_
+    labels = np.arange(400) < 30
+    by_class = plot.scores(fitted, rows, labels, ax=pyplot.subplots()[1])
+    assert [sum(bar.get_height() for bar in bars) for bars in by_class.containers] == [370, 30]
+
+
+def test_bars_of_an_explanation(fitted, rows):
+    odd = rows[:1].copy()
+    odd[0, 3] += 8
+    ax = plot.explanation(fitted, odd, count=3)
+    reasons = fitted.explain(odd, count=3)[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [reason.column for reason in reasons[::-1]]
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([reason.share for reason in reasons[::-1]])
+    with pytest.raises(ValueError, match="2 rows"):
+        plot.explanation(fitted, rows[:2])
+
+
+def test_marginals_of_drawn_rows(fitted, rows):
+    axes = plot.marginals(fitted, rows, n_samples=50, columns=[0, 3])
+    assert [ax.get_title() for ax in axes] == ["0", "3"]
+    assert len(plot.marginals(fitted, rows, n_samples=50)) == 5
