@@ -35,6 +35,7 @@ std::optional<ImageShape> shape_of_array(const std::string& input, const FlagSet
 
 void add_image_flags(FlagSet& flags) {
   flags.add_text("files", "PATTERN", "Folders of images: read only files whose names match, as '*.jpg'");
+  flags.add_text("target_images", "DIR", "Folder of images of the same names, joined to the right: pairs");
 }
 
 bool is_image_folder(const std::string& input) {
@@ -43,8 +44,10 @@ bool is_image_folder(const std::string& input) {
 }
 
 void check_no_image_flags(const FlagSet& flags, const std::string& input) {
-  if (!flags.has("files") || !flags.given("files")) return;
-  throw UsageError(fmt::format("--files is for folders of images, which {} is not", one_line(input)));
+  for (const char* name : {"files", "target_images"}) {
+    if (!flags.has(name) || !flags.given(name)) continue;
+    throw UsageError(fmt::format("--{} is for folders of images, which {} is not", with_dashes(name), one_line(input)));
+  }
 }
 
 std::optional<ImageShape> training_images(const std::string& input, const FlagSet& flags) {
@@ -71,6 +74,7 @@ ImageOptions image_options(const FlagSet& flags, const std::string& input, std::
   ImageOptions options;
   options.shape = kept ? kept : shape_flag(flags);
   if (flags.given("files")) options.files = flags.required_text("files");
+  if (flags.has("target_images") && flags.given("target_images")) options.beside = flags.required_text("target_images");
   options.mark_errors = flags.has("on_error") && marks_errors(flags);
   return options;
 }

@@ -51,7 +51,8 @@ void PixelEvaluation::add(const Table& chunk, const Matrix& rows, const std::vec
   const auto columns = static_cast<std::size_t>(rows.columns);
   for (std::size_t r = 0; r < files.size(); ++r) {
     if (anomaly[r] < 0) continue;
-    const std::vector<float> map = pixel_map(std::span(residuals).subspan(r * columns, columns), shape_);
+    const std::vector<float> map =
+        pixel_map(std::span(residuals).subspan(r * columns, static_cast<std::size_t>(cells_of(shape_))), shape_);
     std::vector<std::uint8_t> mask;
     for (const float value : mask_of(files[r], anomaly[r] != 0)) mask.push_back(value >= anomalous_from ? 1 : 0);
     std::vector<std::int32_t> region(mask.size());

@@ -11,6 +11,9 @@
 namespace cugad {
 namespace {
 
+/// Lanes of initial_weights: behind the first layers lie those of techniques (host/network/part.cpp).
+constexpr int first_layers = 8, further_lane = 50;
+
 /// The layers without techniques.
 LayerPass plain_pass(Context& context, const Mlp& mlp, StackView<const float> flat, StackView<const float> x,
                      const Mlp::Buffers& buffers) {
@@ -25,6 +28,17 @@ std::int64_t whole_lines(std::int64_t floats) { return (floats + 15) / 16 * 16; 
 /// Rows start on cache lines, but images follow each other: their pixels are rows, too.
 std::int64_t row_stride(const LayerSpec& layer) { return pixels_of(layer.to) > 1 ? layer.out : whole_lines(layer.out); }
 
+/// A second input has the pixels of the first.
+void check_join(int l, const std::vector<LayerSpec>& layers) {
+  const LayerSpec& layer = layers[l];
+  const bool is_known =
+      layer.beside < std::max(0, l - 1) && (l == 0 || layer.beside_columns == 0) && layer.beside_columns >= 0;
+  if (is_known && (layer.beside < 0 || pixels_of(layers[layer.beside].to) == pixels_of(layers[l - 1].to))) return;
+  throw Error(ErrorCode::invalid_argument, "layer " + std::to_string(l) + " joins its input with that of layer " +
+                                               std::to_string(layer.beside) +
+                                               ", expected an earlier layer but the last, of as many pixels");
+}
+
 void check_images(int l, const LayerSpec& layer, int inputs) {
   const bool fits = layer.convolves ? cells_of(layer.from) == inputs && cells_of(layer.to) == layer.out
                                     : layer.out % std::max<std::int64_t>(1, pixels_of(layer.to)) == 0;
@@ -38,6 +52,7 @@ void check_images(int l, const LayerSpec& layer, int inputs) {
 
 Mlp::Mlp(int in, std::vector<LayerSpec> layers) : in_(in), layers_(std::move(layers)) {
   for (int l = 0; l < this->layers(); ++l) {
+    check_join(l, layers_);
     check_images(l, layers_[l], layer_inputs(l));
     if (layers_[l].out < 1 || layer_inputs(l) < 1) {
       throw Error(ErrorCode::invalid_argument, "layer " + std::to_string(l) + " has " +
@@ -47,6 +62,12 @@ Mlp::Mlp(int in, std::vector<LayerSpec> layers) : in_(in), layers_(std::move(lay
     offset_.push_back(parameters_);
     parameters_ += static_cast<std::int64_t>(units(l)) * (std::int64_t{fan_in(l)} + 1);
   }
+}
+
+int Mlp::layer_inputs(int l) const {
+  const LayerSpec& layer = layers_[l];
+  if (l == 0) return layer.beside_columns > 0 && layer.convolves ? static_cast<int>(cells_of(layer.from)) : in_;
+  return layers_[l - 1].out + (layer.beside >= 0 ? layers_[layer.beside].out : 0);
 }
 
 int Mlp::fan_in(int l) const {
@@ -64,18 +85,30 @@ bool Mlp::convolves() const {
   return std::any_of(layers_.begin(), layers_.end(), [](const LayerSpec& layer) { return layer.convolves; });
 }
 
+bool Mlp::has_skips() const {
+  return std::any_of(layers_.begin(), layers_.end(), [](const LayerSpec& layer) { return layer.beside >= 0; });
+}
+
+namespace {
+
+template <class Slice>
+Mlp::Buffers sliced(const Mlp::Buffers& all, Slice&& slice) {
+  Mlp::Buffers some;
+  for (const auto list :
+       {&Mlp::Buffers::output, &Mlp::Buffers::gradient, &Mlp::Buffers::joined, &Mlp::Buffers::joined_gradient}) {
+    for (const StackView<float>& view : all.*list) (some.*list).push_back(view ? slice(view) : view);
+  }
+  return some;
+}
+
+}  // namespace
+
 Mlp::Buffers Mlp::Buffers::slice_rows(std::int64_t first, std::int64_t count) const {
-  Buffers part;
-  for (const StackView<float>& view : output) part.output.push_back(view.slice_rows(first, count));
-  for (const StackView<float>& view : gradient) part.gradient.push_back(view.slice_rows(first, count));
-  return part;
+  return sliced(*this, [&](const StackView<float>& view) { return view.slice_rows(first, count); });
 }
 
 Mlp::Buffers Mlp::Buffers::slice_models(std::int64_t first, std::int64_t count) const {
-  Buffers part;
-  for (const StackView<float>& view : output) part.output.push_back(view.slice_models(first, count));
-  for (const StackView<float>& view : gradient) part.gradient.push_back(view.slice_models(first, count));
-  return part;
+  return sliced(*this, [&](const StackView<float>& view) { return view.slice_models(first, count); });
 }
 
 StackView<float> Mlp::weight(int l, StackView<float> flat) const {
@@ -97,8 +130,8 @@ NetworkView Mlp::view(StackView<const float> flat) const {
                                             std::to_string(NetworkView::max_layers) + " layers, this one has " +
                                             std::to_string(layers()));
   }
-  if (convolves())
-    throw Error(ErrorCode::unsupported, "the latent search takes dense layers, this one is a convolution");
+  if (convolves() || has_skips())
+    throw Error(ErrorCode::unsupported, "the latent search takes dense layers in a row, no convolutions and skips");
   NetworkView view;
   view.layers = layers();
   for (int l = 0; l < layers(); ++l) {
@@ -115,17 +148,27 @@ NetworkView Mlp::view(StackView<const float> flat) const {
 
 std::int64_t Mlp::buffer_floats(std::int64_t models, std::int64_t rows) const {
   std::int64_t floats = 0;
-  for (const LayerSpec& layer : layers_) floats += whole_lines(models * rows * row_stride(layer));
+  for (int l = 0; l < layers(); ++l) {
+    floats += whole_lines(models * rows * row_stride(layers_[l]));
+    if (joins(l)) floats += whole_lines(models * rows * layer_inputs(l));
+  }
   return 2 * floats;
 }
 
 Mlp::Buffers Mlp::carve(float* memory, std::int64_t models, std::int64_t rows) const {
   Buffers buffers;
-  for (const LayerSpec& layer : layers_) {
-    const std::int64_t stride = row_stride(layer);
-    for (auto* list : {&buffers.output, &buffers.gradient}) {
-      list->emplace_back(memory, models, rows, layer.out, rows * stride, stride);
-      memory += whole_lines(models * rows * stride);
+  const auto take = [&](std::vector<StackView<float>>& list, std::int64_t columns, std::int64_t stride) {
+    list.emplace_back(memory, models, rows, columns, rows * stride, stride);
+    memory += whole_lines(models * rows * stride);
+  };
+  for (int l = 0; l < layers(); ++l) {
+    for (auto* list : {&buffers.output, &buffers.gradient}) take(*list, layers_[l].out, row_stride(layers_[l]));
+    for (auto* list : {&buffers.joined, &buffers.joined_gradient}) {
+      if (joins(l)) {
+        take(*list, layer_inputs(l), layer_inputs(l));
+      } else {
+        list->emplace_back();
+      }
     }
   }
   return buffers;
@@ -136,9 +179,10 @@ void Mlp::initialise(Context& context, StackView<float> flat, RandomKey key) con
     const LayerSpec& layer = layers_[l];
     const int taps = layer.convolves ? layer.window.height * layer.window.width : 1;
     const float limit = static_cast<float>(std::sqrt(6.0 / (double(fan_in(l)) + double(taps) * units(l))));
-    run(context, FillUniform{.out = weight(l, flat), .key = key, .low = -limit, .high = limit});
+    RandomKey of_layer = key;
+    of_layer.lane += static_cast<std::uint32_t>(l < first_layers ? l : further_lane + l - first_layers);
+    run(context, FillUniform{.out = weight(l, flat), .key = of_layer, .low = -limit, .high = limit});
     fill(context, bias(l, flat), 0.0f);
-    ++key.lane;
   }
 }
 

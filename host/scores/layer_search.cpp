@@ -74,7 +74,8 @@ struct LayerSearch::Pass {
   /// G(z), and the features of G(z) and of the query, whose missing cells are those of G(z).
   void forward() const {
     Network::Buffers generator = memory.generator_.slice_rows(0, rows());
-    generator.trunk().output.back() = networks.reconstruction(rows());
+    const int columns = networks.networks().columns;
+    generator.trunk().output.back() = networks.reconstruction(rows()).slice_columns(0, columns);
     networks.networks().generator().forward(context(), networks.weights(Role::generator), {.x = latent}, generator);
     if (!is_judged()) return;
     const StackView<const float> judge = networks.weights(Role::discriminator);
@@ -106,11 +107,15 @@ struct LayerSearch::Pass {
       add(slope, options().lambda, gradient);
     }
     Network::Buffers generator = memory.generator_.slice_rows(0, rows());
-    generator.trunk().output.back() = networks.reconstruction(rows());
-    generator.trunk().gradient.back() = gradient;
+    const int columns = networks.networks().columns;
+    generator.trunk().output.back() = networks.reconstruction(rows()).slice_columns(0, columns);
+    generator.trunk().gradient.back() = gradient.slice_columns(0, columns);
     networks.networks().generator().backward(context(), networks.weights(Role::generator), {.x = latent}, generator, {},
                                              {.x = of_latent}, {});
     if (options().latent_weight > 0.0f) add(latent, 2.0f * options().latent_weight, of_latent);
+    // Conditions stay as they are.
+    if (const int given = networks.networks().condition; given > 0)
+      fill(context(), of_latent.slice_columns(networks.networks().latent, given), 0.0f);
   }
   /// The loss of each row.
   void take_loss() const {
@@ -136,6 +141,8 @@ struct LayerSearch::Pass {
 
 void LayerSearch::search(ScoringNetworks& networks, MatrixView<const float> rows, StackView<float> latent) {
   const Pass pass{*this, networks, shared_by(networks.population(), rows), latent};
+  if (networks.networks().condition > 0) networks.give_condition(rows, latent);
+  networks.repeat_condition(rows);
   const auto of_rows = [&](StackView<float> view) { return view.slice_rows(0, rows.rows); };
   fill(pass.context(), of_rows(first_moment_), 0.0f);
   fill(pass.context(), of_rows(second_moment_), 0.0f);

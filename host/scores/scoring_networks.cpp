@@ -27,7 +27,8 @@ std::int64_t activations_per_row(const MethodNetworks& networks) {
   for (const Network& network : networks.networks) {
     if (!network) continue;
     for (const Network::Part& part : network.parts()) {
-      for (int l = 0; l < part.mlp.layers(); ++l) values += part.mlp.layer(l).out;
+      for (int l = 0; l < part.mlp.layers(); ++l)
+        values += part.mlp.layer(l).out + (part.mlp.joins(l) ? part.mlp.layer_inputs(l) : 0);
     }
   }
   return values;
@@ -45,7 +46,7 @@ void check_memory(const DetectorOptions& options, const MethodNetworks& networks
   constexpr std::int64_t always_allowed = std::int64_t{1} << 26, most_per_weight = 4096;
   const Network generator = networks.generator().plain();
   const std::int64_t most = std::max(always_allowed / options.population, most_per_weight * generator.parameters());
-  const bool carries = !definition_of(options.method).judges_cells;
+  const bool carries = !definition_of(options.method).judges_cells && !options.image;
   if (const int condition = networks.condition; condition > 0 && carries) {
     std::int64_t carried = CarriedCondition(generator.trunk(), networks.columns, condition).network.parameters();
     if (networks.has(Role::encoder)) {
@@ -105,15 +106,17 @@ bool ScoringNetworks::rebuilds() const {
 
 bool ScoringNetworks::convolves() const {
   const auto has_convolution = [&](Role role) { return networks_.has(role) && networks_[role].trunk().convolves(); };
-  return has_convolution(Role::generator) || has_convolution(Role::encoder);
+  const bool carries_no_condition = options_.image && networks_.condition > 0;
+  return has_convolution(Role::generator) || has_convolution(Role::encoder) || carries_no_condition;
 }
 
 void ScoringNetworks::carry_conditions(std::int64_t rows) {
   if (networks_.condition == 0 || definition_of(options_.method).judges_cells) return;
-  carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
-                                       weight(Role::generator), networks_.columns, carried_generator_weights_);
   no_condition_ = kept_->stack("conditions of no value", 1, rows, networks_.condition);
   fill(context_, no_condition_, 0.0f);
+  if (convolves()) return;
+  carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
+                                       weight(Role::generator), networks_.columns, carried_generator_weights_);
   if (!rebuilds()) return;
   // Without an encoder (translation) the conditions are all that G takes.
   const bool has_encoder = networks_.has(Role::encoder);
@@ -137,10 +140,11 @@ void ScoringNetworks::take_memory(std::int64_t rows) {
   }
   if (rebuilds()) encoded_ = working_.stack("latents of the rows", models, rows, search_inputs());
   if (!rebuilds() || !convolves()) return;
-  encoder_buffers_ = carve("encoder activations", networks_.encoder(), rows);
   generator_buffers_ = carve("generator activations", networks_.generator(), rows);
-  encoder_buffers_.trunk().output.back() = encoded_;
-  generator_buffers_.trunk().output.back() = reconstruction_;
+  generator_buffers_.trunk().output.back() = reconstruction_.slice_columns(0, networks_.columns);
+  if (!networks_.has(Role::encoder)) return;
+  encoder_buffers_ = carve("encoder activations", networks_.encoder(), rows);
+  encoder_buffers_.trunk().output.back() = encoded_.slice_columns(0, networks_.latent);
 }
 
 /// A network that gives `outputs` of the network's outputs and then the condition, and its weights in device memory.
@@ -173,11 +177,20 @@ NetworkView ScoringNetworks::encoder_view() const {
 }
 
 void ScoringNetworks::give_condition(MatrixView<const float> rows, StackView<float> latents) {
+  put_condition(rows, latents.slice_columns(networks_.latent, networks_.condition));
+}
+
+void ScoringNetworks::repeat_condition(MatrixView<const float> rows) {
+  if (networks_.condition == 0) return;
+  put_condition(rows, reconstruction(rows.rows).slice_columns(networks_.columns, networks_.condition));
+}
+
+void ScoringNetworks::put_condition(MatrixView<const float> rows, StackView<float> to) {
   const std::int64_t models = population();
   const StackView<const float> none = no_condition_.slice_rows(0, rows.rows);
   run(context_, FillMissing{.x = shared_by(models, rows).slice_columns(networks_.columns, networks_.condition),
                             .replacement = {none.data, models, rows.rows, networks_.condition, 0, none.row_stride},
-                            .out = latents.slice_columns(networks_.latent, networks_.condition)});
+                            .out = to});
 }
 
 void ScoringNetworks::generate(StackView<const float> latent, StackView<float> out) {
@@ -213,8 +226,11 @@ void ScoringNetworks::encode(MatrixView<const float> rows) {
   run(context_, reconstruction_arguments(rows));
 }
 
-/// A missing cell enters the encoder as 0, as in ReconstructionScore.
+/// A missing cell enters the encoder as 0, as in ReconstructionScore. Without an encoder (translation) the conditions
+/// are all that G takes.
 void ScoringNetworks::encode_by_layers(MatrixView<const float> rows) {
+  if (networks_.condition > 0) give_condition(rows, encoded_.slice_rows(0, rows.rows));
+  if (!networks_.has(Role::encoder)) return;
   const StackView<float> known = filled_.slice_rows(0, rows.rows);
   fill(context_, known, 0.0f);
   run(context_, FillMissing{.x = shared_by(population(), rows), .replacement = known, .out = known});
@@ -225,6 +241,7 @@ void ScoringNetworks::reconstruct_by_layers(MatrixView<const float> rows, bool w
   encode_by_layers(rows);
   networks_.generator().forward(context_, weight(Role::generator), {.x = encoded_.slice_rows(0, rows.rows)},
                                 generator_buffers_.slice_rows(0, rows.rows));
+  repeat_condition(rows);
   RowDistance residual;
   residual.a = shared_by(population(), rows);
   residual.b = reconstruction(rows.rows);

@@ -63,7 +63,7 @@ class ScoringNetworks {
 
   /// Whether rows have reconstructions G(E(x)), or those of their conditions alone.
   bool rebuilds() const;
-  /// Whether G or E has convolutions: then they are passed through layer by layer, and cannot be searched.
+  /// Whether G or E has convolutions, or rows are images with conditions: then they are passed through layer by layer.
   bool convolves() const;
   bool needs_discriminator() const { return options_.discriminator_weight > 0.0f; }
   bool has_joint_discriminator() const {
@@ -77,6 +77,8 @@ class ScoringNetworks {
   /// The conditions of rows, their missing cells filled with 0, into the last columns of latents [models, rows, inputs
   /// of G].
   void give_condition(MatrixView<const float> rows, StackView<float> latents);
+  /// The same into the reconstructions, behind what networks of layers give.
+  void repeat_condition(MatrixView<const float> rows);
   /// The generator's rows for latents [models, rows, inputs of G], in parts that keep the activations small; of a
   /// Gaussian generator the means.
   void generate(StackView<const float> latent, StackView<float> out);
@@ -130,6 +132,7 @@ class ScoringNetworks {
   /// E without ALI's log variances; with conditions one that gives those behind z, and the conditions alone for a
   /// method without an encoder.
   NetworkView encoder_view() const;
+  void put_condition(MatrixView<const float> rows, StackView<float> to);
   void encode_by_layers(MatrixView<const float> rows);
   void reconstruct_by_layers(MatrixView<const float> rows, bool with_residuals);
   ReconstructionScore reconstruction_arguments(MatrixView<const float> rows) const;

@@ -1,4 +1,5 @@
 #include "host/methods/gan_networks.hpp"
+#include "host/scores/inpainting.hpp"
 #include "host/scores/layer_search.hpp"
 #include "tests/training/golden_images.hpp"
 
@@ -7,30 +8,49 @@
 namespace cugad::test {
 namespace {
 
-TEST(GoldenImageSearch, FindsTheGoldenLatentsAndLosses) {
-  const Arrays arrays = read_npz(CUGAD_SOURCE_DIR "/tests/golden/anogan_conv_search.npz");
-  DetectorOptions options;
-  options.image = ImageShape{8, 8, 1};
-  options.population = 1;
-  options.latent = 6;
-  options.generator_tanh = true;
-  options.slope = 0.2f;
-  set_option(options, "generator_hidden", "32bn,up4k4s2bn");
-  set_option(options, "discriminator_hidden", "conv4k4s2,conv8k4s2bn");
-  options.score = ScoreRule::search;
-  options.search_steps = 5;
-  options.search_rate = {0.02f};
-  options.lambda = 0.1f;
-  options.bank_rows = 1;
-  options.discriminator_weight = 0.0f;
-  const MethodNetworks networks = gan_networks(options, 64, 0);
-  MethodNetworks plain = networks;
-  for (Network& network : plain.networks) network = network.plain();
-  AnomalyModel model(test_device(), options, plain);
-  for (const auto& [role, name] : {std::pair(Role::generator, "G"), {Role::discriminator, "D"}}) {
-    const GoldenImageNetwork network(networks[role]);
-    place_weights(model, role, network.network.fold(network.trained(arrays, name, name)));
+constexpr std::int64_t rows = 4;
+
+/// The golden networks, by which rows are searched.
+struct GoldenSearch {
+  GoldenSearch() : arrays(read_npz(CUGAD_SOURCE_DIR "/tests/golden/anogan_conv_search.npz")) {
+    options.image = ImageShape{8, 8, 1};
+    options.population = 1;
+    options.latent = 6;
+    options.generator_tanh = true;
+    options.slope = 0.2f;
+    set_option(options, "generator_hidden", "32bn,up4k4s2bn");
+    set_option(options, "discriminator_hidden", "conv4k4s2,conv8k4s2bn");
+    options.score = ScoreRule::search;
+    options.search_steps = 5;
+    options.search_rate = {0.02f};
+    options.lambda = 0.1f;
+    options.bank_rows = 1;
+    options.discriminator_weight = 0.0f;
+    const MethodNetworks networks = gan_networks(options, 64, 0);
+    MethodNetworks plain = networks;
+    for (Network& network : plain.networks) network = network.plain();
+    model = std::make_unique<AnomalyModel>(test_device(), options, plain);
+    for (const auto& [role, name] : {std::pair(Role::generator, "G"), {Role::discriminator, "D"}}) {
+      const GoldenImageNetwork network(networks[role]);
+      place_weights(*model, role, network.network.fold(network.trained(arrays, name, name)));
+    }
   }
+  /// The numbers of the last step.
+  Array last(const char* name, std::size_t count) const {
+    const Array& steps = arrays.at(name);
+    return {{rows, static_cast<std::int64_t>(count) / rows},
+            {steps.values.end() - static_cast<std::ptrdiff_t>(count), steps.values.end()}};
+  }
+
+  Arrays arrays;
+  DetectorOptions options;
+  std::unique_ptr<AnomalyModel> model;
+};
+
+TEST(GoldenImageSearch, FindsTheGoldenLatentsAndLosses) {
+  const GoldenSearch golden;
+  const Arrays& arrays = golden.arrays;
+  AnomalyModel& model = *golden.model;
   model.prepare();
   model.reserve(4);
   LayerSearch search;
@@ -38,17 +58,42 @@ TEST(GoldenImageSearch, FindsTheGoldenLatentsAndLosses) {
   Context& context = model.context();
   Arena arena(context.backend());
   const StackView<float> x = arena.stack("x", 1, 4, 64), z = arena.stack("z", 1, 4, 6);
-  const Array path = arrays.at("search_z");
   fill(context, x, arrays.at("x"));
-  fill(context, z, path);
+  fill(context, z, arrays.at("search_z"));
   search.search(model, x.model(0), z);
-  const auto last = [](const Array& steps, std::size_t count) {
-    return Array{{4, static_cast<std::int64_t>(count) / 4},
-                 {steps.values.end() - static_cast<std::ptrdiff_t>(count), steps.values.end()}};
-  };
-  expect_values(download_rows(context, z.model(0)), last(path, 24), 1e-4, "latents");
+  expect_values(download_rows(context, z.model(0)), golden.last("search_z", 24), 1e-4, "latents");
   expect_values(download_rows(context, model.reconstruction(4).model(0)), arrays.at("search_G_z"), 1e-4, "rows");
-  expect_values(download(context, model.loss(4).data, 4), last(arrays.at("search_loss"), 4), 1e-5, "losses");
+  expect_values(download(context, model.loss(4).data, 4), golden.last("search_loss", 4), 1e-5, "losses");
+}
+
+/// Yeh 2017: weights of visible pixels by a window of 3 x 3, and the prior.
+TEST(GoldenImageSearch, InpaintingFindsTheGoldenLatentsAndImages) {
+  const GoldenSearch golden;
+  const Arrays& arrays = golden.arrays;
+  const std::vector<double>& mask = arrays.at("mask").values;
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::vector<bool> visible(64);
+    for (std::size_t p = 0; p < 64; ++p) visible[p] = mask[64 * r + p] > 0.0;
+    const std::vector<float> weights = context_weights(visible, 8, 8, 3);
+    for (std::size_t p = 0; p < 64; ++p)
+      EXPECT_NEAR(weights[p], arrays.at("mask_weight").values[64 * r + p], 1e-7) << r << " " << p;
+  }
+  Matrix shown(rows, 64), image(rows, 64);
+  for (std::size_t i = 0; i < shown.data.size(); ++i) {
+    shown.data[i] =
+        mask[i] > 0.0 ? static_cast<float>(arrays.at("x").values[i]) : std::numeric_limits<float>::quiet_NaN();
+  }
+  Inpainter inpainter(*golden.model, rows, {.steps = 5, .rate = 0.02f, .prior = 0.1f, .window = 3});
+  inpainter.start(shown);
+  fill(golden.model->context(), inpainter.latents(), arrays.at("inpaint_z"));
+  inpainter.search();
+  inpainter.choose(image);
+  expect_values(download_rows(golden.model->context(), inpainter.latents().model(0)), golden.last("inpaint_z", 24),
+                1e-4, "latents");
+  expect_values(image.data, arrays.at("inpaint_G_z"), 1e-4, "images");
+  const std::vector<double>& blend = arrays.at("inpaint_blend").values;
+  for (std::size_t i = 0; i < blend.size(); ++i)
+    EXPECT_NEAR(std::isnan(shown.data[i]) ? image.data[i] : shown.data[i], blend[i], 1e-4) << i;
 }
 
 }  // namespace
