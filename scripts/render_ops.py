@@ -25,7 +25,7 @@ STACKS = {
     "const std::int32_t": ("const_int32_stack", "const int32_t"),
     "const std::uint8_t": ("const_uint8_stack", "const uint8_t"),
 }
-PARTS = ("types", "training", "convolution", "search", "rows", "scores", "normalisation", "masks")  # of include/cugad/ops, in the order of the reference
+PARTS = ("types", "training", "convolution", "images", "search", "rows", "scores", "normalisation", "masks")  # of include/cugad/ops, in the order of the reference
 NOTICE = "Rendered from include/cugad/ops by scripts/render_ops.py: change it there, then run the script."
 
 

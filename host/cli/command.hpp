@@ -20,6 +20,8 @@ Run add_train(CLI::App& app);
 Run add_score(CLI::App& app);
 Run add_evaluate(CLI::App& app);
 Run add_fill(CLI::App& app);
+Run add_inpaint(CLI::App& app);
+Run add_translate(CLI::App& app);
 Run add_sample(CLI::App& app);
 Run add_reproduce(CLI::App& app);
 Run add_synthesize(CLI::App& app);

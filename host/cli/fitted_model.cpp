@@ -24,6 +24,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* encoder_key = "encoder";
+constexpr const char* conditions_key = "conditions";
 constexpr const char* labels_key = "labels";
 constexpr const char* group_key = "group_column";
 constexpr const char* format_key = "format";
@@ -130,6 +131,8 @@ FittedModel with_table(Detector detector, const std::string& path) {
                                                  model.encoder->feature_names().size(), model.detector.columns()));
     }
   }
+  if (const std::string* text = model.detector.attachment(conditions_key))
+    model.conditions = TableEncoder::from_json(*text);
   if (const std::string* text = model.detector.attachment(format_key)) model.format = TableFormat::from_json(*text);
   if (!model.format.image) model.format.image = model.detector.options().image;
   if (const std::string* text = model.detector.attachment(patches_key)) {
@@ -144,6 +147,15 @@ FittedModel with_table(Detector detector, const std::string& path) {
 }
 
 }  // namespace
+
+Matrix beside_each_other(const Matrix& left, const Matrix& right) {
+  Matrix both(left.rows, left.columns + right.columns);
+  for (std::int64_t r = 0; r < left.rows; ++r) {
+    std::copy_n(left.row(r), left.columns, both.row(r));
+    std::copy_n(right.row(r), right.columns, both.row(r) + left.columns);
+  }
+  return both;
+}
 
 Matrix FittedModel::encode(const Table& chunk) {
   return encoder ? encoder->encode(chunk) : numeric_matrix(chunk, detector.columns());
@@ -192,15 +204,17 @@ std::string labels_to_json(const LabelNote& labels) {
   return written.dump();
 }
 
-void attach_table(Detector& detector, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format) {
-  if (encoder != nullptr) detector.attach(encoder_key, encoder->to_json());
+void attach_table(Detector& detector, const Encoders& encoders, const LabelNote& labels, const TableFormat& format) {
+  if (encoders.table) detector.attach(encoder_key, encoders.table->to_json());
+  if (encoders.conditions) detector.attach(conditions_key, encoders.conditions->to_json());
   detector.attach(format_key, format.to_json());
   detector.attach(labels_key, labels_to_json(labels));
 }
 
-void attach_table(Fleet& fleet, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format,
+void attach_table(Fleet& fleet, const Encoders& encoders, const LabelNote& labels, const TableFormat& format,
                   const std::string& group_column) {
-  if (encoder != nullptr) fleet.attach(encoder_key, encoder->to_json());
+  if (encoders.table) fleet.attach(encoder_key, encoders.table->to_json());
+  if (encoders.conditions) fleet.attach(conditions_key, encoders.conditions->to_json());
   fleet.attach(format_key, format.to_json());
   fleet.attach(labels_key, labels_to_json(labels));
   fleet.attach(group_key, group_column);
@@ -260,7 +274,9 @@ void ModelInput::open_images(const std::string& input, const FlagSet& flags) {
   images_.emplace(input, options);
   names_ = {file_column, folder_column};
   const std::int64_t columns = model_.detector.columns(), cells = cells_of(images_->shape());
-  if (cells != columns) {
+  const std::int64_t given =
+      model_.conditions ? static_cast<std::int64_t>(model_.conditions->feature_names().size()) : 0;
+  if (cells + given != columns) {
     throw Error(ErrorCode::invalid_argument, fmt::format("{}: images of {} have {} values, the model takes {} columns",
                                                          input, image_shape_text(images_->shape()), cells, columns));
   }
@@ -279,7 +295,11 @@ const std::vector<PatchGrid>& ModelInput::grids() const {
 }
 
 bool ModelInput::read(Table& chunk, Matrix& rows, std::int64_t most) {
-  if (images_) return images_->read(chunk, rows, most);
+  if (images_) {
+    if (!images_->read(chunk, rows, most)) return false;
+    if (model_.conditions) rows = beside_each_other(rows, model_.conditions->encode(chunk));
+    return true;
+  }
   if (!reader_->read(chunk, most)) return false;
   rows = model_.encode(chunk);
   return true;
@@ -395,10 +415,11 @@ void note_calibration(const FittedModel& model) {
 }
 
 void warn_of_unseen_values(const FittedModel& model) {
-  if (!model.encoder || model.encoder->unseen().empty()) return;
+  const std::optional<TableEncoder>& encoder = model.encoder ? model.encoder : model.conditions;
+  if (!encoder || encoder->unseen().empty()) return;
   std::int64_t total = 0;
   std::string columns;
-  for (const auto& [name, count] : model.encoder->unseen()) {
+  for (const auto& [name, count] : encoder->unseen()) {
     total += count;
     columns += fmt::format("{}{} ({})", columns.empty() ? "" : ", ", name, count);
   }

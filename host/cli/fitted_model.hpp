@@ -24,6 +24,7 @@ struct LabelNote {
 struct FittedModel {
   Detector detector;                         ///< of a fleet: its pooled model
   std::optional<TableEncoder> encoder = {};  ///< a detector fitted by a program has none: its columns are all numeric
+  std::optional<TableEncoder> conditions = {};  ///< of the columns beside the pixels of a folder of images
   LabelNote labels = {};
   TableFormat format = {};        ///< of the training table
   std::int32_t patch_stride = 0;  ///< of patches that folders of images are cut into; 0: they are not
@@ -49,13 +50,20 @@ struct FittedModel {
   std::vector<float> confidence(std::span<const float> scores, std::span<const std::string> groups);
 };
 
-/// Stores the data that load_model() needs in the detector or fleet. `encoder`: null for images.
-void attach_table(Detector& detector, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format);
-void attach_table(Fleet& fleet, const TableEncoder* encoder, const LabelNote& labels, const TableFormat& format,
+/// The encoders of the training rows: of a table, or of what is beside the pixels of a folder of images.
+struct Encoders {
+  std::optional<TableEncoder> table = {}, conditions = {};
+};
+
+/// Stores the data that load_model() needs in the detector or fleet.
+void attach_table(Detector& detector, const Encoders& encoders, const LabelNote& labels, const TableFormat& format);
+void attach_table(Fleet& fleet, const Encoders& encoders, const LabelNote& labels, const TableFormat& format,
                   const std::string& group_column);
 /// Stores how images are cut into patches; 0: they are not.
 void attach_patches(Detector& detector, std::int32_t stride);
 void attach_patches(Fleet& fleet, std::int32_t stride);
+/// The rows of both, which have equally many.
+Matrix beside_each_other(const Matrix& left, const Matrix& right);
 FittedModel load_model(const Device& device, const std::string& path);
 /// The same, of a file that may hold a fleet.
 FittedModel load_model_or_fleet(const Device& device, const std::string& path);

@@ -36,6 +36,7 @@ std::optional<ImageShape> shape_of_array(const std::string& input, const FlagSet
 
 void add_image_flags(FlagSet& flags) {
   flags.add_text("files", "PATTERN", "Folders of images: read only files whose names match, as '*.jpg'");
+  flags.add_text("target_images", "DIR", "Folder of images of the same names, joined to the right: pairs");
 }
 
 bool is_image_folder(const std::string& input) {
@@ -44,7 +45,7 @@ bool is_image_folder(const std::string& input) {
 }
 
 void check_no_image_flags(const FlagSet& flags, const std::string& input) {
-  for (const char* name : {"files", "patch_stride"}) {
+  for (const char* name : {"files", "target_images", "patch_stride"}) {
     if (!flags.has(name) || !flags.given(name)) continue;
     throw UsageError(fmt::format("--{} is for folders of images, which {} is not", with_dashes(name), one_line(input)));
   }
@@ -82,6 +83,7 @@ ImageOptions image_options(const FlagSet& flags, const std::string& input, std::
   options.shape = kept ? kept : shape_flag(flags);
   options.patch_stride = patch_stride(flags);
   if (flags.given("files")) options.files = flags.required_text("files");
+  if (flags.has("target_images") && flags.given("target_images")) options.beside = flags.required_text("target_images");
   options.mark_errors = flags.has("on_error") && marks_errors(flags);
   return options;
 }

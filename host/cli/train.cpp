@@ -85,23 +85,54 @@ std::string method_text(const ChosenOptions& chosen) {
 }
 
 struct Features {
-  std::optional<TableEncoder> encoder;  ///< none for a folder of images
+  Encoders encoders;
   Matrix rows;
   Columns columns;
 };
 
+/// The columns of conditions beside the pixels of a folder: one for each value.
+void add_conditions(const TrainingTable& training, const std::vector<std::string>& conditions, Features& features) {
+  TableEncoder::Options encoding;
+  for (const Column& column : training.rows.columns) {
+    const bool is_condition = std::find(conditions.begin(), conditions.end(), column.name) != conditions.end();
+    if (!is_condition) encoding.excluded.push_back(column.name);
+  }
+  for (const std::string& name : conditions) {
+    if (name == folder_column) continue;
+    throw UsageError(
+        fmt::format("--condition {}: a folder of images has the condition '{}', the names of its sub-folders",
+                    one_line(name), folder_column));
+  }
+  const std::vector<std::string>& folders = training.rows.columns[training.rows.find(folder_column)].texts;
+  if (std::any_of(folders.begin(), folders.end(), [](const std::string& folder) { return folder.empty(); })) {
+    throw UsageError(fmt::format("--condition {}: an image lies in no sub-folder, whose name would be its condition",
+                                 folder_column));
+  }
+  TableEncoder& encoder = features.encoders.conditions.emplace();
+  encoder.fit(training.rows, encoding);
+  const Matrix given = encoder.encode(training.rows);
+  features.rows = beside_each_other(features.rows, given);
+  features.columns.binary = given.columns;
+  const std::vector<std::string>& names = encoder.feature_names();
+  features.columns.names.insert(features.columns.names.end(), names.begin(), names.end());
+}
+
 /// The rows as the detector takes them; the table, which takes much memory, is given up.
-Features take_features(TrainingTable& training, const std::optional<ImageShape>& images) {
+Features take_features(TrainingTable& training, const std::optional<ImageShape>& images,
+                       const DetectorOptions& options) {
   Features features;
   if (training.pixels) {
     features.rows = std::move(*training.pixels);
     features.columns.names = image_column_names(*training.format.image);
+    if (!options.condition.empty()) add_conditions(training, options.condition, features);
   } else {
-    TableEncoder& encoder = features.encoder.emplace();
+    TableEncoder& encoder = features.encoders.table.emplace();
     encoder.fit(training.rows, training.encoding);
     features.rows = encoder.encode(training.rows);
     features.columns = {.names = encoder.feature_names(), .binary = features.rows.columns - encoder.numeric_features()};
-    if (images && cells_of(*images) == features.rows.columns) training.format.image = images;
+    if (images &&
+        cells_of(*images) + (options.condition.empty() ? 0 : features.columns.binary) == features.rows.columns)
+      training.format.image = images;
   }
   training.rows = {};
   return features;
@@ -155,18 +186,23 @@ void train(const std::string& input, FlagSet& flags) {
 
   TrainingTable training = read_training_table(input, flags, options);
   if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);
-  const Features features = take_features(training, images);
+  const Features features = take_features(training, images, options);
   const Matrix& rows = features.rows;
   const Columns& columns = features.columns;
-  const TableEncoder* const encoder = features.encoder ? &*features.encoder : nullptr;
   // The library reports them, too, if it trains one model with on_message set.
   if (flags.boolean("quiet") || flags.given("group_by")) note_constant_features(rows, columns.names);
   const CancelScope scope;
   Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
                      {"method", method_text(chosen)},
                      {"features", fmt::format("{} ({} numeric)", rows.columns, rows.columns - columns.binary)}};
+  if (options.image && (options.flip || options.shift > 0)) {
+    summary.push_back(
+        {"augmented", fmt::format("{}{}{}", options.flip ? "half of the images mirrored" : "",
+                                  options.flip && options.shift > 0 ? ", " : "",
+                                  options.shift > 0 ? fmt::format("moved by up to {}", options.shift) : "")});
+  }
   if (training.group_column.empty()) {
-    attach_table(detector, encoder, training.labels, training.format);
+    attach_table(detector, features.encoders, training.labels, training.format);
     attach_patches(detector, patch_stride(flags));
     const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
                                        [&] { detector.save(output); });
@@ -176,7 +212,7 @@ void train(const std::string& input, FlagSet& flags) {
                                    {"threshold", fmt::format("{}", detector.threshold())}});
   } else {
     Fleet fleet(device, options, fleet_options);
-    attach_table(fleet, encoder, training.labels, training.format, training.group_column);
+    attach_table(fleet, features.encoders, training.labels, training.format, training.group_column);
     attach_patches(fleet, patch_stride(flags));
     const std::int64_t steps =
         fit.run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },

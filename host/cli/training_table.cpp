@@ -149,7 +149,9 @@ TrainingTable read_training_table(const std::string& input, const FlagSet& flags
 
   const std::vector<std::string> names = column_names(training.rows);
   check_uses(flags, names, label, training.group_column);
-  if (is_npz(input) && std::find(names.begin(), names.end(), "y") != names.end()) {
+  const bool is_condition =
+      std::find(options.condition.begin(), options.condition.end(), "y") != options.condition.end();
+  if (is_npz(input) && !is_condition && std::find(names.begin(), names.end(), "y") != names.end()) {
     excluded.push_back("y");
     if (label.empty()) label = "y";
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "cugad/image_shape.hpp"
 #include "host/text/nearest_name.hpp"
 
 namespace cugad {
@@ -30,6 +31,15 @@ std::vector<bool> named(const char* option, const std::vector<std::string>& want
                                                    (nearest.empty() ? "" : "; nearest: '" + nearest + "'"));
     }
   }
+  return marked;
+}
+
+/// Marks the pixels of one half of each picture.
+std::vector<bool> half_of(const ImageShape& image, const std::string& half, std::size_t columns) {
+  std::vector<bool> marked(columns, false);
+  const std::int64_t width = std::int64_t{image.width} * image.channels, count = cells_of(image);
+  for (std::int64_t c = 0; c < count && c < static_cast<std::int64_t>(columns); ++c)
+    marked[static_cast<std::size_t>(c)] = (c % width >= width / 2) == (half == "right");
   return marked;
 }
 
@@ -93,7 +103,8 @@ ColumnRoles column_roles(const DetectorOptions& options, const std::vector<std::
                          std::vector<Category> categories) {
   std::vector<bool> is_condition = named("condition", options.condition, names);
   if (!options.target.empty()) {
-    is_condition = named("target", options.target, names);
+    is_condition = options.image ? half_of(*options.image, options.target.front(), names.size())
+                                 : named("target", options.target, names);
     is_condition.flip();
   }
   ColumnRoles roles;

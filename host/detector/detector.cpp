@@ -290,23 +290,6 @@ std::vector<float> Detector::score_cells(MatrixView<const float> rows, std::vect
 
 std::vector<std::string> Detector::parts() const { return parts_of(options()); }
 
-void Detector::sample(std::int64_t count, std::uint64_t seed, std::span<float> rows) {
-  const FloatingPointEnvironment environment;
-  require_fitted(*this);
-  if (count < 0) throw Error(ErrorCode::invalid_argument, "sample was asked for " + std::to_string(count) + " rows");
-  const auto room = static_cast<std::int64_t>(rows.size());
-  if (room % columns() != 0 || room / columns() != count) {
-    throw Error(ErrorCode::invalid_argument, "sample was given room for " + std::to_string(room) +
-                                                 " numbers, expected " + std::to_string(columns()) + " for each of " +
-                                                 std::to_string(count) + " rows");
-  }
-  Ensemble& model = *held(impl_).model;
-  std::size_t i = 0;  // the first that has a prior, or the first, which says so
-  while (i < model.methods() && !model.member(i).can_be_sampled()) ++i;
-  model.member(i % model.methods()).sample(count, seed, rows.data());
-  held(impl_).transform.invert({rows.data(), count, columns()});
-}
-
 void Detector::cancel_by(const std::atomic<bool>* cancel) { held(impl_).cancel = cancel; }
 
 void Detector::use_stream(void* stream) {

@@ -128,7 +128,12 @@ std::int64_t Detector::fill(MatrixView<const float> rows, std::span<float> fille
     throw Error(ErrorCode::invalid_argument,
                 "fill: coverage is " + std::to_string(coverage) + ", expected a share between 0 and 1");
   }
-  return held(impl_).fill(rows, filled, low, high, coverage);
+  if (!d.makes_images()) return held(impl_).fill(rows, filled, low, high, coverage);
+  if (!low.empty() || !high.empty())
+    throw Error(ErrorCode::unsupported,
+                "fill: bands are of cells that gain predicts, not of method " + get_option(d.resolved, "method"));
+  inpaint(rows, filled);
+  return 0;
 }
 
 void Detector::Impl::sample(MatrixView<const float> given, std::int64_t count, std::uint64_t seed, float* rows) {

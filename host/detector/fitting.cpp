@@ -152,12 +152,13 @@ std::int64_t check_fit_arguments(MatrixView<const float> rows, Columns& columns)
 
 void check_image_columns(const DetectorOptions& options, const Columns& columns) {
   const auto count = static_cast<std::int64_t>(columns.names.size());
-  if (!options.image || (columns.binary == 0 && cells_of(*options.image) == count)) return;
+  const std::int64_t given = options.condition.empty() ? 0 : column_roles(options, columns.names).condition;
+  if (!options.image || (columns.binary <= given && cells_of(*options.image) == count - given)) return;
   const std::int64_t values = cells_of(*options.image);
   const std::string found = std::to_string(count) + " columns";
   throw Error(ErrorCode::invalid_argument,
               "option 'image' is '" + image_shape_text(*options.image) + "', expected rows of its " +
-                  std::to_string(values) + " numbers, but they have " +
+                  std::to_string(values) + " numbers" + (given > 0 ? " and the conditions" : "") + ", but they have " +
                   (columns.binary == 0 ? found + " (columns that are no pixels can be left out: --exclude)"
                                        : found + ", " + std::to_string(columns.binary) + " of them from categories"));
 }

@@ -62,6 +62,9 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
                     float coverage);
   /// Draws the missing cells of rows, as Detector::sample.
   void sample(MatrixView<const float> given, std::int64_t count, std::uint64_t seed, float* rows);
+  /// Whether inpaint() can fill the missing cells of rows.
+  bool makes_images() const;
+  bool translates() const;
   /// The rows themselves, or what `brought` then holds if they are in device memory.
   MatrixView<const float> on_host(MatrixView<const float> rows, std::vector<float>& brought) const;
   /// Transformed rows in the networks' order, whose missing and infinite cells are NaN.

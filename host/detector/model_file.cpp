@@ -369,7 +369,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse(error.what());
   }
   transform.reorder(roles.order);
-  if (resolved.image && cells_of(*resolved.image) != count) {
+  if (resolved.image && cells_of(*resolved.image) != count - (resolved.target.empty() ? roles.condition : 0)) {
     reader.refuse("option 'image' is '" + image_shape_text(*resolved.image) + "', but there are " +
                   std::to_string(count) + " columns");
   }

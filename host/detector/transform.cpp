@@ -233,6 +233,12 @@ void FeatureTransform::apply(Context& context, MatrixView<const float> rows, Mat
   apply(context, constants, rows, out);
 }
 
+float FeatureTransform::transformed(std::int64_t column, float value) const {
+  const double x = value;
+  return static_cast<float>(((log1p[column] != 0 ? std::copysign(std::log1p(std::abs(x)), x) : x) - shift[column]) *
+                            scale[column]);
+}
+
 double FeatureTransform::inverse(std::int64_t column, double transformed) const {
   const double value = (scale[column] > 0.0 ? transformed / scale[column] : 0.0) + shift[column];
   return log1p[column] != 0 ? std::copysign(std::expm1(std::abs(value)), value) : value;

@@ -44,6 +44,8 @@ struct FeatureTransform {
   static void apply(Context& context, const Constants& constants, MatrixView<const float> rows, MatrixView<float> out);
   /// The same for host memory, on a CPU context.
   void apply(Context& context, MatrixView<const float> rows, MatrixView<float> out) const;
+  /// A value of a column on the host as networks see it.
+  float transformed(std::int64_t column, float value) const;
   /// A column's value in the units of the training data.
   double inverse(std::int64_t column, double transformed) const;
   /// The same for rows on the host, in place; columns in the caller's order.

@@ -80,6 +80,7 @@ struct ImageReader::Impl {
   std::size_t next = 0;
 
   Image read(const std::string& file) const { return read_image((fs::path(folder) / file).string()); }
+  std::string second_of(const std::string& file) const;
   void find_shape();
   std::vector<PatchGrid> grids;  ///< of the last chunk
 
@@ -101,6 +102,7 @@ void ImageReader::Impl::find_shape() {
   for (const std::string& file : listing.images) {
     try {
       shape = read(file).shape;
+      if (!options.beside.empty()) shape.width *= 2;
       shaped_by = file;
       return;
     } catch (const Error&) {
@@ -109,7 +111,29 @@ void ImageReader::Impl::find_shape() {
   }
 }
 
+/// The image that is joined to one of this name.
+std::string ImageReader::Impl::second_of(const std::string& file) const {
+  for (const char* ending : {"", ".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG"}) {
+    fs::path path = fs::path(options.beside) / file;
+    if (*ending != 0) path.replace_extension(ending);
+    std::error_code ignored;
+    if (fs::is_regular_file(path, ignored)) return path.string();
+  }
+  throw Error(ErrorCode::format,
+              fmt::format("{}: has no image of that name in {}", one_line(file, 4096), one_line(options.beside, 4096)));
+}
+
 void ImageReader::Impl::fill_row(const std::string& file, const Image& image, std::span<float> row) const {
+  if (!options.beside.empty()) {
+    ImageShape half = shape;
+    half.width /= 2;
+    std::vector<float> values(static_cast<std::size_t>(cells_of(half)));
+    for (const bool right : {false, true}) {
+      image_to_row(right ? read_image(second_of(file)) : image, half, values);
+      put_half(values, shape, right, row);
+    }
+    return;
+  }
   if (!shaped_by.empty() && image.shape != shape) {
     throw Error(ErrorCode::format,
                 fmt::format("{}: is an image of {}, expected {} as {} is; --image {} brings all to one size",
@@ -173,7 +197,15 @@ ImageReader::ImageReader(const std::string& folder, const ImageOptions& options)
   if (options.patch_stride != 0 && !options.shape) {
     throw Error(ErrorCode::invalid_argument, "patches need the shape that they are to have");
   }
+  if (options.patch_stride != 0 && !options.beside.empty()) {
+    throw Error(ErrorCode::invalid_argument, "pairs of images are not cut into patches");
+  }
   if (options.patch_stride != 0) patch_grid(impl_->shape, impl_->shape, options.patch_stride);
+  if (!options.beside.empty() && impl_->shape.width % 2 != 0) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("pairs of images are {}, expected an even width: half of it each", image_shape_text(impl_->shape)));
+  }
   const std::int32_t channels = impl_->shape.channels;
   if (channels != 1 && channels != 3) {
     throw Error(ErrorCode::invalid_argument,

@@ -61,17 +61,61 @@ void add_hidden(std::vector<LayerSpec>& layers, LayerSpec spec, const Layer& lay
 
 bool convolves(const Layer& layer) { return layer.convolves(); }
 
+std::string size_text(const ImageShape& image) {
+  return std::to_string(image.height) + " x " + std::to_string(image.width);
+}
+
+/// Layers are counted in the list, of which those with ln make two.
+void refuse_layer_norm(const char* option, const std::vector<Layer>& list, const char* where) {
+  if (std::any_of(list.begin(), list.end(), [](const Layer& layer) { return layer.layer_norm; }))
+    refuse(option, std::string("has ln ") + where + ", expected bn in its place");
+}
+
+/// The layers behind those that others join read both.
+void set_skips(const char* option, const std::vector<Layer>& list, std::vector<LayerSpec>& specs) {
+  for (std::size_t l = 0; l < list.size(); ++l) {
+    const auto joined = static_cast<std::size_t>(list[l].joined);
+    if (joined == 0) continue;
+    refuse_layer_norm(option, list, "beside joined layers (+N)");
+    const std::string text = "joins layer " + std::to_string(l + 1) + " with layer " + std::to_string(joined);
+    if (joined > l) refuse(option, text + ", expected an earlier one");
+    if (!list[l].convolves() || !list[joined - 1].convolves()) refuse(option, text + ", expected convolutions");
+    if (l + 1 == specs.size()) refuse(option, text + ", but a branch ends there, expected a layer behind it");
+    const LayerSpec &own = specs[l], &other = specs[joined - 1];
+    if (own.to.height != other.to.height || own.to.width != other.to.width) {
+      refuse(option,
+             text + ", of " + size_text(own.to) + " and " + size_text(other.to) + " pixels, expected equally many");
+    }
+    LayerSpec& reader = specs[l + 1];
+    reader.beside = static_cast<int>(joined) - 1;
+    reader.rectifies = own.activation == Activation::relu && other.activation != Activation::relu;
+    if (reader.convolves) reader.from.channels += other.to.channels;
+  }
+}
+
 }  // namespace
 
-std::vector<LayerSpec> layers_on_rows(const char* option, const std::vector<Layer>& list,
-                                      const std::optional<ImageShape>& image, const HiddenForm& form) {
+RowForm row_form(const DetectorOptions& options, int columns) {
+  RowForm rows{judged_image(options)};
+  rows.has_second_image = rows.image && !options.target.empty();
+  if (rows.image && !rows.has_second_image) rows.condition = columns - static_cast<int>(cells_of(*rows.image));
+  return rows;
+}
+
+std::vector<LayerSpec> layers_on_rows(const char* option, const std::vector<Layer>& list, const RowForm& rows,
+                                      const HiddenForm& form, std::optional<LayerSpec> output) {
   std::vector<LayerSpec> layers;
-  std::optional<ImageShape> shape = image;
+  std::optional<ImageShape> shape = rows.image;
+  int beside_columns = 0;
+  if (shape && !list.empty() && list.front().convolves()) {
+    beside_columns = rows.has_second_image ? static_cast<int>(cells_of(*shape)) : rows.condition;
+    shape->channels += rows.has_second_image ? shape->channels : rows.condition;
+  }
   for (const Layer& layer : list) {
     LayerSpec spec;
     spec.out = layer.out;
     if (layer.convolves()) {
-      if (!image) refuse(option, "has a convolution, which takes images: set image (such as 28x28x1)");
+      if (!rows.image) refuse(option, "has a convolution, which takes images: set image (such as 28x28x1)");
       if (!shape) refuse(option, "has a convolution behind a dense layer, expected it before all dense ones");
       ImageShape to = *shape;
       to.channels = layer.out;
@@ -85,6 +129,75 @@ std::vector<LayerSpec> layers_on_rows(const char* option, const std::vector<Laye
     }
     add_hidden(layers, spec, layer, form);
   }
+  if (output) layers.push_back(*output);
+  if (!layers.empty()) layers.front().beside_columns = beside_columns;
+  set_skips(option, list, layers);
+  return layers;
+}
+
+std::vector<LayerSpec> layers_to_map(const char* option, const std::vector<Layer>& list, const RowForm& rows,
+                                     const HiddenForm& form) {
+  if (list.empty() || !list.back().convolves())
+    refuse(option, "has no convolution last, expected convolutions alone: its output is a map");
+  refuse_layer_norm(option, list, "and gives a map");
+  std::vector<LayerSpec> layers = layers_on_rows(option, list, rows, form, LayerSpec());
+  Layer last = list.back();
+  last.kind = Layer::Kind::convolution;
+  last.stride = 1;
+  ImageShape from = layers[list.size() - 1].to, to = from;
+  to.channels = 1;
+  from.channels += list.back().joined > 0 ? layers[layers.back().beside].to.channels : 0;
+  const LayerSpec joining = layers.back();
+  layers.back() = convolution(option, last, from, to);
+  layers.back().beside = joining.beside;
+  layers.back().rectifies = joining.rectifies;
+  return layers;
+}
+
+std::vector<LayerSpec> layers_between_images(const char* option, const std::vector<Layer>& list,
+                                             const ImageShape& image, const HiddenForm& form, Activation last) {
+  if (list.empty() || !std::all_of(list.begin(), list.end(), convolves))
+    refuse(option, "has a dense layer, expected convolutions alone from the source image to the target");
+  refuse_layer_norm(option, list, "between images");
+  std::vector<Layer> all = list;
+  all.push_back(list.back());
+  all.back().out = image.channels;
+  all.back().joined = 0;
+  std::vector<LayerSpec> layers;
+  ImageShape shape = image;
+  for (std::size_t l = 0; l < all.size(); ++l) {
+    const Layer& layer = all[l];
+    const bool is_output = l + 1 == all.size(), is_up = layer.kind == Layer::Kind::transposed;
+    const auto joined = static_cast<std::size_t>(layer.joined);
+    ImageShape to{windows_over(shape.height, layer.stride), windows_over(shape.width, layer.stride), layer.out};
+    if (is_up) {
+      to.height = shape.height * layer.stride;
+      to.width = shape.width * layer.stride;
+    }
+    if (is_output || (is_up && joined > 0 && joined <= l)) {
+      const ImageShape& wanted = is_output ? image : layers[joined - 1].to;
+      const ImageShape &small = is_up ? shape : wanted, &large = is_up ? wanted : shape;
+      if (windows_over(large.height, layer.stride) != small.height ||
+          windows_over(large.width, layer.stride) != small.width) {
+        refuse(option, "makes an image of " + size_text(to) + " pixels in layer " + std::to_string(l + 1) +
+                           ", expected one of " + size_text(wanted));
+      }
+      to.height = wanted.height;
+      to.width = wanted.width;
+    }
+    LayerSpec spec = convolution(option, layer, shape, to);
+    if (is_output) {
+      spec.activation = last;
+      layers.push_back(spec);
+    } else {
+      HiddenForm own = form;
+      own.activation = is_up || all[l + 1].kind == Layer::Kind::transposed ? Activation::relu : Activation::leaky_relu;
+      if (!is_up) own.dropout = 0.0f;
+      add_hidden(layers, spec, layer, own);
+    }
+    shape = to;
+  }
+  set_skips(option, list, layers);
   return layers;
 }
 
@@ -132,6 +245,7 @@ std::vector<LayerSpec> layers_to_rows(const char* option, const std::vector<Laye
   }
   output.activation = last;
   layers.push_back(output);
+  set_skips(option, list, layers);
   return layers;
 }
 

@@ -2,7 +2,7 @@
 
 #include "host/methods/gan_networks.hpp"
 
-/// Pix2pix for columns (Isola 2017): source columns in, target columns out, scored by their residual.
+/// Pix2pix for columns and images (Isola 2017): source in, target out, scored by their residual.
 namespace cugad {
 
 void TranslationStep::add_generator_terms(std::int64_t, bool) {
@@ -25,6 +25,7 @@ void settle_translation(DetectorOptions& options) {
   options.lambda = 0.0f;
   options.coverage = 0.0f;
   if (options.generator_dropout == 0.0f) options.generator_dropout = 0.1f;
+  if (options.image) options.r1 = 0.0f;  // its discriminator has batch normalisation
 }
 
 }  // namespace
@@ -38,6 +39,7 @@ extern constinit const MethodDefinition translation_definition{
     .options = {"generator_loss", "discriminator_steps", "negatives", "generator_dropout", "virtual_batch",
                 "contextual", "target"},
     .has_prior = false,
+    .takes_images = true,
     .settle = settle_translation,
 };
 

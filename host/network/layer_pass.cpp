@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cugad/error.hpp"
 #include "host/backend/elementwise.hpp"
 #include "host/network/images.hpp"
 #include "host/network/layer_ops.hpp"
@@ -35,7 +36,57 @@ StackView<float> LayerPass::rows_of(int l, StackView<float> view) const {
 }
 
 StackView<const float> LayerPass::input(int l) const {
+  if (mlp.joins(l)) return buffers.joined[l];
   return l == 0 ? x : StackView<const float>(rows_of(l, buffers.output[l - 1]));
+}
+
+std::int32_t LayerPass::joined_pixels(int l) const {
+  return static_cast<std::int32_t>(pixels_of(l == 0 ? mlp.layer(0).from : mlp.layer(l - 1).to));
+}
+
+/// Joins what a layer takes: `first`, and the output of an earlier layer in `of`, or the last columns of `first`.
+void LayerPass::join_inputs(int l, StackView<const float> first, const Mlp::Buffers& of) const {
+  if (!mlp.joins(l)) return;
+  const LayerSpec& layer = mlp.layer(l);
+  JoinChannels join;
+  join.a = first.slice_columns(0, first.columns - layer.beside_columns);
+  join.b = layer.beside >= 0 ? StackView<const float>(of.output[layer.beside])
+                             : first.slice_columns(join.a.columns, layer.beside_columns);
+  join.y = of.joined[l];
+  join.pixels = joined_pixels(l);
+  join.rectify = layer.rectifies;
+  run(context, join);
+}
+
+/// From the gradient of a joined input to that of the usual one, dx. Of the network's input both parts are written; a
+/// condition has no gradient.
+void LayerPass::split_gradient(int l, StackView<float> dx) const {
+  if (!mlp.joins(l) || !dx) return;
+  const LayerSpec& layer = mlp.layer(l);
+  SplitChannels split;
+  split.dy = buffers.joined_gradient[l];
+  split.pixels = joined_pixels(l);
+  split.da = dx.slice_columns(0, dx.columns - layer.beside_columns);
+  if (layer.beside_columns > 0) {
+    const StackView<float> rest = dx.slice_columns(split.da.columns, layer.beside_columns);
+    fill(context, rest, 0.0f);
+    if (dx.columns == split.dy.columns) split.db = rest;
+  }
+  run(context, split);
+}
+
+/// Adds the gradients of layer l's output that skips carry to layers up to `last`.
+void LayerPass::add_skipped_gradients(int l, int last) const {
+  for (int reader = l + 2; reader <= last; ++reader) {
+    if (mlp.layer(reader).beside != l) continue;
+    SplitChannels split;
+    split.dy = buffers.joined_gradient[reader];
+    split.db = buffers.gradient[l];
+    split.pixels = joined_pixels(reader);
+    split.rectify = mlp.layer(reader).rectifies;
+    if (split.rectify) split.b = buffers.output[l];
+    run(context, split);
+  }
 }
 
 /// What the layer itself writes: its output, or what is normalised before the activation.
@@ -55,6 +106,7 @@ StackView<float> LayerPass::sums_gradient(int l) const {
 void LayerPass::forward(const RandomKey* dropout) const {
   if (techniques.spectral) normalise_weights();
   for (int l = 0; l < mlp.layers(); ++l) {
+    join_inputs(l, l == 0 ? x : StackView<const float>(buffers.output[l - 1]), buffers);
     forward_sums(l, dropout);
     if (is_normalised(l)) normalise_rows(l, dropout);
     if (technique(l).kernels > 0) add_nearness(l);
@@ -196,6 +248,7 @@ void LayerPass::backward(StackView<float> flat_gradient, StackView<float> dx,
       fill(context, rows_of(l, buffers.gradient[l]).slice_rows(0, techniques.reference_rows), 0.0f);
     }
     for (int l = last; l >= 0; --l) {
+      if (l < last) add_skipped_gradients(l, last);
       const bool has_nearness = technique(l).kernels > 0;
       if (has_nearness) backward_nearness(l, gradients);
       if (is_normalised(l)) backward_rows(l, gradients);
@@ -256,6 +309,12 @@ LayerNormBackward LayerPass::normalisation_backward(int l, StackView<float> own_
 void LayerPass::backward_sums(int l, const Gradients& gradients) const {
   const bool accumulate = gradients.options.accumulate;
   const StackView<float> y = sums(l), dy = sums_gradient(l);
+  if (mlp.joins(l)) {
+    const StackView<float> below = l == 0 ? gradients.dx : buffers.gradient[l - 1];
+    const bool is_wanted = l > 0 || below;
+    backward_layer(l, input(l), y, dy, is_wanted ? buffers.joined_gradient[l] : below, gradients, accumulate);
+    return split_gradient(l, below);
+  }
   if (l > 0) {
     return backward_layer(l, input(l), y, dy, rows_of(l, buffers.gradient[l - 1]), gradients, accumulate);
   }

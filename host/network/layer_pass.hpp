@@ -40,6 +40,10 @@ struct LayerPass {
   StackView<const float> weights() const;
   StackView<float> rows_of(int l, StackView<float> view) const;
   StackView<const float> input(int l) const;
+  void join_inputs(int l, StackView<const float> first, const Mlp::Buffers& of) const;
+  std::int32_t joined_pixels(int l) const;
+  void split_gradient(int l, StackView<float> dx) const;
+  void add_skipped_gradients(int l, int last) const;
   StackView<float> sums(int l) const;
   StackView<float> normalised(int l) const;
   StackView<float> sums_gradient(int l) const;

@@ -1,3 +1,4 @@
+#include "cugad/error.hpp"
 #include "host/network/layer_ops.hpp"
 
 /// The passes of gradient penalties over layers in a row: tangents, and what is curved.
@@ -9,7 +10,12 @@ void LayerPass::add_tangent_products(StackView<const float> direction, const Mlp
   through_spectral_norm(flat_gradient, true, [&](StackView<float> gradient) {
     for (int l = 0; l < mlp.layers(); ++l) {
       const LayerSpec& layer = mlp.layer(l);
-      const StackView<const float> before = l == 0 ? direction : StackView<const float>(tangent.output[l - 1]);
+      if (layer.rectifies) throw Error(ErrorCode::unsupported, "a gradient penalty takes no skips through ReLU");
+      StackView<const float> before = l == 0 ? direction : StackView<const float>(tangent.output[l - 1]);
+      if (mlp.joins(l)) {
+        join_inputs(l, before, tangent);
+        before = tangent.joined[l];
+      }
       if (layer.layer_norm) {
         push_through_normalisation(l, before, tangent.output[l], dropout);
         continue;

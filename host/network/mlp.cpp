@@ -11,6 +11,9 @@
 namespace cugad {
 namespace {
 
+/// Lanes of initial_weights: behind the first layers lie those of techniques (host/network/part.cpp).
+constexpr int first_layers = 8, further_lane = 50;
+
 /// The layers without techniques.
 LayerPass plain_pass(Context& context, const Mlp& mlp, StackView<const float> flat, StackView<const float> x,
                      const Mlp::Buffers& buffers) {
@@ -24,6 +27,17 @@ std::int64_t whole_lines(std::int64_t floats) { return (floats + 15) / 16 * 16; 
 
 /// Rows start on cache lines, but images follow each other: their pixels are rows, too.
 std::int64_t row_stride(const LayerSpec& layer) { return pixels_of(layer.to) > 1 ? layer.out : whole_lines(layer.out); }
+
+/// A second input has the pixels of the first.
+void check_join(int l, const std::vector<LayerSpec>& layers) {
+  const LayerSpec& layer = layers[l];
+  const bool is_known =
+      layer.beside < std::max(0, l - 1) && (l == 0 || layer.beside_columns == 0) && layer.beside_columns >= 0;
+  if (is_known && (layer.beside < 0 || pixels_of(layers[layer.beside].to) == pixels_of(layers[l - 1].to))) return;
+  throw Error(ErrorCode::invalid_argument, "layer " + std::to_string(l) + " joins its input with that of layer " +
+                                               std::to_string(layer.beside) +
+                                               ", expected an earlier layer but the last, of as many pixels");
+}
 
 void check_images(int l, const LayerSpec& layer, int inputs) {
   const bool divides = layer.out % std::max<std::int64_t>(1, pixels_of(layer.to)) == 0;
@@ -41,6 +55,7 @@ void check_images(int l, const LayerSpec& layer, int inputs) {
 
 Mlp::Mlp(int in, std::vector<LayerSpec> layers) : in_(in), layers_(std::move(layers)) {
   for (int l = 0; l < this->layers(); ++l) {
+    check_join(l, layers_);
     check_images(l, layers_[l], layer_inputs(l));
     if (layers_[l].out < 1 || layer_inputs(l) < 1) {
       throw Error(ErrorCode::invalid_argument, "layer " + std::to_string(l) + " has " +
@@ -56,6 +71,12 @@ int Mlp::units(int l) const {
   const LayerSpec& layer = layers_[l];
   if (layer.layer_norm) return static_cast<int>(layer.out / pixels_of(layer.to));
   return layer.convolves ? layer.to.channels : layer.out;
+}
+
+int Mlp::layer_inputs(int l) const {
+  const LayerSpec& layer = layers_[l];
+  if (l == 0) return layer.beside_columns > 0 && layer.convolves ? static_cast<int>(cells_of(layer.from)) : in_;
+  return layers_[l - 1].out + (layer.beside >= 0 ? layers_[layer.beside].out : 0);
 }
 
 int Mlp::fan_in(int l) const {
@@ -81,18 +102,30 @@ int Mlp::place(int l) const {
   return l - static_cast<int>(normalisations);
 }
 
+bool Mlp::has_skips() const {
+  return std::any_of(layers_.begin(), layers_.end(), [](const LayerSpec& layer) { return layer.beside >= 0; });
+}
+
+namespace {
+
+template <class Slice>
+Mlp::Buffers sliced(const Mlp::Buffers& all, Slice&& slice) {
+  Mlp::Buffers some;
+  for (const auto list :
+       {&Mlp::Buffers::output, &Mlp::Buffers::gradient, &Mlp::Buffers::joined, &Mlp::Buffers::joined_gradient}) {
+    for (const StackView<float>& view : all.*list) (some.*list).push_back(view ? slice(view) : view);
+  }
+  return some;
+}
+
+}  // namespace
+
 Mlp::Buffers Mlp::Buffers::slice_rows(std::int64_t first, std::int64_t count) const {
-  Buffers part;
-  for (const StackView<float>& view : output) part.output.push_back(view.slice_rows(first, count));
-  for (const StackView<float>& view : gradient) part.gradient.push_back(view.slice_rows(first, count));
-  return part;
+  return sliced(*this, [&](const StackView<float>& view) { return view.slice_rows(first, count); });
 }
 
 Mlp::Buffers Mlp::Buffers::slice_models(std::int64_t first, std::int64_t count) const {
-  Buffers part;
-  for (const StackView<float>& view : output) part.output.push_back(view.slice_models(first, count));
-  for (const StackView<float>& view : gradient) part.gradient.push_back(view.slice_models(first, count));
-  return part;
+  return sliced(*this, [&](const StackView<float>& view) { return view.slice_models(first, count); });
 }
 
 StackView<float> Mlp::weight(int l, StackView<float> flat) const {
@@ -114,8 +147,10 @@ NetworkView Mlp::view(StackView<const float> flat) const {
                                             std::to_string(NetworkView::max_layers) + " layers, this one has " +
                                             std::to_string(layers()));
   }
-  if (!is_dense())
-    throw Error(ErrorCode::unsupported, "the latent search takes dense layers, not convolutions and normalisations");
+  if (!is_dense() || has_skips()) {
+    throw Error(ErrorCode::unsupported,
+                "the latent search takes dense layers in a row, no convolutions, normalisations and skips");
+  }
   NetworkView view;
   view.layers = layers();
   for (int l = 0; l < layers(); ++l) {
@@ -132,17 +167,27 @@ NetworkView Mlp::view(StackView<const float> flat) const {
 
 std::int64_t Mlp::buffer_floats(std::int64_t models, std::int64_t rows) const {
   std::int64_t floats = 0;
-  for (const LayerSpec& layer : layers_) floats += whole_lines(models * rows * row_stride(layer));
+  for (int l = 0; l < layers(); ++l) {
+    floats += whole_lines(models * rows * row_stride(layers_[l]));
+    if (joins(l)) floats += whole_lines(models * rows * layer_inputs(l));
+  }
   return 2 * floats;
 }
 
 Mlp::Buffers Mlp::carve(float* memory, std::int64_t models, std::int64_t rows) const {
   Buffers buffers;
-  for (const LayerSpec& layer : layers_) {
-    const std::int64_t stride = row_stride(layer);
-    for (auto* list : {&buffers.output, &buffers.gradient}) {
-      list->emplace_back(memory, models, rows, layer.out, rows * stride, stride);
-      memory += whole_lines(models * rows * stride);
+  const auto take = [&](std::vector<StackView<float>>& list, std::int64_t columns, std::int64_t stride) {
+    list.emplace_back(memory, models, rows, columns, rows * stride, stride);
+    memory += whole_lines(models * rows * stride);
+  };
+  for (int l = 0; l < layers(); ++l) {
+    for (auto* list : {&buffers.output, &buffers.gradient}) take(*list, layers_[l].out, row_stride(layers_[l]));
+    for (auto* list : {&buffers.joined, &buffers.joined_gradient}) {
+      if (joins(l)) {
+        take(*list, layer_inputs(l), layer_inputs(l));
+      } else {
+        list->emplace_back();
+      }
     }
   }
   return buffers;
@@ -158,8 +203,9 @@ void Mlp::initialise(Context& context, StackView<float> flat, RandomKey key) con
     }
     const int taps = layer.convolves ? layer.window.height * layer.window.width : 1;
     const float limit = static_cast<float>(std::sqrt(6.0 / (double(fan_in(l)) + double(taps) * units(l))));
+    const int number = place(l);
     RandomKey own = key;
-    own.lane += static_cast<std::uint32_t>(place(l));
+    own.lane += static_cast<std::uint32_t>(number < first_layers ? number : further_lane + number - first_layers);
     run(context, FillUniform{.out = weight(l, flat), .key = own, .low = -limit, .high = limit});
   }
 }

@@ -11,7 +11,7 @@
 namespace cugad {
 namespace {
 
-/// Lanes of initial_weights, from the lane of the part's first layer; a part has at most 8 layers.
+/// Lanes of initial_weights, from the lane of the part's first layer; those of its weights are in host/network/mlp.cpp.
 constexpr std::uint32_t power_lane = 8, reference_lane = 15, projection_lane = 48, share_lane = 49;
 
 using Rows = LayerTechniques::Rows;

@@ -36,6 +36,7 @@ bool take_layer(std::string_view& text, int widest, Layer& layer) {
   }
   layer.batch_norm = take(text, "bn");
   layer.layer_norm = !layer.batch_norm && take(text, "ln");
+  if (take(text, "+") && !take_number(text, widest, layer.joined)) return false;
   return text.empty();
 }
 
@@ -47,7 +48,8 @@ std::string layer_text(const Layer& layer) {
     text = (layer.kind == Layer::Kind::convolution ? "conv" : "up") + text + "k" + std::to_string(layer.window) + "s" +
            std::to_string(layer.stride);
   }
-  return text + (layer.batch_norm ? "bn" : layer.layer_norm ? "ln" : "");
+  text += layer.batch_norm ? "bn" : layer.layer_norm ? "ln" : "";
+  return layer.joined > 0 ? text + "+" + std::to_string(layer.joined) : text;
 }
 
 Layer parse_layer(const std::string& option, const std::string& text, int widest) {
@@ -58,7 +60,8 @@ Layer parse_layer(const std::string& option, const std::string& text, int widest
                 "widths from 1 to " + std::to_string(widest) +
                     ", or convolutions such as conv64k4s2 and up64k4s2 (channels, window up to " +
                     std::to_string(largest_window) + ", stride up to " + std::to_string(largest_stride) +
-                    " and the window), each with bn or ln behind it or without");
+                    " and the window), each with bn or ln behind it or without, and with +N to join the output of "
+                    "layer N");
 }
 
 }  // namespace cugad

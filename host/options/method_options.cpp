@@ -19,7 +19,7 @@ void settle_conditional(DetectorOptions& options) {
   if (options.search_steps > 0) return;
   // From random starts, steps and rates that bring them home.
   options.search_steps = 50;
-  options.restarts = std::max(options.restarts, 4);
+  if (!options.image) options.restarts = std::max(options.restarts, 4);
   if (options.search_rate == DetectorOptions{}.search_rate && options.search_until.empty()) {
     options.search_rate = {0.1f, 0.02f};
     options.search_until = {35};
@@ -32,14 +32,15 @@ void check_method(const DetectorOptions& options) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorCode::invalid_argument, "method '" + std::string(method.name) + "' " + what);
   };
-  if (method.reads("target") && options.target.empty()) refuse("needs the columns to predict: set target");
+  if (method.reads("target") && options.target.empty())
+    refuse("needs the columns to predict: set target (of images right, the half of each picture)");
   if (is_conditional(options) && !method.trains()) {
     refuse("takes no condition and no target: its distances are over all columns (reference_rows adds it)");
   }
-  if (is_conditional(options) && method.has_encoder && options.encoder_tanh) {
+  if (is_conditional(options) && !options.image && method.has_encoder && options.encoder_tanh) {
     refuse("takes conditions with a linear encoder only: set encoder_tanh = false");
   }
-  if (is_conditional(options) && options.generator_tanh) {
+  if (is_conditional(options) && !options.image && options.generator_tanh) {
     refuse("takes conditions with a linear generator only: set generator_tanh = false");
   }
   check_images(options);

@@ -171,7 +171,10 @@ bool has_critic(const O& o, const M& m) {
 }
 bool has_no_critic(const O& o, const M& m) { return !has_critic(o, m); }
 /// R1 is of a discriminator with one logit.
-bool takes_r1(const O& o, const M& m) { return has_no_critic(o, m) && !m.judges_cells; }
+bool is_image(const O& o, const M& m) { return o.image && m.trains(); }
+bool takes_r1(const O& o, const M& m) {
+  return has_no_critic(o, m) && !m.judges_cells && !(o.image && m.reads("target"));  // whose D has bn
+}
 bool searches(const O& o, const M&) { return o.score == ScoreRule::search; }
 bool moves(const O& o, const M& m) { return searches(o, m) && o.search_steps > 0; }
 /// A discriminator of pairs has no view of G(z) alone.
@@ -189,7 +192,7 @@ bool rebuilds(const O& o) { return o.score == ScoreRule::reconstruction; }
 
 std::vector<OptionRecord> make_records() {
   constexpr double big = 1e9, seed_limit = 18446744073709549568.0;
-  constexpr std::size_t most_layers = NetworkView::max_layers - 1;
+  constexpr std::size_t most_layers = NetworkView::max_layers - 1, most_generator_layers = 15;
   return {
       OptionRecord{
           {"method", "text", method_names(), "detection method; several, separated by commas, are an ensemble"},
@@ -220,6 +223,10 @@ std::vector<OptionRecord> make_records() {
                      }
                    }}
           .later(),
+      flag(FIELD(flip), "training images are mirrored at random").later().when(is_image),
+      number(FIELD(shift), 0, 1024, "training images are moved at random by up to so many pixels")
+          .later()
+          .when(is_image),
       OptionRecord{{"log1p", "list", "",
                     "columns to take log1p of: auto (minimum >= 0 and skewness > 2), none, numeric, or names"},
                    [](const O& o) { return join_list(o.log1p); },
@@ -242,7 +249,7 @@ std::vector<OptionRecord> make_records() {
       number(FIELD(latent), 0, 4096, "latent size; 0: half the columns, at least 2").when([](const O&, const M& m) {
         return m.has_latent();
       }),
-      layers("generator_hidden", &O::hidden, most_layers, "hidden layers of the generator").once("hidden"),
+      layers("generator_hidden", &O::hidden, most_generator_layers, "hidden layers of the generator").once("hidden"),
       layers(FIELD(discriminator_hidden), most_layers, "hidden layers of the discriminator"),
       number(FIELD(slope), 1e-6, 1, "slope of the leaky ReLU of discriminators and encoder"),
       number("discriminator_dropout", &O::dropout, 0, 0.95, "dropout in the discriminator while training")
@@ -269,7 +276,8 @@ std::vector<OptionRecord> make_records() {
       number(FIELD(virtual_batch), 0, 65536, "virtual batch normalisation of the generator: reference rows; 0: none")
           .technique(),
       names(FIELD(condition), "columns that the networks and the search are given"),
-      names(FIELD(target), "translation: columns to predict from the others").for_some_methods(),
+      names(FIELD(target), "translation: columns to predict from the others; of images the half, right or left")
+          .for_some_methods(),
       or_auto(number(FIELD(reference_rows), 0, 1 << 20,
                      "distinct training rows kept in the model, for distances (knn) as a part of the score; -1 or "
                      "auto: 20,000; 0: none, or 20,000 with method knn",

@@ -11,6 +11,7 @@ namespace cugad {
 namespace {
 
 constexpr const char* images_preset = "images";
+constexpr const char* translation_preset = "images-translation";
 
 const std::string* value_of(const NamedOptions& named, const std::string& name) {
   const auto found = std::find_if(named.begin(), named.end(), [&](const auto& one) { return one.first == name; });
@@ -103,10 +104,16 @@ ChosenOptions choose_options(const std::string& preset, const NamedOptions& name
   } else if (!is_any_named) {
     chosen.recipe = recipe_for(wanted, named);
   }
+  const bool translates = definition_of(is_any_named ? wanted.method : chosen.options.method).reads("target");
   // Of images, whatever the method.
-  const std::string start = !preset.empty() ? preset : wanted.image ? images_preset : chosen.recipe;
+  const std::string start = !preset.empty() ? preset
+                            : !wanted.image ? chosen.recipe
+                            : translates    ? translation_preset
+                                            : images_preset;
   if (!start.empty()) apply_preset(chosen.options, start);
   set_all(chosen.options, named);
+  if (chosen.options.image && definition_of(chosen.options.method).reads("target") && chosen.options.target.empty())
+    chosen.options.target = {"right"};
   if (!start.empty()) stretch_decay(chosen.options, named);
   if (!chosen.recipe.empty()) check_recipe(chosen, wanted, named);
   return chosen;

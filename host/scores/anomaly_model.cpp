@@ -16,7 +16,6 @@ namespace {
 constexpr std::int64_t chunk_model_rows = 16384, device_chunk_model_rows = 131072;
 /// Rows scored at a time by a single thread: its second-level cache holds their activations.
 constexpr std::int64_t single_thread_rows = 256;
-constexpr std::int64_t generate_rows = 1024;  ///< rows generated at a time
 /// With networks so wide, or so many restarts, that a row needs more values than this, chunks are smaller: 512 MiB on a
 /// CPU are enough for all.
 constexpr std::int64_t usual_values_per_row = 8192;
@@ -395,43 +394,6 @@ void AnomalyModel::score(MatrixView<const float> rows, StackView<float> scores, 
   // Last, for it may leave other reconstructions: an explanation changes no score.
   rule_->explain(rows);
   add_feature_residual(rows, feature_residual);
-}
-
-void AnomalyModel::sample(std::int64_t count, std::uint64_t seed, float* rows) {
-  if (!definition_of(options_.method).has_prior) {
-    throw Error(ErrorCode::unsupported,
-                std::string("a model of method ") + definition_of(options_.method).name +
-                    " cannot be sampled: it has no generator with a prior; a model with gain draws the "
-                    "missing cells of given rows (sample --given FILE), one of "
-                    "--reference-rows 0 or --method anogan whole rows");
-  }
-  if (networks_.condition > 0) {
-    throw Error(ErrorCode::unsupported, "a conditional model cannot be sampled without conditions");
-  }
-  const Network& generator = networks_.generator();
-  const std::int64_t models = population(), columns = networks_.columns;
-  const std::int64_t per_model = (count + models - 1) / models;
-  const std::int64_t part = std::min(generate_rows, per_model);
-  Arena arena(context_);
-  const auto latent = arena.stack("latent", 1, part, networks_.latent);
-  const auto buffers = generator.carve(arena.take<float>("activations", generator.buffer_floats(1, part)), 1, part);
-  for (std::int64_t m = 0; m < models; ++m) {
-    for (std::int64_t first = 0; first < per_model; first += part) {
-      RandomKey key{.seed = options_.seed + static_cast<std::uint64_t>(m), .purpose = RandomPurpose::sample};
-      // The caller's seed chooses the stream, the window the step.
-      key.seed ^= seed * 0x9E3779B97F4A7C15ull;
-      key.step = static_cast<std::uint32_t>(first / part);
-      run(context_, FillNormal{.out = latent, .key = key});
-      generator.forward(context_, weights(Role::generator).slice_models(m, 1), {.x = latent}, buffers);
-      // This model's rows stand `models` apart.
-      const std::int64_t start = first * models + m;
-      const std::int64_t wanted = std::min(part, start < count ? (count - start + models - 1) / models : 0);
-      const MatrixView<float> generated = buffers.result().model(0);
-      copy_rows(context_, MatrixView<const float>(generated.data, wanted, columns, generated.row_stride),
-                MatrixView<float>(rows + start * columns, wanted, columns, models * columns));
-    }
-  }
-  context_.synchronize();
 }
 
 }  // namespace cugad

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,9 +80,10 @@ class AnomalyModel : public ScoringNetworks {
   void reserve(std::int64_t rows);
   /// How the latent search of a full chunk runs on this device; empty if there is one way, or no search.
   std::string search_path() const { return rule_->search_path(chunk_rows()); }
-  /// Generated rows in transformed units, on the host: row i comes from model i % population. Throws
-  /// Error{unsupported} if the method has no prior to draw from.
-  void sample(std::int64_t count, std::uint64_t seed, float* rows);
+  /// Generated rows in transformed units, on the host, in the networks' order: row i comes from model i % population.
+  /// `condition`: the values of the condition columns, likewise; none without conditions. Throws Error{unsupported} if
+  /// the method has no prior to draw from, or a condition is missing.
+  void sample(std::int64_t count, std::uint64_t seed, std::span<const float> condition, float* rows);
   bool can_be_sampled() const { return definition_of(options_.method).has_prior; }
 
  private:

@@ -144,19 +144,19 @@ LatentSearch LatentSearcher::arguments(ScoringNetworks& networks, StackView<cons
 
 void LatentSearcher::search(ScoringNetworks& networks, MatrixView<const float> rows, bool with_residuals) {
   choose_starts(networks, rows);
-  if (networks.runs_by_layers()) {
-    by_layers_.search(
-        networks, rows,
-        {latent_.data, networks.population(), rows.rows * networks.options().restarts, networks.search_inputs()});
-    if (with_residuals) networks.compare_with_reconstruction(rows);
-    return;
-  }
   if (networks.networks().condition > 0) {
     const std::int64_t restarts = networks.options().restarts, inputs = networks.search_inputs();
     for (std::int64_t k = 0; k < restarts; ++k) {
       networks.give_condition(rows, {latent_.data + k * inputs, networks.population(), rows.rows, inputs,
                                      rows.rows * restarts * inputs, restarts * inputs});
     }
+  }
+  if (networks.runs_by_layers()) {
+    by_layers_.search(
+        networks, rows,
+        {latent_.data, networks.population(), rows.rows * networks.options().restarts, networks.search_inputs()});
+    if (with_residuals) networks.compare_with_reconstruction(rows);
+    return;
   }
   run(networks.context(), arguments(networks, shared_by(networks.population(), rows), with_residuals));
 }

@@ -35,7 +35,7 @@ void check_memory(const DetectorOptions& options, const MethodNetworks& networks
   constexpr std::int64_t always_allowed = std::int64_t{1} << 26, most_per_weight = 4096;
   const Network generator = networks.generator().plain();
   const std::int64_t most = std::max(always_allowed / options.population, most_per_weight * generator.parameters());
-  const bool carries = !definition_of(options.method).judges_cells;
+  const bool carries = !definition_of(options.method).judges_cells && !options.image;
   if (const int condition = networks.condition; condition > 0 && carries) {
     std::int64_t carried = CarriedCondition(generator.trunk(), networks.columns, condition).network.parameters();
     if (networks.has(Role::encoder)) {
@@ -95,16 +95,18 @@ bool ScoringNetworks::rebuilds() const {
 
 bool ScoringNetworks::runs_by_layers() const {
   const auto has_other_layers = [&](Role role) { return networks_.has(role) && !networks_[role].trunk().is_dense(); };
-  return has_other_layers(Role::generator) || has_other_layers(Role::encoder) ||
+  const bool carries_no_condition = options_.image && networks_.condition > 0;
+  return has_other_layers(Role::generator) || has_other_layers(Role::encoder) || carries_no_condition ||
          (has_other_layers(Role::discriminator) && !has_joint_discriminator());
 }
 
 void ScoringNetworks::carry_conditions(std::int64_t rows) {
   if (networks_.condition == 0 || definition_of(options_.method).judges_cells) return;
-  carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
-                                       weight(Role::generator), networks_.columns, carried_generator_weights_);
   no_condition_ = kept_->stack("conditions of no value", 1, rows, networks_.condition);
   fill(context_, no_condition_, 0.0f);
+  if (runs_by_layers()) return;
+  carried_generator_ = carry_condition("generator that carries the condition", networks_.generator().trunk(),
+                                       weight(Role::generator), networks_.columns, carried_generator_weights_);
   if (!rebuilds()) return;
   // Without an encoder (translation) the conditions are all that G takes.
   const bool has_encoder = networks_.has(Role::encoder);
@@ -128,10 +130,14 @@ void ScoringNetworks::take_memory(std::int64_t rows) {
   }
   if (rebuilds()) encoded_ = working_.stack("latents of the rows", models, rows, search_inputs());
   if (!rebuilds() || !runs_by_layers()) return;
-  encoder_buffers_ = carve("encoder activations", networks_.encoder(), rows);
+  const auto place = [](const Network& network, Network::Buffers& buffers, StackView<float> out) {
+    if (network.outputs() == out.columns) buffers.trunk().output.back() = out;
+  };
   generator_buffers_ = carve("generator activations", networks_.generator(), rows);
-  if (networks_.encoder().outputs() == networks_.latent) encoder_buffers_.trunk().output.back() = encoded_;
-  if (networks_.generator().outputs() == networks_.columns) generator_buffers_.trunk().output.back() = reconstruction_;
+  place(networks_.generator(), generator_buffers_, reconstruction_.slice_columns(0, networks_.columns));
+  if (!networks_.has(Role::encoder)) return;
+  encoder_buffers_ = carve("encoder activations", networks_.encoder(), rows);
+  place(networks_.encoder(), encoder_buffers_, encoded_.slice_columns(0, networks_.latent));
 }
 
 /// A pass that ends in `out`: of ALI's means and log variances the means.
@@ -172,11 +178,20 @@ NetworkView ScoringNetworks::encoder_view() const {
 }
 
 void ScoringNetworks::give_condition(MatrixView<const float> rows, StackView<float> latents) {
+  put_condition(rows, latents.slice_columns(networks_.latent, networks_.condition));
+}
+
+void ScoringNetworks::repeat_condition(MatrixView<const float> rows, StackView<float> rebuilt) {
+  if (networks_.condition == 0) return;
+  put_condition(rows, rebuilt.slice_columns(networks_.columns, networks_.condition));
+}
+
+void ScoringNetworks::put_condition(MatrixView<const float> rows, StackView<float> to) {
   const std::int64_t models = population();
   const StackView<const float> none = no_condition_.slice_rows(0, rows.rows);
   run(context_, FillMissing{.x = shared_by(models, rows).slice_columns(networks_.columns, networks_.condition),
                             .replacement = {none.data, models, rows.rows, networks_.condition, 0, none.row_stride},
-                            .out = latents.slice_columns(networks_.latent, networks_.condition)});
+                            .out = to});
 }
 
 void ScoringNetworks::generate(StackView<const float> latent, StackView<float> out) {
@@ -212,18 +227,23 @@ void ScoringNetworks::encode(MatrixView<const float> rows) {
   run(context_, reconstruction_arguments(rows));
 }
 
-/// A missing cell enters the encoder as 0, as in ReconstructionScore.
+/// A missing cell enters the encoder as 0, as in ReconstructionScore. Without an encoder (translation) the conditions
+/// are all that G takes.
 void ScoringNetworks::encode_by_layers(MatrixView<const float> rows) {
+  if (networks_.condition > 0) give_condition(rows, encoded_.slice_rows(0, rows.rows));
+  if (!networks_.has(Role::encoder)) return;
   const StackView<float> known = filled_.slice_rows(0, rows.rows);
   fill(context_, known, 0.0f);
   run(context_, FillMissing{.x = shared_by(population(), rows), .replacement = known, .out = known});
-  pass_by_layers(Role::encoder, known, encoder_buffers_.slice_rows(0, rows.rows), encoded_.slice_rows(0, rows.rows));
+  pass_by_layers(Role::encoder, known, encoder_buffers_.slice_rows(0, rows.rows),
+                 encoded_.slice_rows(0, rows.rows).slice_columns(0, networks_.latent));
 }
 
 void ScoringNetworks::reconstruct_by_layers(MatrixView<const float> rows, bool with_residuals) {
   encode_by_layers(rows);
   pass_by_layers(Role::generator, encoded_.slice_rows(0, rows.rows), generator_buffers_.slice_rows(0, rows.rows),
-                 reconstruction(rows.rows));
+                 reconstruction(rows.rows).slice_columns(0, networks_.columns));
+  repeat_condition(rows, reconstruction(rows.rows));
   RowDistance residual;
   residual.a = shared_by(population(), rows);
   residual.b = reconstruction(rows.rows);

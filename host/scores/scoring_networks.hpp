@@ -63,7 +63,8 @@ class ScoringNetworks {
 
   /// Whether rows have reconstructions G(E(x)), or those of their conditions alone.
   bool rebuilds() const;
-  /// Whether G, E or a D of single rows has other than dense layers: then all are passed through layer by layer.
+  /// Whether G, E or a D of single rows has other than dense layers, or rows are images with conditions: then all are
+  /// passed through layer by layer.
   bool runs_by_layers() const;
   bool needs_discriminator() const { return options_.discriminator_weight > 0.0f; }
   bool has_joint_discriminator() const {
@@ -77,6 +78,8 @@ class ScoringNetworks {
   /// The conditions of rows, their missing cells filled with 0, into the last columns of latents [models, rows, inputs
   /// of G].
   void give_condition(MatrixView<const float> rows, StackView<float> latents);
+  /// The same into the reconstructions, behind what networks of layers give.
+  void repeat_condition(MatrixView<const float> rows, StackView<float> rebuilt);
   /// The generator's rows for latents [models, rows, inputs of G], in parts that keep the activations small; of a
   /// Gaussian generator the means.
   void generate(StackView<const float> latent, StackView<float> out);
@@ -131,6 +134,7 @@ class ScoringNetworks {
   /// method without an encoder.
   NetworkView encoder_view() const;
   void pass_by_layers(Role role, StackView<const float> x, const Network::Buffers& buffers, StackView<float> out);
+  void put_condition(MatrixView<const float> rows, StackView<float> to);
   void encode_by_layers(MatrixView<const float> rows);
   void reconstruct_by_layers(MatrixView<const float> rows, bool with_residuals);
   ReconstructionScore reconstruction_arguments(MatrixView<const float> rows) const;

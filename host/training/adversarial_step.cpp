@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/backend/elementwise.hpp"
+#include "host/network/images.hpp"
 
 namespace cugad {
 
@@ -12,8 +13,10 @@ std::int64_t AdversarialStep::generator_batch() const {
 
 void AdversarialStep::judge(const Network::Buffers& stack, std::int64_t first, float target, float weight,
                             StackView<float> loss, StackView<float> probability, bool accumulate) {
-  const StackView<float> logit = stack.result().slice_rows(first, batch());
-  const StackView<float> gradient = stack.result_gradient().slice_rows(first, batch());
+  // A discriminator of patches gives a map of logits, whose losses are averaged (Isola 2016).
+  const std::int64_t patches = stack.result().columns;
+  const StackView<float> logit = rows_of_pixels(stack.result().slice_rows(first, batch()), patches);
+  const StackView<float> gradient = rows_of_pixels(stack.result_gradient().slice_rows(first, batch()), patches);
   if (!is_critic() || probability) {
     SigmoidCrossEntropy args;
     args.logit = logit;

@@ -35,7 +35,8 @@ std::int64_t activations_per_row(const MethodNetworks& networks) {
   for (const Network& network : networks.networks) {
     if (!network) continue;
     for (const Network::Part& part : network.parts()) {
-      for (int l = 0; l < part.mlp.layers(); ++l) values += part.mlp.layer(l).out;
+      for (int l = 0; l < part.mlp.layers(); ++l)
+        values += part.mlp.layer(l).out + (part.mlp.joins(l) ? part.mlp.layer_inputs(l) : 0);
     }
   }
   return values;

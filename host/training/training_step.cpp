@@ -7,6 +7,7 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/elementwise.hpp"
+#include "host/training/judged_image.hpp"
 
 namespace cugad {
 
@@ -77,11 +78,25 @@ void TrainingStep::sample_rows(StackView<std::int32_t> index, std::uint32_t lane
   draw.key = key(RandomPurpose::minibatch, lane, t, stride, offset);
   rows_.give_to(draw, first_model_, models_);
   run(context_, draw);
+  drawn_ = draw.key;
 }
 
 void TrainingStep::gather(StackView<const std::int32_t> index, std::int64_t first_column, StackView<float> out) {
   const StackView<const float> source = shared_by(models_, rows_.rows).slice_columns(first_column, out.columns);
-  run(context_, GatherRows{.source = source, .index = index, .out = out});
+  const std::optional<ImageShape> image = judged_image(options_);
+  if (!image || (options_.shift == 0 && !options_.flip))
+    return run(context_, GatherRows{.source = source, .index = index, .out = out});
+  AugmentImages augment;
+  augment.source = source;
+  augment.index = index;
+  augment.out = out;
+  augment.image = *image;
+  augment.more_channels = options_.target.empty() ? 0 : image->channels;  // the source moves alike
+  augment.shift = options_.shift;
+  augment.flip = options_.flip;
+  augment.key = drawn_;
+  augment.key.purpose = RandomPurpose::augmentation;
+  run(context_, augment);
 }
 
 void TrainingStep::forward_pass(Role role, const Network::Input& in, const Network::Buffers& buffers) {

@@ -104,7 +104,8 @@ class TrainingStep {
   /// The numbers of a minibatch's rows; draws count per model without replacement, `stride` draws per step.
   void sample_rows(StackView<std::int32_t> index, std::uint32_t lane, std::int64_t t, std::uint32_t stride,
                    std::uint32_t offset);
-  /// Columns [first_column, ...) of the rows with those numbers.
+  /// Columns [first_column, ...) of the rows with those numbers; of the last draw. Images are augmented
+  /// (DetectorOptions::flip, shift) by the same key in the purpose augmentation.
   void gather(StackView<const std::int32_t> index, std::int64_t first_column, StackView<float> out);
   /// Passes of the network in a role with its trained weights; dropout draws from dropout_lane on.
   void forward_pass(Role role, const Network::Input& in, const Network::Buffers& buffers);
@@ -143,6 +144,7 @@ class TrainingStep {
   std::int64_t models_;  ///< bound; as many as there is room for before the first bind
   std::int64_t room_;
   std::uint64_t seed_ = 0;
+  RandomKey drawn_;  ///< of the last minibatch, for its augmentation
   std::int64_t first_model_ = 0;
   std::vector<std::function<void(std::int64_t)>> renew_;
   bool recording_ = false;

@@ -272,7 +272,9 @@ CUGAD_API cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t 
                                              int64_t columns, int64_t row_stride);
 /* The rows with their missing cells (NaN) filled by what the others of their row say, for a detector with the method
  * gain: filled is rows x columns floats of host memory. low and high, each NULL or as large: the ends of bands that
- * hold the true value in a share `coverage`, in (0, 1), of all cells. CUGAD_ERROR_UNSUPPORTED for other methods. */
+ * hold the true value in a share `coverage`, in (0, 1), of all cells. Of a detector of images with gan or anogan the
+ * missing pixels are inpainted (Detector::inpaint), of translation targets are predicted: without bands, low and high
+ * are NULL. CUGAD_ERROR_UNSUPPORTED for other methods. */
 CUGAD_API cugad_status cugad_detector_fill(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
                                            int64_t row_stride, float coverage, float* filled, float* low, float* high);
 /* `count` draws of each row, whose missing cells are drawn given its other cells; likewise. Draw k of row i is row

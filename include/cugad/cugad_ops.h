@@ -93,7 +93,8 @@ enum {
   CUGAD_RANDOM_PURPOSE_SAMPLE = 8,
   CUGAD_RANDOM_PURPOSE_CALIBRATION = 9,
   CUGAD_RANDOM_PURPOSE_EVALUATION = 10,
-  CUGAD_RANDOM_PURPOSE_SYNTHESIS = 11
+  CUGAD_RANDOM_PURPOSE_SYNTHESIS = 11,
+  CUGAD_RANDOM_PURPOSE_AUGMENTATION = 12
 };
 
 /// A stack of matrices of `float`, see above.
@@ -345,6 +346,77 @@ CUGAD_API cugad_status cugad_convolution_backward_workspace(cugad_device* device
                                                             const cugad_convolution_backward_args* args,
                                                             size_t* bytes);
 
+/// Two images side by side in the channels of each pixel p: y(p) = [a(p) | b(p)], b(p) = max(b(p), 0) if rectify.
+///   a [rows, pixels * A], b [rows, pixels * B], or [rows, B]: one pixel for all; y [rows, pixels * (A + B)]. Aliasing:
+///   none. Exact. Source: the skips of a U-Net (Ronneberger 2015), with ReLU as in Isola 2016.
+typedef struct cugad_join_channels_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_const_stack a;
+  cugad_const_stack b;
+  cugad_stack y;
+  int32_t pixels;
+  int32_t rectify;  ///< 0 or 1
+} cugad_join_channels_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_join_channels_args).
+CUGAD_API cugad_status cugad_join_channels_init(cugad_join_channels_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_join_channels(cugad_device* device, const cugad_join_channels_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_join_channels_workspace(cugad_device* device,
+                                                     const cugad_join_channels_args* args,
+                                                     size_t* bytes);
+
+/// The backward pass of JoinChannels with b of all pixels: da(p) = dy(p, first A channels); db(p) += dy(p, the others),
+/// if rectify only where b(p) > 0.
+///   dy [rows, pixels * (A + B)]; da [rows, pixels * A] (null: not computed), db [rows, pixels * B] (likewise); b as
+///   db, read only with rectify and db. A or B follow from the output that is given. Aliasing: none. Exact; one rounded
+///   addition per element of db.
+typedef struct cugad_split_channels_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_const_stack dy;
+  cugad_const_stack b;
+  cugad_stack da;
+  cugad_stack db;
+  int32_t pixels;
+  int32_t rectify;  ///< 0 or 1
+} cugad_split_channels_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_split_channels_args).
+CUGAD_API cugad_status cugad_split_channels_init(cugad_split_channels_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_split_channels(cugad_device* device, const cugad_split_channels_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_split_channels_workspace(cugad_device* device,
+                                                      const cugad_split_channels_args* args,
+                                                      size_t* bytes);
+
+/// Minibatches of images that are mirrored and moved: out[r] = augmented(source[index[r]]), in which
+///   pixel (y, x) = pixel (clamp(y - u), mirror(clamp(x - v))) of the source row,
+/// clamp to the image's lines or columns, u and v uniform in [-shift, shift], mirror(x) = width - 1 - x in half of the
+/// rows if flip is set. Row r takes words 4 r to 4 r + 2 of the stream: mirrored if the first is odd, u = (second * (2
+/// shift + 1) >> 32) - shift, v likewise from the third.
+///   source [source rows, columns], index [rows, 1], out [rows, columns]. The first columns of a row are `image`, the
+///   next an image of as many pixels and `more_channels` channels, which moves alike; the rest is copied. shift: at
+///   least 0 and less than height and width. Indices as in GatherRows. Exact.
+typedef struct cugad_augment_images_args {
+  size_t struct_size;  ///< sizeof of this struct
+  cugad_const_stack source;
+  cugad_const_int32_stack index;
+  cugad_stack out;
+  cugad_image_shape image;
+  int32_t more_channels;
+  int32_t shift;
+  int32_t flip;  ///< 0 or 1
+  cugad_random_key key;
+} cugad_augment_images_args;
+/// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_augment_images_args).
+CUGAD_API cugad_status cugad_augment_images_init(cugad_augment_images_args* args, size_t struct_size);
+/// Runs the op.
+CUGAD_API cugad_status cugad_augment_images(cugad_device* device, const cugad_augment_images_args* args);
+/// Checks the arguments as the op does, and returns the bytes of scratch memory that it needs.
+CUGAD_API cugad_status cugad_augment_images_workspace(cugad_device* device,
+                                                      const cugad_augment_images_args* args,
+                                                      size_t* bytes);
+
 /// Sigmoid cross-entropy on logits, loss and gradient in one pass: per = max(l, 0) - l t + log1p(exp(-|l|)),
 /// loss = weight * mean over rows, dlogit = weight * (sigmoid(l) - t) / rows. Soft targets are allowed.
 ///   logit [rows, 1], dlogit [rows, 1] (optional; may be the logit buffer itself), per_row [rows, 1] (optional,
@@ -374,7 +446,8 @@ CUGAD_API cugad_status cugad_sigmoid_cross_entropy_workspace(cugad_device* devic
 
 /// The mean distance of two stacks and its gradient: loss = weight * mean over rows and columns of |a - b| (l1) or
 /// (a - b)^2 (squared), da = weight / (rows columns) * sign(a - b) or 2 weight / (rows columns) * (a - b), db = -da.
-///   a, b [rows, columns]; da, db [rows, columns] (each optional; may alias nothing); loss [1, 1] per model (optional):
+///   a, b [rows, columns]; da, db [rows, columns] (each optional; may alias nothing); cell_weight [rows, columns]
+///   (optional, null: 1): each term and each slope is multiplied by it, rounded once; loss [1, 1] per model (optional):
 ///   always overwritten. l2 is refused. Derivative of |.| at 0: 0. accumulate: da and db are added to, in one fused
 ///   multiply-add. The loss is a double sum in an order that depends on the shape alone, rounded once. Workspace: sums
 ///   of chunks (CUDA). Bound: 4 eps |da| (+ eps |result| if accumulating); 4 eps |loss|. Source: the L1 terms of Akcay
@@ -389,6 +462,7 @@ typedef struct cugad_difference_loss_args {
   cugad_stack db;
   int32_t accumulate;  ///< 0 or 1
   cugad_stack loss;
+  cugad_const_stack cell_weight;
 } cugad_difference_loss_args;
 /// Sets struct_size and the defaults; `struct_size` is sizeof(cugad_difference_loss_args).
 CUGAD_API cugad_status cugad_difference_loss_init(cugad_difference_loss_args* args, size_t struct_size);

@@ -106,7 +106,10 @@ struct DetectorOptions {
   // Columns
   /// Rows are images, an NHWC image being a row: column (y * width + x) * channels + c is channel c of pixel (x, y).
   /// Lists of layers may then have convolutions; those that have their defaults get some that suit the image's size.
+  /// Columns of `condition` may follow the pixels.
   std::optional<ImageShape> image = {};
+  bool flip = false;  ///< training images: half of each minibatch's, drawn by the seed, are mirrored left to right
+  int shift = 0;      ///< and each is moved by up to so many pixels down, up, right or left; its edges are repeated
   std::vector<std::string> log1p = {
       "auto"};  ///< "auto": minimum >= 0 and skewness > 2; "none"; or column names; "numeric"
   Scale scale = Scale::standard;
@@ -142,7 +145,9 @@ struct DetectorOptions {
   /// given these. A category's name selects all its 0/1 columns "name=value". The bank score has no access to a row's
   /// condition; it is replaced by the search from E(x), or else from 4 random latents in 50 steps.
   std::vector<std::string> condition = {};
-  std::vector<std::string> target = {};  ///< translation: columns to predict, named as above; all others: the source
+  /// translation: columns to predict, named as above; all others: the source. Of images the half to predict of each
+  /// picture, "right" or "left"; the other half is the source.
+  std::vector<std::string> target = {};
 
   // Reference rows
   /// So many distinct training rows are kept in the model; the method knn, which becomes a further method if it is not
@@ -317,6 +322,15 @@ struct Explanation {
   std::vector<ExpectedCell> expected;
 };
 
+/// How Detector::inpaint looks for the image behind the visible pixels (Yeh 2017, "Semantic image inpainting with deep
+/// generative models").
+struct Inpainting {
+  int steps = 500;     ///< of Adam on each latent, at least 0
+  float rate = 0.03f;  ///< its step size
+  float prior = 0.1f;  ///< weight of the prior loss -log D(G(z)), at least 0
+  int window = 7;      ///< lines and columns of the window whose missing pixels weigh a visible one, odd
+};
+
 class CUGAD_API Detector {
  public:
   explicit Detector(const Device& device, DetectorOptions options = default_options());
@@ -374,11 +388,24 @@ class CUGAD_API Detector {
   /// whole: it begins there, and is no promise. Returns the number of these.
   std::int64_t fill(MatrixView<const float> rows, std::span<float> filled, std::span<float> low = {},
                     std::span<float> high = {}, float coverage = 0.9f);
+  /// Images with their missing pixels (NaN; a pixel counts as missing if one of its channels is) replaced by those of
+  /// the generated image that fits the visible ones best (Yeh 2017): G(z) at the latent z that minimises
+  ///   sum over visible pixels and channels of w |x - G(z)|, w = missing share of the window around the pixel, clipped
+  ///   at the border, + prior * softplus(-D(G(z))),
+  /// by Adam from the nearest of 512 drawn latents; of the models of a population that with the least loss counts.
+  /// Visible pixels are returned as they are. For a detector of images whose method has a prior and a discriminator of
+  /// images alone (gan, anogan), without conditions, alone or first in an ensemble: Error{unsupported} otherwise.
+  /// fill() of such a detector does the same with the defaults, without bands. Deterministic, and batch-invariant. Of
+  /// translation it is the target of each row, G(source), that replaces missing cells; `how` has no part in it.
+  void inpaint(MatrixView<const float> rows, std::span<float> filled, const Inpainting& how = {});
   /// Synthetic rows in the units of the training data: row i of the output comes from model i % population (of an
   /// ensemble's first method). Throws Error{unsupported} for a method without a prior, and for conditional models.
   /// Deterministic in (model, seed). Writes count x columns() floats, row by row, to host memory, or throws
   /// Error{invalid_argument} if `rows` has another size.
   void sample(std::int64_t count, std::uint64_t seed, std::span<float> rows);
+  /// The same of a conditional model, given the condition (Mirza 2014): the values of the condition columns in the
+  /// order of column_names(), in the units of the rows (NaN: their columns' centre), which the rows repeat.
+  void sample(std::int64_t count, std::uint64_t seed, std::span<const float> condition, std::span<float> rows);
   /// Conditional samples, for a detector with the method gain: `count` draws of each given row, whose missing cells
   /// (NaN) are drawn, one after the other in a random order, each from its distribution given the row's observed cells
   /// and those that are drawn, so that dependences between them hold; then each is drawn again given all others, twice.

@@ -39,6 +39,14 @@ CUGAD_API std::vector<std::byte> encode_png(const Image& image);
 /// Deterministic.
 CUGAD_API void image_to_row(const Image& image, const ImageShape& shape, std::span<float> row);
 
+/// A row of cells_of(shape) values from 0 to `white` as an image of 8 bits: rounded, and bounded by 0 and 255. Throws
+/// Error{invalid_argument} for a row of another length.
+CUGAD_API Image image_of_row(std::span<const float> row, const ImageShape& shape, float white = 255.0f);
+/// Takes the left or right half of each line of a row of images, or puts it there; `half` is a row of half as many
+/// columns. Throws Error{invalid_argument} for an odd width, or rows of other lengths.
+CUGAD_API void take_half(std::span<const float> row, const ImageShape& shape, bool right, std::span<float> half);
+CUGAD_API void put_half(std::span<const float> half, const ImageShape& shape, bool right, std::span<float> row);
+
 /// Names of a row's columns: "y3x7", with several channels "y3x7c0".
 CUGAD_API std::vector<std::string> image_column_names(const ImageShape& shape);
 
@@ -76,6 +84,9 @@ struct ImageOptions {
   std::optional<ImageShape> shape = {};
   /// If not empty, only files whose names match are read: "*.jpg" (* and ?, as in a shell).
   std::string files = {};
+  /// If not empty, a folder of second images: that of the same path, perhaps with another ending, is joined to the
+  /// right of each image. The shape is that of the whole; each takes half of its columns.
+  std::string beside = {};
   /// An image that cannot be read does not end the reading: its row becomes missing, and Table::unreadable has the
   /// reason.
   bool mark_errors = false;

@@ -27,6 +27,11 @@ struct LayerSpec {
   /// inputs, which are an image with the shape `to` or, without one, plain columns. Its weight and bias are scale and
   /// shift, one for each channel, or column.
   bool layer_norm = false;
+  /// What follows the layer's usual input in the channels of each pixel (JoinChannels): the output of the earlier layer
+  /// of this number (a skip), or, of the first layer, the last so many columns of the network's input. These are an
+  /// image of as many pixels, or one pixel that all get (a condition, whose gradient is not computed).
+  int beside = -1, beside_columns = 0;
+  bool rectifies = false;  ///< the output of `beside` passes through ReLU on its way
 };
 
 /// A layer description turned into views. Holds no memory: parameters, gradients and both Adam moments are flat buffers
@@ -37,6 +42,8 @@ class CUGAD_API Mlp {
   /// (after backward: with respect to the layer's pre-activation).
   struct Buffers {
     std::vector<StackView<float>> output, gradient;
+    /// Inputs of layers that join two, and the gradients of these; null for others.
+    std::vector<StackView<float>> joined, joined_gradient;
     /// The same buffers, rows [first, first + count) only.
     Buffers slice_rows(std::int64_t first, std::int64_t count) const;
     /// The same buffers, models [first, first + count) only.
@@ -55,13 +62,16 @@ class CUGAD_API Mlp {
   std::int64_t parameters() const { return parameters_; }
   std::int64_t weight_offset(int l) const { return offset_[l]; }
   std::int64_t bias_offset(int l) const { return offset_[l] + static_cast<std::int64_t>(units(l)) * fan_in(l); }
-  int layer_inputs(int l) const { return l == 0 ? in_ : layers_[l - 1].out; }
+  /// Columns of what the layer takes, both inputs together.
+  int layer_inputs(int l) const;
+  bool joins(int l) const { return layers_[l].beside >= 0 || layers_[l].beside_columns > 0; }
   /// Rows of a layer's weight: as many as it has outputs, or as the images of a convolution or normalisation have
   /// channels.
   int units(int l) const;
   /// Columns of a layer's weight: as many as it has inputs, or as a window has taps; of a normalisation 1.
   int fan_in(int l) const;
   bool is_dense() const;  ///< all layers are
+  bool has_skips() const;
   /// The number of the layer, normalisations uncounted: they share the number of the layer before them.
   int place(int l) const;
   /// The weight of a layer as a tensor: {units, fan_in}, of a convolution {channels, height, width, channels from}.
@@ -81,7 +91,8 @@ class CUGAD_API Mlp {
   Buffers carve(float* memory, std::int64_t models, std::int64_t rows) const;
 
   /// Glorot uniform weights (limit sqrt(6 / (in + out)), of a convolution the taps of its windows to and from one
-  /// pixel), of normalisations ones, zero biases. Layer l draws from lane key.lane + place(l).
+  /// pixel), of normalisations ones, zero biases. Layer l draws from lane key.lane + p, p = place(l), from the ninth on
+  /// from + 42 + p.
   void initialise(Context& context, StackView<float> flat, RandomKey key) const;
   /// Fills output[0..]. Dropout is active when `dropout` is given; layer l draws from lane dropout->lane +
   /// place(l).

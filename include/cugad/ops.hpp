@@ -5,6 +5,7 @@
 
 #include "cugad/export.h"
 #include "cugad/ops/convolution.hpp"
+#include "cugad/ops/images.hpp"
 #include "cugad/ops/masks.hpp"
 #include "cugad/ops/normalisation.hpp"
 #include "cugad/ops/rows.hpp"
@@ -38,6 +39,9 @@ class Context;  // cugad/device.hpp
   X(dense_backward, DenseBackward)                     \
   X(convolution_forward, ConvolutionForward)           \
   X(convolution_backward, ConvolutionBackward)         \
+  X(join_channels, JoinChannels)                       \
+  X(split_channels, SplitChannels)                     \
+  X(augment_images, AugmentImages)                     \
   X(sigmoid_cross_entropy, SigmoidCrossEntropy)        \
   X(difference_loss, DifferenceLoss)                   \
   X(feature_matching, FeatureMatching)                 \

@@ -36,6 +36,7 @@ enum class RandomPurpose : std::uint32_t {
   calibration = 9,
   evaluation = 10,
   synthesis = 11,
+  augmentation = 12,
 };
 
 /// Names one stream. Model m of a stack draws with the key `seed + m`, so that a population of N with seed s equals

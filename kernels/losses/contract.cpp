@@ -16,6 +16,7 @@ std::string check_contract(const DifferenceLoss& args) {
   check.optional_output("da", args.da, models, rows, columns);
   check.optional_output("db", args.db, models, rows, columns);
   check.optional_output("loss", args.loss, models, 1, 1);
+  check.optional("cell_weight", args.cell_weight, models, rows, columns);
   return check.result();
 }
 

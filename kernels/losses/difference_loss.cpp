@@ -22,6 +22,7 @@ void put(float* gradient, const float* slope, int count, float factor, bool accu
 template <bool squared>
 void run_model(const DifferenceLoss& args, std::int64_t model) {
   const MatrixView<const float> a = args.a.model(model), b = args.b.model(model);
+  const MatrixView<const float> cell_weight = args.cell_weight.model(model);
   const MatrixView<float> da = args.da.model(model), db = args.db.model(model);
   const std::int64_t cells = a.rows * a.columns;
   const float factor = difference_slope(squared, args.weight, cells);
@@ -32,6 +33,8 @@ void run_model(const DifferenceLoss& args, std::int64_t model) {
       const float *x = a.row(r) + first, *y = b.row(r) + first;
       float slope[chunk];
       for (int i = 0; i < count; ++i) slope[i] = squared ? x[i] - y[i] : sign_of(x[i] - y[i]);
+      const float* const weight = args.cell_weight ? cell_weight.row(r) + first : nullptr;
+      for (int i = 0; i < count && weight != nullptr; ++i) slope[i] *= weight[i];
       if (args.da) put(da.row(r) + first, slope, count, factor, args.accumulate);
       if (args.db) put(db.row(r) + first, slope, count, -factor, args.accumulate);
       if (!args.loss) continue;
@@ -39,6 +42,7 @@ void run_model(const DifferenceLoss& args, std::int64_t model) {
       for (int i = 0; i < count; ++i) {
         const double difference = x[i] - y[i];
         term[i] = squared ? difference * difference : std::abs(difference);
+        if (weight != nullptr) term[i] *= double{weight[i]};
       }
       sum.add(term, count);
     }

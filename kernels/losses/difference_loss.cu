@@ -34,11 +34,12 @@ __device__ double run_rows(const Work& work, std::int64_t model) {
     const float *x = a.row(r), *y = b.row(r);
     for (std::int64_t c = lane; c < a.columns; c += work.lanes) {
       const float difference = x[c] - y[c];
-      const float slope = SQUARED ? difference : sign_of(difference);
+      const float weight = args.cell_weight ? args.cell_weight.model(model).row(r)[c] : 1.0f;
+      const float slope = (SQUARED ? difference : sign_of(difference)) * weight;
       if (args.da) put(da.row(r) + c, work.factor, slope, args.accumulate);
       if (args.db) put(db.row(r) + c, -work.factor, slope, args.accumulate);
       const double wide = difference;
-      share += SQUARED ? wide * wide : fabs(wide);
+      share += (SQUARED ? wide * wide : fabs(wide)) * weight;
     }
   }
   return share;

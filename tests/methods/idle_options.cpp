@@ -19,6 +19,7 @@ const std::map<std::string, std::string> other_values = {
     {"population", "2"},
     {"seed", "43"},
     {"image", "3x2x1"},
+    {"shift", "1"},
     {"log1p", "f"},
     {"scale", "minmax"},
     {"latent", "4"},

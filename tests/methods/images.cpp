@@ -51,7 +51,7 @@ Matrix blobs(std::int64_t rows, int height, int width, std::uint64_t seed) {
 
 TEST(Layers, AreReadAndWrittenAsText) {
   for (const char* text : {"128", "128,64", "128bn", "128ln", "conv64k4s2", "conv64k3s1bn,12", "conv64k3s1ln,12",
-                           "12bn,up64k4s2bn,conv3k5s1"}) {
+                           "12bn,up64k4s2bn,conv3k5s1", "conv8k4s2,conv8k3s1bn+1,up4k4s2bn"}) {
     DetectorOptions options;
     set_option(options, "generator_hidden", text);
     EXPECT_EQ(get_option(options, "generator_hidden"), text);
@@ -59,9 +59,28 @@ TEST(Layers, AreReadAndWrittenAsText) {
   }
   EXPECT_EQ(layers("conv8k3"), layers("conv8k3s1"));
   DetectorOptions options;
-  for (const char* text :
-       {"conv", "conv8", "conv8k", "conv0k3", "conv8k3s0", "conv8k2s3", "conv8k32s1", "up8k4s9", "8k3", "bn", "8bnbn",
-        "8 bn", "conv8k4s2x", "CONV8k4s2", "conv-8k4s2", "conv65537k4s2", "ln", "conv8k4s2lnbn", "8bnln"}) {
+  for (const char* text : {"conv",
+                           "conv8",
+                           "conv8k",
+                           "conv0k3",
+                           "conv8k3s0",
+                           "conv8k2s3",
+                           "conv8k32s1",
+                           "up8k4s9",
+                           "8k3",
+                           "bn",
+                           "8bnbn",
+                           "8 bn",
+                           "conv8k4s2x",
+                           "CONV8k4s2",
+                           "conv-8k4s2",
+                           "conv65537k4s2",
+                           "conv8k4s2lnbn",
+                           "conv8k3s1+",
+                           "conv8k3s1+0",
+                           "conv8k3s1+1bn",
+                           "ln",
+                           "8bnln"}) {
     expect_error(ErrorCode::invalid_argument, {"option 'encoder_hidden' is", "expected"},
                  [&] { set_option(options, "encoder_hidden", text); });
   }
@@ -140,7 +159,16 @@ TEST(Layers, ThatDoNotFitAreRefused) {
   refused({"scale = range"}, set("scale", "standard"));
   refused({"log1p = none"}, set("log1p", "auto"));
   refused({"novelty = 0"}, set("novelty", "1"));
-  refused({"no condition"}, set("condition", "a"));
+  refused({"joins layer 1 with layer 1", "earlier"}, set("discriminator_hidden", "conv4k3s1+1,conv4k3s1"));
+  refused({"joins layer 2 with layer 1", "4 x 3", "8 x 6"}, set("encoder_hidden", "conv4k3s1,conv4k4s2+1"));
+  refused({"joins layer 2 with layer 1", "expected convolutions"}, set("generator_hidden", "48,conv4k3s1+1"));
+  refused({"'target'", "half right or left"}, [](DetectorOptions& o) {
+    o.method = Method::translation;
+    o.target = {"top"};
+  });
+  refused({"set target", "right"}, set("method", "translation"));
+  refused({"'shift' is 6", "6 columns"}, set("shift", "6"));
+  refused({"at most 7"}, set("generator_hidden", "8,8,8,8,8,8,8,8"));
   refused({"takes no images", "ganomaly"}, set("method", "gain"));
   refused({"takes no images"}, set("method", "ganomaly,gain"));
   for (const char* text : {"8bn", "8ln"}) {

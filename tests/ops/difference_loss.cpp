@@ -13,28 +13,32 @@ struct Shape {
   bool da = true, db = true, loss = true;
   bool accumulate = false;
   bool shared_b = false;
-  bool exact = false;  ///< small integers, many of them equal; rows * columns must be a power of two
+  bool weighted = false;  ///< by cell
+  bool exact = false;     ///< small integers, many of them equal; rows * columns must be a power of two
   bool perf = false;
   Layout layout = Layout::contiguous;
 };
 
-double loss_of(const Matrix& a, const Matrix& b, Distance metric, double weight) {
+/// `cells`: the weights of cells; empty: 1.
+double loss_of(const Matrix& a, const Matrix& b, Distance metric, double weight,
+               const std::vector<double>& cells = {}) {
   double sum = 0.0;
   for (std::size_t i = 0; i < a.data.size(); ++i) {
     const double difference = a.data[i] - b.data[i];
-    sum += metric == Distance::l1 ? std::abs(difference) : difference * difference;
+    sum += (metric == Distance::l1 ? std::abs(difference) : difference * difference) * (cells.empty() ? 1.0 : cells[i]);
   }
   return weight * sum / static_cast<double>(a.data.size());
 }
 
 /// With respect to a; that of b is its negative.
-Matrix gradient_of(const Matrix& a, const Matrix& b, Distance metric, double weight) {
+Matrix gradient_of(const Matrix& a, const Matrix& b, Distance metric, double weight,
+                   const std::vector<double>& cells = {}) {
   Matrix gradient(a.rows, a.columns);
   const double scale = weight / static_cast<double>(a.data.size());
   for (std::size_t i = 0; i < a.data.size(); ++i) {
     const double difference = a.data[i] - b.data[i];
     const double sign = difference > 0.0 ? 1.0 : difference < 0.0 ? -1.0 : 0.0;
-    gradient.data[i] = scale * (metric == Distance::l1 ? sign : 2.0 * difference);
+    gradient.data[i] = scale * (metric == Distance::l1 ? sign : 2.0 * difference) * (cells.empty() ? 1.0 : cells[i]);
   }
   return gradient;
 }
@@ -52,11 +56,14 @@ void build(Problem& problem, const Shape& shape) {
   auto& da = gradient_tensor("da");
   auto& db = gradient_tensor("db");
   auto& loss = problem.output("loss", models, 1, 1);
+  auto& cell_weight = problem.input("cell_weight", models, rows, columns, true);
+  cell_weight.fill([&] { return shape.exact ? static_cast<double>(random.integer(0, 2)) : random.uniform(0.0, 1.0); });
   const double weight = static_cast<float>(shape.weight);
   const bool empty = rows * columns == 0;
   for (std::int64_t m = 0; m < models && !empty; ++m) {
     const Matrix x = matrix_of(a, m), y = matrix_of(b, m);
-    const Matrix gradient = gradient_of(x, y, shape.metric, weight);
+    const std::vector<double> cells = shape.weighted ? matrix_of(cell_weight, m).data : std::vector<double>();
+    const Matrix gradient = gradient_of(x, y, shape.metric, weight, cells);
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = 0; c < columns; ++c)
         for (const bool first : {true, false}) {
@@ -65,7 +72,7 @@ void build(Problem& problem, const Shape& shape) {
           const double value = term + (shape.accumulate ? tensor.get(m, r, c) : 0.0f);
           tensor.expect(m, r, c, value, eps * (4.0 * std::abs(term) + (shape.accumulate ? std::abs(value) : 0.0)));
         }
-    const double value = loss_of(x, y, shape.metric, weight);
+    const double value = loss_of(x, y, shape.metric, weight, cells);
     loss.expect(m, 0, 0, value, 4.0 * eps * std::abs(value));
   }
   if (!shape.da) da.expect_unchanged();
@@ -84,6 +91,7 @@ void build(Problem& problem, const Shape& shape) {
     if (shape.db) args.db = db.view(call.slice);
     args.accumulate = shape.accumulate;
     if (shape.loss) args.loss = loss.view(call.slice);
+    if (shape.weighted) args.cell_weight = cell_weight.view(call.slice);
     call(args);
   };
 }
@@ -92,7 +100,7 @@ Case make_case(const Shape& s) {
   Case one;
   one.parameters = parameters("models", s.models, "rows", s.rows, "columns", s.columns, "metric", name_of(s.metric),
                               "weight", s.weight, "da", s.da, "db", s.db, "loss", s.loss, "accumulate", s.accumulate,
-                              "shared_b", s.shared_b, "layout", name_of(s.layout));
+                              "shared_b", s.shared_b, "weighted", s.weighted, "layout", name_of(s.layout));
   one.layout = s.layout;
   one.exact = s.exact;
   one.perf = s.perf;
@@ -118,6 +126,7 @@ std::vector<Case> difference_loss_cases() {
            .shared_b = true,
            .layout = layout});
       add({.models = 3, .rows = 64, .columns = 16, .metric = metric, .exact = true, .layout = layout});
+      add({.models = 2, .rows = 20, .columns = 70, .metric = metric, .weighted = true, .layout = layout});
       add({.rows = 256, .columns = 4, .metric = metric, .accumulate = true, .exact = true, .layout = layout});
     }
     add({.rows = 9, .columns = 5, .metric = metric, .db = false});

@@ -64,7 +64,8 @@ struct SigmoidCrossEntropy {
 
 /// The mean distance of two stacks and its gradient: loss = weight * mean over rows and columns of |a - b| (l1) or
 /// (a - b)^2 (squared), da = weight / (rows columns) * sign(a - b) or 2 weight / (rows columns) * (a - b), db = -da.
-///   a, b [rows, columns]; da, db [rows, columns] (each optional; may alias nothing); loss [1, 1] per model (optional):
+///   a, b [rows, columns]; da, db [rows, columns] (each optional; may alias nothing); cell_weight [rows, columns]
+///   (optional, null: 1): each term and each slope is multiplied by it, rounded once; loss [1, 1] per model (optional):
 ///   always overwritten. l2 is refused. Derivative of |.| at 0: 0. accumulate: da and db are added to, in one fused
 ///   multiply-add. The loss is a double sum in an order that depends on the shape alone, rounded once. Workspace: sums
 ///   of chunks (CUDA). Bound: 4 eps |da| (+ eps |result| if accumulating); 4 eps |loss|. Source: the L1 terms of Akcay
@@ -76,6 +77,7 @@ struct DifferenceLoss {
   StackView<float> da, db;
   bool accumulate = false;
   StackView<float> loss;
+  StackView<const float> cell_weight = {};
 };
 
 /// Feature matching (Salimans 2016, 3.1): loss = weight * sum over columns of D_c^2, D_c = mean_r real - mean_r
