@@ -143,7 +143,8 @@ TEST(Options, WrongValuesAreRefusedWithTheName) {
     const char* negative = option.automatic == -1.0 ? "-2" : "-1";
     if (option.kind == "integer") wrong.insert(wrong.end(), {"", negative, "1.5", "99999999999999999999999"});
     if (option.kind == "number") wrong.insert(wrong.end(), {"", "-0.5", "1e30", "1,2"});
-    if (option.kind == "list") wrong.insert(wrong.end(), {"3,,5", ",", "3,", "3,x", "-1", "1,1,1,1,1,1,1,1,1"});
+    if (option.kind == "list")
+      wrong.insert(wrong.end(), {"3,,5", ",", "3,", "3,x", "-1", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"});
     if (option.kind == "boolean") wrong.insert(wrong.end(), {"", "1", "yes", "True"});
     if (option.kind == "text" && option.name != "image") wrong.push_back("");  // rows may be no images
     for (const std::string& value : wrong) {
@@ -326,7 +327,9 @@ TEST(Presets, ExistAndApply) {
     set_option(options, "search_steps", "2");
     options.search_until = {};
     options.search_rate = {0.01f};
-    const Matrix rows = normal_rows(40, 1);
+    const bool translates_images = !options.target.empty();
+    if (translates_images) set_option(options, "image", "8x16x1");
+    const Matrix rows = normal_rows(40, 1, translates_images ? 8 * 16 : 6);
     Detector detector = fitted(options, rows);
     for (const float score : detector.score(rows.view())) EXPECT_TRUE(std::isfinite(score));
   }
