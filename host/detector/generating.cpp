@@ -73,8 +73,8 @@ void Detector::sample(std::int64_t count, std::uint64_t seed, std::span<const fl
 
 bool Detector::Impl::makes_images() const {
   const AnomalyModel& member = model->member(0);
-  return translates() || (resolved.image && roles.condition == 0 && member.can_be_sampled() &&
-                          !member.has_joint_discriminator());
+  return translates() ||
+         (resolved.image && roles.condition == 0 && member.can_be_sampled() && !member.has_joint_discriminator());
 }
 
 bool Detector::Impl::translates() const { return definition_of(model->member(0).options().method).reads("target"); }
