@@ -149,6 +149,8 @@ FittedModel with_table(Detector detector, const std::string& path) {
 }  // namespace
 
 Matrix beside_each_other(const Matrix& left, const Matrix& right) {
+  if (left.rows != right.rows)
+    throw Error(ErrorCode::invalid_argument, "images that are cut into patches take no conditions");
   Matrix both(left.rows, left.columns + right.columns);
   for (std::int64_t r = 0; r < left.rows; ++r) {
     std::copy_n(left.row(r), left.columns, both.row(r));

@@ -59,11 +59,11 @@ struct Encoders {
 void attach_table(Detector& detector, const Encoders& encoders, const LabelNote& labels, const TableFormat& format);
 void attach_table(Fleet& fleet, const Encoders& encoders, const LabelNote& labels, const TableFormat& format,
                   const std::string& group_column);
+/// The rows of both, which have equally many.
+Matrix beside_each_other(const Matrix& left, const Matrix& right);
 /// Stores how images are cut into patches; 0: they are not.
 void attach_patches(Detector& detector, std::int32_t stride);
 void attach_patches(Fleet& fleet, std::int32_t stride);
-/// The rows of both, which have equally many.
-Matrix beside_each_other(const Matrix& left, const Matrix& right);
 FittedModel load_model(const Device& device, const std::string& path);
 /// The same, of a file that may hold a fleet.
 FittedModel load_model_or_fleet(const Device& device, const std::string& path);

@@ -45,7 +45,7 @@ bool is_image_folder(const std::string& input) {
 }
 
 void check_no_image_flags(const FlagSet& flags, const std::string& input) {
-  for (const char* name : {"files", "target_images", "patch_stride"}) {
+  for (const char* name : {"files", "patch_stride", "target_images"}) {
     if (!flags.has(name) || !flags.given(name)) continue;
     throw UsageError(fmt::format("--{} is for folders of images, which {} is not", with_dashes(name), one_line(input)));
   }

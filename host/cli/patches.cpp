@@ -33,7 +33,8 @@ WholeImage whole_image(std::int64_t r, const Matrix& rows, const std::vector<flo
   };
   if (grids.empty()) {
     const float *row = rows.row(r), *residual = residuals.data() + r * rows.columns;
-    return {shape, {row, row + rows.columns}, {residual, residual + rows.columns}};
+    const std::int64_t cells = cells_of(shape);  // conditions may follow
+    return {shape, {row, row + cells}, {residual, residual + cells}};
   }
   std::int64_t first = 0;
   for (std::int64_t before = 0; before < r; ++before) first += grids[static_cast<std::size_t>(before)].count();

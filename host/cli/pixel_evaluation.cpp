@@ -59,9 +59,7 @@ void PixelEvaluation::add(const Table& chunk, const Matrix& rows, const std::vec
     if (anomaly[r] < 0) continue;
     const WholeImage image = whole_image(static_cast<std::int64_t>(r), rows, residuals, shape_, grids);
     const std::vector<float> map = pixel_map(image.residuals, image.shape);
-    std::vector<std::uint8_t> mask;
-    for (const float value : mask_of(files[r], anomaly[r] != 0, image.shape))
-      mask.push_back(value >= anomalous_from ? 1 : 0);
+    const std::vector<std::uint8_t> mask = mask_of(files[r], anomaly[r] != 0, image.shape);
     std::vector<std::int32_t> region(mask.size());
     next_region_ = metrics::label_regions(mask, image.shape.width, next_region_, region);
     score_.insert(score_.end(), map.begin(), map.end());

@@ -194,6 +194,11 @@ ImageReader::ImageReader(const std::string& folder, const ImageOptions& options)
                             options.files.empty() ? "" : fmt::format(" that matches '{}'", one_line(options.files))));
   }
   impl_->find_shape();
+  if (!options.beside.empty() && impl_->shape.width % 2 != 0) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("pairs of images are {}, expected an even width: half of it each", image_shape_text(impl_->shape)));
+  }
   if (options.patch_stride != 0 && !options.shape) {
     throw Error(ErrorCode::invalid_argument, "patches need the shape that they are to have");
   }
@@ -201,11 +206,6 @@ ImageReader::ImageReader(const std::string& folder, const ImageOptions& options)
     throw Error(ErrorCode::invalid_argument, "pairs of images are not cut into patches");
   }
   if (options.patch_stride != 0) patch_grid(impl_->shape, impl_->shape, options.patch_stride);
-  if (!options.beside.empty() && impl_->shape.width % 2 != 0) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format("pairs of images are {}, expected an even width: half of it each", image_shape_text(impl_->shape)));
-  }
   const std::int32_t channels = impl_->shape.channels;
   if (channels != 1 && channels != 3) {
     throw Error(ErrorCode::invalid_argument,

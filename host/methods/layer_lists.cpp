@@ -65,29 +65,28 @@ std::string size_text(const ImageShape& image) {
   return std::to_string(image.height) + " x " + std::to_string(image.width);
 }
 
-/// Layers are counted in the list, of which those with ln make two.
-void refuse_layer_norm(const char* option, const std::vector<Layer>& list, const char* where) {
-  if (std::any_of(list.begin(), list.end(), [](const Layer& layer) { return layer.layer_norm; }))
-    refuse(option, std::string("has ln ") + where + ", expected bn in its place");
-}
-
 /// The layers behind those that others join read both.
 void set_skips(const char* option, const std::vector<Layer>& list, std::vector<LayerSpec>& specs) {
+  // A layer with ln is two of the network's.
+  std::vector<std::size_t> place;
+  for (const Layer& layer : list) {
+    const std::size_t before = place.empty() ? 0 : place.back() + 1;
+    place.push_back(before + (layer.layer_norm ? 1 : 0));
+  }
   for (std::size_t l = 0; l < list.size(); ++l) {
     const auto joined = static_cast<std::size_t>(list[l].joined);
     if (joined == 0) continue;
-    refuse_layer_norm(option, list, "beside joined layers (+N)");
     const std::string text = "joins layer " + std::to_string(l + 1) + " with layer " + std::to_string(joined);
     if (joined > l) refuse(option, text + ", expected an earlier one");
     if (!list[l].convolves() || !list[joined - 1].convolves()) refuse(option, text + ", expected convolutions");
-    if (l + 1 == specs.size()) refuse(option, text + ", but a branch ends there, expected a layer behind it");
-    const LayerSpec &own = specs[l], &other = specs[joined - 1];
+    if (place[l] + 1 == specs.size()) refuse(option, text + ", but a branch ends there, expected a layer behind it");
+    const LayerSpec &own = specs[place[l]], &other = specs[place[joined - 1]];
     if (own.to.height != other.to.height || own.to.width != other.to.width) {
       refuse(option,
              text + ", of " + size_text(own.to) + " and " + size_text(other.to) + " pixels, expected equally many");
     }
-    LayerSpec& reader = specs[l + 1];
-    reader.beside = static_cast<int>(joined) - 1;
+    LayerSpec& reader = specs[place[l] + 1];
+    reader.beside = static_cast<int>(place[joined - 1]);
     reader.rectifies = own.activation == Activation::relu && other.activation != Activation::relu;
     if (reader.convolves) reader.from.channels += other.to.channels;
   }
@@ -139,12 +138,11 @@ std::vector<LayerSpec> layers_to_map(const char* option, const std::vector<Layer
                                      const HiddenForm& form) {
   if (list.empty() || !list.back().convolves())
     refuse(option, "has no convolution last, expected convolutions alone: its output is a map");
-  refuse_layer_norm(option, list, "and gives a map");
   std::vector<LayerSpec> layers = layers_on_rows(option, list, rows, form, LayerSpec());
   Layer last = list.back();
   last.kind = Layer::Kind::convolution;
   last.stride = 1;
-  ImageShape from = layers[list.size() - 1].to, to = from;
+  ImageShape from = layers[layers.size() - 2].to, to = from;
   to.channels = 1;
   from.channels += list.back().joined > 0 ? layers[layers.back().beside].to.channels : 0;
   const LayerSpec joining = layers.back();
@@ -158,12 +156,12 @@ std::vector<LayerSpec> layers_between_images(const char* option, const std::vect
                                              const ImageShape& image, const HiddenForm& form, Activation last) {
   if (list.empty() || !std::all_of(list.begin(), list.end(), convolves))
     refuse(option, "has a dense layer, expected convolutions alone from the source image to the target");
-  refuse_layer_norm(option, list, "between images");
   std::vector<Layer> all = list;
   all.push_back(list.back());
   all.back().out = image.channels;
   all.back().joined = 0;
   std::vector<LayerSpec> layers;
+  std::vector<ImageShape> made;  // by the layers of the list
   ImageShape shape = image;
   for (std::size_t l = 0; l < all.size(); ++l) {
     const Layer& layer = all[l];
@@ -175,7 +173,7 @@ std::vector<LayerSpec> layers_between_images(const char* option, const std::vect
       to.width = shape.width * layer.stride;
     }
     if (is_output || (is_up && joined > 0 && joined <= l)) {
-      const ImageShape& wanted = is_output ? image : layers[joined - 1].to;
+      const ImageShape& wanted = is_output ? image : made[joined - 1];
       const ImageShape &small = is_up ? shape : wanted, &large = is_up ? wanted : shape;
       if (windows_over(large.height, layer.stride) != small.height ||
           windows_over(large.width, layer.stride) != small.width) {
@@ -186,6 +184,7 @@ std::vector<LayerSpec> layers_between_images(const char* option, const std::vect
       to.width = wanted.width;
     }
     LayerSpec spec = convolution(option, layer, shape, to);
+    made.push_back(to);
     if (is_output) {
       spec.activation = last;
       layers.push_back(spec);

@@ -10,7 +10,7 @@ void LayerPass::add_tangent_products(StackView<const float> direction, const Mlp
   through_spectral_norm(flat_gradient, true, [&](StackView<float> gradient) {
     for (int l = 0; l < mlp.layers(); ++l) {
       const LayerSpec& layer = mlp.layer(l);
-      if (layer.rectifies) throw Error(ErrorCode::unsupported, "a gradient penalty takes no skips through ReLU");
+      if (mlp.layer(l).rectifies) throw Error(ErrorCode::unsupported, "a gradient penalty takes no skips through ReLU");
       StackView<const float> before = l == 0 ? direction : StackView<const float>(tangent.output[l - 1]);
       if (mlp.joins(l)) {
         join_inputs(l, before, tangent);

@@ -67,16 +67,16 @@ Mlp::Mlp(int in, std::vector<LayerSpec> layers) : in_(in), layers_(std::move(lay
   }
 }
 
-int Mlp::units(int l) const {
-  const LayerSpec& layer = layers_[l];
-  if (layer.layer_norm) return static_cast<int>(layer.out / pixels_of(layer.to));
-  return layer.convolves ? layer.to.channels : layer.out;
-}
-
 int Mlp::layer_inputs(int l) const {
   const LayerSpec& layer = layers_[l];
   if (l == 0) return layer.beside_columns > 0 && layer.convolves ? static_cast<int>(cells_of(layer.from)) : in_;
   return layers_[l - 1].out + (layer.beside >= 0 ? layers_[layer.beside].out : 0);
+}
+
+int Mlp::units(int l) const {
+  const LayerSpec& layer = layers_[l];
+  if (layer.layer_norm) return static_cast<int>(layer.out / pixels_of(layer.to));
+  return layer.convolves ? layer.to.channels : layer.out;
 }
 
 int Mlp::fan_in(int l) const {
@@ -147,10 +147,9 @@ NetworkView Mlp::view(StackView<const float> flat) const {
                                             std::to_string(NetworkView::max_layers) + " layers, this one has " +
                                             std::to_string(layers()));
   }
-  if (!is_dense() || has_skips()) {
+  if (!is_dense() || has_skips())
     throw Error(ErrorCode::unsupported,
                 "the latent search takes dense layers in a row, no convolutions, normalisations and skips");
-  }
   NetworkView view;
   view.layers = layers();
   for (int l = 0; l < layers(); ++l) {
@@ -203,8 +202,8 @@ void Mlp::initialise(Context& context, StackView<float> flat, RandomKey key) con
     }
     const int taps = layer.convolves ? layer.window.height * layer.window.width : 1;
     const float limit = static_cast<float>(std::sqrt(6.0 / (double(fan_in(l)) + double(taps) * units(l))));
-    const int number = place(l);
     RandomKey own = key;
+    const int number = place(l);
     own.lane += static_cast<std::uint32_t>(number < first_layers ? number : further_lane + number - first_layers);
     run(context, FillUniform{.out = weight(l, flat), .key = own, .low = -limit, .high = limit});
   }

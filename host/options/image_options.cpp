@@ -130,8 +130,8 @@ void check_images(const DetectorOptions& options) {
     layers_on_rows("latent_branch", options.latent_branch, {}, form);
   }
   if (method.reads("cycle_hidden")) {
-    RowForm pair = rows;
-    if (pair.image) pair.image->height *= 2;
+    std::optional<ImageShape> pair = options.image;
+    if (pair) pair->height *= 2;
     layers_on_rows("cycle_hidden", options.cycle_hidden, pair, form);
     layers_on_rows("latent_cycle_hidden", options.latent_cycle_hidden, {}, form);
   }

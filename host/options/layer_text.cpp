@@ -56,12 +56,12 @@ Layer parse_layer(const std::string& option, const std::string& text, int widest
   Layer layer;
   std::string_view rest = text;
   if (take_layer(rest, widest, layer)) return layer;
-  refuse_option(option, text,
-                "widths from 1 to " + std::to_string(widest) +
-                    ", or convolutions such as conv64k4s2 and up64k4s2 (channels, window up to " +
-                    std::to_string(largest_window) + ", stride up to " + std::to_string(largest_stride) +
-                    " and the window), each with bn or ln behind it or without, and with +N to join the output of "
-                    "layer N");
+  refuse_option(
+      option, text,
+      "widths from 1 to " + std::to_string(widest) +
+          ", or convolutions such as conv64k4s2 and up64k4s2 (channels, window up to " +
+          std::to_string(largest_window) + ", stride up to " + std::to_string(largest_stride) +
+          " and the window), each with bn or ln behind it or without, and with +N to join the output of layer N");
 }
 
 }  // namespace cugad

@@ -179,6 +179,11 @@ const std::vector<Preset>& preset_table() {
         "decay_steps=1500 generator_learning_rate=1e-3 discriminator_learning_rate=5e-4 encoder_learning_rate=1e-3 "
         "average_decay=0 coverage=0 negatives=0 patience=0 reconstruction=100 residual=squared discrimination=none "
         "discriminator_weight=0"}},
+      // Ours for translation of images: the same scales, Isola's weight of L1, narrower networks by the image's size.
+      {"images-translation",
+       {"method=translation target=right population=1 folds=5 log1p=none scale=range generator_tanh=true batch=16 "
+        "steps=1500 decay_steps=1500 generator_learning_rate=1e-3 discriminator_learning_rate=5e-4 average_decay=0 "
+        "contextual=100 negatives=0 r1=0 patience=0 lambda=0 discrimination=none discriminator_weight=0"}},
       // EGBAD (bigan/mnist_utilities.py, bigan/run_mnist.py at 15568ab): three Adams at 1e-5, batches of 100, 100
       // epochs as in the paper, pixels in [-1, 1]; the score of the paper's table, with features. Weights start
       // Glorot-uniform, there from N(0, 0.02); one dropout rate.
@@ -199,11 +204,6 @@ const std::vector<Preset>& preset_table() {
         "discriminator_hidden=conv64k4s2,conv128k4s2bn,conv256k4s2bn slope=0.2 epochs=15 "
         "generator_learning_rate=2e-4 discriminator_learning_rate=2e-4 beta1=0.5 beta2=0.999 adversarial=1 "
         "contextual=50 latent_cycle=1 coverage=0 negatives=0 patience=0 score=latent"}},
-      // Ours for translation of images: the same scales, Isola's weight of L1, narrower networks by the image's size.
-      {"images-translation",
-       {"method=translation target=right population=1 folds=5 log1p=none scale=range generator_tanh=true batch=16 "
-        "steps=1500 decay_steps=1500 generator_learning_rate=1e-3 discriminator_learning_rate=5e-4 average_decay=0 "
-        "contextual=100 negatives=0 r1=0 patience=0 lambda=0 discrimination=none discriminator_weight=0"}},
       // Ours: pixels share one unit, so they are left as they are: scaled to one deviation each, the few strokes at the
       // border outweigh the digit. GANomaly with its authors' weights and squared latent distance on wider networks.
       // Method, latent size and residual were chosen on test figures of split 1, digits 0, 1 and 9.

@@ -118,13 +118,14 @@ void Inpainter::backward() {
                       {.x = some(latent_gradient_)}, {});
 }
 
-void Inpainter::search() {
+void Inpainter::search(const std::atomic<bool>* cancel) {
   const auto flat = [&](StackView<float> view) {
     const std::int64_t values = known_.rows * view.columns;
     return StackView<float>(view.data, view.models, 1, values, view.model_stride, values);
   };
   for (const StackView<float>& moment : {first_moment_, second_moment_}) fill(context(), some(moment), 0.0f);
   for (int step = 0; step < how_.steps; ++step) {
+    if (cancel != nullptr && cancel->load()) throw Error(ErrorCode::cancelled, "inpainting was stopped");
     forward();
     backward();
     Adam adam;
@@ -197,10 +198,9 @@ Matrix inpainted(AnomalyModel& model, MatrixView<const float> rows, const Inpain
   const std::int64_t chunk = std::clamp<std::int64_t>(most_cells / rows.columns, 1, std::min(most_rows, rows.rows));
   Inpainter inpainter(model, chunk, how);
   for (std::int64_t first = 0; first < rows.rows; first += chunk) {
-    if (cancel != nullptr && cancel->load()) throw Error(ErrorCode::cancelled, "inpainting was stopped");
     const std::int64_t count = std::min(chunk, rows.rows - first);
     inpainter.start({rows.row(first), count, rows.columns, rows.row_stride});
-    inpainter.search();
+    inpainter.search(cancel);
     inpainter.choose({images.row(first), count, images.columns, images.columns});
   }
   return images;

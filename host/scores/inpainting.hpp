@@ -17,7 +17,8 @@ class Inpainter {
   void start(MatrixView<const float> rows);
   /// Where the searches are: [models, rows, latent].
   StackView<float> latents() const { return some(latent_); }
-  void search();
+  /// `cancel`: as Detector::cancel_by.
+  void search(const std::atomic<bool>* cancel = nullptr);
   /// Writes each row's image: of the models' ones that with the least loss, of equal ones the first. Waits.
   void choose(MatrixView<float> images);
 
@@ -46,7 +47,7 @@ class Inpainter {
   Network::Buffers buffers_, judged_;
 };
 
-/// For each row the image that an Inpainter finds. `cancel`: as Detector::cancel_by.
+/// For each row the image that an Inpainter finds.
 Matrix inpainted(AnomalyModel& model, MatrixView<const float> rows, const Inpainting& how,
                  const std::atomic<bool>* cancel = nullptr);
 

@@ -92,10 +92,6 @@ struct LayerSearch::Pass {
   StackView<float> some(const StackView<float>& view) const { return view.slice_rows(0, rows()); }
   StackView<float> rebuilt() const { return some(memory.rebuilt_); }
   const Network& generator() const { return networks.networks().generator(); }
-  /// Without conditions, and ALI's log variances.
-  StackView<float> judged(const StackView<float>& view) const {
-    return view.slice_columns(0, networks.networks().columns);
-  }
   Context& context() const { return networks.context(); }
   const DetectorOptions& options() const { return networks.options(); }
   bool is_judged() const { return judges(options()) && !networks.has_joint_discriminator(); }
@@ -113,8 +109,11 @@ struct LayerSearch::Pass {
   /// G(z), and the features of G(z) and of the query. Of ALI's means and log variances the means are G(z).
   void forward() const {
     const Network::Buffers buffers = memory.generator_.slice_rows(0, rows());
+    const int columns = networks.networks().columns, given = networks.networks().condition;
     generator().forward(context(), networks.weights(Role::generator), {.x = latent}, buffers);
-    copy(context(), judged(buffers.result()), judged(rebuilt()));
+    copy(context(), buffers.result().slice_columns(0, columns), rebuilt().slice_columns(0, columns));
+    if (given > 0)
+      copy(context(), latent.slice_columns(networks.networks().latent, given), rebuilt().slice_columns(columns, given));
     if (!is_judged()) return;
     const StackView<const float> judge = networks.weights(Role::discriminator);
     memory.features_.forward(context(), judge, {.x = fill_missing()}, memory.query_.slice_rows(0, rows()));
@@ -141,8 +140,9 @@ struct LayerSearch::Pass {
       add(slope, options().lambda, gradient);
     }
     const Network::Buffers buffers = memory.generator_.slice_rows(0, rows());
-    if (buffers.result().columns > networks.networks().columns) fill(context(), buffers.result_gradient(), 0.0f);
-    copy(context(), judged(gradient), judged(buffers.result_gradient()));
+    const int columns = networks.networks().columns;
+    if (buffers.result().columns > columns) fill(context(), buffers.result_gradient(), 0.0f);
+    copy(context(), gradient.slice_columns(0, columns), buffers.result_gradient().slice_columns(0, columns));
     generator().backward(context(), networks.weights(Role::generator), {.x = latent}, buffers, {}, {.x = of_latent},
                          {});
     if (options().latent_weight > 0.0f) add(latent, 2.0f * options().latent_weight, of_latent);
@@ -190,11 +190,6 @@ void LayerSearch::search_some(ScoringNetworks& networks, MatrixView<const float>
     run(context,
         GatherRows{.source = shared_by(1, rows), .index = row_of_search_.slice_rows(0, latent.rows), .out = repeated});
     query = shared_by(networks.population(), MatrixView<const float>(repeated.model(0)));
-  }
-  for (std::int64_t k = 0, restarts = networks.options().restarts; k < restarts; ++k) {
-    const std::int64_t width = rebuilt_.columns;
-    networks.repeat_condition(
-        rows, {rebuilt_.data + k * width, rebuilt_.models, rows.rows, width, rebuilt_.model_stride, restarts * width});
   }
   const Pass pass{*this, networks, query, latent};
   fill(context, pass.some(first_moment_), 0.0f);

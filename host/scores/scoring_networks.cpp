@@ -95,8 +95,7 @@ bool ScoringNetworks::rebuilds() const {
 
 bool ScoringNetworks::runs_by_layers() const {
   const auto has_other_layers = [&](Role role) { return networks_.has(role) && !networks_[role].trunk().is_dense(); };
-  const bool carries_no_condition = options_.image && networks_.condition > 0;
-  return has_other_layers(Role::generator) || has_other_layers(Role::encoder) || carries_no_condition ||
+  return has_other_layers(Role::generator) || has_other_layers(Role::encoder) ||
          (has_other_layers(Role::discriminator) && !has_joint_discriminator());
 }
 
@@ -130,14 +129,13 @@ void ScoringNetworks::take_memory(std::int64_t rows) {
   }
   if (rebuilds()) encoded_ = working_.stack("latents of the rows", models, rows, search_inputs());
   if (!rebuilds() || !runs_by_layers()) return;
-  const auto place = [](const Network& network, Network::Buffers& buffers, StackView<float> out) {
-    if (network.outputs() == out.columns) buffers.trunk().output.back() = out;
-  };
   generator_buffers_ = carve("generator activations", networks_.generator(), rows);
-  place(networks_.generator(), generator_buffers_, reconstruction_.slice_columns(0, networks_.columns));
+  if (networks_.generator().outputs() == networks_.columns)
+    generator_buffers_.trunk().output.back() = reconstruction_.slice_columns(0, networks_.columns);
   if (!networks_.has(Role::encoder)) return;
   encoder_buffers_ = carve("encoder activations", networks_.encoder(), rows);
-  place(networks_.encoder(), encoder_buffers_, encoded_.slice_columns(0, networks_.latent));
+  if (networks_.encoder().outputs() == networks_.latent)
+    encoder_buffers_.trunk().output.back() = encoded_.slice_columns(0, networks_.latent);
 }
 
 /// A pass that ends in `out`: of ALI's means and log variances the means.
@@ -181,9 +179,9 @@ void ScoringNetworks::give_condition(MatrixView<const float> rows, StackView<flo
   put_condition(rows, latents.slice_columns(networks_.latent, networks_.condition));
 }
 
-void ScoringNetworks::repeat_condition(MatrixView<const float> rows, StackView<float> rebuilt) {
+void ScoringNetworks::repeat_condition(MatrixView<const float> rows) {
   if (networks_.condition == 0) return;
-  put_condition(rows, rebuilt.slice_columns(networks_.columns, networks_.condition));
+  put_condition(rows, reconstruction(rows.rows).slice_columns(networks_.columns, networks_.condition));
 }
 
 void ScoringNetworks::put_condition(MatrixView<const float> rows, StackView<float> to) {
@@ -243,7 +241,7 @@ void ScoringNetworks::reconstruct_by_layers(MatrixView<const float> rows, bool w
   encode_by_layers(rows);
   pass_by_layers(Role::generator, encoded_.slice_rows(0, rows.rows), generator_buffers_.slice_rows(0, rows.rows),
                  reconstruction(rows.rows).slice_columns(0, networks_.columns));
-  repeat_condition(rows, reconstruction(rows.rows));
+  repeat_condition(rows);
   RowDistance residual;
   residual.a = shared_by(population(), rows);
   residual.b = reconstruction(rows.rows);

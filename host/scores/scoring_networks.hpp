@@ -79,7 +79,7 @@ class ScoringNetworks {
   /// of G].
   void give_condition(MatrixView<const float> rows, StackView<float> latents);
   /// The same into the reconstructions, behind what networks of layers give.
-  void repeat_condition(MatrixView<const float> rows, StackView<float> rebuilt);
+  void repeat_condition(MatrixView<const float> rows);
   /// The generator's rows for latents [models, rows, inputs of G], in parts that keep the activations small; of a
   /// Gaussian generator the means.
   void generate(StackView<const float> latent, StackView<float> out);
@@ -133,8 +133,8 @@ class ScoringNetworks {
   /// E without ALI's log variances; with conditions one that gives those behind z, and the conditions alone for a
   /// method without an encoder.
   NetworkView encoder_view() const;
-  void pass_by_layers(Role role, StackView<const float> x, const Network::Buffers& buffers, StackView<float> out);
   void put_condition(MatrixView<const float> rows, StackView<float> to);
+  void pass_by_layers(Role role, StackView<const float> x, const Network::Buffers& buffers, StackView<float> out);
   void encode_by_layers(MatrixView<const float> rows);
   void reconstruct_by_layers(MatrixView<const float> rows, bool with_residuals);
   ReconstructionScore reconstruction_arguments(MatrixView<const float> rows) const;

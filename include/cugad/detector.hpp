@@ -377,8 +377,8 @@ class CUGAD_API Detector {
   /// columns of a category the probabilities of its values, without bands. A cell of a column that `condition` names is
   /// not predicted: it gets its column's centre. Observed cells are returned as they are, infinite ones too; a row
   /// without any value gets what the generator expects of a row that it sees nothing of. Deterministic, and
-  /// batch-invariant. Throws Error{unsupported} for other methods, and for a model file of a version without the
-  /// residuals of cells.
+  /// batch-invariant. Throws Error{unsupported} for other methods than those of inpaint(), which then fills them, and
+  /// for a model file of a version without the residuals of cells.
   std::vector<float> fill(MatrixView<const float> rows);
   /// The same to the caller's memory: rows x columns floats each; and, where they are given, the ends of bands that
   /// contain the true value in a share `coverage`, in (0, 1), of all cells. That share holds on average over a column

@@ -91,8 +91,8 @@ class CUGAD_API Mlp {
   Buffers carve(float* memory, std::int64_t models, std::int64_t rows) const;
 
   /// Glorot uniform weights (limit sqrt(6 / (in + out)), of a convolution the taps of its windows to and from one
-  /// pixel), of normalisations ones, zero biases. Layer l draws from lane key.lane + p, p = place(l), from the ninth on
-  /// from + 42 + p.
+  /// pixel), of normalisations ones, zero biases. Layer l draws from lane key.lane + place(l), from the ninth place on
+  /// from + 42 + place(l).
   void initialise(Context& context, StackView<float> flat, RandomKey key) const;
   /// Fills output[0..]. Dropout is active when `dropout` is given; layer l draws from lane dropout->lane +
   /// place(l).

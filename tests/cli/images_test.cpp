@@ -154,6 +154,69 @@ TEST_F(Images, MasksMeasureTheMaps) {
   EXPECT_TRUE(has(outcome.err, "odd/1.png: has no mask: expected ")) << outcome.err;
 }
 
+TEST_F(Images, PairsAreTranslated) {
+  for (int n = 0; n < 24; ++n) {
+    const std::string name = "/" + std::to_string(n) + ".png";
+    write("sources" + name, picture(n, n % 2 == 0));
+    write("targets" + name, picture(n, n % 2 != 0));
+  }
+  run_well({"train", at("sources"), "--target-images", at("targets"), "--method", "translation", "--steps", "4",
+            "--output", at("m")});
+  run_well({"translate", at("sources"), "--model", at("m"), "--output", at("made")});
+  const Image made = read_image(at("made/23.png"));
+  EXPECT_EQ(image_shape_text(made.shape), "8x8x1");
+  const std::string scores = run_well({"score", at("sources"), "--target-images", at("targets"), "--model", at("m")});
+  EXPECT_EQ(lines_of(scores).size(), 25u);
+  write("sources/single.png", picture(1, true));
+  const Outcome outcome = run({"score", at("sources"), "--target-images", at("targets"), "--model", at("m")});
+  EXPECT_TRUE(has(outcome.err, "single.png: has no image of that name in")) << outcome.err;
+}
+
+TEST_F(Images, MissingPixelsAreFilled) {
+  write_photos();
+  Image mask = picture(0, false);
+  for (std::size_t i = 0; i < mask.values.size(); ++i) mask.values[i] = i % 8 < 3 ? 255 : 0;
+  write("mask.png", mask);
+  run_well({"train", at("photos"), "--method", "gan", "--steps", "4", "--flip", "--shift", "1", "--output", at("m")});
+  run_well(
+      {"inpaint", at("photos"), "--model", at("m"), "--mask", at("mask.png"), "--steps", "3", "--output", at("whole")});
+  const Image before = read_image(at("photos/good/7.png")), after = read_image(at("whole/good/7.png"));
+  int changed = 0;
+  for (std::size_t i = 0; i < mask.values.size(); ++i) {
+    if (mask.values[i] == 0) {
+      EXPECT_EQ(after.values[i], before.values[i]) << i;
+    } else {
+      changed += after.values[i] != before.values[i] ? 1 : 0;
+    }
+  }
+  EXPECT_GT(changed, 12) << "of 24 masked pixels";
+  const auto refuses = [&](const std::vector<std::string>& arguments, const std::string& part) {
+    EXPECT_TRUE(is_one_line(run(arguments).err, "cugad: error: ", part)) << run(arguments).err;
+  };
+  refuses({"inpaint", at("photos"), "--model", at("m"), "--window", "4", "--output", at("x")}, "odd number");
+  refuses({"inpaint", at("photos"), "--model", at("m"), "--mask", at("photos/good"), "--output", at("x")},
+          "has no mask");
+  refuses({"inpaint", at("photos"), "--model", at("m"), "--output", at("photos/x")}, "lies in the folder");
+  refuses({"translate", at("photos"), "--model", at("m"), "--output", at("x")}, "translates no images");
+}
+
+TEST_F(Images, TheirClassIsACondition) {
+  write_photos();
+  run_well({"train", at("photos"), "--condition", "folder", "--method", "gan", "--steps", "4", "--output", at("m")});
+  EXPECT_EQ(lines_of(run_well({"score", at("photos"), "--model", at("m")})).size(), 66u);
+  run_well({"sample", "--model", at("m"), "--condition", "folder=good", "--count", "2", "--output", at("drawn")});
+  EXPECT_EQ(image_shape_text(read_image(at("drawn/000001.png")).shape), "8x8x1");
+  const auto refuses = [&](const std::vector<std::string>& arguments, const std::string& part) {
+    const Outcome outcome = run(arguments);
+    EXPECT_TRUE(outcome.code != 0 && has(outcome.err, part)) << outcome.err;
+  };
+  refuses({"sample", "--model", at("m"), "--count", "2"}, "--condition C=V");
+  refuses({"sample", "--model", at("m"), "--count", "2", "--condition", "folder=x"}, "folder=broken, folder=good");
+  refuses({"train", at("photos"), "--condition", "kind", "--output", at("n")},
+          "'folder', the names of its sub-folders");
+  refuses({"train", at("photos/good"), "--condition", "folder", "--output", at("n")}, "lies in no sub-folder");
+}
+
 TEST_F(Images, WrongUsesAreOneLine) {
   write_photos();
   run_well({"train", at("photos/good"), "--method", "knn", "--output", at("m")});

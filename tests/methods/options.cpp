@@ -143,7 +143,8 @@ TEST(Options, WrongValuesAreRefusedWithTheName) {
     const char* negative = option.automatic == -1.0 ? "-2" : "-1";
     if (option.kind == "integer") wrong.insert(wrong.end(), {"", negative, "1.5", "99999999999999999999999"});
     if (option.kind == "number") wrong.insert(wrong.end(), {"", "-0.5", "1e30", "1,2"});
-    if (option.kind == "list") wrong.insert(wrong.end(), {"3,,5", ",", "3,", "3,x", "-1", "1,1,1,1,1,1,1,1,1"});
+    if (option.kind == "list")
+      wrong.insert(wrong.end(), {"3,,5", ",", "3,", "3,x", "-1", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"});
     if (option.kind == "boolean") wrong.insert(wrong.end(), {"", "1", "yes", "True"});
     if (option.kind == "text" && option.name != "image") wrong.push_back("");  // rows may be no images
     for (const std::string& value : wrong) {
@@ -326,6 +327,7 @@ TEST(Presets, ExistAndApply) {
     set_option(options, "search_steps", "2");
     options.search_until = {};
     options.search_rate = {0.01f};
+    if (!options.target.empty()) set_option(options, "image", "8x16x1");
     Matrix rows = normal_rows(40, 1);
     if (options.image) {  // the convolutions of papers, on a few images; too large for the emulator
       if (test_device().name() != "cpu") continue;
