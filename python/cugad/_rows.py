@@ -24,7 +24,10 @@ def _from_dlpack(X):
                          "X.cpu() moves a tensor of PyTorch there.")
     if hasattr(X, "detach"):
         X = X.detach()
-    return np.from_dlpack(X)
+    try:
+        return np.from_dlpack(X)
+    except (BufferError, RuntimeError):  # dtypes that numpy lacks, such as bfloat16
+        return np.asarray(X)
 
 
 def to_array(X):
