@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 
-CHUNK_ROWS = 16384  # of tables and sparse matrices, which are converted piece by piece: as many as the library scores at once
+CHUNK_ROWS = 16384  # of tables and sparse matrices, converted in pieces as large as those that the library scores
 
 
 def is_sparse(X):
