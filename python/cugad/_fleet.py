@@ -22,7 +22,7 @@ class FleetDetector(Estimator, FleetParameters):
     """One detector for each group of rows (a machine, a user, a sensor), and a pooled one for small and unseen groups.
 
     The groups are a column of the table, which `groups` names; of arrays they are given beside the rows, as `groups` of
-    each method. The detector of a group equals one that is fitted on its rows alone, to the bit, with a seed of its own.
+    each method. The detector of a group equals, to the bit, one that is fitted on its rows alone with a seed of its own.
     Scores are on each group's own scale, and so are thresholds.
 
     Attributes

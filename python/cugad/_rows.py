@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 
-CHUNK_ROWS = 16384  # of tables and sparse matrices, which are converted piece by piece: as many as the library scores at once
+CHUNK_ROWS = 16384  # of tables and sparse matrices, converted in pieces as large as those that the library scores
 
 
 def is_sparse(X):
@@ -24,7 +24,10 @@ def _from_dlpack(X):
                          "X.cpu() moves a tensor of PyTorch there.")
     if hasattr(X, "detach"):
         X = X.detach()
-    return np.from_dlpack(X)
+    try:
+        return np.from_dlpack(X)
+    except (BufferError, RuntimeError):  # dtypes that numpy lacks, such as bfloat16
+        return np.asarray(X)
 
 
 def to_array(X):

@@ -63,7 +63,7 @@ def errors_in_python():
     try:
         yield
     except ValueError as error:
-        raise ValueError(in_python(str(error))) from error
+        raise ValueError(in_python(str(error))) from None
 
 
 def table_names(X, reader):

@@ -1,5 +1,5 @@
-"""Plots of detectors, by matplotlib: ``pip install matplotlib``. Each function draws into `ax`, a new one by default, and
-returns it."""
+"""Plots of detectors, by matplotlib: ``pip install matplotlib``. Each function draws into `ax`, a new one by
+default, and returns it."""
 import matplotlib.pyplot as plt
 import numpy as np
 

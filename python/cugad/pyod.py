@@ -21,8 +21,8 @@ class CugadDetector(BaseDetector):
     detector_ : AnomalyDetector
         The fitted detector.
     decision_scores_, threshold_, labels_
-        As PyOD documents them. The scores of training rows are those of rows that the detector has seen: a detector that
-        keeps its rows, as that without parameters does, ranks them all lower than new ones.
+        As PyOD documents them. The scores of training rows are those of rows that the detector has seen: one that keeps
+        its rows, as that without parameters does, ranks them all lower than new ones.
     """
 
     def __init__(self, contamination: float = 0.1, detector: "AnomalyDetector | None" = None) -> None:

@@ -68,6 +68,12 @@ def test_tensors_of_pytorch(rows, fitted):
     assert (fitted.anomaly_score(tensor) == fitted.anomaly_score(rows)).all()
 
 
+def test_arrays_of_jax(whole, of_whole):
+    jax = pytest.importorskip("jax.numpy")
+    for array in (jax.asarray(whole), jax.asarray(whole).astype(jax.bfloat16), jax.asarray(whole).T.copy().T):
+        assert (of_whole.anomaly_score(array) == of_whole.anomaly_score(whole)).all()
+
+
 @pytest.mark.parametrize("kind", ["csr_matrix", "csc_matrix", "coo_array", "csr_array", "lil_matrix"])
 def test_sparse_matrices(whole, of_whole, kind):
     sparse = getattr(pytest.importorskip("scipy.sparse"), kind)(whole * (whole > 10))
@@ -125,6 +131,11 @@ def frames():
         import pandas
         makers["pandas"] = pandas.DataFrame
         makers["pandas categorical"] = lambda columns: pandas.DataFrame(columns).astype({"service": "category"})
+    except ImportError:
+        pass
+    try:
+        import duckdb
+        makers["duckdb"] = lambda columns: duckdb.from_arrow(makers["pyarrow"](columns))
     except ImportError:
         pass
     try:
