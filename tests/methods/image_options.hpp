@@ -15,9 +15,10 @@ inline void take_images(DetectorOptions& options) {
   set_option(options, "discriminator_hidden", "conv5k3s2,8");
 }
 
-/// `options` for GANomaly on images, as the default for them is.
+/// `options` for GANomaly on images, as the default for them is, in a few steps.
 inline DetectorOptions of_images(DetectorOptions options) {
   options.method = Method::ganomaly;
+  options.steps = 20;
   options.encoder_learning_rate = options.learning_rate;
   take_images(options);
   return options;
