@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 #include "cugad/error.hpp"
@@ -19,12 +21,24 @@ namespace fs = std::filesystem;
 /// Masks are brought to the size of the maps: a pixel is anomalous if half of it is.
 constexpr float anomalous_from = 127.5f;
 
+/// A side of a smaller or larger mask may be rounded.
+void check_proportions(const std::string& path, const ImageShape& mask, const std::string& image,
+                       const ImageShape& shape) {
+  const std::int64_t across = std::int64_t{mask.width} * shape.height, down = std::int64_t{mask.height} * shape.width;
+  if (std::abs(across - down) <= std::max(shape.height, shape.width)) return;
+  throw Error(ErrorCode::format,
+              fmt::format("{}: is a mask of {} x {} pixels, expected the proportions of {}, which has {} x {}",
+                          one_line(path), mask.height, mask.width, one_line(image), shape.height, shape.width));
+}
+
 }  // namespace
 
-std::vector<std::uint8_t> read_mask(const std::string& path, const ImageShape& size) {
+std::vector<std::uint8_t> read_mask(const std::string& path, const std::string& image, const ImageShape& size) {
   const ImageShape shape{size.height, size.width, 1};
+  const Image picture = read_image(path);
+  check_proportions(path, picture.shape, image, read_image(image).shape);
   std::vector<float> row(static_cast<std::size_t>(cells_of(shape)));
-  image_to_row(read_image(path), shape, row);
+  image_to_row(picture, shape, row);
   std::vector<std::uint8_t> mask;
   for (const float value : row) mask.push_back(value >= anomalous_from ? 1 : 0);
   return mask;
@@ -44,8 +58,9 @@ std::vector<std::uint8_t> PixelEvaluation::mask_of(const std::string& file, bool
   for (const char* ending : {".png", "_mask.png"}) {
     const fs::path path = stem + ending;
     std::error_code ignored;
-    if (!fs::is_regular_file(path, ignored) || fs::equivalent(path, fs::path(input_) / file, ignored)) continue;
-    return read_mask(path.string(), shape);
+    const fs::path image = fs::path(input_) / file;
+    if (!fs::is_regular_file(path, ignored) || fs::equivalent(path, image, ignored)) continue;
+    return read_mask(path.string(), image.string(), shape);
   }
   if (!is_anomaly) return std::vector<std::uint8_t>(static_cast<std::size_t>(shape.height) * shape.width);
   throw Error(ErrorCode::format, fmt::format("{}: has no mask: expected {}.png or {}_mask.png", one_line(file),

@@ -8,6 +8,17 @@
 #include "host/detector/stop_scoring.hpp"
 
 namespace cugad {
+namespace {
+
+/// Where nothing is learnt of missing and new cells, they count nothing; but a row without any value has no score.
+Novelty without_events(std::int64_t columns) {
+  std::vector<Novelty::Source> sources(static_cast<std::size_t>(columns));
+  for (std::size_t c = 0; c < sources.size(); ++c) sources[c].first = static_cast<std::int32_t>(c);
+  const std::vector<float> none(sources.size());
+  return {std::move(sources), {{none, none}}};
+}
+
+}  // namespace
 
 ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform, const Novelty& novelty,
                          Ensemble& model)
@@ -17,9 +28,10 @@ ScoreStream::ScoreStream(const Device& device, const FeatureTransform& transform
       upload_(device.make_context()),
       arena_(device.backend()),
       working_(device.backend()),
+      has_novelty_(novelty),
       chunk_(model.chunk_rows()),
       constants_(transform.upload(upload_, arena_)) {
-  if (novelty) novelty_ = novelty.upload(upload_, arena_);
+  novelty_ = (has_novelty_ ? novelty : without_events(transform.columns())).upload(upload_, arena_);
   if (backend_.is_host_memory()) return;
   reserve(chunk_);
   const std::int64_t columns = transform.columns();
@@ -53,10 +65,8 @@ void ScoreStream::reserve(std::int64_t rows) {
   working_ = Arena(backend_);
   transformed_ = {working_.take<float>("transformed rows", wanted * columns), wanted, columns};
   scores_ = working_.stack("scores", 1, wanted, 1);
-  if (novelty_.source) {
-    absent_ = working_.stack("residual of absent cells", novelty_.expected.models, wanted, 1);
-    surprise_ = working_.stack("surprise of cells", novelty_.expected.models, wanted, 1);
-  }
+  absent_ = working_.stack("residual of absent cells", novelty_.expected.models, wanted, 1);
+  surprise_ = working_.stack("surprise of cells", novelty_.expected.models, wanted, 1);
   working_rows_ = wanted;
 }
 
@@ -72,7 +82,6 @@ void ScoreStream::stage(const Stage& stage, MatrixView<const float> rows, bool p
 }
 
 AnomalyModel::Beside ScoreStream::look_at_cells(Context& context, MatrixView<const float> rows) {
-  if (!novelty_.source) return {};
   const StackView<float> absent = absent_.slice_rows(0, rows.rows), surprise = surprise_.slice_rows(0, rows.rows);
   run(context, CellSurprise{.x = shared_by(absent.models, rows),
                             .source = novelty_.source,
@@ -81,7 +90,7 @@ AnomalyModel::Beside ScoreStream::look_at_cells(Context& context, MatrixView<con
                             .expected = novelty_.expected,
                             .surprise = surprise,
                             .residual = absent});
-  return {absent, surprise.slice_models(0, 1)};
+  return {has_novelty_ ? absent : StackView<float>(), surprise.slice_models(0, 1)};
 }
 
 void ScoreStream::score(MatrixView<const float> rows, float* scores, float* residuals, float* part_scores,

@@ -53,9 +53,10 @@ class ScoreStream {
   Backend& backend_;
   Context upload_;
   Arena arena_, working_;
+  bool has_novelty_;
   std::int64_t chunk_, working_rows_ = 0;
   FeatureTransform::Constants constants_;
-  Novelty::Tables novelty_;             ///< null without
+  Novelty::Tables novelty_;
   StackView<float> absent_, surprise_;  ///< one model per method
   MatrixView<float> transformed_;
   StackView<float> scores_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -103,6 +104,15 @@ TEST_F(Images, DamagedImagesEndTheReadingOrAreMarked) {
       lines_of(run_well({"score", at("mixed"), "--model", at("m"), "--on-error", "mark"}));
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_TRUE(lines[2].starts_with("b.png,,")) << lines[2];
+  // Nor is there a number in an array, whatever the method.
+  run_well({"train", at("photos/good"), "--steps", "5", "--population", "1", "--output", at("m")});
+  const Outcome array =
+      run({"score", at("mixed"), "--model", at("m"), "--on-error", "mark", "--output", at("scores.npy")});
+  EXPECT_FALSE(has(array.err, "no value")) << array.err;
+  const std::string npy = read_file(at("scores.npy"));
+  float scores[3];
+  std::memcpy(scores, npy.data() + npy.size() - sizeof scores, sizeof scores);
+  EXPECT_TRUE(std::isfinite(scores[0]) && std::isnan(scores[1]) && std::isfinite(scores[2]));
 }
 
 TEST_F(Images, HeatmapsAreWrittenBesideTheScores) {

@@ -116,6 +116,18 @@ TEST_F(PatchedImages, FleetsAndBrokenFiles) {
   EXPECT_FALSE(has(lines[12], ",,")) << lines[12];
 }
 
+/// A mask may be smaller or larger than its image, but must lie on it.
+TEST_F(PatchedImages, MasksHaveTheProportionsOfTheirImages) {
+  write_photos();
+  run_well(train("photos/good", {"--method", "knn"}));
+  const std::vector<std::string> evaluation = {"evaluate", at("photos"), "--normal", "good",
+                                               "--model",  at("m"),      "--masks",  at("masks")};
+  write("masks/odd/1.png", picture(1, 38, 44, true));
+  EXPECT_EQ(run(evaluation).code, 0);
+  write("masks/odd/1.png", picture(1, 22, 19, true));
+  EXPECT_TRUE(is_one_line(run(evaluation).err, "cugad: error: ", "odd/1.png: is a mask of 22 x 19 pixels"));
+}
+
 TEST_F(PatchedImages, WrongFlags) {
   write_photos();
   const auto refused = [&](const std::vector<std::string>& arguments, const std::string& part) {

@@ -7,6 +7,7 @@
 
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/fleet_rows.hpp"
+#include "tests/methods/image_options.hpp"
 
 /// Fleets: every group's detector is the one that its rows alone would give; small and unseen groups have the pooled
 /// one.
@@ -26,7 +27,8 @@ TEST(Fleet, GroupsEqualDetectorsOfTheirRowsAlone) {
   const TemporaryDirectory directory;
   const FleetRows training = fleet_rows(fleet_sizes, 1);
   const FleetRows queries = fleet_rows(fleet_sizes, 2);
-  for (const DetectorOptions& options : {quick_options(), resting_options(), search_options(SearchStart::bank)}) {
+  for (const DetectorOptions& options :
+       {quick_options(), resting_options(), search_options(SearchStart::bank), of_images(quick_options())}) {
     Fleet fleet = fitted_fleet(training, options, 2);
     const std::vector<float> scores = fleet.score(queries.rows.view(), queries.groups);
     const std::vector<float> thresholds = fleet.thresholds(queries.groups);

@@ -9,6 +9,7 @@
 #include "host/options/option_record.hpp"
 #include "tests/common/stopped_fit.hpp"
 #include "tests/methods/fleet_rows.hpp"
+#include "tests/methods/image_options.hpp"
 
 /// Fleet files and checkpoints: what is saved scores as before, damage is refused, a resumed fit gives the same bytes.
 namespace cugad::test {
@@ -292,6 +293,27 @@ TEST(FleetCheckpoint, AResumedFitGivesTheSameBytes) {
     Fleet other(test_device(2), quick_options());
     expect_error(ErrorCode::invalid_argument, {"pooled.safetensors", "other options or training rows"},
                  [&] { other.fit(training.rows.view(), others, control); });
+  }
+}
+
+/// The same of images: stopped in the pooled model, and in the block of the groups.
+TEST(FleetCheckpoint, AResumedFitOfImagesGivesTheSameBytes) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  if (test_device().name() != "cpu") GTEST_SKIP() << "takes minutes on the emulator, and is host code";
+  DetectorOptions options = of_images(quick_options());
+  options.steps = 200;
+  const std::string bytes = saved(fitted_fleet(training, options, 1), directory.file("whole"));
+  for (const std::int64_t step : {100, 600}) {
+    SCOPED_TRACE(step);
+    StoppedFit stop(directory.file("checkpoint" + std::to_string(step)), step);
+    Fleet stopped(test_device(2), options);
+    expect_error(ErrorCode::cancelled, {directory.path()},
+                 [&] { stopped.fit(training.rows.view(), training.groups, stop.control); });
+    stop.resume();
+    Fleet resumed(test_device(2), options);
+    resumed.fit(training.rows.view(), training.groups, stop.control);
+    EXPECT_EQ(saved(resumed, directory.file("resumed")), bytes);
   }
 }
 

@@ -350,9 +350,9 @@ FAULTS = [
           "if (bytes > most_bytes_ - std::min(most_bytes_, use_.bytes))", "if (false)", "DeviceMemoryOfTheCaller.IsHooked*",
           (CUDA_BACKEND,), EMULATOR),
     Fault("host side: memory of others counts as a model's", "host/training/gan_training.cpp",
-          "definition.step(device.make_context(), options, networks, rows, 1)->bytes()",
-          "[&] { const std::size_t before = device.memory().bytes; const auto one = definition.step(device.make_context(), "
-          "options, networks, rows, 1); return device.memory().bytes - before; }()",
+          "memory_.activations = first->bytes()",
+          "memory_.activations = [&] { const std::size_t before = device_.memory().bytes; const auto one = make(1); "
+          "return device_.memory().bytes - before; }()",
           "DeviceMemoryOfTheCaller.OfOtherThreads*", (), EMULATOR),
     Fault("host side: rows on their way take the place of those before", "host/detector/score_stream.cpp",
           "  backend_.wait(upload_.stream(), stage.consumed);\n", "", "Submit.TakesAny*", (), EMULATOR),

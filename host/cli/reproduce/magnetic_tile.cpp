@@ -59,8 +59,9 @@ Trial split_tiles(const Tiles& tiles, std::uint32_t seed) {
   for (const std::int64_t row : tiles.defective) {
     test.push_back(row);
     trial.label.push_back(1);
-    const fs::path mask = fs::path(tiles.folder) / tiles.files[static_cast<std::size_t>(row)];
-    const std::vector<std::uint8_t> pixels = read_mask(fs::path(mask).replace_extension(".png").string(), tiles.shape);
+    const fs::path image = fs::path(tiles.folder) / tiles.files[static_cast<std::size_t>(row)];
+    const std::vector<std::uint8_t> pixels =
+        read_mask(fs::path(image).replace_extension(".png").string(), image.string(), tiles.shape);
     std::vector<std::int32_t> region(pixels.size());
     next_region = metrics::label_regions(pixels, tiles.shape.width, next_region, region);
     trial.region.insert(trial.region.end(), region.begin(), region.end());
