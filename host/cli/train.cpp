@@ -161,6 +161,19 @@ ChosenOptions options_for(const FlagSet& flags, const std::optional<ImageShape>&
   return flags.chosen_options(preset, "", image_shape_text(*images));
 }
 
+/// An image is as odd as its oddest patch, so the false alarms that are promised of images are shared by the patches of
+/// the one that has most (Bonferroni): whatever they have in common, no more images are flagged.
+template <class Model>
+void promise_of_images(Model& model, const DetectorOptions& options, std::int64_t most_patches) {
+  if (most_patches == 1) return;
+  const auto share = 1.0f / static_cast<float>(most_patches);
+  if (options.false_alarm_rate > 0.0f) {
+    model.set_false_alarm_rate(options.false_alarm_rate * share);
+  } else {
+    model.set_contamination(options.contamination * share);
+  }
+}
+
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
   const Stopwatch watch;
@@ -195,6 +208,9 @@ void train(const std::string& input, FlagSet& flags) {
   Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
                      {"method", method_text(chosen)},
                      {"features", fmt::format("{} ({} numeric)", rows.columns, rows.columns - columns.binary)}};
+  if (training.most_patches > 1)
+    summary.push_back(
+        {"patches", fmt::format("up to {} of an image, which share its false alarms", grouped(training.most_patches))});
   if (options.image && (options.flip || options.shift > 0)) {
     summary.push_back(
         {"augmented", fmt::format("{}{}{}", options.flip ? "half of the images mirrored" : "",
@@ -205,7 +221,10 @@ void train(const std::string& input, FlagSet& flags) {
     attach_table(detector, features.encoders, training.labels, training.format);
     attach_patches(detector, patch_stride(flags));
     const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
-                                       [&] { detector.save(output); });
+                                       [&] {
+                                         promise_of_images(detector, options, training.most_patches);
+                                         detector.save(output);
+                                       });
     if (flags.boolean("quiet")) print_notes(detector);
     summary.insert(summary.end(), {{"models", fmt::format("{}", detector.options().population)},
                                    {"steps", grouped(steps)},
@@ -216,7 +235,10 @@ void train(const std::string& input, FlagSet& flags) {
     attach_patches(fleet, patch_stride(flags));
     const std::int64_t steps =
         fit.run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
-                [&] { fleet.save(output); });
+                [&] {
+                  promise_of_images(fleet, options, training.most_patches);
+                  fleet.save(output);
+                });
     // The library reports what is common to all groups only, the rows that they keep among it.
     print_notes(fleet.pooled(), training_rows_note(fleet.pooled().reference_rows()));
     if (flags.boolean("quiet") && keeps_training_rows(fleet.options()))

@@ -75,6 +75,7 @@ TrainingTable read_training_images(const std::string& input, const FlagSet& flag
   if (!grids.empty()) {
     for (Column& column : training.rows.columns) column.texts = for_patches(std::move(column.texts), grids);
     training.rows.rows = training.pixels->rows;
+    for (const PatchGrid& grid : grids) training.most_patches = std::max(training.most_patches, grid.count());
   }
   training.rows_in_file = training.rows.rows;
   const std::vector<std::string> names = column_names(training.rows);

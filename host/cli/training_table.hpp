@@ -19,6 +19,7 @@ struct TrainingTable {
   LabelNote labels;
   TableFormat format;
   std::int64_t rows_in_file = 0;
+  std::int64_t most_patches = 1;    ///< of an image that is cut into patches
   std::string group_column;         ///< empty: one model for all rows
   std::vector<std::string> groups;  ///< of each row
 };

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "cli/command.hpp"
+#include "cugad/detector.hpp"
 #include "cugad/image.hpp"
 
 /// Images that are larger than the network, of several sizes, in patches.
@@ -51,6 +52,9 @@ TEST_F(PatchedImages, AreTrainedScoredAndEvaluatedWhole) {
   const std::string summary = run_well(train("photos/good", {"--method", "knn", "--scale", "none"}));
   // 3 x 4 patches of images with 16 lines, 4 x 4 of others.
   EXPECT_TRUE(has(summary, std::to_string(3 * 12 + 6 * 16) + " of ")) << summary;
+  // 5 % of images are .3 % of the patches where each image has at most 16.
+  EXPECT_TRUE(has(summary, "up to 16 of an image")) << summary;
+  EXPECT_EQ(Detector::load(Device::open("cpu"), at("m")).options().contamination, 0.05f / 16);
   EXPECT_TRUE(has(run_well({"info", "--model", at("m")}), "images of 8x8x1, patches 4 pixels apart"));
   const std::string scores = run_well({"score", at("photos"), "--model", at("m"), "--heatmaps", at("maps")});
   const std::vector<std::string> lines = lines_of(scores);
