@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "tests/methods/clusters.hpp"
-#include "tests/methods/image_options.hpp"
 
 /// A row's score does not depend on the rows beside it, their order, or the number of threads: to the bit.
 namespace cugad::test {
@@ -28,7 +27,6 @@ std::vector<Case> make_cases() {
           {"search_from_normal", search_options(SearchStart::normal)},
           {"search_from_truncated_normal", search_options(SearchStart::truncated_normal)},
           {"search_with_cross_entropy", cross_entropy},
-          {"images", of_images(quick_options())},
           {"many_models", many_models}};
 }
 const std::vector<Case> cases = make_cases();
