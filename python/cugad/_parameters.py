@@ -9,6 +9,8 @@ OPTIONS = {
     'method': 'method',
     'population': 'population',
     'image': 'image',
+    'flip': 'flip',
+    'shift': 'shift',
     'log1p': 'log1p',
     'scale': 'scale',
     'centre': 'centre',
@@ -109,6 +111,10 @@ class DetectorParameters:
         models trained and averaged; model m uses seed + m. Of a named method: 8.
     image : str, default None
         rows are images of so many lines, columns and channels, such as 28x28x1, to which those of folders are resized.
+    flip : bool, default None
+        training images are mirrored at random. Of a named method: False.
+    shift : int, 0 to 1024, default None
+        training images are moved at random by up to so many pixels. Of a named method: 0.
     log1p : list, default None
         columns to take log1p of: auto (minimum >= 0 and skewness > 2), none, numeric, or names. Of a named method:
         auto.
@@ -163,7 +169,7 @@ class DetectorParameters:
     condition : list, default None
         columns that the networks and the search are given.
     target : list, default None
-        translation: columns to predict from the others.
+        translation: columns to predict from the others; of images the half, right or left.
     reference_rows : int, 0 to 1048576, or -1, default None
         distinct training rows kept in the model, for distances (knn) as a part of the score; -1 or auto: 20,000; 0:
         none, or 20,000 with method knn. Of a named method: 0.
@@ -309,9 +315,10 @@ class DetectorParameters:
     """
 
     def __init__(self, *, method: str | list[str] | None = None, preset: str | None = None,
-                 population: int | None = None, image: str | None = None, log1p: list | None = None,
-                 scale: str | None = None, centre: bool | None = None, deduplicate: bool | None = None,
-                 trim: float | None = None, latent: int | None = None, generator_hidden: list | None = None,
+                 population: int | None = None, image: str | None = None, flip: bool | None = None,
+                 shift: int | None = None, log1p: list | None = None, scale: str | None = None,
+                 centre: bool | None = None, deduplicate: bool | None = None, trim: float | None = None,
+                 latent: int | None = None, generator_hidden: list | None = None,
                  discriminator_hidden: list | None = None, slope: float | None = None,
                  discriminator_dropout: float | None = None, generator_dropout: float | None = None,
                  generator_tanh: bool | None = None, encoder_hidden: list | None = None,
@@ -350,6 +357,8 @@ class DetectorParameters:
         self.preset = preset
         self.population = population
         self.image = image
+        self.flip = flip
+        self.shift = shift
         self.log1p = log1p
         self.scale = scale
         self.centre = centre
@@ -461,15 +470,16 @@ class FleetParameters(DetectorParameters):
 
     def __init__(self, *, groups: str | None = None, minimum_rows: int = 50, pooled_rows: int = 100000,
                  method: str | list[str] | None = None, preset: str | None = None, population: int | None = None,
-                 image: str | None = None, log1p: list | None = None, scale: str | None = None,
-                 centre: bool | None = None, deduplicate: bool | None = None, trim: float | None = None,
-                 latent: int | None = None, generator_hidden: list | None = None,
-                 discriminator_hidden: list | None = None, slope: float | None = None,
-                 discriminator_dropout: float | None = None, generator_dropout: float | None = None,
-                 generator_tanh: bool | None = None, encoder_hidden: list | None = None,
-                 encoder_tanh: bool | None = None, data_branch: list | None = None, latent_branch: list | None = None,
-                 cycle_hidden: list | None = None, latent_cycle_hidden: list | None = None,
-                 cycle_dropout: float | None = None, batch_norm: bool | None = None, spectral_norm: bool | None = None,
+                 image: str | None = None, flip: bool | None = None, shift: int | None = None,
+                 log1p: list | None = None, scale: str | None = None, centre: bool | None = None,
+                 deduplicate: bool | None = None, trim: float | None = None, latent: int | None = None,
+                 generator_hidden: list | None = None, discriminator_hidden: list | None = None,
+                 slope: float | None = None, discriminator_dropout: float | None = None,
+                 generator_dropout: float | None = None, generator_tanh: bool | None = None,
+                 encoder_hidden: list | None = None, encoder_tanh: bool | None = None, data_branch: list | None = None,
+                 latent_branch: list | None = None, cycle_hidden: list | None = None,
+                 latent_cycle_hidden: list | None = None, cycle_dropout: float | None = None,
+                 batch_norm: bool | None = None, spectral_norm: bool | None = None,
                  minibatch_kernels: int | None = None, minibatch_dimensions: int | None = None,
                  virtual_batch: int | None = None, condition: list | None = None, target: list | None = None,
                  reference_rows: int | None = None, steps: int | None = None, epochs: int | None = None,
@@ -498,8 +508,8 @@ class FleetParameters(DetectorParameters):
                  contamination: float | None = None, categorical: list[str] | None = None,
                  exclude: list[str] | None = None, include: list[str] | None = None, max_categories: int = 1000,
                  checkpoint_directory: str | None = None, resume: bool = False, verbose: int = 0) -> None:
-        super().__init__(method=method, preset=preset, population=population, image=image, log1p=log1p, scale=scale,
-                         centre=centre, deduplicate=deduplicate, trim=trim, latent=latent,
+        super().__init__(method=method, preset=preset, population=population, image=image, flip=flip, shift=shift,
+                         log1p=log1p, scale=scale, centre=centre, deduplicate=deduplicate, trim=trim, latent=latent,
                          generator_hidden=generator_hidden, discriminator_hidden=discriminator_hidden, slope=slope,
                          discriminator_dropout=discriminator_dropout, generator_dropout=generator_dropout,
                          generator_tanh=generator_tanh, encoder_hidden=encoder_hidden, encoder_tanh=encoder_tanh,
