@@ -130,6 +130,8 @@ void check_images(const DetectorOptions& options) {
     layers_on_rows("latent_branch", options.latent_branch, {}, form);
   }
   if (method.reads("cycle_hidden")) {
+    if (options.image && !options.condition.empty())
+      refuse("method 'alad' takes images without conditions: its discriminator sees two images, one above the other");
     std::optional<ImageShape> pair = options.image;
     if (pair) pair->height *= 2;
     layers_on_rows("cycle_hidden", options.cycle_hidden, pair, form);

@@ -178,6 +178,10 @@ TEST(Layers, ThatDoNotFitAreRefused) {
       set_option(o, "generator_hidden", text);
     });
   }
+  refused({"alad", "without conditions"}, [](DetectorOptions& o) {
+    o.method = Method::alad;
+    o.condition = {"c"};
+  });
   refused({"bn and ln"}, [](DetectorOptions& o) {
     set_option(o, "encoder_hidden", "conv4k3s1bn");
     o.encoder_hidden[0].layer_norm = true;
