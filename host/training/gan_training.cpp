@@ -35,10 +35,14 @@ NetworkStates take_states(Arena& arena, const MethodNetworks& networks, const De
   return states;
 }
 
-/// How many models' activations a device's memory holds beside what it holds already: all, or equal groups in turn.
-std::int64_t models_that_fit(const Device& device, std::int64_t models, std::size_t each) {
-  const std::size_t room = device.backend().available_bytes() / 10 * 8;  // scratch and scoring need some too
-  const auto fit = static_cast<std::int64_t>(std::max<std::size_t>(1, room / each));
+/// How many models' activations a device's memory holds beside the weights of all and what it holds already: all, or
+/// equal groups in turn.
+std::int64_t models_that_fit(const Device& device, const TrainingMemory& memory) {
+  const std::int64_t models = memory.models;
+  const std::size_t free = device.backend().available_bytes();
+  const std::size_t weights = static_cast<std::size_t>(models) * memory.weights;
+  const std::size_t room = (free - std::min(free, weights)) / 10 * 8;  // scratch and scoring need some too
+  const auto fit = static_cast<std::int64_t>(std::max<std::size_t>(1, room / memory.activations));
   const std::int64_t groups = (models + fit - 1) / fit;
   return (models + groups - 1) / groups;
 }
@@ -78,7 +82,7 @@ void GanTraining::make_workers() {
   const bool together = device_.backend().runs_models_together();
   const int workers = together ? 1 : std::max(1, std::min(population(), device_.threads()));
   const std::size_t available = together ? device_.backend().available_bytes() : machine_memory();
-  const std::string where = together ? device_.name() + " (free)" : "this machine";
+  const std::string where = together ? device_.name() + " (free, within max_device_bytes)" : "this machine";
   memory_.at_once = workers;
   require_memory(memory_, available, where);
   const auto make = [&](std::int64_t models) {
@@ -91,7 +95,7 @@ void GanTraining::make_workers() {
   require_memory(memory_, available, where);
   if (together) {
     first.reset();
-    memory_.at_once = models_together_ = models_that_fit(device_, population(), memory_.activations);
+    memory_.at_once = models_together_ = models_that_fit(device_, memory_);
     workers_.push_back(make(models_together_));
     return;
   }
