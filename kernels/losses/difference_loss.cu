@@ -21,7 +21,7 @@ __device__ void put(float* gradient, float factor, float slope, bool accumulate)
 }
 
 /// The rows of one chunk that belong to this thread; its share of the loss.
-template <bool SQUARED>
+template <bool SQUARED, bool WEIGHTED>
 __device__ double run_rows(const Work& work, std::int64_t model) {
   const DifferenceLoss& args = work.args;
   const MatrixView<const float> a = args.a.model(model), b = args.b.model(model);
@@ -34,7 +34,7 @@ __device__ double run_rows(const Work& work, std::int64_t model) {
     const float *x = a.row(r), *y = b.row(r);
     for (std::int64_t c = lane; c < a.columns; c += work.lanes) {
       const float difference = x[c] - y[c];
-      const float weight = args.cell_weight ? args.cell_weight.model(model).row(r)[c] : 1.0f;
+      const float weight = WEIGHTED ? args.cell_weight.model(model).row(r)[c] : 1.0f;
       const float slope = (SQUARED ? difference : sign_of(difference)) * weight;
       if (args.da) put(da.row(r) + c, work.factor, slope, args.accumulate);
       if (args.db) put(db.row(r) + c, -work.factor, slope, args.accumulate);
@@ -45,13 +45,13 @@ __device__ double run_rows(const Work& work, std::int64_t model) {
   return share;
 }
 
-/// Six blocks a multiprocessor: aiming at eight, ptxas spills.
-template <bool SQUARED>
-__global__ void __launch_bounds__(loss_threads, 6) difference_loss_kernel(Work work) {
+/// Six blocks a multiprocessor, and five with weights: aiming at more, ptxas spills.
+template <bool SQUARED, bool WEIGHTED>
+__global__ void __launch_bounds__(loss_threads, WEIGHTED ? 5 : 6) difference_loss_kernel(Work work) {
   device::SharedMemory shared;
   double* scratch = shared.take<double>(loss_threads / device::warp_lanes);
   for (std::int64_t model = blockIdx.z; model < work.sum.models; model += gridDim.z) {
-    close_chunk(work.sum, model, run_rows<SQUARED>(work, model), scratch);
+    close_chunk(work.sum, model, run_rows<SQUARED, WEIGHTED>(work, model), scratch);
   }
 }
 
@@ -61,9 +61,13 @@ void run_difference_loss(Context& context, const DifferenceLoss& args) {
   const std::int64_t models = args.a.models, rows = args.a.rows, columns = args.a.columns;
   if (models == 0 || rows == 0 || columns == 0) return;
   Work work = {args, {args.loss, args.weight, rows * columns, false, nullptr, models, chunks_of(args)}, 1, 0.0f};
-  work.factor = difference_slope(args.metric == Distance::squared, args.weight, rows * columns);
+  const bool squared = args.metric == Distance::squared;
+  work.factor = difference_slope(squared, args.weight, rows * columns);
   while (work.lanes < device::warp_lanes && work.lanes < columns) work.lanes *= 2;
-  const auto kernel = args.metric == Distance::l1 ? difference_loss_kernel<false> : difference_loss_kernel<true>;
+  const auto kernel = args.cell_weight
+                          ? squared ? difference_loss_kernel<true, true> : difference_loss_kernel<false, true>
+                      : squared ? difference_loss_kernel<true, false>
+                                : difference_loss_kernel<false, false>;
   launch_loss(context, "difference_loss", kernel, work);
 }
 

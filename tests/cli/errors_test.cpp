@@ -51,7 +51,7 @@ TEST_F(Errors, WrongUsage) {
           {{"sample", "--model", model}, 2, "--count is required"},
           {{"synthesize", "poetry", "--rows", "5", "--output", at("x.csv")}, 2, "telemetry"},
           {{"synthesize", "telemetry", "--output", at("x.csv")}, 2, "--rows is required"},
-          {{"reproduce", "mnist"}, 2, "kdd99-anogan"},
+          {{"reproduce", "cifar"}, 2, "kdd99-anogan"},
           {{"reproduce", "kdd99-anogan"}, 2, "--data is required"}});
 }
 
