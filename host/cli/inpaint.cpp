@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <optional>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -13,6 +14,7 @@
 #include "host/cli/heatmaps.hpp"
 #include "host/cli/image_folder.hpp"
 #include "host/cli/image_output.hpp"
+#include "host/cli/mask_files.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
@@ -24,23 +26,25 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr float missing = std::numeric_limits<float>::quiet_NaN();
-/// A mask is brought to the size of the images; a pixel is missing if half of it is.
-constexpr float missing_from = 127.5f;
 
 /// The pixels to fill: those of one mask for all images, or of one for each.
 class Masks {
  public:
-  Masks(const std::string& path, const ImageShape& shape, const std::string& input)
+  /// `images`: the reader of the folder `input`, or null.
+  Masks(const std::string& path, const ImageShape& shape, const std::string& input, const ImageReader* images)
       : path_(path), input_(input), shape_{shape.height, shape.width, 1}, channels_(shape.channels) {
     std::error_code ignored;
     if (path.empty() || fs::is_directory(path, ignored)) return;
-    if (!path.ends_with(".npy") && !path.ends_with(".npz")) {
-      masks_ = Matrix(1, cells_of(shape_));
-      image_to_row(read_image(path), shape_, {masks_.row(0), static_cast<std::size_t>(masks_.columns)});
-      for (float& value : masks_.data) value = value >= missing_from ? 1.0f : 0.0f;
-    } else {
+    if (path.ends_with(".npy") || path.ends_with(".npz")) {
       read_array();
+      return;
     }
+    // One mask lies on all images as on the first.
+    const std::string first = images == nullptr ? input : (fs::path(input) / images->files().front()).string();
+    const std::vector<std::uint8_t> mask =
+        images == nullptr ? read_mask(path, input, shape_, shape_) : read_mask(path, first, shape_);
+    masks_ = Matrix(1, cells_of(shape_));
+    std::copy(mask.begin(), mask.end(), masks_.row(0));
   }
   /// Makes the masked pixels of rows of images missing.
   void hide(const Table& chunk, Matrix& rows) const {
@@ -89,18 +93,9 @@ class Masks {
     if (chunk.columns.empty() || !chunk.columns.front().is_text)
       throw UsageError("--mask with a folder is for a folder of images, whose files name the masks");
     const std::string& file = chunk.columns[chunk.find(file_column)].texts[static_cast<std::size_t>(r)];
-    const std::string stem = (fs::path(path_) / without_ending(file)).string();
-    for (const char* ending : {".png", "_mask.png"}) {
-      const fs::path path = stem + ending;
-      std::error_code ignored;
-      if (!fs::is_regular_file(path, ignored) || fs::equivalent(path, fs::path(input_) / file, ignored)) continue;
-      std::vector<float> mask(static_cast<std::size_t>(cells_of(shape_)));
-      image_to_row(read_image(path.string()), shape_, mask);
-      for (float& value : mask) value = value >= missing_from ? 1.0f : 0.0f;
-      return mask;
-    }
-    throw Error(ErrorCode::format, fmt::format("{}: has no mask: expected {}.png or {}_mask.png", one_line(file),
-                                               one_line(stem), one_line(stem)));
+    const std::optional<std::vector<std::uint8_t>> mask = find_mask(path_, input_, file, shape_);
+    if (!mask) throw no_mask(path_, file);
+    return {mask->begin(), mask->end()};
   }
 
   std::string path_, input_;
@@ -132,9 +127,11 @@ void inpaint(const std::string& input, const FlagSet& flags) {
   model.detector.inpaint({nullptr, 0, model.detector.columns(), model.detector.columns()}, {}, how);  // or it says why
   ModelInput images(model, input, flags, "");
   const ImageShape shape = shape_of_images(model, images, "model");
+  if (model.patch_stride > 0)
+    throw UsageError("--model: cuts images into patches, expected one that was trained without --patch-stride");
   const bool has_files = images.images() != nullptr;
   if (has_files) check_results_of_images("output", output, input, *images.images());
-  const Masks masks(flags.text("mask"), shape, input);
+  const Masks masks(flags.text("mask"), shape, input, images.images());
   std::int64_t filled_pixels = 0, written = 0;
   images.for_each_chunk([&](const Table& chunk, const Matrix& given) {
     Matrix rows = given, filled(given.rows, given.columns);

@@ -8,10 +8,6 @@
 
 namespace cugad::cli {
 
-/// The mask of an image file at a size: 1 where at least half of a pixel is anomalous (white). Throws as read_image()
-/// does, and Error{format} for a mask of other proportions than its image, which it would not lie on.
-std::vector<std::uint8_t> read_mask(const std::string& path, const std::string& image, const ImageShape& size);
-
 /// Compares maps of pixels with masks of the anomalies (--masks).
 class PixelEvaluation {
  public:

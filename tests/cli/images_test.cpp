@@ -206,6 +206,9 @@ TEST_F(Images, MissingPixelsAreFilled) {
   refuses({"inpaint", at("photos"), "--model", at("m"), "--window", "4", "--output", at("x")}, "odd number");
   refuses({"inpaint", at("photos"), "--model", at("m"), "--mask", at("photos/good"), "--output", at("x")},
           "has no mask");
+  write("wide.png", Image{{4, 16, 1}, std::vector<std::uint8_t>(64, 255)});
+  refuses({"inpaint", at("photos"), "--model", at("m"), "--mask", at("wide.png"), "--output", at("x")},
+          "wide.png: is a mask of 4 x 16 pixels");
   refuses({"inpaint", at("photos"), "--model", at("m"), "--output", at("photos/x")}, "lies in the folder");
   refuses({"translate", at("photos"), "--model", at("m"), "--output", at("x")}, "translates no images");
 }

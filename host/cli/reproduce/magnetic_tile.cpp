@@ -6,7 +6,7 @@
 #include "cugad/error.hpp"
 #include "cugad/image.hpp"
 #include "cugad/metrics.hpp"
-#include "host/cli/pixel_evaluation.hpp"
+#include "host/cli/mask_files.hpp"
 #include "host/cli/reproduce/protocol.hpp"
 
 /// Magnetic tiles (Huang, Qiu, Yuan, "Surface defect saliency of magnetic tile", 2020): half of the good ones train,
