@@ -157,6 +157,7 @@ void check_images(const DetectorOptions& options) {
 
 namespace {
 
+/// Of 4 x 4 pixels, as DCGAN and pix2pix have them.
 Layer convolution(Layer::Kind kind, int channels, int stride, bool batch_norm = false) {
   Layer layer(channels);
   layer.kind = kind;
@@ -204,11 +205,7 @@ void choose_image_layers(DetectorOptions& options) {
   std::vector<Layer> down;
   ImageShape size = *options.image;
   while (std::min(size.height, size.width) >= smallest_halved && down.size() < most_halvings) {
-    Layer layer(first_channels << down.size());
-    layer.kind = Layer::Kind::convolution;
-    layer.window = 4;
-    layer.stride = 2;
-    down.push_back(layer);
+    down.push_back(convolution(Layer::Kind::convolution, first_channels << down.size(), 2));
     size.height = (size.height + 1) / 2;
     size.width = (size.width + 1) / 2;
   }
