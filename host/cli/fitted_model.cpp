@@ -138,7 +138,7 @@ FittedModel with_table(Detector detector, const std::string& path) {
   if (const std::string* text = model.detector.attachment(patches_key)) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), model.patch_stride);
     const bool is_stride = error == std::errc{} && end == text->data() + text->size() && model.patch_stride > 0;
-    if (!is_stride || model.patch_stride > widest_patch || !model.format.image) {
+    if (!is_stride || model.patch_stride > widest_patch || !model.format.image || model.conditions) {
       throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is damaged", path, patches_key));
     }
   }
@@ -149,8 +149,6 @@ FittedModel with_table(Detector detector, const std::string& path) {
 }  // namespace
 
 Matrix beside_each_other(const Matrix& left, const Matrix& right) {
-  if (left.rows != right.rows)
-    throw Error(ErrorCode::invalid_argument, "images that are cut into patches take no conditions");
   Matrix both(left.rows, left.columns + right.columns);
   for (std::int64_t r = 0; r < left.rows; ++r) {
     std::copy_n(left.row(r), left.columns, both.row(r));

@@ -181,6 +181,10 @@ void train(const std::string& input, FlagSet& flags) {
   const std::optional<ImageShape> images = training_images(input, flags);
   const ChosenOptions chosen = options_for(flags, images);
   const DetectorOptions& options = chosen.options;
+  if (patch_stride(flags) > 0 && !(options.condition.empty() && options.target.empty())) {
+    throw UsageError(
+        "--patch-stride: images that are cut into patches take no --condition and no --method translation");
+  }
   const Device device = flags.open_device();
   Detector detector = make_detector(device, options);
   const FleetOptions fleet_options{.minimum_rows = flags.integer("fleet_minimum_rows", 50, 1, INT32_MAX)};

@@ -143,6 +143,14 @@ TEST_F(PatchedImages, WrongFlags) {
   refused({"train", at("photos"), "--image", "8x8", "--patch-stride", "9", "--output", at("m")}, "from 1 to 8");
   refused({"train", table, "--image", "8x8", "--patch-stride", "4", "--output", at("m")}, "for folders of images");
   refused({"train", at("photos"), "--image", "64x64", "--patch-stride", "4", "--output", at("m")}, "16x20x1");
+  const auto refused_in_training = [&](const std::vector<std::string>& more) {
+    refused(train("photos", more), "--patch-stride: images that are cut into patches take no --condition");
+  };
+  refused_in_training({"--condition", "folder"});
+  refused_in_training({"--method", "translation"});
+  run_well(train("photos/good", {"--method", "gan", "--steps", "2"}));
+  refused({"inpaint", at("photos"), "--model", at("m"), "--mask", at("masks/odd/1.png"), "--output", at("x")},
+          "trained without --patch-stride");
   run_well(train("photos/good", {"--method", "knn"}));
   refused({"score", at("photos"), "--model", at("m"), "--explain", "1"}, "--explain is for whole images");
 }
