@@ -25,7 +25,7 @@ LEVELS = [
 ]
 COMMAND = ("host/cli", "host/cli/reproduce")
 NAMELESS = ("host/backend", "host/network", "host/training")  # they name no method
-METHODS = "include/cugad/detector.hpp", r"enum class Method \{(.*?)\};"
+METHODS = "include/cugad/detector_options.hpp", r"enum class Method \{(.*?)\};"
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 FORBIDDEN = re.compile(r"\bstd::(?:cout|cerr|clog)\b|\bfmt::print\b|(?<!\w)(?:v?f?printf|f?puts|putchar|perror)\s*\("
                        r"|(?<!\w)(?:secure_)?getenv\s*\(|(?<![\w.>])(?:_?[Ee]xit|quick_exit|abort)\s*\(")
