@@ -113,6 +113,7 @@ void add_training();
 void add_latent_search();
 void add_dense();
 void add_convolution();
+void add_image_ops();
 void add_images();
 void add_element_wise();
 void add_rows();

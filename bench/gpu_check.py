@@ -32,8 +32,9 @@ PROGRAMS = ("ops_test", "training_test", "methods_test", "c_api_test", "backend_
 NOT_RUN = {"ok": True, "not_run": True, "why": "out of time"}
 # In order of importance: checks that do not fit into the time are missing at the end.
 BENCHMARK_GROUPS = ("ceiling_|fma_peak|adam|latent_search|train_|reconstruction_score", "dense_forward|library_dense",
+                    "convolution|image_",
                     "dense_backward|sigmoid|fill_|column|quantile|row|coverage|ranking|detector|content|combine|advance|"
-                    "batch_norm|spectral|minibatch")
+                    "batch_norm|layer_norm|spectral|minibatch|split_channels|augment|cell_")
 
 
 class Check:

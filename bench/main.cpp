@@ -26,6 +26,7 @@ int main(int count, char** arguments) {
     bench::add_ceilings();
     bench::add_dense();
     bench::add_convolution();
+    bench::add_image_ops();
     bench::add_images();
     bench::add_element_wise();
     bench::add_rows();
