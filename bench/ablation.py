@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-# name -> flags beside the default. LATENT_COLUMNS stands for as many latents as the set has columns.
+# name -> flags beside the default. LATENT_COLUMNS is replaced by the number of the set's columns.
 LATENT_COLUMNS = "--latent-of-columns"
 CHANGES = {
     "default": [],

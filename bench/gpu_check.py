@@ -128,7 +128,7 @@ class Check:
 
     @staticmethod
     def together(entries, **more):
-        """A stage of several runs: it has failed if one has; what was not run is told."""
+        """A stage of several runs: it has failed if one has; runs that were left out are listed."""
         left_out = sum(bool(entry.get("not_run")) for entry in entries)
         stage = {"ok": all(entry["ok"] for entry in entries), "not_run": bool(left_out), **more}
         return {**stage, "why": f"out of time for {left_out} of {len(entries)} runs"} if left_out else stage

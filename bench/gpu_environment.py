@@ -30,7 +30,7 @@ os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
 
 
 def first_visible():
-    """What nvidia-smi is to be asked about: the device that CUDA calls 0. None: CUDA shows no device."""
+    """The argument of nvidia-smi for the device that CUDA calls 0. None: CUDA shows no device."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return ["--id=0"]

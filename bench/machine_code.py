@@ -133,7 +133,7 @@ def class_of(name):
 
 
 def shared_clocks(name, declared):
-    """Clocks of shared memory of one instruction: its bytes at 128 a clock, unless `declared` says otherwise."""
+    """Clocks of shared memory of one instruction: its bytes at 128 a clock, unless `declared` has another number."""
     base, *modifiers = name.split(".")
     width = next((int(modifier) // 8 for modifier in modifiers if modifier in ("64", "128")), 4)
     if f"{base}.{8 * width}" in declared:

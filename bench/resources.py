@@ -94,7 +94,7 @@ def short_names(mangled):
 
 
 def compile_kernels(nvcc, source, architecture, folder):
-    """Machine code of a source and what ptxas said of it, as two files; those in `folder` are taken as they are."""
+    """Machine code of a source and the report of ptxas, as two files; those in `folder` are taken as they are."""
     cubin = os.path.join(folder, f"{os.path.basename(source)}.{architecture}.cubin")
     if not os.path.exists(cubin + ".log"):
         done = subprocess.run([nvcc, *FLAGS, f"-arch={architecture}", "-cubin", source, "-o", cubin], cwd=ROOT,

@@ -202,7 +202,7 @@ def joint(t, combine, weight=.2):
 
 
 def learnt_weights(t, weight=.2, strength=1.):
-    """Weights of (d1, dm, g) by how well each part tells held rows from swapped ones."""
+    """Weights of (d1, dm, g) by how well each part separates held-out rows from swapped ones."""
     parts = [lambda kind: t.distance(kind), lambda kind: t.distance(kind, 4, True), lambda kind: t.likelihood(kind, weight)]
     gains = []
     for f in parts:

@@ -13,7 +13,7 @@ if ! command -v gcovr >/dev/null; then
 fi
 
 # Counted without locks, which would make this build many times slower: threads lose counts of a line that runs often, not
-# the line. What gcov cannot make sense of for that is left out below, and said.
+# the line. Files that gcov cannot read are left out below, with a note.
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_COMPILE_WARNING_AS_ERROR=ON \
   -DCMAKE_CXX_FLAGS_DEBUG="-O1 --coverage" -DCUGAD_CUDA=OFF -DCUGAD_EMULATED=OFF \
   -DCUGAD_BENCHMARKS=OFF -DCUGAD_EXAMPLES=OFF -DCUGAD_STATIC=OFF -DCUGAD_INSTRUCTION_SETS="baseline;avx2"

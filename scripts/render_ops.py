@@ -3,7 +3,7 @@
 
     include/cugad/cugad_ops.h      the ops in C
     host/c_api/op_fields.hpp       the fields of the structs, by name
-    docs/op_reference.md           the contracts
+    docs/op_reference.md           the contracts, and where code, tests and benchmarks of each op are
 
 Without arguments it writes them; with --check it lists those that are not current, and fails.
 """
@@ -11,6 +11,7 @@ import argparse
 import pathlib
 import re
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Structs inside arguments, each after those that it holds.
@@ -102,6 +103,25 @@ def wrapped(head, parameters):
     return head + (",\n" + " " * len(head)).join(parameters) + "\n"
 
 
+def places_of(op, name):
+    """Where an op is: its contract, its code, its tests and the benchmarks that run it, as links."""
+    def files(pattern, expression, what=None):
+        found = [path for path in sorted(ROOT.glob(pattern)) if re.search(expression, path.read_text(), re.M)]
+        if what and len(found) != 1:
+            sys.exit(f"render_ops: {len(found)} files hold the {what} of {op}, expected 1 of {pattern}")
+        return [path.relative_to(ROOT).as_posix() for path in found]
+
+    entry = rf"\b{op}_entry\(\) \{{"
+    places = (("contract", files("include/cugad/ops/*.hpp", rf"^struct {name} \{{", "contract")),
+              ("CPU", files("kernels/*/*.cpp", entry, "CPU code")),
+              ("CUDA", files("kernels/*/*.cu", entry, "CUDA code")),
+              ("tests", files("tests/ops/*.cpp", rf'register_op\("{op}"', "tests")),
+              ("benchmarks", files("bench/*.cpp", rf"\b{name}\b")))
+    links = {what: ", ".join(f"[{path.split('/', 1)[1]}](../{path})" for path in paths) for what, paths in places}
+    text = "; ".join(f"{what} {link}" for what, link in links.items() if link)
+    return textwrap.fill("Where: " + text + ".", 120, break_long_words=False, break_on_hyphens=False) + "\n\n"
+
+
 def table_of(fields):
     text = "| field | type | default | |\n|---|---|---|---|\n"
     for kind, field, length, default, note in fields:
@@ -181,10 +201,11 @@ def render_reference(structs, enums, ops):
     text = (f"# Op reference\n\n<!-- {NOTICE} -->\n\n"
             "The contract of every op, from [`include/cugad/ops.hpp`](../include/cugad/ops.hpp), whose head has the rules "
             "of all of\nthem. `cugad::run(context, Args)` in C++ is `cugad_<op>(device, args)` in C "
-            "(`cugad/cugad_ops.h`). [ops.md](ops.md) lists\nthem, a line each.\n")
+            "(`cugad/cugad_ops.h`). [ops.md](ops.md) has\na line for each.\n")
     for op, name in ops:
         struct = structs[name]
         text += f"\n## {op}\n\n```\n" + "\n".join(struct.comment).rstrip() + "\n```\n\n"
+        text += places_of(op, name)
         text += f"C++ `cugad::{name}`, C `cugad_{op}_args`:\n\n" + table_of(struct.fields)
     text += "\n## Structs inside arguments\n"
     for name in SHARED:

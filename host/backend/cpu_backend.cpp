@@ -46,7 +46,7 @@ class CpuBackend final : public Backend {
     // used costs nothing.
     auto* const block = static_cast<std::byte*>(std::calloc(1, size + 2 * alignment));
     if (block == nullptr) {
-      throw Error(ErrorCode::out_of_memory, "out of memory: " + std::to_string(size) + " bytes asked of the host");
+      throw Error(ErrorCode::out_of_memory, "out of memory: " + std::to_string(size) + " bytes requested of the host");
     }
     const auto past = reinterpret_cast<std::uintptr_t>(block) % alignment;
     std::byte* const memory = block + 2 * alignment - past;

@@ -96,7 +96,7 @@ class CudaBackend final : public Backend {
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();
       throw Error(ErrorCode::out_of_memory,
-                  "out of memory: " + std::to_string(size) + " pinned bytes asked of the host");
+                  "out of memory: " + std::to_string(size) + " pinned bytes requested of the host");
     }
     require(status, "cudaHostAlloc of " + std::to_string(size) + " bytes");
     std::fill_n(static_cast<std::byte*>(memory), size, std::byte{0});

@@ -117,7 +117,7 @@ class CudaMemory {
     const std::lock_guard lock(mutex_);
     if (bytes > most_bytes_ - std::min(most_bytes_, use_.bytes)) {
       throw Error(ErrorCode::out_of_memory, "out of memory on " + errors_.device() + ": " + std::to_string(bytes) +
-                                                " bytes asked with " + std::to_string(use_.bytes) +
+                                                " bytes requested with " + std::to_string(use_.bytes) +
                                                 " held, expected at most " + std::to_string(most_bytes_) +
                                                 " in all (max_device_bytes)");
     }
@@ -126,19 +126,19 @@ class CudaMemory {
   }
   void* take(const Held& held, cudaStream_t order) {
     void* memory = nullptr;
-    const std::string asked = std::to_string(held.bytes) + " bytes asked";
+    const std::string requested = std::to_string(held.bytes) + " bytes requested";
     if (held.allocator.allocate != nullptr) {
       memory = held.allocator.allocate(held.bytes, order, held.allocator.user);
       if (memory == nullptr) {
         throw Error(ErrorCode::out_of_memory,
-                    "out of memory on " + errors_.device() + ": " + asked + " of the caller's allocator");
+                    "out of memory on " + errors_.device() + ": " + requested + " of the caller's allocator");
       }
       return memory;
     }
     const cudaError_t status = cudaMallocFromPoolAsync(&memory, held.bytes, pool_, order);
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();  // handled here: the device stays usable
-      throw Error(ErrorCode::out_of_memory, "out of memory on " + errors_.device() + ": " + asked + ", about " +
+      throw Error(ErrorCode::out_of_memory, "out of memory on " + errors_.device() + ": " + requested + ", about " +
                                                 mebibytes(available_bytes()) + " free");
     }
     errors_.require(status, "cudaMallocFromPoolAsync of " + std::to_string(held.bytes) + " bytes");

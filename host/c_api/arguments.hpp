@@ -14,6 +14,12 @@
 namespace cugad::c_api {
 
 void require(const void* pointer, const char* name);
+/// `*place` for a result, set to NULL until it is complete.
+template <class T>
+T& started(T* place, const char* name) {
+  require(place, name);
+  return *place = nullptr;
+}
 /// A text that is not NULL.
 std::string text_of(const char* text, const char* name);
 /// `count` of them; none if the list is NULL and count 0.

@@ -18,6 +18,7 @@ std::string description(const cugad_fleet& handle) {
   OrderedJson json = OrderedJson::object();
   const TakenApart parts(json);
   describe_model(json, fleet, handle.device);
+  put_list(json["parts"], fleet.parts());
   OrderedJson& scored = json["scored"] = OrderedJson::object();
   scored["rows"] = fleet.scored().rows;
   scored["small"] = fleet.scored().small;

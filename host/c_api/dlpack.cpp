@@ -57,7 +57,7 @@ void require_place(const Device& device, const DLTensor& tensor, const void* dat
   if (data == nullptr || backend.is_host_memory()) return;
   const bool is_device_pointer = backend.is_device_pointer(data);
   if (is_device_pointer != on_device) {
-    refuse(name, std::string("says that its memory is the ") + (host ? "host's" : "device's") + ", but it is the " +
+    refuse(name, std::string("names its memory the ") + (host ? "host's" : "device's") + ", but it is the " +
                      (host ? "device's" : "host's"));
   }
 }

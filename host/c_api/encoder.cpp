@@ -47,8 +47,7 @@ extern "C" {
 
 cugad_status cugad_encoder_fit(cugad_table* table, const char* options_json, cugad_encoder** encoder) {
   return guard(__func__, [&] {
-    require(encoder, "encoder");
-    *encoder = nullptr;
+    started(encoder, "encoder");
     require(table, "table");
     TableEncoder fitted;
     fitted.fit(table->table, encoder_options_from_json(options_json));
@@ -58,8 +57,7 @@ cugad_status cugad_encoder_fit(cugad_table* table, const char* options_json, cug
 
 cugad_status cugad_encoder_from_json(const char* json, cugad_encoder** encoder) {
   return guard(__func__, [&] {
-    require(encoder, "encoder");
-    *encoder = nullptr;
+    started(encoder, "encoder");
     *encoder = new cugad_encoder{TableEncoder::from_json(text_of(json, "json"))};
   });
 }
@@ -68,8 +66,7 @@ void cugad_encoder_destroy(cugad_encoder* encoder) { delete encoder; }
 
 cugad_status cugad_encoder_to_json(cugad_encoder* encoder, const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     require(encoder, "encoder");
     encoder->json = encoder->encoder.to_json();
     *json = encoder->json.c_str();
@@ -87,8 +84,7 @@ cugad_status cugad_encoder_features(cugad_encoder* encoder, int64_t* features, i
 
 cugad_status cugad_encoder_feature_names(cugad_encoder* encoder, const char* const** names) {
   return guard(__func__, [&] {
-    require(names, "names");
-    *names = nullptr;
+    started(names, "names");
     require(encoder, "encoder");
     if (encoder->names.empty()) {
       std::vector<const char*> pointers;
@@ -101,8 +97,7 @@ cugad_status cugad_encoder_feature_names(cugad_encoder* encoder, const char* con
 
 cugad_status cugad_encoder_read_options(cugad_encoder* encoder, const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     require(encoder, "encoder");
     encoder->read_options = read_options_to_json(encoder->encoder.read_options());
     *json = encoder->read_options.c_str();
@@ -119,8 +114,7 @@ cugad_status cugad_encoder_encode(cugad_encoder* encoder, cugad_table* table, fl
 
 cugad_status cugad_encoder_unseen(cugad_encoder* encoder, const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     require(encoder, "encoder");
     encoder->unseen = unseen_to_json(encoder->encoder);
     *json = encoder->unseen.c_str();

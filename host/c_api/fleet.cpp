@@ -147,6 +147,23 @@ cugad_status cugad_fleet_score(cugad_fleet* fleet, const cugad_matrix* x, const 
   return guard(__func__, [&] { score(fleet, x, groups, 0, scores, nullptr); });
 }
 
+cugad_status cugad_fleet_score_methods(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
+                                       float* scores, float* method_scores) {
+  return guard(__func__, [&] {
+    Fleet& model = fitted(fleet);
+    GroupedRows rows(fleet->device, x, groups);
+    const CancelOnce once{fleet->cancel};
+    const std::int64_t cells = product(rows.x.rows(), std::ssize(model.parts()), "method_scores");
+    require_host_array(fleet->device, method_scores, cells, "method_scores");
+    require_apart(rows.x.extent(), method_scores, cells, "method_scores");
+    if (scores != nullptr) require_host_array(fleet->device, scores, rows.x.rows(), "scores");
+    require_apart(rows.x.extent(), scores, rows.x.rows(), "scores");
+    std::vector<float> of_methods;
+    copy_to(model.score_methods(rows.x.bring(fleet->device, nullptr), rows.groups, of_methods), scores);
+    copy_to(of_methods, method_scores);
+  });
+}
+
 cugad_status cugad_fleet_explain(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups, int32_t count,
                                  float* scores, cugad_reason* reasons) {
   return guard(__func__, [&] {

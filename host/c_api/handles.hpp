@@ -92,13 +92,6 @@ auto& fitted(Handle* handle) {
                                                " is not fitted: call fit or load first");
 }
 
-/// `*place` for a result, set to NULL until it is complete.
-template <class T>
-T& started(T* place, const char* name) {
-  require(place, name);
-  return *place = nullptr;
-}
-
 template <class Handle>
 void save_to_memory(Handle* handle, const void** bytes, std::size_t* size) {
   start_bytes(bytes, size);

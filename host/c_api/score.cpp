@@ -2,6 +2,7 @@
 #include <span>
 #include <vector>
 
+#include "cugad/cugad_image.h"
 #include "cugad/error.hpp"
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/fit_controls.hpp"
@@ -89,6 +90,28 @@ void explain(cugad_detector* detector, const Source& source, std::int32_t count,
   copy_to(explanations, count, reasons);
 }
 
+/// The caller's memory for `cells` results, apart from the rows.
+std::span<float> room_beside(const cugad_detector& detector, const Rows& x, float* memory, std::int64_t cells,
+                             const char* name) {
+  require_host_array(detector.device, memory, cells, name);
+  require_apart(x.extent(), memory, cells, name);
+  return {memory, static_cast<std::size_t>(cells)};
+}
+
+struct Size {
+  std::int64_t rows, columns, row_stride;
+};
+
+void sample(cugad_detector* detector, std::uint64_t seed, std::span<const float> condition, float* x,
+            const Size& size) {
+  rows_for(detector, MatrixView<const float>(x, size.rows, size.columns, size.row_stride));
+  require_host_array(detector->device, x, size.rows == 0 ? 0 : (size.rows - 1) * size.row_stride + size.columns, "x");
+  std::vector<float> sampled(static_cast<std::size_t>(size.rows * size.columns));
+  detector->detector.sample(size.rows, seed, condition, sampled);
+  for (std::int64_t r = 0; r < size.rows; ++r)
+    std::copy_n(sampled.data() + r * size.columns, size.columns, x + r * size.row_stride);
+}
+
 }  // namespace
 
 extern "C" {
@@ -151,14 +174,16 @@ cugad_status cugad_detector_explain_matrix(cugad_detector* detector, const cugad
 
 cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, float* x, int64_t rows, int64_t columns,
                                    int64_t row_stride) {
+  return guard(__func__, [&] { sample(detector, seed, {}, x, {rows, columns, row_stride}); });
+}
+
+cugad_status cugad_detector_sample_conditional(cugad_detector* detector, uint64_t seed, const float* condition,
+                                               int64_t conditions, float* x, int64_t rows, int64_t columns,
+                                               int64_t row_stride) {
   return guard(__func__, [&] {
-    rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
-    require_host_array(detector->device, x, rows == 0 ? 0 : (rows - 1) * row_stride + columns, "x");
-    std::vector<float> sampled(static_cast<std::size_t>(rows * columns));
-    detector->detector.sample(rows, seed, sampled);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      std::copy_n(sampled.data() + r * columns, columns, x + r * row_stride);
-    }
+    require(detector, "detector");
+    require_host_array(detector->device, condition, conditions, "condition");
+    sample(detector, seed, {condition, static_cast<std::size_t>(conditions)}, x, {rows, columns, row_stride});
   });
 }
 
@@ -168,15 +193,24 @@ cugad_status cugad_detector_fill(cugad_detector* detector, const float* x, int64
     Rows given = rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
     const CancelOnce once{detector->cancel};
     const std::int64_t cells = product(rows, columns, "filled");
-    const auto room = [&](float* memory, const char* name) {
-      require_host_array(detector->device, memory, cells, name);
-      require_apart(given.extent(), memory, cells, name);
-      return std::span<float>(memory, static_cast<std::size_t>(cells));
+    const auto optional = [&](float* memory, const char* name) {
+      return memory == nullptr ? std::span<float>() : room_beside(*detector, given, memory, cells, name);
     };
-    const std::span<float> values = room(filled, "filled");
-    const std::span<float> lowest = low == nullptr ? std::span<float>() : room(low, "low");
-    const std::span<float> highest = high == nullptr ? std::span<float>() : room(high, "high");
+    const std::span<float> values = room_beside(*detector, given, filled, cells, "filled");
+    const std::span<float> lowest = optional(low, "low"), highest = optional(high, "high");
     detector->detector.fill(given.bring(detector->device, detector->stream()), values, lowest, highest, coverage);
+  });
+}
+
+cugad_status cugad_detector_inpaint(cugad_detector* detector, const float* x, int64_t rows, int64_t columns,
+                                    int64_t row_stride, int32_t steps, float rate, float prior, int32_t window,
+                                    float* filled) {
+  return guard(__func__, [&] {
+    Rows given = rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
+    const CancelOnce once{detector->cancel};
+    const std::span<float> values = room_beside(*detector, given, filled, product(rows, columns, "filled"), "filled");
+    detector->detector.inpaint(given.bring(detector->device, detector->stream()), values,
+                               {.steps = steps, .rate = rate, .prior = prior, .window = window});
   });
 }
 
@@ -186,11 +220,9 @@ cugad_status cugad_detector_sample_given(cugad_detector* detector, const float* 
     Rows given = rows_for(detector, MatrixView<const float>(x, rows, columns, row_stride));
     const CancelOnce once{detector->cancel};
     if (count < 0) throw Error(ErrorCode::invalid_argument, "count is " + std::to_string(count) + ", expected draws");
-    const std::int64_t cells = product(product(rows, columns, "samples"), count, "samples");
-    require_host_array(detector->device, samples, cells, "samples");
-    require_apart(given.extent(), samples, cells, "samples");
-    detector->detector.sample(given.bring(detector->device, detector->stream()), count, seed,
-                              {samples, static_cast<std::size_t>(cells)});
+    const std::span<float> drawn =
+        room_beside(*detector, given, samples, product(product(rows, columns, "samples"), count, "samples"), "samples");
+    detector->detector.sample(given.bring(detector->device, detector->stream()), count, seed, drawn);
   });
 }
 

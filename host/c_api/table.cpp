@@ -29,13 +29,6 @@ const cugad_table::Texts& texts_of_column(cugad_table& table, std::size_t number
   return table.texts.emplace(number, std::move(texts)).first->second;
 }
 
-std::string list_of_lines(const std::vector<std::string>& lines) {
-  OrderedJson list;
-  const TakenApart parts(list);
-  put_list(list, lines);
-  return list.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
-}
-
 std::string findings_to_json(const std::vector<ColumnFinding>& findings) {
   OrderedJson list = OrderedJson::array();
   const TakenApart parts(list);
@@ -56,8 +49,7 @@ extern "C" {
 
 cugad_status cugad_reader_open(const char* path, const char* options_json, cugad_reader** reader) {
   return guard(__func__, [&] {
-    require(reader, "reader");
-    *reader = nullptr;
+    started(reader, "reader");
     *reader = new cugad_reader{open_table(text_of(path, "path"), read_options_from_json(options_json)), {}, {}};
   });
 }
@@ -66,8 +58,7 @@ void cugad_reader_close(cugad_reader* reader) { delete reader; }
 
 cugad_status cugad_reader_read(cugad_reader* reader, int64_t max_rows, cugad_table** table) {
   return guard(__func__, [&] {
-    require(table, "table");
-    *table = nullptr;
+    started(table, "table");
     require(reader, "reader");
     auto read = std::make_unique<cugad_table>();
     if (reader->reader->read(read->table, max_rows)) *table = read.release();
@@ -76,8 +67,7 @@ cugad_status cugad_reader_read(cugad_reader* reader, int64_t max_rows, cugad_tab
 
 cugad_status cugad_reader_format(cugad_reader* reader, const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     require(reader, "reader");
     reader->format = reader->reader->format().to_json();
     *json = reader->format.c_str();
@@ -86,8 +76,7 @@ cugad_status cugad_reader_format(cugad_reader* reader, const char** json) {
 
 cugad_status cugad_reader_notes(cugad_reader* reader, const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     require(reader, "reader");
     reader->notes = list_of_lines(reader->reader->notes());
     *json = reader->notes.c_str();
@@ -122,8 +111,7 @@ cugad_status cugad_table_columns(cugad_table* table, int64_t* columns) {
 
 cugad_status cugad_table_column_name(cugad_table* table, int64_t column, const char** name) {
   return answer(__func__, [&] {
-    require(name, "name");
-    *name = nullptr;
+    started(name, "name");
     require(table, "table");
     *name = table->table.columns[column_of(*table, column)].name.c_str();
   });
@@ -139,8 +127,7 @@ cugad_status cugad_table_find(cugad_table* table, const char* name, int64_t* col
 
 cugad_status cugad_table_numbers(cugad_table* table, int64_t column, const double** numbers) {
   return answer(__func__, [&] {
-    require(numbers, "numbers");
-    *numbers = nullptr;
+    started(numbers, "numbers");
     require(table, "table");
     const Column& found = table->table.columns[column_of(*table, column)];
     if (!found.is_text) *numbers = found.numbers.data();
@@ -149,8 +136,7 @@ cugad_status cugad_table_numbers(cugad_table* table, int64_t column, const doubl
 
 cugad_status cugad_table_texts(cugad_table* table, int64_t column, const char* const** texts) {
   return guard(__func__, [&] {
-    require(texts, "texts");
-    *texts = nullptr;
+    started(texts, "texts");
     require(table, "table");
     *texts = texts_of_column(*table, column_of(*table, column)).pointers.data();
   });
@@ -158,8 +144,7 @@ cugad_status cugad_table_texts(cugad_table* table, int64_t column, const char* c
 
 cugad_status cugad_table_row_error(cugad_table* table, int64_t row, const char** text) {
   return answer(__func__, [&] {
-    require(text, "text");
-    *text = nullptr;
+    started(text, "text");
     require(table, "table");
     index_of(row, static_cast<std::size_t>(table->table.rows), "row");
     const auto found = table->table.unreadable.find(row);
@@ -180,8 +165,7 @@ cugad_status cugad_table_rows_with_value(cugad_table* table, const char* column,
 
 cugad_status cugad_table_take_rows(cugad_table* table, const int64_t* rows, int64_t count, cugad_table** other) {
   return guard(__func__, [&] {
-    require(other, "other");
-    *other = nullptr;
+    started(other, "other");
     require(table, "table");
     require_extent(rows, count, sizeof *rows, "rows");
     const std::span<const std::int64_t> wanted(rows, static_cast<std::size_t>(count));
@@ -194,8 +178,7 @@ cugad_status cugad_table_take_rows(cugad_table* table, const int64_t* rows, int6
 
 cugad_status cugad_table_examine(cugad_table* table, const char* const* settled, int64_t count, const char** json) {
   return guard(__func__, [&] {
-    require(json, "json");
-    *json = nullptr;
+    started(json, "json");
     require(table, "table");
     table->findings = findings_to_json(examine_columns(table->table, texts_of(settled, count, "settled")));
     *json = table->findings.c_str();

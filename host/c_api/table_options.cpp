@@ -36,6 +36,11 @@ std::vector<std::string> texts(const std::string& key, const OrderedJson& value)
   return list;
 }
 
+std::string text(const std::string& key, const OrderedJson& value) {
+  if (!value.is_string()) refuse(key, value, "a text");
+  return value.get<std::string>();
+}
+
 /// What is given, over the defaults.
 TableFormat format(const std::string& key, const OrderedJson& value) {
   if (!value.is_object()) refuse(key, value, "an object");
@@ -124,6 +129,23 @@ TableEncoder::Options encoder_options_from_json(const char* json) {
                   options.max_categories = value.template get<std::int64_t>();
                 }}});
   return options;
+}
+
+ImageOptions image_options_from_json(const char* json) {
+  ImageOptions options;
+  parse(json,
+        {{"shape", [&](const auto& key, const auto& value) { options.shape = image_shape_from(text(key, value)); }},
+         {"files", [&](const auto& key, const auto& value) { options.files = text(key, value); }},
+         {"beside", [&](const auto& key, const auto& value) { options.beside = text(key, value); }},
+         {"mark_errors", [&](const auto& key, const auto& value) { options.mark_errors = boolean(key, value); }}});
+  return options;
+}
+
+std::string list_of_lines(const std::vector<std::string>& lines) {
+  OrderedJson list;
+  const TakenApart parts(list);
+  put_list(list, lines);
+  return list.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace cugad::c_api

@@ -35,7 +35,7 @@ class CompletedRows {
   /// table's order, which are empty for observed cells and for conditions. A missing condition
   /// takes its column's centre; one of text stays missing.
   CompletedRows(const FittedModel& model, const ModelInput& input, bool rounds, bool bands);
-  /// Counts the cells of row `row` of a chunk that stay missing or take a centre; print_notes() tells of them.
+  /// Counts the cells of row `row` of a chunk that stay missing or take a centre, for print_notes().
   void count(const Table& chunk, std::int64_t row, const float* given);
   /// A line on standard error for each condition with missing cells, and one for columns that the model does not have.
   void print_notes() const;

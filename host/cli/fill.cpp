@@ -38,7 +38,7 @@ void fill(const std::string& input, const FlagSet& flags) {
   const bool bands = flags.given("bands");
   const auto coverage = bands ? static_cast<float>(flags.number("bands", 0.01, 0.99)) : 0.9f;
   FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
-  model.detector.fill({nullptr, 0, model.detector.columns(), model.detector.columns()});  // or it says why it cannot
+  model.detector.fill({nullptr, 0, model.detector.columns(), model.detector.columns()});  // throws if the model cannot
   if (!output.empty()) check_writable(output);
   ModelInput table(model, input, flags, "", {}, true);
   CompletedRows completed(model, table, flags.text("round") != "false", bands);
@@ -69,7 +69,8 @@ void fill(const std::string& input, const FlagSet& flags) {
 }  // namespace
 
 Run add_fill(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("fill", "Fill a table's missing cells with what the others of their row say");
+  CLI::App* command =
+      app.add_subcommand("fill", "Fill a table's missing cells with predictions from the others of their row");
   const auto input = std::make_shared<std::string>();
   command->add_option("input", *input, "Table of the training table's columns; - is csv on standard input")
       ->type_name("INPUT")

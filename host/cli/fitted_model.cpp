@@ -235,7 +235,7 @@ FittedModel load_model_or_fleet(const Device& device, const std::string& path) {
   const std::string* column = fleet.attachment(group_key);
   if (column == nullptr) {
     throw Error(ErrorCode::unsupported,
-                fmt::format("{}: it does not say which column holds the groups: a program has to score with it", path));
+                fmt::format("{}: the model names no column of groups: a program has to score with it", path));
   }
   model.group_column = *column;
   fleet.cancel_by(&cancel_flag());
@@ -411,7 +411,7 @@ void note_calibration(const FittedModel& model) {
   if (calibration.folds > 1 || calibration.rows <= 1 || model.detector.options().folds > 1) return;
   print_note(
       "cugad: note: the model is calibrated on the rows that it was trained on, as older models and those of --folds 1 "
-      "are: new normal rows pass its threshold more often than asked; train it again with --folds 5");
+      "are: new normal rows pass its threshold more often than requested; train it again with --folds 5");
 }
 
 void warn_of_unseen_values(const FittedModel& model) {

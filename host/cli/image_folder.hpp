@@ -26,8 +26,8 @@ std::optional<ImageShape> training_images(const std::string& input, const FlagSe
 /// The distance of patches that --patch-stride of `train` gives; 0: images are not cut. UsageError without --image.
 std::int32_t patch_stride(const FlagSet& flags);
 
-/// How a folder is read: as `kept` (of a model; empty when training) says, or --image. UsageError for flags that are
-/// for tables alone.
+/// How a folder is read: in the shape `kept` (of a model; empty when training) or that of --image. UsageError for flags
+/// that are for tables alone.
 ImageOptions image_options(const FlagSet& flags, const std::string& input, std::optional<ImageShape> kept = {});
 
 }  // namespace cugad::cli

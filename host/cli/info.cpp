@@ -107,8 +107,8 @@ std::string describe_calibration(const FittedModel& model) {
   const std::string whose = model.fleet ? " of the pooled model; each group has its own" : "";
   if (rows == 0) return "none: the model file is of a version that kept none" + whose;
   if (folds == 1) {
-    return fmt::format("{} training rows{}: new normal rows pass the threshold more often than asked", grouped(rows),
-                       whose);
+    return fmt::format("{} training rows{}: new normal rows pass the threshold more often than requested",
+                       grouped(rows), whose);
   }
   if (folds == rows)
     return fmt::format("{} rows, each scored as if it were not among the training rows", grouped(rows));
@@ -242,7 +242,7 @@ void info(const FlagSet& flags) {
   if (flags.boolean("options")) return print(option_table());
   const Device device = flags.open_device();
   if (json) return print_json(flags, device);
-  std::optional<FittedModel> model;  // loaded before the first line: an error stands alone
+  std::optional<FittedModel> model;  // loaded first, so that nothing is printed before an error
   if (flags.given("model")) model = load_model_or_fleet(device, flags.required_text("model"));
   print(named_values({{"version", CUGAD_VERSION},
                       {"device", device.name()},

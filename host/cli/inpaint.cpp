@@ -124,7 +124,8 @@ void inpaint(const std::string& input, const FlagSet& flags) {
   const std::string& output = flags.required_text("output");
   const Inpainting how = inpainting_of(flags);
   FittedModel model = load_model(flags.open_device(), flags.required_text("model"));
-  model.detector.inpaint({nullptr, 0, model.detector.columns(), model.detector.columns()}, {}, how);  // or it says why
+  // Throws if the model cannot.
+  model.detector.inpaint({nullptr, 0, model.detector.columns(), model.detector.columns()}, {}, how);
   ModelInput images(model, input, flags, "");
   const ImageShape shape = shape_of_images(model, images, "model");
   if (model.patch_stride > 0)

@@ -32,7 +32,7 @@ void declare_flags(FlagSet& flags) {
   flags.add_text("output", "FILE", "Model file to write (safetensors)");
   flags.add_text("config", "FILE", "TOML file of flat keys named like these flags; flags given here win");
   flags.add_text("preset", "NAME", fmt::format("Start from named settings: {}", fmt::join(presets(), ", ")));
-  flags.add_text("label_column", "C", "Column that tells normal rows, by name or position; never a feature");
+  flags.add_text("label_column", "C", "Column of labels, by name or position; never a feature");
   flags.add_text("normal", "VALUE,...", "Labels of the rows to train on");
   flags.add_text("categorical", "C,...", "Numeric columns to take as categories, besides the text columns");
   flags.add_text("exclude", "C,...", "Columns that are no features");

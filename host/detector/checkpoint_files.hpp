@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-/// The files that trainings leave in a checkpoint directory (docs/file_formats.md), told by their names: nothing else
-/// in it is ours to touch.
+/// The files that trainings leave in a checkpoint directory (docs/file_formats.md), recognised by their names: no other
+/// file in it is touched.
 namespace cugad {
 
 /// `<directory>/checkpoint.safetensors`, those of an ensemble's methods, and the parts of a fleet; none where there is

@@ -43,7 +43,7 @@ std::vector<bool> half_of(const ImageShape& image, const std::string& half, std:
   return marked;
 }
 
-/// What stands before the value in the name of a 0/1 column; empty for other names.
+/// The column part of a 0/1 column's name, column=value; empty for other names.
 std::string_view column_of(std::string_view feature) {
   const std::size_t end = feature.find('=');
   return end == std::string_view::npos ? std::string_view() : feature.substr(0, end + 1);

@@ -13,7 +13,7 @@ struct Category {
   std::int64_t first = 0, columns = 0;
 };
 
-/// The columns that names say are categories, from `numeric_columns` on.
+/// The categories, by the names of the columns from `numeric_columns` on.
 std::vector<Category> named_categories(const std::vector<std::string>& names, std::int64_t numeric_columns);
 /// Whether each row has one 1 and zeros in these columns, or nothing but NaN.
 bool is_category(MatrixView<const float> rows, const Category& category);
@@ -31,8 +31,8 @@ struct ColumnRoles {
 };
 
 /// The roles that options.condition gives to columns of these names; with options.target all columns but those are
-/// conditions. A name stands for the column of that name, or for all 0/1 columns "name=value" of a category. A category
-/// with a column among the conditions is none: its other columns stand alone. Throws Error{invalid_argument} for an
+/// conditions. A name means the column of that name, or all 0/1 columns "name=value" of a category. A category
+/// with a column among the conditions is none: its other columns are single ones. Throws Error{invalid_argument} for an
 /// unknown name, and where no column is left to judge or to judge by.
 ColumnRoles column_roles(const DetectorOptions& options, const std::vector<std::string>& names,
                          std::vector<Category> categories = {});

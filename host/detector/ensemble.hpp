@@ -9,7 +9,7 @@ namespace cugad {
 
 /// What a detector scores with: the model of one method, or those of several. Each gives one score or some, the parts;
 /// where there are several, each is standardised on the training rows, and they are averaged. Distances to training
-/// rows grow without bound: beside them all parts are compressed as the option `compress` says. All members work on one
+/// rows grow without bound: beside them all parts are compressed by the option `compress`. All members work on one
 /// stream.
 class Ensemble {
  public:

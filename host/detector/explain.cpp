@@ -13,8 +13,8 @@
 #include "host/floating_point.hpp"
 
 /// Why rows score as they do: what is missing or new, and which cells lower the score once they have the value that the
-/// others of their row let expect. The whole score tells a wrong cell from its neighbours, whose predictions it spoils,
-/// and is one unit for all methods of an ensemble.
+/// others of their row let expect. The whole score separates a wrong cell from its neighbours, whose predictions it
+/// spoils, and is one unit for all methods of an ensemble.
 namespace cugad {
 namespace {
 
@@ -112,7 +112,7 @@ std::vector<Explanation> Detector::Impl::explain(MatrixView<const float> rows, c
   for (std::size_t t = 0; t < trials.size(); ++t) {
     const auto [r, reason] = trials[t];
     if (!std::isinf(scores[r])) continue;
-    // Several cells may each make it infinite: this one stands alone among those that are tried.
+    // Several cells may each make it infinite: the others that are tried get their expected values.
     float* row = changed.row(static_cast<std::int64_t>(t));
     std::copy_n(rows.row(r), columns, row);
     for (const Reason& other : reasons[r]) {
@@ -136,8 +136,7 @@ std::vector<Explanation> Detector::Impl::explain(MatrixView<const float> rows, c
 std::vector<float> Detector::explain(MatrixView<const float> rows, int count, std::vector<Explanation>& explanations) {
   const FloatingPointEnvironment environment;
   if (count < 1)
-    throw Error(ErrorCode::invalid_argument,
-                "explain was asked for " + std::to_string(count) + " columns, expected at least 1");
+    throw Error(ErrorCode::invalid_argument, "explain: count is " + std::to_string(count) + ", expected at least 1");
   Impl& d = held(impl_);
   std::vector<float> scores(std::max<std::int64_t>(0, rows.rows)), residuals;
   d.score(rows, scores.data(), &residuals);

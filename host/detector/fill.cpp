@@ -11,7 +11,7 @@
 #include "host/methods/methods.hpp"
 #include "host/scores/cell_columns.hpp"
 
-/// Missing cells, filled with what the others of their row say, or drawn from it.
+/// Missing cells, filled with the mean of their distribution given the others of their row, or drawn from it.
 namespace cugad {
 namespace {
 
@@ -66,7 +66,7 @@ MatrixView<const float> Detector::Impl::on_host(MatrixView<const float> rows, st
 Matrix Detector::Impl::shown(Context& on_host, MatrixView<const float> rows) const {
   Matrix transformed(rows.rows, rows.columns);
   transform.apply(on_host, rows, transformed);
-  for (float& cell : transformed.data) {  // an infinite cell says nothing of the others
+  for (float& cell : transformed.data) {  // an infinite cell predicts no other
     if (std::isinf(cell)) cell = std::numeric_limits<float>::quiet_NaN();
   }
   return transformed;
@@ -94,7 +94,7 @@ std::int64_t Detector::Impl::fill(MatrixView<const float> rows, std::span<float>
         if (std::isnan(x) && c < judged && is_category_column(roles.group, c)) {
           value = lowest = highest = gaussians.mean.row(r)[c];
         } else if (std::isnan(x)) {
-          // A condition is given, not predicted: its column's centre stands in.
+          // A condition is given, not predicted: it gets its column's centre.
           const CellCalibration::Cell cell{c < judged ? gaussians.mean.row(r)[c] : 0.0f,
                                            c < judged ? gaussians.deviation.row(r)[c] : 0.0f, column};
           value = cells.mean(transform, cell);

@@ -22,8 +22,8 @@
 namespace cugad {
 namespace {
 
-/// Training rows whose scores stand for all: enough for a 0.1 % quantile, few enough for a latent search, or for a pass
-/// per column.
+/// Training rows that are scored for calibration: enough for a 0.1 % quantile, few enough for a latent search, or for a
+/// pass per column.
 constexpr std::int64_t calibration_rows_bank = 20000, calibration_rows_costly = most_table_rows;
 constexpr int usual_folds = 5;
 constexpr std::int64_t usual_reference_rows = 20000;

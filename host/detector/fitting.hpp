@@ -16,7 +16,7 @@ namespace cugad {
 
 /// Throws Error{invalid_argument} unless rows have that many columns and a stride that holds them.
 void check_rows(const char* what, MatrixView<const float> rows, std::int64_t columns);
-/// Throws Error{invalid_argument} unless rows are images, if the options say so.
+/// Throws Error{invalid_argument} if the option `image` does not fit the columns.
 void check_image_columns(const DetectorOptions& options, const Columns& columns);
 /// The same for what fit() is given; names the columns that have no names. Returns how many are numeric.
 std::int64_t check_fit_arguments(MatrixView<const float> rows, Columns& columns);
@@ -30,7 +30,7 @@ struct RowsToFit {
 RowsToFit rows_to_fit(const Device& device, MatrixView<const float> rows,
                       const std::function<void(const std::string&)>& on_message);
 
-/// Folds that the options ask for.
+/// The number of folds, the default where the option is 0.
 int folds_of(const DetectorOptions& options);
 /// Options with everything decided that depends on the rows. `columns`: those that are judged. `distinct_rows`: 0 where
 /// models of several tables train together.

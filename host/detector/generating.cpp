@@ -52,7 +52,7 @@ void Detector::sample(std::int64_t count, std::uint64_t seed, std::span<const fl
       value = std::isnan(value) ? 0.0f : d.transform.transformed(column, value);
     }
   }
-  std::size_t i = 0;  // the first that has a prior, or the first, which says so
+  std::size_t i = 0;  // the first that has a prior, or the first, which throws
   while (i < d.model->methods() && !d.model->member(i).can_be_sampled()) ++i;
   d.model->member(i % d.model->methods()).sample(count, seed, given, rows.data());
   std::vector<float> row(static_cast<std::size_t>(columns()));
@@ -103,7 +103,7 @@ void Detector::inpaint(MatrixView<const float> rows, std::span<float> filled, co
       const std::int64_t column = d.roles.order[static_cast<std::size_t>(c)];
       const float x = rows.row(r)[column];
       const bool is_made = std::isnan(x) && c < columns() - d.roles.condition;
-      // What is given is not predicted: its column's centre stands in.
+      // A condition is given, not predicted: it gets its column's centre.
       const double value = is_made ? double{made.row(r)[c]} : 0.0;
       filled[static_cast<std::size_t>(r * columns() + column)] =
           std::isnan(x) ? static_cast<float>(d.transform.inverse(column, value)) : x;

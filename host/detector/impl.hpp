@@ -41,7 +41,7 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   /// Makes the detector of trained members: prepares and calibrates them. (All but telemetry and names.)
   void finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
               PreparedRows prepared);
-  /// Learns what missing cells stand for. Returns the scores of the calibration rows.
+  /// Learns the value of missing cells in the score. Returns the scores of the calibration rows.
   std::vector<float> calibrate(Ensemble& trained, PreparedRows& prepared);
   /// Replaces the residuals of absent and new cells of rows on the host by what the score rises by for them;
   /// `findings` is of each residual.

@@ -46,7 +46,7 @@ void add_network(safetensors::File& file, const std::string& name, const Mlp& ne
   }
 }
 
-/// What stands before the names of a method's tensors and statistics: nothing where there is one method.
+/// The prefix of the names of a method's tensors and statistics: empty if there is one method.
 std::string prefix_of(const DetectorOptions& options, std::size_t methods) {
   return methods == 1 ? "" : std::string(definition_of(options.method).name) + ".";
 }
@@ -114,7 +114,7 @@ void read_column_table(const Reader& reader, const std::string& prefix, const Js
     const auto end = values.begin() + counts[c];
     if (!std::is_sorted(values.begin(), end)) reader.refuse("tensor '" + name + "' does not ascend");
     if (std::any_of(end, values.end(), [](float value) { return value != 0.0f; })) {
-      reader.refuse("tensor '" + name + "' has more values of a column than 'column_rows' says");
+      reader.refuse("tensor '" + name + "' has more values of a column than 'column_rows'");
     }
   }
   context.backend().copy(table.count.data, counts.data(), sizeof(std::int32_t) * counts.size(), context.stream());

@@ -18,7 +18,7 @@ namespace cugad {
 
 using Json = OrderedJson;
 
-/// What a model file says, checked: Error{format} with the path for anything else than what was written.
+/// The checked content of a model file: Error{format} with the path for anything that was not written by this library.
 class Reader {
  public:
   Reader(const safetensors::File& file, const std::string& path) : file_(file), path_(path) {}
@@ -33,7 +33,7 @@ class Reader {
     if (found == file_.metadata.end()) refuse("no '" + key + "' in its metadata: not a cugad model");
     return found->second;
   }
-  /// `value` is null and stands beside a TakenApart.
+  /// `value` is null, and the caller guards it by a TakenApart.
   void json(const std::string& key, Json& value) const {
     if (!parse_json(text(key), value)) refuse("metadata '" + key + "' is not JSON");
   }
@@ -88,7 +88,7 @@ class Reader {
   void check_shape(const std::string& name, const std::vector<std::int64_t>& expected) const {
     const auto found = file_.tensors.find(name);
     if (found == file_.tensors.end() || found->second.shape != expected) {
-      refuse("tensor '" + name + "' is missing or has another shape than the options say");
+      refuse("tensor '" + name + "' is missing, or its shape does not match the options");
     }
   }
 
@@ -137,7 +137,7 @@ class Reader {
     const std::int64_t size = view.rows * view.columns;
     if (found == file_.tensors.end() || found->second.shape != expected ||
         static_cast<std::int64_t>(found->second.f32.size()) != view.models * size) {
-      refuse("tensor '" + name + "' is missing, has another shape than the options say, or is not float32");
+      refuse("tensor '" + name + "' is missing, is not float32, or its shape does not match the options");
     }
     for (float value : found->second.f32) {
       if (!std::isfinite(value)) refuse("tensor '" + name + "' has a value that is not finite");

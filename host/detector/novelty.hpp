@@ -17,7 +17,7 @@ namespace cugad {
 /// order.
 ///
 /// An event that training rows lead to expect with probability p (Good and Turing: the share of values that occur once
-/// stands for the share of new ones) counts log(0.05 / p), or nothing if p is larger. Where such events are common
+/// estimates the share of new ones) counts log(0.05 / p), or nothing if p is larger. Where such events are common
 /// among new normal rows, as in images of which many pixels are nearly always 0, they count less.
 class Novelty {
  public:
@@ -29,20 +29,20 @@ class Novelty {
     float missing = 0, unseen = 0;  ///< what the score rises by
     CellState state(const float* row) const { return cell_state(row, first, columns, kind, constant); }
   };
-  /// What a missing and an unseen cell of each source stand for in the residual of one method.
+  /// The residual of a missing and of an unseen cell of each source, in the units of one method.
   struct Expected {
     std::vector<float> missing, unseen;
   };
 
-  /// Learns from the training rows on the host. `calibration`: positions of the rows whose surprise is asked for, as
+  /// Learns from the training rows on the host. `calibration`: positions of the rows whose surprise is returned, as
   /// models see it that know the other folds only; in nats, until scale_by().
   std::vector<float> fit(MatrixView<const float> rows, const std::vector<std::string>& names,
                          std::int64_t numeric_columns, const Folds& folds,
                          const std::vector<std::int64_t>& calibration);
   /// Turns nats into units of the score.
   void scale_by(double unit);
-  /// Learns what absent cells stand for in a method's residual, from the share of each of the caller's columns in it.
-  /// `new_value`: of a category's value that none of its columns stands for.
+  /// Learns the residual of absent cells in a method's units, from the share of each of the caller's columns in it.
+  /// `new_value`: of a category's value that has no column.
   void add_method(const std::vector<double>& column_residual, double new_value);
 
   /// Whether there is anything to look at.

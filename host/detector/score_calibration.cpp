@@ -55,12 +55,12 @@ void read_ascending(const Json& json, const char* field, std::array<float, size>
 
 }  // namespace
 
-double asked_rate(const DetectorOptions& options) {
+double requested_rate(const DetectorOptions& options) {
   return options.false_alarm_rate > 0 ? options.false_alarm_rate : options.contamination;
 }
 
 std::string threshold_note(std::int64_t count, const DetectorOptions& options) {
-  const double rate = asked_rate(options);
+  const double rate = requested_rate(options);
   if (rate == 0 || place_of_rate(count, rate) <= static_cast<double>(count)) return "";
   const double needed = std::ceil((1 - rate) / rate * (1 - float_rounding));
   return fmt::format(
@@ -135,7 +135,7 @@ double ScoreCalibration::probability(double score, Probability kind) const {
 }
 
 float ScoreCalibration::threshold(const DetectorOptions& options) const {
-  const double rate = asked_rate(options), place = place_of_rate(count_, rate);
+  const double rate = requested_rate(options), place = place_of_rate(count_, rate);
   const auto count = static_cast<double>(count_);
   const auto above = [](double score) {
     return std::nextafter(static_cast<float>(score), std::numeric_limits<float>::max());
@@ -153,7 +153,7 @@ float ScoreCalibration::threshold(const DetectorOptions& options) const {
 }
 
 std::string ScoreCalibration::ties_note(const DetectorOptions& options) const {
-  const double rate = asked_rate(options), largest = score_at(static_cast<double>(count_));
+  const double rate = requested_rate(options), largest = score_at(static_cast<double>(count_));
   const double wanted = rate * static_cast<double>(count_), tied = static_cast<double>(count_) - below(largest);
   if (rate == 0 || tied < 2 || tied <= std::ceil(wanted) || threshold(options) <= largest) return "";
   return fmt::format(

@@ -10,8 +10,8 @@
 
 namespace cugad {
 
-/// The scores that stand for those of new normal rows: turns a score into a probability, and a false alarm rate into a
-/// threshold. All of it depends on the one score and these statistics alone, so it is the same in any batch.
+/// Held-out scores, the sample of those of new normal rows: turns a score into a probability, and a false alarm rate
+/// into a threshold. All of it depends on the one score and these statistics alone, so it is the same in any batch.
 class ScoreCalibration {
  public:
   static constexpr int quantiles = 1001, largest = 200;
@@ -28,10 +28,10 @@ class ScoreCalibration {
   /// rank: (1 + scores <= score) / (2 + count). gaussian: erf((score - mean) / (deviation sqrt 2)), at least 0. Both
   /// never fall as the score rises; NaN stays NaN.
   double probability(double score, Probability kind) const;
-  /// The threshold that the options ask for: a row is anomalous from there on. By false_alarm_rate, if that is set, the
+  /// The threshold by the options: a row is anomalous from there on. By false_alarm_rate, if that is set, the
   /// next number above the split-conformal rank's score; else the (count + 1)(1 - contamination)-th smallest score,
   /// linear between two, or the next number above it if so many share it that more would be flagged. Beyond the largest
-  /// score, if there are too few to promise the rate, by an exponential tail (threshold_note() says so).
+  /// score, if there are too few to promise the rate, by an exponential tail (threshold_note() warns).
   float threshold(const DetectorOptions& options) const;
   /// One line if so many scores share the largest that this threshold lies above it and flags no row that is like the
   /// calibrating ones, as on tables of few distinct values; else empty.
@@ -60,9 +60,9 @@ class ScoreCalibration {
   bool has_tail_ = true;                     ///< older files have none
 };
 
-/// The share of new normal rows that the options ask to have above the threshold.
-double asked_rate(const DetectorOptions& options);
-/// One line if `count` scores of new rows are too few for the threshold that the options ask for; else empty.
+/// The share of new normal rows above the threshold, by the options.
+double requested_rate(const DetectorOptions& options);
+/// One line if `count` scores of new rows are too few for the requested threshold; else empty.
 std::string threshold_note(std::int64_t count, const DetectorOptions& options);
 
 /// P(X <= successes) of X binomial with `trials` and `probability`.

@@ -106,7 +106,7 @@ void ScoreStream::score(MatrixView<const float> rows, float* scores, float* resi
   }
   const NamedRange range(backend_, "cugad score");
   const StreamUse use(backend_, context.stream());
-  // Rows on the device may still be on their way there, and scores still be read by who has them.
+  // Earlier work there may still write the rows, or read the scores.
   if ((!staged || !fetched) && context.has_own_stream()) backend_.wait_for_default_stream(context.stream());
   const auto part = [&](std::int64_t first) {
     return MatrixView<const float>(rows.row(first), std::min(chunk_, rows.rows - first), columns, rows.row_stride);

@@ -101,7 +101,7 @@ void warn_of_precision(MatrixView<const float> rows, std::int64_t column, const 
   }
   if (are_integers) return;
   on_message(
-      fmt::format("column '{}' goes from {} to {}, which single precision tells in steps of {:.2g} only: subtract "
+      fmt::format("column '{}' goes from {} to {}, which single precision resolves in steps of {:.2g} only: subtract "
                   "an offset in double before",
                   name, lowest, highest, step));
 }

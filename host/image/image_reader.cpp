@@ -155,8 +155,8 @@ void ImageReader::Impl::add_patches(const std::string& file, const Image& image,
     refuse(error.what());
   }
   if (grid.count() * rows.columns > most_patch_values) {
-    refuse(fmt::format("has {} patches, {} apart, expected at most {} of {}: let them stand further apart",
-                       grid.count(), options.patch_stride, most_patch_values / rows.columns, image_shape_text(shape)));
+    refuse(fmt::format("has {} patches, {} apart, expected at most {} of {}: use a wider stride", grid.count(),
+                       options.patch_stride, most_patch_values / rows.columns, image_shape_text(shape)));
   }
   std::vector<float> values(static_cast<std::size_t>(cells_of(whole)));
   image_to_row(image, whole, values);

@@ -45,7 +45,7 @@ PatchGrid patch_grid(const ImageShape& image, const ImageShape& patch, std::int3
   }
   if (stride < 1 || stride > std::min(patch.height, patch.width)) {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("patches of {} stand {} apart, expected 1 to {}", image_shape_text(patch), stride,
+                fmt::format("patches of {} are {} apart, expected 1 to {}", image_shape_text(patch), stride,
                             std::min(patch.height, patch.width)));
   }
   return {image, patch, beginnings(image.height, patch.height, stride), beginnings(image.width, patch.width, stride)};

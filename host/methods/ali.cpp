@@ -1,6 +1,4 @@
 #include "host/methods/bigan.hpp"
-#include "host/methods/gan_networks.hpp"
-#include "host/training/method_definition.hpp"
 
 /// ALI (Dumoulin 2017): BiGAN with Gaussian E and G, both drawn from by reparameterisation. Scores use their means. G
 /// of images gives the image itself, as in the authors' code.
@@ -13,16 +11,6 @@ MethodNetworks ali_networks(const DetectorOptions& options, std::int64_t columns
 
 }  // namespace
 
-extern constinit const MethodDefinition ali_definition{
-    .method = Method::ali,
-    .name = "ali",
-    .networks = ali_networks,
-    .step = make_step<BiganStep>,
-    .scores = encoder_scores,
-    .options = bidirectional_options,
-    .has_encoder = true,
-    .judges_pairs = true,
-    .takes_images = true,
-};
+extern constinit const MethodDefinition ali_definition = bidirectional_definition(Method::ali, "ali", ali_networks);
 
 }  // namespace cugad

@@ -2,9 +2,6 @@
 
 #include <utility>
 
-#include "host/methods/gan_networks.hpp"
-#include "host/training/method_definition.hpp"
-
 namespace cugad {
 namespace {
 
@@ -34,17 +31,8 @@ MethodNetworks bigan_networks(const DetectorOptions& options, std::int64_t colum
   return bidirectional_networks(options, columns, condition, 1, 1);
 }
 
-extern constinit const MethodDefinition bigan_definition{
-    .method = Method::bigan,
-    .name = "bigan",
-    .networks = bigan_networks,
-    .step = make_step<BiganStep>,
-    .scores = encoder_scores,
-    .options = bidirectional_options,
-    .has_encoder = true,
-    .judges_pairs = true,
-    .takes_images = true,
-};
+extern constinit const MethodDefinition bigan_definition =
+    bidirectional_definition(Method::bigan, "bigan", bigan_networks);
 
 BiganStep::BiganStep(Context context, const DetectorOptions& options, const MethodNetworks& networks,
                      const TrainingRows& rows, std::int64_t models)

@@ -3,7 +3,9 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "host/methods/gan_networks.hpp"
 #include "host/training/adversarial_step.hpp"
+#include "host/training/method_definition.hpp"
 
 namespace cugad {
 
@@ -88,5 +90,19 @@ class BiganStep : public AdversarialStep {
 MethodNetworks bidirectional_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition,
                                       int outputs_of_generator, int outputs_of_encoder);
 MethodNetworks bigan_networks(const DetectorOptions& options, std::int64_t columns, std::int64_t condition);
+
+/// The record of a method whose networks BiganStep trains.
+constexpr MethodDefinition bidirectional_definition(Method method, const char* name,
+                                                    decltype(MethodDefinition::networks) networks) {
+  return {.method = method,
+          .name = name,
+          .networks = networks,
+          .step = make_step<BiganStep>,
+          .scores = encoder_scores,
+          .options = bidirectional_options,
+          .has_encoder = true,
+          .judges_pairs = true,
+          .takes_images = true};
+}
 
 }  // namespace cugad

@@ -84,10 +84,7 @@ void GainStep::sample(std::int64_t t) {
 }
 
 void GainStep::impute(std::int64_t t) {
-  const Network& generator = networks_.generator();
-  const RandomKey drop = key(RandomPurpose::dropout, generator_lane, t);
-  generator.forward(context_, parameter(Role::generator), {.x = masked_, .z = {}}, generator_buffers_,
-                    generator.has_dropout() ? &drop : nullptr);
+  forward_pass(Role::generator, {.x = masked_}, generator_buffers_, generator_lane, t);
   run(context_, GaussianImputation{.statistics = generator_buffers_.result(),
                                    .x = given_,
                                    .mask = mask(),
@@ -97,11 +94,8 @@ void GainStep::impute(std::int64_t t) {
 }
 
 void GainStep::update_discriminator(std::int64_t t, bool report) {
-  const Network& network = networks_.discriminator();
-  const bool dropout = options_.dropout > 0.0f;
-  const RandomKey drop = key(RandomPurpose::dropout, discriminator_lane, t);
-  const Network::Input shown{.x = stacked_, .z = {}};
-  network.forward(context_, parameter(Role::discriminator), shown, discriminator_buffers_, dropout ? &drop : nullptr);
+  const Network::Input shown{.x = stacked_};
+  forward_pass(Role::discriminator, shown, discriminator_buffers_, discriminator_lane, t);
   const auto loss = [&](std::int64_t first, StackView<const float> mask, float weight, StackView<float> value,
                         StackView<float> probability) {
     run(context_, CellCrossEntropy{.logit = discriminator_buffers_.result().slice_rows(first, batch()),
@@ -109,26 +103,23 @@ void GainStep::update_discriminator(std::int64_t t, bool report) {
                                    .target = 1.0f - options_.label_smoothing,
                                    .weight = weight,
                                    .dlogit = discriminator_buffers_.result_gradient().slice_rows(first, batch()),
-                                   .loss = report ? value : StackView<float>{},
-                                   .mean_probability = report ? probability : StackView<float>{},
+                                   .loss = when(report, value),
+                                   .mean_probability = when(report, probability),
                                    .x = judged(given_)});
   };
   loss(0, {}, real_share, telemetry_.real_loss, telemetry_.real_probability);
   loss(batch(), mask(), 1.0f, telemetry_.fake_loss, telemetry_.fake_probability);
-  network.backward(context_, parameter(Role::discriminator), shown, discriminator_buffers_, discriminator_gradient_, {},
-                   {.dropout = dropout});
+  backward_pass(Role::discriminator, shown, discriminator_buffers_, discriminator_gradient_, {},
+                {.dropout = networks_.discriminator().has_dropout()});
   update(Role::discriminator, discriminator_gradient_, options_.discriminator_learning_rate, t, 1, 0,
-         report ? telemetry_.discriminator_norm : StackView<float>{});
+         when(report, telemetry_.discriminator_norm));
 }
 
-/// What D asks of the drawn cells: the gradient of G's adversarial loss with respect to the rows.
+/// The gradient of G's adversarial loss with respect to the drawn rows.
 void GainStep::judge_imputed(std::int64_t t) {
-  const Network& judge = networks_.discriminator();
   const Network::Buffers buffers = discriminator_buffers_.slice_rows(0, batch());
-  const bool dropout = options_.dropout > 0.0f;
-  const RandomKey drop = key(RandomPurpose::dropout, judge_lane, t);
-  const Network::Input shown{.x = imputed(), .z = {}};
-  judge.forward(context_, parameter(Role::discriminator), shown, buffers, dropout ? &drop : nullptr);
+  const Network::Input shown{.x = imputed()};
+  forward_pass(Role::discriminator, shown, buffers, judge_lane, t);
   run(context_, CellCrossEntropy{.logit = buffers.result(),
                                  .mask = mask(),
                                  .masked_target = 1.0f,
@@ -136,17 +127,16 @@ void GainStep::judge_imputed(std::int64_t t) {
                                  .weight = options_.adversarial,
                                  .dlogit = buffers.result_gradient(),
                                  .x = judged(given_)});
-  judge.backward(context_, parameter(Role::discriminator), shown, buffers, {}, {.x = row_gradient_, .z = {}},
-                 {.dropout = dropout});
+  backward_pass(Role::discriminator, shown, buffers, {}, {.x = row_gradient_},
+                {.dropout = networks_.discriminator().has_dropout()});
 }
 
 void GainStep::update_generator(std::int64_t t, bool report) {
-  const Network& generator = networks_.generator();
   GaussianLikelihood likelihood{.statistics = generator_buffers_.result(),
                                 .x = judged(given_),
                                 .mask = mask(),
                                 .dstatistics = generator_buffers_.result_gradient(),
-                                .loss = report ? telemetry_.generator_loss : StackView<float>{},
+                                .loss = when(report, telemetry_.generator_loss),
                                 .group = group()};
   if (options_.adversarial > 0.0f) {
     judge_imputed(t);
@@ -154,10 +144,10 @@ void GainStep::update_generator(std::int64_t t, bool report) {
     likelihood.noise = noise_;
   }
   run(context_, likelihood);
-  generator.backward(context_, parameter(Role::generator), {.x = masked_, .z = {}}, generator_buffers_,
-                     generator_gradient_, {}, {.dropout = generator.has_dropout()});
+  backward_pass(Role::generator, {.x = masked_}, generator_buffers_, generator_gradient_, {},
+                {.dropout = networks_.generator().has_dropout()});
   update(Role::generator, generator_gradient_, options_.learning_rate, t, 1, 0,
-         report ? telemetry_.generator_norm : StackView<float>{});
+         when(report, telemetry_.generator_norm));
 }
 
 void GainStep::step(std::int64_t t, bool report) {

@@ -41,7 +41,7 @@ class GainStep : public TrainingStep {
   void judge_imputed(std::int64_t t);
 
   StackView<std::int32_t> index_;
-  StackView<const std::int32_t> group_;  ///< of the networks; null: every column stands alone
+  StackView<const std::int32_t> group_;  ///< of the networks; null: every column is a cell of its own
   StackView<float> given_;
   StackView<float> stacked_;         ///< real rows, then the same with hidden cells drawn
   StackView<float> masked_, noise_;  ///< [visible cells | mask], what G takes; of the draw

@@ -73,7 +73,7 @@ void check_replaceable(const std::string& path, const std::string& target, const
   const uid_t user = ::geteuid();
   const bool is_foreign = user != file.stx_uid && user != folder.stx_uid && user != 0;
   if ((folder.stx_mode & S_ISVTX) != 0 && is_foreign) {
-    fail(path, "the file belongs to another user, and its directory lets nobody else replace it");
+    fail(path, "the file belongs to another user, and its directory lets no other user replace it");
   }
 }
 

@@ -11,7 +11,7 @@ namespace cugad {
 
 namespace {
 
-/// Generated rows of other conditions say nothing about a row: it is searched for under its own condition.
+/// Rows are searched for under their own condition: generated rows of other conditions are no reference.
 void settle_conditional(DetectorOptions& options) {
   if (options.score == ScoreRule::bank) options.score = ScoreRule::search;
   if (options.score != ScoreRule::search || options.search_from != SearchStart::bank) return;

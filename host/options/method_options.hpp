@@ -14,7 +14,7 @@ void check_options(const DetectorOptions& options);
 /// The same for a model that is trained already: a technique that its method did not have did no harm.
 void check_consistency(const DetectorOptions& options);
 
-/// The methods of a detector: those that the options name, and knn if they ask for reference rows.
+/// The methods of a detector: those that the options name, and knn if there are reference rows.
 std::vector<Method> methods_of(const DetectorOptions& options);
 /// Whether one of them trains networks, and whether one keeps training rows.
 bool trains_networks(const DetectorOptions& options);

@@ -130,7 +130,7 @@ OptionRecord names(const std::string& name, std::vector<std::string> DetectorOpt
           [=](DetectorOptions& o, const std::string& text) { o.*field = split_list(text); }};
 }
 
-/// "auto" stands for -1.
+/// "auto" is -1.
 OptionRecord or_auto(OptionRecord record) {
   record.set = [set = record.set](DetectorOptions& o, const std::string& text) {
     try {

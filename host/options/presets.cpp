@@ -75,7 +75,7 @@ const std::vector<Preset>& preset_table() {
         "decay_steps=2500 encoder_learning_rate=1e-3 coverage=0 negatives=0 adversarial=0.1 reconstruction=10 "
         "latent_cycle=1 score=reconstruction lambda=0 discriminator_weight=0"}},
       // f-AnoGAN's settings (wgangp_64x64.py, z_encoding_izif.py, anomaly_detection.py at 35b1de9) on dense networks: a
-      // Wasserstein GAN, then the encoder by izi_f. Adam with beta1 = 0 stands for the encoder's RMSProp; layers and
+      // Wasserstein GAN, then the encoder by izi_f. Adam with beta1 = 0 replaces the encoder's RMSProp; layers and
       // column scaling are the defaults for tables.
       {"fanogan-paper",
        {paper,
@@ -109,9 +109,8 @@ const std::vector<Preset>& preset_table() {
         "method=ganomaly steps=4000 generator_learning_rate=2e-4 discriminator_learning_rate=2e-4 beta1=0.5 "
         "beta2=0.999 "
         "adversarial=1 contextual=50 latent_cycle=1 score=latent"}},
-      // SO-GAAL's settings as PyOD has them (pyod/models/so_gaal.py at 3.6.5) on dense networks: the losses alone,
-      // rates
-      // that stay. Adam stands for SGD with momentum; layers and column scaling are the defaults for tables.
+      // SO-GAAL's settings as in PyOD (pyod/models/so_gaal.py at 3.6.5) on dense networks: the losses alone, constant
+      // rates. Adam replaces SGD with momentum; layers and column scaling are the defaults for tables.
       {"sogaal-paper",
        {paper,
         "method=sogaal steps=2000 generator_learning_rate=1e-4 discriminator_learning_rate=1e-3 coverage=0 negatives=0 "

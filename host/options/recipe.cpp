@@ -22,8 +22,8 @@ void set_all(DetectorOptions& options, const NamedOptions& named) {
   for (const auto& [name, value] : named) set_option(options, name, value);
 }
 
-/// The preset for a detector of which no method is named. What a row is judged given cannot be told from distances over
-/// all columns, so conditions have networks alone.
+/// The preset for a detector of which no method is named. Distances over all columns cannot judge a row given its
+/// condition, so conditional detectors have networks alone.
 std::string recipe_for(const DetectorOptions& wanted, const NamedOptions& named) {
   if (wanted.image) return images_preset;
   if (!wanted.condition.empty()) return "gain-tables";
@@ -50,8 +50,7 @@ void stretch_decay(DetectorOptions& options, const NamedOptions& named) {
   if (value_of(named, "epochs") != nullptr) options.decay_steps = 0;
 }
 
-/// Nobody names an option in order that it does nothing: whoever names one that the recipe does not read thinks of
-/// another method.
+/// Rejects named options that the recipe does not read: they were meant for another method.
 void check_recipe(const ChosenOptions& chosen, const DetectorOptions& wanted, const NamedOptions& named) {
   const std::string recipe = "preset " + chosen.recipe + ", method " + get_option(chosen.options, "method");
   for (const std::string& name : options_without_effect(chosen.options)) {

@@ -219,7 +219,7 @@ AnomalyModel::RowRange AnomalyModel::new_rows(std::int64_t model, const std::vec
 std::vector<ScoringRule::HeldOutRows> AnomalyModel::held_out_rows(const std::vector<std::int64_t>& fold_begin) const {
   const auto folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
   std::vector<ScoringRule::HeldOutRows> parts;
-  // The models that left a fold out stand as many apart as there are folds.
+  // Models whose numbers differ by the number of folds left the same fold out.
   for (std::int64_t first = 0; first < std::min(folds, population()); ++first) {
     const RowRange fold = new_rows(first, fold_begin);
     parts.push_back({fold.begin, fold.end, {first, folds}});

@@ -48,10 +48,10 @@ class AnomalyModel : public ScoringNetworks {
   /// The residual of each column, on average over calibration rows that are new to the models; empty if there is none.
   std::vector<double> column_residuals(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin);
 
-  /// Learns the score statistics on rows that stand for new ones, and returns their scores, part by part. The rows come
+  /// Learns the score statistics on held-out rows, and returns their scores, part by part. The rows come
   /// fold after fold, which begin at `fold_begin`, and each is scored by the models that left its fold out; in a single
   /// fold, all models score all rows. A rule that can leave a row itself out needs no folds. `absent`: per row, what
-  /// its missing cells stand for; empty if no row has any.
+  /// its missing cells add; empty if no row has any.
   std::vector<std::vector<float>> calibrate(MatrixView<const float> rows, const std::vector<std::int64_t>& fold_begin,
                                             const std::vector<float>& absent = {});
   const std::vector<ScoreStatistics>& residual_statistics() const { return residual_statistics_; }

@@ -29,7 +29,7 @@ void add_softmax(const float* logits, std::int64_t count, double weight, std::ve
   for (std::int64_t k = 0; k < count; ++k) probability[k] += weight * powers[k] / sum;
 }
 
-/// What the models' statistics, k means and k log variances for each row, say together of some rows from `first` on.
+/// The mixture of the models' statistics, k means and k log variances for each row, for some rows from `first` on.
 class Mixture {
  public:
   Mixture(const std::vector<std::vector<float>>& statistics, const std::vector<std::int32_t>& group,

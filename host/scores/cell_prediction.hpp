@@ -15,8 +15,8 @@ struct CellGaussians {
 /// What G of a method that judges cells (gain) makes of the hidden cells of rows, given their visible ones, all in one
 /// pass. `rows`: on the host, transformed, in the networks' order (judged columns, then conditions); NaN = hidden, so
 /// that each row hides cells of its own; cells that are not hidden have numbers without meaning. `generator`: the
-/// weights of the models to ask, all or some of `networks.weights(Role::generator)`. Batch-invariant, the same bits for
-/// any number of threads. Takes memory for a chunk of rows; waits.
+/// weights of the models that predict, all or some of `networks.weights(Role::generator)`. Batch-invariant, the same
+/// bits for any number of threads. Takes memory for a chunk of rows; waits.
 CellGaussians predict_cells(ScoringNetworks& networks, StackView<const float> generator, MatrixView<const float> rows);
 
 /// How far cells are from what the models make of them that were trained without their row: per judged column the

@@ -44,8 +44,8 @@ Inpainter::Inpainter(AnomalyModel& model, std::int64_t rows, const Inpainting& h
   query_ = take("visible pixels", 1, rows, columns);
   seen_ = take("rows with missing pixels", 1, rows, columns);
   weight_ = take("weights of pixels", 1, rows, columns);
-  for (StackView<float>* view : {&latent_, &latent_gradient_, &first_moment_, &second_moment_})
-    *view = take("latents", models, rows, generator_.inputs());
+  latent_ = take("latents", models, rows, generator_.inputs());
+  descent_.take_memory(arena_, models, rows, generator_.inputs());
   generated_ = take("generated images", models, rows, columns);
   gradient_ = take("gradient of the generated images", models, rows, columns);
   prior_ = take("gradient of the prior", models, rows, columns);
@@ -115,28 +115,17 @@ void Inpainter::backward() {
     run(context(), AddRows{.x = some(prior_), .scale = how_.prior, .y = some(gradient_)});
   }
   generator_.backward(context(), model_.weights(Role::generator), {.x = some(latent_)}, generator_buffers(), {},
-                      {.x = some(latent_gradient_)}, {});
+                      {.x = descent_.gradient(known_.rows)}, {});
 }
 
 void Inpainter::search(const std::atomic<bool>* cancel) {
-  const auto flat = [&](StackView<float> view) {
-    const std::int64_t values = known_.rows * view.columns;
-    return StackView<float>(view.data, view.models, 1, values, view.model_stride, values);
-  };
-  for (const StackView<float>& moment : {first_moment_, second_moment_}) fill(context(), some(moment), 0.0f);
-  for (int step = 0; step < how_.steps; ++step) {
+  const auto evaluate = [&] {
     if (cancel != nullptr && cancel->load()) throw Error(ErrorCode::cancelled, "inpainting was stopped");
     forward();
     backward();
-    Adam adam;
-    adam.parameter = flat(latent_);
-    adam.gradient = flat(latent_gradient_);
-    adam.first_moment = flat(first_moment_);
-    adam.second_moment = flat(second_moment_);
-    adam.learning_rate = how_.rate;
-    adam.step = step + 1;
-    run(context(), adam);
-  }
+  };
+  descent_.run(
+      context(), some(latent_), how_.steps, [&](int) { return how_.rate; }, evaluate);
   forward();
 }
 

@@ -4,6 +4,7 @@
 
 #include "cugad/detector.hpp"
 #include "host/scores/anomaly_model.hpp"
+#include "host/scores/latent_descent.hpp"
 
 namespace cugad {
 
@@ -41,7 +42,8 @@ class Inpainter {
   const Network &generator_, &judge_;
   Arena arena_;
   Matrix known_, weight_of_known_;  ///< of the rows: visible pixels, and their weights
-  StackView<float> query_, seen_, weight_, latent_, latent_gradient_, first_moment_, second_moment_;
+  LatentDescent descent_;
+  StackView<float> query_, seen_, weight_, latent_;
   StackView<float> generated_, gradient_, prior_, pool_, images_of_pool_, distance_;
   StackView<std::int32_t> nearest_;
   Network::Buffers buffers_, judged_;

@@ -51,9 +51,7 @@ void LayerSearch::take_memory(ScoringNetworks& networks, std::int64_t rows) {
   take(slope_, "slopes of the residual", columns);
   take(filled_, "searched rows without missing cells", columns);
   take(rebuilt_, "generated rows of searches", columns);
-  take(latent_gradient_, "gradient of the latents", networks.search_inputs());
-  take(first_moment_, "first moment of the latents", networks.search_inputs());
-  take(second_moment_, "second moment of the latents", networks.search_inputs());
+  descent_.take_memory(working, models, room_, networks.search_inputs());
   take(discrimination_, "distances of features", 1);
   take(loss_, "losses of searches", 1);
   if (restarts > 1) take_choices(networks);
@@ -128,7 +126,7 @@ struct LayerSearch::Pass {
   /// Of the loss by z. A missing cell has no residual.
   void backward() const {
     const StackView<float> gradient = some(memory.row_gradient_), slope = some(memory.slope_),
-                           of_latent = some(memory.latent_gradient_);
+                           of_latent = memory.descent_.gradient(rows());
     fill(context(), gradient, 0.0f);
     slopes(context(), fill_missing(), rebuilt(), options().residual, slope);
     add(slope, share_of_residual(), gradient);
@@ -163,7 +161,7 @@ struct LayerSearch::Pass {
       add(part, options().lambda, total);
     }
     if (options().latent_weight > 0.0f) {
-      const StackView<float> none = some(memory.latent_gradient_);
+      const StackView<float> none = memory.descent_.gradient(rows());
       fill(context(), none, 0.0f);
       networks.take_distance(latent, none, Distance::squared, part);
       add(part, options().latent_weight, total);
@@ -192,24 +190,12 @@ void LayerSearch::search_some(ScoringNetworks& networks, MatrixView<const float>
     query = shared_by(networks.population(), MatrixView<const float>(repeated.model(0)));
   }
   const Pass pass{*this, networks, query, latent};
-  fill(context, pass.some(first_moment_), 0.0f);
-  fill(context, pass.some(second_moment_), 0.0f);
-  const auto flat = [&](StackView<float> view) {
-    const std::int64_t cells = latent.rows * view.columns;
-    return StackView<float>(view.data, view.models, 1, cells, view.model_stride, cells);
-  };
-  for (int step = 0; step < networks.options().search_steps; ++step) {
+  const auto evaluate = [&] {
     pass.forward();
     pass.backward();
-    Adam adam;
-    adam.parameter = flat(latent);
-    adam.gradient = flat(latent_gradient_);
-    adam.first_moment = flat(first_moment_);
-    adam.second_moment = flat(second_moment_);
-    adam.learning_rate = rate_at(networks.options(), step);
-    adam.step = step + 1;
-    run(context, adam);
-  }
+  };
+  const auto rate = [&](int step) { return rate_at(networks.options(), step); };
+  descent_.run(context, latent, networks.options().search_steps, rate, evaluate);
   pass.forward();
   pass.take_loss();
 }

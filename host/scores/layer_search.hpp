@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "host/scores/latent_descent.hpp"
 #include "host/scores/scoring_networks.hpp"
 
 namespace cugad {
@@ -28,7 +29,8 @@ class LayerSearch {
   std::int64_t room_ = 0;  ///< searches at a time
   Network::Buffers generator_, judge_, query_;
   Network features_;  ///< D up to what is compared
-  StackView<float> row_gradient_, slope_, latent_gradient_, first_moment_, second_moment_, discrimination_, loss_;
+  LatentDescent descent_;
+  StackView<float> row_gradient_, slope_, discrimination_, loss_;
   StackView<float> filled_, rebuilt_;
   // Of searches with several restarts. Scoring contexts may keep banks packed, which losses are here.
   std::shared_ptr<Context> choosing_;

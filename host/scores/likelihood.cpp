@@ -220,7 +220,7 @@ class LikelihoodRule final : public ScoringRule {
 
   ColumnTable table_;
   StackView<float> patterns_, column_weight_;  ///< the last pattern hides nothing
-  StackView<std::int32_t> group_;              ///< null: every column stands alone
+  StackView<std::int32_t> group_;              ///< null: every column is a cell of its own
   StackView<float> masked_, value_, rank_, score_;
   Network::Buffers generator_buffers_;
 };

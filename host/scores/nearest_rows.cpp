@@ -83,8 +83,8 @@ class NearestRowsRule final : public ScoringRule {
     return {{distance_, 1, rows.rows, k}, {index_, 1, rows.rows, k}};
   }
 
-  /// Skips the nearest of `found` neighbours if it is the row itself, at distance 0, and keeps k. The last stands for
-  /// one more if there are no more.
+  /// Skips the nearest of `found` neighbours if it is the row itself, at distance 0, and keeps k. The last counts
+  /// twice if there are no more.
   void skip_itself(std::int64_t rows, std::int64_t found, std::int64_t k) {
     std::vector<float> distance = download<float>(context(), distance_, rows * found);
     std::vector<std::int32_t> index = download<std::int32_t>(context(), index_, rows * found);

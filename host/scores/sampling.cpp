@@ -49,7 +49,7 @@ void AnomalyModel::sample(std::int64_t count, std::uint64_t seed, std::span<cons
       key.step = static_cast<std::uint32_t>(first / part);
       run(context_, FillNormal{.out = latent, .key = key});
       generator.forward(context_, weights(Role::generator).slice_models(m, 1), {.x = input}, buffers);
-      // This model's rows stand `models` apart.
+      // Every models-th row is this model's.
       const std::int64_t start = first * models + m;
       const std::int64_t wanted = std::min(part, start < count ? (count - start + models - 1) / models : 0);
       const MatrixView<float> generated = buffers.result().model(0);

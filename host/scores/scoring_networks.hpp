@@ -152,8 +152,8 @@ class ScoringNetworks {
 
 /// Throws Error{invalid_argument} if the layers of networks on images hold more than 2^24 values of one image, or if
 /// what scoring makes of the weights when a model is loaded (the bank of generated rows, networks that carry
-/// conditions) would be out of all proportion to them, so that a small model file cannot ask for much memory. Up to 256
-/// MiB, and 4,096 times the generator's weights, are allowed.
+/// conditions) would be out of all proportion to them, so that a small model file cannot allocate much memory. Up to
+/// 256 MiB, and 4,096 times the generator's weights, are allowed.
 void check_memory(const DetectorOptions& options, const MethodNetworks& networks);
 
 }  // namespace cugad

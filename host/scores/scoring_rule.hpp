@@ -54,7 +54,7 @@ class ScoringRule {
   };
   virtual ColumnTable column_table() const { return {}; }
 
-  /// What missing cells stand for in the residual: the share of each column in it, and how it is added.
+  /// How missing cells add to the residual: the share of each column in it, and how shares are combined.
   struct AbsentForm {
     float weight = 0.0f;   ///< 0: the residual is not a sum over columns
     bool squared = false;  ///< the columns' squares are added, under a root if `root`

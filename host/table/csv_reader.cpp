@@ -336,7 +336,7 @@ class CsvReader : public TableReader {
 
   [[noreturn]] void refuse_ambiguous(std::size_t column) const {
     throw Error(ErrorCode::format,
-                fmt::format("{}, column '{}': '{}' may have groups of three digits or decimals; say what the decimals "
+                fmt::format("{}, column '{}': '{}' may have groups of three digits or decimals; name the decimals "
                             "begin with: --decimal . or --decimal ,",
                             file_, one_line(names_[column]), one_line(sample_[column].style.open_example())));
   }
@@ -377,7 +377,7 @@ class CsvReader : public TableReader {
     ++chunk.rows;
   }
 
-  /// Keeps the record up to its last cell: another separator may stand behind that.
+  /// Keeps the record up to its last cell: another separator may follow.
   void keep_text(Table& chunk) const {
     WrittenRow row{std::string(records_.text()), records_.places()};
     row.cells.resize(std::min(row.cells.size(), names_.size()));
@@ -412,7 +412,7 @@ class CsvReader : public TableReader {
     } else if (rows_read_ == 0 && header_.empty() && records_.line() <= 1) {
       hint = " (--header yes if the first line is the header)";
     } else if (looks_like_number(cell)) {
-      hint = " (--decimal says how numbers are written)";
+      hint = " (--decimal sets how numbers are written)";
     }
     complain(fmt::format("{}, column '{}': found '{}', expected {}{}", place(), one_line(column.name), one_line(cell),
                          expected, hint));

@@ -49,19 +49,19 @@ bool is_position(const std::string& name) {
 }
 
 double finite_number(const Json& value) {
-  if (!value.is_number() || !std::isfinite(value.get<double>())) fail("expected a number where an offset stands");
+  if (!value.is_number() || !std::isfinite(value.get<double>())) fail("expected a number for an offset");
   return value.get<double>();
 }
 
 int decimal_count(const Json& value) {
   if (!value.is_number_integer() || value.get<std::int64_t>() < -1 || value.get<std::int64_t>() > 6) {
-    fail("expected an integer from -1 to 6 where the number of decimals stands");
+    fail("expected an integer from -1 to 6 for the number of decimals");
   }
   return value.get<int>();
 }
 
 std::string text(const Json& value) {
-  if (!value.is_string()) fail("expected a text where a name or category stands");
+  if (!value.is_string()) fail("expected a text for a name or category");
   return value.get<std::string>();
 }
 
@@ -137,7 +137,7 @@ TableEncoder TableEncoder::from_json(const std::string& json) {
     }
   }
   if (document.contains("named")) {
-    if (!document["named"].is_boolean()) fail("expected true or false where it says whether columns have names");
+    if (!document["named"].is_boolean()) fail("expected true or false for whether columns have names");
     encoder.named_ = document["named"].get<bool>();
   }
   encoder.feature_names_ = name_features(encoder.numeric_, encoder.categorical_);

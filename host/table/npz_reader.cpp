@@ -113,7 +113,7 @@ std::string feature_array(zip_t* archive, const std::string& asked, const std::s
   }
   if (others.size() == 1) return others.front();
   throw Error(ErrorCode::format,
-              fmt::format("{}: has no array X; it holds {}; say which with --array", file, member_list(archive)));
+              fmt::format("{}: has no array X; it holds {}; choose one with --array", file, member_list(archive)));
 }
 
 class NpzReader : public TableReader {

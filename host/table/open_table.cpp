@@ -66,8 +66,7 @@ std::unique_ptr<TableReader> open_table(const std::string& path, const ReadOptio
   const FileKind promised = kind_by_name(path);
   const bool holds_text = kind == FileKind::csv && promised != FileKind::csv && promised != FileKind::unknown;
   if (holds_text || (kind == FileKind::unknown && promised != FileKind::unknown)) {
-    throw Error(ErrorCode::format,
-                fmt::format("{}: holds no {} table, though its name says so", file, kind_name(promised)));
+    throw Error(ErrorCode::format, fmt::format("{}: holds no {} table, despite its name", file, kind_name(promised)));
   }
   switch (kind) {
     case FileKind::csv:

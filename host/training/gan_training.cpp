@@ -77,7 +77,7 @@ GanTraining::GanTraining(const Device& device, const MethodDefinition& definitio
 
 GanTraining::~GanTraining() = default;
 
-/// The first step says what each model needs; before it, what it needs at least must fit.
+/// The first step measures the memory of each model; before it, a lower bound of that must fit.
 void GanTraining::make_workers() {
   const bool together = device_.backend().runs_models_together();
   const int workers = together ? 1 : std::max(1, std::min(population(), device_.threads()));

@@ -29,7 +29,7 @@ const char* name_of(Role role);
 struct MethodNetworks {
   int columns = 0, condition = 0, latent = 0;
   /// Of each data column the first of its category's columns, itself for a column alone; for methods that judge cells.
-  /// Empty: every column stands alone.
+  /// Empty: every column is a cell of its own.
   std::vector<std::int32_t> group = {};
   std::array<Network, role_count> networks;
 

@@ -270,6 +270,11 @@ CUGAD_API cugad_status cugad_detector_explain_matrix(cugad_detector* detector, c
  * a method without a prior, and for a conditional model. */
 CUGAD_API cugad_status cugad_detector_sample(cugad_detector* detector, uint64_t seed, float* x, int64_t rows,
                                              int64_t columns, int64_t row_stride);
+/* The same of a conditional model: `conditions` values of its condition columns, in the order of the columns and in the
+ * units of the rows (NaN: the column's centre), which all rows repeat. */
+CUGAD_API cugad_status cugad_detector_sample_conditional(cugad_detector* detector, uint64_t seed,
+                                                         const float* condition, int64_t conditions, float* x,
+                                                         int64_t rows, int64_t columns, int64_t row_stride);
 /* The rows with their missing cells (NaN) filled by what the others of their row say, for a detector with the method
  * gain: filled is rows x columns floats of host memory. low and high, each NULL or as large: the ends of bands that
  * hold the true value in a share `coverage`, in (0, 1), of all cells. Of a detector of images with gan or anogan the

@@ -64,6 +64,10 @@ CUGAD_API cugad_status cugad_fleet_cancel(cugad_fleet* fleet);
 /// One score per row, each by the model of its group and on that model's scale.
 CUGAD_API cugad_status cugad_fleet_score(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
                                          float* scores);
+/// As cugad_detector_score_methods_matrix: method_scores is rows x parts, and "parts" of cugad_fleet_describe names
+/// them.
+CUGAD_API cugad_status cugad_fleet_score_methods(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
+                                                 float* scores, float* method_scores);
 /// As cugad_detector_explain_matrix.
 CUGAD_API cugad_status cugad_fleet_explain(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
                                            int32_t count, float* scores, cugad_reason* reasons);
@@ -96,9 +100,9 @@ CUGAD_API cugad_status cugad_fleet_calibration(cugad_fleet* fleet, const char* g
 CUGAD_API cugad_status cugad_fleet_columns(cugad_fleet* fleet, int64_t* columns);
 CUGAD_API cugad_status cugad_fleet_column_name(cugad_fleet* fleet, int64_t column, const char** name);
 /// One JSON object: "fitted", "method", "population", "device", "precision", "options" (those of the first group),
-/// "options_without_effect", "columns" (names), and "scored", which counts since fit or load: "rows", "small" (of
-/// groups without their own model), "unseen" (of groups that are not in the training rows, or without a group) and
-/// "examples" of unseen groups.
+/// "options_without_effect", "columns" (names), "parts" (names of the parts of the score), and "scored", which counts
+/// since fit or load: "rows", "small" (of groups without their own model), "unseen" (of groups that are not in the
+/// training rows, or without a group) and "examples" of unseen groups.
 CUGAD_API cugad_status cugad_fleet_describe(cugad_fleet* fleet, const char** json);
 /// As cugad_detector_attach and cugad_detector_attachment; the texts are copied to detectors that are taken out.
 CUGAD_API cugad_status cugad_fleet_attach(cugad_fleet* fleet, const char* name, const char* text);

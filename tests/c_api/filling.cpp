@@ -59,5 +59,36 @@ TEST(Filling, IsThatOfTheDetector) {
           CUGAD_ERROR_UNSUPPORTED, "gain");
 }
 
+/// Samples of a conditional model, which repeat the condition.
+TEST(ConditionalSampling, IsThatOfTheDetector) {
+  const DeviceHandle device = open_device();
+  const std::string config = small_config("gan", R"(, "condition": ["3"])");
+  const Matrix training = random_rows(80, columns, 1);
+  const DetectorHandle by_c = create(device.get(), config);
+  fit(by_c.get(), training);
+  Detector by_cpp(test_device(), options_from_json(config));
+  by_cpp.fit(training.view());
+  constexpr std::int64_t rows = 5, stride = columns + 2;
+  const std::vector<float> condition = {0.5f};
+  std::vector<float> expected(rows * columns), drawn(rows * stride, -7.0f);
+  by_cpp.sample(rows, 7, condition, expected);
+  ASSERT_OK(cugad_detector_sample_conditional(by_c.get(), 7, condition.data(), 1, drawn.data(), rows, columns, stride));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* const row = drawn.data() + r * stride;
+    EXPECT_TRUE(same_bits({row, row + columns}, {&expected[r * columns], &expected[r * columns] + columns}));
+    EXPECT_EQ(row[3], 0.5f);
+    EXPECT_EQ(row[columns], -7.0f);
+  }
+  const auto refused = [&](cugad_status status, const char* part) {
+    EXPECT_NE(status, CUGAD_OK);
+    EXPECT_NE(std::string(cugad_last_error()).find(part), std::string::npos) << cugad_last_error();
+  };
+  refused(cugad_detector_sample(by_c.get(), 7, drawn.data(), rows, columns, stride), "condition");
+  refused(cugad_detector_sample_conditional(by_c.get(), 7, nullptr, 1, drawn.data(), rows, columns, stride),
+          "condition is NULL");
+  refused(cugad_detector_sample_conditional(by_c.get(), 7, drawn.data(), 2, drawn.data(), rows, columns, stride),
+          "condition");
+}
+
 }  // namespace
 }  // namespace cugad::test

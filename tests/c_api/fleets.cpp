@@ -85,6 +85,11 @@ TEST_F(CFleet, IsThatOfCpp) {
     EXPECT_EQ(reasons[2 * r + 1].column, explanations[r].column[1]);
     EXPECT_EQ(reasons[2 * r].share, explanations[r].share[0]);
   }
+  std::vector<float> parts(count), expected_parts;
+  ASSERT_OK(cugad_fleet_score_methods(fleet_.get(), &x_, groups_.data(), results.data(), parts.data()));
+  EXPECT_TRUE(same_bits(expected.score_methods(rows_, names_, expected_parts), results));
+  EXPECT_TRUE(same_bits(expected_parts, parts));
+  ASSERT_OK(cugad_fleet_score_methods(fleet_.get(), &x_, groups_.data(), nullptr, parts.data()));
   ASSERT_OK(cugad_fleet_thresholds(fleet_.get(), groups_.data(), count, results.data()));
   EXPECT_TRUE(same_bits(results, expected.thresholds(names_)));
   ASSERT_OK(cugad_fleet_probability(fleet_.get(), scores.data(), groups_.data(), count, CUGAD_PROBABILITY_GAUSSIAN,
@@ -134,6 +139,7 @@ TEST_F(CFleet, SaysWhatItIs) {
   const auto description = nlohmann::json::parse(text);
   EXPECT_EQ(description.at("method"), "gan");
   EXPECT_EQ(description.at("columns").size(), 3u);
+  EXPECT_EQ(description.at("parts"), (nlohmann::json{"gan"}));
   EXPECT_EQ(description.at("scored").at("rows"), count);
   EXPECT_FALSE(description.at("options_without_effect").empty());
 

@@ -135,7 +135,7 @@ TEST_F(Filling, WritesTheDecimalSignOfTheFile) {
   EXPECT_TRUE(commas[1].starts_with("3,5;") && has(commas[1].substr(4), ",") && !has(commas[1], ".")) << commas[1];
 }
 
-/// A band of a prediction that the training rows' range clips is no single point, and it is told.
+/// A band of a prediction that the training rows' range clips is no single point, and a note counts it.
 TEST_F(Filling, TellsWhatBandsDoNotPromise) {
   std::string text = "a,b\n";
   for (int r = 0; r < 200; ++r) text += std::to_string(r % 50) + "," + std::to_string(r % 50 * 10 + r % 3) + "\n";

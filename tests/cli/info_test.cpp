@@ -4,7 +4,7 @@
 
 #include "cli/command.hpp"
 
-/// What `cugad info` tells of the build and of models.
+/// `cugad info`, of the build and of models.
 namespace cugad::cli_test {
 namespace {
 

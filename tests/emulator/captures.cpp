@@ -58,7 +58,7 @@ TEST_F(Captures, OfAProgramAreNotBrokenByWhatOtherThreadsDo) {
   cudaStreamDestroy(apart);
 }
 
-/// The rows are on their way on the stream that callers have who name none.
+/// The rows are written on the legacy default stream.
 TEST_F(Captures, CallsWithoutAStreamRunBehindTheLegacyDefaultStream) {
   DetectorOptions options = quick_options();
   options.steps = 12;

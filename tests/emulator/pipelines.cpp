@@ -204,7 +204,7 @@ TEST_F(DeviceMemoryOfTheCaller, MayEnd) {
   allocator.most = 40000;
   const Device device = test_device();
   device.use_allocator({Allocator::allocate, Allocator::free, &allocator});
-  expect_error(ErrorCode::out_of_memory, {"emulated:0", "bytes asked of the caller's allocator"}, [&] {
+  expect_error(ErrorCode::out_of_memory, {"emulated:0", "bytes requested of the caller's allocator"}, [&] {
     Detector detector(device, few_steps());
     detector.fit(normal_rows(60, 1).view());
   });

@@ -67,7 +67,7 @@ std::map<std::string, cugad::safetensors::File, std::less<>> make_bases() {
   return bases;
 }
 
-/// A file may ask for a search of any length: the caller can judge the time of scoring by the options.
+/// A file may set a search of any length: callers can read the cost of scoring from the options.
 bool scores_quickly(const DetectorOptions& options) {
   return static_cast<std::int64_t>(options.search_steps + 1) * options.restarts < most_scoring_work / 1000 &&
          options.bank_rows <= most_scoring_work;

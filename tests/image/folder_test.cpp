@@ -58,7 +58,7 @@ TEST_F(Folder, ImagesAreRowsInTheOrderOfTheirPaths) {
   }
 }
 
-/// A data set is often laid out anew by links into another folder, whose names say nothing here.
+/// Data sets are often rearranged by links into another folder, whose names do not matter.
 TEST_F(Folder, LinksToFilesHaveTheirOwnPaths) {
   const TemporaryDirectory elsewhere;
   write_text(elsewhere.file("1.png"), grey(7));

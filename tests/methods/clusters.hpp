@@ -33,7 +33,7 @@ inline Matrix normal_rows(std::int64_t rows, std::uint64_t seed, std::int64_t co
   return matrix;
 }
 
-/// Outliers: normal rows with one column at the other cluster's side and beyond; `column[r]` says which.
+/// Outliers: normal rows with one column at the other cluster's side and beyond; `column[r]` is its number.
 inline Matrix outlier_rows(std::int64_t rows, std::uint64_t seed, std::vector<int>* column = nullptr) {
   Matrix matrix = normal_rows(rows, seed);
   RandomNumbers numbers(seed + 1000);
@@ -102,7 +102,7 @@ inline Detector fitted(const DetectorOptions& options, const Matrix& rows, int t
   return detector;
 }
 
-/// How well scores tell anomalous rows from normal ones.
+/// How well scores separate anomalous rows from normal ones.
 inline double auroc(Detector& detector, const Matrix& normal, const Matrix& anomalous) {
   std::vector<float> scores = detector.score(normal.view());
   std::vector<std::uint8_t> labels(scores.size(), 0);

@@ -13,7 +13,7 @@ namespace {
 
 const std::vector<std::string> column_names = {"c", "x", "y", "kind=a", "kind=b"};
 
-/// Columns c, x = 3 c + noise, y = noise, and a category that says which way y leans. `wrong`: x belongs to another c,
+/// Columns c, x = 3 c + noise, y = noise, and a category that decides the sign of y. `wrong`: x belongs to another c,
 /// y to the other kind; each column for itself looks as in the other rows.
 Matrix dependent_rows(std::int64_t rows, std::uint64_t seed, bool wrong = false) {
   RandomNumbers numbers(seed);
@@ -64,7 +64,7 @@ Detector fitted_to(const DetectorOptions& options, const Matrix& rows) {
   return detector;
 }
 
-/// How well scores tell rows with a wrong pair from others.
+/// How well scores separate rows with a wrong pair from others.
 double auroc_of_wrong_pairs(const DetectorOptions& options) {
   Detector detector = fitted_to(options, dependent_rows(600, 1));
   return auroc(detector, dependent_rows(200, 2), dependent_rows(200, 3, true));

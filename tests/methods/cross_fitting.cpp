@@ -217,7 +217,7 @@ TEST(CrossFitting, ProbabilitiesOfFreshRowsAreUniform) {
   EXPECT_LT(distance, 0.113 + 0.03);
 }
 
-/// A table in which each row stands twice is no larger than one in which it stands once.
+/// A table that holds each row twice is no larger than one that holds it once.
 TEST(CrossFitting, DuplicatedRowsDoNotStandForNewOnes) {
   const Share share = share_of_fresh_rows_flagged(60, [&](const Matrix& training, const Matrix& fresh) {
     Matrix twice(120, training.columns);

@@ -209,7 +209,7 @@ TEST(Detector, DeduplicationTrainsOnDistinctRows) {
   EXPECT_EQ(messages, (std::vector<std::string>{"100 distinct rows of 200"}));
 }
 
-/// What the rows decide: many distinct ones need more generated ones, copies do not count, and what is asked for stays.
+/// Options that the rows decide: many distinct rows need more generated ones, copies do not count, given values stay.
 TEST(Detector, LargeTablesGetMoreGeneratedRows) {
   DetectorOptions options = quick_options();
   options.population = 1;

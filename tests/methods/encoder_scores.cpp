@@ -225,7 +225,7 @@ TEST(EncoderScores, ColumnSpreadIsThatOfTheTrainingRows) {
     }
   }
   Matrix rows = query_rows(5);
-  rows.row(0)[4] = 1e4f;  // one column cannot say more than 20 deviations
+  rows.row(0)[4] = 1e4f;  // one column adds at most 20 deviations
   const std::vector<float> found = s.scores(rows);
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     const Scored::Pair pair = s.pair_of(rows, r);

@@ -99,7 +99,7 @@ TEST(Filling, IsKeptInTheModel) {
   EXPECT_TRUE(same_bits(fitted(options, training).fill(rows), expected));
 }
 
-/// A missing condition is not predicted, and an infinite cell says nothing; what is left fills the row.
+/// A missing condition is not predicted, and an infinite cell predicts nothing; the other cells fill the row.
 TEST(Filling, LeavesNoCellWithoutAValue) {
   DetectorOptions options = filling_options();
   options.steps = 50;
@@ -141,7 +141,7 @@ TEST(Filling, StaysWithinTheRangeOfTheTrainingRows) {
   }
 }
 
-/// Bands beyond the range are counted for the call that made them; what a model has to say of itself stays.
+/// Bands beyond the range are counted for the call that made them; the model's own notes do not change.
 TEST(Filling, CountsBandsBeyondTheTrainingRows) {
   Matrix training = normal_rows(400, 1);
   for (std::int64_t r = 0; r < training.rows; ++r) training.row(r)[3] = 2.0f * training.row(r)[1];

@@ -8,7 +8,7 @@
 #include "host/text/nearest_name.hpp"
 #include "tests/methods/fleet_rows.hpp"
 
-/// Model files made to harm: valid containers whose metadata asks for stack, memory or time.
+/// Model files made to harm: valid containers whose metadata would take stack, memory or time.
 namespace cugad::test {
 namespace {
 
@@ -101,7 +101,7 @@ TEST(HostileModel, BracketsInNamesAreNoNesting) {
   EXPECT_EQ(Detector::load(test_device(1), directory.file("model")).column_names()[1], brackets);
 }
 
-/// The bank is drawn when a model is loaded, as large as the file says.
+/// The bank is drawn when a model is loaded, in the size that the file names.
 TEST(HostileModel, ABankOutOfProportionIsRefused) {
   DetectorOptions options = brief_options();
   options.population = 32;
@@ -116,7 +116,7 @@ TEST(HostileModel, ABankOutOfProportionIsRefused) {
   options.bank_rows = 1 << 20;
   expect_error(ErrorCode::invalid_argument, {"bank_rows", "at most 233016"},
                [&] { fitted(options, normal_rows(60, 1)); });
-  // Without a bank the option says nothing.
+  // Without a bank the option has no effect.
   options.score = ScoreRule::discriminator;
   options.method = Method::gan;
   File without = file_of(options);

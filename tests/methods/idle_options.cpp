@@ -118,7 +118,7 @@ std::optional<Result> result_of(const DetectorOptions& options) {
     }
     return result;
   } catch (const Error&) {
-    return std::nullopt;  // refused: nobody can be misled
+    return std::nullopt;  // refused, with an error that names the reason
   }
 }
 
@@ -197,7 +197,7 @@ bool is_idle(const DetectorOptions& options, const std::string& name) {
 
 class IdleOptions : public ::testing::TestWithParam<const MethodDefinition*> {
  protected:
-  /// Whether an option changes the bits of scores or threshold is what options_without_effect() says.
+  /// An option changes the bits of scores or threshold if and only if options_without_effect() does not list it.
   static void expect_true_record(const DetectorOptions& base, const Result& before, const std::string& name,
                                  const std::string& value) {
     DetectorOptions options = base;

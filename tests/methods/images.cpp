@@ -275,7 +275,7 @@ TEST(Images, AreTrainedScoredAndKept) {
   EXPECT_EQ(file.tensors.at("generator.1.weight").shape, (std::vector<std::int64_t>{16, 4, 4, 32}));
 }
 
-/// What is said before the first step is what is taken.
+/// The memory that is reported before the first step is the memory that is taken.
 TEST(Images, MemoryIsToldAndRefusedBeforeTraining) {
   const Device device = Device::open("cpu", 2);
   DetectorOptions options = image_options("32x32x1");

@@ -19,7 +19,7 @@ DetectorOptions likelihood_options() {
   return options;
 }
 
-/// Scores that are mean ranks as they stand.
+/// Scores that are mean ranks, unchanged.
 DetectorOptions raw_options() {
   DetectorOptions options = likelihood_options();
   options.standardise = false;
@@ -252,7 +252,7 @@ TEST(Likelihood, ModelFilesHoldCategories) {
 }
 
 /// Half of the cells of b are missing in training, and equal to those of a elsewhere: what is there shows that b = 0
-/// does not fit, where cells filled with the mean would be rows that say so.
+/// does not fit, where cells filled with the mean would look usual.
 TEST(Likelihood, LearnsNothingFromMissingCells) {
   Matrix training = normal_rows(800, 1, 2);
   for (std::int64_t r = 0; r < 800; r += 2) training.row(r)[1] = missing;
@@ -342,7 +342,7 @@ TEST(Likelihood, DamagedTablesAreRefused) {
       {"'column_rows'", [&](File& f) { set_rows(f, 2, 2001); }},
       {"'column_rows'", [&](File& f) { set_rows(f, 2, -1); }},
       {"'column_rows'", [&](File& f) { set_rows(f, 6, 1); }},
-      {"more values of a column than 'column_rows' says", [&](File& f) { set_rows(f, 2, 10); }},
+      {"more values of a column than 'column_rows'", [&](File& f) { set_rows(f, 2, 10); }},
   };
   for (const auto& [part, damage] : damages) {
     SCOPED_TRACE(part);

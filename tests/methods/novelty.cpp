@@ -88,7 +88,7 @@ TEST(Novelty, ProbabilitiesAreGoodAndTurings) {
   EXPECT_EQ(novelty.constant_columns(), std::vector<std::int64_t>{2});
 }
 
-/// A row whose user stands in its fold alone is new to the models that do not know the fold.
+/// A row whose user occurs in its own fold only is new to the models that left the fold out.
 TEST(Novelty, CalibrationSeesWhatIsNewToTheModels) {
   UserTable table(300, 10, 2);
   for (std::int64_t r = 0; r < 300; ++r) {

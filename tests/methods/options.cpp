@@ -72,7 +72,7 @@ TEST(Options, EveryOneCanBeSetReadAndWritten) {
   EXPECT_EQ(options_from_json(options_to_json(DetectorOptions{})).log1p, DetectorOptions{}.log1p);
 }
 
-/// The JSON is flat and typed as option_list() says.
+/// The JSON is flat, with the types of option_list().
 TEST(Options, JsonHasEveryOptionWithItsKind) {
   const auto json = nlohmann::json::parse(options_to_json(DetectorOptions{}));
   EXPECT_EQ(json.size(), option_list().size());
@@ -252,7 +252,7 @@ TEST(Options, JsonTakesAPresetBeforeAllOthers) {
                [] { options_from_json(R"({"presets": "x"})"); });
 }
 
-/// Without a method and a preset there is a recipe, chosen by what a user asks for.
+/// Without a method and a preset there is a recipe, chosen by the given options.
 TEST(Options, TheDefaultIsARecipe) {
   const auto of_preset = [](const std::string& name) {
     DetectorOptions options;
@@ -340,7 +340,7 @@ TEST(Presets, ExistAndApply) {
   }
 }
 
-/// The settings of EGBAD's AnoGAN as published (the AnoGAN of its repository): whoever changes them must mean to.
+/// The settings of EGBAD's AnoGAN as published (the AnoGAN of its repository), which should change on purpose only.
 TEST(Presets, FaithfulIsTheReference) {
   DetectorOptions options;
   apply_preset(options, "kdd99-anogan-faithful");

@@ -128,7 +128,7 @@ std::int64_t flagged(const std::vector<float>& scores, float threshold) {
   return std::count_if(scores.begin(), scores.end(), [&](float score) { return score >= threshold; });
 }
 
-/// However many rows share a score, no more than the contamination asks for are flagged.
+/// However many rows share a score, no more than the contamination are flagged.
 TEST(ScoreCalibration, TiesAreNotFlagged) {
   DetectorOptions options;
   const auto flagged_of_its_own = [&](const std::vector<float>& scores) {
@@ -185,7 +185,7 @@ TEST(ScoreCalibration, ConformalThresholdStandsAboveItsRank) {
   EXPECT_EQ(rank(20000, 0.0001f), 19999);
 }
 
-/// Over many draws of calibrating scores, a new score reaches the threshold at the rate asked for.
+/// Over many draws of calibrating scores, a new score reaches the threshold at the requested rate.
 TEST(ScoreCalibration, RatesHold) {
   for (const bool conformal : {false, true}) {
     for (const float rate : {0.01f, 0.05f, 0.2f}) {
@@ -210,7 +210,7 @@ TEST(ScoreCalibration, RatesHold) {
   EXPECT_GT(ScoreCalibration(std::vector<float>(50, 2.0f)).threshold(options), 2.0f);
 }
 
-/// Too few scores for the rate: the threshold lies beyond all of them, and a note says how many it takes.
+/// Too few scores for the rate: the threshold lies beyond all of them, and a note has the number needed.
 TEST(ScoreCalibration, FewScoresGiveAConservativeThreshold) {
   for (const bool conformal : {false, true}) {
     for (const float rate : {0.01f, 0.05f}) {
@@ -225,7 +225,7 @@ TEST(ScoreCalibration, FewScoresGiveAConservativeThreshold) {
         const float most = *std::max_element(scores.begin(), scores.end());
         EXPECT_GT(ScoreCalibration(scores).threshold(options), most) << count;
       }
-      // New scores of a normal distribution pass it less often than asked.
+      // New scores of a normal distribution pass it less often than requested.
       std::int64_t alarms = 0;
       for (std::uint64_t draw = 0; draw < 400; ++draw) {
         const float threshold = ScoreCalibration(normal_scores(10, 2 * draw + 1)).threshold(options);
@@ -309,7 +309,7 @@ TEST(ScoreCalibration, ThresholdsCanBeSetAnew) {
   EXPECT_EQ(unfitted.calibration().rows, 0);
 }
 
-/// What cannot be promised is said, and the training goes on.
+/// A note names what cannot be promised, and the training goes on.
 TEST(ScoreCalibration, SaysWhatCannotBePromised) {
   DetectorOptions options = quick_options();
   options.false_alarm_rate = 0.001f;

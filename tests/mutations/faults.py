@@ -151,7 +151,7 @@ FAULTS = [
           ops("latent_search"), (GENERAL,)),
     Fault("search: learning rate of the next step", SEARCH + "search_losses.cuh",
           "args.learning_rate.at(step)", "args.learning_rate.at(step + 1)", ops("latent_search"), (GENERAL,)),
-    Fault("schedule off by one", "kernels/schedule/schedule.cu",
+    Fault("schedule off by one", "kernels/schedule/advance_step.cu",
           "args.decay_steps, step);", "args.decay_steps, step - 1);", ops("advance_step")),
     # ---- random numbers
     Fault("Philox: lane ignored", "kernels/device/philox.cuh", " + 256u * key.lane", "",

@@ -148,7 +148,7 @@ Spread spread_of(std::vector<double> values) {
   return {values[values.size() / 2], values[values.size() * 9 / 10], values.back()};
 }
 
-/// |difference| of z after a search in a rounded mode from a float64 search that rounds as `reference` says.
+/// |difference| of z after a search in a rounded mode from a float64 search with the rounding of `reference`.
 Spread deviation_of_z(const Device& device, SearchShape shape, Precision reference) {
   shape.rounded = reference;
   Problem problem(hash("rounded"), Layout::misaligned);

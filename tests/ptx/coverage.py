@@ -51,7 +51,7 @@ def main():
         count, missing = kernel[1], kernels[kernel]
         total += count
         ran += count - len(missing)
-        if len(missing) == count > 2:  # CUB's empty kernel asks for its attributes alone
+        if len(missing) == count > 2:  # CUB's empty kernel, of which only attributes are read
             never.append(shown)
         if options.missing is None:
             print(f"{100 * (count - len(missing)) / count:6.1f} % of {count:6}  {shown[:100]}")

@@ -77,7 +77,7 @@ TEST(Checkpoint, StoppedAndResumedEqualsUninterrupted) {
   for (int m = 0; m < 2; ++m) expect_same_model(*whole, m, *resumed, m);
 }
 
-/// The cancel flag may rise in the middle of an interval, where models stand at different steps.
+/// The cancel flag may rise in the middle of an interval, in which models are at different steps.
 TEST(Checkpoint, StoppedInTheMiddleOfAnIntervalEqualsUninterrupted) {
   const Matrix rows = training_rows();
   const TemporaryDirectory directory;
@@ -202,7 +202,7 @@ TEST(Checkpoint, ThatOfAnotherTrainingIsKeptAside) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory.file("checkpoints/deep")), {}), 3);
 }
 
-/// Nothing that was not asked for may cost a fit; what would lose one is an error.
+/// Nothing optional may cost a fit; what would lose one is an error.
 TEST(Checkpoint, OnlyOneThatIsNeededCanFail) {
   const Matrix rows = training_rows();
   const TemporaryDirectory directory;
@@ -252,7 +252,8 @@ TEST(Checkpoint, RefusesOtherOptionsByName) {
   expect_refused(ErrorCode::invalid_argument, "made with population = 2, now it is 3", other, rows, directory);
   other = two_models();
   other.hidden = {8, 9};
-  expect_refused(ErrorCode::invalid_argument, "made with generator_hidden = 8,8, now it is 8,9", other, rows, directory);
+  expect_refused(ErrorCode::invalid_argument, "made with generator_hidden = 8,8, now it is 8,9", other, rows,
+                 directory);
 }
 
 TEST(Checkpoint, RefusesFewerStepsThanItHas) {

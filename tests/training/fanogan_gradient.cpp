@@ -95,7 +95,7 @@ TEST(FanoganGradient, OfTheEncoderAlone) {
     for (const float average_decay : {0.0f, 0.9f}) {
       SCOPED_TRACE(static_cast<int>(training));
       DetectorOptions options = fanogan_options(training);
-      options.dropout = 0.25f;  // D is asked as it scores
+      options.dropout = 0.25f;  // D runs as it scores
       options.average_decay = average_decay;
       Step s(options);
       const std::vector<double> encoder = s.parameters(Role::encoder);

@@ -176,7 +176,7 @@ TEST(GainGradient, OfRowsWithACategoryAndMissingCells) {
   expect_near_all(dense(s.step.generator_gradient()), central_differences(generator, loss), 1e-5, "generator");
 }
 
-/// Missing cells are hidden from G, 0 for D, and drawn by nobody; with the adversarial term.
+/// Missing cells are hidden from G, 0 for D, and never drawn; with the adversarial term.
 TEST(GainGradient, OfRowsWithMissingCells) {
   Step s(gain_options(), rows_with_category());
   const std::vector<double> generator = s.parameters(Role::generator);

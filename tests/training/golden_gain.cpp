@@ -119,7 +119,7 @@ TEST(GoldenGain, ScoresAreRanksAmongHeldOutRows) {
   std::vector<float> ranks(static_cast<std::size_t>(queries.rows * columns));
   model.score(queries, scores, {}, ranks.data());
   expect_values(download_rows(context, scores.model(0)), arrays.at("query_scores").values, 1e-5, "scores");
-  const std::vector<double>& of_cells = arrays.at("query_ranks").values;  // a category's stands at its first column
+  const std::vector<double>& of_cells = arrays.at("query_ranks").values;  // a category's is in its first column
   std::vector<double> expected(ranks.size(), 0.0);
   for (std::size_t i = 0; i < of_cells.size(); ++i) {
     const std::size_t r = i / 7, cell = i % 7;

@@ -53,7 +53,7 @@ TEST(GoldenGanomaly, StepReproducesGradientsLossesAndParameters) {
   for (auto& [role, network] : golden) states[role] = network.place(run.context(), run.arena);
   run.bind(states);
 
-  // What rounding may do: D sees x and x' once, and takes its own gradient from what it said then.
+  // The effect of rounding: D sees x and x' once, and takes its own gradient from these logits.
   std::map<Role, BoundedParameters> bounded;
   for (const auto& [role, network] : golden) bounded.try_emplace(role, network.bounded());
   BoundedComputation computation;

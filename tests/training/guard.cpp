@@ -9,7 +9,7 @@
 namespace cugad::test {
 namespace {
 
-/// A control that spoils model 1 of a training after the given step and keeps what is told.
+/// A control that spoils model 1 of a training after the given step and keeps the messages.
 struct Spoiler {
   std::shared_ptr<GanTraining> training;
   std::vector<std::string> messages;

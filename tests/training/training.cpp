@@ -156,7 +156,7 @@ TEST(Training, LearningRateDecaysAlongACosine) {
   }
 }
 
-/// From moments of zero, Adam's step s moves by rate (1 - b1) / (1 - b1^s) sqrt((1 - b2^s) / (1 - b2)): it tells which
+/// From moments of zero, Adam's step s moves by rate (1 - b1) / (1 - b1^s) sqrt((1 - b2^s) / (1 - b2)): it shows which
 /// number a step has. Each network counts its own updates.
 TEST(Training, AdamCountsTheUpdatesOfEachNetwork) {
   const Matrix rows = training_rows();

@@ -36,7 +36,7 @@ struct NeighbourDistances {
   float mean(std::int64_t row) const;
 };
 
-/// The trial in the forms that baselines ask for. Each form is computed at its first use and kept; its time is charged
+/// The trial in the forms that baselines need. Each form is computed at its first use and kept; its time is charged
 /// to every baseline that uses it, so that the cost of a baseline does not depend on the ones before it.
 class BaselineInputs {
  public:

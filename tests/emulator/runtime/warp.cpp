@@ -36,7 +36,7 @@ void check_others(Lane& lane, unsigned mask, const char* name, const Site& site)
     current_group().fail("warp operation " + at() + " names lane " +
                          std::to_string(std::countr_zero(mask & state.ended)) + ", which has ended or does not exist");
   }
-  // Those who wait have been checked against one another: one of them that is of the mask speaks for all.
+  // The waiting lanes have been checked against each other: one of the mask represents all.
   const unsigned of_mask = state.arrived & mask;
   for (unsigned rest = of_mask != 0 ? of_mask & (0u - of_mask) : state.arrived; rest != 0; rest &= rest - 1) {
     const Lane& other = lane_at(block, warp, std::countr_zero(rest));
