@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "cugad/error.hpp"
 #include "cugad/onnx.hpp"

@@ -21,18 +21,17 @@ LikelihoodNodes::Cells LikelihoodNodes::cells() const {
 }
 
 /// Visible cells, 0 in hidden ones, and the conditions.
-Value LikelihoodNodes::shown(const Value& hidden) const {
+Value LikelihoodNodes::shown(const Value& hidden, std::int64_t masks) const {
   const std::int64_t width = model.networks().row_columns();
   const Value visible = graph.zero_if(hidden, graph.slice(known, 2, 0, columns()));
   if (width == columns()) return visible;
-  // Cast to the number of masks by a sum with zeros.
-  const Value zeros = graph.cast(graph.add("And", {graph.slice(hidden, 2, 0, 1), graph.scalar(false)}), Type::float32);
-  const std::vector<Value> both = {visible, graph.add("Add", {graph.slice(known, 2, columns(), width), zeros})};
+  const Value condition = graph.add("Expand", {graph.slice(known, 2, columns(), width), graph.integers({masks, 1, 1})});
+  const std::vector<Value> both = {visible, condition};
   return graph.concat(both, 2);
 }
 
-Value LikelihoodNodes::masked(const Value& hidden) const {
-  const std::vector<Value> both = {shown(hidden), graph.cast(hidden, Type::float32)};
+Value LikelihoodNodes::masked(const Value& hidden, std::int64_t masks) const {
+  const std::vector<Value> both = {shown(hidden, masks), graph.cast(hidden, Type::float32)};
   return graph.concat(both, 2);
 }
 
@@ -81,7 +80,7 @@ Value LikelihoodNodes::values(const Cells& cells) const {
   const Value hidden = graph.add("Or", {graph.constant(pattern, {count, 1, columns()}), missing_cell});
   const std::int64_t inputs = model.networks().generator().inputs();
   // All masks in one pass: each has a batch of rows of its own.
-  const Stack stacked = {graph.reshape(masked(hidden), {1, -1, inputs}), 1, inputs};
+  const Stack stacked = {graph.reshape(masked(hidden, count), {1, -1, inputs}), 1, inputs};
   const Stack given = generator.pass(stacked).result;
   const Value statistics = graph.reshape(given.value, {0, count, -1, given.columns});
 
@@ -117,7 +116,7 @@ Value LikelihoodNodes::values(const Cells& cells) const {
   if (!std::is_sorted(place.begin(), place.end())) value = graph.gather(value, 2, place);
   if (discriminator != nullptr) {
     const std::int64_t row_columns = model.networks().row_columns();
-    const Value logits = discriminator->pass({shown(missing_cell), 1, row_columns}).result.value;
+    const Value logits = discriminator->pass({shown(missing_cell, 1), 1, row_columns}).result.value;
     std::vector<float> shares(static_cast<std::size_t>(columns() * width));  // the mean of a category's columns
     for (std::size_t cell = 0; cell < cells.first.size(); ++cell) {
       const float of_column = 1.0f / static_cast<float>(cells.end[cell] - cells.first[cell]);

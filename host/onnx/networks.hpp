@@ -32,7 +32,6 @@ class NetworkNodes {
   };
   /// z is for networks of two branches.
   Pass pass(const Stack& x, const Stack& z = {});
-  int outputs() const { return network_.outputs(); }
 
  private:
   struct Weights {

@@ -39,13 +39,18 @@ Value one_hot(Graph& graph, const Value& texts, const std::vector<std::string>& 
 
 Value add_inputs(Graph& graph, std::int64_t columns, const std::string* encoder_json,
                  const std::vector<std::string>& outputs) {
-  if (encoder_json == nullptr) return graph.input("rows", Type::float32, columns);
+  const auto plain_rows = [&] { return graph.input("rows", Type::float32, columns); };
+  if (encoder_json == nullptr) return plain_rows();
   const TableEncoder encoder = TableEncoder::from_json(*encoder_json);  // which checks the text
+  const ReadOptions known = encoder.read_options();
+  const bool has_offsets =
+      std::any_of(encoder.offsets().begin(), encoder.offsets().end(), [](double o) { return o != 0; });
+  if (known.by_position && known.text_columns.empty() && !has_offsets) return plain_rows();
   OrderedJson json;
   const TakenApart parts(json);
   parse_json(*encoder_json, json);
   std::vector<Value> features;
-  const std::vector<std::string> numbers = *encoder.read_options().numeric_columns;
+  const std::vector<std::string>& numbers = *known.numeric_columns;
   for (std::size_t c = 0; c < numbers.size(); ++c) {
     check_name(numbers[c], outputs);
     // Only differences count in a column with an offset, which single precision would lose.

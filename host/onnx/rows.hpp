@@ -1,17 +1,17 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "host/detector/impl.hpp"
+#include "host/detector/novelty.hpp"
+#include "host/detector/transform.hpp"
 #include "host/onnx/graph.hpp"
 
 namespace cugad::onnx {
 
 /// The caller's rows as inputs of the graph; returns them as one tensor [batch, columns]. With the JSON of a table's
-/// encoder one input per column, numbers and texts; without, one input "rows". Throws Error{unsupported} where the name
-/// of a column is also that of an output.
+/// encoder one input per column, numbers and texts; without, and of a table of numbers whose columns have no names, one
+/// input "rows". Throws Error{unsupported} where the name of a column is also that of an output.
 Value add_inputs(Graph& graph, std::int64_t columns, const std::string* encoder_json,
                  const std::vector<std::string>& outputs);
 

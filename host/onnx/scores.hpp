@@ -1,7 +1,8 @@
 #pragma once
 
+#include <array>
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "host/onnx/networks.hpp"
 #include "host/scores/anomaly_model.hpp"
@@ -49,7 +50,6 @@ class ScoreNodes {
   };
   /// The nearest of `bank_rows` rows of each model's bank [models * bank_rows, columns].
   Nearest find_nearest(const std::vector<float>& bank, std::int64_t models, std::int64_t neighbours);
-  Value standardised(const Value& values, const std::vector<ScoreStatistics>& statistics);
 
   Graph& graph_;
   AnomalyModel& model_;
@@ -83,8 +83,8 @@ struct LikelihoodNodes {
   };
   Cells cells() const;
   /// Visible cells and masks, as MaskColumns; hidden: [masks, batch, columns].
-  Value shown(const Value& hidden) const;
-  Value masked(const Value& hidden) const;
+  Value shown(const Value& hidden, std::int64_t masks) const;
+  Value masked(const Value& hidden, std::int64_t masks) const;
   Value numbers(const Value& statistics, const Shape& columns) const;
   Value category(const Value& statistics, std::int64_t begin, std::int64_t end) const;
   Value values(const Cells& cells) const;
