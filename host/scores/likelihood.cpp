@@ -6,6 +6,7 @@
 
 #include "host/backend/elementwise.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/scores/scoring_masks.hpp"
 #include "host/scores/scoring_rule.hpp"
 
 namespace cugad {
@@ -23,8 +24,8 @@ double uniform(std::uint64_t seed, std::uint32_t mask, std::int64_t column) {
   return static_cast<double>(philox4x32_10({block, 0, mask, purpose}, seed)[0]) * 0x1p-32;
 }
 
-/// The columns that each mask hides. Every column is hidden by at least one, a category's by the same ones: group[c] is
-/// the first column of that of column c, c itself for a column alone.
+}  // namespace
+
 std::vector<std::vector<float>> scoring_masks(const std::vector<std::int32_t>& group, std::uint64_t seed) {
   const auto columns = static_cast<std::int64_t>(group.size());
   std::vector<std::int64_t> order;  // of the cells' first columns
@@ -49,6 +50,8 @@ std::vector<std::vector<float>> scoring_masks(const std::vector<std::int32_t>& g
   }
   return masks;
 }
+
+namespace {
 
 /// How unlikely each cell is given the others: G's negative log-likelihood of the cell, averaged over masks that hide
 /// it, plus what D makes of it, as a p-value among calibration rows that are new to the models (Vovk 2005); the score

@@ -13,6 +13,7 @@
 #include "cugad/image.hpp"
 #include "cugad/metrics.hpp"
 #include "cugad/network.hpp"
+#include "cugad/onnx.hpp"
 #include "cugad/ops.hpp"
 #include "cugad/rng.hpp"
 #include "cugad/table.hpp"

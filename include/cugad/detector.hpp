@@ -245,6 +245,7 @@ class CUGAD_API Detector {
 
  private:
   friend class Fleet;
+  friend struct DetectorContents;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

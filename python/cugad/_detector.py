@@ -175,6 +175,14 @@ class AnomalyDetector(Estimator, DetectorParameters):
             shift[:len(offsets)] = offsets
         return shift
 
+    def to_onnx(self, path: "str | os.PathLike", *, output_prefix: str = "") -> None:
+        """Write an ONNX model: one graph from rows, or the columns of a table, to scores and decisions.
+
+        Inputs and outputs: docs/onnx.md. `output_prefix` goes before the names of the outputs. NotImplementedError for
+        scores that search the latent space.
+        """
+        self._fitted().export_onnx(str(path), threshold=float(self.threshold_), output_prefix=output_prefix)
+
     @classmethod
     def load(cls, path: "str | os.PathLike", *, device: str = "auto", n_jobs: "int | None" = None,
              precision: str = "fp32") -> "AnomalyDetector":

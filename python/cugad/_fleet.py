@@ -133,6 +133,10 @@ class FleetDetector(Estimator, FleetParameters):
         """The columns that the models see."""
         return self._fitted().column_names
 
+    def to_onnx(self, path: "str | os.PathLike", group: str, *, output_prefix: str = "") -> None:
+        """Write the model of one group as an ONNX model, see AnomalyDetector.to_onnx."""
+        self._fitted().export_onnx(str(path), str(group), output_prefix=output_prefix)
+
     @classmethod
     def load(cls, path: "str | os.PathLike", *, device: str = "auto", n_jobs: "int | None" = None) -> "FleetDetector":
         """Return the fleet of a model file."""

@@ -190,6 +190,12 @@ void bind_detector(nb::module_& module) {
            [](BoundDetector& bound, const std::string& path) {
              bound.without_rows(false, [&](Detector& detector) { detector.save(path); });
            })
+      .def(
+          "export_onnx",
+          [](BoundDetector& bound, const std::string& path, std::optional<float> threshold, const std::string& prefix) {
+            bound.without_rows(false, [&](Detector& detector) { export_onnx(detector, path, {threshold, prefix}); });
+          },
+          "path"_a, "threshold"_a = nb::none(), "output_prefix"_a = "")
       .def("to_bytes", &save_to_memory)
       .def_prop_ro("threshold", [](BoundDetector& bound) { return bound.model().threshold(); })
       .def_prop_ro("parts", [](BoundDetector& bound) { return bound.model().parts(); })

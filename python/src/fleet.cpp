@@ -136,6 +136,14 @@ void bind_fleet(nb::module_& module) {
            })
       .def("save", [](BoundFleet& bound,
                       const std::string& path) { bound.calls().run(false, [&] { bound.fleet().save(path); }); })
+      .def(
+          "export_onnx",
+          [](BoundFleet& bound, const std::string& path, const std::string& group, const std::string& prefix) {
+            bound.calls().run(false, [&] {
+              export_onnx(bound.fleet().take_out(group), path, {.threshold = {}, .output_prefix = prefix});
+            });
+          },
+          "path"_a, "group"_a, "output_prefix"_a = "")
       .def("to_bytes", &save_to_memory)
       .def_prop_ro("groups", &group_list, "Name, training rows, whether it has a model, threshold; of each group.")
       .def_prop_ro("column_names", [](BoundFleet& bound) { return bound.fleet().column_names(); })
