@@ -20,6 +20,7 @@ LEVELS = [
     {"host/options"},
     {"host/detector"},
     {"host/fleet", "host/table", "host/image", "host/metrics"},
+    {"host/report"},
     {"host/c_api", "host/cli"},
     {"host/cli/reproduce"},
 ]
