@@ -27,10 +27,14 @@ const Column* column_of(const Table& chunk, const std::string& name) {
   return nullptr;
 }
 
-/// A category's feature is named "column=value".
+/// A category's feature is named "column=value", and the name of the column may hold a '=', too.
 Feature feature_of(const Table& chunk, const std::string& name) {
-  const std::size_t end = name.find('=');
-  if (end == std::string::npos || column_of(chunk, name) != nullptr) return {name, ""};
+  if (column_of(chunk, name) != nullptr) return {name, ""};
+  std::size_t end = name.find('=');
+  for (std::size_t next = end; next != std::string::npos; next = name.find('=', next + 1)) {
+    if (column_of(chunk, name.substr(0, next)) != nullptr) end = next;
+  }
+  if (end == std::string::npos) return {name, ""};
   return {name.substr(0, end), name.substr(end + 1)};
 }
 
@@ -95,7 +99,8 @@ ReasonText reason_text(const Explanation& explanation, std::size_t index, const 
   const bool is_pixel = column == nullptr && feature.value.empty();
   reason.value = is_pixel ? number_text(values[number]) : cell_text(column, row);
   if (!feature.value.empty()) {
-    reason.expectation = finding == Finding::unseen ? "not seen in training" : expected_category(features, chunk, expected);
+    reason.expectation =
+        finding == Finding::unseen ? "not seen in training" : expected_category(features, chunk, expected);
     return reason;
   }
   // Models see numbers less the encoder's offsets.

@@ -14,6 +14,7 @@
 #include "cugad/metrics.hpp"
 #include "cugad/network.hpp"
 #include "cugad/ops.hpp"
+#include "cugad/report.hpp"
 #include "cugad/rng.hpp"
 #include "cugad/table.hpp"
 #include "cugad/tensor.hpp"
