@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config zlib1g-dev libzip-dev libpng-dev libjpeg-dev libfmt-dev
-  nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libgtest-dev libbenchmark-dev ca-certificates curl git "$@"
+  nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libjs-chart.js libgtest-dev libbenchmark-dev ca-certificates curl git "$@"
 )
 
 if ! command -v dpkg-query >/dev/null; then

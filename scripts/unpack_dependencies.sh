@@ -9,7 +9,7 @@ folder=${1:?usage: scripts/unpack_dependencies.sh FOLDER}
 packages=(
   zlib1g-dev zlib1g libzip-dev libzip4 libpng-dev libpng16-16 libjpeg-dev libjpeg62-turbo-dev libjpeg62-turbo
   libjpeg-turbo8-dev libjpeg-turbo8 libjpeg8-dev libjpeg8 libfmt-dev libfmt9 nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libtomlplusplus3
-  libgtest-dev googletest libgmock-dev libbenchmark-dev libbenchmark1 libbenchmark1debian pkg-config pkgconf
+  libjs-chart.js libgtest-dev googletest libgmock-dev libbenchmark-dev libbenchmark1 libbenchmark1debian pkg-config pkgconf
   pkgconf-bin libpkgconf3 libbz2-1.0 liblzma5 libzstd1 libssl3
 )
 

@@ -20,7 +20,7 @@ LEVELS = [
     {"host/options"},
     {"host/detector"},
     {"host/fleet", "host/table", "host/image", "host/metrics"},
-    {"host/onnx"},
+    {"host/onnx", "host/report"},
     {"host/c_api", "host/cli"},
     {"host/cli/reproduce"},
 ]

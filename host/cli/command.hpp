@@ -19,6 +19,7 @@ using Run = std::function<void()>;
 Run add_train(CLI::App& app);
 Run add_score(CLI::App& app);
 Run add_evaluate(CLI::App& app);
+Run add_report(CLI::App& app);
 Run add_fill(CLI::App& app);
 Run add_inpaint(CLI::App& app);
 Run add_translate(CLI::App& app);

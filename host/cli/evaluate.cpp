@@ -18,17 +18,9 @@
 #include "host/cli/progress.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
-#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
-
-/// Which rows count as anomalies.
-struct Labelling {
-  std::string column;
-  std::vector<std::string> values;
-  bool values_are_normal = false;  ///< else they are the anomalies
-};
 
 struct ScoredRows {
   std::vector<float> score;
@@ -37,25 +29,6 @@ struct ScoredRows {
   LabelValues values;
   std::int64_t without_label = 0;
 };
-
-Labelling read_labelling(const FlagSet& flags, const FittedModel& model, const std::string& input) {
-  Labelling labelling;
-  labelling.column = flags.text("label_column");
-  if (labelling.column.empty() && is_npz(input)) labelling.column = "y";
-  if (labelling.column.empty() && is_image_folder(input)) labelling.column = folder_column;
-  if (labelling.column.empty()) labelling.column = model.labels.column;
-  if (labelling.column.empty()) throw UsageError("--label-column is required");
-  const bool neither = !flags.given("anomaly") && !flags.given("normal");
-  if (neither && labelling.column == model.labels.column && !model.labels.normal.empty()) {
-    labelling.values = model.labels.normal;
-    labelling.values_are_normal = true;
-    return labelling;
-  }
-  if (flags.given("anomaly") == flags.given("normal")) throw UsageError("give either --anomaly or --normal");
-  labelling.values_are_normal = flags.given("normal");
-  labelling.values = split_list(flags.required_text(labelling.values_are_normal ? "normal" : "anomaly"));
-  return labelling;
-}
 
 ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, const Labelling& labelling,
                                const FlagSet& flags, std::optional<PixelEvaluation>& pixels) {
@@ -73,11 +46,10 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
                          reader.grids());
     std::vector<int> anomaly(scores.size(), -1);  // of rows that count
     const std::vector<float> thresholds = model.thresholds(chunk.rows, groups);
-    const std::vector<std::uint8_t> listed = rows_with_value(chunk, labelling.column, labelling.values);
-    const std::vector<std::uint8_t> unlabelled = without_label(chunk, labelling.column);
+    const std::vector<std::int8_t> labels = labels_of(chunk, labelling);
     for (std::size_t r = 0; r < scores.size(); ++r) {
       if (chunk.unreadable.contains(static_cast<std::int64_t>(r))) continue;
-      if (unlabelled[r] != 0) {
+      if (labels[r] < 0) {
         ++scored.without_label;
         continue;
       }
@@ -87,8 +59,8 @@ ScoredRows score_labelled_rows(FittedModel& model, const std::string& input, con
       }
       scored.score.push_back(scores[r]);
       scored.margin.push_back(scores[r] - thresholds[r]);
-      anomaly[r] = (listed[r] != 0) != labelling.values_are_normal ? 1 : 0;
-      scored.anomaly.push_back(static_cast<std::uint8_t>(anomaly[r]));
+      anomaly[r] = labels[r];
+      scored.anomaly.push_back(static_cast<std::uint8_t>(labels[r]));
     }
     if (pixels) pixels->add(chunk, rows, residuals, anomaly, reader.grids());
     scored.values.add(chunk, labelling.column);

@@ -4,23 +4,10 @@
 #include <vector>
 
 #include "host/cli/fitted_model.hpp"
+#include "host/table/categorical_column.hpp"
 
 /// From the numbers that a detector gives back to the cells of a table.
 namespace cugad::cli {
-
-/// One categorical column: the 0/1 features of its values.
-struct CategoricalColumn {
-  std::string name;
-  std::vector<std::string> values;
-  std::int64_t first_feature = 0;
-
-  /// The value whose feature is largest; a missing cell if the training rows had no value at all.
-  std::string decoded(const float* row) const;
-};
-
-/// The categorical columns of an encoder, in the order of their features. A column name may itself hold a '=', so the
-/// names are taken from the encoder rather than cut out of the feature names.
-std::vector<CategoricalColumn> categorical_columns(const TableEncoder& encoder);
 
 /// A number that a detector gives for a numeric feature, in the units of the table: with the encoder's offset.
 double table_number(const FittedModel& model, std::int64_t feature, float value);

@@ -13,6 +13,7 @@
 #include "host/options/method_options.hpp"
 #include "host/options/option_record.hpp"
 #include "host/text/nearest_name.hpp"
+#include "host/text/shell_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -126,6 +127,17 @@ void FlagSet::apply_config(const std::string& path) {
     flag.config_text = entry.text;
     flag.in_config = true;
   }
+}
+
+std::string FlagSet::as_arguments() const {
+  std::string arguments;
+  for (const auto& [name, flag] : flags_) {
+    if (!given(name)) continue;
+    if (!arguments.empty()) arguments += ' ';
+    const bool is_switch = flag.is_boolean && text(name) == "true";
+    arguments += "--" + with_dashes(name) + (is_switch ? "" : (flag.is_boolean ? "=" : " ") + shell_text(text(name)));
+  }
+  return arguments;
 }
 
 bool FlagSet::given(const std::string& name) const { return on_command_line(name) || flags_.at(name).in_config; }

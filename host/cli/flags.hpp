@@ -32,6 +32,8 @@ class FlagSet {
   /// Takes the keys of a TOML file for all flags that are not on the command line. Unknown keys are a UsageError.
   void apply_config(const std::string& path);
 
+  /// The flags that are set, as arguments of a shell: "--model m --quiet".
+  std::string as_arguments() const;
   /// Whether the sub-command has such a flag.
   bool has(const std::string& name) const { return flags_.contains(name); }
   /// Whether the command line or the TOML file gave it.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/cli/fitted_model.hpp"
-#include "host/cli/patches.hpp"
+#include "host/image/patch_rows.hpp"
 
 /// Maps of how far each pixel is from what the model expects.
 namespace cugad::cli {

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,8 +11,7 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
-#include "host/detector/column_roles.hpp"
-#include "host/detector/fitting.hpp"
+#include "host/detector/compared_options.hpp"
 #include "host/detector/telemetry_json.hpp"
 #include "host/options/option_record.hpp"
 #include "host/options/recipe.hpp"
@@ -25,54 +22,21 @@ namespace {
 using Lines = std::vector<std::vector<std::string>>;
 using nlohmann::ordered_json;
 
-/// The options of a model beside those that it would have by a preset, or by its method alone.
-struct ComparedOptions {
-  std::string with;  ///< "preset tables", or "the defaults"
-  Lines changed, unchanged;
-};
-
-/// Leaves out what has no effect. What the rows decide is as in `base`, unless it is another value.
-ComparedOptions compare_options(const Detector& detector, const DetectorOptions& options, const std::string& with,
-                                DetectorOptions base) {
-  ComparedOptions compared = {.with = with, .changed = {}, .unchanged = {}};
-  for (const char* name : {"condition", "target"}) set_option(base, name, get_option(options, name));
-  const std::int64_t judged = detector.columns() - column_roles(options, detector.column_names()).condition;
-  const std::array by_rows = {resolve(base, 1, judged), resolve(base, 1, judged, INT32_MAX)};
-  const std::vector<std::string> idle = options_without_effect(options);
-  for (const OptionInfo& info : option_list()) {
-    if (info.name == "method" || std::find(idle.begin(), idle.end(), info.name) != idle.end()) continue;
-    const std::string value = get_option(options, info.name), usual = get_option(base, info.name);
-    const auto is_value = [&](const DetectorOptions& resolved) { return get_option(resolved, info.name) == value; };
-    if (value == usual) {
-      compared.unchanged.push_back({"  " + info.name, value});
-    } else if (std::any_of(by_rows.begin(), by_rows.end(), is_value)) {
-      compared.unchanged.push_back({"  " + info.name, value + " (chosen by the rows)"});
-    } else {
-      compared.changed.push_back({"  " + info.name, fmt::format("{} (default: {})", value, usual)});
-    }
-  }
-  return compared;
-}
-
-/// Beside the preset that the model is nearest to, if it is nearer than the defaults of its method.
+/// The options of a model, those that are not at the defaults first.
 std::string describe_options(const FittedModel& model) {
-  const Detector& detector = model.detector;
-  DetectorOptions options = detector.options();
+  DetectorOptions options = model.detector.options();
   if (model.fleet) options.seed -= Fleet::pooled_seed_distance;  // as given
-  const std::string method = get_option(options, "method");
-  DetectorOptions defaults;
-  set_option(defaults, "method", method);
-  ComparedOptions nearest = compare_options(detector, options, "the defaults", defaults);
-  for (const std::string& preset : presets()) {
-    DetectorOptions base;
-    apply_preset(base, preset);
-    if (get_option(base, "method") != method) continue;
-    ComparedOptions compared = compare_options(detector, options, "preset " + preset, base);
-    if (compared.changed.size() < nearest.changed.size()) nearest = std::move(compared);
+  const ComparedOptions compared = compare_options(model.detector, options);
+  Lines changed, unchanged;
+  for (const ComparedOptions::Option& option : compared.changed) {
+    changed.push_back({"  " + option.name, fmt::format("{} (default: {})", option.value, option.usual)});
   }
-  return fmt::format("options that differ from {}:{}\n{}options at their defaults:\n{}", nearest.with,
-                     nearest.changed.empty() ? " none" : "", named_values(nearest.changed),
-                     named_values(nearest.unchanged));
+  for (const ComparedOptions::Option& option : compared.unchanged) {
+    unchanged.push_back({"  " + option.name, option.value + (option.by_rows ? " (chosen by the rows)" : "")});
+  }
+  return fmt::format("options that differ from {}:{}\n{}options at their defaults:\n{}",
+                     compared.preset.empty() ? "the defaults" : "preset " + compared.preset,
+                     changed.empty() ? " none" : "", named_values(changed), named_values(unchanged));
 }
 
 std::string describe_telemetry(const std::vector<ModelTelemetry>& models) {

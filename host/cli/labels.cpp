@@ -7,8 +7,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include "host/cli/command.hpp"
+#include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/text.hpp"
+#include "host/text/list_text.hpp"
 
 namespace cugad::cli {
 namespace {
@@ -26,6 +29,35 @@ bool is_npz(const std::string& input) {
   char start[2] = {};
   std::ifstream(input, std::ios::binary).read(start, sizeof start);
   return start[0] == 'P' && start[1] == 'K';
+}
+
+Labelling read_labelling(const FlagSet& flags, const FittedModel& model, const std::string& input) {
+  Labelling labelling;
+  labelling.column = flags.text("label_column");
+  if (labelling.column.empty() && is_npz(input)) labelling.column = "y";
+  if (labelling.column.empty() && is_image_folder(input)) labelling.column = folder_column;
+  if (labelling.column.empty()) labelling.column = model.labels.column;
+  if (labelling.column.empty()) throw UsageError("--label-column is required");
+  const bool neither = !flags.given("anomaly") && !flags.given("normal");
+  if (neither && labelling.column == model.labels.column && !model.labels.normal.empty()) {
+    labelling.values = model.labels.normal;
+    labelling.values_are_normal = true;
+    return labelling;
+  }
+  if (flags.given("anomaly") == flags.given("normal")) throw UsageError("give either --anomaly or --normal");
+  labelling.values_are_normal = flags.given("normal");
+  labelling.values = split_list(flags.required_text(labelling.values_are_normal ? "normal" : "anomaly"));
+  return labelling;
+}
+
+std::vector<std::int8_t> labels_of(const Table& table, const Labelling& labelling) {
+  const std::vector<std::uint8_t> listed = rows_with_value(table, labelling.column, labelling.values);
+  const std::vector<std::uint8_t> missing = without_label(table, labelling.column);
+  std::vector<std::int8_t> labels(listed.size());
+  for (std::size_t r = 0; r < labels.size(); ++r) {
+    labels[r] = missing[r] != 0 ? -1 : (listed[r] != 0) != labelling.values_are_normal ? 1 : 0;
+  }
+  return labels;
 }
 
 std::vector<std::uint8_t> without_label(const Table& table, const std::string& name) {

@@ -104,10 +104,11 @@ int run_command(int count, char** values) {
   app.set_version_flag("--version", "cugad " CUGAD_VERSION);
   app.require_subcommand(1);
   const std::vector<std::pair<std::string, Run>> runs = {
-      {"train", add_train(app)},   {"score", add_score(app)},         {"evaluate", add_evaluate(app)},
-      {"fill", add_fill(app)},     {"inpaint", add_inpaint(app)},     {"translate", add_translate(app)},
-      {"sample", add_sample(app)}, {"reproduce", add_reproduce(app)}, {"synthesize", add_synthesize(app)},
-      {"info", add_info(app)},     {"extract", add_extract(app)},     {"export", add_export(app)}};
+      {"train", add_train(app)},           {"score", add_score(app)},   {"evaluate", add_evaluate(app)},
+      {"report", add_report(app)},         {"fill", add_fill(app)},     {"inpaint", add_inpaint(app)},
+      {"translate", add_translate(app)},   {"sample", add_sample(app)}, {"reproduce", add_reproduce(app)},
+      {"synthesize", add_synthesize(app)}, {"info", add_info(app)},     {"extract", add_extract(app)},
+      {"export", add_export(app)}};
   std::vector<std::string> arguments = joined_arguments(count, values);
   std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 takes them in
   try {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "host/cli/fitted_model.hpp"
-#include "host/cli/patches.hpp"
+#include "host/image/patch_rows.hpp"
 
 namespace cugad::cli {
 

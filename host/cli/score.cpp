@@ -15,10 +15,10 @@
 #include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
-#include "host/cli/reason_text.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
+#include "host/report/reason_text.hpp"
 #include "host/table/column_names.hpp"
 #include "host/text/cell.hpp"
 #include "host/text/list_text.hpp"
@@ -119,7 +119,8 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
       lines += ',';
       if (i >= scores.explanations[row].column.size()) continue;
       lines += csv_cell(reason_text(scores.explanations[row], i, model.detector.column_names(),
-                                    model.encoder ? &*model.encoder : nullptr, chunk, row, rows.row(row)));
+                                    model.encoder ? &*model.encoder : nullptr, chunk, row, rows.row(row))
+                            .line());
     }
     if (columns.error) lines += ',';
     lines += '\n';

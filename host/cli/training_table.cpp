@@ -12,9 +12,9 @@
 #include "host/cli/image_folder.hpp"
 #include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
-#include "host/cli/patches.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
+#include "host/image/patch_rows.hpp"
 #include "host/table/column_names.hpp"
 #include "host/text/list_text.hpp"
 
@@ -67,7 +67,7 @@ TrainingTable read_training_images(const std::string& input, const FlagSet& flag
   TrainingTable training;
   training.format.image = reader.shape();
   reader.read(training.rows, training.pixels.emplace(), std::numeric_limits<std::int64_t>::max());
-  PatchGrids grids = reader.grids();
+  const std::vector<PatchGrid> grids = reader.grids();
   Table rest;
   Matrix none;
   reader.read(rest, none, 1);  // throws for an image that ended the reading

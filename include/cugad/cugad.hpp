@@ -15,6 +15,7 @@
 #include "cugad/network.hpp"
 #include "cugad/onnx.hpp"
 #include "cugad/ops.hpp"
+#include "cugad/report.hpp"
 #include "cugad/rng.hpp"
 #include "cugad/table.hpp"
 #include "cugad/tensor.hpp"

@@ -1,4 +1,5 @@
 """AnomalyDetector."""
+import hashlib
 import os
 
 import numpy as np
@@ -8,6 +9,17 @@ from cugad._estimator import Estimator, options_of, read_rows, seed_of
 from cugad._parameters import DetectorParameters
 from cugad._rows import is_table
 from cugad._tables import errors_in_python
+
+
+def labels_of(y):
+    """Return labels as a report takes them: 1 for an anomaly, 0 for a normal row, -1 for one without a label."""
+    labels = np.asarray(y)
+    if labels.ndim != 1:
+        raise ValueError(f"y has {labels.ndim} dimensions, expected one label per row")
+    if any(isinstance(label, str) for label in labels.tolist()):
+        raise ValueError("y holds texts, expected numbers or truth values, such as kinds != 'normal'")
+    unknown = np.array([label is None or label != label for label in labels.tolist()], dtype=bool)
+    return np.where(unknown, -1, np.where(unknown, 0, labels) != 0).astype(np.int8)
 
 
 class AnomalyDetector(Estimator, DetectorParameters):
@@ -166,6 +178,36 @@ class AnomalyDetector(Estimator, DetectorParameters):
             return model.sample(n_samples, seed) + self._shift()
         rows = np.concatenate([rows for rows, _ in self._chunks(given)])
         return model.sample_given(rows, n_samples, seed) + self._shift()
+
+    def report(self, X, y=None, *, path: "str | os.PathLike", title: str = "rows", ids=(), top: int = 25) -> None:
+        """Write a page to look at, one HTML file that needs no network: the scores of X with a threshold that can be
+        moved, the most anomalous rows and why they are, columns and training curves.
+
+        With labels y (not 0: an anomaly; None or NaN: unknown) also curves and measures. `ids` names columns of a table
+        that name its rows. Needs a build with Chart.js: NotImplementedError in others. Atomic: whole or not at all.
+        """
+        model = self._fitted()
+        labels = None if y is None else labels_of(y)
+        page = model.report(title=title, encoder=self._columns.encoder if self._columns else None,
+                            threshold=float(self.threshold_), ids=list(ids), history=self.history_,
+                            sources=[("SHA-256 of the model", hashlib.sha256(model.to_bytes()).hexdigest())], top=top)
+        first = 0
+        for rows, table in self._described_chunks(X, ids):
+            page.add(rows, None if labels is None else labels[first:first + len(rows)], table)
+            first += len(rows)
+        if labels is not None and len(labels) != first:
+            raise ValueError(f"y has {len(labels)} labels for {first} rows, expected one per row")
+        page.write(os.fspath(path))
+
+    def _described_chunks(self, X, also):
+        """Yield (rows, table) for X, with a table if it is one."""
+        if is_table(X):
+            yield from self._table_chunks(X, also)
+        elif also:
+            raise ValueError(f"ids names columns ({', '.join(also)}), and X is an array, expected a table")
+        else:
+            for rows, _ in self._chunks(X):
+                yield rows, None
 
     def _shift(self):
         """What the encoder of a table took from the numbers."""

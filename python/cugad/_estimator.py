@@ -151,14 +151,14 @@ class Estimator(OutlierMixin, BaseEstimator):
             message += "Feature names must be in the same order as they were in fit.\n"
         raise ValueError(message)
 
-    def _table_chunks(self, X):
-        """Yield (rows, table) for a table."""
+    def _table_chunks(self, X, also=()):
+        """Yield (rows, table) for a table, which has the columns `also` beside the features."""
         reader = open_table(X)
         if not self._loaded():
             self._check_names(table_names(X, reader))
             self._check_width(len(reader.names))
         if self._columns is not None:
-            reader.keep([*self._columns.used, *self._further_columns()])
+            reader.keep([*self._columns.used, *self._further_columns(), *also])
         for table in read_chunks(reader):
             yield (numbers_of(table) if self._columns is None else self._columns.encoder.encode(table)), table
 

@@ -4,6 +4,7 @@ import os
 import numpy as np
 
 from cugad import _cugad
+from cugad._detector import labels_of
 from cugad._estimator import Estimator, options_of, read_rows
 from cugad._explanation import Reason
 from cugad._parameters import FleetParameters
@@ -77,11 +78,8 @@ class FleetDetector(Estimator, FleetParameters):
                 yield rows, (texts[first:first + len(rows)],)
                 first += len(rows)
             return
-        first = 0
-        for rows, table in self._table_chunks(X):
-            here = table.cells(self.groups) if groups is None else groups[first:first + len(rows)]
-            yield rows, (self._texts(here, len(rows)),)
-            first += len(rows)
+        for rows, _, texts in self._grouped_chunks(X, groups, ()):
+            yield rows, (texts,)
 
     def anomaly_score(self, X, groups=None) -> np.ndarray:
         """Return the anomaly score of each row by the model of its group, float32 of shape [rows]."""
@@ -122,6 +120,43 @@ class FleetDetector(Estimator, FleetParameters):
     def explain(self, X, groups=None, count: int = 5) -> "list[list[Reason]]":
         """Return a list of `Reason`s for each row, see AnomalyDetector.explain."""
         return super().explain((X, groups), count)
+
+    def report(self, X, y=None, *, group, path: "str | os.PathLike", groups=None, title: "str | None" = None, ids=(),
+               top: int = 25) -> None:
+        """Write a page about the detector of one group and its rows of X, see AnomalyDetector.report.
+
+        A group without a detector of its own has the pooled one. ValueError for an unknown group.
+        """
+        model, [name] = self._fitted(), group_texts([group])
+        own = {known: has_own for known, _, has_own, _ in model.groups}
+        if name not in own:
+            raise ValueError(f"group is {group!r}, expected one of the {len(own)} groups of the fit")
+        labels = None if y is None else labels_of(y)
+        page = model.report(group=name if own[name] else "", title=title or f"group {name}",
+                            encoder=self._columns.encoder if self._columns else None, ids=list(ids), top=top)
+        first = 0
+        for rows, table, texts in self._grouped_chunks(X, groups, ids):
+            kept = np.flatnonzero([text == name for text in texts])
+            page.add(np.ascontiguousarray(rows[kept]), None if labels is None else labels[first:first + len(rows)][kept],
+                     None if table is None else table.take(kept.tolist()), kept + first)
+            first += len(rows)
+        if labels is not None and len(labels) != first:
+            raise ValueError(f"y has {len(labels)} labels for {first} rows, expected one per row")
+        page.write(os.fspath(path))
+
+    def _grouped_chunks(self, X, groups, also):
+        """Yield (rows, table, groups) for X, with a table if it is one."""
+        if not is_table(X):
+            if also:
+                raise ValueError(f"ids names columns ({', '.join(also)}), and X is an array, expected a table")
+            for rows, (texts,) in self._chunks((X, groups)):
+                yield rows, None, texts
+            return
+        first = 0
+        for rows, table in self._table_chunks(X, also):
+            here = table.cells(self.groups) if groups is None else groups[first:first + len(rows)]
+            yield rows, table, self._texts(here, len(rows))
+            first += len(rows)
 
     @property
     def groups_(self):

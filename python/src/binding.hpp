@@ -75,5 +75,6 @@ void bind_detector(nb::module_& module);
 void bind_fleet(nb::module_& module);
 void bind_tables(nb::module_& module);
 void bind_arrow(nb::module_& module);
+void bind_report(nb::module_& module);
 
 }  // namespace cugad::python

@@ -1,8 +1,10 @@
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "binding.hpp"
+#include "report.hpp"
 
 namespace cugad::python {
 namespace {
@@ -115,6 +117,12 @@ Array sample_given(BoundDetector& bound, const Rows& given, std::int64_t count, 
   return to_numpy(std::move(rows), {given.shape(0), static_cast<std::size_t>(count), given.shape(1)});
 }
 
+BoundReport* report(BoundDetector& bound, ReportArguments arguments) {
+  std::optional<Detector> shared;
+  bound.without_rows(false, [&](Detector& detector) { shared = detector.share(); });
+  return new BoundReport(std::move(*shared), arguments);
+}
+
 nb::bytes save_to_memory(BoundDetector& bound) {
   std::vector<std::byte> bytes;
   bound.without_rows(false, [&](Detector& detector) { bytes = detector.save(); });
@@ -165,6 +173,16 @@ void bind_detector(nb::module_& module) {
       .def("fill", &fill, "rows"_a, "coverage"_a = 0.9f, "Filled rows, and the ends of their bands.")
       .def("sample", &sample, "count"_a, "seed"_a = 0, "Synthetic rows [count, columns].")
       .def("sample_given", &sample_given, "given"_a, "count"_a, "seed"_a = 0, "Draws [rows, count, columns].")
+      .def(
+          "report",
+          [](BoundDetector& bound, std::string title, nb::object encoder, nb::object threshold,
+             std::vector<std::string> ids, nb::list history, std::vector<std::pair<std::string, std::string>> sources,
+             int top) {
+            return report(bound, {std::move(title), std::move(encoder), std::move(threshold), std::move(ids),
+                                  std::move(history), std::move(sources), top});
+          },
+          "title"_a, "encoder"_a.none(), "threshold"_a.none(), "ids"_a, "history"_a, "sources"_a, "top"_a,
+          "A page about the detector, to which rows are added.")
       .def(
           "probability",
           [](BoundDetector& bound, const Floats& scores, const std::string& kind) {

@@ -1,8 +1,10 @@
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "binding.hpp"
+#include "report.hpp"
 
 namespace cugad::python {
 namespace {
@@ -54,6 +56,13 @@ nb::tuple explain(BoundFleet& bound, const Rows& rows, const Groups& groups, int
   bound.with_rows(rows, [&](const auto& x, Fleet& fleet) { scores = fleet.explain(x, groups, count, explanations); });
   return nb::make_tuple(to_numpy(std::move(scores), {rows.shape(0)}),
                         to_arrays(explanations, static_cast<std::size_t>(count)));
+}
+
+/// The group "" is the pooled detector.
+BoundReport* report(BoundFleet& bound, const std::string& group, ReportArguments arguments) {
+  std::optional<Detector> one;
+  bound.calls().run(false, [&] { one = group.empty() ? bound.fleet().pooled() : bound.fleet().take_out(group); });
+  return new BoundReport(std::move(*one), arguments);
 }
 
 nb::list group_list(BoundFleet& bound) {
@@ -108,6 +117,14 @@ void bind_fleet(nb::module_& module) {
           "on_message"_a = nb::none(), "checkpoint_directory"_a = "", "resume"_a = false)
       .def("score", &score, "rows"_a, "groups"_a, "Scores [rows].")
       .def("explain", &explain, "rows"_a, "groups"_a, "count"_a)
+      .def(
+          "report",
+          [](BoundFleet& bound, const std::string& group, std::string title, nb::object encoder,
+             std::vector<std::string> ids, int top) {
+            return report(bound, group,
+                          {std::move(title), std::move(encoder), nb::none(), std::move(ids), nb::list(), {}, top});
+          },
+          "group"_a, "title"_a, "encoder"_a.none(), "ids"_a, "top"_a, "A page about the detector of a group.")
       .def(
           "thresholds",
           [](BoundFleet& bound, const Groups& groups) {

@@ -123,4 +123,5 @@ NB_MODULE(_cugad, module) {
   bind_fleet(module);
   bind_tables(module);
   bind_arrow(module);
+  bind_report(module);
 }

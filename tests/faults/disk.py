@@ -161,6 +161,8 @@ def writers(base):
                                      place / "log"], "log", earlier=lambda place: None, timed=True, appended=True),
         Writer("scores .csv", lambda place: [*score, place / "file.csv"], "file.csv"),
         Writer("scores .npy", lambda place: [*score, place / "file.npy"], "file.npy"),
+        Writer("report .html", lambda place: ["report", *score[1:], place / "file.html"], "file.html",
+               timed=True),  # it names its own path
         Writer("synthetic rows", lambda place: ["sample", "--model", base / "model", "--count", 500, "--output",
                                                 place / "file"], "file"),
         Writer("synthetic table", lambda place: [*synthesize, place / "file.csv"], "file.csv"),

@@ -15,6 +15,7 @@
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
 #include "cugad/fleet.hpp"
+#include "cugad/report.hpp"
 #include "cugad/table.hpp"
 #include "faults/allocation_faults.hpp"
 #include "tests/common/device.hpp"
@@ -174,6 +175,21 @@ TEST_P(OutOfMemory, Sample) {
     std::vector<float> rows(static_cast<std::size_t>(5 * detector.columns()));
     detector.sample(5, 7, rows);
     return text_of(rows);
+  });
+}
+
+TEST_P(OutOfMemory, Report) {
+  Detector detector(device_, tiny_options());
+  detector.fit(few_rows().view());
+  const std::vector<std::int8_t> labels = [&] {
+    std::vector<std::int8_t> alternating(static_cast<std::size_t>(few_rows().rows));
+    for (std::size_t r = 0; r < alternating.size(); r += 2) alternating[r] = 1;
+    return alternating;
+  }();
+  check("report", [&] {
+    cugad::Report page(detector.share(), {.top = 2});
+    page.add(few_rows(), {.labels = labels});
+    return page.html();
   });
 }
 

@@ -19,6 +19,7 @@ from command import (ERROR, INTERRUPTED, Command, Failed, contents, expect, expe
                      temporaries, training)
 
 OLD = b"the old file"
+VARYING = ("reproduce", "report")  # the bytes of their files: seconds, and the command with its own path
 
 
 def works(base):
@@ -34,6 +35,7 @@ def works(base):
         ("train a fleet", lambda place: [*fleet, "--output", place / "model"], "model", True),
         ("score to csv", lambda place: [*score, place / "s.csv"], "s.csv", False),
         ("score to npy", lambda place: [*score, place / "s.npy"], "s.npy", False),
+        ("report", lambda place: ["report", *score[1:], place / "p.html"], "p.html", False),
         ("score a fleet to csv", lambda place: [*fleet_score, place / "s.csv"], "s.csv", False),
         ("synthesize", lambda place: [*synthesize, place / "t.csv"], "t.csv", False),
         ("synthesize .gz", lambda place: [*synthesize, place / "t.csv.gz"], "t.csv.gz", False),
@@ -63,7 +65,7 @@ def interrupt(command, name, arguments, result, resumes, number, share, whole, s
         expect(not temporaries(place), f"{case}, left {temporaries(place)}")
         if result:
             found = contents(place / result)
-            expect(found == OLD or found == whole or (process.returncode == 0 and name == "reproduce"), case)
+            expect(found == OLD or found == whole or (process.returncode == 0 and name in VARYING), case)
         if resumes and process.returncode == INTERRUPTED:
             kept = (place / "model.checkpoint").exists()
             command.well(*arguments(place), *(["--resume"] if kept else []))

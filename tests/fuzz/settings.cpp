@@ -3,6 +3,7 @@
 #include "host/cli/command.hpp"
 #include "host/cli/config.hpp"
 #include "host/detector/impl.hpp"
+#include "host/report/training_history.hpp"
 #include "tests/fuzz/targets.hpp"
 
 /// Settings: TOML files and options in JSON.
@@ -48,6 +49,25 @@ bool config(std::string_view input) {
     check_message(error.what());
   }
   return false;
+}
+
+bool training_log(std::string_view input) {
+  try {
+    const std::vector<FitProgress> history = training_history(input, "a.jsonl");
+    OrderedJson training;
+    const TakenApart parts(training);
+    put_training(training, {}, history);
+    for (const OrderedJson& phase : training["phases"]) {
+      const std::size_t points = phase["steps"].size();
+      require(points <= history.size() && points <= 200, "a curve that is too long");
+      for (const OrderedJson& curve : phase["generator_loss"])
+        require(curve.size() == points, "a curve of another length");
+    }
+    return true;
+  } catch (const Error& error) {
+    check_message(error.what());
+    return false;
+  }
 }
 
 }  // namespace cugad::fuzz

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What continuous integration fuzzes: builds the fuzzers (Clang) and runs each for 2 seconds, 24 together.
+# What continuous integration fuzzes: builds the fuzzers (Clang) and runs each for 2 seconds, 26 together.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 cmake --preset fuzz

@@ -24,6 +24,7 @@ bool png(std::string_view input);
 bool jpeg(std::string_view input);
 bool config(std::string_view input);
 bool options(std::string_view input);
+bool training_log(std::string_view input);
 bool safetensors(std::string_view input);
 bool model(std::string_view input);
 bool checkpoint(std::string_view input);
@@ -37,6 +38,7 @@ inline constexpr Target targets[] = {{"csv", csv},
                                      {"jpeg", jpeg},
                                      {"config", config},
                                      {"options", options},
+                                     {"training_log", training_log},
                                      {"safetensors", safetensors},
                                      {"model", model},
                                      {"checkpoint", checkpoint},

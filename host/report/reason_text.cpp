@@ -1,4 +1,4 @@
-#include "host/cli/reason_text.hpp"
+#include "host/report/reason_text.hpp"
 
 #include <fmt/format.h>
 
@@ -7,9 +7,10 @@
 
 #include "host/text/cell.hpp"
 
-namespace cugad::cli {
+namespace cugad {
 namespace {
 
+constexpr const char* no_value = "no value";
 /// Rounds to 0 %.
 constexpr float smallest_share = 0.005f;
 
@@ -26,10 +27,14 @@ const Column* column_of(const Table& chunk, const std::string& name) {
   return nullptr;
 }
 
-/// A category's feature is named "column=value".
+/// A category's feature is named "column=value", and the name of the column may hold a '=', too.
 Feature feature_of(const Table& chunk, const std::string& name) {
-  const std::size_t end = name.find('=');
-  if (end == std::string::npos || column_of(chunk, name) != nullptr) return {name, ""};
+  if (column_of(chunk, name) != nullptr) return {name, ""};
+  std::size_t end = name.find('=');
+  for (std::size_t next = end; next != std::string::npos; next = name.find('=', next + 1)) {
+    if (column_of(chunk, name.substr(0, next)) != nullptr) end = next;
+  }
+  if (end == std::string::npos) return {name, ""};
   return {name.substr(0, end), name.substr(end + 1)};
 }
 
@@ -64,38 +69,52 @@ std::string expected_number(const ExpectedCell& expected, double offset, double 
   return text;
 }
 
+/// What is expected of a category.
+std::string expected_category(const std::vector<std::string>& features, const Table& chunk,
+                              const ExpectedCell& expected) {
+  if (expected.category < 0) return "unusual";
+  const std::string value = feature_of(chunk, features[static_cast<std::size_t>(expected.category)]).value;
+  if (std::isnan(expected.likelihood)) return value + " expected";
+  return fmt::format("{} is {:.0f} % likely", value, 100.0f * expected.likelihood);
+}
+
 }  // namespace
 
-std::string reason_text(const Explanation& explanation, std::size_t index, const std::vector<std::string>& features,
-                        const TableEncoder* encoder, const Table& chunk, std::size_t row, const float* values) {
+std::string ReasonText::line() const {
+  if (empty()) return "";
+  return fmt::format("{}{}{}: {} ({:.0f} %)", column, expectation == no_value ? "" : "=", value, expectation,
+                     100.0f * share);
+}
+
+ReasonText reason_text(const Explanation& explanation, std::size_t index, const std::vector<std::string>& features,
+                       const TableEncoder* encoder, const Table& chunk, std::size_t row, const float* values) {
   const Finding finding = explanation.finding[index];
-  if (finding == Finding::residual && explanation.share[index] < smallest_share) return "";
+  if (finding == Finding::residual && explanation.share[index] < smallest_share) return {};
   const auto number = static_cast<std::size_t>(explanation.column[index]);
   const Feature feature = feature_of(chunk, features[number]);
   const ExpectedCell& expected = explanation.expected[index];
-  const std::string share = fmt::format(" ({:.0f} %)", 100.0f * explanation.share[index]);
-  if (finding == Finding::missing) return feature.column + ": no value" + share;
+  ReasonText reason{.column = feature.column, .value = "", .expectation = no_value, .share = explanation.share[index]};
+  if (finding == Finding::missing) return reason;
   const Column* column = column_of(chunk, feature.column);
   const bool is_pixel = column == nullptr && feature.value.empty();
-  const std::string cell =
-      feature.column + "=" + (is_pixel ? number_text(values[number]) : cell_text(column, row)) + ": ";
+  reason.value = is_pixel ? number_text(values[number]) : cell_text(column, row);
   if (!feature.value.empty()) {
-    if (finding == Finding::unseen) return cell + "not seen in training" + share;
-    if (expected.category < 0) return cell + "unusual" + share;
-    const std::string value = feature_of(chunk, features[static_cast<std::size_t>(expected.category)]).value;
-    if (std::isnan(expected.likelihood)) return cell + value + " expected" + share;
-    return cell + fmt::format("{} is {:.0f} % likely", value, 100.0f * expected.likelihood) + share;
+    reason.expectation =
+        finding == Finding::unseen ? "not seen in training" : expected_category(features, chunk, expected);
+    return reason;
   }
   // Models see numbers less the encoder's offsets.
   const double offset = encoder != nullptr && number < encoder->offsets().size() ? encoder->offsets()[number] : 0.0;
   if (finding == Finding::unseen) {
     const std::string constant = offset == 0.0 ? fmt::format("{}", expected.low) : number_text(expected.low + offset);
-    return cell + "always " + constant + " in training" + share;
+    reason.expectation = "always " + constant + " in training";
+    return reason;
   }
   const double given = is_pixel                               ? double{values[number]}
                        : column == nullptr || column->is_text ? std::nan("")
                                                               : column->numbers[row];
-  return cell + expected_number(expected, offset, given) + share;
+  reason.expectation = expected_number(expected, offset, given);
+  return reason;
 }
 
-}  // namespace cugad::cli
+}  // namespace cugad

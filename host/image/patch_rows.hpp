@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -7,9 +8,9 @@
 
 /// Whole images of a chunk whose rows may be patches of them. `grids`: those of the chunk's images; empty if every row
 /// is an image.
-namespace cugad::cli {
+namespace cugad {
 
-using PatchGrids = std::vector<PatchGrid>;
+using PatchGrids = std::span<const PatchGrid>;
 
 /// The text of each image for each of its patches.
 std::vector<std::string> for_patches(std::vector<std::string> of_images, const PatchGrids& grids);
@@ -21,7 +22,7 @@ struct WholeImage {
   std::vector<float> values, residuals;  ///< means over the patches that overlap
 };
 /// Image `r` of a chunk whose rows have the shape `shape`. `residuals`: rows x columns.
-WholeImage whole_image(std::int64_t r, const Matrix& rows, const std::vector<float>& residuals, const ImageShape& shape,
-                       const PatchGrids& grids);
+WholeImage whole_image(std::int64_t r, MatrixView<const float> rows, const std::vector<float>& residuals,
+                       const ImageShape& shape, const PatchGrids& grids);
 
-}  // namespace cugad::cli
+}  // namespace cugad

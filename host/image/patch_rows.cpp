@@ -1,9 +1,9 @@
-#include "host/cli/patches.hpp"
+#include "host/image/patch_rows.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace cugad::cli {
+namespace cugad {
 
 std::vector<std::string> for_patches(std::vector<std::string> of_images, const PatchGrids& grids) {
   if (grids.empty() || of_images.empty()) return of_images;
@@ -26,11 +26,8 @@ std::vector<float> scores_of_images(std::vector<float> of_patches, const PatchGr
   return scores;
 }
 
-WholeImage whole_image(std::int64_t r, const Matrix& rows, const std::vector<float>& residuals, const ImageShape& shape,
-                       const PatchGrids& grids) {
-  const auto part = [&](std::int64_t first, std::int64_t count, const float* data) {
-    return MatrixView<const float>(data + first * rows.columns, count, rows.columns);
-  };
+WholeImage whole_image(std::int64_t r, MatrixView<const float> rows, const std::vector<float>& residuals,
+                       const ImageShape& shape, const PatchGrids& grids) {
   if (grids.empty()) {
     const float *row = rows.row(r), *residual = residuals.data() + r * rows.columns;
     const std::int64_t cells = cells_of(shape);  // conditions may follow
@@ -39,8 +36,9 @@ WholeImage whole_image(std::int64_t r, const Matrix& rows, const std::vector<flo
   std::int64_t first = 0;
   for (std::int64_t before = 0; before < r; ++before) first += grids[static_cast<std::size_t>(before)].count();
   const PatchGrid& grid = grids[static_cast<std::size_t>(r)];
-  return {grid.image, stitch_patches(part(first, grid.count(), rows.data.data()), grid),
-          stitch_patches(part(first, grid.count(), residuals.data()), grid)};
+  const std::int64_t count = grid.count(), columns = rows.columns;
+  return {grid.image, stitch_patches({rows.row(first), count, columns, rows.row_stride}, grid),
+          stitch_patches({residuals.data() + first * columns, count, columns}, grid)};
 }
 
-}  // namespace cugad::cli
+}  // namespace cugad
