@@ -15,5 +15,6 @@
 #include "cugad/network.hpp"
 #include "cugad/ops.hpp"
 #include "cugad/rng.hpp"
+#include "cugad/shards.hpp"
 #include "cugad/table.hpp"
 #include "cugad/tensor.hpp"
