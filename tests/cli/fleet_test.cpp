@@ -169,7 +169,7 @@ TEST_F(Fleets, RangesOfRowsAreScoredApart) {
       return to_file ? read_file(at(name)) : out;
     };
     const std::string whole = score("whole.csv", {});
-    for (const int count : {1, 3, 7}) {
+    for (const int count : to_file ? std::vector<int>{1, 4} : std::vector<int>{3}) {
       std::string all;
       for (int number = 1; number <= count; ++number) {
         all += score("part.csv", {"--shard", std::to_string(number) + "/" + std::to_string(count)});
