@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "cugad/error.hpp"
 #include "host/c_api/arguments.hpp"
@@ -56,6 +57,19 @@ FleetOptions fleet_options_of(const cugad_fleet_options* given) {
     if (given_rows > 0) *rows = given_rows;
   }
   return options;
+}
+
+/// Calls `fit` with what a fit is given.
+template <class Fit>
+void fit_with(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups, const cugad_fit_controls* controls,
+              const Fit& fit) {
+  require(fleet, "fleet");
+  GroupedRows rows(fleet->device, x, groups);
+  FitControls given(controls, rows.x.columns(), fleet->cancel);
+  const CancelOnce once{fleet->cancel};
+  const MatrixView<const float> brought = rows.x.bring(fleet->device, nullptr);
+  if (given.control.on_message) rows.x.report_lost_digits(given.described.names, given.control.on_message);
+  fit(brought, rows.groups, std::move(given.described), given.control);
 }
 
 /// The scores of `count` rows and the group of each, after the checks of both.
@@ -126,13 +140,15 @@ cugad_status cugad_fleet_save_to_memory(cugad_fleet* fleet, const void** bytes, 
 cugad_status cugad_fleet_fit(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
                              const cugad_fit_controls* controls) {
   return guard(__func__, [&] {
-    require(fleet, "fleet");
-    GroupedRows rows(fleet->device, x, groups);
-    FitControls given(controls, rows.x.columns(), fleet->cancel);
-    const CancelOnce once{fleet->cancel};
-    const MatrixView<const float> brought = rows.x.bring(fleet->device, nullptr);
-    if (given.control.on_message) rows.x.report_lost_digits(given.described.names, given.control.on_message);
-    fleet->fleet.fit(brought, rows.groups, std::move(given.described), given.control);
+    fit_with(fleet, x, groups, controls, [&](auto&&... all) { fleet->fleet.fit(std::forward<decltype(all)>(all)...); });
+  });
+}
+
+cugad_status cugad_fleet_fit_new_groups(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
+                                        const cugad_fit_controls* controls) {
+  return guard(__func__, [&] {
+    fit_with(fleet, x, groups, controls,
+             [&](auto&&... all) { fleet->fleet.fit_new_groups(std::forward<decltype(all)>(all)...); });
   });
 }
 

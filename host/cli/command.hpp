@@ -29,5 +29,6 @@ Run add_synthesize(CLI::App& app);
 Run add_info(CLI::App& app);
 Run add_extract(CLI::App& app);
 Run add_export(CLI::App& app);
+Run add_merge(CLI::App& app);
 
 }  // namespace cugad::cli

@@ -7,13 +7,10 @@
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
-#include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
-#include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
 #include "host/detector/score_calibration.hpp"
-#include "host/table/column_names.hpp"
 #include "host/table/group_column.hpp"
 #include "host/text/cell.hpp"
 #include "host/text/json.hpp"
@@ -30,8 +27,6 @@ constexpr const char* group_key = "group_column";
 constexpr const char* format_key = "format";
 constexpr const char* patches_key = "patch_stride";
 constexpr std::int32_t widest_patch = 1'000'000;
-/// With a fleet, each of its models is brought in once for the rows of a chunk: the larger, the fewer times.
-constexpr std::int64_t chunk_rows = 8192, chunk_cells = std::int64_t{8} << 20;
 
 LabelNote labels_from_json(const std::string& text, const std::string& path) {
   json parsed;
@@ -44,17 +39,6 @@ LabelNote labels_from_json(const std::string& text, const std::string& path) {
     // reported below
   }
   throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is damaged", path, labels_key));
-}
-
-/// Returns the result of `read`, but ignores its error after a signal, which closes standard input.
-template <class Read>
-auto unless_cancelled(const Read& read) {
-  try {
-    return read();
-  } catch (const Error&) {
-    stop_if_cancelled();
-    throw;
-  }
 }
 
 /// Rows for a detector without an encoder: the table's columns, unchanged.
@@ -77,47 +61,10 @@ Matrix numeric_matrix(const Table& chunk, std::int64_t columns) {
   return rows;
 }
 
-ReadOptions read_options(const FittedModel& model, const std::string& input, const FlagSet& flags,
-                         const std::string& label_column, const std::vector<std::string>& carried) {
-  ReadOptions options;
-  if (model.encoder) {
-    // Only features are looked at: other columns may hold anything.
-    options = model.encoder->read_options();
-    // A table without names may lack the label.
-    if (!options.names.empty() && !model.labels.column.empty()) {
-      std::vector<std::string> names = options.names.front();
-      std::erase(names, model.labels.column);
-      options.names.insert(options.names.begin() + 1, std::move(names));
-    }
-  } else {
-    if (!label_column.empty()) options.text_columns.push_back(label_column);
-    if (model.fleet) options.text_columns.push_back(model.group_column);
-    options.text_columns.insert(options.text_columns.end(), carried.begin(), carried.end());
-  }
-  options.format = table_format(flags, input, model.format);
-  options.adapt_separator = !flags.given("separator");
-  options.mark_errors = flags.has("on_error") && marks_errors(flags);
-  options.as_it_comes = true;
-  return options;
-}
-
-/// Adds advice to the error of a table whose first line was read as the header, as in the training table, and has no
-/// column name of the model.
-void check_header(const TableEncoder& encoder, const TableReader& reader, const std::string& input) {
-  if (reader.format().header != TableFormat::Header::yes) return;
-  const ReadOptions options = encoder.read_options();
-  if (options.by_position) return;
-  const ColumnIndex index(reader.column_names());
-  for (const auto* names : {&*options.numeric_columns, &options.text_columns}) {
-    for (const std::string& name : *names) {
-      if (index.exact(name)) return;
-    }
-  }
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("{}: its header ('{}', ...) names no column of the model, expected '{}', ...; --header no if "
-                          "the first line is data",
-                          input == "-" ? "standard input" : input, one_line(reader.column_names().front()),
-                          one_line(encoder.feature_names().front())));
+void refuse_part(const std::string& path) {
+  if (!is_part(path)) return;
+  throw Error(ErrorCode::format,
+              fmt::format("{}: it is a part of a model; cugad merge makes the model of the parts of all shards", path));
 }
 
 /// The model with the contents of its attachments.
@@ -204,31 +151,20 @@ std::string labels_to_json(const LabelNote& labels) {
   return written.dump();
 }
 
-void attach_table(Detector& detector, const Encoders& encoders, const LabelNote& labels, const TableFormat& format) {
-  if (encoders.table) detector.attach(encoder_key, encoders.table->to_json());
-  if (encoders.conditions) detector.attach(conditions_key, encoders.conditions->to_json());
-  detector.attach(format_key, format.to_json());
-  detector.attach(labels_key, labels_to_json(labels));
-}
-
-void attach_table(Fleet& fleet, const Encoders& encoders, const LabelNote& labels, const TableFormat& format,
-                  const std::string& group_column) {
-  if (encoders.table) fleet.attach(encoder_key, encoders.table->to_json());
-  if (encoders.conditions) fleet.attach(conditions_key, encoders.conditions->to_json());
-  fleet.attach(format_key, format.to_json());
-  fleet.attach(labels_key, labels_to_json(labels));
-  fleet.attach(group_key, group_column);
-}
-
-void attach_patches(Detector& detector, std::int32_t stride) {
-  if (stride > 0) detector.attach(patches_key, std::to_string(stride));
-}
-
-void attach_patches(Fleet& fleet, std::int32_t stride) {
-  if (stride > 0) fleet.attach(patches_key, std::to_string(stride));
+std::map<std::string, std::string> table_attachments(const Encoders& encoders, const LabelNote& labels,
+                                                     const TableFormat& format, const std::string& group_column,
+                                                     std::int32_t patch_stride) {
+  std::map<std::string, std::string> attachments = {{format_key, format.to_json()},
+                                                    {labels_key, labels_to_json(labels)}};
+  if (encoders.table) attachments[encoder_key] = encoders.table->to_json();
+  if (encoders.conditions) attachments[conditions_key] = encoders.conditions->to_json();
+  if (!group_column.empty()) attachments[group_key] = group_column;
+  if (patch_stride > 0) attachments[patches_key] = std::to_string(patch_stride);
+  return attachments;
 }
 
 FittedModel load_model_or_fleet(const Device& device, const std::string& path) {
+  refuse_part(path);
   if (!Fleet::is_fleet(path)) return load_model(device, path);
   Fleet fleet = Fleet::load(device, path);
   FittedModel model = with_table(fleet.pooled(), path);
@@ -244,85 +180,12 @@ FittedModel load_model_or_fleet(const Device& device, const std::string& path) {
 }
 
 FittedModel load_model(const Device& device, const std::string& path) {
+  refuse_part(path);
   if (Fleet::is_fleet(path)) {
     throw Error(ErrorCode::unsupported,
                 fmt::format("{}: it holds a fleet of models; cugad extract takes the model of one group out", path));
   }
   return with_table(Detector::load(device, path), path);
-}
-
-ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags,
-                       const std::string& label_column, const std::vector<std::string>& carried, bool keep_text)
-    : model_(model) {
-  unless_cancelled([&] {
-    if (is_image_folder(input)) return open_images(input, flags);
-    ReadOptions options = read_options(model, input, flags, label_column, carried);
-    options.keep_text = keep_text;
-    reader_ = open_table(input, options);
-    names_ = reader_->column_names();
-    check_no_image_flags(flags, input);
-  });
-  if (reader_ && model.encoder) check_header(*model.encoder, *reader_, input);
-  told_ = notes();
-  for (const std::string& note : told_) print_note("cugad: note: " + note);
-}
-
-/// Images go to the model as they are, so that it must have been trained on images, or on their numbers.
-void ModelInput::open_images(const std::string& input, const FlagSet& flags) {
-  ImageOptions options = image_options(flags, input, model_.format.image);
-  options.patch_stride = model_.patch_stride;
-  images_.emplace(input, options);
-  names_ = {file_column, folder_column};
-  const std::int64_t columns = model_.detector.columns(), cells = cells_of(images_->shape());
-  const std::int64_t given =
-      model_.conditions ? static_cast<std::int64_t>(model_.conditions->feature_names().size()) : 0;
-  if (cells + given != columns) {
-    throw Error(ErrorCode::invalid_argument, fmt::format("{}: images of {} have {} values, the model takes {} columns",
-                                                         input, image_shape_text(images_->shape()), cells, columns));
-  }
-  if (!model_.encoder) return;
-  const std::vector<double>& offsets = model_.encoder->offsets();
-  const bool is_plain = model_.encoder->numeric_features() == columns &&
-                        std::all_of(offsets.begin(), offsets.end(), [](double offset) { return offset == 0.0; });
-  if (is_plain) return;
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("{}: is a folder of images, and the model was trained on a table", input));
-}
-
-const std::vector<PatchGrid>& ModelInput::grids() const {
-  static const std::vector<PatchGrid> none;
-  return images_ ? images_->grids() : none;
-}
-
-bool ModelInput::read(Table& chunk, Matrix& rows, std::int64_t most) {
-  if (images_) {
-    if (!images_->read(chunk, rows, most)) return false;
-    if (model_.conditions) rows = beside_each_other(rows, model_.conditions->encode(chunk));
-    return true;
-  }
-  if (!reader_->read(chunk, most)) return false;
-  rows = model_.encode(chunk);
-  return true;
-}
-
-void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit) {
-  const std::int64_t as_many_cells = std::max<std::int64_t>(1, chunk_cells / model_.detector.columns());
-  const std::int64_t most = model_.fleet ? std::max(chunk_rows, as_many_cells) : std::min(chunk_rows, as_many_cells);
-  Table chunk;
-  Matrix rows;
-  while (unless_cancelled([&] { return read(chunk, rows, most); })) {
-    stop_if_cancelled();
-    if (!chunk.unreadable.empty() && model_.unreadable_rows == 0) {
-      model_.unreadable_example = chunk.unreadable.begin()->second;
-    }
-    model_.unreadable_rows += static_cast<std::int64_t>(chunk.unreadable.size());
-    visit(chunk, rows);
-    rows_read_ += chunk.rows;
-  }
-  // Notes that need the whole file, for example repeated headers.
-  for (const std::string& note : notes()) {
-    if (std::find(told_.begin(), told_.end(), note) == told_.end()) print_note("cugad: note: " + note);
-  }
 }
 
 std::string describe_groups(const Fleet& fleet) {

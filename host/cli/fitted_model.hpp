@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +11,7 @@
 #include "cugad/detector.hpp"
 #include "cugad/fleet.hpp"
 #include "cugad/image.hpp"
+#include "cugad/shards.hpp"
 #include "cugad/table.hpp"
 #include "host/cli/flags.hpp"
 
@@ -55,15 +58,14 @@ struct Encoders {
   std::optional<TableEncoder> table = {}, conditions = {};
 };
 
-/// Stores the data that load_model() needs in the detector or fleet.
-void attach_table(Detector& detector, const Encoders& encoders, const LabelNote& labels, const TableFormat& format);
-void attach_table(Fleet& fleet, const Encoders& encoders, const LabelNote& labels, const TableFormat& format,
-                  const std::string& group_column);
+/// What load_model() needs of the training table, to be attached to the detector or fleet: by name. `group_column` is
+/// empty without a fleet; `patch_stride`: how images are cut into patches, 0: they are not.
+std::map<std::string, std::string> table_attachments(const Encoders& encoders, const LabelNote& labels,
+                                                     const TableFormat& format, const std::string& group_column,
+                                                     std::int32_t patch_stride);
+std::string labels_to_json(const LabelNote& labels);
 /// The rows of both, which have equally many.
 Matrix beside_each_other(const Matrix& left, const Matrix& right);
-/// Stores how images are cut into patches; 0: they are not.
-void attach_patches(Detector& detector, std::int32_t stride);
-void attach_patches(Fleet& fleet, std::int32_t stride);
 FittedModel load_model(const Device& device, const std::string& path);
 /// The same, of a file that may hold a fleet.
 FittedModel load_model_or_fleet(const Device& device, const std::string& path);
@@ -75,6 +77,9 @@ class ModelInput {
   /// `label_column` (empty: none) and `carried` are kept as text if they are not features. `keep_text`: as ReadOptions.
   ModelInput(FittedModel& model, const std::string& input, const FlagSet& flags, const std::string& label_column,
              const std::vector<std::string>& carried = {}, bool keep_text = false);
+  /// Only the rows of a shard from now on: the rows of the file are counted, and each shard has as many, in their
+  /// order. UsageError for an input that cannot be read twice, or is a folder.
+  void keep_shard(const std::string& input, const Shard& shard);
   const std::vector<std::string>& column_names() const { return names_; }
   /// As the file has them; none if it has none.
   std::vector<std::string> header() const { return reader_ ? reader_->header() : std::vector<std::string>(); }
@@ -92,13 +97,16 @@ class ModelInput {
   void open_images(const std::string& input, const FlagSet& flags);
   std::vector<std::string> notes() const { return images_ ? images_->notes() : reader_->notes(); }
   bool read(Table& chunk, Matrix& rows, std::int64_t most);
+  bool read_kept(Table& chunk, std::int64_t most);
 
   FittedModel& model_;
+  ReadOptions options_;                  ///< of a table
   std::unique_ptr<TableReader> reader_;  ///< of a table; null for a folder of images
   std::optional<ImageReader> images_;
   std::vector<std::string> names_;
   std::vector<std::string> told_;  ///< the reader's notes so far
   std::int64_t rows_read_ = 0;
+  std::int64_t first_kept_ = 0, end_kept_ = std::numeric_limits<std::int64_t>::max();  ///< rows of the file
 };
 
 /// Sets the thresholds by --threshold, --contamination or --false-alarm-rate, at most one of which is allowed.

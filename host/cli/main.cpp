@@ -108,7 +108,7 @@ int run_command(int count, char** values) {
       {"report", add_report(app)},         {"fill", add_fill(app)},     {"inpaint", add_inpaint(app)},
       {"translate", add_translate(app)},   {"sample", add_sample(app)}, {"reproduce", add_reproduce(app)},
       {"synthesize", add_synthesize(app)}, {"info", add_info(app)},     {"extract", add_extract(app)},
-      {"export", add_export(app)}};
+      {"export", add_export(app)},         {"merge", add_merge(app)}};
   std::vector<std::string> arguments = joined_arguments(count, values);
   std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 takes them in
   try {

@@ -15,6 +15,7 @@
 #include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
+#include "host/cli/shard_flag.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
@@ -36,6 +37,7 @@ struct CsvColumns {
   std::vector<std::string> parts;  ///< of the score, each with its own number; empty unless requested
   int reasons = 0;
   bool error = false;  ///< why a row could not be read
+  bool header = true;  ///< their names: in the file of the first shard
 };
 
 struct Scores {
@@ -131,7 +133,8 @@ std::string csv_lines(FittedModel& model, const CsvColumns& columns, const Score
 /// Flushes the scores of each chunk: a reader of a stream waits for them.
 void score_to_csv(FittedModel& model, ModelInput& input, const CsvColumns& columns, Heatmaps* heatmaps,
                   RowStatus& status, const Append& append) {
-  std::string begin = header(columns);  // written with the first row: a table that does not fit the model has none
+  std::string begin = columns.header ? header(columns)
+                                     : "";  // written with the first row: a table that does not fit the model has none
   input.for_each_chunk([&](const Table& chunk, const Matrix& rows) {
     const std::vector<std::string> groups = model.groups(chunk);
     const Scores scores =
@@ -208,6 +211,11 @@ void score(const std::string& input, const FlagSet& flags) {
   const ColumnIndex index(rows.column_names());
   if (rows.images() != nullptr && !flags.given("id")) columns.ids = {file_column};
   for (std::string& name : columns.ids) name = rows.column_names()[index.find(name, "--id: ")];
+  if (flags.given("shard")) {
+    const Shard shard = shard_flag(flags);
+    columns.header = shard.number == 1;
+    rows.keep_shard(input, shard);
+  }
   std::optional<Heatmaps> maps;
   if (flags.given("heatmaps")) maps.emplace(flags, model, rows, input);
   if (flags.given("heatmap_maximum") && !maps) throw UsageError("--heatmap-maximum needs --heatmaps");
@@ -263,6 +271,7 @@ Run add_score(CLI::App& app) {
   add_table_flags(*flags);
   add_image_flags(*flags);
   add_error_flag(*flags);
+  flags->add_text("shard", "I/N", "Score the I-th of N equal ranges of the rows: the outputs of all follow each other");
   flags->add_device();
   flags->add_boolean("quiet", "No progress");
   return [input, flags] { score(*input, *flags); };

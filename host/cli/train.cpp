@@ -6,14 +6,17 @@
 #include <memory>
 
 #include "cugad/error.hpp"
+#include "cugad/shards.hpp"
 #include "host/cli/column_notes.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/continue_fleet.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/idle_options.hpp"
 #include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
+#include "host/cli/shard_flag.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
@@ -44,6 +47,11 @@ void declare_flags(FlagSet& flags) {
                  "Folders of images of any sizes: cut them into overlapping patches of --image, N pixels apart");
   flags.add_text("group_by", "C", "One model per value of this column, which is no feature: a fleet");
   flags.add_text("fleet_minimum_rows", "N", "With --group-by: groups with fewer rows share the pooled model [50]");
+  flags.add_text("group_seed", "name|position",
+                 "With --group-by: a group's seed is a hash of its name, or follows from its place as older versions "
+                 "took it [name]");
+  flags.add_text("continue", "MODEL", "With --group-by: train only groups that this fleet does not have, and add them");
+  flags.add_text("shard", "I/N", "Train the I-th of N parts of the models, for cugad merge");
   flags.add_device();
   flags.add_text("checkpoint", "DIR", "Keep checkpoints there");
   flags.add_boolean("resume", "Continue from the last checkpoint");
@@ -174,8 +182,38 @@ void promise_of_images(Model& model, const DetectorOptions& options, std::int64_
   }
 }
 
+FleetOptions fleet_options_of(const FlagSet& flags) {
+  for (const char* name : {"fleet_minimum_rows", "group_seed", "continue"}) {
+    if (flags.given(name) && !flags.given("group_by"))
+      throw UsageError(fmt::format("--{} needs --group-by", with_dashes(name)));
+  }
+  FleetOptions options{.minimum_rows = flags.integer("fleet_minimum_rows", 50, 1, INT32_MAX)};
+  const std::string& seed = flags.text("group_seed");
+  if (seed == "position") {
+    options.group_seed = GroupSeed::position;
+  } else if (!seed.empty() && seed != "name") {
+    throw UsageError(fmt::format("--group-seed must be name or position, not '{}'", one_line(seed)));
+  }
+  return options;
+}
+
+/// Writes the part of --shard; returns what there is to say of it.
+Summary fit_shard(WatchedFit& fit, const Shard& shard, const Device& device, const std::string& output,
+                  const ShardedTraining& training) {
+  PartContents part;
+  fit.run([&](const FitControl& control) { part = fit_part(device, training, shard, output, control); }, [] {});
+  Summary summary = {{"shard", fmt::format("{} of {}", shard.number, shard.count)}};
+  if (!training.groups.empty()) summary.push_back({"groups", fmt::format("{} of this shard", grouped(part.groups))});
+  summary.push_back({"models", grouped(part.models)});
+  return summary;
+}
+
 void train(const std::string& input, FlagSet& flags) {
   if (flags.given("config")) flags.apply_config(flags.required_text("config"));
+  if (flags.given("continue")) {
+    fleet_options_of(flags);
+    return continue_fleet(input, flags);
+  }
   const Stopwatch watch;
   const std::string& output = flags.required_text("output");
   const std::optional<ImageShape> images = training_images(input, flags);
@@ -187,9 +225,10 @@ void train(const std::string& input, FlagSet& flags) {
   }
   const Device device = flags.open_device();
   Detector detector = make_detector(device, options);
-  const FleetOptions fleet_options{.minimum_rows = flags.integer("fleet_minimum_rows", 50, 1, INT32_MAX)};
-  if (flags.given("fleet_minimum_rows") && !flags.given("group_by")) {
-    throw UsageError("--fleet-minimum-rows needs --group-by");
+  const FleetOptions fleet_options = fleet_options_of(flags);
+  const Shard shard = shard_flag(flags);
+  if (flags.given("shard") && patch_stride(flags) > 0) {
+    throw UsageError("--shard: a training on patches (--patch-stride) is not divided");
   }
   if (flags.given("group_by") && options.epochs > 0) {
     throw UsageError("--group-by: groups of different sizes are trained together, give --steps, not --epochs");
@@ -221,9 +260,19 @@ void train(const std::string& input, FlagSet& flags) {
                                   options.flip && options.shift > 0 ? ", " : "",
                                   options.shift > 0 ? fmt::format("moved by up to {}", options.shift) : "")});
   }
-  if (training.group_column.empty()) {
-    attach_table(detector, features.encoders, training.labels, training.format);
-    attach_patches(detector, patch_stride(flags));
+  const std::map<std::string, std::string> attachments = table_attachments(
+      features.encoders, training.labels, training.format, training.group_column, patch_stride(flags));
+  if (flags.given("shard")) {
+    const Summary part = fit_shard(fit, shard, device, output,
+                                   {.options = options,
+                                    .rows = rows.view(),
+                                    .columns = columns,
+                                    .groups = training.groups,
+                                    .fleet_options = fleet_options,
+                                    .attachments = attachments});
+    summary.insert(summary.end(), part.begin(), part.end());
+  } else if (training.group_column.empty()) {
+    for (const auto& [name, text] : attachments) detector.attach(name, text);
     const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
                                        [&] {
                                          promise_of_images(detector, options, training.most_patches);
@@ -235,8 +284,7 @@ void train(const std::string& input, FlagSet& flags) {
                                    {"threshold", fmt::format("{}", detector.threshold())}});
   } else {
     Fleet fleet(device, options, fleet_options);
-    attach_table(fleet, features.encoders, training.labels, training.format, training.group_column);
-    attach_patches(fleet, patch_stride(flags));
+    for (const auto& [name, text] : attachments) fleet.attach(name, text);
     const std::int64_t steps =
         fit.run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
                 [&] {
@@ -254,7 +302,7 @@ void train(const std::string& input, FlagSet& flags) {
   }
   summary.insert(summary.end(), {{"seconds", fmt::format("{:.1f}", watch.seconds())},
                                  {"device", fmt::format("{}, {}", device.name(), memory_text(device))},
-                                 {"model", output}});
+                                 {flags.given("shard") ? "part" : "model", output}});
   print(named_values(summary));
 }
 

@@ -12,7 +12,6 @@
 #include "host/detector/fitting.hpp"
 #include "host/detector/held.hpp"
 #include "host/detector/impl.hpp"
-#include "host/detector/model_rows.hpp"
 #include "host/floating_point.hpp"
 #include "host/methods/methods.hpp"
 #include "host/text/cell.hpp"
@@ -46,70 +45,6 @@ Detector::Detector(const Device& device, DetectorOptions options)
 Detector::~Detector() = default;
 Detector::Detector(Detector&&) noexcept = default;
 Detector& Detector::operator=(Detector&&) noexcept = default;
-
-void Detector::fit(MatrixView<const float> rows, Columns columns, const FitControl& control) {
-  const FloatingPointEnvironment environment;
-  const std::int64_t numeric_columns = check_fit_arguments(rows, columns);
-  Impl& d = held(impl_);
-  const NamedRange range(d.device.backend(), "cugad fit");
-  check_options(d.options);
-  check_image_columns(d.options, columns);
-  check_texts(columns.names, {}, d.attachments);
-  // The rows are prepared on the host, once, by the same code on every device.
-  Context context = Device::open("cpu", d.device.threads()).make_context();
-  Context on_device = d.device.make_context();
-  const RowsToFit to_fit = rows_to_fit(d.device, rows, control.on_message);
-  rows = to_fit.rows;
-  PreparedRows prepared = prepare_rows(
-      context, rows, d.options, fit_columns(rows, d.options, columns.names, numeric_columns), control.on_message);
-  std::vector<std::string> notes = std::move(prepared.notes);
-  const std::int64_t condition = prepared.roles.condition;
-  const std::vector<std::int32_t> group = prepared.roles.group;
-  const DetectorOptions resolved =
-      resolve(d.options, prepared.training.rows, rows.columns - condition, prepared.distinct_rows);
-  const ResidentRows resident(on_device, std::as_const(prepared.training).view());
-  Arena ranges(d.device.backend());
-  TrainingRows training_rows(resident.view());
-  if (prepared.training_begin.size() > 2) {
-    ModelRows models;
-    models.add(0, prepared.training_begin, resolved.population, resolved.fold);
-    training_rows = models.of(resident.view(), on_device, ranges);
-  }
-  const ResidentRows incomplete(on_device, std::as_const(prepared.incomplete).view());
-  if (resident.is_pinned() && control.on_message) {
-    control.on_message("the rows exceed the memory of " + d.device.name() + ": they are read over the bus");
-  }
-  std::vector<std::unique_ptr<AnomalyModel>> members;
-  std::vector<ModelTelemetry> telemetry;
-  std::int64_t steps_before = 0;
-  const std::vector<DetectorOptions> of_methods = options_of_methods(resolved);
-  for (const DetectorOptions& options : of_methods) {
-    check_memory(options, definition_of(options.method).networks(options, rows.columns, condition));
-  }
-  for (const DetectorOptions& options : of_methods) {
-    const MethodDefinition& method = definition_of(options.method);
-    if (!method.trains()) {
-      members.push_back(make_model(d.device, options, rows.columns, condition, group));
-      members.back()->set_reference_rows(reference_rows_of(context, prepared.training, options));
-      continue;
-    }
-    TrainingRows own_rows = training_rows;
-    if (method.judges_cells && prepared.incomplete.rows > 0) own_rows.rows = incomplete.view();
-    GanTraining training(d.device, method, options, own_rows, condition, group);
-    training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
-    steps_before += training.steps();
-    telemetry.insert(telemetry.end(), training.telemetry().begin(), training.telemetry().end());
-    members.push_back(make_model(d.device, options, rows.columns, condition, group));
-    members.back()->take_weights(training);
-  }
-  d.finish(resolved, std::move(members), std::move(prepared));
-  d.telemetry = std::move(telemetry);
-  d.notes = std::move(notes);
-  d.names = std::move(columns.names);
-  for (const std::string& text : d.standing_notes()) {
-    if (control.on_message) control.on_message(text);
-  }
-}
 
 void Detector::Impl::finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
                             PreparedRows prepared) {

@@ -27,6 +27,16 @@ void check_attachment(const std::string& name, const std::string& text);
 void check_texts(const std::vector<std::string>& column_names, const std::vector<std::string>& groups,
                  const std::map<std::string, std::string>& attachments);
 
+/// Models of a population that were trained elsewhere, in turn: those of each method that trains, in the order of the
+/// options.
+struct TrainedModels {
+  struct OfMethod {
+    std::map<Role, std::vector<float>> weights;  ///< to score with; one model after the other
+    std::vector<ModelTelemetry> telemetry;
+  };
+  std::vector<OfMethod> methods;
+};
+
 /// What a detector holds.
 struct __attribute__((visibility("hidden"))) Detector::Impl {
   Impl(const Device& device_, DetectorOptions options_) : device(device_), options(std::move(options_)) {}
@@ -38,6 +48,13 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   void submit(MatrixView<const float> rows, float* scores, void* event);
   /// Another detector on the same model.
   std::unique_ptr<Impl> share();
+  /// As Detector::fit; with `trained`, the models of the whole population, no step is trained.
+  void fit(MatrixView<const float> rows, Columns columns, const FitControl& control,
+           const TrainedModels* trained = nullptr);
+  /// Trains models [first, first + count) of the population that fit() would train, and leaves the detector as it is.
+  TrainedModels train(MatrixView<const float> rows, Columns columns, std::int64_t first, std::int64_t count,
+                      const FitControl& control);
+  class Fit;
   /// Makes the detector of trained members: prepares and calibrates them. (All but telemetry and names.)
   void finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,
               PreparedRows prepared);

@@ -13,8 +13,9 @@ class ModelRows {
  public:
   /// Adds the models of a detector whose rows begin at `first`, fold after fold: `fold_begin` holds where each fold
   /// begins among them, and their end. Model m leaves out fold (first_fold + m) mod folds; a single fold is left out by
-  /// none.
-  void add(std::int64_t first, const std::vector<std::int64_t>& fold_begin, int population, int first_fold) {
+  /// none. `seed`: that of the first of them, whose number the others add theirs to.
+  void add(std::int64_t first, const std::vector<std::int64_t>& fold_begin, int population, int first_fold,
+           std::uint64_t seed) {
     const std::int64_t folds = static_cast<std::int64_t>(fold_begin.size()) - 1;
     for (std::int64_t m = 0; m < population; ++m) {
       const std::int64_t fold = (first_fold + m) % folds;
@@ -23,6 +24,7 @@ class ModelRows {
       count_.push_back(static_cast<std::int32_t>(fold_begin.back() - left_out));
       left_out_first_.push_back(static_cast<std::int32_t>(first + fold_begin[fold]));
       left_out_count_.push_back(static_cast<std::int32_t>(left_out));
+      seeds_.push_back(seed + static_cast<std::uint64_t>(m));
     }
   }
   std::int64_t models() const { return static_cast<std::int64_t>(first_.size()); }
@@ -38,12 +40,15 @@ class ModelRows {
     training.count = upload("rows of each model", count_);
     training.left_out_first = upload("first row that each model leaves out", left_out_first_);
     training.left_out_count = upload("rows that each model leaves out", left_out_count_);
+    training.seeds = seeds_;
+    if (training.models_in_turn(0, models()) == models()) training.seeds.clear();  // as those of any population
     context.synchronize();
     return training;
   }
 
  private:
   std::vector<std::int32_t> first_, count_, left_out_first_, left_out_count_;
+  std::vector<std::uint64_t> seeds_;
 };
 
 }  // namespace cugad

@@ -12,7 +12,7 @@ namespace cugad {
 namespace {
 
 constexpr const char* format_name = "cugad fleet";
-constexpr int format_version = 1;
+constexpr int format_version = 2, version_by_position = 1;  // older readers would take the wrong seeds
 constexpr const char* pooled_prefix = "pooled.";
 constexpr const char* attachment_prefix = "attachment.";
 constexpr std::int64_t most_groups = std::int64_t{1} << 24;
@@ -64,6 +64,15 @@ std::vector<FleetGroup> read_groups(const Reader& reader) {
   return groups;
 }
 
+/// Options but for the seed and those that many distinct rows decide: the pooled model may have them where a group has
+/// not.
+std::string common_options(DetectorOptions options) {
+  options.seed = 0;
+  options.learning_rate = options.coverage = 0.0f;
+  options.coverage_rows = options.bank_rows = 0;
+  return options_to_json(options);
+}
+
 bool says_fleet(const std::map<std::string, std::string>& metadata) {
   const auto format = metadata.find("format");
   return format != metadata.end() && format->second == format_name;
@@ -84,7 +93,9 @@ safetensors::File Fleet::Impl::to_file() const {
   }
   auto& metadata = file.metadata;
   metadata["format"] = format_name;
-  metadata["format_version"] = std::to_string(format_version);
+  const bool is_by_name = fleet_options.group_seed == GroupSeed::name;
+  metadata["format_version"] = std::to_string(is_by_name ? format_version : version_by_position);
+  if (is_by_name) metadata["group_seed"] = "name";
   metadata["library_version"] = CUGAD_VERSION;
   metadata["seed"] = std::to_string(options.seed);
   metadata["groups"] = group_names.dump();
@@ -96,13 +107,9 @@ safetensors::File Fleet::Impl::to_file() const {
   return file;
 }
 
-void Fleet::Impl::from_file(safetensors::File file, const std::string& file_path) {
+void Fleet::Impl::take_groups(safetensors::File& file, const std::string& file_path) {
   path = file_path;
   const Reader reader(file, path);
-  if (reader.text("format") != format_name) {
-    reader.refuse("format is '" + reader.text("format") + "', expected '" + format_name + "'");
-  }
-  reader.check_version(format_version);
   const auto whole = [&](const char* key, std::int64_t least) {
     Json value;
     const TakenApart value_parts(value);
@@ -113,36 +120,47 @@ void Fleet::Impl::from_file(safetensors::File file, const std::string& file_path
   };
   fleet_options.minimum_rows = whole("minimum_rows", 1);
   fleet_options.pooled_rows = whole("pooled_rows", 1);
+  const bool is_by_position = reader.text("format_version") == std::to_string(version_by_position);
+  fleet_options.group_seed = is_by_position ? GroupSeed::position : GroupSeed::name;
+  if (!is_by_position && reader.text("group_seed") != "name") {
+    reader.refuse("'group_seed' is '" + reader.text("group_seed") + "', expected 'name'");
+  }
+  groups = read_groups(reader);
+  attachments = take_prefixed(file.metadata, attachment_prefix);
+  pooled.tensors = take_prefixed(file.tensors, pooled_prefix);
+  pooled.metadata = take_prefixed(file.metadata, pooled_prefix);
+}
+
+void Fleet::Impl::from_file(safetensors::File file, const std::string& file_path) {
+  const Reader reader(file, file_path);
+  if (reader.text("format") != format_name) {
+    reader.refuse("format is '" + reader.text("format") + "', expected '" + format_name + "'");
+  }
+  reader.check_version(format_version);
   Json seed;
   const TakenApart seed_parts(seed);
   reader.json("seed", seed);
   if (!seed.is_number_unsigned()) reader.refuse("'seed' is no integer");
-  groups = read_groups(reader);
-  std::int64_t models = 0;
-  for (const FleetGroup& group : groups) models += group.own_model;
-  attachments = take_prefixed(file.metadata, attachment_prefix);
-  pooled.tensors = take_prefixed(file.tensors, pooled_prefix);
-  pooled.metadata = take_prefixed(file.metadata, pooled_prefix);
+  take_groups(file, file_path);
   Detector::Impl settings(device, {});
   settings.read_settings(pooled, path);
   options = settings.options;
   options.seed = seed.get<std::uint64_t>();
-  stack = std::make_unique<ModelStack>(
-      ModelStack::take(file, path, models, options.seed, static_cast<std::uint64_t>(options.population)));
+  stack = std::make_unique<ModelStack>(ModelStack::take(file, path, seeds_of(groups)));
   read_settings(path);
+  options = resolved;
   // The shapes of all tensors: those of the other groups are the same.
   make(pooled_model);
-  if (models > 0) make(0);
+  if (stack->count() > 0) make(0);
 }
 
 void Fleet::Impl::read_settings(const std::string& file_path) {
   Detector::Impl settings(device, {});
   settings.read_settings(pooled, file_path);
   pooled_threshold = settings.threshold;
-  resolved = settings.resolved;
-  resolved.seed = options.seed;
   names = settings.names;
-  std::string expected = options_to_json(resolved);
+  const std::string expected = common_options(settings.resolved);
+  resolved = settings.resolved;
   group_number.clear();
   model_number.clear();
   std::int64_t models = 0;
@@ -154,12 +172,13 @@ void Fleet::Impl::read_settings(const std::string& file_path) {
     settings.read_settings(stack->get(model_number.back(), file_path, false),
                            file_path + ", group '" + one_line(group.name) + "'");
     group.threshold = settings.threshold;
-    settings.resolved.seed = options.seed;
-    if (settings.names != names || options_to_json(settings.resolved) != expected) {
+    if (models == 1) resolved = settings.resolved;  // all groups share their options
+    if (settings.names != names || common_options(settings.resolved) != expected) {
       throw Error(ErrorCode::format, file_path + ": the models of group '" + one_line(group.name) +
                                          "' have other columns or options than the pooled model");
     }
   }
+  resolved.seed = options.seed;
 }
 
 void Fleet::Impl::rethreshold(float contamination, float false_alarm_rate) {
@@ -173,8 +192,7 @@ void Fleet::Impl::rethreshold(float contamination, float false_alarm_rate) {
   };
   safetensors::File changed_pooled = pooled;
   change(changed_pooled);
-  auto changed =
-      std::make_unique<ModelStack>(stack->count(), options.seed, static_cast<std::uint64_t>(options.population));
+  auto changed = std::make_unique<ModelStack>(stack->seeds());
   for (std::int64_t i = 0; i < stack->count(); ++i) {
     safetensors::File file = stack->get(i, path);
     change(file);

@@ -263,6 +263,7 @@ bool Fleet::fitted() const { return held(impl_).stack != nullptr; }
 std::int64_t Fleet::columns() const { return static_cast<std::int64_t>(held(impl_).names.size()); }
 const std::vector<std::string>& Fleet::column_names() const { return held(impl_).names; }
 const DetectorOptions& Fleet::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
+const FleetOptions& Fleet::fleet_options() const { return held(impl_).fleet_options; }
 const std::vector<FleetGroup>& Fleet::groups() const { return held(impl_).groups; }
 Detector Fleet::pooled() const {
   const FloatingPointEnvironment environment;
@@ -278,6 +279,13 @@ Detector Fleet::take_out(const std::string& group) const {
   throw Error(ErrorCode::invalid_argument,
               "group '" + group + "' has no model of its own: " +
                   (known ? "it had too few rows to train on" : "the training rows had no such group"));
+}
+
+std::uint64_t Fleet::seed_of(const std::string& group) const {
+  held(impl_).require_fitted();
+  const std::int64_t model = held(impl_).model_of(group);
+  if (model != Impl::pooled_model) return held(impl_).stack->seeds()[static_cast<std::size_t>(model)];
+  throw Error(ErrorCode::invalid_argument, "group '" + group + "' has no model of its own");
 }
 
 void Fleet::attach(const std::string& name, const std::string& text) {

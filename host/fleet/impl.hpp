@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cugad/fleet.hpp"
+#include "cugad/shards.hpp"
 #include "cugad/table.hpp"
 #include "host/detector/impl.hpp"
 #include "host/fleet/model_stack.hpp"
@@ -29,6 +30,20 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
 
   // fit.cpp
   class Fit;
+  /// The seeds of the groups with models, `all` being all groups that are trained together.
+  std::vector<std::uint64_t> seeds_of(const std::vector<FleetGroup>& all) const;
+  /// As Fleet::fit, for the groups of a shard; the first shard has the pooled model, too. A fleet of one shard of
+  /// several scores nothing.
+  void fit(MatrixView<const float> rows, std::span<const std::string> of_rows, Columns columns,
+           const FitControl& control, const Shard& shard);
+  void fit_new_groups(MatrixView<const float> rows, std::span<const std::string> of_rows, Columns columns,
+                      const FitControl& control);
+
+  // shards.cpp: what shards need of detectors, into which fleets alone may look
+  static TrainedModels train_models(const Device& device, const ShardedTraining& training, std::int64_t first,
+                                    std::int64_t count, const FitControl& control);
+  static safetensors::File file_of_models(const Device& device, const ShardedTraining& training,
+                                          const TrainedModels& trained, const FitControl& control);
 
   // fleet.cpp: scoring
   /// Which model scores a group.
@@ -68,6 +83,8 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   // file.cpp
   safetensors::File to_file() const;
   void from_file(safetensors::File file, const std::string& path);
+  /// What a file says of the groups, and the pooled model as it stands there, which leaves the file; not their models.
+  void take_groups(safetensors::File& file, const std::string& path);
   /// Sets the thresholds of all models, as Detector::Impl::rethreshold.
   void rethreshold(float contamination, float false_alarm_rate);
   /// Reads and checks the settings of all models, and keeps the data for scoring: thresholds, the groups' models.

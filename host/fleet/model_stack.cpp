@@ -79,10 +79,13 @@ std::vector<safetensors::Tensor> take_apart(const safetensors::Tensor& all, cons
   return parts;
 }
 
+/// Puts slice `from_index` of `from_count` in `from` as slice `index` of `count` in `all`.
 template <class T>
-void put_slice(std::vector<T>& all, const std::vector<T>& one, std::int64_t index, std::int64_t count) {
-  all.resize(one.size() * static_cast<std::size_t>(count));
-  std::copy(one.begin(), one.end(), all.begin() + index * static_cast<std::ptrdiff_t>(one.size()));
+void put_slice(std::vector<T>& all, const std::vector<T>& from, std::int64_t index, std::int64_t count,
+               std::int64_t from_index = 0, std::int64_t from_count = 1) {
+  const auto size = static_cast<std::ptrdiff_t>(from.size()) / from_count;
+  all.resize(static_cast<std::size_t>(size * count));
+  std::copy_n(from.begin() + from_index * size, size, all.begin() + index * size);
 }
 
 template <class T>
@@ -105,26 +108,62 @@ std::string ModelStack::with_seed(const std::string& options, std::int64_t index
   Json json;
   const TakenApart parts(json);
   if (!parse_json(options, json)) return options;
-  if (json.is_object()) json["seed"] = seed_ + static_cast<std::uint64_t>(index) * seed_step_;
+  if (json.is_object()) json["seed"] = seeds_[static_cast<std::size_t>(index)];
   return json.dump();
+}
+
+safetensors::Tensor& ModelStack::joined_place(const std::string& name, std::int64_t index) {
+  std::vector<safetensors::Tensor>& all = joined_[name];
+  all.resize(static_cast<std::size_t>(count_));
+  return all[static_cast<std::size_t>(index)];
+}
+
+safetensors::Tensor& ModelStack::place(const std::string& name, std::vector<std::int64_t> shape) {
+  safetensors::Tensor& all = file_.tensors[prefix + name];
+  shape.insert(shape.begin(), count_);
+  if (!all.shape.empty() && all.shape != shape) {
+    throw Error(ErrorCode::unsupported, "the models of the groups differ in the shape of tensor '" + name + "'");
+  }
+  all.shape = std::move(shape);
+  return all;
+}
+
+void ModelStack::put_text(const std::string& name, const std::string& text) {
+  const auto [found, is_new] = file_.metadata.emplace(prefix + name, text);
+  if (is_new || found->second == text) return;
+  throw Error(ErrorCode::unsupported, "the models of the groups differ in '" + name + "'");
+}
+
+void ModelStack::check_same(const ModelStack& other) const {
+  const auto differs = [](const auto& all, const auto& own) { return all.size() != own.size(); };
+  if (differs(file_.tensors, other.file_.tensors) || differs(joined_, other.joined_) ||
+      differs(file_.metadata, other.file_.metadata)) {
+    throw Error(ErrorCode::unsupported, "the models of the groups differ: some have tensors or texts that others lack");
+  }
+}
+
+void ModelStack::put(std::int64_t index, const ModelStack& from, std::int64_t from_index) {
+  if (!file_.metadata.empty()) check_same(from);
+  const std::size_t start = std::string(prefix).size();
+  for (const auto& [name, tensor] : from.file_.tensors) {
+    safetensors::Tensor& all = place(name.substr(start), {tensor.shape.begin() + 1, tensor.shape.end()});
+    put_slice(all.f32, tensor.f32, index, count_, from_index, from.count_);
+    put_slice(all.f64, tensor.f64, index, count_, from_index, from.count_);
+  }
+  for (const auto& [name, parts] : from.joined_) {
+    joined_place(name, index) = parts[static_cast<std::size_t>(from_index)];
+  }
+  for (const auto& [name, text] : from.file_.metadata) put_text(name.substr(start), text);
+  check_same(from);
 }
 
 void ModelStack::put(std::int64_t index, const safetensors::File& model) {
   for (const auto& [name, tensor] : model.tensors) {
     if (is_joined(name)) {
-      std::vector<safetensors::Tensor>& all = joined_[name];
-      all.resize(static_cast<std::size_t>(count_));
-      all[static_cast<std::size_t>(index)] = tensor;
-      continue;
+      joined_place(name, index) = tensor;
+    } else {
+      put_slice(place(name, tensor.shape).f32, tensor.f32, index, count_);
     }
-    safetensors::Tensor& all = file_.tensors[prefix + name];
-    std::vector<std::int64_t> shape = {count_};
-    shape.insert(shape.end(), tensor.shape.begin(), tensor.shape.end());
-    if (!all.shape.empty() && all.shape != shape) {
-      throw Error(ErrorCode::unsupported, "the models of the groups differ in the shape of tensor '" + name + "'");
-    }
-    all.shape = shape;
-    put_slice(all.f32, tensor.f32, index, count_);
   }
   for (const auto& [key, text] : model.metadata) {
     std::string kept = text;
@@ -140,14 +179,10 @@ void ModelStack::put(std::int64_t index, const safetensors::File& model) {
         kept = json.dump();
       }
     }
-    const auto [found, is_new] = file_.metadata.emplace(prefix + key, kept);
-    if (!is_new && found->second != kept) {
-      throw Error(ErrorCode::unsupported, "the models of the groups differ in '" + key + "'");
-    }
+    put_text(key, kept);
     if (numbers.empty()) continue;
-    safetensors::Tensor& all = file_.tensors[prefix + (numbers_prefix + key)];
-    all.shape = {count_, static_cast<std::int64_t>(numbers.size())};
-    put_slice(all.f64, numbers, index, count_);
+    const auto size = static_cast<std::int64_t>(numbers.size());
+    put_slice(place(numbers_prefix + key, {size}).f64, numbers, index, count_);
   }
 }
 
@@ -197,13 +232,13 @@ safetensors::File ModelStack::get(std::int64_t index, const std::string& path, b
     }
     one = json.dump();
   }
-  model.metadata["seed"] = std::to_string(seed_ + static_cast<std::uint64_t>(index) * seed_step_);
+  model.metadata["seed"] = std::to_string(seeds_[static_cast<std::size_t>(index)]);
   return model;
 }
 
-ModelStack ModelStack::take(safetensors::File& file, const std::string& path, std::int64_t count, std::uint64_t seed,
-                            std::uint64_t seed_step) {
-  ModelStack stack(count, seed, seed_step);
+ModelStack ModelStack::take(safetensors::File& file, const std::string& path, std::vector<std::uint64_t> seeds) {
+  const auto count = static_cast<std::int64_t>(seeds.size());
+  ModelStack stack(std::move(seeds));
   const auto is_ours = [](const auto& entry) { return entry.first.starts_with(prefix); };
   std::map<std::string, safetensors::Tensor> joined;
   for (auto at = file.tensors.begin(); at != file.tensors.end();) {

@@ -173,6 +173,29 @@ void AnomalyModel::take_weights(const GanTraining& training, std::int64_t first)
   }
 }
 
+std::map<Role, std::vector<float>> AnomalyModel::take_out_weights() {
+  std::map<Role, std::vector<float>> all;
+  for (const Role role : all_roles) {
+    if (networks_.has(role)) all[role] = download(context_, weights(role).data, population() * weights(role).columns);
+  }
+  return all;
+}
+
+void AnomalyModel::set_weights(const std::map<Role, std::vector<float>>& given) {
+  for (const Role role : all_roles) {
+    if (!networks_.has(role)) continue;
+    const auto found = given.find(role);
+    const auto size = static_cast<std::size_t>(population() * weights(role).columns);
+    if (found == given.end() || found->second.size() != size) {
+      throw Error(ErrorCode::format, "the weights of the " + std::string(name_of(role)) + " are not those of " +
+                                         std::to_string(population()) + " models of these options");
+    }
+    const std::vector<float>& values = found->second;
+    context_.backend().copy(weights(role).data, values.data(), sizeof(float) * values.size(), context_.stream());
+  }
+  context_.synchronize();
+}
+
 /// Scoring has plain dense layers, whatever the network was trained with.
 void AnomalyModel::fold_weights(const Network& network, StackView<const float> from, StackView<float> to) {
   for (std::int64_t m = 0; m < from.models; ++m) {

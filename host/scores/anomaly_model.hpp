@@ -1,6 +1,7 @@
 #pragma once
 
 #include <limits>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,6 +34,9 @@ class AnomalyModel : public ScoringNetworks {
   /// Takes over the scoring weights of a finished training: those of as many of its models as this one has, from
   /// `first`.
   void take_weights(const GanTraining& training, std::int64_t first = 0);
+  /// The weights of all models by network, one model after the other, and back: on the host, as they score.
+  std::map<Role, std::vector<float>> take_out_weights();
+  void set_weights(const std::map<Role, std::vector<float>>& given);
   /// Must be called once the weights are in place: draws what scoring needs.
   void prepare();
   /// Another model, prepared as this one is, on the same weights.

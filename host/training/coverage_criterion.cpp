@@ -34,9 +34,9 @@ std::vector<float> coverage_criterion(Context& context, const MethodNetworks& ne
       arena.take<float>("activations", networks.generator().buffer_floats(group, generated_rows)), group,
       generated_rows);
   std::vector<float> result;
-  for (std::int64_t first = 0; first < generator.models; first += group) {
-    const std::int64_t count = std::min(group, generator.models - first);
-    RandomKey key{.seed = seed + static_cast<std::uint64_t>(first), .purpose = RandomPurpose::evaluation};
+  for (std::int64_t first = 0, count = 0; first < generator.models; first += count) {
+    count = data.models_in_turn(first, std::min(group, generator.models - first));
+    RandomKey key{.seed = data.seed_of(first, seed), .purpose = RandomPurpose::evaluation};
     SampleRows draw;
     draw.index = index.slice_models(0, count);
     draw.key = key;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <map>
@@ -18,7 +20,19 @@ struct TrainingRows {
   MatrixView<const float> rows;
   StackView<const std::int32_t> first, count;                    ///< [models, 1, 1]; null: every model has all rows
   StackView<const std::int32_t> left_out_first, left_out_count;  ///< as SampleRows; null: no model leaves rows out
+  std::vector<std::uint64_t> seeds;  ///< of each model, where models of several detectors train together; else empty
   TrainingRows() = default;
+  /// The key that a model draws with; `seed` is that of the population.
+  std::uint64_t seed_of(std::int64_t model, std::uint64_t seed) const {
+    return seeds.empty() ? seed + static_cast<std::uint64_t>(model) : seeds[static_cast<std::size_t>(model)];
+  }
+  /// How many of `models` models from `first` on have seeds one after the other, as a stack draws.
+  std::int64_t models_in_turn(std::int64_t first, std::int64_t models) const {
+    std::int64_t count = 1;
+    while (count < models && seed_of(first + count, 0) == seed_of(first, 0) + static_cast<std::uint64_t>(count))
+      ++count;
+    return std::min(count, models);
+  }
   /// Sets the source of an op's draws for `models` models from `first_model` on.
   void give_to(SampleRows& draw, std::int64_t first_model, std::int64_t models) const {
     const auto some = [&](StackView<const std::int32_t> all) {

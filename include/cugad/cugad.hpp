@@ -17,5 +17,6 @@
 #include "cugad/ops.hpp"
 #include "cugad/report.hpp"
 #include "cugad/rng.hpp"
+#include "cugad/shards.hpp"
 #include "cugad/table.hpp"
 #include "cugad/tensor.hpp"

@@ -59,6 +59,10 @@ CUGAD_API cugad_status cugad_fleet_save_to_memory(cugad_fleet* fleet, const void
 /// models. With a checkpoint directory finished models are stored there, and resuming trains the others.
 CUGAD_API cugad_status cugad_fleet_fit(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
                                        const cugad_fit_controls* controls);
+/// Trains models for the groups of the rows that the fleet has none of, and keeps all others as they are; see
+/// Fleet::fit_new_groups.
+CUGAD_API cugad_status cugad_fleet_fit_new_groups(cugad_fleet* fleet, const cugad_matrix* x, const char* const* groups,
+                                                  const cugad_fit_controls* controls);
 /// As cugad_detector_cancel.
 CUGAD_API cugad_status cugad_fleet_cancel(cugad_fleet* fleet);
 /// One score per row, each by the model of its group and on that model's scale.
@@ -99,10 +103,10 @@ CUGAD_API cugad_status cugad_fleet_calibration(cugad_fleet* fleet, const char* g
 /// As cugad_detector_columns and cugad_detector_column_name.
 CUGAD_API cugad_status cugad_fleet_columns(cugad_fleet* fleet, int64_t* columns);
 CUGAD_API cugad_status cugad_fleet_column_name(cugad_fleet* fleet, int64_t column, const char** name);
-/// One JSON object: "fitted", "method", "population", "device", "precision", "options" (those of the first group),
-/// "options_without_effect", "columns" (names), "parts" (names of the parts of the score), and "scored", which counts
-/// since fit or load: "rows", "small" (of groups without their own model), "unseen" (of groups that are not in the
-/// training rows, or without a group) and "examples" of unseen groups.
+/// One JSON object: "fitted", "method", "population", "device", "precision", "options" (those of the groups, with the
+/// fleet's seed), "options_without_effect", "columns" (names), "parts" (names of the parts of the score), and "scored",
+/// which counts since fit or load: "rows", "small" (of groups without their own model), "unseen" (of groups that are
+/// not in the training rows, or without a group) and "examples" of unseen groups.
 CUGAD_API cugad_status cugad_fleet_describe(cugad_fleet* fleet, const char** json);
 /// As cugad_detector_attach and cugad_detector_attachment; the texts are copied to detectors that are taken out.
 CUGAD_API cugad_status cugad_fleet_attach(cugad_fleet* fleet, const char* name, const char* text);

@@ -14,9 +14,16 @@
 /// Fleets: one detector per group of rows (a machine, a user, a sensor), trained together.
 namespace cugad {
 
+/// What the seed of a group follows from, and the sample of the pooled model's rows.
+enum class GroupSeed {
+  name,      ///< a hash of the group's name, and of each row: other groups do not show in a group's bits
+  position,  ///< the number of the group among those with models, sorted by name, and of the row: older versions
+};
+
 struct FleetOptions {
   std::int64_t minimum_rows = 50;      ///< groups with fewer training rows are scored by the pooled model
   std::int64_t pooled_rows = 100'000;  ///< maximum of training rows of the pooled model: a seeded sample
+  GroupSeed group_seed = GroupSeed::name;
 };
 
 /// One group of the training rows.
@@ -37,9 +44,9 @@ struct FleetScored {
 
 /// A detector for every group with enough rows, and a pooled one, trained on rows of all groups, for all other rows.
 ///
-/// The groups with models, sorted by name, are numbered from 0. The detector of group g equals, to the bit, one that is
-/// fitted on the group's rows alone with seed `seed` + g * population; the pooled one has seed `seed` +
-/// pooled_seed_distance. Groups are trained in bulk, as many at a time as bounded memory holds.
+/// The detector of a group equals, to the bit, one that is fitted on the group's rows alone with the group's seed (see
+/// seed_of); the pooled one has seed `seed` + pooled_seed_distance. Groups are trained in bulk, as many at a time as
+/// bounded memory holds.
 class CUGAD_API Fleet {
  public:
   static constexpr std::uint64_t pooled_seed_distance = std::uint64_t{1} << 32;
@@ -59,6 +66,17 @@ class CUGAD_API Fleet {
   void fit(MatrixView<const float> rows, std::span<const std::string> groups, const FitControl& control = {}) {
     fit(rows, groups, Columns{}, control);
   }
+
+  /// Trains models for those groups of the rows that have none, with the options, columns and categories of the fleet,
+  /// and keeps all others, the pooled one among them, as they are: a model equals the one that a fit of all groups
+  /// would have made, but for columns whose kind the rows decide. Throws Error{invalid_argument} before fit or load,
+  /// for other columns, and for GroupSeed::position, where a new group changes the seeds of others.
+  void fit_new_groups(MatrixView<const float> rows, std::span<const std::string> groups, Columns columns,
+                      const FitControl& control = {});
+  /// The seed of a group's models: with GroupSeed::name a hash of the name and `seed`, below 2^62; by position `seed` +
+  /// g * population, the groups with models being numbered from 0. Throws Error{invalid_argument} for a group without a
+  /// model.
+  std::uint64_t seed_of(const std::string& group) const;
 
   /// Scores of rows on the host, one per row, each by the model of its group; higher is more anomalous, on each model's
   /// own scale. A row's score does not depend on the rows beside it.
@@ -89,8 +107,9 @@ class CUGAD_API Fleet {
   bool fitted() const;
   std::int64_t columns() const;
   const std::vector<std::string>& column_names() const;
-  /// The options of the first group.
+  /// The options of the groups, with the seed of the fleet.
   const DetectorOptions& options() const;
+  const FleetOptions& fleet_options() const;
   /// All groups of the training rows, sorted by name.
   const std::vector<FleetGroup>& groups() const;
   /// Returns the detector of one group, or the pooled one, independent of the fleet, as if it had been fitted alone.
@@ -114,6 +133,7 @@ class CUGAD_API Fleet {
   static bool is_fleet(std::span<const std::byte> bytes);
 
  private:
+  friend class ShardedFit;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -37,7 +37,8 @@ class FleetDetector(Estimator, FleetParameters):
     def fit(self, X, y=None, *, groups=None) -> "FleetDetector":
         """Train on the normal rows X; y is ignored. `groups`: the group of each row of an array. Returns self."""
         with errors_in_python():
-            model = _cugad.Fleet(options_of(self), self.device, self._threads(), self.minimum_rows, self.pooled_rows)
+            model = _cugad.Fleet(options_of(self), self.device, self._threads(), self.minimum_rows, self.pooled_rows,
+                                 self.group_seed)
         if self.contamination is not None:
             raise ValueError("contamination is not for fleets, expected false_alarm_rate or neither")
         if is_table(X) and groups is None:

@@ -466,20 +466,22 @@ class FleetParameters(DetectorParameters):
         groups with fewer training rows are scored by the pooled model.
     pooled_rows : int, default 100000
         most training rows of the pooled model.
+    group_seed : str, default 'name'
+        what a group's seed follows from: its 'name', or its 'position' among the groups, as in older versions.
     """
 
     def __init__(self, *, groups: str | None = None, minimum_rows: int = 50, pooled_rows: int = 100000,
-                 method: str | list[str] | None = None, preset: str | None = None, population: int | None = None,
-                 image: str | None = None, flip: bool | None = None, shift: int | None = None,
-                 log1p: list | None = None, scale: str | None = None, centre: bool | None = None,
-                 deduplicate: bool | None = None, trim: float | None = None, latent: int | None = None,
-                 generator_hidden: list | None = None, discriminator_hidden: list | None = None,
-                 slope: float | None = None, discriminator_dropout: float | None = None,
-                 generator_dropout: float | None = None, generator_tanh: bool | None = None,
-                 encoder_hidden: list | None = None, encoder_tanh: bool | None = None, data_branch: list | None = None,
-                 latent_branch: list | None = None, cycle_hidden: list | None = None,
-                 latent_cycle_hidden: list | None = None, cycle_dropout: float | None = None,
-                 batch_norm: bool | None = None, spectral_norm: bool | None = None,
+                 group_seed: str = 'name', method: str | list[str] | None = None, preset: str | None = None,
+                 population: int | None = None, image: str | None = None, flip: bool | None = None,
+                 shift: int | None = None, log1p: list | None = None, scale: str | None = None,
+                 centre: bool | None = None, deduplicate: bool | None = None, trim: float | None = None,
+                 latent: int | None = None, generator_hidden: list | None = None,
+                 discriminator_hidden: list | None = None, slope: float | None = None,
+                 discriminator_dropout: float | None = None, generator_dropout: float | None = None,
+                 generator_tanh: bool | None = None, encoder_hidden: list | None = None,
+                 encoder_tanh: bool | None = None, data_branch: list | None = None, latent_branch: list | None = None,
+                 cycle_hidden: list | None = None, latent_cycle_hidden: list | None = None,
+                 cycle_dropout: float | None = None, batch_norm: bool | None = None, spectral_norm: bool | None = None,
                  minibatch_kernels: int | None = None, minibatch_dimensions: int | None = None,
                  virtual_batch: int | None = None, condition: list | None = None, target: list | None = None,
                  reference_rows: int | None = None, steps: int | None = None, epochs: int | None = None,
@@ -543,3 +545,4 @@ class FleetParameters(DetectorParameters):
         self.groups = groups
         self.minimum_rows = minimum_rows
         self.pooled_rows = pooled_rows
+        self.group_seed = group_seed

@@ -80,13 +80,18 @@ void bind_fleet(nb::module_& module) {
       .def(
           "__init__",
           [](BoundFleet* made, const std::string& options, const std::string& device, int threads,
-             std::int64_t minimum_rows, std::int64_t pooled_rows) {
+             std::int64_t minimum_rows, std::int64_t pooled_rows, const std::string& group_seed) {
+            if (group_seed != "name" && group_seed != "position") {
+              throw Error(ErrorCode::invalid_argument,
+                          "group_seed is '" + group_seed + "', expected 'name' or 'position'");
+            }
+            const GroupSeed seed = group_seed == "name" ? GroupSeed::name : GroupSeed::position;
             new (made) BoundFleet(device, threads, [&](const Device& opened) {
-              return Fleet(opened, options_from_json(options), FleetOptions{minimum_rows, pooled_rows});
+              return Fleet(opened, options_from_json(options), FleetOptions{minimum_rows, pooled_rows, seed});
             });
           },
           "options"_a, "device"_a = "auto", "threads"_a = 0, "minimum_rows"_a = FleetOptions{}.minimum_rows,
-          "pooled_rows"_a = FleetOptions{}.pooled_rows)
+          "pooled_rows"_a = FleetOptions{}.pooled_rows, "group_seed"_a = "name")
       .def_static(
           "load",
           [](const std::string& path, const std::string& device, int threads) {

@@ -129,5 +129,88 @@ TEST_F(Fleets, TheSameBytesAgainAndWithAnotherNumberOfThreads) {
   EXPECT_EQ(read_file(at("resumed")), read_file(at("fleet")));
 }
 
+/// Parts of 1 to 4 processes, and of one that was killed and started again: the file of one process, to the byte.
+TEST_F(Fleets, PartsMakeTheFileOfOneProcess) {
+  for (const int count : {1, 2, 4}) {
+    std::vector<std::string> merge = {"merge"};
+    for (int number = count; number >= 1; --number) {
+      merge.push_back(at("part" + std::to_string(number)));
+      const std::string out =
+          run_well(train_fleet(merge.back(), {"--shard", std::to_string(number) + "/" + std::to_string(count)}));
+      EXPECT_TRUE(has(out, "shard     ")) << out;
+    }
+    merge.insert(merge.end(), {"--output", at("merged")});
+    run_well(merge);
+    EXPECT_EQ(read_file(at("merged")), read_file(at("fleet")));
+  }
+  // Those of four shards are there now, without the third.
+  EXPECT_TRUE(is_one_line(run({"merge", at("part1"), at("part2"), at("part4"), "--output", at("x")}).err,
+                          "cugad: ", "3/4 is missing"));
+  EXPECT_TRUE(is_one_line(run({"merge", at("part1"), at("part1"), "--output", at("x")}).err, "cugad: ", "both shard"));
+  EXPECT_TRUE(is_one_line(run({"merge", at("fleet"), "--output", at("x")}).err, "cugad: ", "no part of a training"));
+  EXPECT_EQ(run({"merge", at("part1"), "--output", at("part1")}).code, 2);
+  EXPECT_TRUE(is_one_line(run({"score", at("t.csv"), "--model", at("part1")}).err, "cugad: ", "cugad merge"));
+  EXPECT_FALSE(std::filesystem::exists(at("x")));
+  for (const char* shard : {"5/4", "0/0", "x"}) {
+    const Outcome outcome = run(train_fleet(at("x"), {"--shard", shard}));
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_TRUE(is_one_line(outcome.err, "cugad: ", "expected I/N")) << outcome.err;
+  }
+}
+
+/// The scores of all ranges of rows follow each other as those of one process.
+TEST_F(Fleets, RangesOfRowsAreScoredApart) {
+  for (const bool to_file : {false, true}) {
+    const auto score = [&](const std::string& name, const std::vector<std::string>& more) {
+      std::vector<std::string> arguments = {"score", at("t.csv"), "--model", at("fleet"), "--label"};
+      if (to_file) arguments.insert(arguments.end(), {"--output", at(name)});
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      const std::string out = run_well(arguments);
+      return to_file ? read_file(at(name)) : out;
+    };
+    const std::string whole = score("whole.csv", {});
+    for (const int count : to_file ? std::vector<int>{1, 4} : std::vector<int>{3}) {
+      std::string all;
+      for (int number = 1; number <= count; ++number) {
+        all += score("part.csv", {"--shard", std::to_string(number) + "/" + std::to_string(count)});
+      }
+      EXPECT_EQ(all, whole) << count;
+    }
+  }
+  EXPECT_EQ(run({"score", "-", "--model", at("fleet"), "--shard", "1/2"}, at("t.csv")).code, 2);
+}
+
+/// A group that comes later: its model is the one of a training with all groups, the others stay.
+TEST_F(Fleets, AGroupIsAdded) {
+  run_well({"synthesize", "telemetry", "--rows-per-group", "120", "--groups", "6", "--output", at("more.csv")});
+  const std::vector<std::string> flags = {"train",          at("more.csv"), "--group-by", "group",
+                                          "--label-column", "label",        "--normal",   "normal",
+                                          "--continue",     at("fleet"),    "--output",   at("grown")};
+  const std::string out = run_well(flags);
+  EXPECT_TRUE(has(out, "1 groups with models of their own")) << out;
+  for (const char* group : {"machine-0000", "machine-0004"}) {
+    for (const char* model : {"fleet", "grown"}) {
+      run_well({"extract", "--model", at(model), "--group", group, "--output", at(std::string(model) + "-one")});
+    }
+    EXPECT_EQ(read_file(at("fleet-one")), read_file(at("grown-one")));
+  }
+  run_well({"extract", "--model", at("grown"), "--group", "machine-0005", "--output", at("new")});
+  for (const auto& [more, text] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"--steps", "50"}, "--steps 50"},
+           {{"--shard", "1/2"}, "--shard does not go with"},
+           {{"--group-seed", "position"}, "--group-seed position"},
+           {{"--fleet-minimum-rows", "7"}, "--fleet-minimum-rows 7"}}) {
+    std::vector<std::string> wrong = flags;
+    wrong.insert(wrong.end(), more.begin(), more.end());
+    const Outcome outcome = run(wrong);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_TRUE(is_one_line(outcome.err, "cugad: ", text)) << outcome.err;
+  }
+  run_well(train_fleet(at("by position"), {"--group-seed", "position"}));
+  std::vector<std::string> old = flags;
+  old[9] = at("by position");
+  EXPECT_TRUE(has(run(old).err, "by their position"));
+}
+
 }  // namespace
 }  // namespace cugad::cli_test

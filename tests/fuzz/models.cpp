@@ -3,6 +3,7 @@
 #include "cugad/detector.hpp"
 #include "cugad/error.hpp"
 #include "cugad/fleet.hpp"
+#include "cugad/shards.hpp"
 #include "cugad/table.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "tests/common/methods.hpp"
@@ -64,6 +65,14 @@ std::map<std::string, cugad::safetensors::File, std::less<>> make_bases() {
   for (int r = 0; r < 40; ++r) groups.push_back(r % 5 == 0 ? "few" : r % 2 == 0 ? "even" : "odd");
   fleet.fit(training.view(), groups);
   bases["fleet"] = saved(fleet);
+  for (const bool is_fleet : {false, true}) {
+    ShardedTraining sharded{.options = tiny("gain,knn"), .rows = training.view()};
+    if (is_fleet) sharded = {.options = tiny("anogan,knn"), .rows = training.view(), .groups = groups};
+    sharded.fleet_options = {.minimum_rows = 15, .pooled_rows = 40};
+    const std::string path = file_with("part", "");
+    fit_part(device, sharded, {}, path);
+    bases[is_fleet ? "part of fleet" : "part"] = cugad::safetensors::read(path);
+  }
   return bases;
 }
 
@@ -91,6 +100,10 @@ void check_use(Model model, const Score& score) {
   }
 }
 
+std::string_view text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 }  // namespace
 
 bool model(std::string_view input) {
@@ -101,7 +114,15 @@ bool model(std::string_view input) {
   const auto file = edited(base->second, input.substr(std::min(end + 1, input.size())));
   const Device device = Device::open("cpu", 1);
   try {
-    const std::vector<std::byte> bytes = cugad::safetensors::to_bytes(file);
+    std::vector<std::byte> bytes = cugad::safetensors::to_bytes(file);
+    if (file.metadata.contains("part.options")) {
+      // Merging scores the calibration rows.
+      const DetectorOptions options = options_from_json(file.metadata.at("part.options"), DetectorOptions{});
+      if (!scores_quickly(options) || options.population > 16) return false;
+      const std::string part = file_with("part", text_of(bytes)), merged = file_with("merged", "");
+      merge_parts(device, std::vector<std::string>{part}, merged);
+      bytes = cugad::safetensors::to_bytes(cugad::safetensors::read(merged));
+    }
     if (Fleet::is_fleet(bytes)) {
       check_use(Fleet::load(device, bytes), [](Fleet& fleet, const Matrix& queries) {
         return fleet.score(queries.view(), std::vector<std::string>{"even", "few", "unknown"});

@@ -122,7 +122,7 @@ TEST(CrossFitting, LeftOutRowsDoNotTrain) {
     Arena arena(device.backend());
     const ResidentRows resident(context, std::as_const(rows).view());
     ModelRows models;
-    models.add(0, {0, 40, 80, 120}, 2, 1);  // model 0 leaves out rows 40 to 79, model 1 the last 40
+    models.add(0, {0, 40, 80, 120}, 2, 1, options.seed);  // model 0 leaves out rows 40 to 79, model 1 the last 40
     GanTraining training(device, definition_of(options.method), options, models.of(resident.view(), context, arena));
     training.run({});
     std::vector<std::vector<float>> found;

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <tuple>
 
+#include "host/model_file/safetensors.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/fleet_rows.hpp"
 #include "tests/methods/image_options.hpp"
@@ -32,12 +34,10 @@ TEST(Fleet, GroupsEqualDetectorsOfTheirRowsAlone) {
     Fleet fleet = fitted_fleet(training, options, 2);
     const std::vector<float> scores = fleet.score(queries.rows.view(), queries.groups);
     const std::vector<float> thresholds = fleet.thresholds(queries.groups);
-    std::uint64_t seed = options.seed;
     for (const char* name : {"a", "b", "c", "d"}) {
       SCOPED_TRACE(name);
       DetectorOptions own = options;
-      own.seed = seed;
-      seed += static_cast<std::uint64_t>(options.population);
+      own.seed = fleet.seed_of(name);
       Detector alone = fitted(own, rows_of(training, name).rows);
       Detector taken = fleet.take_out(name);
       EXPECT_EQ(saved(taken, directory.file("taken")), saved(alone, directory.file("alone")));
@@ -62,9 +62,135 @@ TEST(Fleet, EnsemblesHaveFleetsToo) {
   DetectorOptions options = quick_options();
   options.ensemble = {Method::gan};
   const Fleet fleet = fitted_fleet(training, options);
-  options.seed += 2;
+  options.seed = fleet.seed_of("b");
   EXPECT_EQ(saved(fleet.take_out("b"), directory.file("taken")),
             saved(fitted(options, rows_of(training, "b").rows), directory.file("alone")));
+}
+
+/// The seeds are part of the file format: any change makes other models.
+TEST(Fleet, SeedsAreHashesOfNames) {
+  const FleetRows training = fleet_rows({{"a", 60}, {"machine-0007", 60}}, 1);
+  DetectorOptions options = quick_options();
+  options.steps = 10;
+  for (const auto& [seed, of_a, of_machine] :
+       {std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>{0, 727035884699921988u, 1378275139434865558u},
+        {7, 2074529278006393150u, 4407945980549285790u}}) {
+    options.seed = seed;
+    const Fleet fleet = fitted_fleet(training, options);
+    EXPECT_EQ(fleet.seed_of("a"), of_a);
+    EXPECT_EQ(fleet.seed_of("machine-0007"), of_machine);
+    expect_error(ErrorCode::invalid_argument, {"'b'"}, [&] { fleet.seed_of("b"); });
+  }
+}
+
+/// As older versions numbered them, whose files and checkpoints go on.
+TEST(Fleet, SeedsByPosition) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  const DetectorOptions options = quick_options();
+  Fleet fleet(test_device(2), options, {.group_seed = GroupSeed::position});
+  fleet.fit(training.rows.view(), training.groups);
+  std::uint64_t seed = options.seed;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    SCOPED_TRACE(name);
+    EXPECT_EQ(fleet.seed_of(name), seed);
+    DetectorOptions own = options;
+    own.seed = seed;
+    seed += static_cast<std::uint64_t>(options.population);
+    EXPECT_EQ(saved(fleet.take_out(name), directory.file("taken")),
+              saved(fitted(own, rows_of(training, name).rows), directory.file("alone")));
+  }
+  fleet.save(directory.file("fleet"));
+  EXPECT_EQ(safetensors::read(directory.file("fleet")).metadata.at("format_version"), "1");
+  Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
+  EXPECT_EQ(loaded.fleet_options().group_seed, GroupSeed::position);
+  EXPECT_EQ(saved(loaded, directory.file("again")), saved(fleet, directory.file("fleet")));
+  expect_error(ErrorCode::invalid_argument, {"by their position"},
+               [&] { loaded.fit_new_groups(training.rows.view(), training.groups, {}); });
+}
+
+/// A group that comes later has the model that it would have had, and the others keep theirs.
+TEST(Fleet, NewGroupsLeaveTheOthersAlone) {
+  const TemporaryDirectory directory;
+  const FleetRows all = fleet_rows(fleet_sizes, 1);
+  FleetRows before;
+  std::vector<std::int64_t> kept;
+  for (std::size_t r = 0; r < all.groups.size(); ++r) {
+    if (all.groups[r] != "b") kept.push_back(static_cast<std::int64_t>(r));
+  }
+  before.rows = take_rows(all.rows, kept);
+  for (const std::int64_t r : kept) before.groups.push_back(all.groups[r]);
+  for (const char* method : {"anogan", "knn,gan"}) {
+    SCOPED_TRACE(method);
+    DetectorOptions options = quick_options();
+    set_option(options, "method", method);
+    const Fleet whole = fitted_fleet(all, options);
+    const Fleet without = fitted_fleet(before, options);
+    without.save(directory.file("without"));
+    for (const bool is_loaded : {false, true}) {
+      Fleet grown = is_loaded ? Fleet::load(test_device(2), directory.file("without")) : fitted_fleet(before, options);
+      std::int64_t steps = 0;
+      FitControl control;
+      control.on_progress = [&](const FitProgress& progress) { steps = progress.steps; };
+      grown.fit_new_groups(all.rows.view(), all.groups, {}, control);
+      EXPECT_EQ(steps, 200 * 2);  // of one group's models
+      EXPECT_EQ(saved(grown.take_out("b"), directory.file("grown")),
+                saved(whole.take_out("b"), directory.file("whole")));
+      for (const char* name : {"a", "c", "d"}) {
+        EXPECT_EQ(saved(grown.take_out(name), directory.file("grown")),
+                  saved(without.take_out(name), directory.file("without-one")));
+      }
+      EXPECT_EQ(saved(grown.pooled(), directory.file("grown")), saved(without.pooled(), directory.file("without-one")));
+      ASSERT_EQ(grown.groups().size(), 5u);
+      EXPECT_EQ(grown.groups()[1].rows, 60);
+      EXPECT_EQ(saved(Fleet::load(test_device(1), grown.save()), directory.file("grown")),
+                saved(grown, directory.file("again")));
+    }
+  }
+  Fleet fleet(test_device(1), quick_options());
+  expect_error(ErrorCode::invalid_argument, {"not fitted"},
+               [&] { fleet.fit_new_groups(all.rows.view(), all.groups, {}); });
+  fleet = fitted_fleet(before);
+  expect_error(ErrorCode::invalid_argument, {"other columns", "'0'"}, [&] {
+    fleet.fit_new_groups(all.rows.view(), all.groups, {.names = {"a", "b", "c", "d", "e", "f"}});
+  });
+}
+
+/// Neither the order of the rows nor the groups beside a row decide whether the pooled model sees it.
+TEST(Fleet, PooledRowsAreChosenByTheirContents) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows(fleet_sizes, 1);
+  std::vector<std::int64_t> reversed;
+  for (std::int64_t r = training.rows.rows - 1; r >= 0; --r) reversed.push_back(r);
+  FleetRows other{take_rows(training.rows, reversed), {training.groups.rbegin(), training.groups.rend()}};
+  const auto pooled_of = [&](const FleetRows& rows, std::int64_t most) {
+    Fleet fleet(test_device(1), quick_options(), {.pooled_rows = most});
+    fleet.fit(rows.rows.view(), rows.groups);
+    return saved(fleet.pooled(), directory.file("pooled"));
+  };
+  const std::string bytes = pooled_of(training, 200);
+  EXPECT_EQ(pooled_of(other, 200), bytes);
+  EXPECT_NE(pooled_of(training, 199), bytes);
+}
+
+/// Many distinct rows decide some options of the pooled model, which no group has as many of.
+TEST(Fleet, ThePooledModelMayHaveManyMoreRows) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows({{"a", 15600}, {"b", 15600}}, 1);
+  DetectorOptions options = quick_options();
+  options.learning_rate = 0.0f;
+  options.coverage = -1.0f;
+  options.coverage_rows = options.bank_rows = 0;
+  options.steps = 2;
+  options.population = 1;
+  Fleet fleet = fitted_fleet(training, options, 2);
+  EXPECT_EQ(fleet.pooled().options().learning_rate, 1e-3f);
+  EXPECT_EQ(fleet.take_out("a").options().learning_rate, 5e-4f);
+  EXPECT_EQ(fleet.options().learning_rate, 5e-4f);
+  fleet.save(directory.file("fleet"));
+  Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
+  EXPECT_EQ(options_to_json(loaded.options()), options_to_json(fleet.options()));
+  EXPECT_EQ(saved(loaded, directory.file("again")), saved(fleet, directory.file("fleet")));
 }
 
 /// Groups keep different numbers of training rows.
@@ -84,12 +210,10 @@ TEST(Fleet, GroupsKeepReferenceRowsOfTheirOwn) {
     const std::vector<float> scores = loaded.score_methods(queries.rows.view(), queries.groups, parts);
     EXPECT_TRUE(same_bits(scores, fleet.score(queries.rows.view(), queries.groups)));
     const std::size_t each = fleet.parts().size();
-    std::uint64_t seed = options.seed;
     for (const char* name : {"a", "b", "c", "d"}) {
       SCOPED_TRACE(name);
       DetectorOptions own = options;
-      own.seed = seed;
-      seed += each == 2 ? 1 : static_cast<std::uint64_t>(options.population);
+      own.seed = fleet.seed_of(name);
       Detector alone = fitted(own, rows_of(training, name).rows), taken = loaded.take_out(name);
       EXPECT_EQ(saved(taken, directory.file("taken")), saved(alone, directory.file("alone")));
       EXPECT_EQ(taken.reference_rows(), std::min<std::int64_t>(200, rows_of(training, name).rows.rows));

@@ -70,7 +70,8 @@ TEST(FleetFile, LargeSeedsSurvive) {
   Fleet fleet = fitted_fleet(training, options);
   fleet.save(directory.file("fleet"));
   const Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
-  EXPECT_EQ(loaded.take_out("b").options().seed, options.seed + 2);
+  EXPECT_EQ(loaded.take_out("b").options().seed, fleet.seed_of("b"));
+  EXPECT_GT(fleet.seed_of("b"), std::uint64_t{1} << 53);
   EXPECT_EQ(loaded.pooled().options().seed, options.seed + Fleet::pooled_seed_distance);
 }
 
@@ -135,7 +136,9 @@ std::vector<Damage> damages() {
       {"'seed'", [](File& f) { f.metadata["seed"] = "-3"; }},
       {"'minimum_rows'", [](File& f) { f.metadata["minimum_rows"] = "0"; }},
       {"'format'", [](File& f) { f.metadata.erase("format"); }},
-      {"format version 2", [](File& f) { f.metadata["format_version"] = "2"; }},
+      {"format version 3", [](File& f) { f.metadata["format_version"] = "3"; }},
+      {"'group_seed'", [](File& f) { f.metadata.erase("group_seed"); }},
+      {"'group_seed'", [](File& f) { f.metadata["group_seed"] = "place"; }},
       {"'options'", [](File& f) { f.metadata.erase("pooled.options"); }},
       {"shape", edit("pooled.options", [](Json& o) { o["population"] = 60000; })},
       {"shape", edit("group.options",
@@ -210,14 +213,16 @@ TEST(FleetCheckpoint, HashesTheNamesThatOptionsHadFirst) {
   EXPECT_EQ(now.dump(), old);
 }
 
-/// A run that was begun before options were renamed, and before some were there, goes on.
+/// A run that was begun before options were renamed, before some were there, and by the groups' positions, goes on.
 TEST(FleetCheckpoint, OfFormerNamesIsTakenUp) {
   const TemporaryDirectory directory;
   const FleetRows training = fleet_rows(fleet_sizes, 1);
-  const Fleet whole = fitted_fleet(training);
+  const FleetOptions by_position{.group_seed = GroupSeed::position};
+  Fleet whole(test_device(1), quick_options(), by_position);
+  whole.fit(training.rows.view(), training.groups);
   const std::string bytes = saved(whole, directory.file("whole"));
   StoppedFit stop(directory.file("checkpoint"), 401);  // the pooled model is done
-  Fleet stopped(test_device(2), quick_options());
+  Fleet stopped(test_device(2), quick_options(), by_position);
   EXPECT_THROW(stopped.fit(training.rows.view(), training.groups, stop.control), Error);
 
   nlohmann::ordered_json options = nlohmann::ordered_json::object();
@@ -249,7 +254,7 @@ TEST(FleetCheckpoint, OfFormerNamesIsTakenUp) {
   file.metadata.at("fleet_fingerprint") = fingerprint.text();
   safetensors::write(pooled, file);
   stop.resume();
-  Fleet resumed(test_device(2), quick_options());
+  Fleet resumed(test_device(2), quick_options(), by_position);
   resumed.fit(training.rows.view(), training.groups, stop.control);
   EXPECT_EQ(saved(resumed, directory.file("resumed")), bytes);
 }
