@@ -6,6 +6,7 @@
 #endif
 
 /// Everything in one include.
+#include "cugad/arrow.hpp"
 #include "cugad/detector.hpp"
 #include "cugad/device.hpp"
 #include "cugad/error.hpp"
@@ -19,4 +20,5 @@
 #include "cugad/rng.hpp"
 #include "cugad/shards.hpp"
 #include "cugad/table.hpp"
+#include "cugad/table_learner.hpp"
 #include "cugad/tensor.hpp"

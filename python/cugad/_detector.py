@@ -69,9 +69,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
             model = _cugad.Detector(options_of(self, self._extra_options()), self.device, self._threads(),
                                     self.precision)
         if is_table(X):
-            table, columns, names, width = self._read_table(X)
-            rows = columns.encoder.encode(table)
-            del table
+            rows, columns, names, width = self._read_table(X)
         else:
             rows, columns, names = read_rows(X), None, None
             width = rows.shape[1]

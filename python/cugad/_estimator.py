@@ -13,7 +13,7 @@ from cugad._explanation import Reason, reasons_of
 from cugad._parameters import OPTIONS
 from cugad._progress import Progress
 from cugad._rows import is_sparse, is_table, row_chunks, to_rows
-from cugad._tables import ALL_ROWS, TableColumns, numbers_of, open_table, read_chunks, table_names
+from cugad._tables import TableColumns, numbers_of, open_table, read_chunks, table_names
 
 LOGGER = logging.getLogger("cugad")
 ATTACHMENT = "python"  # what a model file does not hold otherwise: the threshold and the names of a fit in Python
@@ -75,20 +75,18 @@ class Estimator(OutlierMixin, BaseEstimator):
             raise ValueError(f"n_jobs is {self.n_jobs!r}, expected None, -1 or at least 1")
         return int(self.n_jobs)
 
-    def _read_table(self, X, without=()):
-        """Return all rows of a table, its TableColumns, and what is known of it afterwards."""
+    def _read_table(self, X, without=(), look=None):
+        """Read a table once, and return its rows, its TableColumns, the names and the number of its columns."""
         reader = open_table(X)
         names = table_names(X, reader)
-        table = reader.read(ALL_ROWS)
-        if table.rows == 0 or not reader.names:
-            what = "sample(s)" if reader.names else "feature(s)"
-            raise ValueError(f"Found array with 0 {what} (shape={(table.rows, len(reader.names))}) while a minimum of "
-                             "1 is required.")
+        if not reader.names:
+            raise ValueError("Found array with 0 feature(s) (a table without columns) while a minimum of 1 is required.")
         settled = [*(self.condition or ()), *(self.target or ()),
                    *(self.log1p if isinstance(self.log1p, (list, tuple)) else ())]
-        columns = TableColumns(table, categorical=self.categorical, exclude=[*(self.exclude or ()), *without],
-                               include=self.include, max_categories=self.max_categories, settled=settled)
-        return table, columns, names, len(reader.names)
+        columns, rows = TableColumns.learn(
+            reader, look, categorical=self.categorical, exclude=[*(self.exclude or ()), *without],
+            include=self.include, max_categories=self.max_categories, settled=settled)
+        return rows, columns, names, len(reader.names)
 
     def _fit_model(self, model, rows, further, columns):
         """Fit the model with the progress and the controls that the parameters ask for."""

@@ -44,11 +44,11 @@ class FleetDetector(Estimator, FleetParameters):
         if is_table(X) and groups is None:
             if self.groups is None:
                 raise ValueError("groups is None, expected the name of the column that holds the groups")
-            table, columns, names, width = self._read_table(X, without=[self.groups])
-            rows, groups = columns.encoder.encode(table), group_texts(table.cells(self.groups))
+            groups = []
+            rows, columns, names, width = self._read_table(
+                X, without=[self.groups], look=lambda piece: groups.extend(group_texts(piece.cells(self.groups))))
         elif is_table(X):
-            table, columns, names, width = self._read_table(X)
-            rows = columns.encoder.encode(table)
+            rows, columns, names, width = self._read_table(X)
         else:
             rows, columns, names = read_rows(X), None, None
             width = rows.shape[1]

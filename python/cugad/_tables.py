@@ -10,32 +10,41 @@ import numpy as np
 from cugad import _cugad
 from cugad._rows import CHUNK_ROWS
 
-ALL_ROWS = 2**62
+
+def parquet_pieces(path):
+    """Yield (name, batch) of a Parquet file or of the files of a folder, and hold one row group at a time."""
+    import pyarrow.dataset
+    import pyarrow.parquet
+    for file in pyarrow.dataset.dataset(os.fspath(path), format="parquet").files:
+        for batch in pyarrow.parquet.ParquetFile(file, pre_buffer=False).iter_batches(CHUNK_ROWS):
+            yield file, batch
 
 
-def batches_of(tables):
-    """Yield the record batches of an iterator of tables, whose columns must be those of the first."""
+def batches_of(pieces):
+    """Yield the record batches of named tables, whose columns must be those of the first."""
     import pyarrow
-    schema = None
-    for number, table in enumerate(tables):
-        table = pyarrow.table(table)
-        schema = table.schema if schema is None else schema
+    first, schema = None, None
+    for name, table in pieces:
+        table = pyarrow.table(table) if not isinstance(table, pyarrow.RecordBatch) else table
+        if schema is None:
+            first, schema = name, table.schema
         if not table.schema.equals(schema):
-            raise ValueError(f"Table {number} of the iterator has other columns than table 0: {table.schema.names} of "
-                             f"{table.schema.types}, expected {schema.names} of {schema.types}.")
-        yield from table.to_batches()
+            raise ValueError(f"{name} has other columns than {first}: {table.schema.names} of {table.schema.types}, "
+                             f"expected {schema.names} of {schema.types}.")
+        yield from [table] if isinstance(table, pyarrow.RecordBatch) else table.to_batches()
 
 
 def in_pieces(X):
     """Return a stream of a Parquet file, of a folder of them, or of an iterator of tables: none is held whole."""
     import pyarrow
-    import pyarrow.dataset
-    if not hasattr(X, "__next__"):
-        return pyarrow.dataset.dataset(os.fspath(X), format="parquet").scanner().to_reader()
-    batches = batches_of(X)
+    if hasattr(X, "__next__"):
+        batches = batches_of((f"table {number} of the iterator", table) for number, table in enumerate(X))
+    else:
+        batches = batches_of(parquet_pieces(X))
     first = next(batches, None)
     if first is None:
-        raise ValueError("Found array with 0 sample(s) (an iterator without rows) while a minimum of 1 is required.")
+        raise ValueError("Found array with 0 sample(s) (an iterator or files without rows) while a minimum of 1 is "
+                         "required.")
     return pyarrow.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
 
 
@@ -82,27 +91,35 @@ def table_names(X, reader):
 class TableColumns:
     """How the columns of a table become features: learnt from the table of a fit."""
 
-    def __init__(self, table, *, categorical=None, exclude=None, include=None, max_categories=1000, settled=()):
+    def __init__(self, encoder):
+        self.encoder = encoder
+
+    @classmethod
+    def learn(cls, reader, look=None, *, categorical=None, exclude=None, include=None, max_categories=1000, settled=()):
+        """Read a table once, in pieces, and return its TableColumns and its features. `look` is called with each piece."""
         categorical, exclude = list(categorical or ()), list(exclude or ())
-        known = set(table.column_names)
-        settled = [name for name in settled if name in known]
-        left_out = list(exclude)
-        for column, advice, text in table.examine([*categorical, *exclude, *(include or ()), *settled]):
+        learner, encoder = _cugad.Learner(categorical, exclude, max_categories), _cugad.Encoder()
+        with errors_in_python():
+            for piece in read_chunks(reader):
+                learner.add(piece)
+                if look is not None:
+                    look(piece)
+        settled = [name for name in settled if name in set(reader.names)]
+        left_out = []
+        for column, advice, text in learner.examine([*categorical, *exclude, *(include or ()), *settled]):
             if advice == "refuse":
                 raise ValueError(in_python(text))
             if advice == "leave_out":
                 left_out.append(column)
-            warnings.warn(in_python(text), UserWarning, stacklevel=4)
-        self.encoder = _cugad.Encoder()
+            warnings.warn(in_python(text), UserWarning, stacklevel=5)
         with errors_in_python():
-            self.encoder.fit(table, categorical, left_out, max_categories)
+            rows = learner.finish(encoder, left_out)
+        return cls(encoder), rows
 
     @classmethod
     def from_json(cls, json):
         """Return the columns of an encoder that a model file holds."""
-        made = cls.__new__(cls)
-        made.encoder = _cugad.Encoder.from_json(json)
-        return made
+        return cls(_cugad.Encoder.from_json(json))
 
     @property
     def used(self):

@@ -3,6 +3,7 @@ import json
 import subprocess
 import os
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -269,13 +270,39 @@ def test_parquet_and_iterators(of_table, tmp_path):
             cugad.AnomalyDetector(method="knn").fit(table).anomaly_score(table)).all()
     with pytest.raises(ValueError, match="without rows"):
         of_table.anomaly_score(iter([]))
+    of_batches = cugad.AnomalyDetector(method="knn").fit(iter(table.to_batches(max_chunksize=7)))
+    assert (of_batches.anomaly_score(iter(table.to_batches(max_chunksize=11))) ==
+            cugad.AnomalyDetector(method="knn").fit(table).anomaly_score(table)).all()
+    parquet.write_table(table.select(["load"]), tmp_path / "2.parquet")
+    with pytest.raises((OSError, ValueError), match="2.parquet has other columns than .*0.parquet"):
+        of_table.anomaly_score(tmp_path)
     with pytest.raises(OSError):
         of_table.anomaly_score(tmp_path / "nosuch.parquet")
-    with pytest.raises((OSError, ValueError), match="other columns than table 0"):
+    with pytest.raises((OSError, ValueError), match="table 1 of the iterator has other columns than table 0"):
         of_table.anomaly_score(iter([table, pa.table({"load": ["text"]})]))
     broken = pa.RecordBatchReader.from_batches(table.schema, [table.select(["load"]).to_batches()[0]])
     with pytest.raises(ValueError, match="a batch of 1 columns, expected 4"):
         of_table.anomaly_score(broken)
+
+
+def test_a_table_is_read_in_pieces_for_a_fit():
+    """A fit holds a table's features, not the table: much memory is that of one piece."""
+    pa = pytest.importorskip("pyarrow")
+    from cugad._tables import TableColumns, open_table
+    numbers = np.random.default_rng(9).normal(size=(50_000, 8))
+    rows = numbers.astype(np.float32)
+    pieces = (pa.table({str(c): numbers[first:first + 1000, c] for c in range(8)}) for first in range(0, 50_000, 1000))
+    alive, tables = [], []
+
+    def watched():
+        for piece in pieces:
+            tables.append(weakref.ref(piece))
+            alive.append(sum(table() is not None for table in tables))
+            yield piece
+
+    _, learnt = TableColumns.learn(open_table(watched()))
+    assert len(alive) == 50 and max(alive) <= 3
+    assert learnt.dtype == np.float32 and (learnt == rows).all()
 
 
 def test_roles_of_columns():
