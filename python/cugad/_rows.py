@@ -63,8 +63,8 @@ def to_rows(X):
         rows = X if X.dtype == np.float32 and X.dtype.isnative else X.astype(np.float32, order="C")
         if rows.strides[1] != 4 or rows.strides[0] < 4 * rows.shape[1] or rows.strides[0] % 4 or not rows.flags.aligned:
             rows = np.ascontiguousarray(rows)
-        total = rows.sum(dtype=np.float64)
-    if not np.isfinite(total) and np.isinf(rows).any():
+        width = rows.max() - rows.min()  # NaN if a cell is missing; of finite rows it may overflow
+    if not np.isfinite(width) and np.isinf(rows).any():
         raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
     return rows
 

@@ -57,6 +57,25 @@ def test_float32_rows_are_not_copied(rows):
     assert to_rows(torch_like).__array_interface__["data"][0] == rows.__array_interface__["data"][0]
 
 
+def test_scoring_reads_the_memory_of_float32_rows(rows, fitted, monkeypatch):
+    """anomaly_score and score_samples hand the model the caller's own memory, whatever its owner."""
+    seen = []
+
+    class Watched:
+        def score(self, given, *further):
+            seen.append(given.__array_interface__["data"][0])
+            return np.zeros(len(given), dtype=np.float32)
+
+    monkeypatch.setattr(fitted, "_model", Watched())
+    address = rows.__array_interface__["data"][0]
+    for given in (rows, memoryview(rows), np.frombuffer(rows.tobytes(), dtype=np.float32).reshape(rows.shape)):
+        seen.clear()
+        fitted.anomaly_score(given)
+        fitted.score_samples(given)
+        assert seen == 2 * [np.asarray(given).__array_interface__["data"][0]]
+    assert seen[0] != address
+
+
 def test_tensors_elsewhere_are_refused(rows, fitted):
     elsewhere = type("Tensor", (), {"__dlpack__": lambda self, **_: None, "__dlpack_device__": lambda self: (2, 0)})()
     with pytest.raises(ValueError, match="expected memory of the CPU"):
