@@ -9,6 +9,7 @@
 #include "cugad/arrow.hpp"
 #include "cugad/detector.hpp"
 #include "cugad/device.hpp"
+#include "cugad/device_memory.hpp"
 #include "cugad/error.hpp"
 #include "cugad/fleet.hpp"
 #include "cugad/image.hpp"

@@ -7,7 +7,7 @@ import numpy as np
 from cugad import _cugad
 from cugad._estimator import Estimator, options_of, read_rows, seed_of
 from cugad._parameters import DetectorParameters
-from cugad._rows import is_table
+from cugad._rows import is_on_gpu, is_table, tensor_rows
 from cugad._tables import errors_in_python
 
 
@@ -70,6 +70,12 @@ class AnomalyDetector(Estimator, DetectorParameters):
                                     self.precision)
         if is_table(X):
             rows, columns, names, width = self._read_table(X)
+        elif is_on_gpu(X):
+            if self.contamination is not None:
+                raise ValueError(f"contamination is {self.contamination!r} and X on a GPU, expected one or the other: the "
+                                 "threshold is found on the CPU, with X.cpu()")
+            rows, columns, names = tensor_rows(X), None, None
+            width = rows.shape[1]
         else:
             rows, columns, names = read_rows(X), None, None
             width = rows.shape[1]
@@ -99,9 +105,18 @@ class AnomalyDetector(Estimator, DetectorParameters):
             model = self.__dict__.get("_model")
             if model is not None and self._columns is None and X.shape[1] == self.n_features_in_ and len(X) > 0:
                 return model.score(X)
+        if is_on_gpu(X):
+            model, rows = self._fitted(), tensor_rows(X)
+            self._check_width(rows.shape[1])
+            if self._columns is not None:
+                raise ValueError("The detector was fitted on a table: expected a table or an array, got a tensor of a GPU.")
+            return model.score_placed(rows)
         return super().anomaly_score(X)
 
-    anomaly_score.__doc__ = Estimator.anomaly_score.__doc__
+    anomaly_score.__doc__ = Estimator.anomaly_score.__doc__ + """
+        Of a tensor on the detector's GPU (float32, any library that knows DLPack) the scores stay there, and are returned
+        as an object of the DLPack protocol: ``torch.from_dlpack(detector.anomaly_score(X))``. They are complete.
+        """
 
     def score_samples(self, X) -> np.ndarray:
         return -super().anomaly_score(X).astype(np.float64)

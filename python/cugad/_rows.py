@@ -17,11 +17,25 @@ def is_table(X):
     return hasattr(X, "__arrow_c_stream__") or isinstance(X, (str, os.PathLike)) or hasattr(X, "__next__")
 
 
+def is_on_gpu(X):
+    """Whether X is a tensor in memory of a GPU by CUDA."""
+    return hasattr(X, "__dlpack_device__") and X.__dlpack_device__()[0] in (2, 13)
+
+
+def tensor_rows(X):
+    """Return a tensor in memory of a GPU, which must be rows of float32: nothing is converted there."""
+    shape, dtype = tuple(X.shape), str(X.dtype)
+    if len(shape) != 2 or not dtype.endswith("float32"):
+        raise ValueError(f"X is a tensor of a GPU of shape {shape} and {dtype}, expected [rows, columns] of float32, such "
+                         "as X.float() of a tensor of PyTorch.")
+    return X.detach() if hasattr(X, "detach") else X
+
+
 def _from_dlpack(X):
-    kind, number = X.__dlpack_device__()
-    if int(kind) not in (1, 3):  # the CPU, and host memory pinned by CUDA
-        raise ValueError(f"The tensor is on device {int(kind)}:{number} of DLPack, expected memory of the CPU: "
-                         "X.cpu() moves a tensor of PyTorch there.")
+    if X.__dlpack_device__()[0] not in (1, 3):  # the memory of the CPU, or pinned
+        raise ValueError(f"X is in memory of device {tuple(map(int, X.__dlpack_device__()))} of DLPack, expected memory of "
+                         "the CPU, as only fit and anomaly_score take tensors of a GPU: X.cpu() moves a tensor of PyTorch "
+                         "there.")
     if hasattr(X, "detach"):
         X = X.detach()
     try:

@@ -1,4 +1,5 @@
 """Rows of any kind: arrays, tensors, sparse matrices, tables."""
+import ctypes
 import json
 import subprocess
 import os
@@ -76,10 +77,48 @@ def test_scoring_reads_the_memory_of_float32_rows(rows, fitted, monkeypatch):
     assert seen[0] != address
 
 
-def test_tensors_elsewhere_are_refused(rows, fitted):
-    elsewhere = type("Tensor", (), {"__dlpack__": lambda self, **_: None, "__dlpack_device__": lambda self: (2, 0)})()
-    with pytest.raises(ValueError, match="expected memory of the CPU"):
-        fitted.anomaly_score(elsewhere)
+class TensorElsewhere:
+    """A tensor of DLPack that says that its memory is that of a GPU; nobody reads it."""
+
+    def __init__(self, rows, device=(2, 0), dtype="torch.float32"):
+        self.rows, self.device, self.shape, self.dtype = np.ascontiguousarray(rows), device, rows.shape, dtype
+
+    def __dlpack_device__(self):
+        return self.device
+
+    def __dlpack__(self, **_):
+        class Tensor(ctypes.Structure):
+            _fields_ = [("data", ctypes.c_void_p), ("device", ctypes.c_int32 * 2), ("ndim", ctypes.c_int32),
+                        ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
+                        ("shape", ctypes.c_void_p), ("strides", ctypes.c_void_p), ("offset", ctypes.c_uint64),
+                        ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p)]
+
+        self.sizes = (ctypes.c_int64 * 2)(*self.shape)
+        self.tensor = Tensor(self.rows.ctypes.data, self.device, 2, 2, 32, 1, ctypes.addressof(self.sizes), None, 0,
+                             None, None)
+        make = ctypes.pythonapi.PyCapsule_New
+        make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        return make(ctypes.addressof(self.tensor), b"dltensor", None)
+
+
+def test_tensors_of_a_gpu_need_a_detector_there(rows, fitted):
+    tensor = TensorElsewhere(rows)
+    with pytest.raises(ValueError, match="X is in memory of cuda:0, expected .* the detector's device, which is cpu"):
+        fitted.anomaly_score(tensor)
+    with pytest.raises(ValueError, match="X is in memory of cuda:1"):
+        fitted.anomaly_score(TensorElsewhere(rows, device=(2, 1)))
+    with pytest.raises(ValueError, match="X is in memory of cuda:0"):
+        cugad.AnomalyDetector(method="knn").fit(tensor)
+    with pytest.raises(ValueError, match="contamination is 0.1 and X on a GPU"):
+        cugad.AnomalyDetector(method="knn", contamination=0.1).fit(tensor)
+    with pytest.raises(ValueError, match="float64, expected .* of float32"):
+        fitted.anomaly_score(TensorElsewhere(rows, dtype="torch.float64"))
+    with pytest.raises(ValueError, match="X has 4 features"):
+        fitted.anomaly_score(TensorElsewhere(rows[:, :4]))
+    with pytest.raises(ValueError, match="only fit and anomaly_score take tensors of a GPU"):
+        fitted.explain(tensor)
+    with pytest.raises(ValueError, match="device .8, 0. of DLPack, expected memory of the CPU"):
+        fitted.anomaly_score(TensorElsewhere(rows, device=(8, 0)))
 
 
 def test_tensors_of_pytorch(rows, fitted):
