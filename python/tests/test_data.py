@@ -411,6 +411,35 @@ def test_models_go_to_the_command_and_back(tmp_path):
     assert of_command.method == "knn" and json.loads(of_command._model.options)["seed"] == of_command.random_state
 
 
+def test_the_command_reads_parquet_or_says_what_to_do(tmp_path):
+    """The command gives the scores of Python, where it was built with Arrow's C++ library."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    command = os.environ.get("CUGAD_COMMAND")
+    if not command:
+        pytest.skip("CUGAD_COMMAND, the path of the command, is not set")
+    table = pa.table(columns_of()).append_column("label", pa.array([0, 1] * 150))
+    parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=70)
+    run = lambda *words: subprocess.run([command, *map(str, words)], capture_output=True, text=True)
+    trained = run("train", tmp_path / "rows.parquet", "--method", "knn", "--label-column", "label", "--normal", "1",
+                  "--output", tmp_path / "model", "--quiet")
+    if trained.returncode != 0:
+        assert trained.stderr.count("\n") == 1 and "is a Parquet file, which this build does not read" in trained.stderr
+        assert not (tmp_path / "model").exists()
+        pytest.skip("the command was built without Arrow's C++ library")
+    detector = cugad.AnomalyDetector(method="knn").fit(table.drop(["label"]).take(list(range(1, 300, 2))))
+    loaded = cugad.AnomalyDetector.load(tmp_path / "model")
+    assert (loaded.anomaly_score(table) == detector.anomaly_score(table.drop(["label"]))).all()
+    scored = run("score", tmp_path / "rows.parquet", "--model", tmp_path / "model").stdout.split()[1:]
+    assert np.allclose([float(score) for score in scored], loaded.anomaly_score(table), rtol=1e-6)
+    judged = run("evaluate", tmp_path / "rows.parquet", "--model", tmp_path / "model", "--label-column", "label",
+                 "--normal", "1")
+    assert judged.returncode == 0 and "auroc" in judged.stdout
+    (tmp_path / "damaged.parquet").write_bytes((tmp_path / "rows.parquet").read_bytes()[:500])
+    damaged = run("score", tmp_path / "damaged.parquet", "--model", tmp_path / "model")
+    assert damaged.returncode != 0 and damaged.stderr.count("\n") == 1 and "damaged.parquet" in damaged.stderr
+
+
 def test_damaged_model_files(tmp_path):
     (tmp_path / "model").write_bytes(b"nonsense" * 9)
     with pytest.raises(ValueError):
