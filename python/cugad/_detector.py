@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from cugad import _cugad
-from cugad._estimator import Estimator, options_of, read_rows, seed_of
+from cugad._estimator import AFTER_FIT, Estimator, options_of, read_rows, seed_of
 from cugad._parameters import DetectorParameters
 from cugad._rows import is_on_gpu, is_table, tensor_rows
 from cugad._tables import errors_in_python
@@ -85,6 +85,8 @@ class AnomalyDetector(Estimator, DetectorParameters):
         self._threshold = None
         if self.contamination is not None:
             self._threshold = self._training_threshold(model.score(rows))
+        for call in AFTER_FIT:
+            call(self)
         return self
 
     def _extra_options(self):

@@ -16,6 +16,7 @@ from cugad._rows import is_sparse, is_table, row_chunks, to_rows
 from cugad._tables import TableColumns, numbers_of, open_table, read_chunks, table_names
 
 LOGGER = logging.getLogger("cugad")
+AFTER_FIT: list = []  # called with each detector after its fit, such as to log it
 ATTACHMENT = "python"  # what a model file does not hold otherwise: the threshold and the names of a fit in Python
 
 

@@ -38,3 +38,15 @@ class Progress:
     def message(self, text):
         """One line: a model was restored, a column is constant, ..."""
         self._logger.info("%s", text)
+
+
+def runs_of(history):
+    """Return for each model of a `history_` its name and its [(step, statistics)].
+
+    Methods of an ensemble train one after the other: the curve of model 0 is that of each method's first model.
+    """
+    runs = {}
+    for entry in history:
+        for number, statistics in enumerate(entry["models"]):
+            runs.setdefault(f"model-{number}", []).append((entry["step"], statistics))
+    return runs.items()
