@@ -1,41 +1,46 @@
 """Arrays of any kind as rows of float32, refused in the words of scikit-learn."""
+
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 CHUNK_ROWS = 16384  # of tables and sparse matrices, converted in pieces as large as those that the library scores
 
 
-def is_sparse(X):
+def is_sparse(X: Any) -> bool:
     """Whether X is a matrix or array of scipy.sparse."""
     return hasattr(X, "tocsr") and hasattr(X, "toarray")
 
 
-def is_table(X):
+def is_table(X: Any) -> bool:
     """Whether X hands out its columns by the Arrow PyCapsule interface, or is a Parquet file or folder, or an iterator
     of tables."""
     return hasattr(X, "__arrow_c_stream__") or isinstance(X, (str, os.PathLike)) or hasattr(X, "__next__")
 
 
-def is_on_gpu(X):
+def is_on_gpu(X: Any) -> bool:
     """Whether X is a tensor in memory of a GPU by CUDA."""
     return hasattr(X, "__dlpack_device__") and X.__dlpack_device__()[0] in (2, 13)
 
 
-def tensor_rows(X):
+def tensor_rows(X: Any) -> Any:
     """Return a tensor in memory of a GPU, which must be rows of float32: nothing is converted there."""
     shape, dtype = tuple(X.shape), str(X.dtype)
     if len(shape) != 2 or not dtype.endswith("float32"):
-        raise ValueError(f"X is a tensor of a GPU of shape {shape} and {dtype}, expected [rows, columns] of float32, such "
-                         "as X.float() of a tensor of PyTorch.")
+        raise ValueError(f"X is a tensor of a GPU of shape {shape} and {dtype}, expected [rows, columns] of float32, "
+                         "such as X.float() of a tensor of PyTorch.")
     return X.detach() if hasattr(X, "detach") else X
 
 
-def _from_dlpack(X):
+def _from_dlpack(X: Any) -> Any:
     if X.__dlpack_device__()[0] not in (1, 3):  # the memory of the CPU, or pinned
-        raise ValueError(f"X is in memory of device {tuple(map(int, X.__dlpack_device__()))} of DLPack, expected memory of "
-                         "the CPU, as only fit and anomaly_score take tensors of a GPU: X.cpu() moves a tensor of PyTorch "
-                         "there.")
+        raise ValueError(f"X is in memory of device {tuple(map(int, X.__dlpack_device__()))} of DLPack, expected "
+                         "memory of the CPU, as only fit and anomaly_score take tensors of a GPU: X.cpu() moves a tensor of "
+                         "PyTorch there.")
     if hasattr(X, "detach"):
         X = X.detach()
     try:
@@ -44,7 +49,7 @@ def _from_dlpack(X):
         return np.asarray(X)
 
 
-def to_array(X):
+def to_array(X: Any) -> np.ndarray:
     """Return X as a numpy array of two dimensions, without a copy if it is one or shares its memory by DLPack."""
     if not isinstance(X, np.ndarray):
         if is_sparse(X):
@@ -60,7 +65,7 @@ def to_array(X):
     raise ValueError(f"Found array with dim {X.ndim}, while dim <= 2 is required.")
 
 
-def to_rows(X):
+def to_rows(X: Any) -> np.ndarray:
     """Return X as rows of float32 whose elements follow each other; NaN is a missing cell.
 
     Float32 rows of that form are returned as they are. Raises ValueError for complex or infinite numbers.
@@ -83,7 +88,7 @@ def to_rows(X):
     return rows
 
 
-def row_chunks(X):
+def row_chunks(X: Any) -> Iterator[np.ndarray]:
     """Yield the rows of X as by to_rows(): all at once, but of a sparse matrix some at a time."""
     if not is_sparse(X):
         yield to_rows(X)

@@ -1,9 +1,14 @@
 """Tables as rows of float32, by the library's own encoder."""
+
+from __future__ import annotations
+
 import contextlib
 import itertools
 import os
 import re
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +16,7 @@ from cugad import _cugad
 from cugad._rows import CHUNK_ROWS
 
 
-def parquet_pieces(path):
+def parquet_pieces(path: str | os.PathLike[str]) -> Iterator[tuple[str, Any]]:
     """Yield (name, batch) of a Parquet file or of the files of a folder, and hold one row group at a time."""
     import pyarrow.dataset
     import pyarrow.parquet
@@ -20,7 +25,7 @@ def parquet_pieces(path):
             yield file, batch
 
 
-def batches_of(pieces):
+def batches_of(pieces: Iterator[tuple[str, Any]]) -> Iterator[Any]:
     """Yield the record batches of named tables, whose columns must be those of the first."""
     import pyarrow
     first, schema = None, None
@@ -34,7 +39,7 @@ def batches_of(pieces):
         yield from [table] if isinstance(table, pyarrow.RecordBatch) else table.to_batches()
 
 
-def in_pieces(X):
+def in_pieces(X: Any) -> Any:
     """Return a stream of a Parquet file, of a folder of them, or of an iterator of tables: none is held whole."""
     import pyarrow
     if hasattr(X, "__next__"):
@@ -48,7 +53,7 @@ def in_pieces(X):
     return pyarrow.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
 
 
-def open_table(X):
+def open_table(X: Any) -> _cugad.ArrowReader:
     """Return a reader for an object that is_table()."""
     try:
         X = X if hasattr(X, "__arrow_c_stream__") else in_pieces(X)
@@ -58,7 +63,7 @@ def open_table(X):
                          "give the numbers as an array, X.to_numpy()") from error
 
 
-def in_python(text):
+def in_python(text: str) -> str:
     """Return a note of the library, which names flags of the command, in the words of a call."""
     text = re.sub(r"--missing '[^']*' reads them as cells without a value, ", "", text)
     text = re.sub(r"--label-column (\S+) takes it as the label", r"exclude=['\1'] leaves it out", text)
@@ -67,7 +72,7 @@ def in_python(text):
 
 
 @contextlib.contextmanager
-def errors_in_python():
+def errors_in_python() -> Iterator[None]:
     """Raise errors of the library in the words of a call."""
     try:
         yield
@@ -75,7 +80,7 @@ def errors_in_python():
         raise ValueError(in_python(str(error))) from None
 
 
-def table_names(X, reader):
+def table_names(X: Any, reader: _cugad.ArrowReader) -> np.ndarray | None:
     """Return the names of the table's columns if all of them are texts, else None."""
     given = list(X.columns) if hasattr(X, "iloc") else reader.names  # pandas has names that are no texts
     if all(isinstance(name, str) for name in given):
@@ -91,12 +96,14 @@ def table_names(X, reader):
 class TableColumns:
     """How the columns of a table become features: learnt from the table of a fit."""
 
-    def __init__(self, encoder):
+    def __init__(self, encoder: _cugad.Encoder) -> None:
         self.encoder = encoder
 
     @classmethod
-    def learn(cls, reader, look=None, *, categorical=None, exclude=None, include=None, max_categories=1000, settled=()):
-        """Read a table once, in pieces, and return its TableColumns and its features. `look` is called with each piece."""
+    def learn(cls, reader: _cugad.ArrowReader, look: Callable[[_cugad.Table], None] | None = None, *,
+              categorical: Any = None, exclude: Any = None, include: Any = None, max_categories: int = 1000,
+              settled: Sequence[str] = ()) -> tuple[TableColumns, np.ndarray]:
+        """Read a table once, in pieces, and return its TableColumns and features; `look` is called with each piece."""
         categorical, exclude = list(categorical or ()), list(exclude or ())
         learner, encoder = _cugad.Learner(categorical, exclude, max_categories), _cugad.Encoder()
         with errors_in_python():
@@ -117,21 +124,21 @@ class TableColumns:
         return cls(encoder), rows
 
     @classmethod
-    def from_json(cls, json):
+    def from_json(cls, json: str) -> TableColumns:
         """Return the columns of an encoder that a model file holds."""
         return cls(_cugad.Encoder.from_json(json))
 
     @property
-    def used(self):
+    def used(self) -> list[str]:
         """Names of the columns that are features."""
         return [*self.encoder.numeric_columns, *self.encoder.text_columns]
 
     @property
-    def binary(self):
+    def binary(self) -> int:
         """How many features, the last ones, are 0 or 1."""
         return len(self.encoder.feature_names) - self.encoder.numeric_features
 
-    def encode_array(self, rows, names):
+    def encode_array(self, rows: np.ndarray, names: list[str]) -> np.ndarray:
         """Return the features of an array whose columns are those of the table of the fit."""
         if self.encoder.text_columns:
             raise ValueError("The detector was fitted on a table with columns of text ("
@@ -141,16 +148,16 @@ class TableColumns:
         return np.ascontiguousarray(taken.astype(np.float64) - self.encoder.offsets, dtype=np.float32)
 
 
-def numbers_of(table):
+def numbers_of(table: _cugad.Table) -> np.ndarray:
     """Return the columns of a table of numbers as rows of float32."""
-    columns = [table.cells(name) for name in table.column_names]
+    columns: list[Any] = [table.cells(name) for name in table.column_names]
     for name, cells in zip(table.column_names, columns):
         if isinstance(cells, list):
             raise ValueError(f"Column {name!r} holds text, expected numbers as in the rows of the fit.")
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
 
 
-def read_chunks(reader):
+def read_chunks(reader: _cugad.ArrowReader) -> Iterator[_cugad.Table]:
     """Yield a table's rows, some at a time; an error if there are none."""
     count = 0
     while True:
