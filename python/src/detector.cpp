@@ -72,7 +72,21 @@ Array score(BoundDetector& bound, const Rows& rows) {
   return to_numpy(std::move(scores), {rows.shape(0)});
 }
 
-/// The scores of rows on a GPU stay there: an object of the DLPack protocol. They are complete on return.
+/// Memory on the detector's GPU as an object of the DLPack protocol.
+struct PlacedArray {
+  float* data;
+  nb::object object;
+};
+
+PlacedArray make_placed(const BoundDetector& bound, std::size_t count, int device_id) {
+  auto memory = std::make_unique<DeviceMemory>(bound.device(), count * sizeof(float));
+  auto* const data = static_cast<float*>(memory->data());
+  const nb::capsule owner(memory.release(), [](void* owned) noexcept { delete static_cast<DeviceMemory*>(owned); });
+  return {data, nb::cast(nb::ndarray<nb::array_api, float>(data, {count}, owner, {}, nb::dtype<float>(),
+                                                           nb::device::cuda::value, device_id))};
+}
+
+/// The scores of rows on a GPU stay there. They are complete on return.
 nb::object score_placed(BoundDetector& bound, const PlacedRows& rows) {
   const auto x = view_of(rows, bound.device().name());
   const std::size_t count = rows.shape(0);
@@ -81,13 +95,10 @@ nb::object score_placed(BoundDetector& bound, const PlacedRows& rows) {
     bound.without_rows(x.rows > few_rows, [&](Detector& detector) { detector.score(x, scores); });
     return nb::cast(to_numpy(std::move(scores), {count}));
   }
-  auto memory = std::make_unique<DeviceMemory>(bound.device(), count * sizeof(float));
-  auto* const scores = static_cast<float*>(memory->data());
+  PlacedArray scores = make_placed(bound, count, rows.device_id());
   bound.without_rows(x.rows > few_rows,
-                     [&](Detector& detector) { detector.score(x, std::span<float>(scores, count)); });
-  const nb::capsule owner(memory.release(), [](void* owned) noexcept { delete static_cast<DeviceMemory*>(owned); });
-  return nb::cast(nb::ndarray<nb::array_api, float>(scores, {count}, owner, {}, nb::dtype<float>(),
-                                                    nb::device::cuda::value, rows.device_id()));
+                     [&](Detector& detector) { detector.score(x, std::span<float>(scores.data, count)); });
+  return scores.object;
 }
 
 nb::tuple score_methods(BoundDetector& bound, const Rows& rows) {
@@ -190,6 +201,11 @@ void bind_detector(nb::module_& module) {
           "on_message"_a = nb::none(), "checkpoint_directory"_a = "", "resume"_a = false)
       .def("score", &score, "rows"_a, "Scores [rows].")
       .def("score_placed", &score_placed, "rows"_a, "Scores [rows], on the device of the rows.")
+#ifdef CUGAD_EMULATED  // for tests, which have no other library with memory there
+      .def(
+          "make_memory", [](BoundDetector& bound, std::size_t count) { return make_placed(bound, count, 0).object; },
+          "count"_a)
+#endif
       .def("score_methods", &score_methods, "rows"_a, "Scores [rows], and those of each part [rows, parts].")
       .def("score_cells", &score_cells, "rows"_a, "Scores [rows], and the residual of each cell [rows, columns].")
       .def("explain", &explain, "rows"_a, "count"_a, "Scores [rows], and a dictionary of arrays [rows, count].")

@@ -28,12 +28,12 @@ MatrixView<const float> view_of(const Rows& rows) { return matrix_of(rows); }
 MatrixView<const float> view_of(const PlacedRows& rows, const std::string& device) {
   const bool is_host =
       rows.device_type() == nb::device::cpu::value || rows.device_type() == nb::device::cuda_host::value;
-  const std::string place = is_on_gpu(rows) ? "cuda:" + std::to_string(rows.device_id())
-                                            : "DLPack device type " + std::to_string(rows.device_type());
-  if (!is_host && place != device) {
+  const std::string number = ":" + std::to_string(rows.device_id());
+  if (!is_host && !(is_on_gpu(rows) && device.ends_with(number))) {
+    const std::string place =
+        is_on_gpu(rows) ? "cuda" + number : "DLPack device type " + std::to_string(rows.device_type());
     throw Error(ErrorCode::invalid_argument, "X is in memory of " + place +
-                                                 ", expected memory of the CPU or of the "
-                                                 "detector's device, which is " +
+                                                 ", expected memory of the CPU or of the detector's device, which is " +
                                                  device + ": X.cpu() moves a tensor of PyTorch there");
   }
   return matrix_of(rows);
