@@ -104,21 +104,22 @@ class AnomalyDetector(Estimator, DetectorParameters):
             raise ValueError(f"contamination is {contamination!r}, expected a number above 0 and up to 0.5")
         place = len(scores) - int(round(contamination * len(scores))) - 1
         # Above the largest score that is not flagged: of equal ones all or none are.
-        return np.nextafter(np.partition(scores, place)[place], np.float32(np.inf))
+        return np.float32(np.nextafter(np.partition(scores, place)[place], np.float32(np.inf)))
 
     def anomaly_score(self, X: Any) -> np.ndarray:
         # The way without any check but the model's own, for single rows.
         if type(X) is np.ndarray and X.dtype == np.float32 and X.ndim == 2 and X.flags.c_contiguous:
-            model = self.__dict__.get("_model")
+            model: _cugad.Detector | None = self.__dict__.get("_model")
             if model is not None and self._columns is None and X.shape[1] == self.n_features_in_ and len(X) > 0:
                 return model.score(X)
         if is_on_gpu(X):
-            model, rows = self._fitted(), tensor_rows(X)
+            fitted, rows = self._fitted(), tensor_rows(X)
             self._check_width(rows.shape[1])
             if self._columns is not None:
                 raise ValueError("The detector was fitted on a table: expected a table or an array, got a tensor of a "
                                  "GPU.")
-            return model.score_placed(rows)
+            scores: np.ndarray = fitted.score_placed(rows)  # or another object of the DLPack protocol
+            return scores
         return super().anomaly_score(X)
 
     anomaly_score.__doc__ = (Estimator.anomaly_score.__doc__ or "") + """
@@ -159,12 +160,12 @@ class AnomalyDetector(Estimator, DetectorParameters):
     @property
     def columns_(self) -> "list[str]":
         """The columns that the model sees."""
-        return self._fitted().column_names
+        return list(self._fitted().column_names)
 
     @property
     def notes_(self) -> "list[str]":
         """What a user of the scores has to know, a line each."""
-        return self._fitted().notes
+        return list(self._fitted().notes)
 
     def cell_scores(self, X: Any) -> np.ndarray:
         """Return the residual of each cell, float32 of shape [rows, len(columns_)]: its share in the row's anomaly, in
@@ -196,9 +197,11 @@ class AnomalyDetector(Estimator, DetectorParameters):
         """
         model, seed = self._fitted(), seed_of(random_state) or 0
         if given is None:
-            return model.sample(n_samples, seed) + self._shift()
+            drawn: np.ndarray = model.sample(n_samples, seed) + self._shift()
+            return drawn
         rows = np.concatenate([rows for rows, _ in self._chunks(given)])
-        return model.sample_given(rows, n_samples, seed) + self._shift()
+        of_given: np.ndarray = model.sample_given(rows, n_samples, seed) + self._shift()
+        return of_given
 
     def report(self, X: Any, y: Any = None, *, path: str | os.PathLike[str], title: str = "rows",
                ids: Sequence[str] = (), top: int = 25) -> None:
@@ -254,6 +257,6 @@ class AnomalyDetector(Estimator, DetectorParameters):
 
         Raises ValueError for a damaged file.
         """
-        made = cls._loaded_estimator(_cugad.Detector.load(str(path), device, 0 if n_jobs in (None, -1) else n_jobs,
+        made: AnomalyDetector = cls._loaded_estimator(_cugad.Detector.load(str(path), device, 0 if n_jobs in (None, -1) else n_jobs,
                                                           precision), device=device, n_jobs=n_jobs, precision=precision)
         return made

@@ -65,7 +65,7 @@ def seed_of(random_state: Any) -> int | None:
                      "numpy.random.RandomState")
 
 
-class Estimator(OutlierMixin, BaseEstimator):
+class Estimator(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """The base of the estimators.
 
     `_model` is the fitted detector or fleet, `_columns` the TableColumns of a fit on a table, else None. Rows of X go
@@ -187,7 +187,7 @@ class Estimator(OutlierMixin, BaseEstimator):
 
     def _loaded(self) -> bool:
         """Whether the model comes from a file: its tables may have more columns, in any order."""
-        return self.__dict__.get("_from_file", False)
+        return bool(self.__dict__.get("_from_file", False))
 
     def _further_columns(self) -> list[str]:
         """Columns of a table that are read for other ends than as features."""

@@ -169,12 +169,12 @@ class FleetDetector(Estimator, FleetParameters):
     @property
     def groups_(self) -> list[tuple[str, int, bool, float]]:
         """Name, training rows, whether it has a model of its own, and threshold, of each group."""
-        return self._fitted().groups
+        return list(self._fitted().groups)
 
     @property
     def columns_(self) -> list[str]:
         """The columns that the models see."""
-        return self._fitted().column_names
+        return list(self._fitted().column_names)
 
     def to_onnx(self, path: str | os.PathLike[str], group: str, *, output_prefix: str = "") -> None:
         """Write the model of one group as an ONNX model, see AnomalyDetector.to_onnx."""
@@ -185,6 +185,6 @@ class FleetDetector(Estimator, FleetParameters):
              n_jobs: int | None = None) -> FleetDetector:
         """Return the fleet of a model file."""
         model = _cugad.Fleet.load(str(path), device, 0 if n_jobs in (None, -1) else n_jobs)
-        made = cls._loaded_estimator(model, device=device, n_jobs=n_jobs)
+        made: FleetDetector = cls._loaded_estimator(model, device=device, n_jobs=n_jobs)
         made.groups = model.attachment("group_column") or None
         return made

@@ -53,10 +53,11 @@ def to_array(X: Any) -> np.ndarray:
     """Return X as a numpy array of two dimensions, without a copy if it is one or shares its memory by DLPack."""
     if not isinstance(X, np.ndarray):
         if is_sparse(X):
-            return X.toarray()
+            return np.asarray(X.toarray())
         X = _from_dlpack(X) if hasattr(X, "__dlpack__") else np.asarray(X)
     if X.ndim == 2:
-        return X
+        array: np.ndarray = X
+        return array
     if X.ndim < 2:
         kind = "scalar" if X.ndim == 0 else "1D"
         raise ValueError(f"Expected 2D array, got {kind} array instead:\narray={X}.\nReshape your data either using "
@@ -79,7 +80,7 @@ def to_rows(X: Any) -> np.ndarray:
         what = "sample(s)" if X.shape[0] == 0 else "feature(s)"
         raise ValueError(f"Found array with 0 {what} (shape={X.shape}) while a minimum of 1 is required.")
     with np.errstate(over="ignore", invalid="ignore"):
-        rows = X if X.dtype == np.float32 and X.dtype.isnative else X.astype(np.float32, order="C")
+        rows: np.ndarray = X if X.dtype == np.float32 and X.dtype.isnative else X.astype(np.float32, order="C")
         if rows.strides[1] != 4 or rows.strides[0] < 4 * rows.shape[1] or rows.strides[0] % 4 or not rows.flags.aligned:
             rows = np.ascontiguousarray(rows)
         width = rows.max() - rows.min()  # NaN if a cell is missing; of finite rows it may overflow

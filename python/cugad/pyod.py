@@ -11,7 +11,7 @@ from sklearn.base import clone
 from cugad._detector import AnomalyDetector
 
 
-class CugadDetector(BaseDetector):
+class CugadDetector(BaseDetector):  # type: ignore[misc]
     """A cugad detector as a detector of PyOD: ``decision_scores_``, ``labels_`` (1: anomaly), ``predict_proba``, ...
 
     Parameters
