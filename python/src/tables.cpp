@@ -82,7 +82,10 @@ void bind_tables(nb::module_& module) {
             if (column.is_text) return nb::cast(column.texts);
             return nb::cast(to_numpy(std::vector<double>(column.numbers), {column.numbers.size()}));
           },
-          "column"_a, "The texts of a column as a list, or its numbers as an array.");
+          "column"_a, "The texts of a column as a list, or its numbers as an array.")
+      .def(
+          "take", [](const Table& table, const std::vector<std::int64_t>& rows) { return take_rows(table, rows); },
+          "rows"_a);
   nb::class_<TableLearner>(module, "Learner", "Learns an encoder from a table in chunks, and keeps its features only.")
       .def(
           "__init__",
