@@ -101,7 +101,7 @@ def annotation(kind, default):
         return "str | None"
     if kind.startswith("int or"):
         return "Any"
-    names = {"str or list of str": "str | list[str]", "list of str": "list[str]"}
+    names = {"str or list of str": "str | list[str]", "list of str": "list[str]", "list": "list[Any]"}
     kind = names.get(kind, kind.split(",")[0])
     return f"{kind} | None" if default is None else kind
 

@@ -7,6 +7,7 @@
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/input_table.hpp"
 #include "host/cli/table_flags.hpp"
 #include "host/cli/text.hpp"
 
@@ -29,7 +30,7 @@ std::optional<ImageShape> shape_of_array(const std::string& input, const FlagSet
   if (!std::filesystem::is_regular_file(input, ignored)) return {};
   ReadOptions reading;
   reading.format = table_format(flags, input);
-  return open_table(input, reading)->format().image;
+  return open_input(input, reading)->format().image;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "host/cli/command.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/image_folder.hpp"
+#include "host/cli/input_table.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
@@ -83,7 +84,7 @@ ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagS
     if (is_image_folder(input)) return open_images(input, flags);
     options_ = read_options(model, input, flags, label_column, carried);
     options_.keep_text = keep_text;
-    reader_ = open_table(input, options_);
+    reader_ = open_input(input, options_);
     names_ = reader_->column_names();
     check_no_image_flags(flags, input);
   });
@@ -123,7 +124,7 @@ void ModelInput::keep_shard(const std::string& input, const Shard& shard) {
   if (images_) throw UsageError("--shard is for tables: divide the images of a folder by --files or into folders");
   if (!std::filesystem::is_regular_file(input))
     throw UsageError("--shard: the rows are counted first, so that the input must be a file, which can be read twice");
-  const auto counter = open_table(input, options_);
+  const auto counter = open_input(input, options_);
   Table chunk;
   std::int64_t rows = 0;
   while (unless_cancelled([&] { return counter->read(chunk, chunk_rows); })) {

@@ -10,6 +10,7 @@
 #include "host/cli/column_notes.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/image_folder.hpp"
+#include "host/cli/input_table.hpp"
 #include "host/cli/labels.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/table_flags.hpp"
@@ -27,7 +28,7 @@ void add(std::vector<std::string>& names, const std::vector<std::string>& more) 
 
 /// Reads the whole table in the format of `training`, and completes that format.
 void read_rows(const std::string& input, const ReadOptions& options, TrainingTable& training) {
-  const auto reader = open_table(input, options);
+  const auto reader = open_input(input, options);
   reader->read(training.rows, std::numeric_limits<std::int64_t>::max());
   training.rows_in_file = training.rows.rows;
   training.format = reader->format();

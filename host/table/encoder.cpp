@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <limits>
 #include <string_view>
 #include <unordered_map>
@@ -13,6 +11,7 @@
 #include "host/floating_point.hpp"
 #include "host/table/column_names.hpp"
 #include "host/table/feature_names.hpp"
+#include "host/table/number_features.hpp"
 #include "host/text/cell.hpp"
 #include "host/text/nearest_name.hpp"
 
@@ -130,43 +129,6 @@ class ChunkColumns {
   ColumnIndex index_;
 };
 
-/// The offset to subtract from a column so that single precision keeps its differences; 0 if not needed.
-double offset_of(const Column& column) {
-  double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
-  bool is_exact = true;
-  for (const double number : column.numbers) {  // a missing cell changes nothing
-    if (number < lowest) lowest = number;
-    if (number > highest) highest = number;
-    is_exact = is_exact && !(static_cast<double>(static_cast<float>(number)) != number && !std::isnan(number));
-  }
-  if (is_exact || !std::isfinite(highest - lowest)) return 0;
-  constexpr double enough_steps = 65536;
-  const double step = std::max(std::abs(lowest), std::abs(highest)) * std::numeric_limits<float>::epsilon();
-  return highest - lowest >= enough_steps * step ? 0 : lowest + (highest - lowest) / 2;
-}
-
-/// The decimals that the numbers of a column have; -1: more than 6.
-int decimals_of(const Column& column) {
-  constexpr std::array<double, 7> powers = {1, 10, 100, 1e3, 1e4, 1e5, 1e6};
-  std::size_t decimals = 0;
-  for (const double number : column.numbers) {
-    if (std::isnan(number)) continue;
-    const auto is_enough = [&](double power) {
-      return static_cast<float>(std::round(number * power) / power) == static_cast<float>(number);
-    };
-    while (decimals < powers.size() && !is_enough(powers[decimals])) ++decimals;
-    if (decimals == powers.size()) return -1;
-  }
-  return static_cast<int>(decimals);
-}
-
-float feature_value(double number, double offset, const Column& column, std::int64_t row) {
-  const float value = static_cast<float>(number - offset);
-  if (!std::isinf(value)) return value;
-  throw Error(ErrorCode::format, fmt::format("row {}, column '{}': found {}, expected a number of at most {}", row,
-                                             one_line(column.name), number, std::numeric_limits<float>::max()));
-}
-
 std::vector<bool> listed(const Table& table, const std::vector<std::string>& names) {
   std::vector<bool> is_listed(table.columns.size(), false);
   const std::vector<std::string> all = column_names(table);
@@ -193,8 +155,10 @@ void TableEncoder::fit(const Table& table, const Options& options) {
       fitted.categorical_.push_back({column.name, distinct_values(column, options.max_categories)});
     } else {
       fitted.numeric_.push_back(column.name);
-      fitted.offsets_.push_back(offset_of(column));
-      fitted.decimals_.push_back(decimals_of(column));
+      NumberFeatures features;
+      for (const double number : column.numbers) features.add(number);
+      fitted.offsets_.push_back(features.offset());
+      fitted.decimals_.push_back(features.decimals());
     }
   }
   fitted.named_ = table.named;
@@ -248,7 +212,7 @@ Matrix TableEncoder::encode(const Table& chunk) {
     const std::int64_t end = std::min(first + block, chunk.rows);
     for (std::size_t c = 0; c < numeric.size(); ++c) {
       for (std::int64_t r = first; r < end; ++r) {
-        matrix.row(r)[c] = feature_value(numeric[c]->numbers[r], offsets_[c], *numeric[c], chunk.first_row + r);
+        matrix.row(r)[c] = feature_value(numeric[c]->numbers[r], offsets_[c], numeric[c]->name, chunk.first_row + r);
       }
     }
     std::int64_t first_feature = numeric_features();

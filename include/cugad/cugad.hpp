@@ -6,8 +6,10 @@
 #endif
 
 /// Everything in one include.
+#include "cugad/arrow.hpp"
 #include "cugad/detector.hpp"
 #include "cugad/device.hpp"
+#include "cugad/device_memory.hpp"
 #include "cugad/error.hpp"
 #include "cugad/fleet.hpp"
 #include "cugad/image.hpp"
@@ -19,4 +21,5 @@
 #include "cugad/rng.hpp"
 #include "cugad/shards.hpp"
 #include "cugad/table.hpp"
+#include "cugad/table_learner.hpp"
 #include "cugad/tensor.hpp"

@@ -1,13 +1,18 @@
 """AnomalyDetector."""
+
+from __future__ import annotations
+
 import hashlib
 import os
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from cugad import _cugad
-from cugad._estimator import Estimator, options_of, read_rows, seed_of
+from cugad._estimator import AFTER_FIT, Estimator, options_of, read_rows, seed_of
 from cugad._parameters import DetectorParameters
-from cugad._rows import is_table
+from cugad._rows import is_on_gpu, is_table, tensor_rows
 from cugad._tables import errors_in_python
 
 
@@ -59,7 +64,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
     array([ 1, -1])
     """
 
-    def fit(self, X, y=None) -> "AnomalyDetector":
+    def fit(self, X: Any, y: Any = None) -> "AnomalyDetector":
         """Train on the normal rows X of shape [rows, columns]; y is ignored. Returns self.
 
         Same parameters, rows and kind of device give the same bits. Ctrl-C cancels, and leaves a checkpoint if
@@ -69,9 +74,13 @@ class AnomalyDetector(Estimator, DetectorParameters):
             model = _cugad.Detector(options_of(self, self._extra_options()), self.device, self._threads(),
                                     self.precision)
         if is_table(X):
-            table, columns, names, width = self._read_table(X)
-            rows = columns.encoder.encode(table)
-            del table
+            rows, columns, names, width = self._read_table(X)
+        elif is_on_gpu(X):
+            if self.contamination is not None:
+                raise ValueError(f"contamination is {self.contamination!r} and X on a GPU, expected one or the other: "
+                                 "its threshold is found on the CPU")
+            rows, columns, names = tensor_rows(X), None, None
+            width = rows.shape[1]
         else:
             rows, columns, names = read_rows(X), None, None
             width = rows.shape[1]
@@ -80,41 +89,54 @@ class AnomalyDetector(Estimator, DetectorParameters):
         self._from_file = False
         self._threshold = None
         if self.contamination is not None:
-            self._threshold = self._training_threshold(model.score(rows))
+            self._threshold = self._training_threshold(model.score(rows), self.contamination)
+        for call in AFTER_FIT:
+            call(self)
         return self
 
-    def _extra_options(self):
+    def _extra_options(self) -> dict[str, Any]:
         """Options that follow from X."""
         return {}
 
-    def _training_threshold(self, scores):
+    def _training_threshold(self, scores: np.ndarray, contamination: float) -> np.float32:
         """The score from which on the share `contamination` of the training rows is flagged."""
-        if not 0 < self.contamination <= 0.5:
-            raise ValueError(f"contamination is {self.contamination!r}, expected a number above 0 and up to 0.5")
-        place = len(scores) - int(round(self.contamination * len(scores))) - 1
+        if not 0 < contamination <= 0.5:
+            raise ValueError(f"contamination is {contamination!r}, expected a number above 0 and up to 0.5")
+        place = len(scores) - int(round(contamination * len(scores))) - 1
         # Above the largest score that is not flagged: of equal ones all or none are.
-        return np.nextafter(np.partition(scores, place)[place], np.float32(np.inf))
+        return np.float32(np.nextafter(np.partition(scores, place)[place], np.float32(np.inf)))
 
-    def anomaly_score(self, X) -> np.ndarray:
+    def anomaly_score(self, X: Any) -> np.ndarray:
         # The way without any check but the model's own, for single rows.
         if type(X) is np.ndarray and X.dtype == np.float32 and X.ndim == 2 and X.flags.c_contiguous:
-            model = self.__dict__.get("_model")
+            model: _cugad.Detector | None = self.__dict__.get("_model")
             if model is not None and self._columns is None and X.shape[1] == self.n_features_in_ and len(X) > 0:
                 return model.score(X)
+        if is_on_gpu(X):
+            fitted, rows = self._fitted(), tensor_rows(X)
+            self._check_width(rows.shape[1])
+            if self._columns is not None:
+                raise ValueError("The detector was fitted on a table: expected a table or an array, got a tensor of a "
+                                 "GPU.")
+            scores: np.ndarray = fitted.score_placed(rows)  # or another object of the DLPack protocol
+            return scores
         return super().anomaly_score(X)
 
-    anomaly_score.__doc__ = Estimator.anomaly_score.__doc__
+    anomaly_score.__doc__ = (Estimator.anomaly_score.__doc__ or "") + """
+        Of a tensor on the detector's GPU (float32, any library that knows DLPack) the scores stay there, and are
+        returned as an object of the DLPack protocol: ``torch.from_dlpack(detector.anomaly_score(X))``.
+        """
 
-    def score_samples(self, X) -> np.ndarray:
+    def score_samples(self, X: Any) -> np.ndarray:
         return -super().anomaly_score(X).astype(np.float64)
 
     score_samples.__doc__ = Estimator.score_samples.__doc__
 
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X: Any) -> np.ndarray:
         """Return ``score_samples(X) - offset_`` of each row: negative for anomalies."""
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """Return 1 for each normal row of X and -1 for each anomaly. A row without any value is an anomaly."""
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
@@ -125,7 +147,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
         return np.float32(model.threshold if self._threshold is None else self._threshold)
 
     @threshold_.setter
-    def threshold_(self, value):
+    def threshold_(self, value: Any) -> None:
         self._fitted()
         self._threshold = np.float32(value)
 
@@ -138,26 +160,26 @@ class AnomalyDetector(Estimator, DetectorParameters):
     @property
     def columns_(self) -> "list[str]":
         """The columns that the model sees."""
-        return self._fitted().column_names
+        return list(self._fitted().column_names)
 
     @property
     def notes_(self) -> "list[str]":
         """What a user of the scores has to know, a line each."""
-        return self._fitted().notes
+        return list(self._fitted().notes)
 
-    def cell_scores(self, X) -> np.ndarray:
+    def cell_scores(self, X: Any) -> np.ndarray:
         """Return the residual of each cell, float32 of shape [rows, len(columns_)]: its share in the row's anomaly, in
         the units of the method."""
         model = self._fitted()
         return self._over_chunks(lambda rows, further: model.score_cells(rows)[1], X)
 
-    def part_scores(self, X) -> "dict[str, np.ndarray]":
+    def part_scores(self, X: Any) -> "dict[str, np.ndarray]":
         """Return the scores of the parts of an ensemble as a dictionary of arrays [rows] by their names."""
         model = self._fitted()
         parts = self._over_chunks(lambda rows, further: model.score_methods(rows)[1], X)
         return {name: parts[:, p] for p, name in enumerate(model.parts)}
 
-    def fill(self, X, coverage: float = 0.9) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
+    def fill(self, X: Any, coverage: float = 0.9) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
         """Return (filled, low, high), float32 of shape [rows, len(columns_)]: the rows with their missing cells filled
         by what the others of their row say, and bands that hold the true value in a share `coverage` of all cells.
 
@@ -167,7 +189,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
         chunks = [model.fill(rows, coverage) for rows, _ in self._chunks(X)]
         return tuple(np.concatenate(arrays) + self._shift() for arrays in zip(*chunks))
 
-    def sample(self, n_samples: int = 1, *, given=None, random_state=None) -> np.ndarray:
+    def sample(self, n_samples: int = 1, *, given: Any = None, random_state: Any = None) -> np.ndarray:
         """Return synthetic rows, float32 of shape [n_samples, len(columns_)], in the units of the training rows.
 
         With `given`, rows whose missing cells are drawn (method gain): [rows, n_samples, len(columns_)]. Same model and
@@ -175,11 +197,14 @@ class AnomalyDetector(Estimator, DetectorParameters):
         """
         model, seed = self._fitted(), seed_of(random_state) or 0
         if given is None:
-            return model.sample(n_samples, seed) + self._shift()
+            drawn: np.ndarray = model.sample(n_samples, seed) + self._shift()
+            return drawn
         rows = np.concatenate([rows for rows, _ in self._chunks(given)])
-        return model.sample_given(rows, n_samples, seed) + self._shift()
+        of_given: np.ndarray = model.sample_given(rows, n_samples, seed) + self._shift()
+        return of_given
 
-    def report(self, X, y=None, *, path: "str | os.PathLike", title: str = "rows", ids=(), top: int = 25) -> None:
+    def report(self, X: Any, y: Any = None, *, path: str | os.PathLike[str], title: str = "rows",
+               ids: Sequence[str] = (), top: int = 25) -> None:
         """Write a page to look at, one HTML file that needs no network: the scores of X with a threshold that can be
         moved, the most anomalous rows and why they are, columns and training curves.
 
@@ -199,7 +224,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
             raise ValueError(f"y has {len(labels)} labels for {first} rows, expected one per row")
         page.write(os.fspath(path))
 
-    def _described_chunks(self, X, also):
+    def _described_chunks(self, X: Any, also: Sequence[str]) -> Iterator[tuple[np.ndarray, _cugad.Table | None]]:
         """Yield (rows, table) for X, with a table if it is one."""
         if is_table(X):
             yield from self._table_chunks(X, also)
@@ -209,7 +234,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
             for rows, _ in self._chunks(X):
                 yield rows, None
 
-    def _shift(self):
+    def _shift(self) -> np.ndarray:
         """What the encoder of a table took from the numbers."""
         shift = np.zeros(self._model.columns, dtype=np.float32)
         if self._columns is not None:
@@ -217,7 +242,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
             shift[:len(offsets)] = offsets
         return shift
 
-    def to_onnx(self, path: "str | os.PathLike", *, output_prefix: str = "") -> None:
+    def to_onnx(self, path: str | os.PathLike[str], *, output_prefix: str = "") -> None:
         """Write an ONNX model: one graph from rows, or the columns of a table, to scores and decisions.
 
         Inputs and outputs: docs/onnx.md. `output_prefix` goes before the names of the outputs. NotImplementedError for
@@ -226,12 +251,12 @@ class AnomalyDetector(Estimator, DetectorParameters):
         self._fitted().export_onnx(str(path), threshold=float(self.threshold_), output_prefix=output_prefix)
 
     @classmethod
-    def load(cls, path: "str | os.PathLike", *, device: str = "auto", n_jobs: "int | None" = None,
+    def load(cls, path: "str | os.PathLike[str]", *, device: str = "auto", n_jobs: "int | None" = None,
              precision: str = "fp32") -> "AnomalyDetector":
         """Return the detector of a model file, of whatever program. Its scores are those of the saved one, to the bit.
 
         Raises ValueError for a damaged file.
         """
-        made = cls._loaded_estimator(_cugad.Detector.load(str(path), device, 0 if n_jobs in (None, -1) else n_jobs,
+        made: AnomalyDetector = cls._loaded_estimator(_cugad.Detector.load(str(path), device, 0 if n_jobs in (None, -1) else n_jobs,
                                                           precision), device=device, n_jobs=n_jobs, precision=precision)
         return made

@@ -1,9 +1,14 @@
 """What the estimators share: parameters to options, rows of any kind to float32, scores to decisions."""
+
+from __future__ import annotations
+
 import json
 import logging
 import os
 import numbers
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +18,14 @@ from cugad._explanation import Reason, reasons_of
 from cugad._parameters import OPTIONS
 from cugad._progress import Progress
 from cugad._rows import is_sparse, is_table, row_chunks, to_rows
-from cugad._tables import ALL_ROWS, TableColumns, numbers_of, open_table, read_chunks, table_names
+from cugad._tables import TableColumns, numbers_of, open_table, read_chunks, table_names
 
 LOGGER = logging.getLogger("cugad")
+AFTER_FIT: list[Callable[[Any], None]] = []  # called with each detector after its fit, such as to log it
 ATTACHMENT = "python"  # what a model file does not hold otherwise: the threshold and the names of a fit in Python
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """Return a parameter's value as JSON has it."""
     if isinstance(value, np.generic):
         return value.item()
@@ -28,7 +34,7 @@ def plain(value):
     return value
 
 
-def options_of(estimator, extra=None):
+def options_of(estimator: Any, extra: dict[str, Any] | None = None) -> str:
     """Return the options that the parameters of an estimator name, as JSON."""
     options = {"preset": estimator.preset} if estimator.preset is not None else {}
     for parameter, option in OPTIONS.items():
@@ -45,7 +51,7 @@ def options_of(estimator, extra=None):
     return json.dumps(options)
 
 
-def seed_of(random_state):
+def seed_of(random_state: Any) -> int | None:
     """Return the seed for a random_state as scikit-learn takes it; None for None."""
     if random_state is None:
         return None
@@ -59,7 +65,7 @@ def seed_of(random_state):
                      "numpy.random.RandomState")
 
 
-class Estimator(OutlierMixin, BaseEstimator):
+class Estimator(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """The base of the estimators.
 
     `_model` is the fitted detector or fleet, `_columns` the TableColumns of a fit on a table, else None. Rows of X go
@@ -68,29 +74,30 @@ class Estimator(OutlierMixin, BaseEstimator):
 
     # ---- Fitting ----
 
-    def _threads(self):
+    def _threads(self) -> int:
         if self.n_jobs is None or self.n_jobs == -1:
             return 0
         if not isinstance(self.n_jobs, numbers.Integral) or self.n_jobs < 1:
             raise ValueError(f"n_jobs is {self.n_jobs!r}, expected None, -1 or at least 1")
         return int(self.n_jobs)
 
-    def _read_table(self, X, without=()):
-        """Return all rows of a table, its TableColumns, and what is known of it afterwards."""
+    def _read_table(self, X: Any, without: Sequence[str] = (), look: Callable[[_cugad.Table], None] | None = None
+                    ) -> tuple[np.ndarray, TableColumns, np.ndarray | None, int]:
+        """Read a table once, and return its rows, its TableColumns, the names and the number of its columns."""
         reader = open_table(X)
         names = table_names(X, reader)
-        table = reader.read(ALL_ROWS)
-        if table.rows == 0 or not reader.names:
-            what = "sample(s)" if reader.names else "feature(s)"
-            raise ValueError(f"Found array with 0 {what} (shape={(table.rows, len(reader.names))}) while a minimum of "
-                             "1 is required.")
+        if not reader.names:
+            raise ValueError("Found array with 0 feature(s) (a table without columns) while a minimum of 1 is "
+                             "required.")
         settled = [*(self.condition or ()), *(self.target or ()),
                    *(self.log1p if isinstance(self.log1p, (list, tuple)) else ())]
-        columns = TableColumns(table, categorical=self.categorical, exclude=[*(self.exclude or ()), *without],
-                               include=self.include, max_categories=self.max_categories, settled=settled)
-        return table, columns, names, len(reader.names)
+        columns, rows = TableColumns.learn(
+            reader, look, categorical=self.categorical, exclude=[*(self.exclude or ()), *without],
+            include=self.include, max_categories=self.max_categories, settled=settled)
+        return rows, columns, names, len(reader.names)
 
-    def _fit_model(self, model, rows, further, columns):
+    def _fit_model(self, model: Any, rows: Any, further: tuple[Any, ...], columns: TableColumns | None
+                   ) -> list[dict[str, Any]]:
         """Fit the model with the progress and the controls that the parameters ask for."""
         progress = Progress(self.verbose, LOGGER)
         with progress:
@@ -102,7 +109,8 @@ class Estimator(OutlierMixin, BaseEstimator):
             model.attach("encoder", columns.encoder.to_json())
         return progress.history
 
-    def _keep(self, model, columns, names, width, history):
+    def _keep(self, model: Any, columns: TableColumns | None, names: np.ndarray | None, width: int,
+              history: list[dict[str, Any]]) -> None:
         """Keep the result of a fit."""
         self._model, self._columns = model, columns
         self.n_features_in_ = width
@@ -114,22 +122,22 @@ class Estimator(OutlierMixin, BaseEstimator):
 
     # ---- Rows ----
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return "_model" in self.__dict__
 
-    def _fitted(self):
+    def _fitted(self) -> Any:
         model = self.__dict__.get("_model")
         if model is None:
             raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
                                  "arguments before using this estimator.")
         return model
 
-    def _check_width(self, width):
+    def _check_width(self, width: int) -> None:
         if width != self.n_features_in_:
             raise ValueError(f"X has {width} features, but {type(self).__name__} is expecting {self.n_features_in_} "
                              "features as input.")
 
-    def _check_names(self, names):
+    def _check_names(self, names: Any) -> None:
         """Compare the names of columns with those of the fit, in the words of scikit-learn."""
         fitted, name = getattr(self, "feature_names_in_", None), type(self).__name__
         if fitted is None and names is not None:
@@ -151,7 +159,7 @@ class Estimator(OutlierMixin, BaseEstimator):
             message += "Feature names must be in the same order as they were in fit.\n"
         raise ValueError(message)
 
-    def _table_chunks(self, X, also=()):
+    def _table_chunks(self, X: Any, also: Sequence[str] = ()) -> Iterator[tuple[np.ndarray, _cugad.Table]]:
         """Yield (rows, table) for a table, which has the columns `also` beside the features."""
         reader = open_table(X)
         if not self._loaded():
@@ -162,7 +170,7 @@ class Estimator(OutlierMixin, BaseEstimator):
         for table in read_chunks(reader):
             yield (numbers_of(table) if self._columns is None else self._columns.encoder.encode(table)), table
 
-    def _array_chunks(self, X):
+    def _array_chunks(self, X: Any) -> Iterator[np.ndarray]:
         """Yield rows for an array, a sparse matrix or a tensor."""
         if self._loaded() is False and hasattr(self, "feature_names_in_"):
             self._check_names(None)
@@ -172,20 +180,20 @@ class Estimator(OutlierMixin, BaseEstimator):
                 rows = self._columns.encode_array(rows, self._array_names())
             yield rows
 
-    def _array_names(self):
+    def _array_names(self) -> list[str]:
         if hasattr(self, "feature_names_in_"):
             return list(self.feature_names_in_)
         return [str(c) for c in range(self.n_features_in_)]
 
-    def _loaded(self):
+    def _loaded(self) -> bool:
         """Whether the model comes from a file: its tables may have more columns, in any order."""
-        return self.__dict__.get("_from_file", False)
+        return bool(self.__dict__.get("_from_file", False))
 
-    def _further_columns(self):
+    def _further_columns(self) -> list[str]:
         """Columns of a table that are read for other ends than as features."""
-        return ()
+        return []
 
-    def _chunks(self, X):
+    def _chunks(self, X: Any) -> Iterator[tuple[np.ndarray, tuple[Any, ...]]]:
         """Yield (rows, further arguments) for X."""
         if is_table(X):
             for rows, _ in self._table_chunks(X):
@@ -194,14 +202,14 @@ class Estimator(OutlierMixin, BaseEstimator):
             for rows in self._array_chunks(X):
                 yield rows, ()
 
-    def _over_chunks(self, call, X):
+    def _over_chunks(self, call: Callable[[Any, Any], np.ndarray], X: Any) -> np.ndarray:
         """Return call(rows, further) for all rows of X."""
         results = [call(rows, further) for rows, further in self._chunks(X)]
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     # ---- Scores ----
 
-    def anomaly_score(self, X) -> np.ndarray:
+    def anomaly_score(self, X: Any) -> np.ndarray:
         """Return the anomaly score of each row, float32 of shape [rows]; higher is more anomalous.
 
         A row's score does not depend on the rows beside it, their order, or `n_jobs`, to the bit. A row without any
@@ -210,11 +218,11 @@ class Estimator(OutlierMixin, BaseEstimator):
         model = self._fitted()
         return self._over_chunks(lambda rows, further: model.score(rows, *further), X)
 
-    def score_samples(self, X) -> np.ndarray:
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return the opposite of the anomaly score, so that lower is more anomalous, as in scikit-learn."""
         return -self.anomaly_score(X).astype(np.float64)
 
-    def probability(self, X, kind: str = "rank") -> np.ndarray:
+    def probability(self, X: Any, kind: str = "rank") -> np.ndarray:
         """Return each row's score as a probability in [0, 1].
 
         "rank": the share of calibration scores that are no larger, which is about uniform for new normal rows;
@@ -224,13 +232,13 @@ class Estimator(OutlierMixin, BaseEstimator):
         return self._over_chunks(
             lambda rows, further: model.probability(model.score(rows, *further), *further, kind=kind), X)
 
-    def confidence(self, X) -> np.ndarray:
+    def confidence(self, X: Any) -> np.ndarray:
         """Return the confidence, in [0, 1], of each row's label: the probability of the same label after training on
         other rows of the same distribution (Perini, Vercruyssen, Davis 2020), at the threshold of the calibration."""
         model = self._fitted()
         return self._over_chunks(lambda rows, further: model.confidence(model.score(rows, *further), *further), X)
 
-    def explain(self, X, count: int = 5) -> "list[list[Reason]]":
+    def explain(self, X: Any, count: int = 5) -> "list[list[Reason]]":
         """Return a list of the `count` most important `Reason`s for each row, which may be fewer.
 
         Costs about 1 + 2 max(count, 8) scores of each row.
@@ -245,20 +253,20 @@ class Estimator(OutlierMixin, BaseEstimator):
 
     # ---- Files ----
 
-    def _write_attachment(self):
+    def _write_attachment(self) -> None:
         names = getattr(self, "feature_names_in_", None)
         self._model.attach(ATTACHMENT, json.dumps({
             "threshold": None if self.__dict__.get("_threshold") is None else float(self._threshold),
             "names": None if names is None else list(names), "width": int(self.n_features_in_)}))
 
-    def save(self, path: "str | os.PathLike") -> None:
+    def save(self, path: "str | os.PathLike[str]") -> None:
         """Write the model file, which `load`, the command and the C interface read. Atomic: whole or not at all."""
         self._fitted()
         self._write_attachment()
         self._model.save(str(path))
 
     @classmethod
-    def _loaded_estimator(cls, model, **parameters):
+    def _loaded_estimator(cls, model: Any, **parameters: Any) -> Any:
         """Return an estimator with the options and the model of a file."""
         options = json.loads(model.options)
         made = cls(random_state=options["seed"], **{
@@ -274,13 +282,13 @@ class Estimator(OutlierMixin, BaseEstimator):
         made._threshold = None if note["threshold"] is None else np.float32(note["threshold"])
         return made
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         return tags
 
 
-def read_rows(X):
+def read_rows(X: Any) -> np.ndarray:
     """Return the rows of an array, a sparse matrix or a tensor for a fit."""
     return to_rows(X.toarray() if is_sparse(X) else X)

@@ -1,5 +1,8 @@
 """Explanations of scores."""
-from typing import NamedTuple
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 FINDINGS = ("residual", "missing", "unseen")
 
@@ -28,7 +31,7 @@ class Reason(NamedTuple):
     most: float
     """The range of the training rows."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         share = f"({100 * self.share:.0f} %)"
         if self.finding == "missing":
             return f"{self.column}: no value {share}"
@@ -40,7 +43,7 @@ class Reason(NamedTuple):
         return f"{self.column}: {expected} expected {share}"
 
 
-def reasons_of(arrays, names, offsets):
+def reasons_of(arrays: dict[str, Any], names: list[str], offsets: Any) -> list[list[Reason]]:
     """Return a list of reasons for each row. `offsets`: what an encoder took from the first columns."""
     shift = [*map(float, offsets), *[0.0] * (len(names) - len(offsets))]
     rows = []
@@ -49,7 +52,10 @@ def reasons_of(arrays, names, offsets):
         for k, column in enumerate(arrays["column"][r]):
             if column < 0:
                 break
-            at = lambda name: float(arrays[name][r, k])
+
+            def at(name: str, r: int = r, k: int = k) -> float:
+                return float(arrays[name][r, k])
+
             category = int(arrays["category"][r, k])
             reasons.append(Reason(
                 column=names[column], share=at("share"), residual=at("residual"),

@@ -1,5 +1,10 @@
 """FleetDetector."""
+
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +17,7 @@ from cugad._rows import is_table
 from cugad._tables import errors_in_python
 
 
-def group_texts(cells):
+def group_texts(cells: Any) -> list[str]:
     """Return the groups of rows as texts: whole numbers without decimals, "" where there is none."""
     if not isinstance(cells, np.ndarray) or cells.dtype.kind != "f":
         return ["" if cell is None else str(cell) for cell in cells]
@@ -34,7 +39,7 @@ class FleetDetector(Estimator, FleetParameters):
         As those of AnomalyDetector.
     """
 
-    def fit(self, X, y=None, *, groups=None) -> "FleetDetector":
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> "FleetDetector":
         """Train on the normal rows X; y is ignored. `groups`: the group of each row of an array. Returns self."""
         with errors_in_python():
             model = _cugad.Fleet(options_of(self), self.device, self._threads(), self.minimum_rows, self.pooled_rows,
@@ -44,11 +49,11 @@ class FleetDetector(Estimator, FleetParameters):
         if is_table(X) and groups is None:
             if self.groups is None:
                 raise ValueError("groups is None, expected the name of the column that holds the groups")
-            table, columns, names, width = self._read_table(X, without=[self.groups])
-            rows, groups = columns.encoder.encode(table), group_texts(table.cells(self.groups))
+            groups, column = [], self.groups
+            rows, columns, names, width = self._read_table(
+                X, without=[column], look=lambda piece: groups.extend(group_texts(piece.cells(column))))
         elif is_table(X):
-            table, columns, names, width = self._read_table(X)
-            rows = columns.encoder.encode(table)
+            rows, columns, names, width = self._read_table(X)
         else:
             rows, columns, names = read_rows(X), None, None
             width = rows.shape[1]
@@ -59,7 +64,7 @@ class FleetDetector(Estimator, FleetParameters):
         return self
 
     @staticmethod
-    def _texts(groups, rows):
+    def _texts(groups: Any, rows: int) -> list[str]:
         if groups is None:
             raise ValueError("groups is None, expected the group of each row")
         texts = group_texts(groups)
@@ -67,10 +72,10 @@ class FleetDetector(Estimator, FleetParameters):
             raise ValueError(f"groups has {len(texts)} entries for {rows} rows, expected one per row")
         return texts
 
-    def _further_columns(self):
+    def _further_columns(self) -> list[str]:
         return [self.groups] if self.groups is not None else []
 
-    def _chunks(self, X):
+    def _chunks(self, X: Any) -> Iterator[tuple[np.ndarray, tuple[Any, ...]]]:
         X, groups = X
         if not is_table(X):
             first = 0
@@ -82,48 +87,49 @@ class FleetDetector(Estimator, FleetParameters):
         for rows, _, texts in self._grouped_chunks(X, groups, ()):
             yield rows, (texts,)
 
-    def anomaly_score(self, X, groups=None) -> np.ndarray:
+    def anomaly_score(self, X: Any, groups: Any = None) -> np.ndarray:
         """Return the anomaly score of each row by the model of its group, float32 of shape [rows]."""
         return super().anomaly_score((X, groups))
 
-    def score_samples(self, X, groups=None) -> np.ndarray:
+    def score_samples(self, X: Any, groups: Any = None) -> np.ndarray:
         """Return the opposite of the anomaly score."""
         return -self.anomaly_score(X, groups).astype(np.float64)
 
-    def thresholds(self, X, groups=None) -> np.ndarray:
+    def thresholds(self, X: Any, groups: Any = None) -> np.ndarray:
         """Return for each row the threshold of the model that scores it."""
         model = self._fitted()
         return self._over_chunks(lambda rows, further: model.thresholds(*further), (X, groups))
 
-    def decision_function(self, X, groups=None) -> np.ndarray:
+    def decision_function(self, X: Any, groups: Any = None) -> np.ndarray:
         """Return how far below its threshold each row's score is: negative for anomalies."""
         model = self._fitted()
         return self._over_chunks(
             lambda rows, further: np.nextafter(model.thresholds(*further), np.float32(-np.inf)) -
             model.score(rows, *further), (X, groups))
 
-    def predict(self, X, groups=None) -> np.ndarray:
+    def predict(self, X: Any, groups: Any = None) -> np.ndarray:
         """Return 1 for each normal row of X and -1 for each anomaly."""
         return np.where(self.decision_function(X, groups) >= 0, 1, -1)
 
-    def fit_predict(self, X, y=None, *, groups=None) -> np.ndarray:
+    def fit_predict(self, X: Any, y: Any = None, *, groups: Any = None) -> np.ndarray:
         """Fit on the rows of X, and return 1 for each normal one and -1 for each anomaly."""
         return self.fit(X, y, groups=groups).predict(X, groups)
 
-    def probability(self, X, groups=None, kind: str = "rank") -> np.ndarray:
+    def probability(self, X: Any, groups: Any = None, kind: str = "rank") -> np.ndarray:  # type: ignore[override]
         """Return each row's score as a probability in [0, 1], see AnomalyDetector.probability."""
         return super().probability((X, groups), kind)
 
-    def confidence(self, X, groups=None) -> np.ndarray:
+    def confidence(self, X: Any, groups: Any = None) -> np.ndarray:
         """Return the confidence of each row's label, see AnomalyDetector.confidence."""
         return super().confidence((X, groups))
 
-    def explain(self, X, groups=None, count: int = 5) -> "list[list[Reason]]":
+    def explain(self, X: Any, groups: Any = None,  # type: ignore[override]
+                count: int = 5) -> "list[list[Reason]]":
         """Return a list of `Reason`s for each row, see AnomalyDetector.explain."""
         return super().explain((X, groups), count)
 
-    def report(self, X, y=None, *, group, path: "str | os.PathLike", groups=None, title: "str | None" = None, ids=(),
-               top: int = 25) -> None:
+    def report(self, X: Any, y: Any = None, *, group: Any, path: str | os.PathLike[str], groups: Any = None,
+               title: str | None = None, ids: Sequence[str] = (), top: int = 25) -> None:
         """Write a page about the detector of one group and its rows of X, see AnomalyDetector.report.
 
         A group without a detector of its own has the pooled one. ValueError for an unknown group.
@@ -145,7 +151,8 @@ class FleetDetector(Estimator, FleetParameters):
             raise ValueError(f"y has {len(labels)} labels for {first} rows, expected one per row")
         page.write(os.fspath(path))
 
-    def _grouped_chunks(self, X, groups, also):
+    def _grouped_chunks(self, X: Any, groups: Any, also: Sequence[str]
+                        ) -> Iterator[tuple[np.ndarray, _cugad.Table | None, list[str]]]:
         """Yield (rows, table, groups) for X, with a table if it is one."""
         if not is_table(X):
             if also:
@@ -155,28 +162,29 @@ class FleetDetector(Estimator, FleetParameters):
             return
         first = 0
         for rows, table in self._table_chunks(X, also):
-            here = table.cells(self.groups) if groups is None else groups[first:first + len(rows)]
+            here = table.cells(str(self.groups)) if groups is None else groups[first:first + len(rows)]
             yield rows, table, self._texts(here, len(rows))
             first += len(rows)
 
     @property
-    def groups_(self):
+    def groups_(self) -> list[tuple[str, int, bool, float]]:
         """Name, training rows, whether it has a model of its own, and threshold, of each group."""
-        return self._fitted().groups
+        return list(self._fitted().groups)
 
     @property
-    def columns_(self):
+    def columns_(self) -> list[str]:
         """The columns that the models see."""
-        return self._fitted().column_names
+        return list(self._fitted().column_names)
 
-    def to_onnx(self, path: "str | os.PathLike", group: str, *, output_prefix: str = "") -> None:
+    def to_onnx(self, path: str | os.PathLike[str], group: str, *, output_prefix: str = "") -> None:
         """Write the model of one group as an ONNX model, see AnomalyDetector.to_onnx."""
         self._fitted().export_onnx(str(path), str(group), output_prefix=output_prefix)
 
     @classmethod
-    def load(cls, path: "str | os.PathLike", *, device: str = "auto", n_jobs: "int | None" = None) -> "FleetDetector":
+    def load(cls, path: str | os.PathLike[str], *, device: str = "auto",
+             n_jobs: int | None = None) -> FleetDetector:
         """Return the fleet of a model file."""
         model = _cugad.Fleet.load(str(path), device, 0 if n_jobs in (None, -1) else n_jobs)
-        made = cls._loaded_estimator(model, device=device, n_jobs=n_jobs)
+        made: FleetDetector = cls._loaded_estimator(model, device=device, n_jobs=n_jobs)
         made.groups = model.attachment("group_column") or None
         return made

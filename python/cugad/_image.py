@@ -1,4 +1,11 @@
 """ImageDetector."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from cugad._detector import AnomalyDetector
@@ -11,10 +18,10 @@ class ImageDetector(AnomalyDetector):
     AnomalyDetector; `image` follows from X. `cell_scores` has the shape of the images: a heatmap of each.
     """
 
-    def _extra_options(self):
+    def _extra_options(self) -> dict[str, Any]:
         return {"image": "x".join(map(str, self._shape))}
 
-    def _flat(self, X):
+    def _flat(self, X: Any) -> tuple[np.ndarray, tuple[int, ...]]:
         X = X if isinstance(X, np.ndarray) else np.asarray(X)
         if X.ndim not in (3, 4):
             raise ValueError(f"Found array with dim {X.ndim}, expected images of shape [images, height, width] or "
@@ -22,35 +29,35 @@ class ImageDetector(AnomalyDetector):
         shape = X.shape[1:] if X.ndim == 4 else (*X.shape[1:], 1)
         return X.reshape(len(X), -1), shape
 
-    def fit(self, X, y=None) -> "ImageDetector":
+    def fit(self, X: Any, y: Any = None) -> "ImageDetector":
         """Train on normal images X of shape [images, height, width(, channels)]; y is ignored. Returns self."""
         rows, self._shape = self._flat(X)
         super().fit(rows)
         self.image_shape_ = self._shape
         return self
 
-    def _chunks(self, X):
+    def _chunks(self, X: Any) -> Iterator[tuple[np.ndarray, tuple[Any, ...]]]:
         rows, shape = self._flat(X)
         if shape != self.image_shape_:
             raise ValueError(f"X has images of {shape}, but {type(self).__name__} is expecting {self.image_shape_}.")
         yield from super()._chunks(rows)
 
-    def anomaly_score(self, X) -> np.ndarray:
+    def anomaly_score(self, X: Any) -> np.ndarray:
         """Return the anomaly score of each image, float32 of shape [images]; higher is more anomalous."""
         return super(AnomalyDetector, self).anomaly_score(X)
 
-    def cell_scores(self, X) -> np.ndarray:
+    def cell_scores(self, X: Any) -> np.ndarray:
         """Return a heatmap of each image, float32 of shape [images, height, width, channels]."""
         cells = super().cell_scores(X)
         return cells.reshape(len(cells), *self.image_shape_)
 
-    def sample(self, n_samples: int = 1, *, given=None, random_state=None) -> np.ndarray:
+    def sample(self, n_samples: int = 1, *, given: Any = None, random_state: Any = None) -> np.ndarray:
         """Return synthetic images, float32 of shape [n_samples, height, width, channels]."""
         rows = super().sample(n_samples, given=given, random_state=random_state)
         return rows.reshape(*rows.shape[:-1], *self.image_shape_)
 
     @classmethod
-    def load(cls, path, **keywords) -> "ImageDetector":
+    def load(cls, path: str | os.PathLike[str], **keywords: Any) -> "ImageDetector":
         """Return the detector of a model file of images, as AnomalyDetector.load does."""
         made = super().load(path, **keywords)
         if made.image is None:

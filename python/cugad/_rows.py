@@ -1,27 +1,46 @@
 """Arrays of any kind as rows of float32, refused in the words of scikit-learn."""
+
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 CHUNK_ROWS = 16384  # of tables and sparse matrices, converted in pieces as large as those that the library scores
 
 
-def is_sparse(X):
+def is_sparse(X: Any) -> bool:
     """Whether X is a matrix or array of scipy.sparse."""
     return hasattr(X, "tocsr") and hasattr(X, "toarray")
 
 
-def is_table(X):
+def is_table(X: Any) -> bool:
     """Whether X hands out its columns by the Arrow PyCapsule interface, or is a Parquet file or folder, or an iterator
     of tables."""
     return hasattr(X, "__arrow_c_stream__") or isinstance(X, (str, os.PathLike)) or hasattr(X, "__next__")
 
 
-def _from_dlpack(X):
-    kind, number = X.__dlpack_device__()
-    if int(kind) not in (1, 3):  # the CPU, and host memory pinned by CUDA
-        raise ValueError(f"The tensor is on device {int(kind)}:{number} of DLPack, expected memory of the CPU: "
-                         "X.cpu() moves a tensor of PyTorch there.")
+def is_on_gpu(X: Any) -> bool:
+    """Whether X is a tensor in memory of a GPU by CUDA."""
+    return hasattr(X, "__dlpack_device__") and X.__dlpack_device__()[0] in (2, 13)
+
+
+def tensor_rows(X: Any) -> Any:
+    """Return a tensor in memory of a GPU, which must be rows of float32: nothing is converted there."""
+    shape, dtype = tuple(X.shape), str(X.dtype)
+    if len(shape) != 2 or not dtype.endswith("float32"):
+        raise ValueError(f"X is a tensor of a GPU of shape {shape} and {dtype}, expected [rows, columns] of float32, "
+                         "such as X.float() of a tensor of PyTorch.")
+    return X.detach() if hasattr(X, "detach") else X
+
+
+def _from_dlpack(X: Any) -> Any:
+    if X.__dlpack_device__()[0] not in (1, 3):  # the memory of the CPU, or pinned
+        raise ValueError(f"X is in memory of device {tuple(map(int, X.__dlpack_device__()))} of DLPack, expected "
+                         "memory of the CPU, as only fit and anomaly_score take tensors of a GPU: X.cpu() moves a tensor of "
+                         "PyTorch there.")
     if hasattr(X, "detach"):
         X = X.detach()
     try:
@@ -30,14 +49,15 @@ def _from_dlpack(X):
         return np.asarray(X)
 
 
-def to_array(X):
+def to_array(X: Any) -> np.ndarray:
     """Return X as a numpy array of two dimensions, without a copy if it is one or shares its memory by DLPack."""
     if not isinstance(X, np.ndarray):
         if is_sparse(X):
-            return X.toarray()
+            return np.asarray(X.toarray())
         X = _from_dlpack(X) if hasattr(X, "__dlpack__") else np.asarray(X)
     if X.ndim == 2:
-        return X
+        array: np.ndarray = X
+        return array
     if X.ndim < 2:
         kind = "scalar" if X.ndim == 0 else "1D"
         raise ValueError(f"Expected 2D array, got {kind} array instead:\narray={X}.\nReshape your data either using "
@@ -46,7 +66,7 @@ def to_array(X):
     raise ValueError(f"Found array with dim {X.ndim}, while dim <= 2 is required.")
 
 
-def to_rows(X):
+def to_rows(X: Any) -> np.ndarray:
     """Return X as rows of float32 whose elements follow each other; NaN is a missing cell.
 
     Float32 rows of that form are returned as they are. Raises ValueError for complex or infinite numbers.
@@ -60,16 +80,16 @@ def to_rows(X):
         what = "sample(s)" if X.shape[0] == 0 else "feature(s)"
         raise ValueError(f"Found array with 0 {what} (shape={X.shape}) while a minimum of 1 is required.")
     with np.errstate(over="ignore", invalid="ignore"):
-        rows = X if X.dtype == np.float32 and X.dtype.isnative else X.astype(np.float32, order="C")
+        rows: np.ndarray = X if X.dtype == np.float32 and X.dtype.isnative else X.astype(np.float32, order="C")
         if rows.strides[1] != 4 or rows.strides[0] < 4 * rows.shape[1] or rows.strides[0] % 4 or not rows.flags.aligned:
             rows = np.ascontiguousarray(rows)
-        total = rows.sum(dtype=np.float64)
-    if not np.isfinite(total) and np.isinf(rows).any():
+        width = rows.max() - rows.min()  # NaN if a cell is missing; of finite rows it may overflow
+    if not np.isfinite(width) and np.isinf(rows).any():
         raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
     return rows
 
 
-def row_chunks(X):
+def row_chunks(X: Any) -> Iterator[np.ndarray]:
     """Yield the rows of X as by to_rows(): all at once, but of a sparse matrix some at a time."""
     if not is_sparse(X):
         yield to_rows(X)

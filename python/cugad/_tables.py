@@ -1,45 +1,59 @@
 """Tables as rows of float32, by the library's own encoder."""
+
+from __future__ import annotations
+
 import contextlib
 import itertools
 import os
 import re
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from cugad import _cugad
 from cugad._rows import CHUNK_ROWS
 
-ALL_ROWS = 2**62
+
+def parquet_pieces(path: str | os.PathLike[str]) -> Iterator[tuple[str, Any]]:
+    """Yield (name, batch) of a Parquet file or of the files of a folder, and hold one row group at a time."""
+    import pyarrow.dataset
+    import pyarrow.parquet
+    for file in pyarrow.dataset.dataset(os.fspath(path), format="parquet").files:
+        for batch in pyarrow.parquet.ParquetFile(file, pre_buffer=False).iter_batches(CHUNK_ROWS):
+            yield file, batch
 
 
-def batches_of(tables):
-    """Yield the record batches of an iterator of tables, whose columns must be those of the first."""
+def batches_of(pieces: Iterator[tuple[str, Any]]) -> Iterator[Any]:
+    """Yield the record batches of named tables, whose columns must be those of the first."""
     import pyarrow
-    schema = None
-    for number, table in enumerate(tables):
-        table = pyarrow.table(table)
-        schema = table.schema if schema is None else schema
+    first, schema = None, None
+    for name, table in pieces:
+        table = pyarrow.table(table) if not isinstance(table, pyarrow.RecordBatch) else table
+        if schema is None:
+            first, schema = name, table.schema
         if not table.schema.equals(schema):
-            raise ValueError(f"Table {number} of the iterator has other columns than table 0: {table.schema.names} of "
-                             f"{table.schema.types}, expected {schema.names} of {schema.types}.")
-        yield from table.to_batches()
+            raise ValueError(f"{name} has other columns than {first}: {table.schema.names} of {table.schema.types}, "
+                             f"expected {schema.names} of {schema.types}.")
+        yield from [table] if isinstance(table, pyarrow.RecordBatch) else table.to_batches()
 
 
-def in_pieces(X):
+def in_pieces(X: Any) -> Any:
     """Return a stream of a Parquet file, of a folder of them, or of an iterator of tables: none is held whole."""
     import pyarrow
-    import pyarrow.dataset
-    if not hasattr(X, "__next__"):
-        return pyarrow.dataset.dataset(os.fspath(X), format="parquet").scanner().to_reader()
-    batches = batches_of(X)
+    if hasattr(X, "__next__"):
+        batches = batches_of((f"table {number} of the iterator", table) for number, table in enumerate(X))
+    else:
+        batches = batches_of(parquet_pieces(X))
     first = next(batches, None)
     if first is None:
-        raise ValueError("Found array with 0 sample(s) (an iterator without rows) while a minimum of 1 is required.")
+        raise ValueError("Found array with 0 sample(s) (an iterator or files without rows) while a minimum of 1 is "
+                         "required.")
     return pyarrow.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
 
 
-def open_table(X):
+def open_table(X: Any) -> _cugad.ArrowReader:
     """Return a reader for an object that is_table()."""
     try:
         X = X if hasattr(X, "__arrow_c_stream__") else in_pieces(X)
@@ -49,7 +63,7 @@ def open_table(X):
                          "give the numbers as an array, X.to_numpy()") from error
 
 
-def in_python(text):
+def in_python(text: str) -> str:
     """Return a note of the library, which names flags of the command, in the words of a call."""
     text = re.sub(r"--missing '[^']*' reads them as cells without a value, ", "", text)
     text = re.sub(r"--label-column (\S+) takes it as the label", r"exclude=['\1'] leaves it out", text)
@@ -58,7 +72,7 @@ def in_python(text):
 
 
 @contextlib.contextmanager
-def errors_in_python():
+def errors_in_python() -> Iterator[None]:
     """Raise errors of the library in the words of a call."""
     try:
         yield
@@ -66,7 +80,7 @@ def errors_in_python():
         raise ValueError(in_python(str(error))) from None
 
 
-def table_names(X, reader):
+def table_names(X: Any, reader: _cugad.ArrowReader) -> np.ndarray | None:
     """Return the names of the table's columns if all of them are texts, else None."""
     given = list(X.columns) if hasattr(X, "iloc") else reader.names  # pandas has names that are no texts
     if all(isinstance(name, str) for name in given):
@@ -82,39 +96,49 @@ def table_names(X, reader):
 class TableColumns:
     """How the columns of a table become features: learnt from the table of a fit."""
 
-    def __init__(self, table, *, categorical=None, exclude=None, include=None, max_categories=1000, settled=()):
+    def __init__(self, encoder: _cugad.Encoder) -> None:
+        self.encoder = encoder
+
+    @classmethod
+    def learn(cls, reader: _cugad.ArrowReader, look: Callable[[_cugad.Table], None] | None = None, *,
+              categorical: Any = None, exclude: Any = None, include: Any = None, max_categories: int = 1000,
+              settled: Sequence[str] = ()) -> tuple[TableColumns, np.ndarray]:
+        """Read a table once, in pieces, and return its TableColumns and features; `look` is called with each piece."""
         categorical, exclude = list(categorical or ()), list(exclude or ())
-        known = set(table.column_names)
-        settled = [name for name in settled if name in known]
-        left_out = list(exclude)
-        for column, advice, text in table.examine([*categorical, *exclude, *(include or ()), *settled]):
+        learner, encoder = _cugad.Learner(categorical, exclude, max_categories), _cugad.Encoder()
+        with errors_in_python():
+            for piece in read_chunks(reader):
+                learner.add(piece)
+                if look is not None:
+                    look(piece)
+        settled = [name for name in settled if name in set(reader.names)]
+        left_out = []
+        for column, advice, text in learner.examine([*categorical, *exclude, *(include or ()), *settled]):
             if advice == "refuse":
                 raise ValueError(in_python(text))
             if advice == "leave_out":
                 left_out.append(column)
-            warnings.warn(in_python(text), UserWarning, stacklevel=4)
-        self.encoder = _cugad.Encoder()
+            warnings.warn(in_python(text), UserWarning, stacklevel=5)
         with errors_in_python():
-            self.encoder.fit(table, categorical, left_out, max_categories)
+            rows = learner.finish(encoder, left_out)
+        return cls(encoder), rows
 
     @classmethod
-    def from_json(cls, json):
+    def from_json(cls, json: str) -> TableColumns:
         """Return the columns of an encoder that a model file holds."""
-        made = cls.__new__(cls)
-        made.encoder = _cugad.Encoder.from_json(json)
-        return made
+        return cls(_cugad.Encoder.from_json(json))
 
     @property
-    def used(self):
+    def used(self) -> list[str]:
         """Names of the columns that are features."""
         return [*self.encoder.numeric_columns, *self.encoder.text_columns]
 
     @property
-    def binary(self):
+    def binary(self) -> int:
         """How many features, the last ones, are 0 or 1."""
         return len(self.encoder.feature_names) - self.encoder.numeric_features
 
-    def encode_array(self, rows, names):
+    def encode_array(self, rows: np.ndarray, names: list[str]) -> np.ndarray:
         """Return the features of an array whose columns are those of the table of the fit."""
         if self.encoder.text_columns:
             raise ValueError("The detector was fitted on a table with columns of text ("
@@ -124,16 +148,16 @@ class TableColumns:
         return np.ascontiguousarray(taken.astype(np.float64) - self.encoder.offsets, dtype=np.float32)
 
 
-def numbers_of(table):
+def numbers_of(table: _cugad.Table) -> np.ndarray:
     """Return the columns of a table of numbers as rows of float32."""
-    columns = [table.cells(name) for name in table.column_names]
+    columns: list[Any] = [table.cells(name) for name in table.column_names]
     for name, cells in zip(table.column_names, columns):
         if isinstance(cells, list):
             raise ValueError(f"Column {name!r} holds text, expected numbers as in the rows of the fit.")
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
 
 
-def read_chunks(reader):
+def read_chunks(reader: _cugad.ArrowReader) -> Iterator[_cugad.Table]:
     """Yield a table's rows, some at a time; an error if there are none."""
     count = 0
     while True:

@@ -1,10 +1,15 @@
 """Plots of detectors, by matplotlib: ``pip install matplotlib``. Each function draws into `ax`, a new one by
 default, and returns it."""
+
+from __future__ import annotations
+
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 
-def training(detector, statistic: str = "generator_loss", ax=None):
+def training(detector: Any, statistic: str = "generator_loss", ax: Any = None) -> Any:
     """Draw the curve of one training statistic for each model of the population, every 100 steps.
 
     `statistic` is a name in ``detector.history_[0]["models"][0]``; ValueError for another, and for a detector without
@@ -27,7 +32,7 @@ def training(detector, statistic: str = "generator_loss", ax=None):
     return ax
 
 
-def scores(detector, X, y=None, ax=None):
+def scores(detector: Any, X: Any, y: Any = None, ax: Any = None) -> Any:
     """Draw the histogram of the anomaly scores of X with the threshold; with labels y (not 0: anomaly) by class."""
     ax = plt.subplots()[1] if ax is None else ax
     found = detector.anomaly_score(X)
@@ -44,7 +49,7 @@ def scores(detector, X, y=None, ax=None):
     return ax
 
 
-def explanation(detector, row, count: int = 8, ax=None):
+def explanation(detector: Any, row: Any, count: int = 8, ax: Any = None) -> Any:
     """Draw the shares of the columns that explain the score of one row, [1, columns] as the other methods take X."""
     reasons = detector.explain(row, count=count)
     if len(reasons) != 1:
@@ -59,7 +64,7 @@ def explanation(detector, row, count: int = 8, ax=None):
     return ax
 
 
-def marginals(detector, X, n_samples: int = 1000, columns=None, axes=None):
+def marginals(detector: Any, X: Any, n_samples: int = 1000, columns: Any = None, axes: Any = None) -> Any:
     """Draw the distribution of each column in X beside that of rows that the detector draws, for those of the first
     eight columns that are numbers, or those of the given positions. Returns an array of axes.
 

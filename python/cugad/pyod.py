@@ -1,4 +1,9 @@
 """The face of PyOD: needs ``pip install pyod``."""
+
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from pyod.models.base import BaseDetector
 from sklearn.base import clone
@@ -6,7 +11,7 @@ from sklearn.base import clone
 from cugad._detector import AnomalyDetector
 
 
-class CugadDetector(BaseDetector):
+class CugadDetector(BaseDetector):  # type: ignore[misc]
     """A cugad detector as a detector of PyOD: ``decision_scores_``, ``labels_`` (1: anomaly), ``predict_proba``, ...
 
     Parameters
@@ -29,7 +34,7 @@ class CugadDetector(BaseDetector):
         super().__init__(contamination=contamination)
         self.detector = detector
 
-    def fit(self, X, y=None) -> "CugadDetector":
+    def fit(self, X: Any, y: Any = None) -> "CugadDetector":
         """Train on the rows X; y is ignored. Returns self."""
         self._set_n_classes(y)
         self.detector_ = AnomalyDetector() if self.detector is None else clone(self.detector)
@@ -38,6 +43,6 @@ class CugadDetector(BaseDetector):
         self._process_decision_scores()
         return self
 
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X: Any) -> np.ndarray:
         """Return the anomaly score of each row, higher is more anomalous."""
         return self.detector_.anomaly_score(X).astype(np.float64)

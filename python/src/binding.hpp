@@ -21,11 +21,19 @@ namespace nb = nanobind;
 
 /// Rows in host memory; the elements of a row follow each other.
 using Rows = nb::ndarray<const float, nb::ndim<2>, nb::device::cpu>;
+/// Rows in memory of any device.
+using PlacedRows = nb::ndarray<const float, nb::ndim<2>>;
 using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Array = nb::ndarray<nb::numpy>;
 
 /// Throws Error{invalid_argument} for rows whose elements lie apart.
 MatrixView<const float> view_of(const Rows& rows);
+/// The same of rows that may be on the device of that name; throws Error{invalid_argument} for rows on another.
+MatrixView<const float> view_of(const PlacedRows& rows, const std::string& device);
+/// Whether rows are in memory of a GPU.
+inline bool is_on_gpu(const PlacedRows& rows) {
+  return rows.device_type() == nb::device::cuda::value || rows.device_type() == nb::device::cuda_managed::value;
+}
 inline std::span<const float> span_of(const Floats& values) { return {values.data(), values.shape(0)}; }
 
 /// Gives an array's memory to numpy.

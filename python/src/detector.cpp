@@ -3,6 +3,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
+
 #include "binding.hpp"
 #include "report.hpp"
 
@@ -24,24 +26,25 @@ struct DeviceChoice {
 class BoundDetector {
  public:
   BoundDetector(const std::string& options_json, DeviceChoice choice)
-      : choice_(std::move(choice)), detector_(choice_.open(), options_from_json(options_json)) {
+      : choice_(std::move(choice)), device_(choice_.open()), detector_(device_, options_from_json(options_json)) {
     detector_.cancel_by(calls_.cancel_flag());
   }
   BoundDetector(DeviceChoice choice, const nb::bytes& model)
-      : choice_(std::move(choice)), detector_(Detector::load(choice_.open(), span_of(model))) {
+      : choice_(std::move(choice)), device_(choice_.open()), detector_(Detector::load(device_, span_of(model))) {
     detector_.cancel_by(calls_.cancel_flag());
   }
   BoundDetector(DeviceChoice choice, const std::string& path)
-      : choice_(std::move(choice)), detector_(Detector::load(choice_.open(), path)) {
+      : choice_(std::move(choice)), device_(choice_.open()), detector_(Detector::load(device_, path)) {
     detector_.cancel_by(calls_.cancel_flag());
   }
 
   const DeviceChoice& choice() const { return choice_; }
+  const Device& device() const { return device_; }
   const Detector& model() const { return detector_; }
   Detector& changed() { return detector_; }
 
-  void fit(const Rows& rows, Columns columns, const FitArguments& arguments) {
-    const auto x = view_of(rows);
+  void fit(const PlacedRows& rows, Columns columns, const FitArguments& arguments) {
+    const auto x = view_of(rows, device_.name());
     calls_.fit(arguments, [&](const FitControl& control) { detector_.fit(x, std::move(columns), control); });
   }
 
@@ -58,6 +61,7 @@ class BoundDetector {
 
  private:
   DeviceChoice choice_;
+  Device device_;
   Calls calls_;
   Detector detector_;
 };
@@ -66,6 +70,35 @@ Array score(BoundDetector& bound, const Rows& rows) {
   std::vector<float> scores(rows.shape(0));
   bound.with_rows(rows, [&](const auto& x, Detector& detector) { detector.score(x, scores); });
   return to_numpy(std::move(scores), {rows.shape(0)});
+}
+
+/// Memory on the detector's GPU as an object of the DLPack protocol.
+struct PlacedArray {
+  float* data;
+  nb::object object;
+};
+
+PlacedArray make_placed(const BoundDetector& bound, std::size_t count, int device_id) {
+  auto memory = std::make_unique<DeviceMemory>(bound.device(), count * sizeof(float));
+  auto* const data = static_cast<float*>(memory->data());
+  const nb::capsule owner(memory.release(), [](void* owned) noexcept { delete static_cast<DeviceMemory*>(owned); });
+  return {data, nb::cast(nb::ndarray<nb::array_api, float>(data, {count}, owner, {}, nb::dtype<float>(),
+                                                           nb::device::cuda::value, device_id))};
+}
+
+/// The scores of rows on a GPU stay there. They are complete on return.
+nb::object score_placed(BoundDetector& bound, const PlacedRows& rows) {
+  const auto x = view_of(rows, bound.device().name());
+  const std::size_t count = rows.shape(0);
+  if (!is_on_gpu(rows)) {
+    std::vector<float> scores(count);
+    bound.without_rows(x.rows > few_rows, [&](Detector& detector) { detector.score(x, scores); });
+    return nb::cast(to_numpy(std::move(scores), {count}));
+  }
+  PlacedArray scores = make_placed(bound, count, rows.device_id());
+  bound.without_rows(x.rows > few_rows,
+                     [&](Detector& detector) { detector.score(x, std::span<float>(scores.data, count)); });
+  return scores.object;
 }
 
 nb::tuple score_methods(BoundDetector& bound, const Rows& rows) {
@@ -159,7 +192,7 @@ void bind_detector(nb::module_& module) {
            })
       .def(
           "fit",
-          [](BoundDetector& bound, const Rows& rows, std::vector<std::string> names, std::int64_t binary,
+          [](BoundDetector& bound, const PlacedRows& rows, std::vector<std::string> names, std::int64_t binary,
              nb::object on_progress, nb::object on_message, std::string checkpoint_directory, bool resume) {
             bound.fit(rows, Columns{std::move(names), binary},
                       {std::move(on_progress), std::move(on_message), std::move(checkpoint_directory), resume});
@@ -167,6 +200,12 @@ void bind_detector(nb::module_& module) {
           "rows"_a, "names"_a = std::vector<std::string>(), "binary"_a = 0, "on_progress"_a = nb::none(),
           "on_message"_a = nb::none(), "checkpoint_directory"_a = "", "resume"_a = false)
       .def("score", &score, "rows"_a, "Scores [rows].")
+      .def("score_placed", &score_placed, "rows"_a, "Scores [rows], on the device of the rows.")
+#ifdef CUGAD_EMULATED  // for tests, which have no other library with memory there
+      .def(
+          "make_memory", [](BoundDetector& bound, std::size_t count) { return make_placed(bound, count, 0).object; },
+          "count"_a)
+#endif
       .def("score_methods", &score_methods, "rows"_a, "Scores [rows], and those of each part [rows, parts].")
       .def("score_cells", &score_cells, "rows"_a, "Scores [rows], and the residual of each cell [rows, columns].")
       .def("explain", &explain, "rows"_a, "count"_a, "Scores [rows], and a dictionary of arrays [rows, count].")
@@ -215,6 +254,7 @@ void bind_detector(nb::module_& module) {
           },
           "path"_a, "threshold"_a = nb::none(), "output_prefix"_a = "")
       .def("to_bytes", &save_to_memory)
+      .def_prop_ro("device", [](BoundDetector& bound) { return bound.device().name(); })
       .def_prop_ro("threshold", [](BoundDetector& bound) { return bound.model().threshold(); })
       .def_prop_ro("parts", [](BoundDetector& bound) { return bound.model().parts(); })
       .def_prop_ro("notes", [](BoundDetector& bound) { return bound.model().notes(); })

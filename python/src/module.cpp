@@ -9,13 +9,34 @@
 
 namespace cugad::python {
 
-MatrixView<const float> view_of(const Rows& rows) {
+namespace {
+
+template <class AnyRows>
+MatrixView<const float> matrix_of(const AnyRows& rows) {
   const auto count = static_cast<std::int64_t>(rows.shape(0)), columns = static_cast<std::int64_t>(rows.shape(1));
   if (columns > 1 && rows.stride(1) != 1) {
     throw Error(ErrorCode::invalid_argument, "the elements of a row lie " + std::to_string(rows.stride(1)) +
                                                  " elements apart, expected that they follow each other");
   }
   return {rows.data(), count, columns, count > 1 ? rows.stride(0) : columns};
+}
+
+}  // namespace
+
+MatrixView<const float> view_of(const Rows& rows) { return matrix_of(rows); }
+
+MatrixView<const float> view_of(const PlacedRows& rows, const std::string& device) {
+  const bool is_host =
+      rows.device_type() == nb::device::cpu::value || rows.device_type() == nb::device::cuda_host::value;
+  const std::string number = ":" + std::to_string(rows.device_id());
+  if (!is_host && !(is_on_gpu(rows) && device.ends_with(number))) {
+    const std::string place =
+        is_on_gpu(rows) ? "cuda" + number : "DLPack device type " + std::to_string(rows.device_type());
+    throw Error(ErrorCode::invalid_argument, "X is in memory of " + place +
+                                                 ", expected memory of the CPU or of the detector's device, which is " +
+                                                 device + ": X.cpu() moves a tensor of PyTorch there");
+  }
+  return matrix_of(rows);
 }
 
 nb::bytes to_bytes(const std::vector<std::byte>& bytes) { return nb::bytes(bytes.data(), bytes.size()); }

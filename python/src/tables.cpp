@@ -2,6 +2,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "binding.hpp"
+#include "cugad/table_learner.hpp"
 
 namespace cugad::python {
 namespace {
@@ -21,17 +22,34 @@ const char* name_of(ColumnFinding::Advice advice) {
   return "note";
 }
 
-nb::list examine(const Table& table, const Names& settled) {
-  std::vector<ColumnFinding> findings;
-  {
-    const nb::gil_scoped_release released;
-    findings = examine_columns(table, settled);
-  }
+nb::list to_list(const std::vector<ColumnFinding>& findings) {
   nb::list list;
   for (const ColumnFinding& finding : findings) {
     list.append(nb::make_tuple(finding.column, name_of(finding.advice), finding.text));
   }
   return list;
+}
+
+nb::list examine(TableLearner& learner, const Names& settled) {
+  std::vector<ColumnFinding> findings;
+  {
+    const nb::gil_scoped_release released;
+    findings = learner.examine(settled);
+  }
+  return to_list(findings);
+}
+
+/// Gives the memory of the rows to numpy.
+Array finish(TableLearner& learner, TableEncoder& encoder, const Names& excluded) {
+  LearntRows rows;
+  {
+    const nb::gil_scoped_release released;
+    rows = learner.finish(encoder, excluded);
+  }
+  float* const memory = rows.data.release();
+  const nb::capsule owner(memory, [](void* owned) noexcept { LearntRows::Free()(static_cast<float*>(owned)); });
+  return Array(nb::ndarray<nb::numpy, float>(
+      memory, {static_cast<std::size_t>(rows.rows), static_cast<std::size_t>(rows.columns)}, owner));
 }
 
 /// By a copy: encode() counts unseen values, and several threads may encode at once.
@@ -67,18 +85,20 @@ void bind_tables(nb::module_& module) {
           "column"_a, "The texts of a column as a list, or its numbers as an array.")
       .def(
           "take", [](const Table& table, const std::vector<std::int64_t>& rows) { return take_rows(table, rows); },
-          "rows"_a)
-      .def("examine", &examine, "settled"_a, "Findings as (column, advice, text).");
+          "rows"_a);
+  nb::class_<TableLearner>(module, "Learner", "Learns an encoder from a table in chunks, and keeps its features only.")
+      .def(
+          "__init__",
+          [](TableLearner* made, Names categorical, Names excluded, std::int64_t max_categories) {
+            new (made) TableLearner({std::move(categorical), std::move(excluded), max_categories});
+          },
+          "categorical"_a, "excluded"_a, "max_categories"_a)
+      .def("add", &TableLearner::add, "chunk"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def_prop_ro("rows", &TableLearner::rows)
+      .def("examine", &examine, "settled"_a, "Findings as (column, advice, text).")
+      .def("finish", &finish, "encoder"_a, "excluded"_a, "Fits the encoder; features [rows, features] as float32.");
   nb::class_<TableEncoder>(module, "Encoder", "Turns tables into rows of float32.")
       .def(nb::init<>())
-      .def(
-          "fit",
-          [](TableEncoder& encoder, const Table& table, Names categorical, Names excluded,
-             std::int64_t max_categories) {
-            const nb::gil_scoped_release released;
-            encoder.fit(table, {std::move(categorical), std::move(excluded), max_categories});
-          },
-          "table"_a, "categorical"_a, "excluded"_a, "max_categories"_a)
       .def("encode", &encode, "table"_a, "Features [rows, features] as float32.")
       .def("to_json", &TableEncoder::to_json)
       .def_static("from_json", &TableEncoder::from_json, "json"_a)

@@ -1,8 +1,10 @@
 """Rows of any kind: arrays, tensors, sparse matrices, tables."""
+import ctypes
 import json
 import subprocess
 import os
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -56,10 +58,67 @@ def test_float32_rows_are_not_copied(rows):
     assert to_rows(torch_like).__array_interface__["data"][0] == rows.__array_interface__["data"][0]
 
 
-def test_tensors_elsewhere_are_refused(rows, fitted):
-    elsewhere = type("Tensor", (), {"__dlpack__": lambda self, **_: None, "__dlpack_device__": lambda self: (2, 0)})()
-    with pytest.raises(ValueError, match="expected memory of the CPU"):
-        fitted.anomaly_score(elsewhere)
+def test_scoring_reads_the_memory_of_float32_rows(rows, fitted, monkeypatch):
+    """anomaly_score and score_samples hand the model the caller's own memory, whatever its owner."""
+    seen = []
+
+    class Watched:
+        def score(self, given, *further):
+            seen.append(given.__array_interface__["data"][0])
+            return np.zeros(len(given), dtype=np.float32)
+
+    monkeypatch.setattr(fitted, "_model", Watched())
+    address = rows.__array_interface__["data"][0]
+    for given in (rows, memoryview(rows), np.frombuffer(rows.tobytes(), dtype=np.float32).reshape(rows.shape)):
+        seen.clear()
+        fitted.anomaly_score(given)
+        fitted.score_samples(given)
+        assert seen == 2 * [np.asarray(given).__array_interface__["data"][0]]
+    assert seen[0] != address
+
+
+class TensorElsewhere:
+    """A tensor of DLPack that says that its memory is that of a GPU; nobody reads it."""
+
+    def __init__(self, rows, device=(2, 0), dtype="torch.float32"):
+        self.rows, self.device, self.shape, self.dtype = np.ascontiguousarray(rows), device, rows.shape, dtype
+
+    def __dlpack_device__(self):
+        return self.device
+
+    def __dlpack__(self, **_):
+        class Tensor(ctypes.Structure):
+            _fields_ = [("data", ctypes.c_void_p), ("device", ctypes.c_int32 * 2), ("ndim", ctypes.c_int32),
+                        ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
+                        ("shape", ctypes.c_void_p), ("strides", ctypes.c_void_p), ("offset", ctypes.c_uint64),
+                        ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p)]
+
+        self.sizes = (ctypes.c_int64 * 2)(*self.shape)
+        self.tensor = Tensor(self.rows.ctypes.data, self.device, 2, 2, 32, 1, ctypes.addressof(self.sizes), None, 0,
+                             None, None)
+        make = ctypes.pythonapi.PyCapsule_New
+        make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        return make(ctypes.addressof(self.tensor), b"dltensor", None)
+
+
+def test_tensors_of_a_gpu_need_a_detector_there(rows, fitted):
+    tensor = TensorElsewhere(rows)
+    with pytest.raises(ValueError, match="X is in memory of cuda:0, expected .* the detector's device, which is cpu"):
+        fitted.anomaly_score(tensor)
+    with pytest.raises(ValueError, match="X is in memory of cuda:1"):
+        fitted.anomaly_score(TensorElsewhere(rows, device=(2, 1)))
+    with pytest.raises(ValueError, match="X is in memory of cuda:0"):
+        cugad.AnomalyDetector(method="knn").fit(tensor)
+    with pytest.raises(ValueError, match="contamination is 0.1 and X on a GPU"):
+        cugad.AnomalyDetector(method="knn", contamination=0.1).fit(tensor)
+    with pytest.raises(ValueError, match="float64, expected .* of float32"):
+        fitted.anomaly_score(TensorElsewhere(rows, dtype="torch.float64"))
+    with pytest.raises(ValueError, match="X has 4 features"):
+        fitted.anomaly_score(TensorElsewhere(rows[:, :4]))
+    with pytest.raises(ValueError, match="only fit and anomaly_score take tensors of a GPU"):
+        fitted.explain(tensor)
+    with pytest.raises(ValueError, match="device .8, 0. of DLPack, expected memory of the CPU"):
+        fitted.anomaly_score(TensorElsewhere(rows, device=(8, 0)))
 
 
 def test_tensors_of_pytorch(rows, fitted):
@@ -269,13 +328,39 @@ def test_parquet_and_iterators(of_table, tmp_path):
             cugad.AnomalyDetector(method="knn").fit(table).anomaly_score(table)).all()
     with pytest.raises(ValueError, match="without rows"):
         of_table.anomaly_score(iter([]))
+    of_batches = cugad.AnomalyDetector(method="knn").fit(iter(table.to_batches(max_chunksize=7)))
+    assert (of_batches.anomaly_score(iter(table.to_batches(max_chunksize=11))) ==
+            cugad.AnomalyDetector(method="knn").fit(table).anomaly_score(table)).all()
+    parquet.write_table(table.select(["load"]), tmp_path / "2.parquet")
+    with pytest.raises((OSError, ValueError), match="2.parquet has other columns than .*0.parquet"):
+        of_table.anomaly_score(tmp_path)
     with pytest.raises(OSError):
         of_table.anomaly_score(tmp_path / "nosuch.parquet")
-    with pytest.raises((OSError, ValueError), match="other columns than table 0"):
+    with pytest.raises((OSError, ValueError), match="table 1 of the iterator has other columns than table 0"):
         of_table.anomaly_score(iter([table, pa.table({"load": ["text"]})]))
     broken = pa.RecordBatchReader.from_batches(table.schema, [table.select(["load"]).to_batches()[0]])
     with pytest.raises(ValueError, match="a batch of 1 columns, expected 4"):
         of_table.anomaly_score(broken)
+
+
+def test_a_table_is_read_in_pieces_for_a_fit():
+    """A fit holds a table's features, not the table: much memory is that of one piece."""
+    pa = pytest.importorskip("pyarrow")
+    from cugad._tables import TableColumns, open_table
+    numbers = np.random.default_rng(9).normal(size=(50_000, 8))
+    rows = numbers.astype(np.float32)
+    pieces = (pa.table({str(c): numbers[first:first + 1000, c] for c in range(8)}) for first in range(0, 50_000, 1000))
+    alive, tables = [], []
+
+    def watched():
+        for piece in pieces:
+            tables.append(weakref.ref(piece))
+            alive.append(sum(table() is not None for table in tables))
+            yield piece
+
+    _, learnt = TableColumns.learn(open_table(watched()))
+    assert len(alive) == 50 and max(alive) <= 3
+    assert learnt.dtype == np.float32 and (learnt == rows).all()
 
 
 def test_roles_of_columns():
@@ -324,6 +409,35 @@ def test_models_go_to_the_command_and_back(tmp_path):
     reordered = frame[frame.columns[::-1]].assign(more=1)
     assert (of_command.anomaly_score(reordered) == detector.anomaly_score(frame)).all()
     assert of_command.method == "knn" and json.loads(of_command._model.options)["seed"] == of_command.random_state
+
+
+def test_the_command_reads_parquet_or_says_what_to_do(tmp_path):
+    """The command gives the scores of Python, where it was built with Arrow's C++ library."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    command = os.environ.get("CUGAD_COMMAND")
+    if not command:
+        pytest.skip("CUGAD_COMMAND, the path of the command, is not set")
+    table = pa.table(columns_of()).append_column("label", pa.array([0, 1] * 150))
+    parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=70)
+    run = lambda *words: subprocess.run([command, *map(str, words)], capture_output=True, text=True)
+    trained = run("train", tmp_path / "rows.parquet", "--method", "knn", "--label-column", "label", "--normal", "1",
+                  "--output", tmp_path / "model", "--quiet")
+    if trained.returncode != 0:
+        assert trained.stderr.count("\n") == 1 and "is a Parquet file, which this build does not read" in trained.stderr
+        assert not (tmp_path / "model").exists()
+        pytest.skip("the command was built without Arrow's C++ library")
+    detector = cugad.AnomalyDetector(method="knn").fit(table.drop(["label"]).take(list(range(1, 300, 2))))
+    loaded = cugad.AnomalyDetector.load(tmp_path / "model")
+    assert (loaded.anomaly_score(table) == detector.anomaly_score(table.drop(["label"]))).all()
+    scored = run("score", tmp_path / "rows.parquet", "--model", tmp_path / "model").stdout.split()[1:]
+    assert np.allclose([float(score) for score in scored], loaded.anomaly_score(table), rtol=1e-6)
+    judged = run("evaluate", tmp_path / "rows.parquet", "--model", tmp_path / "model", "--label-column", "label",
+                 "--normal", "1")
+    assert judged.returncode == 0 and "auroc" in judged.stdout
+    (tmp_path / "damaged.parquet").write_bytes((tmp_path / "rows.parquet").read_bytes()[:500])
+    damaged = run("score", tmp_path / "damaged.parquet", "--model", tmp_path / "model")
+    assert damaged.returncode != 0 and damaged.stderr.count("\n") == 1 and "damaged.parquet" in damaged.stderr
 
 
 def test_damaged_model_files(tmp_path):

@@ -1,4 +1,4 @@
-"""The code of docs/python.md and docs/onnx.md runs, and does what its comments say."""
+"""The code of docs/python.md, docs/python and docs/onnx.md runs, and prints what the comments behind its calls of print say."""
 import pathlib
 import re
 import warnings
@@ -6,39 +6,41 @@ import warnings
 import pytest
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+PAGES = [DOCS / "python.md", *sorted((DOCS / "python").glob("*.md"))]
 
 
-def run_page(page, least):
-    """Run the blocks of a page from top to bottom; return their names."""
-    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.M | re.S)
-    assert len(blocks) >= least
-    names = {}
+def code_of(page):
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.M | re.S))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if code_of(page)], ids=lambda page: page.stem)
+def test_the_page_runs(page, tmp_path, monkeypatch, capsys):
+    for name in ("pandas", "pyarrow", "sklearn"):
+        pytest.importorskip(name)
+    if "pyod" in code_of(page):
+        pytest.importorskip("pyod")
+    monkeypatch.chdir(tmp_path)
+    expected = re.findall(r"^print\(.*\) +# (.*)$", code_of(page), flags=re.M)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        exec(compile("\n".join(blocks), str(page), "exec"), names)
-    return names
+        warnings.filterwarnings("default", module="pyod")
+        exec(compile(code_of(page), str(page), "exec"), {})
+    assert capsys.readouterr().out.splitlines() == expected and expected
 
 
 def test_the_page_of_onnx_runs(tmp_path, monkeypatch, capsys):
     for name in ("pandas", "pyarrow", "onnxruntime"):
         pytest.importorskip(name)
     monkeypatch.chdir(tmp_path)
-    run_page(DOCS / "onnx.md", least=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(compile(code_of(DOCS / "onnx.md"), "onnx.md", "exec"), {})
     assert capsys.readouterr().out.splitlines() == ["[ True False  True]", "knn,gain True"]
 
 
-def test_the_page_runs(tmp_path, monkeypatch, capsys):
-    for name in ("pandas", "pyarrow", "sklearn"):
-        pytest.importorskip(name)
-    monkeypatch.chdir(tmp_path)
-    names = run_page(DOCS / "python.md", least=5)
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[1] == "[-1  1]"
-    assert re.fullmatch(r"0: 10\.\d* to 1[45]\.\d* expected \(\d\d %\)", printed[2])
-    assert printed[3] == "['load', 'temperature', 'state=busy', 'state=idle']"
-    assert printed[4] == "[-1  1 -1]"
-    assert printed[5] == "20"
-    assert printed[6] == "[-1  1]"
-    assert printed[-1] == "[-1] 10"
-    assert (names["fleet"].predict(names["rows"][:3], groups=["a"] * 3) == [-1 if machine == "b" else 1 for machine in
-                                                                             names["machine"][:3]]).all()
+def test_every_page_is_linked():
+    linked = re.findall(r"\]\((python/[a-z_]+\.md)\)", PAGES[0].read_text())
+    assert sorted(linked) == [str(page.relative_to(DOCS)) for page in PAGES[1:]]
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page}: {target}"

@@ -1,4 +1,4 @@
-#include "arrow_column.hpp"
+#include "host/table/arrow_column.hpp"
 
 #include <array>
 #include <bit>
@@ -14,8 +14,9 @@
 #include <utility>
 
 #include "cugad/error.hpp"
+#include "host/text/cell.hpp"
 
-namespace cugad::python {
+namespace cugad {
 namespace {
 
 constexpr double missing = std::numeric_limits<double>::quiet_NaN();
@@ -41,9 +42,6 @@ class Numbers : public ArrowColumn {
     const std::int64_t begin = array.offset + first;
     for (std::int64_t i = begin; i < begin + count; ++i) {
       column.numbers.push_back(is_valid(array, i) ? number(values[i]) : missing);
-      if (!std::isinf(column.numbers.back())) continue;
-      throw Error(ErrorCode::format, "row " + std::to_string(column.numbers.size() - 1) + ", column '" + column.name +
-                                         "': found an infinite number, expected finite ones");
     }
   }
 
@@ -183,13 +181,6 @@ std::string moment_text(std::int64_t seconds) {
   return date_text(days) + " " + time_text(seconds - days * seconds_each_day);
 }
 
-/// The shortest text that reads as that number.
-std::string number_text(double number) {
-  if (std::isnan(number)) return "";
-  std::array<char, 32> text;
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
-}
-
 /// Indices of type Index into texts.
 template <class Index>
 class Dictionary : public ArrowColumn {
@@ -313,4 +304,4 @@ std::unique_ptr<ArrowColumn> ArrowColumn::open(const ArrowSchema& schema) {
                                           "', expected numbers, texts, truth values, dates, times or categories");
 }
 
-}  // namespace cugad::python
+}  // namespace cugad

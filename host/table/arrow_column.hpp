@@ -3,13 +3,12 @@
 #include <cstdint>
 #include <memory>
 
-#include "arrow_abi.hpp"
+#include "cugad/arrow.hpp"
 #include "cugad/table.hpp"
 
-namespace cugad::python {
+namespace cugad {
 
-/// Reads the cells of one kind of Arrow array, by the rule of tables: numbers are numbers; texts, truth values ("true",
-/// "false"), dates and times (as ISO 8601 writes them) and whatever is dictionary-encoded are texts; null is missing.
+/// Reads the cells of one kind of Arrow array, see ArrowReader.
 class ArrowColumn {
  public:
   /// The reader for a column of that kind. Throws Error{unsupported} for one that no table has, such as a list.
@@ -20,4 +19,4 @@ class ArrowColumn {
   virtual void append(const ArrowArray& array, std::int64_t first, std::int64_t count, Column& column) const = 0;
 };
 
-}  // namespace cugad::python
+}  // namespace cugad
