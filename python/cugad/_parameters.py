@@ -467,12 +467,13 @@ class FleetParameters(DetectorParameters):
         groups with fewer training rows are scored by the pooled model.
     pooled_rows : int, default 100000
         most training rows of the pooled model.
-    group_seed : str, default 'name'
-        what a group's seed follows from: its 'name', or its 'position' among the groups, as in older versions.
+    group_seed : str, default 'auto'
+        what a group's seed follows from: its 'name', or its 'position' among the groups, as in older versions; 'auto'
+        is name on a processor and position on a GPU.
     """
 
     def __init__(self, *, groups: str | None = None, minimum_rows: int = 50, pooled_rows: int = 100000,
-                 group_seed: str = 'name', method: str | list[str] | None = None, preset: str | None = None,
+                 group_seed: str = 'auto', method: str | list[str] | None = None, preset: str | None = None,
                  population: int | None = None, image: str | None = None, flip: bool | None = None,
                  shift: int | None = None, log1p: list[Any] | None = None, scale: str | None = None,
                  centre: bool | None = None, deduplicate: bool | None = None, trim: float | None = None,
@@ -480,9 +481,10 @@ class FleetParameters(DetectorParameters):
                  discriminator_hidden: list[Any] | None = None, slope: float | None = None,
                  discriminator_dropout: float | None = None, generator_dropout: float | None = None,
                  generator_tanh: bool | None = None, encoder_hidden: list[Any] | None = None,
-                 encoder_tanh: bool | None = None, data_branch: list[Any] | None = None, latent_branch: list[Any] | None = None,
-                 cycle_hidden: list[Any] | None = None, latent_cycle_hidden: list[Any] | None = None,
-                 cycle_dropout: float | None = None, batch_norm: bool | None = None, spectral_norm: bool | None = None,
+                 encoder_tanh: bool | None = None, data_branch: list[Any] | None = None,
+                 latent_branch: list[Any] | None = None, cycle_hidden: list[Any] | None = None,
+                 latent_cycle_hidden: list[Any] | None = None, cycle_dropout: float | None = None,
+                 batch_norm: bool | None = None, spectral_norm: bool | None = None,
                  minibatch_kernels: int | None = None, minibatch_dimensions: int | None = None,
                  virtual_batch: int | None = None, condition: list[Any] | None = None, target: list[Any] | None = None,
                  reference_rows: int | None = None, steps: int | None = None, epochs: int | None = None,
