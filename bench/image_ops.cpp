@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "bench/device.hpp"
+#include "cugad/image_shape.hpp"
 
 /// Ops on images that are bound by memory: joined and split channels, mirrored and moved minibatches. All are exact:
 /// their results must be those of the CPU backend to the bit.
@@ -68,7 +69,8 @@ void augment_images(benchmark::State& state, const ImageShape& image) {
     const StackView<std::int32_t> index = arena.stack<std::int32_t>("index", models, batch, 1);
     std::vector<std::int32_t> rows(static_cast<std::size_t>(models * batch));
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int32_t>(i * 1237 % source_rows);
-    copy_rows(context, {rows.data(), models, batch}, {index.data, models, batch});
+    copy_rows(context, MatrixView<const std::int32_t>(rows.data(), models, batch),
+              MatrixView<std::int32_t>(index.data, models, batch));
     context.synchronize();
     args.index = index;
     args.out = arena.stack("out", models, batch, columns);
