@@ -65,7 +65,8 @@ void augment_images(benchmark::State& state, const ImageShape& image) {
   const std::int64_t models = state.range(0), columns = cells_of(image), source_rows = 4096;
   const auto make = [&](Context& context, Arena& arena) {
     AugmentImages args;
-    args.source = uniform(context, arena, 1, source_rows, columns, 0);
+    const StackView<float> source = uniform(context, arena, 1, source_rows, columns, 0);
+    args.source = StackView<const float>(source.data, models, source_rows, columns, 0, columns);
     const StackView<std::int32_t> index = arena.stack<std::int32_t>("index", models, batch, 1);
     std::vector<std::int32_t> rows(static_cast<std::size_t>(models * batch));
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int32_t>(i * 1237 % source_rows);
