@@ -28,8 +28,9 @@ class Detector::Impl::Fit {
   ReferenceRows reference_rows(const DetectorOptions& options) {
     return reference_rows_of(on_host_, prepared.training, options);
   }
-  /// Trains one method's models, which score as `model` from then on. Returns what they reported last.
-  std::vector<ModelTelemetry> train(const DetectorOptions& options, AnomalyModel& model);
+  /// Trains one method's models; appends what they reported last. The model that scores takes memory after that, which
+  /// the training may have none of to spare.
+  std::unique_ptr<AnomalyModel> train(const DetectorOptions& options, std::vector<ModelTelemetry>& reported);
 
  private:
   Device device_;
@@ -83,15 +84,18 @@ Detector::Impl::Fit::Fit(const Impl& detector, MatrixView<const float> rows, con
   }
 }
 
-std::vector<ModelTelemetry> Detector::Impl::Fit::train(const DetectorOptions& options, AnomalyModel& model) {
+std::unique_ptr<AnomalyModel> Detector::Impl::Fit::train(const DetectorOptions& options,
+                                                         std::vector<ModelTelemetry>& reported) {
   const MethodDefinition& method = definition_of(options.method);
   TrainingRows own_rows = training_rows_;
   if (method.judges_cells && prepared.incomplete.rows > 0) own_rows.rows = incomplete_->view();
   GanTraining training(device_, method, options, own_rows, prepared.roles.condition, prepared.roles.group);
   training.run(of_methods_.size() == 1 ? control_ : part_of(control_, options, steps_before_, of_methods_));
   steps_before_ += training.steps();
-  model.take_weights(training);
-  return training.telemetry();
+  reported.insert(reported.end(), training.telemetry().begin(), training.telemetry().end());
+  std::unique_ptr<AnomalyModel> model = make(options);
+  model->take_weights(training);
+  return model;
 }
 
 void Detector::Impl::fit(MatrixView<const float> rows, Columns columns, const FitControl& control,
@@ -102,21 +106,19 @@ void Detector::Impl::fit(MatrixView<const float> rows, Columns columns, const Fi
   std::vector<ModelTelemetry> reported;
   std::size_t next = 0;
   for (const DetectorOptions& one : fit.methods()) {
-    members.push_back(fit.make(one));
-    AnomalyModel& member = *members.back();
-    if (!definition_of(one.method).trains()) {
-      member.set_reference_rows(fit.reference_rows(one));
+    const bool trains = definition_of(one.method).trains();
+    if (trains && trained == nullptr) {
+      members.push_back(fit.train(one, reported));
       continue;
     }
-    std::vector<ModelTelemetry> of_method;
-    if (trained == nullptr) {
-      of_method = fit.train(one, member);
-    } else {
-      const TrainedModels::OfMethod& given = trained->methods.at(next++);
-      member.set_weights(given.weights);
-      of_method = given.telemetry;
+    members.push_back(fit.make(one));
+    if (!trains) {
+      members.back()->set_reference_rows(fit.reference_rows(one));
+      continue;
     }
-    reported.insert(reported.end(), of_method.begin(), of_method.end());
+    const TrainedModels::OfMethod& given = trained->methods.at(next++);
+    members.back()->set_weights(given.weights);
+    reported.insert(reported.end(), given.telemetry.begin(), given.telemetry.end());
   }
   std::vector<std::string> of_fit = std::move(fit.prepared.notes);
   finish(fit.resolved, std::move(members), std::move(fit.prepared));
@@ -135,10 +137,8 @@ TrainedModels Detector::Impl::train(MatrixView<const float> rows, Columns column
   TrainedModels trained;
   for (const DetectorOptions& one : fit.methods()) {
     if (!definition_of(one.method).trains()) continue;
-    const std::unique_ptr<AnomalyModel> model = fit.make(one);
     TrainedModels::OfMethod& of_method = trained.methods.emplace_back();
-    of_method.telemetry = fit.train(one, *model);
-    of_method.weights = model->take_out_weights();
+    of_method.weights = fit.train(one, of_method.telemetry)->take_out_weights();
   }
   return trained;
 }

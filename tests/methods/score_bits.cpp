@@ -166,12 +166,16 @@ Hashes hashes_on(const Device& device) {
   std::vector<float> filled(rows.data.size());
   painter.inpaint(rows.view(), filled, {.steps = 20});
   keep("inpainted", painter.save(), filled);
-  Fleet fleet(device, tiny_options(Method::anogan), {.minimum_rows = 60});
   std::vector<std::string> groups;
   for (std::int64_t r = 0; r < training.rows; ++r) groups.push_back(r % 8 == 0 ? "few" : r % 2 == 0 ? "even" : "odd");
-  fleet.fit(training.view(), groups, columns);
-  groups.resize(static_cast<std::size_t>(rows.rows));
-  keep("fleet", fleet.save(), fleet.score(rows.view(), groups));
+  std::vector<std::string> scored = groups;
+  scored.resize(static_cast<std::size_t>(rows.rows));
+  for (const auto& [name, seed] :
+       {std::pair("fleet", GroupSeed::position), std::pair("fleet_by_name", GroupSeed::name)}) {
+    Fleet fleet(device, tiny_options(Method::anogan), {.minimum_rows = 60, .group_seed = seed});
+    fleet.fit(training.view(), groups, columns);
+    keep(name, fleet.save(), fleet.score(rows.view(), scored));
+  }
   return hashes;
 }
 

@@ -245,6 +245,7 @@ TEST(Trim, GroupsOfFleetsAreTrimmed) {
   const auto is_trim = [](const std::string& text) { return text.find("training rows of the groups") == 4; };
   EXPECT_EQ(std::count_if(messages.begin(), messages.end(), is_trim), 1);
   const FleetRows own = rows_of(training, "a");
+  options.seed = fleet.seed_of("a");
   Detector taken = fleet.take_out("a"), alone = fitted(options, own.rows);
   EXPECT_TRUE(same_bits(taken.score(own.rows.view()), alone.score(own.rows.view())));
   EXPECT_EQ(taken.threshold(), alone.threshold());
