@@ -16,7 +16,7 @@ from cugad._rows import is_on_gpu, is_table, tensor_rows
 from cugad._tables import errors_in_python
 
 
-def labels_of(y):
+def labels_of(y: Any) -> np.ndarray:
     """Return labels as a report takes them: 1 for an anomaly, 0 for a normal row, -1 for one without a label."""
     labels = np.asarray(y)
     if labels.ndim != 1:

@@ -9,6 +9,7 @@ BIGAN, GAN_STEP = "host/methods/bigan.cpp", "host/training/gan_step.cpp"
 ADVERSARIAL = "host/training/adversarial_step.cpp"
 RECORDS, CELL = "host/table/csv_records.cpp", "host/text/cell.cpp"
 FLEET = "host/fleet/fit.cpp"
+GROUP_FIT = "host/fleet/group_fit.cpp"
 HEADER, FILES = "host/model_file/safetensors_header.cpp", "host/model_file/safetensors.cpp"
 ATOMIC = "host/model_file/atomic_file.cpp"
 CHECKPOINT = "host/training/checkpoint.cpp"
@@ -114,14 +115,16 @@ HOST_FAULTS = [
     host("idx: numbers little-endian", "host/table/idx_reader.cpp", "layout.big_endian = true;",
          "layout.big_endian = false;", "*", TABLE),
     # ---- fleets
-    host("fleet: seeds of neighbours overlap", FLEET, "static_cast<std::uint64_t>(group * options.population)",
-         "static_cast<std::uint64_t>(group)", "Fleet.*", METHODS),
-    host("fleet: every model trains on the first group's rows", FLEET, "block.models.add(next,", "block.models.add(0,",
+    host("fleet: seeds of neighbours overlap", FLEET, "seeds.size() * static_cast<std::uint64_t>(options.population)",
+         "seeds.size()", "Fleet.*", METHODS),
+    host("fleet: all names have one seed", FLEET, "seed_of_group(group.name, options.seed)",
+         'seed_of_group("", options.seed)', "Fleet.*:ScoreBits.*:*ScoreBits.*", METHODS),
+    host("fleet: every model trains on the first group's rows", GROUP_FIT, "block.models.add(next,", "block.models.add(0,",
          "Fleet.*", METHODS),
-    host("fleet: the pooled model's seed is the first group's", FLEET,
+    host("fleet: the pooled model's seed is the first group's", GROUP_FIT,
          "    detector.impl_->options.seed += Fleet::pooled_seed_distance;\n", "", "Fleet.*", METHODS),
     host("fleet: parts of another fit are taken up", "host/fleet/checkpoint.hpp",
-         "found->second != fingerprint_", "found->second.empty()", "FleetCheckpoint.*", METHODS, (FLEET,)),
+         "found->second != fingerprint_", "found->second.empty()", "FleetCheckpoint.*", METHODS, (FLEET, GROUP_FIT)),
     host("fleet: checkpoints hash the names of today", "host/options/options.cpp",
          "return option.former.empty() ? option.info.name : option.former;", "return option.info.name;",
          "FleetCheckpoint.*", METHODS),
