@@ -157,10 +157,7 @@ void evaluate(const std::string& input, const FlagSet& flags) {
 
 Run add_evaluate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "Compare the scores of a labelled table with its labels");
-  const auto input = std::make_shared<std::string>();
-  command->add_option("input", *input, "Labelled table, - is csv on standard input; or a folder of images")
-      ->type_name("INPUT")
-      ->required();
+  const auto input = add_input(*command, "Labelled table, - is csv on standard input; or a folder of images");
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file");
   flags->add_text("label_column", "C",

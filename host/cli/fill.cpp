@@ -71,10 +71,7 @@ void fill(const std::string& input, const FlagSet& flags) {
 Run add_fill(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("fill", "Fill a table's missing cells with predictions from the others of their row");
-  const auto input = std::make_shared<std::string>();
-  command->add_option("input", *input, "Table of the training table's columns; - is csv on standard input")
-      ->type_name("INPUT")
-      ->required();
+  const auto input = add_input(*command, "Table of the training table's columns; - is csv on standard input");
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file, of a training with --method gain or --preset tables");
   flags->add_text("output", "FILE", "File to write, .csv [standard output]");

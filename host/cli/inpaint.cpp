@@ -190,8 +190,7 @@ void translate(const std::string& input, const FlagSet& flags) {
 
 template <class Work>
 Run declare(CLI::App* command, const std::shared_ptr<FlagSet>& flags, const char* what, Work work) {
-  const auto input = std::make_shared<std::string>();
-  command->add_option("input", *input, what)->type_name("INPUT")->required();
+  const auto input = add_input(*command, what);
   flags->add_text("model", "FILE", "Model file");
   flags->add_text("output", "DIR", "Folder for the images, a PNG each");
   add_image_flags(*flags);

@@ -177,12 +177,8 @@ void report(const std::string& input, const FlagSet& flags) {
 Run add_report(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "report", "Write a page to look at: scores, threshold, curves, columns and explanations in one HTML file");
-  const auto input = std::make_shared<std::string>();
-  command
-      ->add_option("input", *input,
-                   "Table of the training table's columns, - is csv on standard input; or a folder of images")
-      ->type_name("INPUT")
-      ->required();
+  const auto input =
+      add_input(*command, "Table of the training table's columns, - is csv on standard input; or a folder of images");
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file");
   flags->add_text("output", "FILE", "The page, a .html file that needs no network");

@@ -249,12 +249,8 @@ void score(const std::string& input, const FlagSet& flags) {
 
 Run add_score(CLI::App& app) {
   CLI::App* command = app.add_subcommand("score", "Score the rows of a table, or images; higher is more anomalous");
-  const auto input = std::make_shared<std::string>();
-  command
-      ->add_option("input", *input,
-                   "Table of the training table's columns, - is csv on standard input; or a folder of images")
-      ->type_name("INPUT")
-      ->required();
+  const auto input =
+      add_input(*command, "Table of the training table's columns, - is csv on standard input; or a folder of images");
   const auto flags = std::make_shared<FlagSet>(*command);
   flags->add_text("model", "FILE", "Model file");
   flags->add_text("output", "FILE", "Write a .csv (row, score, anomaly) or .npy file, not scores on standard output");

@@ -43,6 +43,12 @@ TableFormat::Header header(const std::string& text) {
 
 }  // namespace
 
+std::shared_ptr<std::string> add_input(CLI::App& command, const std::string& help) {
+  auto input = std::make_shared<std::string>();
+  command.add_option("input", *input, help)->type_name("INPUT")->required();
+  return input;
+}
+
 void add_table_flags(FlagSet& flags) {
   flags.add_text("separator", "S", "csv: the separator of cells: a character, tab or blank [detected]");
   flags.add_text("decimal", ".|,", "csv: the decimal point; the other may group digits [detected in each column]");

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "cugad/table.hpp"
 #include "host/cli/flags.hpp"
 
@@ -8,6 +11,8 @@ namespace cugad::cli {
 
 /// Declares --separator, --decimal, --missing, --comment, --header and --array.
 void add_table_flags(FlagSet& flags);
+/// Declares the argument INPUT, which the command must be given.
+std::shared_ptr<std::string> add_input(CLI::App& command, const std::string& help);
 /// Declares --on-error, for commands that score rows.
 void add_error_flag(FlagSet& flags);
 

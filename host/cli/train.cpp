@@ -313,12 +313,8 @@ void train(const std::string& input, FlagSet& flags) {
 Run add_train(CLI::App& app) {
   CLI::App* command = app.add_subcommand("train", "Train a detector on the normal rows of a table, or on images");
   command->footer(describe_recipe() + "; the defaults in brackets are those of methods named by --method");
-  const auto input = std::make_shared<std::string>();
-  command
-      ->add_option("input", *input,
-                   "Table: .csv(.gz), .npy, .npz, .idx or -ubyte; - is csv on standard input; or a folder of images")
-      ->type_name("INPUT")
-      ->required();
+  const auto input = add_input(
+      *command, "Table: .csv(.gz), .npy, .npz, .idx or -ubyte; - is csv on standard input; or a folder of images");
   const auto flags = std::make_shared<FlagSet>(*command);
   declare_flags(*flags);
   return [input, flags] { train(*input, *flags); };
