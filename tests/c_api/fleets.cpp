@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "cugad/cugad_fleet.h"
 #include "cugad/fleet.hpp"
+#include "host/backend/backend.hpp"
 #include "tests/c_api/handles.hpp"
 #include "tests/common/temporary_directory.hpp"
 
@@ -97,6 +99,32 @@ TEST_F(CFleet, IsThatOfCpp) {
   EXPECT_TRUE(same_bits(results, expected.probability(scores, names_, Probability::gaussian)));
   ASSERT_OK(cugad_fleet_confidence(fleet_.get(), scores.data(), groups_.data(), count, results.data()));
   EXPECT_TRUE(same_bits(results, expected.confidence(scores, names_)));
+}
+
+/// The rows of all groups but one, then all of them.
+TEST_F(CFleet, TrainsNewGroupsAlone) {
+  const char* const names[] = {"a", "b", "c"};
+  cugad_fit_controls controls = {};
+  controls.struct_size = sizeof controls;
+  controls.column_names = names;
+  EXPECT_EQ(cugad_fleet_fit_new_groups(fleet_.get(), &x_, groups_.data(), &controls), CUGAD_ERROR_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(cugad_last_error()).find("not fitted"), std::string::npos) << cugad_last_error();
+  std::vector<std::string> before = names_;
+  std::replace(before.begin(), before.end(), std::string("odd"), std::string());
+  std::vector<const char*> given;
+  for (const std::string& name : before) given.push_back(name.c_str());
+  ASSERT_OK(cugad_fleet_fit(fleet_.get(), &x_, given.data(), &controls));
+  const cugad_status status = cugad_fleet_fit_new_groups(fleet_.get(), &x_, groups_.data(), &controls);
+  if (test_device().backend().runs_models_together()) {  // there groups are numbered
+    EXPECT_EQ(status, CUGAD_ERROR_INVALID_ARGUMENT);
+    return;
+  }
+  ASSERT_OK(status);
+  Fleet expected(test_device(), options_from_json(config_), {.minimum_rows = 20});
+  expected.fit(rows_, before, {.names = {"a", "b", "c"}});
+  expected.fit_new_groups(rows_, names_, {.names = {"a", "b", "c"}});
+  EXPECT_TRUE(same_bits(scores_of(fleet_.get()), expected.score(rows_, names_)));
+  EXPECT_EQ(expected.groups().size(), 3u);
 }
 
 TEST_F(CFleet, SaysWhatItIs) {

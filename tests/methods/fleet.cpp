@@ -6,6 +6,7 @@
 #include <atomic>
 #include <tuple>
 
+#include "host/backend/backend.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "tests/common/temporary_directory.hpp"
 #include "tests/methods/fleet_rows.hpp"
@@ -15,6 +16,8 @@
 /// one.
 namespace cugad::test {
 namespace {
+
+const FleetOptions by_name{.group_seed = GroupSeed::name};
 
 DetectorOptions resting_options() {
   DetectorOptions options = quick_options();
@@ -76,11 +79,23 @@ TEST(Fleet, SeedsAreHashesOfNames) {
        {std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>{0, 727035884699921988u, 1378275139434865558u},
         {7, 2074529278006393150u, 4407945980549285790u}}) {
     options.seed = seed;
-    const Fleet fleet = fitted_fleet(training, options);
+    const Fleet fleet = fitted_fleet(training, options, 1, by_name);
     EXPECT_EQ(fleet.seed_of("a"), of_a);
     EXPECT_EQ(fleet.seed_of("machine-0007"), of_machine);
     expect_error(ErrorCode::invalid_argument, {"'b'"}, [&] { fleet.seed_of("b"); });
   }
+}
+
+/// Models whose seeds follow each other train together on a GPU.
+TEST(Fleet, DefaultSeedsFollowTheDevice) {
+  const FleetRows training = fleet_rows({{"a", 60}, {"b", 60}}, 1);
+  DetectorOptions options = quick_options();
+  options.steps = 10;
+  const Fleet fleet = fitted_fleet(training, options);
+  const bool together = test_device(1).backend().runs_models_together();
+  EXPECT_EQ(fleet.fleet_options().group_seed, together ? GroupSeed::position : GroupSeed::name);
+  const FleetOptions asked{.group_seed = fleet.fleet_options().group_seed};
+  EXPECT_EQ(fleet.save(), fitted_fleet(training, options, 1, asked).save());
 }
 
 /// As older versions numbered them, whose files and checkpoints go on.
@@ -124,11 +139,12 @@ TEST(Fleet, NewGroupsLeaveTheOthersAlone) {
     SCOPED_TRACE(method);
     DetectorOptions options = quick_options();
     set_option(options, "method", method);
-    const Fleet whole = fitted_fleet(all, options);
-    const Fleet without = fitted_fleet(before, options);
+    const Fleet whole = fitted_fleet(all, options, 1, by_name);
+    const Fleet without = fitted_fleet(before, options, 1, by_name);
     without.save(directory.file("without"));
     for (const bool is_loaded : {false, true}) {
-      Fleet grown = is_loaded ? Fleet::load(test_device(2), directory.file("without")) : fitted_fleet(before, options);
+      Fleet grown = is_loaded ? Fleet::load(test_device(2), directory.file("without"))
+                              : fitted_fleet(before, options, 1, by_name);
       std::int64_t steps = 0;
       FitControl control;
       control.on_progress = [&](const FitProgress& progress) { steps = progress.steps; };
@@ -150,7 +166,7 @@ TEST(Fleet, NewGroupsLeaveTheOthersAlone) {
   Fleet fleet(test_device(1), quick_options());
   expect_error(ErrorCode::invalid_argument, {"not fitted"},
                [&] { fleet.fit_new_groups(all.rows.view(), all.groups, {}); });
-  fleet = fitted_fleet(before);
+  fleet = fitted_fleet(before, quick_options(), 1, by_name);
   expect_error(ErrorCode::invalid_argument, {"other columns", "'0'"}, [&] {
     fleet.fit_new_groups(all.rows.view(), all.groups, {.names = {"a", "b", "c", "d", "e", "f"}});
   });
@@ -164,7 +180,7 @@ TEST(Fleet, PooledRowsAreChosenByTheirContents) {
   for (std::int64_t r = training.rows.rows - 1; r >= 0; --r) reversed.push_back(r);
   FleetRows other{take_rows(training.rows, reversed), {training.groups.rbegin(), training.groups.rend()}};
   const auto pooled_of = [&](const FleetRows& rows, std::int64_t most) {
-    Fleet fleet(test_device(1), quick_options(), {.pooled_rows = most});
+    Fleet fleet(test_device(1), quick_options(), {.pooled_rows = most, .group_seed = GroupSeed::name});
     fleet.fit(rows.rows.view(), rows.groups);
     return saved(fleet.pooled(), directory.file("pooled"));
   };

@@ -50,9 +50,9 @@ inline FleetRows rows_of(const FleetRows& all, const std::string& group) {
 inline const std::vector<std::pair<std::string, std::int64_t>> fleet_sizes = {{"b", 60},  {"a", 300}, {"small", 9},
                                                                               {"c", 700}, {"d", 50},  {"", 20}};
 
-inline Fleet fitted_fleet(const FleetRows& training, const DetectorOptions& options = quick_options(),
-                          int threads = 1) {
-  Fleet fleet(test_device(threads), options);
+inline Fleet fitted_fleet(const FleetRows& training, const DetectorOptions& options = quick_options(), int threads = 1,
+                          FleetOptions fleet_options = {}) {
+  Fleet fleet(test_device(threads), options, fleet_options);
   fleet.fit(training.rows.view(), training.groups);
   return fleet;
 }
