@@ -6,8 +6,8 @@
 #include "host/options/recipe.hpp"
 #include "host/training/gan_training.hpp"
 
-/// A whole training step and a step of the latent search of a DCGAN, batch 64, one thread: bench/peers_images.py has the
-/// same in PyTorch.
+/// A whole training step and a step of the latent search of a DCGAN, batch 64, one thread: bench/peers_images.py has
+/// the same in PyTorch.
 namespace cugad::bench {
 namespace {
 
@@ -45,7 +45,7 @@ void image_step(benchmark::State& state, const Dcgan& dcgan) {
   GanTraining training(device, definition_of(options.method), options, x);
   GanStep step(device.make_context(1), options, training.networks(), x, 1);
   std::vector<float> one(1, 1.0f);
-  step.bind(1, training.states(), StackView<const float>{one.data(), 1, 1, 1}, {});
+  step.bind({.seed = 1}, training.states(), StackView<const float>{one.data(), 1, 1, 1}, {});
   std::int64_t t = 0;
   for (; t < 2; ++t) step.step(t, false);
   for (auto _ : state) step.step(t++, false);

@@ -80,7 +80,7 @@ void method_step(benchmark::State& state, const Measured& measured, int batch) {
   GanTraining training(device, definition_of(options.method), options, data.model(0));
   const auto step =
       definition_of(options.method).step(device.make_context(1), options, training.networks(), data.model(0), 1);
-  step->bind(1, training.states(), scale, {});
+  step->bind({.seed = 1}, training.states(), scale, {});
   std::int64_t t = 0;
   const std::int64_t at_once = on_gpu() ? 96 : 1;
   const auto advance = [&](std::int64_t) {

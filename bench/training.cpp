@@ -19,7 +19,7 @@ void train_step(benchmark::State& state) {
   GanStep step(device.make_context(1), options, training.networks(), MatrixView<const float>(data.data(), 20000, 121),
                1);
   std::vector<float> one(1, 1.0f);
-  step.bind(1, training.states(), StackView<const float>{one.data(), 1, 1, 1}, {});
+  step.bind({.seed = 1}, training.states(), StackView<const float>{one.data(), 1, 1, 1}, {});
   std::int64_t t = 0;
   for (; t < 50; ++t) step.step(t, false);
   for (auto _ : state) step.step(t++, false);
@@ -62,7 +62,7 @@ void train_step_default(benchmark::State& state) {
   GanStep step(device.make_context(1), options, training.networks(), MatrixView<const float>(data.data(), 20000, 32),
                1);
   std::vector<float> one(1, 1.0f);
-  step.bind(1, training.states(), StackView<const float>{one.data(), 1, 1, 1}, {});
+  step.bind({.seed = 1}, training.states(), StackView<const float>{one.data(), 1, 1, 1}, {});
   std::int64_t t = 0;
   for (auto _ : state) step.step(t++, false);
   state.counters["steps/s"] = benchmark::Counter(1, benchmark::Counter::kIsIterationInvariantRate);
@@ -81,7 +81,7 @@ void train_recorded(benchmark::State& state, int batch, Precision precision) {
   const Device device = Device::open(chosen_device(), 1).with_precision(precision);
   GanTraining training(device, definition_of(options.method), options, data.model(0));
   GanStep step(device.make_context(1), options, training.networks(), data.model(0), models);
-  step.bind(1, training.states(), scale, {});
+  step.bind({.seed = 1}, training.states(), scale, {});
   step.advance(0, steps, false);
   std::int64_t t = steps;
   measure(state, step.context(), [&](std::int64_t) {

@@ -46,8 +46,8 @@ FLEET = [
     ("groups", "str", None, "of tables: the column that names each row's group; of arrays `fit` takes the groups"),
     ("minimum_rows", "int", 50, "groups with fewer training rows are scored by the pooled model"),
     ("pooled_rows", "int", 100000, "most training rows of the pooled model"),
-    ("group_seed", "str", "auto", "what a group's seed follows from: its 'name', or its 'position' among the groups, "
-     "as in older versions; 'auto' is name on a processor and position on a GPU"),
+    ("group_seed", "str", "name", "what a group's seed follows from: its 'name', or its 'position' among the groups, "
+     "as in older versions"),
 ]
 
 

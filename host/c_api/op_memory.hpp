@@ -29,7 +29,10 @@ class OpMemory {
     span(field, view.models, view.model_stride, view.rows, view.row_stride, sizeof(T));
     address(field, view.data, alignof(T));
   }
-  void check(const char* field, const RandomKey& key) const { check(field, key.step_counter); }
+  void check(const char* field, const RandomKey& key) const {
+    check(field, key.step_counter);
+    check(field, key.model_seeds);
+  }
   void check(const char* field, const Dropout& dropout) const { check(field, dropout.key); }
   void check(const char* field, const NetworkView& network) const {
     for (std::int32_t i = 0; i < network.layers && i < NetworkView::max_layers; ++i) {

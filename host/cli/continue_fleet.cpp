@@ -28,7 +28,7 @@ void check_flags(const FlagSet& flags, const Fleet& fleet, const std::string& pa
   }
   const FleetOptions& kept = fleet.fleet_options();
   const std::string& seed = flags.text("group_seed");
-  if (!seed.empty() && seed != "auto" && (seed == "name") != (kept.group_seed == GroupSeed::name)) {
+  if (!seed.empty() && (seed == "name") != (kept.group_seed == GroupSeed::name)) {
     throw UsageError(fmt::format("--group-seed {}: {} was trained with the other", seed, path));
   }
   const std::int64_t minimum = flags.integer("fleet_minimum_rows", kept.minimum_rows, 1, INT32_MAX);

@@ -47,9 +47,9 @@ void declare_flags(FlagSet& flags) {
                  "Folders of images of any sizes: cut them into overlapping patches of --image, N pixels apart");
   flags.add_text("group_by", "C", "One model per value of this column, which is no feature: a fleet");
   flags.add_text("fleet_minimum_rows", "N", "With --group-by: groups with fewer rows share the pooled model [50]");
-  flags.add_text("group_seed", "auto|name|position",
+  flags.add_text("group_seed", "name|position",
                  "With --group-by: a group's seed is a hash of its name, or follows from its place as older versions "
-                 "took it; auto: name, on a GPU without --shard position [auto]");
+                 "took it [name]");
   flags.add_text("continue", "MODEL", "With --group-by: train only groups that this fleet does not have, and add them");
   flags.add_text("shard", "I/N", "Train the I-th of N parts of the models, for cugad merge");
   flags.add_device();
@@ -191,10 +191,8 @@ FleetOptions fleet_options_of(const FlagSet& flags) {
   const std::string& seed = flags.text("group_seed");
   if (seed == "position") {
     options.group_seed = GroupSeed::position;
-  } else if (seed == "name") {
-    options.group_seed = GroupSeed::name;
-  } else if (!seed.empty() && seed != "auto") {
-    throw UsageError(fmt::format("--group-seed must be auto, name or position, not '{}'", one_line(seed)));
+  } else if (!seed.empty() && seed != "name") {
+    throw UsageError(fmt::format("--group-seed must be name or position, not '{}'", one_line(seed)));
   }
   return options;
 }

@@ -30,9 +30,9 @@ class ModelRows {
   std::int64_t models() const { return static_cast<std::int64_t>(first_.size()); }
   /// The rows with these ranges in the arena's memory. Waits.
   TrainingRows of(MatrixView<const float> rows, Context& context, Arena& arena) const {
-    const auto upload = [&](const char* name, const std::vector<std::int32_t>& values) {
-      const auto view = arena.stack<std::int32_t>(name, models(), 1, 1);
-      context.backend().copy(view.data, values.data(), sizeof(std::int32_t) * values.size(), context.stream());
+    const auto upload = [&]<class T>(const char* name, const std::vector<T>& values) {
+      const auto view = arena.stack<T>(name, models(), 1, 1);
+      context.backend().copy(view.data, values.data(), sizeof(T) * values.size(), context.stream());
       return view;
     };
     TrainingRows training(rows);
@@ -40,8 +40,7 @@ class ModelRows {
     training.count = upload("rows of each model", count_);
     training.left_out_first = upload("first row that each model leaves out", left_out_first_);
     training.left_out_count = upload("rows that each model leaves out", left_out_count_);
-    training.seeds = seeds_;
-    if (training.models_in_turn(0, models()) == models()) training.seeds.clear();  // as those of any population
+    training.seeds = upload("seed of each model", seeds_);
     context.synchronize();
     return training;
   }

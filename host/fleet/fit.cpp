@@ -73,10 +73,6 @@ void Fleet::Impl::fit(MatrixView<const float> rows, std::span<const std::string>
                       const FitControl& control, const Shard& shard) {
   const std::int64_t numeric_columns = check_fleet_arguments(rows, of_rows, columns, fleet_options, options);
   if (!trains_networks(options)) options.population = 1;
-  if (fleet_options.group_seed == GroupSeed::automatic) {
-    const bool together = device.backend().runs_models_together();
-    fleet_options.group_seed = together ? GroupSeed::position : GroupSeed::name;
-  }
   const RowsToFit to_fit = rows_to_fit(device, rows, control.on_message);
   FleetRows all =
       grouped_rows(to_fit, of_rows, columns, fit_columns(to_fit.rows, options, columns.names, numeric_columns));

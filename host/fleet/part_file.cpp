@@ -26,7 +26,7 @@ std::string fingerprint_of(const ShardedTraining& training) {
   for (const std::string& group : training.groups) fingerprint.add(group);
   fingerprint.add(static_cast<std::uint64_t>(training.fleet_options.minimum_rows));
   fingerprint.add(static_cast<std::uint64_t>(training.fleet_options.pooled_rows));
-  fingerprint.add(static_cast<std::uint64_t>(group_seed_of(training)));
+  fingerprint.add(static_cast<std::uint64_t>(training.fleet_options.group_seed));
   for (const auto& [name, text] : training.attachments) {
     fingerprint.add(name);
     fingerprint.add(text);
@@ -126,11 +126,6 @@ bool is_part(const std::string& path) {
   const auto metadata = safetensors::read_metadata(path);
   const auto format = metadata.find("part.format");
   return format != metadata.end() && format->second == format_name;
-}
-
-GroupSeed group_seed_of(const ShardedTraining& training) {
-  const GroupSeed seed = training.fleet_options.group_seed;
-  return seed == GroupSeed::automatic ? GroupSeed::name : seed;
 }
 
 void mark_as_part(safetensors::File& file, const Device& device, const ShardedTraining& training, const Shard& shard) {

@@ -24,9 +24,6 @@ struct PartFile {
   [[noreturn]] void refuse(const std::string& what) const;
 };
 
-/// By what the groups of parts are keyed: by name, unless by position on request.
-GroupSeed group_seed_of(const ShardedTraining& training);
-
 /// Makes a file the part of a shard of that training.
 void mark_as_part(safetensors::File& file, const Device& device, const ShardedTraining& training, const Shard& shard);
 

@@ -186,9 +186,7 @@ class ShardedFit {
         return Fleet::Impl::train_models(device, training, first, count, control);
       });
     }
-    FleetOptions options = training.fleet_options;
-    options.group_seed = group_seed_of(training);
-    Fleet::Impl fleet(device, training.options, options);
+    Fleet::Impl fleet(device, training.options, training.fleet_options);
     fleet.attachments = training.attachments;
     fleet.fit(training.rows, training.groups, training.columns, control, shard);
     safetensors::File file = fleet.to_file();

@@ -34,9 +34,11 @@ std::string fingerprint(const TrainingRows& rows, Context& context) {
     if (!range) continue;
     for (const std::int32_t value : download(context, range.data, range.models)) add(static_cast<std::uint32_t>(value));
   }
-  for (const std::uint64_t seed : rows.seeds) {
-    add(static_cast<std::uint32_t>(seed));
-    add(static_cast<std::uint32_t>(seed >> 32));
+  if (rows.seeds) {
+    for (const std::uint64_t seed : download(context, rows.seeds.data, rows.seeds.models)) {
+      add(static_cast<std::uint32_t>(seed));
+      add(static_cast<std::uint32_t>(seed >> 32));
+    }
   }
   return std::to_string(hash);
 }

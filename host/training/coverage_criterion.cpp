@@ -35,8 +35,9 @@ std::vector<float> coverage_criterion(Context& context, const MethodNetworks& ne
       generated_rows);
   std::vector<float> result;
   for (std::int64_t first = 0, count = 0; first < generator.models; first += count) {
-    count = data.models_in_turn(first, std::min(group, generator.models - first));
-    RandomKey key{.seed = data.seed_of(first, seed), .purpose = RandomPurpose::evaluation};
+    count = std::min(group, generator.models - first);
+    RandomKey key = data.key_of(first, seed);
+    key.purpose = RandomPurpose::evaluation;
     SampleRows draw;
     draw.index = index.slice_models(0, count);
     draw.key = key;

@@ -104,16 +104,13 @@ void GanTraining::make_workers() {
 }
 
 void GanTraining::initialise() {
-  RandomKey key{.seed = options_.seed, .purpose = RandomPurpose::initial_weights};
+  RandomKey key = rows_.key_of(0, options_.seed);
+  key.purpose = RandomPurpose::initial_weights;
   for (const Role role : all_roles) {
     key.lane = 64 * static_cast<std::uint32_t>(role);
     const NetworkState& state = states_[role];
     if (!networks_.has(role)) continue;
-    for (std::int64_t first = 0, count = 0; first < population(); first += count) {
-      count = rows_.models_in_turn(first, population() - first);
-      key.seed = rows_.seed_of(first, options_.seed);
-      networks_[role].initialise(context_, state.parameter.slice_models(first, count), key);
-    }
+    networks_[role].initialise(context_, state.parameter, key);
     if (!state.average) continue;
     context_.backend().copy(state.average.data, state.parameter.data,
                             sizeof(float) * static_cast<std::size_t>(population() * state.parameter.columns),
@@ -141,7 +138,7 @@ void GanTraining::copy_models(const NetworkStates& from, const NetworkStates& to
 }
 
 void GanTraining::bind(TrainingStep& step, std::int64_t first, std::int64_t count) {
-  step.bind(rows_.seed_of(first, options_.seed), states_.slice(first, count), model_scale_.slice_models(first, count),
+  step.bind(rows_.key_of(first, options_.seed), states_.slice(first, count), model_scale_.slice_models(first, count),
             StepTelemetry::from(reports_.slice_models(first, count)), first);
 }
 
@@ -182,12 +179,12 @@ bool GanTraining::advance(std::int64_t to, const FitControl& control) {
 }
 
 /// All models in one sequence of launches, resting ones included (their rate is 0); groups in turn if memory bounds
-/// them, or if their seeds do not follow each other, as a stack of models draws.
+/// them.
 bool GanTraining::advance_together(std::int64_t to, const FitControl& control) {
   TrainingStep& step = *workers_.front();
   if (control.cancel != nullptr && control.cancel->load()) return false;
   for (std::int64_t first = 0, count = 0; first < population(); first += count) {
-    count = rows_.models_in_turn(first, std::min<std::int64_t>(models_together_, population() - first));
+    count = std::min<std::int64_t>(models_together_, population() - first);
     if (bound_first_ != first) bind(step, first, count);
     bound_first_ = first;
     step.advance(step_, to, true);

@@ -38,9 +38,9 @@ void TrainingStep::take(Network::Buffers& buffers, const char* name, const Netwo
   renew_.push_back([all, &buffers](std::int64_t models) { buffers = all.slice_models(0, models); });
 }
 
-void TrainingStep::bind(std::uint64_t seed, const NetworkStates& states, StackView<const float> model_scale,
+void TrainingStep::bind(const RandomKey& key, const NetworkStates& states, StackView<const float> model_scale,
                         StepTelemetry telemetry, std::int64_t first) {
-  seed_ = seed;
+  key_ = key;
   states_ = states;
   model_scale_ = model_scale;
   telemetry_ = telemetry;
@@ -53,7 +53,9 @@ void TrainingStep::bind(std::uint64_t seed, const NetworkStates& states, StackVi
 
 RandomKey TrainingStep::key(RandomPurpose purpose, std::uint32_t lane, std::int64_t t, std::uint32_t stride,
                             std::uint32_t offset) const {
-  RandomKey key{.seed = seed_, .purpose = purpose, .lane = lane};
+  RandomKey key = key_;
+  key.purpose = purpose;
+  key.lane = lane;
   key.step = offset;
   if (recording_) {
     key.step_counter = step_counter_.data;

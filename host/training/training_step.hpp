@@ -20,18 +20,12 @@ struct TrainingRows {
   MatrixView<const float> rows;
   StackView<const std::int32_t> first, count;                    ///< [models, 1, 1]; null: every model has all rows
   StackView<const std::int32_t> left_out_first, left_out_count;  ///< as SampleRows; null: no model leaves rows out
-  std::vector<std::uint64_t> seeds;  ///< of each model, where models of several detectors train together; else empty
+  StackView<const std::uint64_t> seeds;  ///< [models, 1, 1], where models of several detectors train together, or null
   TrainingRows() = default;
-  /// The key that a model draws with; `seed` is that of the population.
-  std::uint64_t seed_of(std::int64_t model, std::uint64_t seed) const {
-    return seeds.empty() ? seed + static_cast<std::uint64_t>(model) : seeds[static_cast<std::size_t>(model)];
-  }
-  /// How many of `models` models from `first` on have seeds one after the other, as a stack draws.
-  std::int64_t models_in_turn(std::int64_t first, std::int64_t models) const {
-    std::int64_t count = 1;
-    while (count < models && seed_of(first + count, 0) == seed_of(first, 0) + static_cast<std::uint64_t>(count))
-      ++count;
-    return std::min(count, models);
+  /// What the models from `first` on draw with; `seed` is that of the population.
+  RandomKey key_of(std::int64_t first_model, std::uint64_t seed) const {
+    if (seeds) return {.model_seeds = seeds.model(first_model).data};
+    return {.seed = seed + static_cast<std::uint64_t>(first_model)};
   }
   /// Sets the source of an op's draws for `models` models from `first_model` on.
   void give_to(SampleRows& draw, std::int64_t first_model, std::int64_t models) const {
@@ -73,9 +67,9 @@ class TrainingStep {
   TrainingStep(const TrainingStep&) = delete;
   TrainingStep& operator=(const TrainingStep&) = delete;
 
-  /// Chooses the models to work on, at most as many as the step was made for; model m of them draws with key seed + m.
+  /// Chooses the models to work on, at most as many as the step was made for; `key` has their seeds.
   /// `first` is the number of the first of them in the population, for rows that belong to single models.
-  void bind(std::uint64_t seed, const NetworkStates& states, StackView<const float> model_scale,
+  void bind(const RandomKey& key, const NetworkStates& states, StackView<const float> model_scale,
             StepTelemetry telemetry, std::int64_t first = 0);
   /// Step t (from 0), whole; `report` fills the telemetry.
   virtual void step(std::int64_t t, bool report) = 0;
@@ -157,7 +151,7 @@ class TrainingStep {
 
   std::int64_t models_;  ///< bound; as many as there is room for before the first bind
   std::int64_t room_;
-  std::uint64_t seed_ = 0;
+  RandomKey key_;    ///< with the seeds of the models
   RandomKey drawn_;  ///< of the last minibatch, for its augmentation
   std::int64_t first_model_ = 0;
   std::vector<std::function<void(std::int64_t)>> renew_;

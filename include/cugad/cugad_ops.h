@@ -134,7 +134,7 @@ typedef struct cugad_const_uint8_stack {
 } cugad_const_uint8_stack;
 
 /// Names one stream. Model m of a stack draws with the key `seed + m`, so that a population of N with seed s equals
-/// N populations of one with seeds s, s + 1, ... Word w of the stream is word w % 4 of the Philox block with counter
+/// N populations of one with seeds s, s + 1, ..., or with its own of `model_seeds`. Word w of the stream is word w % 4 of the Philox block with counter
 /// {block low, block high, step, purpose + 256 * lane}, block = w / 4. In cuRAND's terms: subsequence = step + (counter
 /// word 3 << 32), offset = w.
 typedef struct cugad_random_key {
@@ -144,6 +144,7 @@ typedef struct cugad_random_key {
   uint32_t step;  ///< training or search step
   const uint32_t* step_counter;  ///< when given (device memory), see step_stride
   uint32_t step_stride;  ///< step used = step + step_stride * *step_counter, modulo 2^32
+  const uint64_t* model_seeds;  ///< when given (device memory), model m draws with model_seeds[m]
 } cugad_random_key;
 
 /// Inverted dropout: a unit is dropped if its random word is below rate * 2^32, kept units are scaled by

@@ -16,15 +16,14 @@ namespace cugad {
 
 /// What the seed of a group follows from, and the sample of the pooled model's rows.
 enum class GroupSeed {
-  name,       ///< a hash of the group's name, and of each row: other groups do not show in a group's bits
-  position,   ///< the number of the group among those with models, sorted by name, and of the row: older versions
-  automatic,  ///< name; position on a GPU, where models of consecutive seeds take their steps together, but in parts
+  name,      ///< a hash of the group's name, and of each row: other groups do not show in a group's bits
+  position,  ///< the number of the group among those with models, sorted by name, and of the row: older versions
 };
 
 struct FleetOptions {
-  std::int64_t minimum_rows = 50;               ///< groups with fewer training rows are scored by the pooled model
-  std::int64_t pooled_rows = 100'000;           ///< maximum of training rows of the pooled model: a seeded sample
-  GroupSeed group_seed = GroupSeed::automatic;  ///< of a fitted fleet: one of the others
+  std::int64_t minimum_rows = 50;      ///< groups with fewer training rows are scored by the pooled model
+  std::int64_t pooled_rows = 100'000;  ///< maximum of training rows of the pooled model: a seeded sample
+  GroupSeed group_seed = GroupSeed::name;
 };
 
 /// One group of the training rows.

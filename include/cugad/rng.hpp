@@ -40,9 +40,9 @@ enum class RandomPurpose : std::uint32_t {
 };
 
 /// Names one stream. Model m of a stack draws with the key `seed + m`, so that a population of N with seed s equals
-/// N populations of one with seeds s, s + 1, ... Word w of the stream is word w % 4 of the Philox block with counter
-/// {block low, block high, step, purpose + 256 * lane}, block = w / 4. In cuRAND's terms: subsequence = step + (counter
-/// word 3 << 32), offset = w.
+/// N populations of one with seeds s, s + 1, ..., or with its own of `model_seeds`. Word w of the stream is word w % 4
+/// of the Philox block with counter {block low, block high, step, purpose + 256 * lane}, block = w / 4. In cuRAND's
+/// terms: subsequence = step + (counter word 3 << 32), offset = w.
 struct RandomKey {
   std::uint64_t seed = 0;
   RandomPurpose purpose = RandomPurpose::sample;
@@ -50,6 +50,12 @@ struct RandomKey {
   std::uint32_t step = 0;                       ///< training or search step
   const std::uint32_t* step_counter = nullptr;  ///< when given (device memory), see step_stride
   std::uint32_t step_stride = 1;                ///< step used = step + step_stride * *step_counter, modulo 2^32
+  const std::uint64_t* model_seeds = nullptr;   ///< when given (device memory), model m draws with model_seeds[m]
 };
+
+/// The key that model `model` of a stack draws with.
+constexpr std::uint64_t model_seed(const RandomKey& key, std::int64_t model) {
+  return key.model_seeds == nullptr ? key.seed + static_cast<std::uint64_t>(model) : key.model_seeds[model];
+}
 
 }  // namespace cugad

@@ -24,7 +24,7 @@ inline std::uint32_t stream_word3(const RandomKey& key) {
 inline std::array<std::uint32_t, 4> philox_block(const RandomKey& key, std::int64_t model, std::uint64_t block) {
   return philox4x32_10(
       {static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), stream_step(key), stream_word3(key)},
-      key.seed + static_cast<std::uint64_t>(model));
+      model_seed(key, model));
 }
 
 /// Counters in vectors of 64-bit lanes, one counter word each in the low halves; the high halves hold leftovers, which
@@ -127,7 +127,7 @@ inline void philox_batch_words(std::uint64_t seed, std::uint64_t block, std::uin
 /// Words [first, first + count) of model m's stream.
 inline void philox_words(const RandomKey& key, std::int64_t model, std::uint64_t first, std::int64_t count,
                          std::uint32_t* out) {
-  const std::uint64_t seed = key.seed + static_cast<std::uint64_t>(model);
+  const std::uint64_t seed = model_seed(key, model);
   const std::uint32_t step = stream_step(key), word3 = stream_word3(key);
   std::uint64_t block = first / 4;
   auto skip = static_cast<std::int64_t>(first % 4);

@@ -14,7 +14,7 @@ __device__ inline std::uint32_t stream_step(const RandomKey& key) {
 
 /// The four words of block `block` of the stream `key` of model `model`.
 __device__ inline uint4 random_block(const RandomKey& key, std::int64_t model, std::uint64_t block) {
-  const std::uint64_t seed = key.seed + static_cast<std::uint64_t>(model);
+  const std::uint64_t seed = model_seed(key, model);
   const std::uint32_t step = stream_step(key);
   const std::uint32_t purpose = static_cast<std::uint32_t>(key.purpose) + 256u * key.lane;
   const auto low = static_cast<std::uint32_t>(block), high = static_cast<std::uint32_t>(block >> 32);

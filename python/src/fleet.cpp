@@ -81,19 +81,17 @@ void bind_fleet(nb::module_& module) {
           "__init__",
           [](BoundFleet* made, const std::string& options, const std::string& device, int threads,
              std::int64_t minimum_rows, std::int64_t pooled_rows, const std::string& group_seed) {
-            if (group_seed != "auto" && group_seed != "name" && group_seed != "position") {
+            if (group_seed != "name" && group_seed != "position") {
               throw Error(ErrorCode::invalid_argument,
-                          "group_seed is '" + group_seed + "', expected 'auto', 'name' or 'position'");
+                          "group_seed is '" + group_seed + "', expected 'name' or 'position'");
             }
-            const GroupSeed seed = group_seed == "auto"   ? GroupSeed::automatic
-                                   : group_seed == "name" ? GroupSeed::name
-                                                          : GroupSeed::position;
+            const GroupSeed seed = group_seed == "name" ? GroupSeed::name : GroupSeed::position;
             new (made) BoundFleet(device, threads, [&](const Device& opened) {
               return Fleet(opened, options_from_json(options), FleetOptions{minimum_rows, pooled_rows, seed});
             });
           },
           "options"_a, "device"_a = "auto", "threads"_a = 0, "minimum_rows"_a = FleetOptions{}.minimum_rows,
-          "pooled_rows"_a = FleetOptions{}.pooled_rows, "group_seed"_a = "auto")
+          "pooled_rows"_a = FleetOptions{}.pooled_rows, "group_seed"_a = "name")
       .def_static(
           "load",
           [](const std::string& path, const std::string& device, int threads) {

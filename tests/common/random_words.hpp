@@ -16,7 +16,7 @@ inline std::uint32_t random_word(const RandomKey& key, std::uint64_t model, std:
   const std::uint64_t block = index / 4;
   return philox4x32_10({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), key.step,
                         static_cast<std::uint32_t>(key.purpose) + 256 * key.lane},
-                       key.seed + model)[index % 4];
+                       model_seed(key, static_cast<std::int64_t>(model)))[index % 4];
 }
 
 /// A sequence of numbers, one after the other.

@@ -31,7 +31,7 @@ struct BoundStep {
     const std::vector<float> ones(static_cast<std::size_t>(options.population), 1.0f);
     step->context().backend().copy(scale.data, ones.data(), sizeof(float) * ones.size(), step->context().stream());
     const auto reports = arena.stack("reports", options.population, 1, StepTelemetry::values);
-    step->bind(options.seed, training->states(), scale, StepTelemetry::from(reports));
+    step->bind({.seed = options.seed}, training->states(), scale, StepTelemetry::from(reports));
   }
   std::shared_ptr<GanTraining> training;
   Context upload;

@@ -51,7 +51,7 @@ TEST_F(Library, TrainingStepsAreGraphLaunchesAlone) {
     Arena arena(step.context().backend());
     const auto scale = arena.stack("scale", models, 1, 1),
                reports = arena.stack("reports", models, 1, StepTelemetry::values);
-    step.bind(options.seed, training->states(), scale, StepTelemetry::from(reports));
+    step.bind({.seed = options.seed}, training->states(), scale, StepTelemetry::from(reports));
     step.advance(0, 100, true);
     step.context().synchronize();
     emulator::clear_calls();

@@ -244,7 +244,7 @@ TEST_P(EveryMethod, AStepAllocatesNothing) {
   const auto step = definition_of(several.method)
                         .step(device.make_context(), several, training.networks(), {rows.view()}, several.population);
   const std::vector<float> scale(static_cast<std::size_t>(several.population), 1.0f);
-  step->bind(1, training.states(), {scale.data(), several.population, 1, 1}, {});
+  step->bind({.seed = 1}, training.states(), {scale.data(), several.population, 1, 1}, {});
   for (std::int64_t t = 0; t < 2 * several.r1_every; ++t) step->step(t, false);
   const std::size_t allocations = step->context().scratch_allocations();
   for (std::int64_t t = 0; t < 20; ++t) step->step(t, false);

@@ -17,8 +17,6 @@
 namespace cugad::test {
 namespace {
 
-const FleetOptions by_name{.group_seed = GroupSeed::name};
-
 DetectorOptions resting_options() {
   DetectorOptions options = quick_options();
   options.steps = 2000;
@@ -79,23 +77,27 @@ TEST(Fleet, SeedsAreHashesOfNames) {
        {std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>{0, 727035884699921988u, 1378275139434865558u},
         {7, 2074529278006393150u, 4407945980549285790u}}) {
     options.seed = seed;
-    const Fleet fleet = fitted_fleet(training, options, 1, by_name);
+    const Fleet fleet = fitted_fleet(training, options);
     EXPECT_EQ(fleet.seed_of("a"), of_a);
     EXPECT_EQ(fleet.seed_of("machine-0007"), of_machine);
     expect_error(ErrorCode::invalid_argument, {"'b'"}, [&] { fleet.seed_of("b"); });
   }
 }
 
-/// Models whose seeds follow each other train together on a GPU.
-TEST(Fleet, DefaultSeedsFollowTheDevice) {
-  const FleetRows training = fleet_rows({{"a", 60}, {"b", 60}}, 1);
+/// Groups of any seeds take their steps together, on a GPU in one sequence of launches: the bits are those of each
+/// alone.
+TEST(Fleet, GroupsTrainTogetherAsAlone) {
+  const TemporaryDirectory directory;
+  const FleetRows training = fleet_rows({{"a", 60}, {"b", 70}}, 1);
   DetectorOptions options = quick_options();
   options.steps = 10;
   const Fleet fleet = fitted_fleet(training, options);
-  const bool together = test_device(1).backend().runs_models_together();
-  EXPECT_EQ(fleet.fleet_options().group_seed, together ? GroupSeed::position : GroupSeed::name);
-  const FleetOptions asked{.group_seed = fleet.fleet_options().group_seed};
-  EXPECT_EQ(fleet.save(), fitted_fleet(training, options, 1, asked).save());
+  EXPECT_EQ(fleet.fleet_options().group_seed, GroupSeed::name);
+  for (const char* name : {"a", "b"}) {
+    options.seed = fleet.seed_of(name);
+    EXPECT_EQ(saved(fleet.take_out(name), directory.file("taken")),
+              saved(fitted(options, rows_of(training, name).rows), directory.file("alone")));
+  }
 }
 
 /// As older versions numbered them, whose files and checkpoints go on.
@@ -139,12 +141,11 @@ TEST(Fleet, NewGroupsLeaveTheOthersAlone) {
     SCOPED_TRACE(method);
     DetectorOptions options = quick_options();
     set_option(options, "method", method);
-    const Fleet whole = fitted_fleet(all, options, 1, by_name);
-    const Fleet without = fitted_fleet(before, options, 1, by_name);
+    const Fleet whole = fitted_fleet(all, options);
+    const Fleet without = fitted_fleet(before, options);
     without.save(directory.file("without"));
     for (const bool is_loaded : {false, true}) {
-      Fleet grown = is_loaded ? Fleet::load(test_device(2), directory.file("without"))
-                              : fitted_fleet(before, options, 1, by_name);
+      Fleet grown = is_loaded ? Fleet::load(test_device(2), directory.file("without")) : fitted_fleet(before, options);
       std::int64_t steps = 0;
       FitControl control;
       control.on_progress = [&](const FitProgress& progress) { steps = progress.steps; };
@@ -166,7 +167,7 @@ TEST(Fleet, NewGroupsLeaveTheOthersAlone) {
   Fleet fleet(test_device(1), quick_options());
   expect_error(ErrorCode::invalid_argument, {"not fitted"},
                [&] { fleet.fit_new_groups(all.rows.view(), all.groups, {}); });
-  fleet = fitted_fleet(before, quick_options(), 1, by_name);
+  fleet = fitted_fleet(before, quick_options());
   expect_error(ErrorCode::invalid_argument, {"other columns", "'0'"}, [&] {
     fleet.fit_new_groups(all.rows.view(), all.groups, {.names = {"a", "b", "c", "d", "e", "f"}});
   });

@@ -158,8 +158,7 @@ TEST(FleetFile, DamagedOnesAreRefused) {
   const TemporaryDirectory directory;
   DetectorOptions options = quick_options();
   options.steps = 10;
-  const FleetOptions by_name{.group_seed = GroupSeed::name};
-  fitted_fleet(fleet_rows(fleet_sizes, 1), options, 1, by_name).save(directory.file("fleet"));
+  fitted_fleet(fleet_rows(fleet_sizes, 1), options).save(directory.file("fleet"));
   const File good = safetensors::read(directory.file("fleet"));
   const std::string path = directory.file("damaged");
   for (const Damage& damage : damages()) {

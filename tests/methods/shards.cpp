@@ -99,18 +99,13 @@ TEST_F(Shards, OfAPopulationMakeTheFileOfOneProcess) {
   }
 }
 
-/// On any device: only names leave the other groups out of a group's seed.
-TEST_F(Shards, AreKeyedByNameUnlessAsked) {
+TEST_F(Shards, OfOtherSeedsAreRefused) {
   const FleetRows rows = twenty_groups();
   ShardedTraining training{.options = few_steps(), .rows = rows.rows.view(), .groups = rows.groups};
-  const std::vector<std::string> automatic = parts(training, 2, "automatic");
-  training.fleet_options.group_seed = GroupSeed::name;
-  const std::string bytes = one_process(training, "whole");
-  EXPECT_EQ(merged(automatic), bytes);
-  EXPECT_EQ(merged({automatic[0], parts(training, 2, "named")[1]}), bytes);
+  const std::vector<std::string> named = parts(training, 2, "named");
   training.fleet_options.group_seed = GroupSeed::position;
   expect_error(ErrorCode::invalid_argument, {"other training rows"}, [&] {
-    merge_parts(test_device(1), std::vector{automatic[0], parts(training, 2, "numbered")[1]}, at("none"));
+    merge_parts(test_device(1), std::vector{named[0], parts(training, 2, "numbered")[1]}, at("none"));
   });
 }
 
@@ -122,7 +117,6 @@ TEST_F(Shards, AStoppedShardGoesOn) {
     SCOPED_TRACE(is_fleet);
     ShardedTraining training{.options = quick_options(), .rows = is_fleet ? rows.rows.view() : plain.view()};
     if (is_fleet) training.groups = rows.groups;
-    training.fleet_options.group_seed = GroupSeed::name;
     const std::string bytes = one_process(training, "whole");
     std::vector<std::string> paths = parts(training, 2, is_fleet ? "fleet" : "population");
     std::filesystem::remove(paths.front());

@@ -25,6 +25,7 @@ struct Shape {
   bool truncated = false;
   std::int64_t counter = -1;  ///< step counter in device memory; negative: none
   std::uint32_t stride = 1;
+  bool own_seeds = false;  ///< of each model, in device memory
   bool perf = false;
   Layout layout = Layout::contiguous;
 };
@@ -42,9 +43,13 @@ void build(Problem& problem, const Shape& shape) {
   auto& out = problem.output("out", shape.models, shape.rows, shape.columns);
   auto& counter = problem.input<std::uint32_t>("step_counter", shape.models, 1, 1, true);
   counter.set(0, 0, 0, static_cast<std::uint32_t>(std::max<std::int64_t>(shape.counter, 0)));
+  auto& seeds = problem.input<std::uint64_t>("model_seeds", 1, 1, shape.models, true);
+  std::vector<std::uint64_t> own_seeds(static_cast<std::size_t>(shape.models));
+  for (std::int64_t m = 0; m < shape.models; ++m) seeds.set(0, 0, m, own_seeds[m] = problem.random.next());
   const RandomKey key{problem.random.next(), RandomPurpose::latent, 5, 1234, nullptr};
   RandomKey counted = key;  // as the reference sees it
   counted.step += shape.stride * static_cast<std::uint32_t>(std::max<std::int64_t>(shape.counter, 0));
+  if (shape.own_seeds) counted.model_seeds = own_seeds.data();
   const double first = static_cast<float>(shape.first), second = static_cast<float>(shape.second);
   for (std::int64_t m = 0; m < shape.models; ++m)
     for (std::int64_t r = 0; r < shape.rows; ++r)
@@ -73,6 +78,7 @@ void build(Problem& problem, const Shape& shape) {
     args.out = out.view(call.slice);
     args.key = key;
     args.key.seed += static_cast<std::uint64_t>(call.slice.first_model);
+    if (shape.own_seeds) args.key.model_seeds = seeds.view().data + call.slice.first_model;
     if (shape.counter >= 0) args.key.step_counter = counter.view().data;
     args.key.step_stride = shape.stride;
     if constexpr (std::is_same_v<Args, FillNormal>) {
@@ -90,9 +96,9 @@ void build(Problem& problem, const Shape& shape) {
 template <class Args>
 Case make_case(const Shape& s) {
   Case one;
-  one.parameters =
-      parameters("models", s.models, "rows", s.rows, "columns", s.columns, "first", s.first, "second", s.second,
-                 "truncated", s.truncated, "counter", s.counter, "stride", s.stride, "layout", name_of(s.layout));
+  one.parameters = parameters("models", s.models, "rows", s.rows, "columns", s.columns, "first", s.first, "second",
+                              s.second, "truncated", s.truncated, "counter", s.counter, "stride", s.stride, "own_seeds",
+                              s.own_seeds, "layout", name_of(s.layout));
   one.layout = s.layout;
   one.perf = s.perf;
   one.build = [s](Problem& problem) { build<Args>(problem, s); };
@@ -110,6 +116,7 @@ std::vector<Case> cases_of(double first, double second) {
     add({.models = 3, .rows = 11, .columns = 13, .first = first, .second = second, .layout = layout});
     add({.models = 3, .rows = 7, .columns = 51, .first = first, .second = second, .counter = 77, .layout = layout});
     add({.rows = 5, .columns = 6, .counter = 77, .stride = 5, .layout = layout});
+    add({.models = 3, .rows = 7, .columns = 51, .own_seeds = true, .layout = layout});
     if (normal) add({.models = 2, .rows = 9, .columns = 51, .truncated = true, .counter = 77, .layout = layout});
     if (normal) add({.models = 3, .rows = 33, .columns = 37, .second = 0.01, .truncated = true, .layout = layout});
   }

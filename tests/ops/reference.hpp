@@ -67,7 +67,7 @@ inline std::uint32_t random_word(const RandomKey& key, std::int64_t model, std::
   const std::array<std::uint32_t, 4> words =
       philox4x32_10({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), counter,
                      static_cast<std::uint32_t>(key.purpose) + 256 * key.lane},
-                    key.seed + static_cast<std::uint64_t>(model));
+                    model_seed(key, model));
   return words[index % 4];
 }
 

@@ -107,7 +107,7 @@ struct Step {
       for (std::int64_t i = 0; i < view.columns; ++i) view.data[i] = static_cast<float>(0.4 * numbers.normal());
       flats[static_cast<std::size_t>(role)] = {view.data, view.data + view.columns};
     }
-    step.bind(options.seed, training->states(), {&scale, 1, 1, 1}, {});
+    step.bind({.seed = options.seed}, training->states(), {&scale, 1, 1, 1}, {});
   }
   NetworkTwin twin(Role role) const { return NetworkTwin(training->networks()[role]); }
   Values& flat(Role role) { return flats[static_cast<std::size_t>(role)]; }

@@ -54,7 +54,7 @@ struct Step {
       const StackView<float>& view = training->states()[role].parameter;
       for (std::int64_t i = 0; i < view.columns; ++i) view.data[i] = static_cast<float>(0.4 * numbers.normal());
     }
-    step.bind(options.seed, training->states(), {&scale, 1, 1, 1}, {});
+    step.bind({.seed = options.seed}, training->states(), {&scale, 1, 1, 1}, {});
   }
   std::vector<double> flat_of(Role role) const {
     const StackView<float>& view = training->states()[role].parameter;

@@ -133,7 +133,7 @@ struct GoldenRun {
     context().backend().copy(scale.data, &one, sizeof one, context().stream());
     told = arena.stack("reports", 1, 1, StepTelemetry::values);
     context().synchronize();
-    step.bind(0, states, scale, StepTelemetry::from(told));
+    step.bind({}, states, scale, StepTelemetry::from(told));
   }
   Context& context() { return step.context(); }
   std::vector<float> read(StackView<const float> view) { return download_rows(context(), view.model(0)); }

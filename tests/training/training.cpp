@@ -142,7 +142,7 @@ TEST(Training, LearningRateDecaysAlongACosine) {
   auto training = make_cpu_training(options, rows);
   GanStep step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1);
   float scale = 1.0f;
-  step.bind(1, training->states(), {&scale, 1, 1, 1}, {});
+  step.bind({.seed = 1}, training->states(), {&scale, 1, 1, 1}, {});
   for (const auto& [t, share] : std::vector<std::pair<std::int64_t, double>>{
            {0, 1.0}, {50, 0.25 + 0.375 * (1.0 + std::sqrt(0.5))}, {100, 0.625}, {200, 0.25}, {999, 0.25}}) {
     for (const NetworkState& state : {training->states()[Role::generator], training->states()[Role::discriminator]}) {
@@ -167,7 +167,7 @@ TEST(Training, AdamCountsTheUpdatesOfEachNetwork) {
     auto training = make_cpu_training(options, rows);
     GanStep step(Device::open("cpu", 1).make_context(), options, training->networks(), rows.view(), 1);
     float scale = 1.0f;
-    step.bind(1, training->states(), {&scale, 1, 1, 1}, {});
+    step.bind({.seed = 1}, training->states(), {&scale, 1, 1, 1}, {});
     step.sample_discriminator(t, inner);
     step.update_discriminator(t, inner, false);
     step.sample_generator(t);
@@ -190,7 +190,7 @@ TEST(Training, AModelWithoutARateKeepsItsBits) {
   const std::vector<float> before = state_of(*training, 0);
   GanStep step(Device::open("cpu", 1).make_context(), small_options(), training->networks(), rows.view(), 1);
   float scale = 0.0f;
-  step.bind(1, training->states(), {&scale, 1, 1, 1}, {});
+  step.bind({.seed = 1}, training->states(), {&scale, 1, 1, 1}, {});
   for (std::int64_t t = 0; t < 5; ++t) step.step(t, false);
   EXPECT_TRUE(same_bits(state_of(*training, 0), before));
 }
@@ -202,7 +202,7 @@ TEST(Training, AStepAllocatesNothing) {
   auto training = make_cpu_training(options, rows);
   GanStep step(Device::open("cpu", 2).make_context(), options, training->networks(), rows.view(), 1);
   float scale = 1.0f;
-  step.bind(1, training->states(), {&scale, 1, 1, 1}, {});
+  step.bind({.seed = 1}, training->states(), {&scale, 1, 1, 1}, {});
   for (std::int64_t t = 0; t < 2 * options.r1_every; ++t) step.step(t, false);
   const std::size_t allocations = step.context().scratch_allocations();
   EXPECT_GT(allocations, 0u);

@@ -52,7 +52,7 @@ struct TwinnedStep {
         for (std::int64_t i = 0; view && i < view.columns; ++i)
           view.data[i] = static_cast<float>(0.5 * numbers.normal());
     }
-    step.bind(options.seed, training->states(), {&scale, 1, 1, 1}, StepTelemetry::from({reports, 1, 1, 7}));
+    step.bind({.seed = options.seed}, training->states(), {&scale, 1, 1, 1}, StepTelemetry::from({reports, 1, 1, 7}));
   }
 
   static MethodNetworks grouped(MethodNetworks networks, std::vector<std::int32_t> group) {
