@@ -286,19 +286,26 @@ int index_in(std::string_view name) {
   return index;
 }
 
+Error unavailable(std::string_view name, const std::string& why) {
+  return {ErrorCode::unsupported, "device '" + std::string(name) + "' is not available: " + why};
+}
+
 }  // namespace
 
-std::shared_ptr<Backend> open_cuda(std::string_view name) {
-  const int index = index_in(name);
-  const auto refuse = [&](const std::string& why) {
-    return Error(ErrorCode::unsupported, "device '" + std::string(name) + "' is not available: " + why);
-  };
+int count_cuda(std::string_view name) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) {
     cudaGetLastError();
-    throw refuse(std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")");
+    throw unavailable(name, std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")");
   }
+  return count;
+}
+
+std::shared_ptr<Backend> open_cuda(std::string_view name) {
+  const int index = index_in(name);
+  const auto refuse = [&](const std::string& why) { return unavailable(name, why); };
+  const int count = count_cuda(name);
   if (index >= count) {
     throw refuse("this machine has " + std::to_string(count) + " CUDA device" + (count == 1 ? "" : "s"));
   }

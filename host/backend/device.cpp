@@ -23,11 +23,28 @@ int available_processors() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+/// The names of a list, or of all devices of a family.
+std::vector<std::string> names_in(std::string_view list) {
+  std::vector<std::string> names;
+  if (list.ends_with(":all") && !list.starts_with("cpu")) {
+    const std::string family(list.substr(0, list.size() - 4));
+    for (int i = 0, count = count_cuda(list); i < count; ++i) names.push_back(family + ":" + std::to_string(i));
+    return names;
+  }
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    names.emplace_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
 }  // namespace
 
 Device::Device(std::shared_ptr<Backend> backend, int threads) : backend_(std::move(backend)), threads_(threads) {}
 
 Device Device::open(std::string_view name, int threads) {
+  if (name.ends_with(":all") || name.find(',') != std::string_view::npos) return open_several(name, threads);
   if (threads < 0) {
     throw Error(ErrorCode::invalid_argument, "threads is " + std::to_string(threads) + ", expected 0 (all) or more");
   }
@@ -47,11 +64,37 @@ Device Device::open(std::string_view name, int threads) {
     }
   }
   throw Error(ErrorCode::invalid_argument,
-              "unknown device '" + std::string(name) + "': expected auto, cpu, cuda or cuda:N");
+              "unknown device '" + std::string(name) + "': expected auto, cpu, cuda, cuda:N or several of these");
 }
 
 const std::string& Device::name() const { return backend_->name(); }
 std::string Device::description() const { return backend_->description(); }
+Device Device::open_several(std::string_view list, int threads) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorCode::invalid_argument, "the devices are '" + std::string(list) + "': " + what);
+  };
+  std::vector<Device> devices;
+  for (const std::string& name : names_in(list)) {
+    if (name.find(':') == std::string::npos || name.starts_with("cpu")) {
+      refuse("expected CUDA devices by their numbers, as cuda:0,cuda:1, or cuda:all");
+    }
+    const Device device = open(name, threads);
+    for (const Device& other : devices) {
+      if (other.name() == device.name()) refuse(device.name() + " is there twice");
+    }
+    devices.push_back(device);
+  }
+  Device first = devices.front();
+  first.others_.assign(devices.begin() + 1, devices.end());
+  return first;
+}
+
+Device Device::alone() const {
+  Device device = *this;
+  device.others_.clear();
+  return device;
+}
+
 Context Device::make_context(int threads) const {
   Context context(backend_, threads > 0 ? threads : threads_);
   context.use_precision(precision_);
@@ -65,6 +108,7 @@ Device Device::with_precision(Precision precision) const {
   }
   Device device = *this;
   device.precision_ = precision;
+  for (Device& other : device.others_) other = other.with_precision(precision);
   return device;
 }
 
@@ -74,6 +118,7 @@ Device Device::with_threads(int threads) const {
   }
   Device device = *this;
   device.threads_ = threads;
+  for (Device& other : device.others_) other.threads_ = threads;
   return device;
 }
 

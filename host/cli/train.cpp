@@ -60,15 +60,20 @@ void declare_flags(FlagSet& flags) {
   flags.add_detector_options();
 }
 
-/// The peak memory of the process, and of a GPU.
+/// The devices, and the peak memory of the process and of GPUs.
 std::string memory_text(const Device& device) {
   const auto mebibytes = [](std::size_t bytes) { return (bytes + (1u << 20) - 1) >> 20; };
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
   const std::string text =
       fmt::format("{} MiB of memory at most", mebibytes(static_cast<std::size_t>(usage.ru_maxrss) << 10));
-  if (device.name() == "cpu") return text;
-  return fmt::format("{}, {} MiB of the device's", text, mebibytes(device.memory().peak_bytes));
+  if (device.name() == "cpu") return fmt::format("cpu, {}", text);
+  std::string names = device.name(), used = fmt::format("{}", mebibytes(device.memory().peak_bytes));
+  for (const Device& other : device.others()) {
+    names += "+" + other.name();
+    used += fmt::format("+{}", mebibytes(other.memory().peak_bytes));
+  }
+  return fmt::format("{}, {}, {} MiB of the device's", names, text, used);
 }
 
 using Summary = std::vector<std::vector<std::string>>;
@@ -301,7 +306,7 @@ void train(const std::string& input, FlagSet& flags) {
                     {"steps", fmt::format("{} of all models", grouped(steps))}});
   }
   summary.insert(summary.end(), {{"seconds", fmt::format("{:.1f}", watch.seconds())},
-                                 {"device", fmt::format("{}, {}", device.name(), memory_text(device))},
+                                 {"device", memory_text(device)},
                                  {flags.given("shard") ? "part" : "model", output}});
   print(named_values(summary));
 }

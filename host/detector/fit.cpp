@@ -101,6 +101,11 @@ std::unique_ptr<AnomalyModel> Detector::Impl::Fit::train(const DetectorOptions& 
 void Detector::Impl::fit(MatrixView<const float> rows, Columns columns, const FitControl& control,
                          const TrainedModels* trained) {
   check_fit_arguments(rows, columns);
+  if (trained == nullptr && !device.others().empty() && trains_networks(options) && options.population > 1) {
+    const RowsToFit to_fit = rows_to_fit(device, rows, {});  // no device reads another's memory
+    const TrainedModels models = train_on_devices(to_fit.rows, columns, control);
+    return fit(rows, std::move(columns), control, &models);
+  }
   Fit fit(*this, rows, columns, 0, 0, control);
   std::vector<std::unique_ptr<AnomalyModel>> members;
   std::vector<ModelTelemetry> reported;

@@ -54,6 +54,8 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   /// Trains models [first, first + count) of the population that fit() would train, and leaves the detector as it is.
   TrainedModels train(MatrixView<const float> rows, Columns columns, std::int64_t first, std::int64_t count,
                       const FitControl& control);
+  /// All models of the population, a range on each of the devices.
+  TrainedModels train_on_devices(MatrixView<const float> rows, const Columns& columns, const FitControl& control) const;
   class Fit;
   /// Makes the detector of trained members: prepares and calibrates them. (All but telemetry and names.)
   void finish(const DetectorOptions& resolved_options, std::vector<std::unique_ptr<AnomalyModel>> members,

@@ -96,12 +96,11 @@ void Fleet::Impl::fit(MatrixView<const float> rows, std::span<const std::string>
   const bool has_pooled = shard.number == 1;
   Fit fit(*this, control, std::move(all), std::move(own), has_pooled);
   with_checkpoints(control, [&] {
-    safetensors::File of_all = has_pooled ? fit.fit_pooled() : safetensors::File();
-    std::unique_ptr<ModelStack> of_groups = fit.fit_groups();
+    Fit::Fitted fitted = fit.run();
     scorers.clear();
     ready_pooled.reset();
-    pooled = std::move(of_all);
-    stack = std::move(of_groups);
+    pooled = std::move(fitted.pooled);
+    stack = std::move(fitted.groups);
   });
   groups = std::move(known);
   scored = {};
@@ -145,7 +144,7 @@ void Fleet::Impl::fit_new_groups(MatrixView<const float> rows, std::span<const s
   check_texts(columns.names, all_names, attachments);
   Fit fit(*this, control, std::move(all), own, false);
   with_checkpoints(control, [&] {
-    const std::unique_ptr<ModelStack> of_added = fit.fit_groups();
+    const std::unique_ptr<ModelStack> of_added = fit.run().groups;
     auto together = std::make_unique<ModelStack>(seeds_of(known));
     std::int64_t next = 0, from_added = 0;
     for (const FleetGroup& group : known) {

@@ -70,53 +70,63 @@ BlockRows join(const std::vector<PreparedRows>& prepared, const DetectorOptions&
 }  // namespace
 
 Fleet::Impl::Fit::Fit(Fleet::Impl& fleet, const FitControl& control, FleetRows rows, GroupsToFit own, bool has_pooled)
-    : device_(fleet.device),
-      options_(fleet.options),
+    : options_(fleet.options),
       fleet_options_(fleet.fleet_options),
       control_(control),
       rows_(std::move(rows)),
       own_(std::move(own)),
       detectors_(groups() + (has_pooled ? 1 : 0)),
       parts_(control, fingerprint_of(rows_, options_, control, own_, fleet_options_)),
-      context_(Device::open("cpu", device_.threads()).make_context()) {
+      devices_(fleet.device) {
   for (const DetectorOptions& one : options_of_methods(options_)) steps_ += definition_of(one.method).steps(one);
 }
 
 /// Watches a part of the fit with `models` models.
-FitControl Fleet::Impl::Fit::control_of(const std::string& part, std::int64_t models) const {
+FitControl Fleet::Impl::Fit::control_of(const std::string& part, std::int64_t models) {
   FitControl control = control_;
   control.checkpoint_directory = parts_.running(part);
   control.on_message = {};  // thousands of models would report too much
-  if (!control_.on_progress) return control;
-  const std::int64_t before = steps_before_;
-  const std::int64_t all = steps_ * options_.population * detectors_;
-  control.on_progress = [this, models, before, all](const FitProgress& progress) {
-    control_.on_progress({.step = before + progress.step * models, .steps = all, .models = progress.models});
+  if (!control_.on_progress && devices_.count() == 1) return control;
+  control.on_progress = [this, part, models](const FitProgress& progress) {
+    if (devices_.failed()) throw Error(ErrorCode::cancelled, "another device's training failed");
+    const std::lock_guard lock(mutex_);
+    of_parts_[part] = progress.step * models;
+    std::int64_t done = 0;
+    for (const auto& [name, steps] : of_parts_) done += steps;
+    if (control_.on_progress) {
+      control_.on_progress(
+          {.step = done, .steps = steps_ * options_.population * detectors_, .models = progress.models});
+    }
   };
   return control;
 }
 
-safetensors::File Fleet::Impl::Fit::fit_pooled() {
+void Fleet::Impl::Fit::done(const std::string& part, std::int64_t models) { of_parts_[part] = steps_ * models; }
+
+safetensors::File Fleet::Impl::Fit::fit_pooled(const Device& device) {
   const std::string part = "pooled";
   std::optional<safetensors::File> file = parts_.load(part);
   if (!file) {
-    Detector detector(device_, options_);
+    Detector detector(device, options_);
     detector.impl_->options.seed += Fleet::pooled_seed_distance;
     Matrix sample;
     MatrixView<const float> rows = rows_.rows;
     if (rows.rows > fleet_options_.pooled_rows) {
       const std::int64_t most = fleet_options_.pooled_rows;
       const std::uint64_t seed = detector.impl_->options.seed;
+      Context context = Device::open("cpu", device.threads()).make_context();
       sample =
           take_rows(rows, fleet_options_.group_seed == GroupSeed::name ? sample_by_content(rows, most, seed)
-                                                                       : sample_of(context_, rows.rows, most, seed));
+                                                                       : sample_of(context, rows.rows, most, seed));
       rows = std::as_const(sample).view();
     }
     detector.fit(rows, rows_.columns, control_of(part, options_.population));
     file = detector.impl_->to_file();
+    const std::lock_guard lock(mutex_);
     parts_.save(part, *file);
   }
-  done(options_.population);
+  const std::lock_guard lock(mutex_);
+  done(part, options_.population);
   return std::move(*file);
 }
 
@@ -135,7 +145,9 @@ std::int64_t Fleet::Impl::Fit::models_of_block() const {
 }
 
 std::vector<Fleet::Impl::Fit::Block> Fleet::Impl::Fit::blocks() const {
-  const std::int64_t most_models = models_of_block();
+  // Every device gets a block, if there are as many groups.
+  const std::int64_t share = (groups() * options_.population + devices_.count() - 1) / devices_.count();
+  const std::int64_t most_models = std::min(models_of_block(), share);
   std::vector<Block> blocks;
   std::int64_t cells = 0;
   for (std::int64_t g = 0; g < groups(); ++g) {
@@ -150,25 +162,42 @@ std::vector<Fleet::Impl::Fit::Block> Fleet::Impl::Fit::blocks() const {
   return blocks;
 }
 
-std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
-  auto all = std::make_unique<ModelStack>(own_.seeds);
+/// Where the number of devices decides on the blocks, their groups name them: another number goes on from those alike.
+std::string Fleet::Impl::Fit::name_of_block(Block block, std::int64_t number) const {
+  return "block-" + (devices_.count() == 1 ? std::to_string(number)
+                                           : std::to_string(block.first) + "-" + std::to_string(block.count));
+}
+
+Fleet::Impl::Fit::Fitted Fleet::Impl::Fit::run() {
+  Fitted fitted{.pooled = {}, .groups = std::make_unique<ModelStack>(own_.seeds)};
   const std::vector<Block> all_blocks = blocks();
-  for (std::size_t b = 0; b < all_blocks.size(); ++b) {
-    const Block block = all_blocks[b];
-    const std::string part = "block-" + std::to_string(b);
+  const std::int64_t pooled = detectors_ - groups();  // it comes first, if there is one
+  devices_.run(pooled + std::ssize(all_blocks), [&](const Device& device, std::int64_t i) {
+    if (i < pooled) {
+      fitted.pooled = fit_pooled(device);
+      return;
+    }
+    const Block block = all_blocks[static_cast<std::size_t>(i - pooled)];
+    const std::string part = name_of_block(block, i - pooled);
     std::optional<safetensors::File> file = parts_.load(part);
     ModelStack stack(seeds_of(block));
     if (file) {
       stack = ModelStack::take(*file, control_.checkpoint_directory + "/" + part, seeds_of(block));
     } else {
-      stack = fit_block(block, control_of(part, block.count * options_.population));
-      if (!control_.checkpoint_directory.empty()) parts_.save(part, stack.file());
+      stack = fit_block(device, block, control_of(part, block.count * options_.population));
     }
-    for (std::int64_t i = 0; i < block.count; ++i) all->put(block.first + i, stack, i);
-    done(block.count * options_.population);
-  }
+    const std::lock_guard lock(mutex_);
+    if (!file && !control_.checkpoint_directory.empty()) parts_.save(part, stack.file());
+    for (std::int64_t g = 0; g < block.count; ++g) fitted.groups->put(block.first + g, stack, g);
+    done(part, block.count * options_.population);
+  });
+  report_counts(fitted.groups->count());
+  return fitted;
+}
+
+void Fleet::Impl::Fit::report_counts(std::int64_t models) const {
   if (restored_ > 0) {
-    report(std::to_string(restored_) + " of " + std::to_string(all->count() * options_.population) +
+    report(std::to_string(restored_) + " of " + std::to_string(models * options_.population) +
            " models diverged or collapsed on the way and went back to their last good state");
   }
   if (trimmed_ > 0) {
@@ -177,16 +206,15 @@ std::unique_ptr<ModelStack> Fleet::Impl::Fit::fit_groups() {
         " training rows of the groups are left out as the most surprising ones of theirs (trim), and calibrate only");
   }
   if (unpromised_ > 0) {
-    report(std::to_string(unpromised_) + " of " + std::to_string(all->count()) +
+    report(std::to_string(unpromised_) + " of " + std::to_string(models) +
            " groups have too few rows for the requested threshold: theirs is put beyond the largest score of rows that "
            "are new to their models");
   }
-  return all;
 }
 
-std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
+std::vector<PreparedRows> Fleet::Impl::Fit::prepare(const Device& device, Block block) {
   std::vector<PreparedRows> prepared(static_cast<std::size_t>(block.count));
-  cpu::parallel_ranges(device_.threads(), block.count, [&](int, std::int64_t begin, std::int64_t end) {
+  cpu::parallel_ranges(device.threads(), block.count, [&](int, std::int64_t begin, std::int64_t end) {
     Context context = Device::open("cpu", 1).make_context();
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t g = block.first + i;
@@ -202,25 +230,27 @@ std::vector<PreparedRows> Fleet::Impl::Fit::prepare(Block block) {
 }
 
 /// All groups of a block as one population, then each group's detector of its models.
-ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
-  std::vector<PreparedRows> prepared = prepare(block);
+ModelStack Fleet::Impl::Fit::fit_block(const Device& device, Block block, const FitControl& control) {
+  std::vector<PreparedRows> prepared = prepare(device, block);
   const BlockRows joined = join(prepared, options_, seeds_of(block));
   const std::int64_t condition = prepared.front().roles.condition, judged = joined.rows.columns - condition;
   DetectorOptions together = resolve(options_of(block.first), joined.rows.rows, judged);
   together.population = static_cast<int>(joined.models.models());
   const std::vector<DetectorOptions> of_methods = options_of_methods(together);
   std::vector<ReferenceRows> references(prepared.size());
+  Context on_host = Device::open("cpu", device.threads()).make_context();
   for (std::int64_t i = 0; i < block.count && keeps_training_rows(together); ++i) {
     const DetectorOptions resolved = resolve(options_of(block.first + i), 0, judged);
-    references[i] = reference_rows_of(context_, prepared[i].training, resolved);
+    references[i] = reference_rows_of(on_host, prepared[i].training, resolved);
   }
+  std::int64_t trimmed = 0, restored = 0, unpromised = 0;
   for (PreparedRows& one : prepared) {
-    trimmed_ += one.trimmed_rows;
+    trimmed += one.trimmed_rows;
     one.training = one.incomplete = {};
   }
-  Context context = device_.make_context();
+  Context context = device.make_context();
   const ResidentRows resident(context, joined.rows.view());
-  Arena arena(device_.backend());
+  Arena arena(device.backend());
   const ResidentRows incomplete(context, joined.incomplete.view());
   const TrainingRows rows = joined.models.of(resident.view(), context, arena);
 
@@ -234,14 +264,14 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       for (std::int64_t i = 0; i < block.count; ++i) {
         DetectorOptions own = options;
         own.seed = options_of(block.first + i).seed;
-        members[i].push_back(make_model(device_.with_threads(1), own, joined.rows.columns, condition, group));
+        members[i].push_back(make_model(device.with_threads(1), own, joined.rows.columns, condition, group));
         members[i].back()->set_reference_rows(std::move(references[i]));
       }
       continue;
     }
     TrainingRows own_rows = rows;
     if (method.judges_cells && joined.incomplete.rows > 0) own_rows.rows = incomplete.view();
-    GanTraining training(device_, method, options, own_rows, condition, group);
+    GanTraining training(device, method, options, own_rows, condition, group);
     training.run(of_methods.size() == 1 ? control : part_of(control, options, steps_before, of_methods));
     steps_before += training.steps();
     for (std::int64_t i = 0; i < block.count; ++i) {
@@ -249,7 +279,7 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       DetectorOptions own = options;
       own.population = options_.population;
       own.seed = options_of(block.first + i).seed;
-      members[i].push_back(make_model(device_.with_threads(1), own, joined.rows.columns, condition, group));
+      members[i].push_back(make_model(device.with_threads(1), own, joined.rows.columns, condition, group));
       members[i].back()->take_weights(training, first);
       const auto statistics = training.telemetry().begin() + first;
       telemetry[i].insert(telemetry[i].end(), statistics, statistics + options_.population);
@@ -257,9 +287,9 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
   }
   ModelStack stack(seeds_of(block));
   std::mutex mutex;
-  cpu::parallel_ranges(models_at_a_time(device_), block.count, [&](int, std::int64_t begin, std::int64_t end) {
+  cpu::parallel_ranges(models_at_a_time(device), block.count, [&](int, std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      Detector::Impl detector(device_.with_threads(1), options_of(block.first + i));
+      Detector::Impl detector(device.with_threads(1), options_of(block.first + i));
       DetectorOptions resolved = resolve(detector.options, 0, judged);
       detector.chunk_limit = chunk_rows;
       detector.finish(resolved, std::move(members[i]), std::move(prepared[i]));
@@ -267,11 +297,15 @@ ModelStack Fleet::Impl::Fit::fit_block(Block block, const FitControl& control) {
       detector.names = rows_.columns.names;
       const safetensors::File file = detector.to_file();
       const std::lock_guard lock(mutex);
-      for (const ModelTelemetry& model : detector.telemetry) restored_ += model.restorations > 0;
-      unpromised_ += !threshold_note(detector.calibration->count(), resolved).empty();
+      for (const ModelTelemetry& model : detector.telemetry) restored += model.restorations > 0;
+      unpromised += !threshold_note(detector.calibration->count(), resolved).empty();
       stack.put(i, file);
     }
   });
+  const std::lock_guard lock(mutex_);
+  trimmed_ += trimmed;
+  restored_ += restored;
+  unpromised_ += unpromised;
   return stack;
 }
 

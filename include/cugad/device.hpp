@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cugad/export.h"
 
@@ -114,16 +115,23 @@ class CUGAD_API Context {
   std::map<KeptKey, const void*> known_;  ///< cached memory that this context has used: found without a lock
 };
 
-/// An open device. Cheap to copy; copies share the device, and so does a moved-from one.
+/// An open device, and others that train beside it. Cheap to copy; copies share the device, and so does a moved-from
+/// one.
 class CUGAD_API Device {
  public:
   Device(const Device&) = default;
   Device& operator=(const Device&) = default;
   /// `name` is "auto", "cpu", "cuda" or "cuda:N". "auto" opens CUDA if a device is available, else the CPU.
   /// Throws Error{unsupported} with the reason if a named device is unavailable: never a silent fallback. `threads`
-  /// bounds the host threads of the CPU backend; 0: all processors that this process may use.
+  /// bounds the host threads of the CPU backend; 0: all processors that this process may use. Several CUDA devices,
+  /// "cuda:0,cuda:1" or "cuda:all", train the models of a population and the groups of a fleet at once, each device the
+  /// next when it is free; all else is done by the first. Devices of one kind give the bits of one of them.
   static Device open(std::string_view name = "auto", int threads = 0);
 
+  /// Those that train beside this one.
+  const std::vector<Device>& others() const { return others_; }
+  /// This one without the others.
+  Device alone() const;
   /// "cpu" or "cuda:N".
   const std::string& name() const;
   /// One line of text: the instruction set or the chip.
@@ -152,9 +160,11 @@ class CUGAD_API Device {
 
  private:
   Device(std::shared_ptr<Backend> backend, int threads);
+  static Device open_several(std::string_view list, int threads);
   std::shared_ptr<Backend> backend_;
   int threads_ = 1;
   Precision precision_ = Precision::fp32;
+  std::vector<Device> others_;
 };
 
 /// "fp32", "tf32" or "bf16", and back. Throws Error{invalid_argument} for another name.

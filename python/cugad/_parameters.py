@@ -292,7 +292,8 @@ class DetectorParameters:
     n_jobs : int, default None
         threads on the CPU; None and -1 are all processors. No result depends on it.
     device : str, default 'auto'
-        'auto', 'cpu', 'cuda' or 'cuda:N'; 'auto' takes a GPU if there is one.
+        'auto', 'cpu', 'cuda' or 'cuda:N'; 'auto' takes a GPU if there is one; 'cuda:0,cuda:1' or 'cuda:all' train on
+        several.
     precision : str, default 'fp32'
         matrix products in 'fp32', or on a GPU in 'tf32' or 'bf16'.
     contamination : float, 0 to 0.5, default None
@@ -467,13 +468,12 @@ class FleetParameters(DetectorParameters):
         groups with fewer training rows are scored by the pooled model.
     pooled_rows : int, default 100000
         most training rows of the pooled model.
-    group_seed : str, default 'auto'
-        what a group's seed follows from: its 'name', or its 'position' among the groups, as in older versions; 'auto'
-        is name on a processor and position on a GPU.
+    group_seed : str, default 'name'
+        what a group's seed follows from: its 'name', or its 'position' among the groups, as in older versions.
     """
 
     def __init__(self, *, groups: str | None = None, minimum_rows: int = 50, pooled_rows: int = 100000,
-                 group_seed: str = 'auto', method: str | list[str] | None = None, preset: str | None = None,
+                 group_seed: str = 'name', method: str | list[str] | None = None, preset: str | None = None,
                  population: int | None = None, image: str | None = None, flip: bool | None = None,
                  shift: int | None = None, log1p: list[Any] | None = None, scale: str | None = None,
                  centre: bool | None = None, deduplicate: bool | None = None, trim: float | None = None,
