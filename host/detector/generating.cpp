@@ -4,6 +4,7 @@
 #include "cugad/error.hpp"
 #include "host/detector/held.hpp"
 #include "host/detector/impl.hpp"
+#include "host/detector/units.hpp"
 #include "host/floating_point.hpp"
 #include "host/methods/methods.hpp"
 #include "host/scores/inpainting.hpp"
@@ -55,13 +56,7 @@ void Detector::sample(std::int64_t count, std::uint64_t seed, std::span<const fl
   std::size_t i = 0;  // the first that has a prior, or the first, which throws
   while (i < d.model->methods() && !d.model->member(i).can_be_sampled()) ++i;
   d.model->member(i % d.model->methods()).sample(count, seed, given, rows.data());
-  std::vector<float> row(static_cast<std::size_t>(columns()));
-  for (std::int64_t r = 0; r < count; ++r) {
-    float* const drawn = rows.data() + r * columns();
-    for (std::size_t c = 0; c < row.size(); ++c) row[static_cast<std::size_t>(d.roles.order[c])] = drawn[c];
-    std::copy(row.begin(), row.end(), drawn);
-  }
-  d.transform.invert({rows.data(), count, columns()});
+  to_units(d.transform, d.roles, {rows.data(), count, columns()});
   for (std::int64_t r = 0; r < count; ++r) {
     for (std::int64_t k = 0; k < static_cast<std::int64_t>(condition.size()); ++k) {
       const std::int64_t column = d.roles.order[static_cast<std::size_t>(judged + k)];
@@ -69,6 +64,16 @@ void Detector::sample(std::int64_t count, std::uint64_t seed, std::span<const fl
         rows[static_cast<std::size_t>(r * columns() + column)] = condition[static_cast<std::size_t>(k)];
     }
   }
+}
+
+void to_units(const FeatureTransform& transform, const ColumnRoles& roles, MatrixView<float> rows) {
+  std::vector<float> row(static_cast<std::size_t>(rows.columns));
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    float* const made = rows.row(r);
+    for (std::size_t c = 0; c < row.size(); ++c) row[static_cast<std::size_t>(roles.order[c])] = made[c];
+    std::copy(row.begin(), row.end(), made);
+  }
+  transform.invert(rows);
 }
 
 bool Detector::Impl::makes_images() const {

@@ -5,9 +5,9 @@
 
 #include "cugad/error.hpp"
 #include "cugad/onnx.hpp"
+#include "host/detector/contents.hpp"
 #include "host/floating_point.hpp"
 #include "host/model_file/atomic_file.hpp"
-#include "host/onnx/contents.hpp"
 #include "host/onnx/rows.hpp"
 #include "host/onnx/scores.hpp"
 #include "host/text/json.hpp"

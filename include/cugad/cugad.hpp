@@ -13,6 +13,7 @@
 #include "cugad/error.hpp"
 #include "cugad/fleet.hpp"
 #include "cugad/image.hpp"
+#include "cugad/latent.hpp"
 #include "cugad/metrics.hpp"
 #include "cugad/network.hpp"
 #include "cugad/onnx.hpp"

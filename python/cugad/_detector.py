@@ -203,6 +203,34 @@ class AnomalyDetector(Estimator, DetectorParameters):
         of_given: np.ndarray = model.sample_given(rows, n_samples, seed) + self._shift()
         return of_given
 
+    def draw_latents(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
+        """Return latents z from the prior, float32 of shape [n_samples, size of z]: those of `sample`.
+
+        Row i of ``sample(n, random_state=s)`` is that of ``draw_latents(n, random_state=s)[i]`` by model i % population.
+        NotImplementedError for a method without a prior.
+        """
+        drawn: np.ndarray = self._fitted().draw_latents(n_samples, seed_of(random_state) or 0)
+        return drawn
+
+    def encode(self, X: Any, *, model: int = 0) -> np.ndarray:
+        """Return the latents E(x) of the rows of X by one model of the population, float32 of shape [rows, size of z].
+
+        A missing cell enters as its column's centre. NotImplementedError for a method without an encoder.
+        """
+        fitted = self._fitted()
+        return self._over_chunks(lambda rows, further: fitted.encode(rows, model), X)
+
+    def decode(self, z: Any, *, model: int = 0) -> np.ndarray:
+        """Return the rows G(z) that one model of the population makes of latents z, as `sample` gives rows.
+
+        z has shape [rows, size of z] and is finite; its size is that of ``draw_latents(1)[0]``.
+        """
+        z = np.ascontiguousarray(z, dtype=np.float32)
+        if z.ndim != 2:
+            raise ValueError(f"z has shape {z.shape}, expected [rows, size of z]")
+        made: np.ndarray = self._fitted().decode(z, model) + self._shift()
+        return made
+
     def report(self, X: Any, y: Any = None, *, path: str | os.PathLike[str], title: str = "rows",
                ids: Sequence[str] = (), top: int = 25) -> None:
         """Write a page to look at, one HTML file that needs no network: the scores of X with a threshold that can be

@@ -56,6 +56,11 @@ class ImageDetector(AnomalyDetector):
         rows = super().sample(n_samples, given=given, random_state=random_state)
         return rows.reshape(*rows.shape[:-1], *self.image_shape_)
 
+    def decode(self, z: Any, *, model: int = 0) -> np.ndarray:
+        """Return the images G(z), float32 of shape [rows, height, width, channels], see AnomalyDetector.decode."""
+        rows = super().decode(z, model=model)
+        return rows.reshape(len(rows), *self.image_shape_)
+
     @classmethod
     def load(cls, path: str | os.PathLike[str], **keywords: Any) -> "ImageDetector":
         """Return the detector of a model file of images, as AnomalyDetector.load does."""

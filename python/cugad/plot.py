@@ -82,3 +82,47 @@ def marginals(detector: Any, X: Any, n_samples: int = 1000, columns: Any = None,
         ax.set_title(detector.columns_[column])
     axes[0].legend()
     return axes
+
+
+def latent(detector: Any, z: Any = None, steps: int = 8, model: int = 0, columns: Any = None, random_state: Any = None,
+           axes: Any = None) -> Any:
+    """Draw what the generator of one model makes of latents on the way from each row of z to the next.
+
+    Of images a grid: a row for each leg of the way, an image for each of its `steps` latents. Of other rows a curve for
+    each of the first eight columns, or those of the given positions. z has shape [latents, size of z], such as
+    ``detector.encode(X)[:2]``; by default it is drawn from the prior: 2 latents, of images 5. The way is spherical
+    (White 2016, "Sampling generative networks"): it keeps to where latents of a normal prior lie.
+    NotImplementedError for a method without latents. Returns an array of axes.
+    """
+    shape = getattr(detector, "image_shape_", None)
+    z = detector.draw_latents(5 if shape else 2, random_state=random_state) if z is None else np.asarray(z)
+    if z.ndim != 2 or len(z) < 2 or steps < 2:
+        raise ValueError(f"z has shape {z.shape} and steps is {steps}, expected at least two latents and two steps")
+    made = detector.decode(np.concatenate([_way(*ends, steps) for ends in zip(z, z[1:])]), model=model)
+    if shape:
+        if axes is None:
+            axes = plt.subplots(len(z) - 1, steps, figsize=(steps, len(z) - 1), squeeze=False)[1]
+        lowest, most = made.min(), made.max()
+        for ax, image in zip(axes.flat, (made - lowest) / max(most - lowest, np.finfo(np.float32).tiny)):
+            ax.imshow(image if shape[2] == 3 else image.mean(axis=-1), cmap="gray", vmin=0, vmax=1)
+            ax.set_axis_off()
+        return axes
+    columns = list(range(min(8, made.shape[1]))) if columns is None else list(columns)
+    if axes is None:
+        axes = plt.subplots(1, len(columns), figsize=(3 * len(columns), 3), squeeze=False)[1][0]
+    places = np.concatenate([leg + np.linspace(0, 1, steps) for leg in range(len(z) - 1)])
+    for ax, column in zip(axes, columns):
+        ax.plot(places, made[:, column])
+        ax.set(title=detector.columns_[column], xlabel="latent")
+        ax.set_xticks(range(len(z)))
+    return axes
+
+
+def _way(first: Any, last: Any, steps: int) -> Any:
+    """Return `steps` latents from one to another, on the sphere through both if there is one way along it."""
+    share = np.linspace(0, 1, steps)[:, None]
+    lengths = np.linalg.norm(first) * np.linalg.norm(last)
+    angle = np.arccos(np.clip(first @ last / lengths, -1, 1)) if lengths > 0 else 0.0
+    if np.sin(angle) < 1e-6:
+        return (1 - share) * first + share * last
+    return (np.sin((1 - share) * angle) * first + np.sin(share * angle) * last) / np.sin(angle)

@@ -150,6 +150,30 @@ Array sample_given(BoundDetector& bound, const Rows& given, std::int64_t count, 
   return to_numpy(std::move(rows), {given.shape(0), static_cast<std::size_t>(count), given.shape(1)});
 }
 
+std::int64_t size_of_latents(BoundDetector& bound) { return latent_size(bound.model()); }
+
+Array draw(BoundDetector& bound, std::int64_t count, std::uint64_t seed) {
+  const std::int64_t size = size_of_latents(bound);
+  if (count < 0) throw Error(ErrorCode::invalid_argument, "the number of latents is negative, expected at least 0");
+  std::vector<float> z(static_cast<std::size_t>(count * size));
+  bound.without_rows(count > few_rows, [&](Detector& detector) { draw_latents(detector, count, seed, z); });
+  return to_numpy(std::move(z), {static_cast<std::size_t>(count), static_cast<std::size_t>(size)});
+}
+
+Array encode_rows(BoundDetector& bound, const Rows& rows, std::int64_t model) {
+  const auto size = static_cast<std::size_t>(size_of_latents(bound));
+  std::vector<float> z(rows.shape(0) * size);
+  bound.with_rows(rows, [&](const auto& x, Detector& detector) { encode(detector, x, model, z); });
+  return to_numpy(std::move(z), {rows.shape(0), size});
+}
+
+Array decode_latents(BoundDetector& bound, const Rows& z, std::int64_t model) {
+  const auto columns = static_cast<std::size_t>(bound.model().columns());
+  std::vector<float> rows(z.shape(0) * columns);
+  bound.with_rows(z, [&](const auto& latents, Detector& detector) { decode(detector, latents, model, rows); });
+  return to_numpy(std::move(rows), {z.shape(0), columns});
+}
+
 BoundReport* report(BoundDetector& bound, ReportArguments arguments) {
   std::optional<Detector> shared;
   bound.without_rows(false, [&](Detector& detector) { shared = detector.share(); });
@@ -212,6 +236,9 @@ void bind_detector(nb::module_& module) {
       .def("fill", &fill, "rows"_a, "coverage"_a = 0.9f, "Filled rows, and the ends of their bands.")
       .def("sample", &sample, "count"_a, "seed"_a = 0, "Synthetic rows [count, columns].")
       .def("sample_given", &sample_given, "given"_a, "count"_a, "seed"_a = 0, "Draws [rows, count, columns].")
+      .def("draw_latents", &draw, "count"_a, "seed"_a = 0, "The z of sample(), [count, latent_size].")
+      .def("encode", &encode_rows, "rows"_a, "model"_a = 0, "E(x) by one model, [rows, latent_size].")
+      .def("decode", &decode_latents, "z"_a, "model"_a = 0, "G(z) by one model, [rows, columns].")
       .def(
           "report",
           [](BoundDetector& bound, std::string title, nb::object encoder, nb::object threshold,
@@ -260,6 +287,7 @@ void bind_detector(nb::module_& module) {
       .def_prop_ro("notes", [](BoundDetector& bound) { return bound.model().notes(); })
       .def_prop_ro("column_names", [](BoundDetector& bound) { return bound.model().column_names(); })
       .def_prop_ro("columns", [](BoundDetector& bound) { return bound.model().columns(); })
+      .def_prop_ro("latent_size", &size_of_latents)
       .def_prop_ro("reference_rows", [](BoundDetector& bound) { return bound.model().reference_rows(); })
       .def_prop_ro("calibration",
                    [](BoundDetector& bound) {

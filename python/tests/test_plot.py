@@ -51,3 +51,33 @@ def test_marginals_of_drawn_rows(fitted, rows):
     axes = plot.marginals(fitted, rows, n_samples=50, columns=[0, 3])
     assert [ax.get_title() for ax in axes] == ["0", "3"]
     assert len(plot.marginals(fitted, rows, n_samples=50)) == 5
+
+
+def test_latents_of_rows(fitted):
+    z = fitted.draw_latents(3, random_state=4)
+    axes = plot.latent(fitted, z, steps=5, columns=[3, 0])
+    assert [ax.get_title() for ax in axes] == ["3", "0"]
+    way = axes[0].lines[0].get_ydata()
+    assert len(way) == 10 and way[[0, 5, -1]] == pytest.approx(fitted.decode(z)[:, 3], rel=1e-5)
+    assert len(plot.latent(fitted)) == 5
+    with pytest.raises(ValueError, match=r"z has shape \(1, 3\) and steps is 8"):
+        plot.latent(fitted, z[:1])
+
+
+def test_the_way_between_latents_keeps_their_norm():
+    first, last = np.array([2.0, 0, 0]), np.array([0, 0, 2.0])
+    way = plot._way(first, last, 3)
+    assert np.allclose(way, [first, [2**0.5, 0, 2**0.5], last])
+    assert np.allclose(plot._way(first, -first, 3), [first, [0, 0, 0], -first])  # no way is shorter than others
+    assert np.allclose(plot._way(np.zeros(3), last, 3)[1], last / 2)
+
+
+def test_latents_of_images():
+    images = np.random.default_rng(0).integers(0, 255, size=(60, 8, 6), dtype=np.uint8)
+    detector = cugad.ImageDetector(method="gan", steps=20, population=1, batch=16).fit(images)
+    axes = plot.latent(detector, steps=3)
+    assert axes.shape == (4, 3) and all(ax.images[0].get_array().shape == (8, 6) for ax in axes.flat)
+    coloured = cugad.ImageDetector(method="gan", steps=20, population=1, batch=16).fit(
+        np.stack([images, images, 255 - images], axis=-1))
+    pixels = plot.latent(coloured, coloured.draw_latents(2), steps=2)[0, 1].images[0].get_array()
+    assert pixels.shape == (8, 6, 3) and pixels.min() >= 0 and pixels.max() <= 1

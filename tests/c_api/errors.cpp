@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "cugad/cugad_latent.h"
 #include "tests/c_api/handles.hpp"
 #include "tests/common/temporary_directory.hpp"
 
@@ -109,6 +110,14 @@ TEST_F(BadCalls, Nulls) {
        invalid,
        {"reasons is NULL"}},
       {"sample", [&] { return cugad_detector_sample(f, 1, nullptr, 1, columns, columns); }, invalid, {"x is NULL"}},
+      {"latent size", [&] { return cugad_detector_latent_size(f, nullptr); }, invalid, {"size is NULL"}},
+      {"latents", [&] { return cugad_detector_draw_latents(f, 1, 1, nullptr); }, invalid, {"z is NULL"}},
+      {"encode",
+       [&] { return cugad_detector_encode(f, nullptr, 1, columns, columns, 0, out); },
+       invalid,
+       {"x is NULL"}},
+      {"decode", [&] { return cugad_detector_decode(f, nullptr, 1, 2, 2, 0, out); }, invalid, {"z is NULL"}},
+      {"decode's place", [&] { return cugad_detector_decode(f, x_, 1, 2, 2, 0, nullptr); }, invalid, {"x is NULL"}},
       {"probability", [&] { return cugad_detector_probability(f, nullptr, 1, 0, out); }, invalid, {"scores is NULL"}},
       {"probabilities", [&] { return cugad_detector_probability(f, out, 1, 0, nullptr); }, invalid, {"NULL"}},
       {"confidence", [&] { return cugad_detector_confidence(nullptr, out, 1, out); }, invalid, {"detector is NULL"}},
@@ -177,6 +186,10 @@ TEST_F(BadCalls, SizesAndStrides) {
        invalid,
        {"count is -1"}},
       {"sample less", [&] { return cugad_detector_sample(f, 1, out, -1, columns, columns); }, invalid, {"-1 rows"}},
+      {"decode less", [&] { return cugad_detector_decode(f, x_, -1, 2, 2, 0, out); }, invalid, {"-1 rows"}},
+      {"decode wide", [&] { return cugad_detector_decode(f, x_, 1, 9, 9, 0, out); }, invalid, {"z has 9 columns"}},
+      {"decode too many", [&] { return cugad_detector_decode(f, x_, most, 2, 2, 0, out); }, invalid, {"memory"}},
+      {"latents less", [&] { return cugad_detector_draw_latents(f, 1, -1, out); }, invalid, {"-"}},
       {"sample wide", [&] { return cugad_detector_sample(f, 1, out, 1, 9, 9); }, invalid, {"9 columns"}},
       {"negative count", [&] { return cugad_detector_probability(f, out, -1, 0, out); }, invalid, {"-1 elements"}},
       {"large count", [&] { return cugad_detector_confidence(f, out, most, out); }, invalid, {"memory can hold"}},
@@ -266,6 +279,7 @@ TEST_F(BadCalls, BeforeFit) {
   float* const out = out_.data();
   cugad_detector* made = nullptr;
   const char* text = nullptr;
+  std::int64_t number = 0;
   const std::vector<std::string> said = {"not fitted"};
   check({
       {"score", [&] { return cugad_detector_score(f, x_, rows, columns, columns, out); }, invalid, said},
@@ -274,6 +288,8 @@ TEST_F(BadCalls, BeforeFit) {
       {"explain", [&] { return cugad_detector_explain(f, x_, 1, columns, columns, 1, out, reasons_.data()); }, invalid,
        said},
       {"sample", [&] { return cugad_detector_sample(f, 1, out, 1, columns, columns); }, invalid, said},
+      {"latent size", [&] { return cugad_detector_latent_size(f, &number); }, invalid, said},
+      {"decode", [&] { return cugad_detector_decode(f, x_, 1, 2, 2, 0, out); }, invalid, said},
       {"contamination", [&] { return cugad_detector_set_contamination(f, 0.1f); }, invalid, said},
       {"false alarms", [&] { return cugad_detector_set_false_alarm_rate(f, 0.1f); }, invalid, said},
       {"threshold", [&] { return cugad_detector_threshold(f, out); }, invalid, said},

@@ -1,6 +1,8 @@
 #include <nlohmann/json.hpp>
 
+#include "cugad/cugad_latent.h"
 #include "cugad/detector.hpp"
+#include "cugad/latent.hpp"
 #include "tests/c_api/handles.hpp"
 #include "tests/common/temporary_directory.hpp"
 
@@ -208,6 +210,34 @@ TEST_P(Results, Samples) {
     }
     EXPECT_EQ(found[r * (columns + 1) + columns], -7.0f) << "what stands between the rows";
   }
+}
+
+TEST_P(Results, Latents) {
+  const std::int64_t size = latent_size(*by_cpp_), stride = size + 1;
+  std::int64_t found_size = -1;
+  ASSERT_OK(cugad_detector_latent_size(by_c_.get(), &found_size));
+  EXPECT_EQ(found_size, size);
+  std::vector<float> z(static_cast<std::size_t>(10 * size)), drawn(z);
+  draw_latents(*by_cpp_, 10, 5, z);
+  ASSERT_OK(cugad_detector_draw_latents(by_c_.get(), 5, 10, drawn.data()));
+  EXPECT_TRUE(same_bits(drawn, z));
+  Matrix apart(10, stride);
+  for (std::int64_t r = 0; r < 10; ++r) std::copy_n(z.data() + r * size, size, apart.row(r));
+  std::vector<float> expected(static_cast<std::size_t>(10 * columns)), found(expected);
+  decode(*by_cpp_, {z.data(), 10, size}, 1, expected);
+  ASSERT_OK(cugad_detector_decode(by_c_.get(), apart.data.data(), 10, size, stride, 1, found.data()));
+  EXPECT_TRUE(same_bits(found, expected));
+  EXPECT_EQ(cugad_detector_decode(by_c_.get(), z.data(), 10, size, size, 2, found.data()),
+            CUGAD_ERROR_INVALID_ARGUMENT);
+  const cugad_status status =
+      cugad_detector_encode(by_c_.get(), expected.data(), 10, columns, columns, 0, drawn.data());
+  if (GetParam() != std::string("alad")) {
+    EXPECT_EQ(status, CUGAD_ERROR_UNSUPPORTED) << "it has no encoder";
+    return;
+  }
+  ASSERT_OK(status);
+  encode(*by_cpp_, {expected.data(), 10, columns}, 0, z);
+  EXPECT_TRUE(same_bits(drawn, z));
 }
 
 TEST_P(Results, Files) {
