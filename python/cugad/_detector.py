@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from cugad import _cugad
-from cugad._estimator import AFTER_FIT, Estimator, options_of, read_rows, seed_of
+from cugad._estimator import Estimator, options_of, read_rows, seed_of
 from cugad._parameters import DetectorParameters
+from cugad._progress import Callback, entered
 from cugad._rows import is_on_gpu, is_table, tensor_rows
 from cugad._tables import errors_in_python
 
@@ -64,12 +65,21 @@ class AnomalyDetector(Estimator, DetectorParameters):
     array([ 1, -1])
     """
 
-    def fit(self, X: Any, y: Any = None) -> "AnomalyDetector":
+    def fit(self, X: Any, y: Any = None, *, callbacks: Sequence[Callback] = ()) -> "AnomalyDetector":
         """Train on the normal rows X of shape [rows, columns]; y is ignored. Returns self.
 
         Same parameters, rows and kind of device give the same bits. Ctrl-C cancels, and leaves a checkpoint if
         `checkpoint_directory` names a folder: ``resume=True`` continues there.
+
+        Each of `callbacks` is called every 100 steps, on a thread of the fit, with a new entry of `history_`: a
+        dictionary of "step", "steps" and "models". What one raises ends the fit, as Ctrl-C does. Context managers are
+        entered for the fit: ``cugad.tensorboard.Callback(folder)``, ``cugad.mlflow.Callback()``.
         """
+        with entered(self, callbacks) as everyone:
+            self._fit(X, everyone)
+        return self
+
+    def _fit(self, X: Any, callbacks: Sequence[Callback]) -> None:
         with errors_in_python():
             model = _cugad.Detector(options_of(self, self._extra_options()), self.device, self._threads(),
                                     self.precision)
@@ -84,15 +94,12 @@ class AnomalyDetector(Estimator, DetectorParameters):
         else:
             rows, columns, names = read_rows(X), None, None
             width = rows.shape[1]
-        history = self._fit_model(model, rows, (), columns)
+        history = self._fit_model(model, rows, (), columns, callbacks)
         self._keep(model, columns, names, width, history)
         self._from_file = False
         self._threshold = None
         if self.contamination is not None:
             self._threshold = self._training_threshold(model.score(rows), self.contamination)
-        for call in AFTER_FIT:
-            call(self)
-        return self
 
     def _extra_options(self) -> dict[str, Any]:
         """Options that follow from X."""

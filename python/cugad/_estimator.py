@@ -16,12 +16,11 @@ from cugad import _cugad
 from cugad._base import BaseEstimator, NotFittedError, OutlierMixin
 from cugad._explanation import Reason, reasons_of
 from cugad._parameters import OPTIONS
-from cugad._progress import Progress
+from cugad._progress import Callback, Progress
 from cugad._rows import is_sparse, is_table, row_chunks, to_rows
 from cugad._tables import TableColumns, numbers_of, open_table, read_chunks, table_names
 
 LOGGER = logging.getLogger("cugad")
-AFTER_FIT: list[Callable[[Any], None]] = []  # called with each detector after its fit, such as to log it
 ATTACHMENT = "python"  # what a model file does not hold otherwise: the threshold and the names of a fit in Python
 
 
@@ -96,10 +95,10 @@ class Estimator(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             include=self.include, max_categories=self.max_categories, settled=settled)
         return rows, columns, names, len(reader.names)
 
-    def _fit_model(self, model: Any, rows: Any, further: tuple[Any, ...], columns: TableColumns | None
-                   ) -> list[dict[str, Any]]:
+    def _fit_model(self, model: Any, rows: Any, further: tuple[Any, ...], columns: TableColumns | None,
+                   callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
         """Fit the model with the progress and the controls that the parameters ask for."""
-        progress = Progress(self.verbose, LOGGER)
+        progress = Progress(self.verbose, LOGGER, callbacks)
         with progress:
             model.fit(rows, *further, names=columns.encoder.feature_names if columns else [],
                       binary=columns.binary if columns else 0, on_progress=progress.update,

@@ -13,6 +13,7 @@ from cugad._detector import labels_of
 from cugad._estimator import Estimator, options_of, read_rows
 from cugad._explanation import Reason
 from cugad._parameters import FleetParameters
+from cugad._progress import Callback, entered
 from cugad._rows import is_table
 from cugad._tables import errors_in_python
 
@@ -39,8 +40,16 @@ class FleetDetector(Estimator, FleetParameters):
         As those of AnomalyDetector.
     """
 
-    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> "FleetDetector":
-        """Train on the normal rows X; y is ignored. `groups`: the group of each row of an array. Returns self."""
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None, callbacks: Sequence[Callback] = ()) -> "FleetDetector":
+        """Train on the normal rows X; y is ignored. `groups`: the group of each row of an array. Returns self.
+
+        `callbacks` are those of AnomalyDetector.fit.
+        """
+        with entered(self, callbacks) as everyone:
+            self._fit(X, groups, everyone)
+        return self
+
+    def _fit(self, X: Any, groups: Any, callbacks: Sequence[Callback]) -> None:
         with errors_in_python():
             model = _cugad.Fleet(options_of(self), self.device, self._threads(), self.minimum_rows, self.pooled_rows,
                                  self.group_seed)
@@ -57,11 +66,10 @@ class FleetDetector(Estimator, FleetParameters):
         else:
             rows, columns, names = read_rows(X), None, None
             width = rows.shape[1]
-        history = self._fit_model(model, rows, (self._texts(groups, len(rows)),), columns)
+        history = self._fit_model(model, rows, (self._texts(groups, len(rows)),), columns, callbacks)
         if columns and self.groups is not None:
             model.attach("group_column", self.groups)
         self._keep(model, columns, names, width, history)
-        return self
 
     @staticmethod
     def _texts(groups: Any, rows: int) -> list[str]:
@@ -111,9 +119,9 @@ class FleetDetector(Estimator, FleetParameters):
         """Return 1 for each normal row of X and -1 for each anomaly."""
         return np.where(self.decision_function(X, groups) >= 0, 1, -1)
 
-    def fit_predict(self, X: Any, y: Any = None, *, groups: Any = None) -> np.ndarray:
+    def fit_predict(self, X: Any, y: Any = None, *, groups: Any = None, **keywords: Any) -> np.ndarray:
         """Fit on the rows of X, and return 1 for each normal one and -1 for each anomaly."""
-        return self.fit(X, y, groups=groups).predict(X, groups)
+        return self.fit(X, y, groups=groups, **keywords).predict(X, groups)
 
     def probability(self, X: Any, groups: Any = None, kind: str = "rank") -> np.ndarray:  # type: ignore[override]
         """Return each row's score as a probability in [0, 1], see AnomalyDetector.probability."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from cugad._detector import AnomalyDetector
+from cugad._progress import Callback
 
 
 class ImageDetector(AnomalyDetector):
@@ -29,10 +30,10 @@ class ImageDetector(AnomalyDetector):
         shape = X.shape[1:] if X.ndim == 4 else (*X.shape[1:], 1)
         return X.reshape(len(X), -1), shape
 
-    def fit(self, X: Any, y: Any = None) -> "ImageDetector":
-        """Train on normal images X of shape [images, height, width(, channels)]; y is ignored. Returns self."""
+    def fit(self, X: Any, y: Any = None, *, callbacks: Sequence[Callback] = ()) -> "ImageDetector":
+        """Train on normal images X of shape [images, height, width(, channels)], as AnomalyDetector.fit does."""
         rows, self._shape = self._flat(X)
-        super().fit(rows)
+        super().fit(rows, callbacks=callbacks)
         self.image_shape_ = self._shape
         return self
 

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
+
+Callback = Callable[[dict[str, Any]], Any]  # called with each entry of history_ as it is made
+AUTOMATIC: list[Callable[[Any], Callback]] = []  # each makes a further callback for the fit of a detector
+
+
+@contextmanager
+def entered(detector: Any, callbacks: Sequence[Callback]) -> Iterator[list[Callback]]:
+    """Yield the callbacks of a fit. Those that are context managers are entered for as long as it takes."""
+    if callable(callbacks) or not all(map(callable, callbacks)):
+        raise TypeError(f"callbacks is {callbacks!r}, expected a list of callables")
+    with ExitStack() as stack:
+        everyone = [*callbacks, *(make(detector) for make in AUTOMATIC)]
+        for callback in everyone:
+            if isinstance(callback, AbstractContextManager):
+                stack.enter_context(callback)
+        yield everyone
 
 
 class Progress:
     """Receives the progress of a fit; a context that closes the bar."""
 
-    def __init__(self, verbose: int, logger: logging.Logger) -> None:
+    def __init__(self, verbose: int, logger: logging.Logger, callbacks: Sequence[Callback] = ()) -> None:
         self.history: list[dict[str, Any]] = []
+        self._callbacks = callbacks
         self._logger = logger
         self._verbose = verbose
         self._bar: Any = None
@@ -39,19 +58,9 @@ class Progress:
             self._bar.update(step - self._bar.n)
         elif self._verbose:
             self._logger.warning("step %d of %d", step, steps)
+        for callback in self._callbacks:
+            callback(self.history[-1])
 
     def message(self, text: str) -> None:
         """One line: a model was restored, a column is constant, ..."""
         self._logger.info("%s", text)
-
-
-def runs_of(history: list[dict[str, Any]]) -> dict[str, list[tuple[int, dict[str, float]]]]:
-    """Return for each model of a `history_` its name and its [(step, statistics)].
-
-    Methods of an ensemble train one after the other: the curve of model 0 is that of each method's first model.
-    """
-    runs: dict[str, list[tuple[int, dict[str, float]]]] = {}
-    for entry in history:
-        for number, statistics in enumerate(entry["models"]):
-            runs.setdefault(f"model-{number}", []).append((entry["step"], statistics))
-    return runs

@@ -10,11 +10,11 @@ import mlflow
 import numpy as np
 from mlflow.models import Model
 
-from cugad import _cugad, _estimator
+from cugad import _cugad
 from cugad._detector import AnomalyDetector
 from cugad._fleet import FleetDetector
 from cugad._image import ImageDetector
-from cugad._progress import runs_of
+from cugad._progress import AUTOMATIC
 
 FILE = "model.safetensors"
 
@@ -75,29 +75,73 @@ def load_model(uri: str) -> "AnomalyDetector | FleetDetector":
     return _load_detector(os.path.join(folder, flavour["data"]))
 
 
-def log_fit(detector: Any) -> None:
-    """Log parameters, threshold and training statistics of a fitted detector to the active run of MLflow."""
-    given = {name: value for name, value in detector.get_params().items() if value is not None}
-    mlflow.log_params(given)
+def _metrics_of(entry: dict[str, Any]) -> dict[str, float]:
+    return {f"model-{number}/{name}": float(value) for number, statistics in enumerate(entry["models"])
+            for name, value in statistics.items() if np.isfinite(value)}
+
+
+def _log_parameters(detector: Any) -> None:
+    mlflow.log_params({name: value for name, value in detector.get_params().items() if value is not None})
+
+
+def _log_threshold(detector: Any) -> None:
     if hasattr(detector, "threshold_"):
         mlflow.log_metric("threshold", float(detector.threshold_))
-    for run, points in runs_of(detector.history_).items():
-        for step, statistics in points:
-            finite = {f"{run}/{name}": float(value) for name, value in statistics.items() if np.isfinite(value)}
-            mlflow.log_metrics(finite, step=step)
 
 
-def _log_in_some_run(detector: Any) -> None:
-    if mlflow.active_run() is not None:
-        log_fit(detector)
-        return
-    with mlflow.start_run():
-        log_fit(detector)
+class Callback:
+    """Logs training statistics to the active run while a fit runs: ``detector.fit(X, callbacks=[Callback()])``.
+
+    The run is the one that is active when the fit begins; ValueError if there is none.
+    """
+
+    def __enter__(self) -> "Callback":
+        run = mlflow.active_run()
+        if run is None:
+            raise ValueError("no run of MLflow is active, expected a fit in `with mlflow.start_run():`")
+        self._run = run.info.run_id  # runs are active in one thread, and progress comes from another
+        return self
+
+    def __call__(self, entry: dict[str, Any]) -> None:
+        """Log one entry of ``history_``."""
+        mlflow.log_metrics(_metrics_of(entry), step=entry["step"], run_id=self._run)
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        pass
+
+
+class _Autolog(Callback):
+    """Logs a whole fit: to the active run, or to one of its own."""
+
+    def __init__(self, detector: Any) -> None:
+        self._detector, self._own = detector, False
+
+    def __enter__(self) -> "_Autolog":
+        self._own = mlflow.active_run() is None
+        if self._own:
+            mlflow.start_run()
+        _log_parameters(self._detector)
+        super().__enter__()
+        return self
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is None:
+            _log_threshold(self._detector)
+        if self._own:
+            mlflow.end_run("FINISHED" if kind is None else "FAILED")
+
+
+def log_fit(detector: Any) -> None:
+    """Log parameters, threshold and training statistics of a fitted detector to the active run of MLflow."""
+    _log_parameters(detector)
+    _log_threshold(detector)
+    for entry in detector.history_:
+        mlflow.log_metrics(_metrics_of(entry), step=entry["step"])
 
 
 def autolog(disable: bool = False) -> None:
-    """Log each fit of a detector from now on: to the active run, or to one of its own."""
-    if _log_in_some_run in _estimator.AFTER_FIT:
-        _estimator.AFTER_FIT.remove(_log_in_some_run)
+    """Log each fit of a detector from now on, while it runs: to the active run, or to one of its own."""
+    if _Autolog in AUTOMATIC:
+        AUTOMATIC.remove(_Autolog)
     if not disable:
-        _estimator.AFTER_FIT.append(_log_in_some_run)
+        AUTOMATIC.append(_Autolog)
