@@ -33,7 +33,14 @@ def tensor_rows(X: Any) -> Any:
     if len(shape) != 2 or not dtype.endswith("float32"):
         raise ValueError(f"X is a tensor of a GPU of shape {shape} and {dtype}, expected [rows, columns] of float32, "
                          "such as X.float() of a tensor of PyTorch.")
-    return X.detach() if hasattr(X, "detach") else X
+    return _plain_tensor(X)
+
+
+def _plain_tensor(X: Any) -> Any:
+    """Return a tensor of PyTorch without its gradient and the sign that views of complex numbers leave open, which DLPack
+    does not carry; others as they are."""
+    X = X.detach() if hasattr(X, "detach") else X
+    return X.resolve_neg() if hasattr(X, "resolve_neg") else X
 
 
 def _from_dlpack(X: Any) -> Any:
@@ -41,12 +48,11 @@ def _from_dlpack(X: Any) -> Any:
         raise ValueError(f"X is in memory of device {tuple(map(int, X.__dlpack_device__()))} of DLPack, expected "
                          "memory of the CPU, as only fit and anomaly_score take tensors of a GPU: X.cpu() moves a tensor of "
                          "PyTorch there.")
-    if hasattr(X, "detach"):
-        X = X.detach()
+    X = _plain_tensor(X)
     try:
         return np.from_dlpack(X)
     except (BufferError, RuntimeError):  # dtypes that numpy lacks, such as bfloat16
-        return np.asarray(X)
+        return np.asarray(X.float() if hasattr(X, "bfloat16") and str(X.dtype).endswith("bfloat16") else X)
 
 
 def to_array(X: Any) -> np.ndarray:
