@@ -17,11 +17,11 @@ from cugad._rows import CHUNK_ROWS
 
 
 def parquet_pieces(path: str | os.PathLike[str]) -> Iterator[tuple[str, Any]]:
-    """Yield (name, batch) of a Parquet file or of the files of a folder, and hold one row group at a time."""
+    """Yield (name, batch) of a Parquet file or of the files of a folder, and hold the pages of one row group at a time."""
     import pyarrow.dataset
     import pyarrow.parquet
     for file in pyarrow.dataset.dataset(os.fspath(path), format="parquet").files:
-        for batch in pyarrow.parquet.ParquetFile(file, pre_buffer=False).iter_batches(CHUNK_ROWS):
+        for batch in pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=65536).iter_batches(CHUNK_ROWS):
             yield file, batch
 
 
