@@ -51,8 +51,11 @@ def _from_dlpack(X: Any) -> Any:
     X = _plain_tensor(X)
     try:
         return np.from_dlpack(X)
-    except (BufferError, RuntimeError):  # dtypes that numpy lacks, such as bfloat16
-        return np.asarray(X.float() if hasattr(X, "bfloat16") and str(X.dtype).endswith("bfloat16") else X)
+    except (BufferError, RuntimeError) as error:  # dtypes that numpy lacks, such as bfloat16
+        rows = np.asarray(X.float() if hasattr(X, "bfloat16") and str(X.dtype).endswith("bfloat16") else X)
+        if rows.dtype == object and rows.ndim == 0:  # numpy knows nothing better
+            raise ValueError(f"X ({type(X).__name__}) gives no rows by DLPack: {error}") from error
+        return rows
 
 
 def to_array(X: Any) -> np.ndarray:

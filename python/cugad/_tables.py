@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
 import warnings
@@ -30,7 +29,12 @@ def batches_of(pieces: Iterator[tuple[str, Any]]) -> Iterator[Any]:
     import pyarrow
     first, schema = None, None
     for name, table in pieces:
-        table = pyarrow.table(table) if not isinstance(table, pyarrow.RecordBatch) else table
+        if not isinstance(table, pyarrow.RecordBatch):
+            try:
+                table = pyarrow.table(table)
+            except TypeError:
+                raise ValueError(f"{name} is of type {type(table).__name__}, expected a table such as one of pandas, "
+                                 "polars or pyarrow, or a record batch.") from None
         if schema is None:
             first, schema = name, table.schema
         if not table.schema.equals(schema):
@@ -39,8 +43,34 @@ def batches_of(pieces: Iterator[tuple[str, Any]]) -> Iterator[Any]:
         yield from [table] if isinstance(table, pyarrow.RecordBatch) else table.to_batches()
 
 
-def in_pieces(X: Any) -> Any:
-    """Return a stream of a Parquet file, of a folder of them, or of an iterator of tables: none is held whole."""
+class Reader:
+    """Reads a table in chunks. An error is that of the iterator behind the table, and not Arrow's account of it."""
+
+    def __init__(self, table: Any, failed: list[BaseException]) -> None:
+        capsule = table.__arrow_c_stream__()
+        if type(capsule).__name__ != "PyCapsule":
+            raise ValueError(f"__arrow_c_stream__() of {type(table).__name__} returns {type(capsule).__name__}, expected "
+                             "a PyCapsule")
+        self._reader, self._failed = _cugad.ArrowReader(capsule), failed
+        self.keep = self._reader.keep
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return self._reader.names
+
+    def read(self, max_rows: int) -> _cugad.Table:
+        """Return the next rows; none at the end."""
+        try:
+            return self._reader.read(max_rows)
+        except Exception:
+            if self._failed:
+                raise self._failed[0] from None
+            raise
+
+
+def in_pieces(X: Any) -> Reader:
+    """Return a reader of a Parquet file, of a folder of them, or of an iterator of tables: none is held whole."""
     import pyarrow
     if hasattr(X, "__next__"):
         batches = batches_of((f"table {number} of the iterator", table) for number, table in enumerate(X))
@@ -50,14 +80,23 @@ def in_pieces(X: Any) -> Any:
     if first is None:
         raise ValueError("Found array with 0 sample(s) (an iterator or files without rows) while a minimum of 1 is "
                          "required.")
-    return pyarrow.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
+    failed: list[BaseException] = []
+
+    def watched() -> Iterator[Any]:
+        try:
+            yield first
+            yield from batches
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    return Reader(pyarrow.RecordBatchReader.from_batches(first.schema, watched()), failed)
 
 
-def open_table(X: Any) -> _cugad.ArrowReader:
+def open_table(X: Any) -> Reader:
     """Return a reader for an object that is_table()."""
     try:
-        X = X if hasattr(X, "__arrow_c_stream__") else in_pieces(X)
-        return _cugad.ArrowReader(X.__arrow_c_stream__())
+        return Reader(X, []) if hasattr(X, "__arrow_c_stream__") else in_pieces(X)
     except ImportError as error:  # pandas without pyarrow
         raise ValueError(f"{type(X).__name__} needs pyarrow to hand out its columns ({error}): pip install pyarrow, or "
                          "give the numbers as an array, X.to_numpy()") from error
@@ -80,7 +119,7 @@ def errors_in_python() -> Iterator[None]:
         raise ValueError(in_python(str(error))) from None
 
 
-def table_names(X: Any, reader: _cugad.ArrowReader) -> np.ndarray | None:
+def table_names(X: Any, reader: Reader) -> np.ndarray | None:
     """Return the names of the table's columns if all of them are texts, else None."""
     given = list(X.columns) if hasattr(X, "iloc") else reader.names  # pandas has names that are no texts
     if all(isinstance(name, str) for name in given):
@@ -100,7 +139,7 @@ class TableColumns:
         self.encoder = encoder
 
     @classmethod
-    def learn(cls, reader: _cugad.ArrowReader, look: Callable[[_cugad.Table], None] | None = None, *,
+    def learn(cls, reader: Reader, look: Callable[[_cugad.Table], None] | None = None, *,
               categorical: Any = None, exclude: Any = None, include: Any = None, max_categories: int = 1000,
               settled: Sequence[str] = ()) -> tuple[TableColumns, np.ndarray]:
         """Read a table once, in pieces, and return its TableColumns and features; `look` is called with each piece."""
@@ -157,7 +196,7 @@ def numbers_of(table: _cugad.Table) -> np.ndarray:
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
 
 
-def read_chunks(reader: _cugad.ArrowReader) -> Iterator[_cugad.Table]:
+def read_chunks(reader: Reader) -> Iterator[_cugad.Table]:
     """Yield a table's rows, some at a time; an error if there are none."""
     count = 0
     while True:
