@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "cugad/error.hpp"
 #include "host/c_api/arguments.hpp"
 #include "host/c_api/fit_controls.hpp"
+#include "host/c_api/fleet_arguments.hpp"
 #include "host/c_api/guard.hpp"
 #include "host/c_api/handles.hpp"
 #include "host/c_api/results.hpp"
@@ -17,16 +17,6 @@ using namespace cugad;
 using namespace cugad::c_api;
 
 namespace {
-
-/// Rows of the host, with the group of each.
-struct GroupedRows {
-  GroupedRows(const Device& device, const cugad_matrix* given, const char* const* groups_of_rows)
-      : x(device, given), groups(texts_of(groups_of_rows, x.rows(), "groups")) {
-    if (x.rows() > 0) require_host(device, x.extent().begin, "x");
-  }
-  Rows x;
-  std::vector<std::string> groups;
-};
 
 /// Scores, with `count` explanations of each if that is not 0.
 void score(cugad_fleet* handle, const cugad_matrix* given, const char* const* groups, std::int32_t count, float* scores,
@@ -42,21 +32,6 @@ void score(cugad_fleet* handle, const cugad_matrix* given, const char* const* gr
   std::vector<Explanation> explanations;
   copy_to(fleet.explain(rows.x.bring(handle->device, nullptr), rows.groups, count, explanations), scores);
   if (count > 0) copy_to(explanations, count, reasons);
-}
-
-FleetOptions fleet_options_of(const cugad_fleet_options* given) {
-  FleetOptions options;
-  if (given == nullptr) return options;
-  const cugad_fleet_options known = known_struct(given, "options");
-  for (const auto& [name, given_rows, rows] : {std::tuple("minimum_rows", known.minimum_rows, &options.minimum_rows),
-                                               std::tuple("pooled_rows", known.pooled_rows, &options.pooled_rows)}) {
-    if (given_rows < 0) {
-      throw Error(ErrorCode::invalid_argument,
-                  std::string(name) + " is " + std::to_string(given_rows) + ", expected 1 or more, or 0");
-    }
-    if (given_rows > 0) *rows = given_rows;
-  }
-  return options;
 }
 
 /// Calls `fit` with what a fit is given.
