@@ -1,22 +1,21 @@
 #include "host/model_file/safetensors.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <cstring>
 #include <new>
+#include <optional>
 #include <string_view>
-#include <system_error>
+#include <tuple>
+#include <utility>
 
 #include "cugad/error.hpp"
 #include "host/model_file/atomic_file.hpp"
-#include "host/model_file/file_descriptor.hpp"
+#include "host/model_file/byte_source.hpp"
+#include "host/model_file/checksum.hpp"
+#include "host/model_file/open_file.hpp"
 #include "host/model_file/safetensors_header.hpp"
 
 namespace cugad::safetensors {
@@ -26,7 +25,8 @@ static_assert(std::endian::native == std::endian::little, "the container is litt
 static_assert(sizeof(float) == 4 && sizeof(double) == 8);
 
 constexpr std::size_t length_bytes = 8;
-constexpr const char* checksum_key = "checksum";  ///< in the metadata
+constexpr const char* checksum_key = "checksum";         ///< in the metadata
+constexpr const char* partial_key = "checksum_outside";  ///< "PREFIX SUM", see WrittenSum::left_out
 
 template <class T>
 std::string_view bytes_of(const std::vector<T>& values) {
@@ -53,7 +53,18 @@ Entry describe(const Tensor& tensor) {
 
 /// Lays the tensors out as the reference implementation does: wider elements first, so that all stay aligned, then by
 /// name.
-Header lay_out(const File& file) {
+void lay_out(Header& header) {
+  std::uint64_t position = 0;
+  for (const std::uint64_t element_bytes : {sizeof(double), sizeof(float)})
+    for (auto& [name, entry] : header.tensors) {
+      if (entry.element_bytes != element_bytes) continue;
+      entry.begin = position;
+      position += tensor_bytes(entry.shape, element_bytes);
+      entry.end = position;
+    }
+}
+
+Header header_of(const File& file) {
   if (file.metadata.size() > max_entries || file.tensors.size() > max_entries)
     throw Error(ErrorCode::invalid_argument, fmt::format("more than {} tensors or metadata keys", max_entries));
   Header header;
@@ -65,78 +76,11 @@ Header lay_out(const File& file) {
       throw Error(ErrorCode::invalid_argument, fmt::format("tensor {}: {}", quote(name), error.what()));
     }
   }
-  std::uint64_t position = 0;
-  for (const std::uint64_t element_bytes : {sizeof(double), sizeof(float)})
-    for (auto& [name, entry] : header.tensors) {
-      if (entry.element_bytes != element_bytes) continue;
-      entry.begin = position;
-      position += tensor_bytes(entry.shape, element_bytes);
-      entry.end = position;
-    }
+  lay_out(header);
   return header;
 }
 
-[[noreturn]] void fail_reading(const std::string& reason) { throw Error(ErrorCode::input_output, reason); }
-
-[[noreturn]] void fail_reading_with_errno() { fail_reading(std::generic_category().message(errno)); }
-
-/// Bytes of known size.
-class Source {
- public:
-  virtual ~Source() = default;
-  std::uint64_t size() const { return size_; }
-  /// Within the size.
-  virtual void read(std::uint64_t position, void* to, std::uint64_t bytes) const = 0;
-
- protected:
-  std::uint64_t size_ = 0;
-};
-
-/// A regular file.
-class FileSource : public Source {
- public:
-  explicit FileSource(const std::string& path) {
-    if (path.find('\0') != std::string::npos) fail_reading("the path holds a zero byte");
-    // Opening a pipe would wait for its other end before it can be refused.
-    descriptor_ = FileDescriptor(
-        retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); }));
-    if (!descriptor_) fail_reading_with_errno();
-    struct stat status;
-    if (::fstat(descriptor_.get(), &status) != 0) fail_reading_with_errno();
-    if (!S_ISREG(status.st_mode)) fail_reading("not a regular file");
-    size_ = static_cast<std::uint64_t>(status.st_size);
-  }
-
-  void read(std::uint64_t position, void* to, std::uint64_t bytes) const override {
-    char* next = static_cast<char*>(to);
-    while (bytes > 0) {
-      const ssize_t got =
-          retry_interrupted([&] { return ::pread(descriptor_.get(), next, bytes, static_cast<off_t>(position)); });
-      if (got < 0) fail_reading_with_errno();
-      if (got == 0) fail_reading("the file shrank while it was read");
-      next += got;
-      position += static_cast<std::uint64_t>(got);
-      bytes -= static_cast<std::uint64_t>(got);
-    }
-  }
-
- private:
-  FileDescriptor descriptor_;
-};
-
-class MemorySource : public Source {
- public:
-  explicit MemorySource(std::span<const std::byte> bytes) : bytes_(bytes) { size_ = bytes.size(); }
-
-  void read(std::uint64_t position, void* to, std::uint64_t bytes) const override {
-    if (bytes > 0) std::memcpy(to, bytes_.data() + position, bytes);
-  }
-
- private:
-  std::span<const std::byte> bytes_;
-};
-
-std::uint64_t read_header_bytes(const Source& source) {
+std::uint64_t read_header_bytes(const ByteSource& source) {
   if (source.size() < length_bytes)
     throw Error(ErrorCode::format, fmt::format("{} bytes, too short for a safetensors file", source.size()));
   std::uint64_t header_bytes = 0;
@@ -150,15 +94,8 @@ std::uint64_t read_header_bytes(const Source& source) {
   return header_bytes;
 }
 
-template <class T>
-std::vector<T> read_values(const Source& source, std::uint64_t position, std::uint64_t bytes) {
-  std::vector<T> values(bytes / sizeof(T));
-  source.read(position, values.data(), bytes);
-  return values;
-}
-
 /// The header, and the start of the values.
-std::pair<Header, std::uint64_t> read_header(const Source& source) {
+std::pair<Header, std::uint64_t> read_header(const ByteSource& source) {
   const std::uint64_t header_bytes = read_header_bytes(source);
   const std::uint64_t data_at = length_bytes + header_bytes;
   std::string json(header_bytes, '\0');
@@ -172,55 +109,84 @@ void append_values(const File& file, const Append& append) {
   for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f32));
 }
 
-/// CRC-32 of the header as lay_out() gives it, without the checksum, and of all values: independent of how a file
-/// orders its header.
-std::string checksum_of(const File& file, Header header) {
-  header.metadata.erase(checksum_key);
-  uLong sum = ::crc32_z(0, nullptr, 0);
-  const auto add = [&](std::string_view part) {
-    if (part.empty()) return;  // a null pointer would begin the sum anew
-    sum = ::crc32_z(sum, reinterpret_cast<const Bytef*>(part.data()), part.size());
-  };
-  add(format_header(header));
-  append_values(file, add);
-  return fmt::format("{:08x}", sum);
+/// The checksum that a file's metadata give.
+struct WrittenSum {
+  std::string left_out;  ///< values of tensors whose names begin so are not in it; empty: all are
+  std::string sum;
+};
+
+/// Takes it out of the metadata; files of earlier versions have none.
+std::optional<WrittenSum> take_sum(std::map<std::string, std::string>& metadata) {
+  if (auto whole = metadata.extract(checksum_key)) return WrittenSum{"", std::move(whole.mapped())};
+  const auto partial = metadata.extract(partial_key);
+  if (!partial) return std::nullopt;
+  const std::string& text = partial.mapped();
+  const std::size_t blank = std::min(text.rfind(' '), text.size());
+  return WrittenSum{text.substr(0, blank), text.substr(std::min(blank + 1, text.size()))};
 }
 
-/// Removes the checksum, which files of earlier versions lack, and compares it.
-void check_sum(File& file) {
-  const auto written = file.metadata.extract(checksum_key);
-  if (!written) return;
+/// CRC-32 of the header as lay_out() gives it, without the checksum, and of the values: independent of how a file
+/// orders its header.
+template <class AddValues>
+std::string checksum_of(const Header& header, const std::string& left_out, const AddValues& add_values) {
+  Checksum sum;
+  const std::string json = format_header(header);
+  sum.add(json.data(), json.size());
+  for (const std::uint64_t element_bytes : {sizeof(double), sizeof(float)})
+    for (const auto& [name, entry] : header.tensors) {
+      if (entry.element_bytes != element_bytes || (!left_out.empty() && name.starts_with(left_out))) continue;
+      add_values(name, sum);
+    }
+  return fmt::format("{:08x}", sum.value());
+}
+
+std::string checksum_of(const File& file, const Header& header, const std::string& left_out) {
+  return checksum_of(header, left_out, [&](const std::string& name, Checksum& sum) {
+    const Tensor& tensor = file.tensors.at(name);
+    sum.add(tensor.f64);
+    sum.add(tensor.f32);
+  });
+}
+
+/// Compares a checksum with that of the contents.
+template <class Found>
+void check_sum(const WrittenSum& written, const Found& found) {
 #ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // a fuzzer would find nothing behind it
-  const std::string found = checksum_of(file, lay_out(file));
-  if (found == written.mapped()) return;
-  throw Error(ErrorCode::format, fmt::format("the file is damaged: its checksum is {}, its contents give {}",
-                                             quote(written.mapped()), found));
+  const std::string sum = found();
+  if (sum == written.sum) return;
+  throw Error(ErrorCode::format,
+              fmt::format("the file is damaged: its checksum is {}, its contents give {}", quote(written.sum), sum));
 #endif
 }
 
-File read_file(const Source& source) {
+/// The length of the header and the header: all bytes before the values.
+std::string head_of(const File& file, const std::string& left_out) {
+  Header header = header_of(file);
+  header.metadata.erase(checksum_key);
+  header.metadata.erase(partial_key);
+  const std::string sum = checksum_of(file, header, left_out);
+  header.metadata[left_out.empty() ? checksum_key : partial_key] = left_out.empty() ? sum : left_out + " " + sum;
+  const std::string json = format_header(header);
+  const auto length = std::bit_cast<std::array<char, length_bytes>>(static_cast<std::uint64_t>(json.size()));
+  return std::string(length.data(), length.size()) + json;
+}
+
+File read_file(const ByteSource& source) {
   auto [header, data_at] = read_header(source);
+  const std::optional<WrittenSum> written = take_sum(header.metadata);
   File file;
   file.metadata = std::move(header.metadata);
   for (auto& [name, entry] : header.tensors) {
     Tensor& tensor = file.tensors[name];
     tensor.shape = std::move(entry.shape);
-    if (entry.element_bytes == sizeof(float))
-      tensor.f32 = read_values<float>(source, data_at + entry.begin, entry.end - entry.begin);
-    else
-      tensor.f64 = read_values<double>(source, data_at + entry.begin, entry.end - entry.begin);
+    const auto read_into = [&](auto& values) {
+      values.resize((entry.end - entry.begin) / sizeof values.front());
+      source.read(data_at + entry.begin, values.data(), entry.end - entry.begin);
+    };
+    entry.element_bytes == sizeof(float) ? read_into(tensor.f32) : read_into(tensor.f64);
   }
-  check_sum(file);
+  if (written) check_sum(*written, [&] { return checksum_of(file, header_of(file), written->left_out); });
   return file;
-}
-
-/// The length of the header and the header: all bytes before the values.
-std::string head_of(const File& file) {
-  Header header = lay_out(file);
-  header.metadata[checksum_key] = checksum_of(file, header);
-  const std::string json = format_header(header);
-  const auto length = std::bit_cast<std::array<char, length_bytes>>(static_cast<std::uint64_t>(json.size()));
-  return std::string(length.data(), length.size()) + json;
 }
 
 std::string path_in_quotes(const std::string& path) { return fmt::format("\"{}\"", path); }
@@ -239,10 +205,10 @@ auto reading(const std::string& name, const Read& read) {
 
 }  // namespace
 
-void write(const std::string& path, const File& file) {
+void write(const std::string& path, const File& file, const std::string& left_out) {
   std::string header;
   try {
-    header = head_of(file);
+    header = head_of(file, left_out);
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("cannot write \"{}\": {}", path, error.what()));
   }
@@ -252,13 +218,13 @@ void write(const std::string& path, const File& file) {
   });
 }
 
-std::vector<std::byte> to_bytes(const File& file) {
+std::vector<std::byte> to_bytes(const File& file, const std::string& left_out) {
   std::vector<std::byte> bytes;
   const auto append = [&](std::string_view part) {
     const auto* begin = reinterpret_cast<const std::byte*>(part.data());
     bytes.insert(bytes.end(), begin, begin + part.size());
   };
-  const std::string header = head_of(file);
+  const std::string header = head_of(file, left_out);
   std::size_t size = header.size();
   append_values(file, [&](std::string_view part) { size += part.size(); });
   bytes.reserve(size);
@@ -272,19 +238,74 @@ void check_metadata(const std::map<std::string, std::string>& metadata) {
 }
 
 File read(const std::string& path) {
-  return reading(path_in_quotes(path), [&] { return read_file(FileSource(path)); });
+  return reading(path_in_quotes(path), [&] { return read_file(*file_source(path)); });
 }
 
 File read(std::span<const std::byte> bytes) {
-  return reading(in_memory, [&] { return read_file(MemorySource(bytes)); });
+  return reading(in_memory, [&] { return read_file(*memory_source(bytes)); });
 }
 
 std::map<std::string, std::string> read_metadata(const std::string& path) {
-  return reading(path_in_quotes(path), [&] { return std::move(read_header(FileSource(path)).first.metadata); });
+  return reading(path_in_quotes(path), [&] { return std::move(read_header(*file_source(path)).first.metadata); });
 }
 
 std::map<std::string, std::string> read_metadata(std::span<const std::byte> bytes) {
-  return reading(in_memory, [&] { return std::move(read_header(MemorySource(bytes)).first.metadata); });
+  return reading(in_memory, [&] { return std::move(read_header(*memory_source(bytes)).first.metadata); });
+}
+
+OpenFile::OpenFile(const std::string& path) : name_(path_in_quotes(path)) {
+  reading(name_, [&] { open(file_source(path)); });
+}
+
+OpenFile::OpenFile(std::span<const std::byte> bytes) : name_(in_memory) {
+  reading(name_, [&] {
+    bytes_.assign(bytes.begin(), bytes.end());
+    open(memory_source(bytes_));
+  });
+}
+
+void OpenFile::open(std::unique_ptr<ByteSource> source) {
+  source_ = std::move(source);
+  std::tie(header_, values_at_) = read_header(*source_);
+  const std::optional<WrittenSum> written = take_sum(header_.metadata);
+  if (!written) return;
+  check_sum(*written, [&] {
+    Header header = header_;
+    for (auto& [name, entry] : header.tensors) {
+      if (entry.begin == entry.end) entry.element_bytes = sizeof(float);  // as describe()
+    }
+    lay_out(header);
+    std::vector<char> part(std::size_t{1} << 20);
+    return checksum_of(header, written->left_out, [&](const std::string& name, Checksum& sum) {
+      const Entry& entry = header_.tensors.at(name);
+      for (std::uint64_t at = entry.begin; at < entry.end; at += part.size()) {
+        const std::uint64_t count = std::min<std::uint64_t>(part.size(), entry.end - at);
+        source_->read(values_at_ + at, part.data(), count);
+        sum.add(part.data(), count);
+      }
+    });
+  });
+}
+
+template <class T>
+std::vector<T> OpenFile::read_values(const Entry& tensor, std::uint64_t first, std::uint64_t count) const {
+  return reading(name_, [&] {
+    std::vector<T> values(count);
+    source_->read(values_at_ + tensor.begin + first * sizeof(T), values.data(), count * sizeof(T));
+    return values;
+  });
+}
+template std::vector<float> OpenFile::read_values(const Entry&, std::uint64_t, std::uint64_t) const;
+template std::vector<double> OpenFile::read_values(const Entry&, std::uint64_t, std::uint64_t) const;
+
+Tensor OpenFile::read(const Entry& tensor) const {
+  Tensor read{.shape = tensor.shape, .f32 = {}, .f64 = {}};
+  const std::uint64_t count = (tensor.end - tensor.begin) / tensor.element_bytes;
+  if (tensor.element_bytes == sizeof(float))
+    read.f32 = read_values<float>(tensor, 0, count);
+  else
+    read.f64 = read_values<double>(tensor, 0, count);
+  return read;
 }
 
 }  // namespace cugad::safetensors

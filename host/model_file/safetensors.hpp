@@ -8,7 +8,7 @@
 #include <vector>
 
 /// The safetensors container: 8-byte little-endian header length, JSON header, raw tensors. The metadata of files holds
-/// a "checksum", which writing adds and reading compares and removes.
+/// a "checksum" (or "checksum_outside", of a part), which writing adds and reading compares and removes.
 namespace cugad::safetensors {
 
 /// A float32 (F32) or float64 (F64) tensor; exactly one of the two vectors is filled.
@@ -23,10 +23,11 @@ struct File {
   std::map<std::string, Tensor> tensors;        ///< ordered by name, which makes files byte-identical
 };
 
-/// Atomic; see write_file_atomically.
-void write(const std::string& path, const File& file);
+/// Atomic; see write_file_atomically. `left_out`: the values of tensors whose names begin so are not in the checksum,
+/// so that the file can be opened without reading them (OpenFile); empty: all are.
+void write(const std::string& path, const File& file, const std::string& left_out = "");
 /// The bytes that write() puts into a file.
-std::vector<std::byte> to_bytes(const File& file);
+std::vector<std::byte> to_bytes(const File& file, const std::string& left_out = "");
 
 /// Error{invalid_argument} if no file could hold this metadata: text that is not UTF-8, a header over the limit.
 void check_metadata(const std::map<std::string, std::string>& metadata);

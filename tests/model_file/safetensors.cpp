@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "common/temporary_directory.hpp"
 #include "cugad/error.hpp"
+#include "host/model_file/open_file.hpp"
 #include "model_file/safetensors_samples.hpp"
 
 namespace cugad::safetensors {
@@ -97,6 +99,45 @@ TEST_F(Safetensors, ChecksumDoesNotDependOnTheOrderOfTheHeader) {
   }
   write_text(path_, container(reversed + "}", bytes.substr(8 + header_bytes)));
   EXPECT_TRUE(identical(read(path_), sample_file()));
+}
+
+/// A checksum that leaves tensors out notices all other changes, and reading the whole file compares it, too.
+TEST_F(Safetensors, ChecksumOfAPart) {
+  const File file = {
+      .metadata = {{"key", "text"}},
+      .tensors = {{"in", {{2}, {}, {1.0, 2.0}}}, {"out.a", {{2}, {3.0f, 4.0f}, {}}}, {"out.b", {{1}, {}, {5.0}}}}};
+  write(path_, file, "out.");
+  EXPECT_TRUE(identical(read(path_), file));
+  const OpenFile opened(path_);
+  EXPECT_EQ(opened.metadata(), file.metadata);
+  EXPECT_EQ(opened.read_values<float>(opened.tensors().at("out.a"), 1, 1), std::vector<float>{4.0f});
+  EXPECT_EQ(opened.read(opened.tensors().at("in")).f64, file.tensors.at("in").f64);
+  const std::string good = read_text(path_);
+  const std::size_t values = good.size() - 4 * 8;  // in, out.b, out.a
+  const auto flip = [&](std::size_t at) {
+    std::string bytes = good;
+    bytes.at(at) ^= 1;
+    write_text(path_, bytes);
+  };
+  for (const std::size_t at : {values, values + 15, good.find("text")}) {
+    SCOPED_TRACE(at);
+    flip(at);
+    for (const auto& use : std::vector<std::function<void()>>{[&] { OpenFile{path_}; }, [&] { read(path_); }}) {
+      try {
+        use();
+        ADD_FAILURE() << "accepted";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::format);
+        for (const std::string& part : {path_, std::string("damaged"), std::string("checksum")})
+          EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+      }
+    }
+  }
+  for (const std::size_t at : {values + 16, good.size() - 1}) {
+    flip(at);
+    EXPECT_NO_THROW(OpenFile{path_});
+    EXPECT_NO_THROW(read(path_));
+  }
 }
 
 /// Reads by the public description of the format only, as another program would.
