@@ -20,6 +20,8 @@
 
 namespace cugad {
 
+class Reader;
+
 /// Throws Error{invalid_argument} unless both are UTF-8, as the model file needs them.
 void check_attachment(const std::string& name, const std::string& text);
 
@@ -36,6 +38,9 @@ struct TrainedModels {
   };
   std::vector<OfMethod> methods;
 };
+
+/// The only metadata with numbers that read_structure() reads.
+constexpr const char* categories_key = "categories";
 
 /// What a detector holds.
 struct __attribute__((visibility("hidden"))) Detector::Impl {
@@ -108,6 +113,13 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   void from_file(const safetensors::File& file, const std::string& path);
   /// All of the file but its networks, for which the shapes of the tensors are enough.
   void read_settings(const safetensors::File& file, const std::string& path);
+  /// The parts of from_file(). read_structure: options, columns, notes and attachments, and the shapes that tensors
+  /// must have; read_numbers: statistics, calibration and whatever else differs between models of one structure.
+  void read_structure(const Reader& reader, const safetensors::File& file);
+  void read_numbers(const Reader& reader);
+  void read_networks(const Reader& reader);
+  /// Takes over what read_structure() reads.
+  void take_structure(const Impl& other, std::uint64_t seed);
 
   Device device;
   DetectorOptions options;   ///< as given

@@ -8,6 +8,7 @@
 #include "host/backend/transfer.hpp"
 #include "host/detector/impl.hpp"
 #include "host/detector/model_reader.hpp"
+#include "host/detector/model_shapes.hpp"
 #include "host/detector/notes.hpp"
 #include "host/detector/novelty_json.hpp"
 #include "host/methods/methods.hpp"
@@ -49,11 +50,6 @@ void add_network(safetensors::File& file, const std::string& name, const Mlp& ne
 /// The prefix of the names of a method's tensors and statistics: empty if there is one method.
 std::string prefix_of(const DetectorOptions& options, std::size_t methods) {
   return methods == 1 ? "" : std::string(definition_of(options.method).name) + ".";
-}
-
-/// "generator", or "discriminator.x" for a branch.
-std::string tensor_prefix(Role role, const Network::Part& part) {
-  return name_of(role) + (part.name.empty() ? "" : "." + part.name);
 }
 
 void add_model(safetensors::File& file, const std::string& prefix, const AnomalyModel& model, Context& context) {
@@ -136,10 +132,10 @@ std::string categories_to_json(const std::vector<Category>& categories) {
 
 /// Older files have none, and methods that do not judge cells.
 std::vector<Category> read_categories(const Reader& reader, std::int64_t columns) {
-  if (!reader.has("categories")) return {};
+  if (!reader.has(categories_key)) return {};
   Json json;
   const TakenApart parts(json);
-  reader.json("categories", json);
+  reader.json(categories_key, json);
   const bool is_list = json.is_object() && json.contains("first") && json["first"].is_array();
   const auto count = is_list ? static_cast<std::int64_t>(json["first"].size()) : 0;
   const auto first = reader.numbers<std::int64_t>(json, "first", count),
@@ -183,37 +179,6 @@ std::vector<ModelTelemetry> read_telemetry(const Reader& reader, std::size_t mod
                     value[7] == 1.0f};
   }
   return telemetry;
-}
-
-void check_shapes(const Reader& reader, const std::string& prefix, const DetectorOptions& options, std::int64_t columns,
-                  std::int64_t condition) {
-  const MethodDefinition& method = definition_of(options.method);
-  if (!method.trains()) {
-    const std::int64_t rows = reader.rows_of(prefix + reference_rows_name, columns);
-    if (rows > options.reference_rows) {
-      reader.refuse("it has " + std::to_string(rows) + " reference rows, expected at most the " +
-                    std::to_string(options.reference_rows) + " of option 'reference_rows'");
-    }
-    reader.check_shape(prefix + reference_copies_name, {rows});
-  }
-  const MethodNetworks networks = method.networks(options, columns, condition);
-  for (const Role role : all_roles) {
-    if (!networks.has(role)) continue;
-    const Network network = networks[role].plain();
-    for (const Network::Part& part : network.parts()) {
-      for (int l = 0; l < part.mlp.layers(); ++l) {
-        reader.check_shape(prefix + tensor_prefix(role, part) + "." + std::to_string(l) + ".weight", options.population,
-                           part.mlp.weight_shape(l));
-      }
-    }
-  }
-  if (options.score == ScoreRule::likelihood)
-    reader.check_shape(prefix + "column_table", 1, {networks.columns, most_table_rows});
-  try {
-    check_memory(options, networks);
-  } catch (const Error& error) {
-    reader.refuse(error.what());
-  }
 }
 
 /// Their shapes are checked.
@@ -315,7 +280,7 @@ safetensors::File Detector::Impl::to_file() const {
   put_list(prepared["shift"], transform.shift);
   put_list(prepared["scale"], transform.scale);
   metadata["transform"] = prepared.dump();
-  if (!roles.categories.empty()) metadata["categories"] = categories_to_json(roles.categories);
+  if (!roles.categories.empty()) metadata[categories_key] = categories_to_json(roles.categories);
   if (novelty) metadata["novelty"] = novelty_to_json(novelty);
   metadata["threshold"] = Json(threshold).dump();
   if (calibration) metadata["score_calibration"] = calibration->to_json();
@@ -336,8 +301,7 @@ safetensors::File Detector::Impl::to_file() const {
   return file;
 }
 
-void Detector::Impl::read_settings(const safetensors::File& file, const std::string& path) {
-  const Reader reader(file, path);
+void Detector::Impl::read_structure(const Reader& reader, const safetensors::File& file) {
   if (reader.text("format") == "cugad fleet") {
     reader.refuse("it holds a fleet of models, not one: take a group's model out of it, or score with the fleet");
   }
@@ -373,6 +337,27 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     reader.refuse("option 'image' is '" + image_shape_text(*resolved.image) + "', but there are " +
                   std::to_string(count) + " columns");
   }
+  // The tensors must have the shapes that the options promise before memory is taken for them.
+  const std::vector<DetectorOptions> methods = options_of_methods(resolved);
+  for (const DetectorOptions& one : methods) {
+    if (one.latent < 1 && definition_of(one.method).has_latent()) {
+      reader.refuse("option 'latent' is 0, expected the latent size");
+    }
+    if (one.bank_rows < 1) reader.refuse("option 'bank_rows' is 0, expected their number");
+    check_shapes(reader, prefix_of(one, methods.size()), one, count, roles.condition);
+  }
+  notes = read_notes(reader, file);
+  attachments.clear();
+  const std::string prefix = attachment_prefix;
+  for (const auto& [key, text] : file.metadata) {
+    if (key.starts_with(prefix)) attachments[key.substr(prefix.size())] = text;
+  }
+}
+
+void Detector::Impl::read_numbers(const Reader& reader) {
+  const auto count = static_cast<std::int64_t>(names.size());
+  const std::vector<DetectorOptions> methods = options_of_methods(resolved);
+  for (const DetectorOptions& one : methods) check_reference_rows(reader, prefix_of(one, methods.size()), one, count);
   Json kept;
   const TakenApart kept_parts(kept);
   reader.json("transform", kept);
@@ -383,16 +368,6 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
     if (transform.log1p[c] > 1) reader.refuse("'log1p' has an entry that is neither 0 nor 1");
     if (!(transform.scale[c] >= 0.0)) reader.refuse("'scale' has a negative entry");
   }
-
-  // The tensors must have the shapes that the options promise before memory is taken for them.
-  const std::vector<DetectorOptions> methods = options_of_methods(resolved);
-  for (const DetectorOptions& one : methods) {
-    if (one.latent < 1 && definition_of(one.method).has_latent()) {
-      reader.refuse("option 'latent' is 0, expected the latent size");
-    }
-    if (one.bank_rows < 1) reader.refuse("option 'bank_rows' is 0, expected their number");
-    check_shapes(reader, prefix_of(one, methods.size()), one, count, roles.condition);
-  }
   novelty = read_novelty(reader, count, methods.size());
   Json limit;
   const TakenApart limit_parts(limit);
@@ -401,13 +376,7 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
   threshold = limit.get<float>();
   if (!std::isfinite(threshold)) reader.refuse("'threshold' is out of range");
   calibration.reset();
-  if (file.metadata.contains("score_calibration")) {  // older versions wrote none
-    try {
-      calibration = ScoreCalibration::from_json(reader.text("score_calibration"));
-    } catch (const Error& error) {
-      reader.refuse(error.what());
-    }
-  }
+  if (reader.has("score_calibration")) calibration = ScoreCalibration::read(reader);  // older versions wrote none
 
   Json statistics;
   const TakenApart statistics_parts(statistics);
@@ -416,17 +385,33 @@ void Detector::Impl::read_settings(const safetensors::File& file, const std::str
   const auto trained = std::count_if(methods.begin(), methods.end(),
                                      [](const DetectorOptions& one) { return definition_of(one.method).trains(); });
   telemetry = read_telemetry(reader, static_cast<std::size_t>(resolved.population) * static_cast<std::size_t>(trained));
-  notes = read_notes(reader, file);
-  attachments.clear();
-  const std::string prefix = attachment_prefix;
-  for (const auto& [key, text] : file.metadata) {
-    if (key.starts_with(prefix)) attachments[key.substr(prefix.size())] = text;
-  }
+}
+
+void Detector::Impl::read_settings(const safetensors::File& file, const std::string& path) {
+  const Reader reader(file, path);
+  read_structure(reader, file);
+  read_numbers(reader);
+}
+
+void Detector::Impl::take_structure(const Impl& other, std::uint64_t seed) {
+  options = other.options;
+  resolved = other.resolved;
+  options.seed = resolved.seed = seed;
+  names = other.names;
+  roles = other.roles;
+  transform.runs = other.transform.runs;
+  notes = other.notes;
+  attachments = other.attachments;
 }
 
 void Detector::Impl::from_file(const safetensors::File& file, const std::string& path) {
-  read_settings(file, path);
   const Reader reader(file, path);
+  read_structure(reader, file);
+  read_numbers(reader);
+  read_networks(reader);
+}
+
+void Detector::Impl::read_networks(const Reader& reader) {
   Json statistics;
   const TakenApart statistics_parts(statistics);
   reader.json("score_statistics", statistics);

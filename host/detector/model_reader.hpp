@@ -18,10 +18,20 @@ namespace cugad {
 
 using Json = OrderedJson;
 
+/// Metadata of a model whose numbers are not kept as text.
+class ParsedMetadata {
+ public:
+  virtual ~ParsedMetadata() = default;
+  /// False for an entry that is kept as text. `value` as for Reader::json().
+  virtual bool json(const std::string& key, Json& value) const = 0;
+};
+
 /// The checked content of a model file: Error{format} with the path for anything that was not written by this library.
 class Reader {
  public:
-  Reader(const safetensors::File& file, const std::string& path) : file_(file), path_(path) {}
+  /// `parsed` (optional) has entries of the metadata whose texts are not those of this model.
+  Reader(const safetensors::File& file, const std::string& path, const ParsedMetadata* parsed = nullptr)
+      : file_(file), path_(path), parsed_(parsed) {}
 
   [[noreturn]] void refuse(const std::string& what) const {
     throw Error(ErrorCode::format, path_ + ": " + one_line(what, 1000));
@@ -35,6 +45,7 @@ class Reader {
   }
   /// `value` is null, and the caller guards it by a TakenApart.
   void json(const std::string& key, Json& value) const {
+    if (parsed_ != nullptr && parsed_->json(key, value)) return;
     if (!parse_json(text(key), value)) refuse("metadata '" + key + "' is not JSON");
   }
   /// "format_version" from 1 to the latest.
@@ -58,6 +69,7 @@ class Reader {
       refuse("'" + std::string(field) + "' is no list of " + std::to_string(count) + " numbers");
     }
     std::vector<T> values;
+    values.reserve(found->size());
     for (const Json& value : *found) {
       if (!value.is_number() || !std::isfinite(value.get<double>())) {
         refuse("'" + std::string(field) + "' has an entry that is no finite number");
@@ -151,6 +163,7 @@ class Reader {
 
   const safetensors::File& file_;
   const std::string& path_;
+  const ParsedMetadata* parsed_;
 };
 
 }  // namespace cugad

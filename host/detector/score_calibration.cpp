@@ -9,12 +9,10 @@
 #include <vector>
 
 #include "cugad/error.hpp"
-#include "host/text/json.hpp"
+#include "host/detector/model_reader.hpp"
 
 namespace cugad {
 namespace {
-
-using Json = OrderedJson;
 
 constexpr std::int64_t largest_count = std::numeric_limits<std::int32_t>::max();
 /// Rates are kept as float: 0.01f is a little less than a hundredth, which must not cost a rank.
@@ -26,30 +24,32 @@ double place_of_rate(std::int64_t count, double rate) {
   return places * (1 - rate) - places * rate * float_rounding;
 }
 
-[[noreturn]] void refuse(const std::string& what) { throw Error(ErrorCode::format, "'score_calibration' " + what); }
+[[noreturn]] void refuse(const Reader& reader, const std::string& what) {
+  reader.refuse("'score_calibration' " + what);
+}
 
-double finite_number(const Json& object, const char* field, double lowest, double highest) {
+double finite_number(const Reader& reader, const Json& object, const char* field, double lowest, double highest) {
   const auto found = object.find(field);
   const double value = found != object.end() && found->is_number() ? found->get<double>() : std::nan("");
-  if (!(value >= lowest && value <= highest)) refuse("has no '" + std::string(field) + "' in its range");
+  if (!(value >= lowest && value <= highest)) refuse(reader, "has no '" + std::string(field) + "' in its range");
   return value;
 }
 
 /// A list of finite numbers, ascending, of the given size.
 template <std::size_t size>
-void read_ascending(const Json& json, const char* field, std::array<float, size>& values) {
+void read_ascending(const Reader& reader, const Json& json, const char* field, std::array<float, size>& values) {
   const auto kept = json.find(field);
   if (kept == json.end() || !kept->is_array() || kept->size() != size) {
-    refuse(fmt::format("has no list of {} numbers '{}'", size, field));
+    refuse(reader, fmt::format("has no list of {} numbers '{}'", size, field));
   }
   for (std::size_t i = 0; i < size; ++i) {
     const Json& value = (*kept)[i];
     const double number = value.is_number() ? value.get<double>() : std::nan("");
     if (!(std::abs(number) <= std::numeric_limits<float>::max())) {
-      refuse(fmt::format("has a value in '{}' that is no finite number", field));
+      refuse(reader, fmt::format("has a value in '{}' that is no finite number", field));
     }
     values[i] = static_cast<float>(number);
-    if (i > 0 && values[i] < values[i - 1]) refuse(fmt::format("has values in '{}' that fall", field));
+    if (i > 0 && values[i] < values[i - 1]) refuse(reader, fmt::format("has values in '{}' that fall", field));
   }
 }
 
@@ -184,24 +184,25 @@ std::string ScoreCalibration::to_json() const {
   return json.dump();
 }
 
-ScoreCalibration ScoreCalibration::from_json(const std::string& text) {
+ScoreCalibration ScoreCalibration::read(const Reader& reader) {
   Json json;
   const TakenApart parts(json);
-  if (!parse_json(text, json) || !json.is_object()) refuse("is not a JSON object");
+  reader.json("score_calibration", json);
+  if (!json.is_object()) refuse(reader, "is not a JSON object");
   constexpr double largest_float = std::numeric_limits<float>::max();
   const auto whole = [&](const char* field, std::int64_t usual) {
     if (usual > 0 && !json.contains(field)) return usual;
-    if (!json.contains(field) || !json[field].is_number_integer()) refuse(fmt::format("has no '{}'", field));
-    return static_cast<std::int64_t>(finite_number(json, field, 1, static_cast<double>(largest_count)));
+    if (!json.contains(field) || !json[field].is_number_integer()) refuse(reader, fmt::format("has no '{}'", field));
+    return static_cast<std::int64_t>(finite_number(reader, json, field, 1, static_cast<double>(largest_count)));
   };
   ScoreCalibration calibration;
   calibration.count_ = whole("count", 0);
   calibration.folds_ = whole("folds", 1);
-  calibration.mean_ = finite_number(json, "mean", -2 * largest_float, 2 * largest_float);
-  calibration.deviation_ = finite_number(json, "standard_deviation", 0, 2 * largest_float);
-  read_ascending(json, "quantiles", calibration.quantile_);
+  calibration.mean_ = finite_number(reader, json, "mean", -2 * largest_float, 2 * largest_float);
+  calibration.deviation_ = finite_number(reader, json, "standard_deviation", 0, 2 * largest_float);
+  read_ascending(reader, json, "quantiles", calibration.quantile_);
   calibration.has_tail_ = json.contains("largest");
-  if (calibration.has_tail_) read_ascending(json, "largest", calibration.tail_);
+  if (calibration.has_tail_) read_ascending(reader, json, "largest", calibration.tail_);
   return calibration;
 }
 

@@ -10,6 +10,8 @@
 
 namespace cugad {
 
+class Reader;
+
 /// Held-out scores, the sample of those of new normal rows: turns a score into a probability, and a false alarm rate
 /// into a threshold. All of it depends on the one score and these statistics alone, so it is the same in any batch.
 class ScoreCalibration {
@@ -40,9 +42,10 @@ class ScoreCalibration {
   /// same distribution been trained on (Perini, Vercruyssen, Davis 2020).
   double confidence(double score, double threshold, const DetectorOptions& options) const;
 
-  /// JSON; from_json throws Error{format} for anything but what to_json can have written.
+  /// JSON, the metadata "score_calibration" of a model file; read() throws Error{format} for anything but what to_json
+  /// can have written.
   std::string to_json() const;
-  static ScoreCalibration from_json(const std::string& json);
+  static ScoreCalibration read(const Reader& reader);
 
  private:
   ScoreCalibration() = default;

@@ -81,7 +81,7 @@ bool says_fleet(const std::map<std::string, std::string>& metadata) {
 }  // namespace
 
 safetensors::File Fleet::Impl::to_file() const {
-  safetensors::File file = stack->file();
+  safetensors::File file = stack->file([&](std::int64_t model) { return path_of(model); });
   add_prefixed(file.tensors, pooled_prefix, pooled.tensors);
   add_prefixed(file.metadata, pooled_prefix, pooled.metadata);
   Json group_names = Json::array(), rows = Json::array(), own = Json::array();
@@ -131,7 +131,19 @@ void Fleet::Impl::take_groups(safetensors::File& file, const std::string& file_p
   pooled.metadata = take_prefixed(file.metadata, pooled_prefix);
 }
 
-void Fleet::Impl::from_file(safetensors::File file, const std::string& file_path) {
+safetensors::File Fleet::Impl::to_save() const {
+  require_fitted();
+  safetensors::File file = to_file();
+  if (stack->count() > 0) file.tensors[ModelStack::checksums_name] = stack->checksums();
+  return file;
+}
+
+void Fleet::Impl::from_file(std::shared_ptr<const safetensors::OpenFile> opened, const std::string& file_path) {
+  safetensors::File file;
+  file.metadata = opened->metadata();
+  for (const auto& [name, entry] : opened->tensors()) {
+    if (name.starts_with(pooled_prefix)) file.tensors[name] = opened->read(entry);
+  }
   const Reader reader(file, file_path);
   if (reader.text("format") != format_name) {
     reader.refuse("format is '" + reader.text("format") + "', expected '" + format_name + "'");
@@ -146,7 +158,7 @@ void Fleet::Impl::from_file(safetensors::File file, const std::string& file_path
   settings.read_settings(pooled, path);
   options = settings.options;
   options.seed = seed.get<std::uint64_t>();
-  stack = std::make_unique<ModelStack>(ModelStack::take(file, path, seeds_of(groups)));
+  stack = std::make_unique<ModelStack>(ModelStack::of(std::move(opened), path, seeds_of(groups)));
   read_settings(path);
   options = resolved;
   // The shapes of all tensors: those of the other groups are the same.
@@ -159,23 +171,35 @@ void Fleet::Impl::read_settings(const std::string& file_path) {
   settings.read_settings(pooled, file_path);
   pooled_threshold = settings.threshold;
   names = settings.names;
-  const std::string expected = common_options(settings.resolved);
   resolved = settings.resolved;
   group_number.clear();
   model_number.clear();
-  std::int64_t models = 0;
+  group_of_model.clear();
   for (FleetGroup& group : groups) {
-    group_number.emplace(group.name, static_cast<std::int64_t>(group_number.size()));
-    model_number.push_back(group.own_model ? models++ : pooled_model);
+    const auto number = static_cast<std::int64_t>(group_number.size());
+    group_number.emplace(group.name, number);
+    model_number.push_back(group.own_model ? static_cast<std::int64_t>(group_of_model.size()) : pooled_model);
+    if (group.own_model) group_of_model.push_back(number);
     group.threshold = pooled_threshold;
-    if (!group.own_model) continue;
-    settings.read_settings(stack->get(model_number.back(), file_path, false),
-                           file_path + ", group '" + one_line(group.name) + "'");
-    group.threshold = settings.threshold;
-    if (models == 1) resolved = settings.resolved;  // all groups share their options
-    if (settings.names != names || common_options(settings.resolved) != expected) {
-      throw Error(ErrorCode::format, file_path + ": the models of group '" + one_line(group.name) +
-                                         "' have other columns or options than the pooled model");
+  }
+  structure.reset();
+  if (!group_of_model.empty()) {
+    stack->parse_texts(file_path);
+    structure = std::make_unique<Detector::Impl>(device, DetectorOptions{});
+    const ModelStack::Model first = stack->model(0, path_of(0), false);
+    structure->read_structure(Reader(first.file, file_path, &first.numbers), first.file);
+    categories = first.numbers.of(categories_key);
+    if (structure->names != names || common_options(structure->resolved) != common_options(resolved)) {
+      throw Error(ErrorCode::format,
+                  file_path + ": the models of the groups have other columns or options than the " + "pooled model");
+    }
+    resolved = structure->resolved;  // all groups share their options
+    const std::vector<double> thresholds = stack->numbers_of("threshold", file_path);
+    for (std::size_t m = 0; m < thresholds.size(); ++m) {
+      FleetGroup& group = groups[static_cast<std::size_t>(group_of_model[m])];
+      group.threshold = static_cast<float>(thresholds[m]);
+      if (std::isfinite(group.threshold)) continue;
+      throw Error(ErrorCode::format, path_of(static_cast<std::int64_t>(m)) + ": 'threshold' is no finite number");
     }
   }
   resolved.seed = options.seed;
@@ -217,27 +241,25 @@ void Fleet::set_false_alarm_rate(float rate) {
 
 void Fleet::save(const std::string& path) const {
   const FloatingPointEnvironment environment;
-  held(impl_).require_fitted();
-  safetensors::write(path, held(impl_).to_file());
+  safetensors::write(path, held(impl_).to_save(), ModelStack::prefix);
 }
 
 std::vector<std::byte> Fleet::save() const {
   const FloatingPointEnvironment environment;
-  held(impl_).require_fitted();
-  return safetensors::to_bytes(held(impl_).to_file());
+  return safetensors::to_bytes(held(impl_).to_save(), ModelStack::prefix);
 }
 
 Fleet Fleet::load(const Device& device, const std::string& path) {
   const FloatingPointEnvironment environment;
   Fleet fleet(device, DetectorOptions{});
-  fleet.impl_->from_file(safetensors::read(path), path);
+  fleet.impl_->from_file(std::make_shared<safetensors::OpenFile>(path), path);
   return fleet;
 }
 
 Fleet Fleet::load(const Device& device, std::span<const std::byte> bytes) {
   const FloatingPointEnvironment environment;
   Fleet fleet(device, DetectorOptions{});
-  fleet.impl_->from_file(safetensors::read(bytes), safetensors::in_memory);
+  fleet.impl_->from_file(std::make_shared<safetensors::OpenFile>(bytes), safetensors::in_memory);
   return fleet;
 }
 

@@ -150,7 +150,8 @@ void Fleet::Impl::fit_new_groups(MatrixView<const float> rows, std::span<const s
     for (const FleetGroup& group : known) {
       if (!group.own_model) continue;
       const std::int64_t before = model_of(group.name);
-      before == pooled_model ? together->put(next, *of_added, from_added++) : together->put(next, *stack, before);
+      before == pooled_model ? together->put(next, *of_added, from_added++, path)
+                             : together->put(next, *stack, before, path_of(before));
       ++next;
     }
     scorers.clear();

@@ -6,6 +6,7 @@
 #include "cugad/error.hpp"
 #include "host/detector/fitting.hpp"
 #include "host/detector/held.hpp"
+#include "host/detector/model_reader.hpp"
 #include "host/detector/stop_scoring.hpp"
 #include "host/fleet/impl.hpp"
 #include "host/floating_point.hpp"
@@ -36,10 +37,29 @@ std::int64_t Fleet::Impl::model_of(const std::string& group) const {
   return found == group_number.end() ? pooled_model : model_number[static_cast<std::size_t>(found->second)];
 }
 
+std::string Fleet::Impl::path_of(std::int64_t model) const {
+  const auto group = static_cast<std::size_t>(group_of_model[static_cast<std::size_t>(model)]);
+  return path + ", group '" + one_line(groups[group].name) + "'";
+}
+
+void Fleet::Impl::read_model(std::int64_t model, Detector::Impl& to, bool with_networks) const {
+  const std::string whose = path_of(model);
+  const ModelStack::Model one = stack->model(model, whose, with_networks);
+  const Reader reader(one.file, whose, &one.numbers);
+  to.take_structure(*structure, stack->seeds()[static_cast<std::size_t>(model)]);
+  if (one.numbers.of(categories_key) != categories) reader.refuse("it has other 'categories' than the first group");
+  to.read_numbers(reader);
+  if (with_networks) to.read_networks(reader);
+}
+
 Detector Fleet::Impl::make(std::int64_t model) const {
   require_fitted();
   Detector detector(device, DetectorOptions{});
-  detector.impl_->from_file(model == pooled_model ? pooled : stack->get(model, path), path);
+  if (model == pooled_model) {
+    detector.impl_->from_file(pooled, path);
+  } else {
+    read_model(model, *detector.impl_, true);
+  }
   detector.impl_->attachments = attachments;
   return detector;
 }
@@ -55,10 +75,7 @@ Fleet::Impl::RowsOfModels Fleet::Impl::rows_of_models(std::span<const std::strin
 Detector Fleet::Impl::make_ready(std::int64_t model) const {
   Detector detector(device.with_threads(1));
   detector.impl_->chunk_limit = chunk_rows;
-  detector.impl_->from_file(stack->get(model, path), path);
-  const std::vector<float> any(static_cast<std::size_t>(detector.columns()), 0.0f);
-  detector.score({any.data(), 1, detector.columns()});  // packs its weights
-  detector.impl_->stream->reserve(chunk_rows);          // all that it will ever hold: it is counted
+  read_model(model, *detector.impl_, true);
   return detector;
 }
 
@@ -66,7 +83,10 @@ void Fleet::Impl::make_scorers() {
   if (!scorers.empty() || stack->count() == 0) return;
   const auto threads = static_cast<std::size_t>(models_at_a_time(device));
   const std::size_t before = device.memory().bytes;
-  const Detector first = make_ready(0);
+  Detector first = make_ready(0);
+  const std::vector<float> any(static_cast<std::size_t>(first.columns()), 0.0f);
+  first.score({any.data(), 1, first.columns()});  // packs its weights
+  first.impl_->stream->reserve(chunk_rows);       // all that a model ever holds
   const std::size_t each = std::max<std::size_t>(1, device.memory().bytes - before);
   const std::size_t most = std::max<std::size_t>(1, ready_bytes / each / threads);
   for (std::size_t t = 0; t < threads; ++t) scorers.emplace_back(most);
@@ -220,7 +240,11 @@ std::vector<float> Fleet::thresholds(std::span<const std::string> groups) const 
 
 Detector::Impl Fleet::Impl::settings_of(std::int64_t model) const {
   Detector::Impl settings(device, {});
-  settings.read_settings(model == pooled_model ? pooled : stack->get(model, path, false), path);
+  if (model == pooled_model) {
+    settings.read_settings(pooled, path);
+  } else {
+    read_model(model, settings, false);
+  }
   return settings;
 }
 

@@ -187,8 +187,10 @@ Fleet::Impl::Fit::Fitted Fleet::Impl::Fit::run() {
       stack = fit_block(device, block, control_of(part, block.count * options_.population));
     }
     const std::lock_guard lock(mutex_);
-    if (!file && !control_.checkpoint_directory.empty()) parts_.save(part, stack.file());
-    for (std::int64_t g = 0; g < block.count; ++g) fitted.groups->put(block.first + g, stack, g);
+    if (!file && !control_.checkpoint_directory.empty()) {
+      parts_.save(part, stack.file([&](std::int64_t) { return part; }));
+    }
+    for (std::int64_t g = 0; g < block.count; ++g) fitted.groups->put(block.first + g, stack, g, part);
     done(part, block.count * options_.population);
   });
   report_counts(fitted.groups->count());

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -50,7 +51,7 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   std::int64_t model_of(const std::string& group) const;
   /// A new one from the file's contents.
   Detector make(std::int64_t model) const;
-  /// The same for one thread, with the memory that scoring takes.
+  /// The same for one thread; its first score takes the memory for that.
   Detector make_ready(std::int64_t model) const;
   /// The number of models processed at a time, each on its own thread. A GPU processes one after another.
   static int models_at_a_time(const Device& device) {
@@ -71,6 +72,10 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
                                     const Convert& convert) const;
   /// All of a model but its networks.
   Detector::Impl settings_of(std::int64_t model) const;
+  /// What messages call a model: the file and the group.
+  std::string path_of(std::int64_t model) const;
+  /// Fills a detector with a model of the stack; without networks all else.
+  void read_model(std::int64_t model, Detector::Impl& to, bool with_networks) const;
   using ScorePart = std::function<std::vector<float>(Detector& detector, MatrixView<const float> rows,
                                                      std::span<const std::int64_t> numbers)>;
   /// The scores that `score_part` finds for rows of one model at a time; `numbers` are theirs among all.
@@ -82,21 +87,27 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
 
   // file.cpp
   safetensors::File to_file() const;
-  void from_file(safetensors::File file, const std::string& path);
+  /// As of format_version; with checksums for each group, so that none of them need be read to open the file.
+  safetensors::File to_save() const;
+  void from_file(std::shared_ptr<const safetensors::OpenFile> file, const std::string& path);
   /// What a file says of the groups, and the pooled model as it stands there, which leaves the file; not their models.
   void take_groups(safetensors::File& file, const std::string& path);
   /// Sets the thresholds of all models, as Detector::Impl::rethreshold.
   void rethreshold(float contamination, float false_alarm_rate);
-  /// Reads and checks the settings of all models, and keeps the data for scoring: thresholds, the groups' models.
+  /// Reads and checks what all models have in common, and keeps the data for scoring: thresholds, the groups' models.
+  /// The rest of a group's model is checked when it is used.
   void read_settings(const std::string& path);
 
   Device device;
   DetectorOptions options;
   FleetOptions fleet_options;
   std::vector<FleetGroup> groups;
-  std::map<std::string, std::int64_t, std::less<>> group_number;  ///< in `groups`
-  std::vector<std::int64_t> model_number;                         ///< of each group
-  std::unique_ptr<ModelStack> stack;                              ///< null until fitted
+  std::unordered_map<std::string, std::int64_t> group_number;  ///< in `groups`
+  std::vector<std::int64_t> model_number;                      ///< of each group
+  std::vector<std::int64_t> group_of_model;
+  std::unique_ptr<ModelStack> stack;          ///< null until fitted
+  std::unique_ptr<Detector::Impl> structure;  ///< what the groups' models share; null if none has one
+  std::vector<double> categories;             ///< the numbers in their metadata, for comparison
   safetensors::File pooled;
   std::string path = "fleet";  ///< for messages
   DetectorOptions resolved;

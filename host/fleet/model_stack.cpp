@@ -5,20 +5,15 @@
 #include <iterator>
 #include <vector>
 
-#include "host/detector/model_reader.hpp"
-#include "host/scores/reference_rows.hpp"
-#include "host/text/json.hpp"
+#include "host/fleet/stacked_names.hpp"
 
 namespace cugad {
 namespace {
 
-constexpr const char* numbers_prefix = "numbers.";
-constexpr int deepest = 8;  ///< nesting of the metadata that detectors write is 3
-
 /// Takes the numbers out of a JSON value, leaving zeros of their kind; null is a number that is not finite.
 void take_numbers(Json& json, std::vector<double>& numbers, int depth = 0) {
   if (json.is_structured()) {
-    if (depth == deepest) throw Error(ErrorCode::unsupported, "metadata is nested too deeply");
+    if (depth == deepest_metadata) throw Error(ErrorCode::unsupported, "metadata is nested too deeply");
     for (Json& part : json) take_numbers(part, numbers, depth + 1);
   } else if (json.is_number() || json.is_null()) {
     const bool is_integer = json.is_number_integer();
@@ -27,45 +22,13 @@ void take_numbers(Json& json, std::vector<double>& numbers, int depth = 0) {
   }
 }
 
-/// Restores the numbers that take_numbers() removed; false if their number differs.
-bool put_numbers(Json& json, const double*& next, const double* end, int depth = 0) {
-  if (json.is_structured()) {
-    if (depth == deepest) return false;
-    for (Json& part : json) {
-      if (!put_numbers(part, next, end, depth + 1)) return false;
-    }
-  } else if (json.is_number()) {
-    if (next == end) return false;
-    const double value = *next++;
-    constexpr double largest = 9007199254740992.0;  // 2^53: integers up to there are exact
-    if (!json.is_number_integer()) {
-      json = std::isfinite(value) ? Json(value) : Json(nullptr);
-    } else if (std::abs(value) <= largest && value == std::trunc(value)) {
-      json = static_cast<std::int64_t>(value);
-    } else {
-      return false;
-    }
-  }
-  return true;
-}
-
 /// Kept unchanged: numbers in them do not differ.
 bool is_text(const std::string& key) { return key == "format_version" || key == "seed" || key == "options"; }
 
-/// Whether detectors have different numbers of rows of a tensor.
-bool is_joined(const std::string& name) {
-  const bool is_kept = name.ends_with(reference_rows_name) || name.ends_with(reference_copies_name);
-  return is_kept && name.find(numbers_prefix) == std::string::npos;
-}
-
 /// A tensor of all detectors behind each other, taken apart by the numbers of their rows; empty if they do not fit.
 std::vector<safetensors::Tensor> take_apart(const safetensors::Tensor& all, const std::vector<double>& rows) {
-  std::int64_t total = 0;
-  for (const double count : rows) {
-    if (!(count >= 1 && count <= static_cast<double>(all.shape[0])) || count != std::trunc(count)) return {};
-    total += static_cast<std::int64_t>(count);
-  }
-  if (total != all.shape[0]) return {};
+  const std::int64_t total = all.shape[0];
+  if (first_rows(rows, total).empty()) return {};
   const auto width = static_cast<std::ptrdiff_t>(all.f32.size()) / total;
   std::vector<safetensors::Tensor> parts;
   auto next = all.f32.begin();
@@ -79,6 +42,10 @@ std::vector<safetensors::Tensor> take_apart(const safetensors::Tensor& all, cons
   return parts;
 }
 
+bool is_finite(const safetensors::Tensor& tensor) {
+  return std::all_of(tensor.f32.begin(), tensor.f32.end(), [](float value) { return std::isfinite(value); });
+}
+
 /// Puts slice `from_index` of `from_count` in `from` as slice `index` of `count` in `all`.
 template <class T>
 void put_slice(std::vector<T>& all, const std::vector<T>& from, std::int64_t index, std::int64_t count,
@@ -88,12 +55,6 @@ void put_slice(std::vector<T>& all, const std::vector<T>& from, std::int64_t ind
   std::copy_n(from.begin() + from_index * size, size, all.begin() + index * size);
 }
 
-template <class T>
-std::vector<T> slice(const std::vector<T>& all, std::int64_t index, std::int64_t count) {
-  const auto size = static_cast<std::ptrdiff_t>(all.size()) / count;
-  return {all.begin() + index * size, all.begin() + (index + 1) * size};
-}
-
 }  // namespace
 
 std::string ModelStack::without_seed(const std::string& options) const {
@@ -101,14 +62,6 @@ std::string ModelStack::without_seed(const std::string& options) const {
   const TakenApart parts(json);
   if (!parse_json(options, json)) return options;
   if (json.is_object()) json["seed"] = 0;
-  return json.dump();
-}
-
-std::string ModelStack::with_seed(const std::string& options, std::int64_t index) const {
-  Json json;
-  const TakenApart parts(json);
-  if (!parse_json(options, json)) return options;
-  if (json.is_object()) json["seed"] = seeds_[static_cast<std::size_t>(index)];
   return json.dump();
 }
 
@@ -136,14 +89,15 @@ void ModelStack::put_text(const std::string& name, const std::string& text) {
 
 void ModelStack::check_same(const ModelStack& other) const {
   const auto differs = [](const auto& all, const auto& own) { return all.size() != own.size(); };
-  if (differs(file_.tensors, other.file_.tensors) || differs(joined_, other.joined_) ||
-      differs(file_.metadata, other.file_.metadata)) {
+  if (differs(file_.tensors, other.file_.tensors) || differs(file_.metadata, other.file_.metadata) ||
+      joined_.size() + joined_in_file_.size() != other.joined_.size() + other.joined_in_file_.size()) {
     throw Error(ErrorCode::unsupported, "the models of the groups differ: some have tensors or texts that others lack");
   }
 }
 
-void ModelStack::put(std::int64_t index, const ModelStack& from, std::int64_t from_index) {
+void ModelStack::put(std::int64_t index, const ModelStack& from, std::int64_t from_index, const std::string& path) {
   if (!file_.metadata.empty()) check_same(from);
+  if (from.source_) return put_from_file(index, from, from_index, path);
   const std::size_t start = std::string(prefix).size();
   for (const auto& [name, tensor] : from.file_.tensors) {
     safetensors::Tensor& all = place(name.substr(start), {tensor.shape.begin() + 1, tensor.shape.end()});
@@ -154,6 +108,26 @@ void ModelStack::put(std::int64_t index, const ModelStack& from, std::int64_t fr
     joined_place(name, index) = parts[static_cast<std::size_t>(from_index)];
   }
   for (const auto& [name, text] : from.file_.metadata) put_text(name.substr(start), text);
+  check_same(from);
+}
+
+void ModelStack::put_from_file(std::int64_t index, const ModelStack& from, std::int64_t from_index,
+                               const std::string& path) {
+  const Model one = from.model(from_index, path);
+  for (const auto& [name, tensor] : one.file.tensors) {
+    if (!is_finite(tensor)) {
+      throw Error(ErrorCode::format, path + ": tensor '" + name + "' has a value that is not finite");
+    }
+    if (is_joined(name)) {
+      joined_place(name, index) = tensor;
+    } else {
+      put_slice(place(name, tensor.shape).f32, tensor.f32, index, count_);
+    }
+  }
+  for (const auto& [key, numbers] : one.numbers.values_) {
+    put_slice(place(numbers_prefix + key, {static_cast<std::int64_t>(numbers.size())}).f64, numbers, index, count_);
+  }
+  for (const auto& [name, text] : from.file_.metadata) put_text(name.substr(std::string(prefix).size()), text);
   check_same(from);
 }
 
@@ -186,7 +160,19 @@ void ModelStack::put(std::int64_t index, const safetensors::File& model) {
   }
 }
 
-safetensors::File ModelStack::file() const {
+std::vector<std::string> ModelStack::joined_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, parts] : joined_) names.push_back(name);
+  for (const auto& [name, parts] : joined_in_file_) names.push_back(name);
+  return names;
+}
+
+safetensors::File ModelStack::file(const std::function<std::string(std::int64_t)>& path_of) const {
+  if (source_) {
+    ModelStack all(seeds_);
+    for (std::int64_t i = 0; i < count_; ++i) all.put(i, *this, i, path_of(i));
+    return all.file(path_of);
+  }
   safetensors::File file = file_;
   for (const auto& [name, parts] : joined_) {
     safetensors::Tensor &all = file.tensors[prefix + name], &rows = file.tensors[prefix + (numbers_prefix + name)];
@@ -200,40 +186,6 @@ safetensors::File ModelStack::file() const {
     }
   }
   return file;
-}
-
-safetensors::File ModelStack::get(std::int64_t index, const std::string& path, bool with_values) const {
-  safetensors::File model;
-  const std::string start = prefix, numbers_start = start + numbers_prefix;
-  for (const auto& [name, tensor] : file_.tensors) {
-    if (name.starts_with(numbers_start)) continue;
-    safetensors::Tensor& one = model.tensors[name.substr(start.size())];
-    one.shape.assign(tensor.shape.begin() + 1, tensor.shape.end());
-    if (with_values) one.f32 = slice(tensor.f32, index, count_);
-  }
-  for (const auto& [name, parts] : joined_) {
-    const safetensors::Tensor& kept = parts[static_cast<std::size_t>(index)];
-    safetensors::Tensor& one = model.tensors[name];
-    one.shape = kept.shape;
-    if (with_values) one.f32 = kept.f32;
-  }
-  for (const auto& [name, text] : file_.metadata) {
-    const std::string key = name.substr(start.size());
-    std::string& one = model.metadata[key] = key == "options" ? with_seed(text, index) : text;
-    const auto found = file_.tensors.find(numbers_start + key);
-    if (found == file_.tensors.end()) continue;
-    const std::vector<double> numbers = slice(found->second.f64, index, count_);
-    Json json;
-    const TakenApart parts(json);
-    const double* next = numbers.data();
-    const double* const end = next + numbers.size();
-    if (!parse_json(text, json) || !put_numbers(json, next, end) || next != end) {
-      throw Error(ErrorCode::format, path + ": tensor '" + found->first + "' does not fit the metadata '" + name + "'");
-    }
-    one = json.dump();
-  }
-  model.metadata["seed"] = std::to_string(seeds_[static_cast<std::size_t>(index)]);
-  return model;
 }
 
 ModelStack ModelStack::take(safetensors::File& file, const std::string& path, std::vector<std::uint64_t> seeds) {
@@ -258,17 +210,15 @@ ModelStack ModelStack::take(safetensors::File& file, const std::string& path, st
       throw Error(ErrorCode::format,
                   path + ": tensor '" + name + "' is not one of " + std::to_string(count) + " models of groups");
     }
-    if (!std::all_of(tensor.f32.begin(), tensor.f32.end(), [](float value) { return std::isfinite(value); })) {
+    if (!is_finite(tensor)) {
       throw Error(ErrorCode::format, path + ": tensor '" + name + "' has a value that is not finite");
     }
   }
   for (auto at = joined.begin(); at != joined.end(); ++at) {
     const std::string name = at->first.substr(std::string(prefix).size());
     const auto rows = stack.file_.tensors.extract(std::string(prefix) + numbers_prefix + name);
-    const std::vector<float>& values = at->second.f32;
     const bool is_whole = !at->second.shape.empty() && at->second.f64.empty() && !rows.empty() &&
-                          static_cast<std::int64_t>(rows.mapped().f64.size()) == count &&
-                          std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+                          static_cast<std::int64_t>(rows.mapped().f64.size()) == count && is_finite(at->second);
     stack.joined_[name] = is_whole ? take_apart(at->second, rows.mapped().f64) : std::vector<safetensors::Tensor>();
     if (!stack.joined_[name].empty()) continue;
     throw Error(ErrorCode::format, path + ": tensor '" + at->first + "' is not one of " + std::to_string(count) +

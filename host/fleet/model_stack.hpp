@@ -1,11 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "host/detector/model_reader.hpp"
+#include "host/model_file/open_file.hpp"
 #include "host/model_file/safetensors.hpp"
 
 namespace cugad {
@@ -22,20 +26,65 @@ class ModelStack {
   /// The entries of a file whose names start with `prefix`; the others stay in `file`. Throws Error{format} naming the
   /// path.
   static ModelStack take(safetensors::File& file, const std::string& path, std::vector<std::uint64_t> seeds);
+  /// The same of a file whose values are read, and checked, when a model is asked for.
+  static ModelStack of(std::shared_ptr<const safetensors::OpenFile> file, const std::string& path,
+                       std::vector<std::uint64_t> seeds);
   static constexpr const char* prefix = "group.";
+  /// Of a file: two checksums for each model, of its numbers and of its values. Older files have none.
+  static constexpr const char* checksums_name = "group_checksums";
 
   std::int64_t count() const { return count_; }
   const std::vector<std::uint64_t>& seeds() const { return seeds_; }
   /// Throws Error{unsupported} when the file differs in more than numbers from those put before.
   void put(std::int64_t index, const safetensors::File& model);
-  /// Puts number `from_index` of another stack, as it is kept there. The same errors.
-  void put(std::int64_t index, const ModelStack& from, std::int64_t from_index);
-  /// Without values its tensors have shapes only. Throws Error{format} naming `path` if the parts do not match.
-  safetensors::File get(std::int64_t index, const std::string& path, bool with_values = true) const;
-  /// All of them, names starting with `prefix`.
-  safetensors::File file() const;
+  /// Puts number `from_index` of another stack, as it is kept there. The same errors, and those of model().
+  void put(std::int64_t index, const ModelStack& from, std::int64_t from_index, const std::string& path);
+
+  /// The numbers of one model, as a Reader takes them.
+  class Numbers final : public ParsedMetadata {
+   public:
+    bool json(const std::string& key, Json& value) const override;
+    /// Empty if the text of that key has none.
+    std::vector<double> of(const std::string& key) const;
+
+   private:
+    friend class ModelStack;
+    const ModelStack* stack_ = nullptr;
+    std::string path_;
+    std::map<std::string, std::vector<double>> values_;  ///< by the key of the metadata
+  };
+  /// A model's tensors and texts, the latter with zeros for its numbers and its seed.
+  struct Model {
+    safetensors::File file;
+    Numbers numbers;
+  };
+  /// To be called before those below, once all models are put. Throws Error{format} naming `path` if numbers do not fit
+  /// their texts.
+  void parse_texts(const std::string& path);
+  /// Without values its tensors have shapes only. Throws Error{format} naming `path` if a checksum differs.
+  Model model(std::int64_t index, const std::string& path, bool with_values = true) const;
+  /// The same with its numbers and its seed in the texts: a model file.
+  safetensors::File get(std::int64_t index, const std::string& path) const;
+  /// The number of each model that stands alone in the metadata of that key.
+  std::vector<double> numbers_of(const std::string& key, const std::string& path) const;
+
+  /// All of them, names starting with `prefix`. Throws as model() does; `path_of`: what messages call a model.
+  safetensors::File file(const std::function<std::string(std::int64_t)>& path_of) const;
+  /// The tensor `checksums_name`.
+  safetensors::Tensor checksums() const;
 
  private:
+  /// A text of the metadata, parsed.
+  struct Form {
+    Json json;
+    TakenApart<Json> parts{json};
+  };
+  /// Tensors of all models behind each other, in a file.
+  struct Joined {
+    safetensors::Entry entry;
+    std::vector<std::int64_t> begin;  ///< the first row of each model, and the number of all rows
+  };
+
   std::string without_seed(const std::string& options) const;
   std::string with_seed(const std::string& options, std::int64_t index) const;
 
@@ -45,11 +94,21 @@ class ModelStack {
   /// Throws Error{unsupported} unless both have as many tensors and texts.
   void check_same(const ModelStack& other) const;
   void put_text(const std::string& name, const std::string& text);
+  void put_from_file(std::int64_t index, const ModelStack& from, std::int64_t from_index, const std::string& path);
+  /// The part of a stacked tensor, or of a joined one, that is one model's.
+  safetensors::Tensor part_of(const std::string& name, std::int64_t index, bool with_values) const;
+  safetensors::Tensor joined_part_of(const std::string& name, std::int64_t index, bool with_values) const;
+  std::vector<std::string> joined_names() const;
+  void check_sum(std::int64_t index, int which, std::uint32_t sum, const std::string& path) const;
 
   std::int64_t count_;
   std::vector<std::uint64_t> seeds_;
-  safetensors::File file_;
+  safetensors::File file_;                                          ///< tensors have shapes only if there is a source
   std::map<std::string, std::vector<safetensors::Tensor>> joined_;  ///< by name, those of each detector
+  std::map<std::string, Form> forms_;                               ///< by key, of texts with numbers
+  std::shared_ptr<const safetensors::OpenFile> source_;             ///< null: everything is in memory
+  std::map<std::string, Joined> joined_in_file_;
+  std::vector<double> sums_;  ///< of a source
 };
 
 }  // namespace cugad

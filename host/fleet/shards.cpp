@@ -242,12 +242,12 @@ class ShardedFit {
       std::int64_t next = 0;
       for (const Place& place : places) {
         if (!place.group.own_model) continue;
-        if (place.part == p) fleet.stack->put(next, own, place.number);
+        if (place.part == p) fleet.stack->put(next, own, place.number, parts[p].path);
         ++next;
       }
       parts[p].file = {};  // each group is held once
     }
-    safetensors::write(output, fleet.to_file());
+    safetensors::write(output, fleet.to_save(), ModelStack::prefix);
     return {.shard = {},
             .groups = fleet.stack->count(),
             .models = (fleet.stack->count() + 1) * static_cast<std::int64_t>(options.population)};

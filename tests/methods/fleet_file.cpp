@@ -1,4 +1,6 @@
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -154,21 +156,38 @@ std::vector<Damage> damages() {
   return all;
 }
 
+/// Opens a fleet and takes every model out of it.
+template <class From>
+void use_all(const From& from) {
+  const Fleet fleet = Fleet::load(test_device(1), from);
+  fleet.pooled();
+  for (const FleetGroup& group : fleet.groups()) {
+    if (group.own_model) fleet.take_out(group.name);
+  }
+}
+
+/// A fleet without checksums of its groups, as older versions wrote them, so that what is behind them is reached.
+File without_checksums(const std::vector<std::byte>& bytes) {
+  File file = safetensors::read(bytes);
+  EXPECT_EQ(file.tensors.erase("group_checksums"), 1u);
+  return file;
+}
+
 TEST(FleetFile, DamagedOnesAreRefused) {
   const TemporaryDirectory directory;
   DetectorOptions options = quick_options();
   options.steps = 10;
-  fitted_fleet(fleet_rows(fleet_sizes, 1), options).save(directory.file("fleet"));
-  const File good = safetensors::read(directory.file("fleet"));
+  const File good = without_checksums(fitted_fleet(fleet_rows(fleet_sizes, 1), options).save());
+  EXPECT_NO_THROW(use_all(safetensors::to_bytes(good)));
   const std::string path = directory.file("damaged");
   for (const Damage& damage : damages()) {
     SCOPED_TRACE(damage.part);
     File file = good;
     damage.apply(file);
     safetensors::write(path, file);
-    expect_error(ErrorCode::format, {path, damage.part}, [&] { Fleet::load(test_device(1), path); });
+    expect_error(ErrorCode::format, {path, damage.part}, [&] { use_all(path); });
     expect_error(ErrorCode::format, {"the model in memory", damage.part},
-                 [&] { Fleet::load(test_device(1), safetensors::to_bytes(file)); });
+                 [&] { use_all(safetensors::to_bytes(file)); });
   }
 }
 
@@ -176,8 +195,8 @@ TEST(FleetFile, DamagedOnesAreRefused) {
 TEST(FleetFile, DamagedReferenceRowsAreRefused) {
   DetectorOptions options;
   options.method = Method::knn;
-  const File good = safetensors::read(fitted_fleet(fleet_rows(fleet_sizes, 1), options).save());
-  EXPECT_NO_THROW(Fleet::load(test_device(1), safetensors::to_bytes(good)));
+  const File good = without_checksums(fitted_fleet(fleet_rows(fleet_sizes, 1), options).save());
+  EXPECT_NO_THROW(use_all(safetensors::to_bytes(good)));
   const auto number = [](std::size_t at, double value) {
     return [=](File& f) { f.tensors.at("group.numbers.reference.rows").f64.at(at) = value; };
   };
@@ -187,7 +206,7 @@ TEST(FleetFile, DamagedReferenceRowsAreRefused) {
       {"group.reference.rows", number(1, -1)},
       {"group.reference.rows", number(2, missing)},
       {"group.reference.rows", [](File& f) { f.tensors.erase("group.numbers.reference.rows"); }},
-      {"group.reference.rows", [](File& f) { f.tensors["group.reference.rows"].f32.back() = missing; }},
+      {"reference.rows", [](File& f) { f.tensors["group.reference.rows"].f32.back() = missing; }},
       {"reference.copies", [](File& f) { f.tensors.erase("group.reference.copies"); }},
       {"reference.copies", [](File& f) {
          std::vector<double>& rows = f.tensors.at("group.numbers.reference.copies").f64;
@@ -198,8 +217,81 @@ TEST(FleetFile, DamagedReferenceRowsAreRefused) {
     SCOPED_TRACE(damage.part);
     File file = good;
     damage.apply(file);
-    expect_error(ErrorCode::format, {damage.part}, [&] { Fleet::load(test_device(1), safetensors::to_bytes(file)); });
+    expect_error(ErrorCode::format, {damage.part}, [&] { use_all(safetensors::to_bytes(file)); });
   }
+}
+
+/// Byte 1 of element `at` of a tensor, in the bytes of a file.
+std::byte& byte_of(std::vector<std::byte>& bytes, const std::string& tensor, std::size_t at) {
+  std::uint64_t header_bytes;
+  std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
+  const std::string header(reinterpret_cast<const char*>(bytes.data()) + 8, header_bytes);
+  const auto entry = nlohmann::json::parse(header).at(tensor);
+  const std::size_t size = entry.at("dtype") == "F64" ? 8 : 4;
+  return bytes.at(8 + header_bytes + entry.at("data_offsets")[0].get<std::size_t>() + at * size + 1);
+}
+
+/// A group is checked when it is used, by checksums of its own, and the others stay usable: of "a" to "d" the second.
+TEST(FleetFile, ADamagedGroupIsNamedWhenItIsUsed) {
+  const TemporaryDirectory directory;
+  DetectorOptions options = quick_options();
+  options.steps = 10;
+  const FleetRows rows = fleet_rows({{"a", 60}, {"b", 60}, {"c", 60}, {"d", 60}}, 1);
+  for (const char* method : {"anogan", "knn"}) {
+    SCOPED_TRACE(method);
+    set_option(options, "method", method);
+    const std::vector<std::byte> good = fitted_fleet(rows, options).save();
+    const std::string values =
+        std::string("group.") + (options.method == Method::knn ? "reference.rows" : "generator.0.bias");
+    const File file = safetensors::read(good);
+    const std::size_t of_a = options.method == Method::knn
+                                 ? static_cast<std::size_t>(file.tensors.at("group.numbers.reference.rows").f64[0]) * 6
+                                 : file.tensors.at(values).f32.size() / 4;
+    const std::vector<std::pair<std::string, std::size_t>> places = {{"group.numbers.transform", 18 + 7},
+                                                                     {values, of_a}};
+    for (const auto& [tensor, at] : places) {
+      SCOPED_TRACE(tensor);
+      std::vector<std::byte> bytes = good;
+      byte_of(bytes, tensor, at) ^= std::byte{1};
+      Fleet fleet = Fleet::load(test_device(1), bytes);
+      const std::string what = tensor == values ? "tensors" : "numbers";
+      const auto refuses = [&](const auto& use) {
+        expect_error(ErrorCode::format, {"the model in memory, group 'b'", "damaged", what}, use);
+      };
+      refuses([&] { fleet.take_out("b"); });
+      refuses([&] { fleet.score(rows.rows.view(), rows.groups); });
+      refuses([&] { fleet.save(directory.file("other")); });
+      if (what == "numbers") refuses([&] { fleet.calibration("b"); });
+      const FleetRows of_c = rows_of(rows, "c");
+      EXPECT_TRUE(same_bits(fleet.score(of_c.rows.view(), of_c.groups),
+                            Fleet::load(test_device(1), good).score(of_c.rows.view(), of_c.groups)));
+    }
+    for (const char* tensor : {"group_checksums", "pooled.generator.0.bias", "pooled.reference.rows"}) {
+      if (!file.tensors.contains(tensor)) continue;
+      std::vector<std::byte> bytes = good;
+      byte_of(bytes, tensor, 1) ^= std::byte{1};
+      expect_error(ErrorCode::format, {"damaged", "checksum"}, [&] { Fleet::load(test_device(1), bytes); });
+    }
+  }
+}
+
+/// The file stays the one that was opened, whatever takes its place; one that is cut off is an error, not a crash.
+TEST(FleetFile, StaysTheOneThatWasOpened) {
+  const TemporaryDirectory directory;
+  DetectorOptions options = quick_options();
+  options.steps = 10;
+  const FleetRows rows = fleet_rows(fleet_sizes, 1);
+  Fleet whole = fitted_fleet(rows, options);
+  whole.save(directory.file("fleet"));
+  Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
+  const std::vector<float> scores = whole.score(rows.rows.view(), rows.groups);
+  options.seed += 1;
+  fitted_fleet(rows, options).save(directory.file("fleet"));
+  EXPECT_TRUE(same_bits(loaded.score(rows.rows.view(), rows.groups), scores));
+  Fleet cut = Fleet::load(test_device(1), directory.file("fleet"));
+  std::filesystem::resize_file(directory.file("fleet"), std::filesystem::file_size(directory.file("fleet")) / 2);
+  expect_error(ErrorCode::input_output, {directory.file("fleet"), "shrank"},
+               [&] { cut.score(rows.rows.view(), rows.groups); });
 }
 
 std::string metadata_of(const std::string& path, const char* name) { return safetensors::read(path).metadata.at(name); }
