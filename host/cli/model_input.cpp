@@ -18,8 +18,9 @@
 namespace cugad::cli {
 namespace {
 
-/// With a fleet, each of its models is brought in once for the rows of a chunk: the larger, the fewer times.
 constexpr std::int64_t chunk_rows = 8192, chunk_cells = std::int64_t{8} << 20;
+/// With a fleet, each of its models is brought in once for the rows of a chunk: the larger, the fewer times.
+constexpr std::int64_t fleet_chunk_cells = std::int64_t{16} << 20;
 
 /// Returns the result of `read`, but ignores its error after a signal, which closes standard input.
 template <class Read>
@@ -167,7 +168,8 @@ bool ModelInput::read(Table& chunk, Matrix& rows, std::int64_t most) {
 }
 
 void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit) {
-  const std::int64_t as_many_cells = std::max<std::int64_t>(1, chunk_cells / model_.detector.columns());
+  const std::int64_t cells = model_.fleet ? fleet_chunk_cells : chunk_cells;
+  const std::int64_t as_many_cells = std::max<std::int64_t>(1, cells / model_.detector.columns());
   const std::int64_t most = model_.fleet ? std::max(chunk_rows, as_many_cells) : std::min(chunk_rows, as_many_cells);
   Table chunk;
   Matrix rows;

@@ -73,7 +73,7 @@ Fleet::Impl::RowsOfModels Fleet::Impl::rows_of_models(std::span<const std::strin
 }
 
 Detector Fleet::Impl::make_ready(std::int64_t model) const {
-  Detector detector(device.with_threads(1));
+  Detector detector(device.with_threads(1), DetectorOptions{});  // the default is looked up among the presets
   detector.impl_->chunk_limit = chunk_rows;
   read_model(model, *detector.impl_, true);
   return detector;
