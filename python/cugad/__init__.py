@@ -12,9 +12,10 @@ from cugad._detector import AnomalyDetector
 from cugad._explanation import Reason
 from cugad._fleet import FleetDetector
 from cugad._image import ImageDetector
+from cugad._shards import merge
 
 __version__ = _cugad.version()
-__all__ = ["AnomalyDetector", "FleetDetector", "ImageDetector", "Reason", "describe_device", "presets"]
+__all__ = ["AnomalyDetector", "FleetDetector", "ImageDetector", "Reason", "describe_device", "merge", "presets"]
 
 
 def describe_device(name: str = "auto") -> str:

@@ -14,7 +14,8 @@ from cugad._estimator import Estimator, options_of, read_rows, seed_of
 from cugad._parameters import DetectorParameters
 from cugad._progress import Callback, entered
 from cugad._rows import is_on_gpu, is_table, tensor_rows
-from cugad._tables import errors_in_python
+from cugad._shards import Training
+from cugad._tables import TableColumns, errors_in_python
 
 
 def labels_of(y: Any) -> np.ndarray:
@@ -83,17 +84,14 @@ class AnomalyDetector(Estimator, DetectorParameters):
         with errors_in_python():
             model = _cugad.Detector(options_of(self, self._extra_options()), self.device, self._threads(),
                                     self.precision)
-        if is_table(X):
-            rows, columns, names, width = self._read_table(X)
-        elif is_on_gpu(X):
+        if is_on_gpu(X):
             if self.contamination is not None:
                 raise ValueError(f"contamination is {self.contamination!r} and X on a GPU, expected one or the other: "
                                  "its threshold is found on the CPU")
             rows, columns, names = tensor_rows(X), None, None
             width = rows.shape[1]
         else:
-            rows, columns, names = read_rows(X), None, None
-            width = rows.shape[1]
+            rows, columns, names, width = self._read(X)
         history = self._fit_model(model, rows, (), columns, callbacks)
         self._keep(model, columns, names, width, history)
         self._from_file = False
@@ -101,9 +99,25 @@ class AnomalyDetector(Estimator, DetectorParameters):
         if self.contamination is not None:
             self._threshold = self._training_threshold(model.score(rows), self.contamination)
 
-    def _extra_options(self) -> dict[str, Any]:
-        """Options that follow from X."""
-        return {}
+    def _read(self, X: Any) -> tuple[np.ndarray, TableColumns | None, np.ndarray | None, int]:
+        """Return the training rows of X in memory of the CPU, and what there is to know of its columns."""
+        if is_table(X):
+            return self._read_table(X)
+        rows = read_rows(X)
+        return rows, None, None, rows.shape[1]
+
+    def _training(self, X: Any, groups: Any = None) -> Training:
+        rows, columns, names, width = self._read(X)
+        return self._shared_training(rows, None, columns, names, width, precision=self.precision)
+
+    def fit_part(self, X: Any, y: Any = None, *, shard: str | tuple[int, int], output: str | os.PathLike[str]) -> str:
+        """Train one shard of the population on the normal rows X, and write it to `output`, which is returned.
+
+        `shard` is (i, n), i from 1 to n, or "i/n": as many processes as models may train one each, on all rows.
+        `cugad.merge` makes of all parts the file that `fit` and `save` would have written, to the byte. The first part
+        holds the training rows. The estimator itself is not fitted.
+        """
+        return self._fit_part(self._training(X), shard, output)
 
     def _training_threshold(self, scores: np.ndarray, contamination: float) -> np.float32:
         """The score from which on the share `contamination` of the training rows is flagged."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import numbers
 import warnings
@@ -16,11 +15,11 @@ from cugad import _cugad
 from cugad._base import BaseEstimator, NotFittedError, OutlierMixin
 from cugad._explanation import Reason, reasons_of
 from cugad._parameters import OPTIONS
-from cugad._progress import Callback, Progress
+from cugad._progress import LOGGER, Callback, Progress
 from cugad._rows import is_sparse, is_table, row_chunks, to_rows
+from cugad._shards import Training
 from cugad._tables import TableColumns, numbers_of, open_table, read_chunks, table_names
 
-LOGGER = logging.getLogger("cugad")
 ATTACHMENT = "python"  # what a model file does not hold otherwise: the threshold and the names of a fit in Python
 
 
@@ -62,6 +61,12 @@ def seed_of(random_state: Any) -> int | None:
         return int(random_state.integers(2**31))
     raise ValueError(f"{random_state!r} cannot be used to seed a detector, expected None, an integer or a "
                      "numpy.random.RandomState")
+
+
+def note_of(threshold: Any, names: np.ndarray | None, width: int) -> str:
+    """Return what a model file holds as ATTACHMENT."""
+    return json.dumps({"threshold": None if threshold is None else float(threshold),
+                       "names": None if names is None else list(names), "width": int(width)})
 
 
 class Estimator(OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -118,6 +123,35 @@ class Estimator(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self.history_ = history
+
+    def _extra_options(self) -> dict[str, Any]:
+        """Options that follow from X."""
+        return {}
+
+    def _training(self, X: Any, groups: Any = None) -> Training:
+        """Return what each shard of a fit on X is given."""
+        raise NotImplementedError
+
+    def _shared_training(self, rows: np.ndarray, groups: list[str] | None, columns: TableColumns | None,
+                         names: np.ndarray | None, width: int, **further: Any) -> Training:
+        """Return the training on rows that were read: its parts hold what `save` would write beside the models."""
+        if self.contamination is not None:
+            raise ValueError(f"contamination is {self.contamination!r}: its threshold is that of the scores of all "
+                             "training rows, which no shard has; expected false_alarm_rate or neither")
+        attachments = {ATTACHMENT: note_of(None, names, width)}
+        if columns:
+            attachments["encoder"] = columns.encoder.to_json()
+            if self._further_columns():
+                [attachments["group_column"]] = self._further_columns()
+        return Training(rows, groups, {
+            "options": options_of(self, self._extra_options()), "device": self.device, "threads": self._threads(),
+            "names": columns.encoder.feature_names if columns else [], "binary": columns.binary if columns else 0,
+            "attachments": attachments, **further})
+
+    def _fit_part(self, training: Training, shard: Any, output: "str | os.PathLike[str]") -> str:
+        training.fit_part(shard, output, self.verbose, checkpoint_directory=self.checkpoint_directory or "",
+                          resume=bool(self.resume))
+        return os.fspath(output)
 
     # ---- Rows ----
 
@@ -253,10 +287,9 @@ class Estimator(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     # ---- Files ----
 
     def _write_attachment(self) -> None:
+        threshold = self.__dict__.get("_threshold")
         names = getattr(self, "feature_names_in_", None)
-        self._model.attach(ATTACHMENT, json.dumps({
-            "threshold": None if self.__dict__.get("_threshold") is None else float(self._threshold),
-            "names": None if names is None else list(names), "width": int(self.n_features_in_)}))
+        self._model.attach(ATTACHMENT, note_of(threshold, names, self.n_features_in_))
 
     def save(self, path: "str | os.PathLike[str]") -> None:
         """Write the model file, which `load`, the command and the C interface read. Atomic: whole or not at all."""

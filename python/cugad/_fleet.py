@@ -15,7 +15,8 @@ from cugad._explanation import Reason
 from cugad._parameters import FleetParameters
 from cugad._progress import Callback, entered
 from cugad._rows import is_table
-from cugad._tables import errors_in_python
+from cugad._shards import Training
+from cugad._tables import TableColumns, errors_in_python
 
 
 def group_texts(cells: Any) -> list[str]:
@@ -55,6 +56,17 @@ class FleetDetector(Estimator, FleetParameters):
                                  self.group_seed)
         if self.contamination is not None:
             raise ValueError("contamination is not for fleets, expected false_alarm_rate or neither")
+        rows, texts, columns, names, width = self._read(X, groups)
+        history = self._fit_model(model, rows, (texts,), columns, callbacks)
+        if columns and self.groups is not None:
+            model.attach("group_column", self.groups)
+        self._keep(model, columns, names, width, history)
+
+    def _read(self, X: Any, groups: Any
+              ) -> tuple[np.ndarray, list[str], TableColumns | None, np.ndarray | None, int]:
+        """Return the training rows of X, the group of each, and what there is to know of the columns."""
+        columns: TableColumns | None = None
+        names: np.ndarray | None = None
         if is_table(X) and groups is None:
             if self.groups is None:
                 raise ValueError("groups is None, expected the name of the column that holds the groups")
@@ -64,12 +76,26 @@ class FleetDetector(Estimator, FleetParameters):
         elif is_table(X):
             rows, columns, names, width = self._read_table(X)
         else:
-            rows, columns, names = read_rows(X), None, None
+            rows = read_rows(X)
             width = rows.shape[1]
-        history = self._fit_model(model, rows, (self._texts(groups, len(rows)),), columns, callbacks)
-        if columns and self.groups is not None:
-            model.attach("group_column", self.groups)
-        self._keep(model, columns, names, width, history)
+        return rows, self._texts(groups, len(rows)), columns, names, width
+
+    def _training(self, X: Any, groups: Any = None) -> Training:
+        if self.contamination is not None:
+            raise ValueError("contamination is not for fleets, expected false_alarm_rate or neither")
+        rows, texts, columns, names, width = self._read(X, groups)
+        return self._shared_training(rows, texts, columns, names, width, minimum_rows=self.minimum_rows,
+                                     pooled_rows=self.pooled_rows, group_seed=self.group_seed)
+
+    def fit_part(self, X: Any, y: Any = None, *, shard: str | tuple[int, int], output: str | os.PathLike[str],
+                 groups: Any = None) -> str:
+        """Train the groups of one shard on the normal rows X, and write them to `output`, which is returned.
+
+        `shard` is (i, n), i from 1 to n, or "i/n". Each of n processes is given all rows and trains the groups whose
+        names hash to its shard. `cugad.merge` makes of all parts the file that `fit` and `save` would have written, to
+        the byte. The estimator itself is not fitted.
+        """
+        return self._fit_part(self._training(X, groups), shard, output)
 
     @staticmethod
     def _texts(groups: Any, rows: int) -> list[str]:

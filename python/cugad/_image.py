@@ -37,6 +37,11 @@ class ImageDetector(AnomalyDetector):
         self.image_shape_ = self._shape
         return self
 
+    def fit_part(self, X: Any, y: Any = None, *, shard: str | tuple[int, int], output: str | os.PathLike[str]) -> str:
+        """Train one shard of the population on normal images X, see AnomalyDetector.fit_part."""
+        rows, self._shape = self._flat(X)
+        return super().fit_part(rows, shard=shard, output=output)
+
     def _chunks(self, X: Any) -> Iterator[tuple[np.ndarray, tuple[Any, ...]]]:
         rows, shape = self._flat(X)
         if shape != self.image_shape_:

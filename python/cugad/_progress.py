@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+LOGGER = logging.getLogger("cugad")
 Callback = Callable[[dict[str, Any]], Any]  # called with each entry of history_ as it is made
 AUTOMATIC: list[Callable[[Any], Callback]] = []  # each makes a further callback for the fit of a detector
 

@@ -51,6 +51,7 @@ std::span<const std::byte> span_of(const nb::bytes& bytes);
 nb::dict to_arrays(const std::vector<Explanation>& explanations, std::size_t count);
 
 Probability probability_from(const std::string& name);
+GroupSeed group_seed_from(const std::string& name);
 
 /// Progress, messages and checkpoints of a fit, as Python gives them; callables may be None.
 struct FitArguments {
@@ -81,6 +82,7 @@ constexpr std::int64_t few_rows = 4096;
 
 void bind_detector(nb::module_& module);
 void bind_fleet(nb::module_& module);
+void bind_shards(nb::module_& module);
 void bind_tables(nb::module_& module);
 void bind_arrow(nb::module_& module);
 void bind_report(nb::module_& module);

@@ -81,11 +81,7 @@ void bind_fleet(nb::module_& module) {
           "__init__",
           [](BoundFleet* made, const std::string& options, const std::string& device, int threads,
              std::int64_t minimum_rows, std::int64_t pooled_rows, const std::string& group_seed) {
-            if (group_seed != "name" && group_seed != "position") {
-              throw Error(ErrorCode::invalid_argument,
-                          "group_seed is '" + group_seed + "', expected 'name' or 'position'");
-            }
-            const GroupSeed seed = group_seed == "name" ? GroupSeed::name : GroupSeed::position;
+            const GroupSeed seed = group_seed_from(group_seed);
             new (made) BoundFleet(device, threads, [&](const Device& opened) {
               return Fleet(opened, options_from_json(options), FleetOptions{minimum_rows, pooled_rows, seed});
             });

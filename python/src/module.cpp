@@ -51,6 +51,12 @@ Probability probability_from(const std::string& name) {
   throw Error(ErrorCode::invalid_argument, "the kind of probability is '" + name + "', expected 'rank' or 'gaussian'");
 }
 
+GroupSeed group_seed_from(const std::string& name) {
+  if (name == "name") return GroupSeed::name;
+  if (name == "position") return GroupSeed::position;
+  throw Error(ErrorCode::invalid_argument, "group_seed is '" + name + "', expected 'name' or 'position'");
+}
+
 nb::dict to_arrays(const std::vector<Explanation>& explanations, std::size_t count) {
   constexpr float unknown = std::numeric_limits<float>::quiet_NaN();
   const std::size_t cells = explanations.size() * count;
@@ -142,6 +148,7 @@ NB_MODULE(_cugad, module) {
       nb::arg("name"), nb::arg("threads") = 0, "One line about a device.");
   bind_detector(module);
   bind_fleet(module);
+  bind_shards(module);
   bind_tables(module);
   bind_arrow(module);
   bind_report(module);
