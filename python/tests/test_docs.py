@@ -17,13 +17,15 @@ def code_of(page):
 def test_the_page_runs(page, tmp_path, monkeypatch, capsys):
     for name in ("pandas", "pyarrow", "sklearn"):
         pytest.importorskip(name)
-    if "pyod" in code_of(page):
-        pytest.importorskip("pyod")
+    for engine in ("pyod", "dask", "pyspark"):
+        if engine in code_of(page):
+            pytest.importorskip(engine)
     monkeypatch.chdir(tmp_path)
     expected = re.findall(r"^print\(.*\) +# (.*)$", code_of(page), flags=re.M)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("default", module="pyod")
+        for module in ("pyod", "dask", "pyspark"):
+            warnings.filterwarnings("default", module=module)
         exec(compile(code_of(page), str(page), "exec"), {})
     assert capsys.readouterr().out.splitlines() == expected and expected
 
