@@ -59,5 +59,8 @@ install(FILES ${PROJECT_BINARY_DIR}/cugad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}
 
 if(TARGET cugad_command)
   install(TARGETS cugad_command RUNTIME COMPONENT command)
+  if(CUGAD_MPI STREQUAL "ON")
+    install(TARGETS cugad_mpi RUNTIME COMPONENT command)
+  endif()
 endif()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)

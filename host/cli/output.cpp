@@ -13,12 +13,15 @@
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
+#include "host/cli/mute.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/text.hpp"
 #include "host/model_file/atomic_file.hpp"
 
 namespace cugad::cli {
 namespace {
+
+bool is_muted = false;
 
 [[noreturn]] void fail_output() {
   const int reason = errno;
@@ -35,7 +38,10 @@ void open_standard_descriptors() {
   }
 }
 
+void mute() { is_muted = true; }
+
 void print(std::string_view text) {
+  if (is_muted) return;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_output();
 }
 
@@ -44,6 +50,7 @@ void flush_output() {
 }
 
 void print_note(std::string_view line) {
+  if (is_muted) return;
   const std::string text = one_line(line) + '\n';  // names from files may hold anything
   // Nothing sensible is left to do when standard error cannot be written.
   [[maybe_unused]] const auto written = std::fwrite(text.data(), 1, text.size(), stderr);

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 
 #include "cugad/error.hpp"
 #include "cugad/shards.hpp"
 #include "host/cli/column_notes.hpp"
 #include "host/cli/command.hpp"
 #include "host/cli/continue_fleet.hpp"
+#include "host/cli/distributed_fit.hpp"
 #include "host/cli/fitted_model.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/idle_options.hpp"
@@ -52,6 +54,8 @@ void declare_flags(FlagSet& flags) {
                  "took it [name]");
   flags.add_text("continue", "MODEL", "With --group-by: train only groups that this fleet does not have, and add them");
   flags.add_text("shard", "I/N", "Train the I-th of N parts of the models, for cugad merge");
+  flags.add_text("distributed", "mpi",
+                 "Divide the models among the processes that mpirun starts (cugad-mpi), which share --checkpoint");
   flags.add_device();
   flags.add_text("checkpoint", "DIR", "Keep checkpoints there");
   flags.add_boolean("resume", "Continue from the last checkpoint");
@@ -213,12 +217,18 @@ Summary fit_shard(WatchedFit& fit, const Shard& shard, const Device& device, con
   return summary;
 }
 
-void train(const std::string& input, FlagSet& flags) {
-  if (flags.given("config")) flags.apply_config(flags.required_text("config"));
-  if (flags.given("continue")) {
-    fleet_options_of(flags);
-    return continue_fleet(input, flags);
-  }
+/// What there is to say of a file that was merged.
+Summary summary_of(const DistributedFit& distributed) {
+  Summary summary = {{"ranks", fmt::format("{}, and {} shards", distributed.ranks(), distributed.shards())}};
+  const PartContents& merged = distributed.contents();
+  if (merged.groups > 0)
+    summary.push_back({"groups", fmt::format("{} with models of their own", grouped(merged.groups))});
+  summary.push_back({"models", grouped(merged.models)});
+  return summary;
+}
+
+/// `distributed`: null for one process.
+void train_model(const std::string& input, const FlagSet& flags, DistributedFit* distributed) {
   const Stopwatch watch;
   const std::string& output = flags.required_text("output");
   const std::optional<ImageShape> images = training_images(input, flags);
@@ -228,7 +238,7 @@ void train(const std::string& input, FlagSet& flags) {
     throw UsageError(
         "--patch-stride: images that are cut into patches take no --condition and no --method translation");
   }
-  const Device device = flags.open_device();
+  const Device device = distributed == nullptr ? flags.open_device() : distributed->open_device();
   Detector detector = make_detector(device, options);
   const FleetOptions fleet_options = fleet_options_of(flags);
   const Shard shard = shard_flag(flags);
@@ -243,7 +253,8 @@ void train(const std::string& input, FlagSet& flags) {
   check_writable(output);
   check_no_other_file("output", output, std::array{input, flags.text("config")});
   check_no_other_file("log", flags.text("log"), std::array{input, flags.text("config"), output});
-  WatchedFit fit(flags, output);
+  std::optional<WatchedFit> fit;
+  distributed == nullptr ? static_cast<void>(fit.emplace(flags, output)) : distributed->take_folder(output);
 
   TrainingTable training = read_training_table(input, flags, options);
   if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);
@@ -251,7 +262,7 @@ void train(const std::string& input, FlagSet& flags) {
   const Matrix& rows = features.rows;
   const Columns& columns = features.columns;
   // The library reports them, too, if it trains one model with on_message set.
-  if (flags.boolean("quiet") || flags.given("group_by")) note_constant_features(rows, columns.names);
+  if (flags.boolean("quiet") || flags.given("group_by") || distributed) note_constant_features(rows, columns.names);
   const CancelScope scope;
   Summary summary = {{"rows", fmt::format("{} of {}", grouped(rows.rows), grouped(training.rows_in_file))},
                      {"method", method_text(chosen)},
@@ -267,22 +278,24 @@ void train(const std::string& input, FlagSet& flags) {
   }
   const std::map<std::string, std::string> attachments = table_attachments(
       features.encoders, training.labels, training.format, training.group_column, patch_stride(flags));
-  if (flags.given("shard")) {
-    const Summary part = fit_shard(fit, shard, device, output,
-                                   {.options = options,
-                                    .rows = rows.view(),
-                                    .columns = columns,
-                                    .groups = training.groups,
-                                    .fleet_options = fleet_options,
-                                    .attachments = attachments});
-    summary.insert(summary.end(), part.begin(), part.end());
+  if (distributed != nullptr || flags.given("shard")) {
+    const ShardedTraining sharded = {.options = options,
+                                     .rows = rows.view(),
+                                     .columns = columns,
+                                     .groups = training.groups,
+                                     .fleet_options = fleet_options,
+                                     .attachments = attachments};
+    if (distributed != nullptr) distributed->run(device, sharded, output);
+    const Summary of_shards =
+        distributed != nullptr ? summary_of(*distributed) : fit_shard(*fit, shard, device, output, sharded);
+    summary.insert(summary.end(), of_shards.begin(), of_shards.end());
   } else if (training.group_column.empty()) {
     for (const auto& [name, text] : attachments) detector.attach(name, text);
-    const std::int64_t steps = fit.run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
-                                       [&] {
-                                         promise_of_images(detector, options, training.most_patches);
-                                         detector.save(output);
-                                       });
+    const std::int64_t steps = fit->run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
+                                        [&] {
+                                          promise_of_images(detector, options, training.most_patches);
+                                          detector.save(output);
+                                        });
     if (flags.boolean("quiet")) print_notes(detector);
     summary.insert(summary.end(), {{"models", fmt::format("{}", detector.options().population)},
                                    {"steps", grouped(steps)},
@@ -291,11 +304,11 @@ void train(const std::string& input, FlagSet& flags) {
     Fleet fleet(device, options, fleet_options);
     for (const auto& [name, text] : attachments) fleet.attach(name, text);
     const std::int64_t steps =
-        fit.run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
-                [&] {
-                  promise_of_images(fleet, options, training.most_patches);
-                  fleet.save(output);
-                });
+        fit->run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
+                 [&] {
+                   promise_of_images(fleet, options, training.most_patches);
+                   fleet.save(output);
+                 });
     // The library reports what is common to all groups only, the rows that they keep among it.
     print_notes(fleet.pooled(), training_rows_note(fleet.pooled().reference_rows()));
     if (flags.boolean("quiet") && keeps_training_rows(fleet.options()))
@@ -309,6 +322,19 @@ void train(const std::string& input, FlagSet& flags) {
                                  {"device", memory_text(device)},
                                  {flags.given("shard") ? "part" : "model", output}});
   print(named_values(summary));
+}
+
+void train(const std::string& input, FlagSet& flags) {
+  if (flags.given("config")) flags.apply_config(flags.required_text("config"));
+  if (flags.given("distributed")) {
+    DistributedFit distributed(input, flags);
+    distributed.call([&] { train_model(input, flags, &distributed); });
+  } else if (flags.given("continue")) {
+    fleet_options_of(flags);
+    continue_fleet(input, flags);
+  } else {
+    train_model(input, flags, nullptr);
+  }
 }
 
 }  // namespace

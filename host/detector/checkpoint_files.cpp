@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "host/methods/methods.hpp"
 #include "host/training/checkpoint.hpp"
@@ -24,11 +25,18 @@ bool is_method(const std::string& name) {
 }
 
 /// Whether a folder of this name holds the checkpoint of something that trains.
-bool is_part(const std::string& name) { return is_method(name) || is_part_of_fleet(name); }
+bool is_part(const std::string& name) {
+  return is_method(name) || is_part_of_fleet(name) || shards_of_checkpoint(name) > 0;
+}
 
 /// `name`: relative to the checkpoint directory.
 bool is_checkpoint_name(const fs::path& name) {
+  const std::string first = name.begin() == name.end() ? "" : name.begin()->string();
+  if (shards_of_checkpoint(first) > 0) return is_checkpoint_name(name.lexically_relative(first));
   const fs::path folders = name.parent_path();
+  if (name.extension() == ".safetensors" && folders.empty() && shards_of_checkpoint(name.stem().string()) > 0) {
+    return true;
+  }
   if (!std::all_of(folders.begin(), folders.end(), [](const fs::path& one) { return is_part(one.string()); })) {
     return false;
   }
@@ -37,6 +45,16 @@ bool is_checkpoint_name(const fs::path& name) {
 }
 
 }  // namespace
+
+std::string checkpoint_of_shard(std::int64_t shard, std::int64_t count) {
+  return "shard-" + std::to_string(shard) + "-of-" + std::to_string(count);
+}
+
+std::int64_t shards_of_checkpoint(const std::string& name) {
+  long long shard = 0, count = 0;
+  if (std::sscanf(name.c_str(), "shard-%lld-of-%lld", &shard, &count) != 2 || count < 1) return 0;
+  return name == checkpoint_of_shard(shard, count) ? count : 0;
+}
 
 bool is_checkpoint(const fs::path& directory, const fs::path& file) {
   std::error_code ignored;

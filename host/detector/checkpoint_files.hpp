@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -8,9 +9,15 @@
 /// file in it is touched.
 namespace cugad {
 
-/// `<directory>/checkpoint.safetensors`, those of an ensemble's methods, and the parts of a fleet; none where there is
-/// no directory.
+/// `<directory>/checkpoint.safetensors`, those of an ensemble's methods, the parts of a fleet, and shards; none where
+/// there is no directory.
 std::vector<std::filesystem::path> checkpoint_files(const std::filesystem::path& directory);
+
+/// The name of what a training of that shard leaves in the directory: a folder of checkpoints, and its part, which ends
+/// in .safetensors.
+std::string checkpoint_of_shard(std::int64_t shard, std::int64_t count);
+/// The count of shards in such a name; 0 for another name.
+std::int64_t shards_of_checkpoint(const std::string& name);
 
 /// Whether `file`, which need not be there, is the directory itself or would be one of its checkpoints.
 bool is_checkpoint(const std::filesystem::path& directory, const std::filesystem::path& file);

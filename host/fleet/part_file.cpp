@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <utility>
 
 #include "cugad/error.hpp"
@@ -32,6 +33,18 @@ std::string fingerprint_of(const ShardedTraining& training) {
     fingerprint.add(text);
   }
   return fingerprint.text();
+}
+
+/// What tells a part of this training from those of others.
+std::map<std::string, std::string> metadata_of(const ShardedTraining& training, const Shard& shard) {
+  return {{"format", format_name},
+          {"part.format", format_name},
+          {"part.format_version", std::to_string(format_version)},
+          {"part.library_version", CUGAD_VERSION},
+          {"part.kind", training.groups.empty() ? "detector" : "fleet"},
+          {"part.shard", text_of(shard)},
+          {"part.options", options_to_json(training.options)},
+          {"part.data", fingerprint_of(training)}};
 }
 
 PartFile read_part(const std::string& path) {
@@ -128,15 +141,17 @@ bool is_part(const std::string& path) {
   return format != metadata.end() && format->second == format_name;
 }
 
+bool is_part_of(const std::string& path, const ShardedTraining& training, const Shard& shard) {
+  const auto metadata = safetensors::read_metadata(path), expected = metadata_of(training, shard);
+  return std::all_of(expected.begin(), expected.end(), [&](const auto& entry) {
+    const auto found = metadata.find(entry.first);
+    return found != metadata.end() && found->second == entry.second;
+  });
+}
+
 void mark_as_part(safetensors::File& file, const Device& device, const ShardedTraining& training, const Shard& shard) {
   auto& metadata = file.metadata;
-  metadata["format"] = metadata["part.format"] = format_name;
-  metadata["part.format_version"] = std::to_string(format_version);
-  metadata["part.library_version"] = CUGAD_VERSION;
-  metadata["part.kind"] = training.groups.empty() ? "detector" : "fleet";
-  metadata["part.shard"] = text_of(shard);
-  metadata["part.options"] = options_to_json(training.options);
-  metadata["part.data"] = fingerprint_of(training);
+  for (const auto& [key, text] : metadata_of(training, shard)) metadata[key] = text;
   metadata["part.device"] = device.description() + ", " + name_of(device.precision());
 }
 

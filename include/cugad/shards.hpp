@@ -49,6 +49,8 @@ CUGAD_API PartContents fit_part(const Device& device, const ShardedTraining& tra
 
 /// Whether a safetensors file is a part.
 CUGAD_API bool is_part(const std::string& path);
+/// Whether it is the part of that shard of that training: a run that was stopped keeps the parts that it has.
+CUGAD_API bool is_part_of(const std::string& path, const ShardedTraining& training, const Shard& shard);
 
 /// The file that one process would have written, of all parts of a training in any order. Throws
 /// Error{invalid_argument} if a shard is missing or there twice, or parts are of different trainings: other rows,

@@ -12,13 +12,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> checkpoints = {
-    "checkpoint.safetensors", "egbad/checkpoint.safetensors",    "pooled.safetensors",
-    "block-0.safetensors",    "block-12/checkpoint.safetensors", "pooled/fanogan/checkpoint.safetensors"};
-const std::vector<std::string> others = {
-    "notes.txt",          "model.safetensors",           "checkpoint.1.safetensors",
-    "block-.safetensors", "block-1x.safetensors",        "egbad.safetensors",
-    "egbad/notes.txt",    "mine/checkpoint.safetensors", "alad/pooled.safetensors"};
+const std::vector<std::string> checkpoints = {"checkpoint.safetensors",
+                                              "egbad/checkpoint.safetensors",
+                                              "pooled.safetensors",
+                                              "block-0.safetensors",
+                                              "block-12/checkpoint.safetensors",
+                                              "pooled/fanogan/checkpoint.safetensors",
+                                              "shard-12-of-64.safetensors",
+                                              "shard-3-of-4/block-0.safetensors",
+                                              "shard-3-of-4/checkpoint.safetensors",
+                                              "shard-3-of-4/pooled/gain/checkpoint.safetensors"};
+const std::vector<std::string> others = {"notes.txt",
+                                         "model.safetensors",
+                                         "checkpoint.1.safetensors",
+                                         "block-.safetensors",
+                                         "block-1x.safetensors",
+                                         "egbad.safetensors",
+                                         "egbad/notes.txt",
+                                         "mine/checkpoint.safetensors",
+                                         "alad/pooled.safetensors",
+                                         "shard-01-of-4.safetensors",
+                                         "shard-1-of-4.txt",
+                                         "shard-1-of-.safetensors",
+                                         "shard-1-of-4/mine.safetensors"};
 
 void write_in(const TemporaryDirectory& directory, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
@@ -55,6 +71,7 @@ TEST(CheckpointFiles, OnlyTheyAreRemoved) {
   for (const std::string& name : others) EXPECT_EQ(read_text(directory.file(name)), name);
   EXPECT_FALSE(fs::exists(directory.file("block-12")));
   EXPECT_FALSE(fs::exists(directory.file("pooled")));
+  EXPECT_FALSE(fs::exists(directory.file("shard-3-of-4")));
 }
 
 TEST(CheckpointFiles, ADirectoryThatBecomesEmptyGoes) {

@@ -166,6 +166,11 @@ TEST_F(Shards, MergeNamesWhatDoesNotBelongTogether) {
   refused({good[0], good[1], at("whole")}, {"whole", "no part of a training"}, ErrorCode::format);
   EXPECT_TRUE(is_part(good[0]));
   EXPECT_FALSE(is_part(at("whole")));
+  EXPECT_TRUE(is_part_of(good[0], training, {3, 3}));
+  EXPECT_FALSE(is_part_of(good[0], training, {2, 3}));
+  EXPECT_FALSE(is_part_of(good[0], training, {3, 4}));
+  EXPECT_FALSE(is_part_of(good[0], other, {3, 3}));
+  EXPECT_FALSE(is_part_of(at("whole"), training, {3, 3}));
   expect_error(ErrorCode::format, {"cugad part"}, [&] { Fleet::load(test_device(1), good[0]); });
   const safetensors::File file = safetensors::read(good[2]);
   const std::vector<std::pair<std::string, Edit>> damages = {
