@@ -27,6 +27,9 @@ CUGAD_SET(avx2)
 #if CUGAD_HAS_AVX512
 CUGAD_SET(avx512)
 #endif
+#if CUGAD_HAS_NEON
+CUGAD_SET(neon)
+#endif
 #undef CUGAD_SET
 
 namespace cugad {
@@ -85,10 +88,10 @@ class CpuBackend final : public Backend {
   }
   void synchronize(void*) override {}
 
-#if defined(__SSE2__)
   /// No traps, rounding to nearest, whatever the caller has set: see FloatingPointEnvironment. Subnormal numbers count
   /// as 0 while an op runs: Intel's cores take a hundred cycles and more for each, and the gradients of a saturated
   /// discriminator consist of them. Threads that an op starts inherit the mode.
+#if defined(__SSE2__)
   int enter() override {
     const unsigned before = _mm_getcsr();
     if ((before & ~exception_flags) != op_mode) _mm_setcsr(op_mode | (before & exception_flags));
@@ -97,11 +100,25 @@ class CpuBackend final : public Backend {
   void leave(int before) noexcept override {
     if (_mm_getcsr() != static_cast<unsigned>(before)) _mm_setcsr(static_cast<unsigned>(before));
   }
+#elif defined(__aarch64__)
+  int enter() override {
+    const unsigned before = __builtin_aarch64_get_fpcr();
+    if (before != op_mode) __builtin_aarch64_set_fpcr(op_mode);
+    return static_cast<int>(before);
+  }
+  void leave(int before) noexcept override {
+    const auto wanted = static_cast<unsigned>(before);
+    if (__builtin_aarch64_get_fpcr() != wanted) __builtin_aarch64_set_fpcr(wanted);
+  }
 #endif
 
  private:
-  static constexpr unsigned op_mode = 0x9fc0;  ///< all traps off, to the nearest, subnormal results and operands are 0
-  static constexpr unsigned exception_flags = 0x3f;
+  // All traps off, to the nearest, subnormal results and operands are 0.
+#if defined(__SSE2__)
+  static constexpr unsigned op_mode = 0x9fc0, exception_flags = 0x3f;
+#elif defined(__aarch64__)
+  static constexpr unsigned op_mode = 1u << 24;
+#endif
   static constexpr std::size_t alignment = 64;
   /// Before each allocation.
   struct Header {
@@ -133,9 +150,12 @@ std::shared_ptr<Backend> open_cpu(std::string_view set) {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (avx2 && (set.empty() || set == "avx2")) return std::make_shared<CpuBackend>("avx2", cpu::avx2::op_table());
 #endif
+#if CUGAD_HAS_NEON  // which every processor of 64 bits has
+  if (set.empty() || set == "neon") return std::make_shared<CpuBackend>("neon", cpu::neon::op_table());
+#endif
   if (set.empty() || set == "baseline") return std::make_shared<CpuBackend>("baseline", cpu::baseline::op_table());
   throw Error(ErrorCode::unsupported, "device 'cpu:" + std::string(set) + "': this machine or build lacks that " +
-                                          "instruction set (known: baseline, avx2, avx512)");
+                                          "instruction set (known: baseline, avx2, avx512, neon)");
 }
 
 }  // namespace cugad

@@ -15,11 +15,6 @@ inline bool is_narrow(const convolution::Pass& pass) {
 }
 
 /// Lines of a phase whose sums a tile keeps in registers.
-#if defined(__AVX512F__)
-constexpr int vector_registers = 32;
-#else
-constexpr int vector_registers = 16;
-#endif
 constexpr int narrow_lines(int channels) { return std::min(8, (vector_registers - 4) / channels); }
 
 /// Planes of some lines of the source, wide enough for whole vectors at every shift, with zeros around the image.

@@ -147,14 +147,12 @@ void multiply(std::int64_t rows, std::int64_t n, std::int64_t k_count, const flo
     const std::int64_t vectors = n - first >= panel_width ? panel_vectors : rounded_up(n - first, width) / width;
     const float* panel = packed + first * k_count;
     switch (vectors) {
-#if defined(__AVX512F__)
       case 4:
-        multiply_panel<4>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        if constexpr (panel_vectors == 4) multiply_panel<4>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
         break;
       case 3:
-        multiply_panel<3>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        if constexpr (panel_vectors == 4) multiply_panel<3>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
         break;
-#endif
       case 2:
         multiply_panel<2>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
         break;

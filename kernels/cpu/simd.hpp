@@ -6,11 +6,13 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(CUGAD_NEON)
+#include <arm_neon.h>
 #endif
 
 /// One float vector type per instruction set. Everything lives in a namespace named after the set, because each kernel
-/// file is compiled once per set. fused() rounds once if the set has the instruction (avx2, avx512) and twice in the
-/// baseline.
+/// file is compiled once per set. fused() rounds once if the set has the instruction (avx2, avx512, neon) and twice
+/// in the baseline.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 
 #if defined(__AVX512F__)
@@ -18,6 +20,7 @@ namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 using Vec = __m512;
 constexpr int width = 16;
 constexpr int panel_vectors = 4;  ///< vectors side by side in a tile of the matrix product
+constexpr int vector_registers = 32;
 inline Vec set(float x) { return _mm512_set1_ps(x); }
 inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
@@ -84,6 +87,7 @@ inline void transpose_16x16(const float* source, std::int64_t source_stride, int
 using Vec = __m256;
 constexpr int width = 8;
 constexpr int panel_vectors = 2;
+constexpr int vector_registers = 16;
 inline Vec set(float x) { return _mm256_set1_ps(x); }
 inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
 inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
@@ -109,7 +113,15 @@ inline bool any_nonzero(Vec x) { return _mm256_movemask_ps(_mm256_cmp_ps(x, set(
 typedef float Vec __attribute__((vector_size(16)));
 typedef std::int32_t VecInt __attribute__((vector_size(16)));
 constexpr int width = 4;
+#if defined(CUGAD_NEON)
+constexpr int panel_vectors = 4;
+constexpr int vector_registers = 32;
+inline Vec fused(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+#else
 constexpr int panel_vectors = 2;
+constexpr int vector_registers = 16;
+inline Vec fused(Vec a, Vec b, Vec c) { return a * b + c; }
+#endif
 inline Vec set(float x) { return Vec{x, x, x, x}; }
 inline Vec load(const float* p) {
   Vec v;
@@ -123,7 +135,6 @@ inline Vec load_partial(const float* p, int n) {
   return v;
 }
 inline void store_partial(float* p, Vec v, int n) { std::memcpy(p, &v, sizeof(float) * static_cast<unsigned>(n)); }
-inline Vec fused(Vec a, Vec b, Vec c) { return a * b + c; }
 inline Vec blend(VecInt mask, Vec a, Vec b) {
   VecInt x, y;
   std::memcpy(&x, &a, sizeof x);
@@ -183,7 +194,7 @@ inline Vec sign(Vec x) {
 
 /// The scalar twin of fused(), for tails and scalar code that must give the same bits.
 inline float fused(float a, float b, float c) {
-#if defined(__FMA__)
+#if defined(__FMA__) || defined(CUGAD_NEON)
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;

@@ -94,12 +94,14 @@ template <bool ABSOLUTE, bool MASKED>
 void distance_panel(std::int64_t vectors, int rows, std::int64_t columns, const float* x, const float* weight,
                     std::int64_t stride, const float* panel, float* out) {
   switch (vectors) {
-#if defined(__AVX512F__)
     case 4:
-      return distance_rows<ABSOLUTE, MASKED, 4>(rows, columns, x, weight, stride, panel, out);
+      if constexpr (panel_vectors == 4)
+        distance_rows<ABSOLUTE, MASKED, 4>(rows, columns, x, weight, stride, panel, out);
+      return;
     case 3:
-      return distance_rows<ABSOLUTE, MASKED, 3>(rows, columns, x, weight, stride, panel, out);
-#endif
+      if constexpr (panel_vectors == 4)
+        distance_rows<ABSOLUTE, MASKED, 3>(rows, columns, x, weight, stride, panel, out);
+      return;
     case 2:
       return distance_rows<ABSOLUTE, MASKED, 2>(rows, columns, x, weight, stride, panel, out);
     default:

@@ -16,8 +16,9 @@
 
 /// Hashes of the models and scores of every method with every score rule, kept in tests/methods/data/score_bits.csv: a
 /// change of the code that should change no bit changes none. They hold for all machines of an instruction set, and for
-/// AVX2 and AVX-512 alike: the rows are made by exact arithmetic, products are not contracted, and kernels use
-/// elementary functions of the library's own. Those of the C library serve in double, before a rounding to float.
+/// AVX2 and AVX-512 alike, and are asked of NEON: the rows are made by exact arithmetic, products are not contracted,
+/// and kernels use elementary functions of the library's own. Those of the C library serve in double, before a rounding
+/// to float.
 ///
 /// After a change that is meant to change bits, write the file anew:
 ///   methods_test --gtest_also_run_disabled_tests --gtest_filter='WrittenScoreBits.*'
@@ -205,7 +206,7 @@ TEST_P(ScoreBits, AreThoseOfBefore) {
   EXPECT_EQ(kept, now.size()) << "cases that the file lacks";
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, ScoreBits, testing::Values("cpu:avx2", "cpu:avx512"),
+INSTANTIATE_TEST_SUITE_P(Devices, ScoreBits, testing::Values("cpu:avx2", "cpu:avx512", "cpu:neon"),
                          [](const auto& info) { return std::string(info.param).substr(4); });
 
 }  // namespace

@@ -12,9 +12,17 @@
 #include "cugad/error.hpp"
 #include "tests/common/device.hpp"
 
-/// Registers the cases of all ops as gtests, and checks a case.
+/// Registers the cases of all ops as gtests, and checks a case. Each keeps a hash of its results per device where all
+/// devices with fused multiply-adds share the bits, as a property in the report of --gtest_output: machines of
+/// different kinds are compared by it (tests/arm64/run.sh).
 namespace cugad::test {
 namespace {
+
+std::uint64_t hash_of(const Results& results) {
+  std::string bytes;
+  for (const Bytes& image : results) bytes.append(reinterpret_cast<const char*>(image.data()), image.size());
+  return hash(bytes);
+}
 
 /// Room for the counts of all devices: cases register before any device is opened.
 constexpr std::size_t max_devices = 16;
@@ -92,6 +100,9 @@ class Test : public ParityTest {
         ASSERT_EQ(compare_bits(*problem, first, results), "") << "other bits than " << devices().front().name;
       }
       if (first.empty()) first = results;
+      if (problem->same_bits_on_all_backends || problem->same_bits_where_fused) {
+        RecordProperty(named.name, std::to_string(hash_of(results)));
+      }
       if (problem->same_bits_where_fused && named.name != "cpu:baseline") {
         if (first_fused.empty()) first_fused = results;
         ASSERT_EQ(compare_bits(*problem, first_fused, results), "") << "other bits than another fused backend";

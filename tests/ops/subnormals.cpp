@@ -15,7 +15,16 @@ namespace cugad::test {
 namespace {
 
 #if defined(__SSE2__)
-constexpr unsigned flush_bits = 0x8040;
+constexpr unsigned flush_bits = 0x8040, modes[] = {0x0000, 0x0040, 0x8000, 0x8040};
+unsigned mode() { return _mm_getcsr(); }
+void set_mode(unsigned wanted) { _mm_setcsr(wanted); }
+#elif defined(__aarch64__)
+constexpr unsigned flush_bits = 1u << 24, modes[] = {0, flush_bits};
+unsigned mode() { return static_cast<unsigned>(__builtin_aarch64_get_fpcr()); }
+void set_mode(unsigned wanted) { __builtin_aarch64_set_fpcr(wanted); }
+#endif
+
+#if defined(__SSE2__) || defined(__aarch64__)
 
 /// Sums of products of a subnormal row, on enough rows for several threads.
 std::vector<float> products_of_subnormals(int threads) {
@@ -50,15 +59,15 @@ TEST(Subnormals, AreZeroInOpsOfTheCpu) {
 
 TEST(Subnormals, TheCallersModeStays) {
   if (device_name() != "cpu") GTEST_SKIP() << "about the CPU backend";
-  const unsigned before = _mm_getcsr();
-  for (const unsigned mode : {0x0000u, 0x0040u, 0x8000u, 0x8040u}) {
-    _mm_setcsr((before & ~flush_bits) | mode);
+  const unsigned before = mode();
+  for (const unsigned wanted : modes) {
+    set_mode((before & ~flush_bits) | wanted);
     products_of_subnormals(1);
-    EXPECT_EQ(_mm_getcsr() & flush_bits, mode);
+    EXPECT_EQ(mode() & flush_bits, wanted);
     EXPECT_THROW(refused(), Error);
-    EXPECT_EQ(_mm_getcsr() & flush_bits, mode) << "after a refusal";
+    EXPECT_EQ(mode() & flush_bits, wanted) << "after a refusal";
   }
-  _mm_setcsr(before);
+  set_mode(before);
 }
 #endif
 

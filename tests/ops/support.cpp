@@ -7,7 +7,6 @@
 #include "tests/common/device.hpp"
 #include "tests/ops/parity.hpp"
 
-#if defined(__x86_64__)
 // Defined if the library has kernels for the set; null if this build leaves it out.
 namespace cugad::cpu::avx2 {
 [[gnu::weak]] OpTable op_table();
@@ -15,7 +14,9 @@ namespace cugad::cpu::avx2 {
 namespace cugad::cpu::avx512 {
 [[gnu::weak]] OpTable op_table();
 }
-#endif
+namespace cugad::cpu::neon {
+[[gnu::weak]] OpTable op_table();
+}
 
 /// Support mode: the table of ops and backends. An op without cases, or an op that a backend refuses, is a failure.
 namespace cugad::test {
@@ -40,15 +41,16 @@ TEST(support, every_op_has_cases) {
   EXPECT_EQ(op_records().size(), all_ops().size()) << "cases for something that is no op, or registered twice";
 }
 
-#if defined(__x86_64__)
 /// Kernels that are in the library and that this machine can run are run: no set is left out unnoticed.
 TEST(support, every_instruction_set_is_tested) {
   if (device_name() != "cpu") GTEST_SKIP() << "this run is about " << device_name();
   const auto tested = [](const std::string& name) {
     return std::any_of(devices().begin(), devices().end(), [&](const NamedDevice& d) { return d.name == name; });
   };
-  __builtin_cpu_init();
   EXPECT_TRUE(tested("cpu:baseline"));
+  EXPECT_EQ(tested("cpu:neon"), &cpu::neon::op_table != nullptr);
+#if defined(__x86_64__)
+  __builtin_cpu_init();
   if (&cpu::avx2::op_table != nullptr && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
     EXPECT_TRUE(tested("cpu:avx2"));
   }
@@ -56,8 +58,8 @@ TEST(support, every_instruction_set_is_tested) {
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     EXPECT_TRUE(tested("cpu:avx512"));
   }
-}
 #endif
+}
 
 TEST(support, every_backend_takes_every_op) {
   ASSERT_FALSE(devices().empty());
