@@ -94,10 +94,25 @@ template <int ROWS, int VECTORS, class Init, class Keep>
     a += a_k;
     panel += VECTORS * width;
   }
+  if constexpr (vector_registers == 16) {
+    // keep() may be a call, before which all sums go to memory. If they were read from `sum` there, the compiler would
+    // hold some of them in memory during the loop as well, which has just as many registers as it needs.
+    Vec result[ROWS][VECTORS];
 #pragma GCC unroll 8
-  for (int i = 0; i < ROWS; ++i) {
+    for (int i = 0; i < ROWS; ++i) {
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) keep(i, v, sum[i][v]);
+      for (int v = 0; v < VECTORS; ++v) result[i][v] = sum[i][v];
+    }
+    asm("" : "+m"(result));
+    for (int i = 0; i < ROWS; ++i) {
+      for (int v = 0; v < VECTORS; ++v) keep(i, v, result[i][v]);
+    }
+  } else {
+#pragma GCC unroll 8
+    for (int i = 0; i < ROWS; ++i) {
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; ++v) keep(i, v, sum[i][v]);
+    }
   }
 }
 
