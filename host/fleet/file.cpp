@@ -191,7 +191,7 @@ void Fleet::Impl::read_settings(const std::string& file_path) {
     categories = first.numbers.of(categories_key);
     if (structure->names != names || common_options(structure->resolved) != common_options(resolved)) {
       throw Error(ErrorCode::format,
-                  file_path + ": the models of the groups have other columns or options than the " + "pooled model");
+                  file_path + ": the models of the groups have other columns or options than the pooled model");
     }
     resolved = structure->resolved;  // all groups share their options
     const std::vector<double> thresholds = stack->numbers_of("threshold", file_path);
