@@ -23,7 +23,7 @@ inline std::string& chosen_device() {
   static std::string name = "cpu";
   return name;
 }
-inline bool on_gpu() { return chosen_device() != "cpu"; }
+inline bool on_gpu() { return !chosen_device().starts_with("cpu"); }
 
 inline Context make_context(Precision precision = Precision::fp32, int threads = 1) {
   Context context = Device::open(chosen_device(), threads).make_context(threads);

@@ -11,7 +11,7 @@ namespace {
 void train_step(benchmark::State& state) {
   const int batch = static_cast<int>(state.range(0));
   const std::vector<float> data = uniform_rows(20000, 121);
-  const Device device = Device::open("cpu", 1);
+  const Device device = Device::open(chosen_device(), 1);
   DetectorOptions options = kdd_options(batch);
   options.latent = 32;
   GanTraining training(device, definition_of(options.method), options,
@@ -39,7 +39,7 @@ void train_population(benchmark::State& state) {
   for (auto _ : state) {
     state.PauseTiming();
     options.steps = steps;
-    GanTraining training(Device::open("cpu", threads), definition_of(options.method), options,
+    GanTraining training(Device::open(chosen_device(), threads), definition_of(options.method), options,
                          MatrixView<const float>(data.data(), 20000, 121));
     state.ResumeTiming();
     training.run({});
@@ -50,7 +50,7 @@ void train_population(benchmark::State& state) {
 /// One step of the default recipe for tables (64 rows, coverage, fences, R1) on 32 columns.
 void train_step_default(benchmark::State& state) {
   const std::vector<float> data = uniform_rows(20000, 32);
-  const Device device = Device::open("cpu", 1);
+  const Device device = Device::open(chosen_device(), 1);
   DetectorOptions options;
   options.population = 1;
   options.latent = 16;
