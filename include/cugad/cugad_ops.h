@@ -134,9 +134,9 @@ typedef struct cugad_const_uint8_stack {
 } cugad_const_uint8_stack;
 
 /// Names one stream. Model m of a stack draws with the key `seed + m`, so that a population of N with seed s equals
-/// N populations of one with seeds s, s + 1, ..., or with its own of `model_seeds`. Word w of the stream is word w % 4 of the Philox block with counter
-/// {block low, block high, step, purpose + 256 * lane}, block = w / 4. In cuRAND's terms: subsequence = step + (counter
-/// word 3 << 32), offset = w.
+/// N populations of one with seeds s, s + 1, ..., or with its own of `model_seeds`. Word w of the stream is word w % 4
+/// of the Philox block with counter {block low, block high, step, purpose + 256 * lane}, block = w / 4. In cuRAND's
+/// terms: subsequence = step + (counter word 3 << 32), offset = w.
 typedef struct cugad_random_key {
   uint64_t seed;
   cugad_random_purpose purpose;
