@@ -100,7 +100,7 @@ class Reader {
   void check_shape(const std::string& name, const std::vector<std::int64_t>& expected) const {
     const auto found = file_.tensors.find(name);
     if (found == file_.tensors.end() || found->second.shape != expected) {
-      refuse("tensor '" + name + "' is missing, or its shape does not match the options");
+      refuse("tensor '" + name + "' is missing, or its shape does not match the options and columns");
     }
   }
 
@@ -149,7 +149,7 @@ class Reader {
     const std::int64_t size = view.rows * view.columns;
     if (found == file_.tensors.end() || found->second.shape != expected ||
         static_cast<std::int64_t>(found->second.f32.size()) != view.models * size) {
-      refuse("tensor '" + name + "' is missing, is not float32, or its shape does not match the options");
+      refuse("tensor '" + name + "' is missing, is not float32, or its shape does not match the options and columns");
     }
     for (float value : found->second.f32) {
       if (!std::isfinite(value)) refuse("tensor '" + name + "' has a value that is not finite");

@@ -171,7 +171,7 @@ std::vector<Damage> damages() {
       {"search_rate", edit("options", [](Json& o) { o["search_rate"] = Json::array(); })},
       {"'columns'", [](File& f) { f.metadata["columns"] = "[]"; }},
       {"'columns'", edit("columns", [](Json& c) { c[0] = 3; })},
-      {"no list of 5 numbers", edit("columns", [](Json& c) { c.erase(0); })},
+      {"options and columns", edit("columns", [](Json& c) { c.erase(0); })},
       {"'transform'", [](File& f) { f.metadata["transform"] = "nothing"; }},
       {"'shift'", edit("transform", [](Json& t) { t["shift"][0] = "x"; })},
       {"'shift'", edit("transform", [](Json& t) { t["shift"][0] = nullptr; })},
