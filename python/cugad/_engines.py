@@ -49,7 +49,7 @@ def part_of(training: Training, number: int, count: int) -> bytes:
 def merged(detector: Any, parts: Iterable[bytes], output: str | os.PathLike[str]) -> Any:
     """Write the model file from all parts, and return its estimator."""
     with tempfile.TemporaryDirectory(dir=pathlib.Path(output).absolute().parent) as folder:
-        paths = []
+        paths: list[pathlib.Path] = []
         for part in parts:
             paths.append(pathlib.Path(folder, str(len(paths))))
             paths[-1].write_bytes(part)

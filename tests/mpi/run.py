@@ -32,7 +32,8 @@ class Tests:
     def __init__(self, command, launcher, folder):
         self.command, self.folder = command, folder
         self.launch = [launcher]
-        if "Open MPI" in subprocess.run([launcher, "--version"], capture_output=True, text=True).stdout:
+        version = subprocess.run([launcher, "--version"], capture_output=True, text=True).stdout
+        if "Open MPI" in version or "OpenRTE" in version:  # as mpirun and mpiexec call it
             self.launch += ["--oversubscribe", "--bind-to", "none"] + (["--allow-run-as-root"] if os.geteuid() == 0 else [])
 
     def at(self, name):
