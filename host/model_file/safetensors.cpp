@@ -179,9 +179,9 @@ File read_file(const ByteSource& source) {
   for (auto& [name, entry] : header.tensors) {
     Tensor& tensor = file.tensors[name];
     tensor.shape = std::move(entry.shape);
-    const auto read_into = [&](auto& values) {
-      values.resize((entry.end - entry.begin) / sizeof values.front());
-      source.read(data_at + entry.begin, values.data(), entry.end - entry.begin);
+    const auto read_into = [&source, begin = data_at + entry.begin, bytes = entry.end - entry.begin](auto& values) {
+      values.resize(bytes / sizeof values.front());
+      source.read(begin, values.data(), bytes);
     };
     entry.element_bytes == sizeof(float) ? read_into(tensor.f32) : read_into(tensor.f64);
   }
