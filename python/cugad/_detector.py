@@ -170,7 +170,10 @@ class AnomalyDetector(Estimator, DetectorParameters):
     @threshold_.setter
     def threshold_(self, value: Any) -> None:
         self._fitted()
-        self._threshold = np.float32(value)
+        threshold = np.float32(value)
+        if not np.isfinite(threshold):
+            raise ValueError(f"threshold_ is {value}, expected a finite number")
+        self._threshold = threshold
 
     @property
     def offset_(self) -> float:
@@ -246,9 +249,12 @@ class AnomalyDetector(Estimator, DetectorParameters):
 
         z has shape [rows, size of z] and is finite; its size is that of ``draw_latents(1)[0]``.
         """
+        z = np.asarray(z)
+        if z.ndim != 2 or z.dtype.kind not in "biuf":
+            raise ValueError(f"z has shape {z.shape} and dtype {z.dtype}, expected numbers [rows, size of z]")
+        if len(z) == 0:
+            return np.empty((0, len(self.columns_)), np.float32)
         z = np.ascontiguousarray(z, dtype=np.float32)
-        if z.ndim != 2:
-            raise ValueError(f"z has shape {z.shape}, expected [rows, size of z]")
         made: np.ndarray = self._fitted().decode(z, model) + self._shift()
         return made
 

@@ -67,6 +67,8 @@ class FleetDetector(Estimator, FleetParameters):
         """Return the training rows of X, the group of each, and what there is to know of the columns."""
         columns: TableColumns | None = None
         names: np.ndarray | None = None
+        if is_table(X) and groups is not None and self.groups is not None:
+            raise ValueError(f"groups is given, and is the column {self.groups!r} of the table, expected one of the two")
         if is_table(X) and groups is None:
             if self.groups is None:
                 raise ValueError("groups is None, expected the name of the column that holds the groups")

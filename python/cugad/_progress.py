@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -15,14 +16,21 @@ AUTOMATIC: list[Callable[[Any], Callback]] = []  # each makes a further callback
 @contextmanager
 def entered(detector: Any, callbacks: Sequence[Callback]) -> Iterator[list[Callback]]:
     """Yield the callbacks of a fit. Those that are context managers are entered for as long as it takes."""
-    if callable(callbacks) or not all(map(callable, callbacks)):
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
         raise TypeError(f"callbacks is {callbacks!r}, expected a list of callables")
+    failure: BaseException | None = None
     with ExitStack() as stack:
         everyone = [*callbacks, *(make(detector) for make in AUTOMATIC)]
         for callback in everyone:
             if isinstance(callback, AbstractContextManager):
                 stack.enter_context(callback)
-        yield everyone
+        try:
+            yield everyone
+        except BaseException as error:
+            failure = error
+            raise
+    if failure is not None:  # a callback's __exit__ would hide it, but the fit has no model
+        raise failure
 
 
 class Progress:
@@ -60,7 +68,7 @@ class Progress:
         elif self._verbose:
             self._logger.warning("step %d of %d", step, steps)
         for callback in self._callbacks:
-            callback(self.history[-1])
+            callback(copy.deepcopy(self.history[-1]))
 
     def message(self, text: str) -> None:
         """One line: a model was restored, a column is constant, ..."""

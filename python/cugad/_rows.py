@@ -59,7 +59,12 @@ def _from_dlpack(X: Any) -> Any:
 
 
 def to_array(X: Any) -> np.ndarray:
-    """Return X as a numpy array of two dimensions, without a copy if it is one or shares its memory by DLPack."""
+    """Return X as a numpy array of two dimensions, without a copy if it is one or shares its memory by DLPack.
+
+    Masked cells are missing ones.
+    """
+    if isinstance(X, np.ma.MaskedArray):
+        X = np.where(np.ma.getmaskarray(X), np.nan, X.data) if np.ma.is_masked(X) else X.data
     if not isinstance(X, np.ndarray):
         if is_sparse(X):
             return np.asarray(X.toarray())

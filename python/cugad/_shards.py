@@ -38,5 +38,9 @@ def merge(parts: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str
 
     ValueError names the shard that is missing or there twice, or what differs between parts of different trainings.
     """
+    if isinstance(parts, (str, bytes, os.PathLike)):
+        raise ValueError(f"parts is {parts!r}, expected a list of the parts of all shards")
+    if os.path.exists(output) and any(os.path.exists(part) and os.path.samefile(part, output) for part in parts):
+        raise ValueError(f"output is {os.fspath(output)!r}, which is one of the parts")
     _cugad.merge_parts([os.fspath(part) for part in parts], os.fspath(output), device,
                        0 if n_jobs in (None, -1) else n_jobs, on_message=lambda text: LOGGER.info("%s", text))

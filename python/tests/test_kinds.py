@@ -165,3 +165,23 @@ def test_broadcast_rows_give_the_same_bits(whole):
     assert (fitted.anomaly_score(constant) == fitted.anomaly_score(np.ascontiguousarray(constant))).all()
     zeroes = np.broadcast_to(np.float32(0), (9, 4))
     assert (fitted.anomaly_score(zeroes) == fitted.anomaly_score(np.zeros((9, 4)))).all()
+
+
+def test_masked_cells_are_missing(whole):
+    fitted = cugad.AnomalyDetector(method="knn").fit(whole)
+    missing = np.array(whole[:3], np.float32)
+    missing[:, 0] = np.nan
+    for dtype in (np.float32, np.float64):
+        masked = np.ma.masked_array(whole[:3].astype(dtype), mask=[[1, 0, 0, 0]] * 3)
+        assert (fitted.anomaly_score(masked) == fitted.anomaly_score(missing)).all()
+        unmasked = np.ma.masked_array(whole[:3].astype(dtype))
+        assert (fitted.anomaly_score(unmasked) == fitted.anomaly_score(whole[:3])).all()
+
+
+def test_thresholds_are_finite(whole):
+    fitted = cugad.AnomalyDetector(method="knn").fit(whole)
+    before = fitted.threshold_
+    for wrong in (np.nan, np.inf, None):
+        with pytest.raises(ValueError, match="expected a finite number"):
+            fitted.threshold_ = wrong
+    assert fitted.threshold_ == before

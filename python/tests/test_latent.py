@@ -47,6 +47,9 @@ def test_what_cannot_be_is_refused(fitted, rows):
         fitted.decode(np.zeros((2, 9)))
     with pytest.raises(ValueError, match=r"z has shape \(9,\)"):
         fitted.decode(np.zeros(9))
+    with pytest.raises(ValueError, match="dtype complex128, expected numbers"):
+        fitted.decode(np.zeros((1, size), complex))
+    assert fitted.decode(fitted.draw_latents(0)).shape == (0, rows.shape[1])
     for value, what in ((np.nan, "no number"), (np.inf, "an infinite number")):
         z = np.zeros((2, size))
         z[1, 0] = value

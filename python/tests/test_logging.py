@@ -63,8 +63,21 @@ def test_callbacks_see_the_history_as_it_is_made(rows, make):
     assert plain == detector.history_, "the former fit is kept"
 
 
+class Hiding(Watching):
+    def __exit__(self, kind, *_):
+        return True
+
+
+def test_callbacks_hide_no_failure_and_change_no_history(rows):
+    detector = cugad.AnomalyDetector(method="gan", steps=200, population=1)
+    with pytest.raises(RuntimeError, match="that is enough"):
+        detector.fit(rows, callbacks=[Hiding(stop_at=100)])
+    detector.fit(rows, callbacks=[dict.clear, lambda entry: entry.clear()])
+    assert [entry["step"] for entry in detector.history_] == [100, 200]
+
+
 def test_callbacks_of_other_kinds_are_refused(rows):
-    for wrong in (print, [1], ["tensorboard"]):
+    for wrong in (print, [1], ["tensorboard"], None, 5):
         with pytest.raises(TypeError, match="callbacks is .*, expected a list of callables"):
             cugad.AnomalyDetector(method="knn").fit(rows, callbacks=wrong)
 

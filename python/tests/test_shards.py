@@ -1,4 +1,6 @@
 """Parts of shards make the very file of one process."""
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,13 @@ def test_what_does_not_belong_together(rows, quick, tmp_path):
     with pytest.raises(OSError):
         cugad.merge([tmp_path / "no such part"], tmp_path / "merged")
     assert not (tmp_path / "merged").exists() and not (tmp_path / "x").exists()
+
+
+def test_one_path_and_a_part_as_output_are_refused(rows, tmp_path):
+    parts = parts_of(cugad.AnomalyDetector(method="gan", steps=100, population=2), 2, tmp_path, rows)
+    with pytest.raises(ValueError, match="expected a list of the parts"):
+        cugad.merge(parts[0], tmp_path / "merged")
+    before = pathlib.Path(parts[0]).read_bytes()
+    with pytest.raises(ValueError, match="which is one of the parts"):
+        cugad.merge(parts, parts[0])
+    assert pathlib.Path(parts[0]).read_bytes() == before
