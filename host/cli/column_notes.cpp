@@ -64,7 +64,7 @@ void note_constant_features(const Matrix& rows, const std::vector<std::string>& 
   std::size_t count = 0;
   for (std::int64_t c = 0; c < rows.columns; ++c) {
     float least = std::numeric_limits<float>::infinity(), most = -least;
-    for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (std::int64_t r = 0; r < rows.rows && !(most > least); ++r) {
       const float value = rows.row(r)[c];
       if (value < least) least = value;
       if (value > most) most = value;

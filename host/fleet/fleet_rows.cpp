@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "cugad/error.hpp"
 #include "host/text/cell.hpp"
@@ -21,8 +24,11 @@ bool is_complete(MatrixView<const float> rows, std::span<const std::int64_t> num
 }  // namespace
 
 std::map<std::string, std::vector<std::int64_t>> rows_of_groups(std::span<const std::string> groups) {
+  std::unordered_map<std::string_view, std::vector<std::int64_t>>
+      of_name;  // millions of rows: a search in order is slow
+  for (std::size_t r = 0; r < groups.size(); ++r) of_name[groups[r]].push_back(static_cast<std::int64_t>(r));
   std::map<std::string, std::vector<std::int64_t>> rows;
-  for (std::size_t r = 0; r < groups.size(); ++r) rows[groups[r]].push_back(static_cast<std::int64_t>(r));
+  for (auto& [name, numbers] : of_name) rows.emplace(name, std::move(numbers));
   for (const auto& [name, numbers] : rows) {
     if (is_utf8(name)) continue;  // as the model file needs it
     throw Error(ErrorCode::invalid_argument,

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <numeric>
+#include <utility>
 
 #include "host/fleet/keys.hpp"
 
@@ -25,21 +25,21 @@ std::uint64_t hash_of(const float* row, std::int64_t columns) {
 }  // namespace
 
 std::vector<std::int64_t> sample_by_content(MatrixView<const float> rows, std::int64_t most, std::uint64_t seed) {
-  std::vector<std::uint64_t> key(static_cast<std::size_t>(rows.rows));
-  for (std::int64_t r = 0; r < rows.rows; ++r) key[r] = hash_of(rows.row(r), rows.columns);
-  std::vector<std::int64_t> order(key.size());
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  const auto by_key = [&](std::int64_t a, std::int64_t b) { return key[a] != key[b] ? key[a] < key[b] : a < b; };
-  std::sort(order.begin(), order.end(), by_key);
+  std::vector<std::pair<std::uint64_t, std::int64_t>> keys(static_cast<std::size_t>(rows.rows));
+  for (std::int64_t r = 0; r < rows.rows; ++r) keys[r] = {hash_of(rows.row(r), rows.columns), r};
+  std::sort(keys.begin(), keys.end());
   std::uint64_t content = 0, copies = 0;
-  for (const std::int64_t r : order) {
-    copies = key[r] == content ? copies + 1 : 0;
-    content = key[r];
-    key[r] = mixed((content + copies) ^ mixed(seed));
+  for (auto& [key, row] : keys) {
+    copies = key == content ? copies + 1 : 0;
+    content = key;
+    key = mixed((content + copies) ^ mixed(seed));
   }
-  std::sort(order.begin(), order.end(), by_key);
-  order.resize(static_cast<std::size_t>(std::min(most, rows.rows)));
-  return order;
+  const auto chosen = keys.begin() + std::min(most, rows.rows);
+  std::nth_element(keys.begin(), chosen, keys.end());
+  std::sort(keys.begin(), chosen);
+  std::vector<std::int64_t> sample;
+  for (auto one = keys.begin(); one != chosen; ++one) sample.push_back(one->second);
+  return sample;
 }
 
 }  // namespace cugad
