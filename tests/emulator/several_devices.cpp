@@ -42,7 +42,7 @@ class SeveralDevices : public emulator_test::Emulated {
   TemporaryDirectory directory_;
 };
 
-TEST_F(SeveralDevices, OfDifferentMemoryMakeTheFileOfOne) {
+TEST_F(SeveralDevices, MakeTheFileOfOne) {
   use("forward,immediate,devices=3");
   for (const char* method : {"anogan", "knn,gan"}) {
     SCOPED_TRACE(method);
@@ -50,8 +50,6 @@ TEST_F(SeveralDevices, OfDifferentMemoryMakeTheFileOfOne) {
     set_option(options, "method", method);
     const Device devices = three();
     ASSERT_EQ(devices.others().size(), 2u);
-    devices.others()[0].limit_memory(std::size_t{32} << 20);
-    devices.others()[1].limit_memory(std::size_t{16} << 20);
     std::vector<FitProgress> of_one, of_three;
     const std::string one = saved_population(Device::open("emulated"), options, watched(of_one));
     EXPECT_EQ(saved_population(devices, options, watched(of_three)), one);
@@ -62,6 +60,36 @@ TEST_F(SeveralDevices, OfDifferentMemoryMakeTheFileOfOne) {
     EXPECT_EQ(of_three.back().models.size(), of_one.back().models.size());
     options.population = 1;
     EXPECT_EQ(saved_fleet(devices, options), saved_fleet(Device::open("emulated"), options));
+  }
+}
+
+/// What a device has no memory for at once, it trains in turns.
+TEST_F(SeveralDevices, OfDifferentMemoryMakeTheFileOfOne) {
+  use("forward,immediate,devices=3");
+  DetectorOptions options = three_models();
+  options.population = 9;
+  options.batch = 256;
+  set_option(options, "method", "gan");
+  std::string expected;
+  std::size_t needed = 0;
+  for (const bool is_bounded : {false, true}) {
+    SCOPED_TRACE(is_bounded);
+    const Device devices = three();
+    const std::size_t most[2] = {needed * 3 / 4, needed / 2};  // room for two models at once, and for one
+    for (std::size_t d = 0; d < 2 && is_bounded; ++d) devices.others()[d].limit_memory(most[d]);
+    const std::string file = saved_population(devices, options);
+    for (std::size_t d = 0; d < 2; ++d) {
+      const std::size_t peak = devices.others()[d].memory().peak_bytes;
+      if (is_bounded) {
+        EXPECT_LE(peak, most[d]);
+      } else {
+        needed = std::max(needed, peak);
+      }
+    }
+    if (is_bounded) {
+      EXPECT_EQ(file, expected);
+    }
+    expected = file;
   }
 }
 

@@ -358,4 +358,15 @@ FAULTS = [
           "  backend_.wait(upload_.stream(), stage.consumed);\n", "", "Submit.TakesAny*", (), EMULATOR),
     Fault("host side: scores are waited for before the call returns", "host/detector/score_stream.cpp",
           "if (manner.waits) context.synchronize();", "context.synchronize();", "Submit.Returns*", (), EMULATOR),
+    # ---- several devices of one process
+    Fault("devices: the failure that ended the others is forgotten", "host/backend/on_devices.hpp",
+          "if (!failed_) failure_ =", "failure_ =", "SeveralDevices.OneThat*",
+          ("host/detector/fit_on_devices.cpp",), EMULATOR),
+    Fault("devices: every range begins with the first model", "host/detector/fit_on_devices.cpp",
+          "part.train(rows, columns, first, count,", "part.train(rows, columns, 0, count,", "SeveralDevices.Make*", (), EMULATOR),
+    Fault("devices: progress of one range for all", "host/detector/fit_on_devices.cpp",
+          "if (latest_[i].models.empty()) return;", "if (i > 0) return;", "SeveralDevices.Make*", (), EMULATOR),
+    Fault("groups that train together draw with the first one's seed", "include/cugad/rng.hpp",
+          "key.model_seeds[model]", "key.model_seeds[0]", ops("fill_normal", "fill_uniform"),
+          ("kernels/random/fill.cu",)),
 ]

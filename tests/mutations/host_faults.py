@@ -128,6 +128,11 @@ HOST_FAULTS = [
     host("fleet: checkpoints hash the names of today", "host/options/options.cpp",
          "return option.former.empty() ? option.info.name : option.former;", "return option.info.name;",
          "FleetCheckpoint.*", METHODS),
+    # ---- latents
+    host("latents: decoded rows stay scaled", "host/detector/latent.cpp", "    to_units(d.transform, d.roles, made);\n", "",
+         "Latent*", METHODS),
+    host("latents: every model's are the first one's", "host/detector/latent.cpp", "encode(member, shown, model).data",
+         "encode(member, shown, 0).data", "Latent*", METHODS),
     # ---- model files, checkpoints
     host("model file: tensors may overlap", HEADER, "if (entry.begin != position)", "if (entry.begin > position)", "*",
          MODEL_FILE),
