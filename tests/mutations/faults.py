@@ -366,7 +366,4 @@ FAULTS = [
           "part.train(rows, columns, first, count,", "part.train(rows, columns, 0, count,", "SeveralDevices.Make*", (), EMULATOR),
     Fault("devices: progress of one range for all", "host/detector/fit_on_devices.cpp",
           "if (latest_[i].models.empty()) return;", "if (i > 0) return;", "SeveralDevices.Make*", (), EMULATOR),
-    Fault("groups that train together draw with the first one's seed", "include/cugad/rng.hpp",
-          "key.model_seeds[model]", "key.model_seeds[0]", ops("fill_normal", "fill_uniform"),
-          ("kernels/random/fill.cu",)),
 ]

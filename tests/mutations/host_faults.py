@@ -119,6 +119,8 @@ HOST_FAULTS = [
          "seeds.size()", "Fleet.*", METHODS),
     host("fleet: all names have one seed", FLEET, "seed_of_group(group.name, options.seed)",
          'seed_of_group("", options.seed)', "Fleet.*:ScoreBits.*:*ScoreBits.*", METHODS),
+    host("fleet: groups that train together draw with the first one's seed", GROUP_FIT, "options.fold, seeds[i]);",
+         "options.fold, seeds[0]);", "Fleet.*", METHODS),
     host("fleet: every model trains on the first group's rows", GROUP_FIT, "block.models.add(next,", "block.models.add(0,",
          "Fleet.*", METHODS),
     host("fleet: the pooled model's seed is the first group's", GROUP_FIT,
