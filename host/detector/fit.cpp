@@ -54,7 +54,7 @@ Detector::Impl::Fit::Fit(const Impl& detector, MatrixView<const float> rows, con
       ranges_(device_.backend()) {
   check_options(detector.options);
   check_image_columns(detector.options, columns);
-  check_texts(columns.names, {}, detector.attachments);
+  check_texts(columns.names, detector.attachments);
   const RowsToFit to_fit = rows_to_fit(device_, rows, control.on_message);
   prepared = prepare_rows(on_host_, to_fit.rows, detector.options,
                           fit_columns(to_fit.rows, detector.options, columns.names, columns_ - columns.binary),

@@ -26,8 +26,8 @@ class Reader;
 void check_attachment(const std::string& name, const std::string& text);
 
 /// Throws Error{invalid_argument}, before a step is trained, where the texts of the model leave no room in its file.
-void check_texts(const std::vector<std::string>& column_names, const std::vector<std::string>& groups,
-                 const std::map<std::string, std::string>& attachments);
+void check_texts(const std::vector<std::string>& column_names, const std::map<std::string, std::string>& attachments,
+                 bool is_fleet = false);
 
 /// Models of a population that were trained elsewhere, in turn: those of each method that trains, in the order of the
 /// options.

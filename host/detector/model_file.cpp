@@ -224,20 +224,14 @@ std::unique_ptr<AnomalyModel> read_model(const Reader& reader, const std::string
 
 }  // namespace
 
-void check_texts(const std::vector<std::string>& column_names, const std::vector<std::string>& groups,
-                 const std::map<std::string, std::string>& attachments) {
-  const auto text_of = [](const std::vector<std::string>& names) {
-    Json list;
-    const TakenApart parts(list);
-    put_list(list, names);
-    return list.dump();
-  };
+void check_texts(const std::vector<std::string>& column_names, const std::map<std::string, std::string>& attachments,
+                 bool is_fleet) {
+  Json list;
+  const TakenApart parts(list);
+  put_list(list, column_names);
   std::map<std::string, std::string> metadata = attachments;
-  metadata["columns"] = text_of(column_names);
-  if (!groups.empty()) {  // the pooled model has the columns, too
-    metadata["groups"] = text_of(groups);
-    metadata["pooled.columns"] = metadata["columns"];
-  }
+  metadata["columns"] = list.dump();
+  if (is_fleet) metadata["pooled.columns"] = metadata["columns"];
   try {
     safetensors::check_metadata(metadata);
   } catch (const Error& error) {

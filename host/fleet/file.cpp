@@ -1,4 +1,3 @@
-#include <cmath>
 #include <iterator>
 #include <utility>
 
@@ -12,7 +11,9 @@ namespace cugad {
 namespace {
 
 constexpr const char* format_name = "cugad fleet";
-constexpr int format_version = 2, version_by_position = 1;  // older readers would take the wrong seeds
+/// Version 1 has seeds by position, version 2 by name, and both the groups in the metadata.
+constexpr int format_version = 3, version_by_position = 1, last_version_with_names_in_text = 2;
+constexpr const char *seed_by_name = "name", *seed_by_position = "position";
 constexpr const char* pooled_prefix = "pooled.";
 constexpr const char* attachment_prefix = "attachment.";
 constexpr std::int64_t most_groups = std::int64_t{1} << 24;
@@ -38,6 +39,7 @@ Map take_prefixed(Map& from, const std::string& prefix) {
   return taken;
 }
 
+/// The groups of versions 1 and 2.
 std::vector<FleetGroup> read_groups(const Reader& reader) {
   Json names;
   const TakenApart names_parts(names);
@@ -80,27 +82,17 @@ bool says_fleet(const std::map<std::string, std::string>& metadata) {
 
 }  // namespace
 
-safetensors::File Fleet::Impl::to_file() const {
-  safetensors::File file = stack->file([&](std::int64_t model) { return path_of(model); });
+safetensors::File Fleet::Impl::to_file(const ModelStack& models) const {
+  safetensors::File file = models.file([&](std::int64_t model) { return path_of(model); });
   add_prefixed(file.tensors, pooled_prefix, pooled.tensors);
   add_prefixed(file.metadata, pooled_prefix, pooled.metadata);
-  Json group_names = Json::array(), rows = Json::array(), own = Json::array();
-  const TakenApart name_parts(group_names), row_parts(rows), own_parts(own);
-  for (const FleetGroup& group : groups) {
-    group_names.push_back(group.name);
-    rows.push_back(group.rows);
-    own.push_back(group.own_model ? 1 : 0);
-  }
+  groups.add_to(file);
   auto& metadata = file.metadata;
   metadata["format"] = format_name;
-  const bool is_by_name = fleet_options.group_seed == GroupSeed::name;
-  metadata["format_version"] = std::to_string(is_by_name ? format_version : version_by_position);
-  if (is_by_name) metadata["group_seed"] = "name";
+  metadata["format_version"] = std::to_string(format_version);
+  metadata["group_seed"] = fleet_options.group_seed == GroupSeed::name ? seed_by_name : seed_by_position;
   metadata["library_version"] = CUGAD_VERSION;
   metadata["seed"] = std::to_string(options.seed);
-  metadata["groups"] = group_names.dump();
-  metadata["group_rows"] = rows.dump();
-  metadata["group_has_model"] = own.dump();
   metadata["minimum_rows"] = std::to_string(fleet_options.minimum_rows);
   metadata["pooled_rows"] = std::to_string(fleet_options.pooled_rows);
   for (const auto& [name, text] : attachments) metadata[attachment_prefix + name] = text;
@@ -120,12 +112,13 @@ void Fleet::Impl::take_groups(safetensors::File& file, const std::string& file_p
   };
   fleet_options.minimum_rows = whole("minimum_rows", 1);
   fleet_options.pooled_rows = whole("pooled_rows", 1);
-  const bool is_by_position = reader.text("format_version") == std::to_string(version_by_position);
-  fleet_options.group_seed = is_by_position ? GroupSeed::position : GroupSeed::name;
-  if (!is_by_position && reader.text("group_seed") != "name") {
-    reader.refuse("'group_seed' is '" + reader.text("group_seed") + "', expected 'name'");
+  const std::int64_t version = whole("format_version", 1);
+  const std::string seed = version == version_by_position ? seed_by_position : reader.text("group_seed");
+  if (seed != seed_by_name && (seed != seed_by_position || version == last_version_with_names_in_text)) {
+    reader.refuse("'group_seed' is '" + seed + "', expected '" + seed_by_name + "'");
   }
-  groups = read_groups(reader);
+  fleet_options.group_seed = seed == seed_by_name ? GroupSeed::name : GroupSeed::position;
+  groups = version > last_version_with_names_in_text ? GroupTable::take(file, path) : GroupTable(read_groups(reader));
   attachments = take_prefixed(file.metadata, attachment_prefix);
   pooled.tensors = take_prefixed(file.tensors, pooled_prefix);
   pooled.metadata = take_prefixed(file.metadata, pooled_prefix);
@@ -133,16 +126,27 @@ void Fleet::Impl::take_groups(safetensors::File& file, const std::string& file_p
 
 safetensors::File Fleet::Impl::to_save() const {
   require_fitted();
-  safetensors::File file = to_file();
-  if (stack->count() > 0) file.tensors[ModelStack::checksums_name] = stack->checksums();
+  const ModelStack changed = threshold_options ? rethresholded() : ModelStack(0);
+  const ModelStack& models = threshold_options ? changed : *stack;
+  safetensors::File file = to_file(models);
+  if (models.count() > 0) file.tensors[ModelStack::checksums_name] = models.checksums();
   return file;
+}
+
+ModelStack Fleet::Impl::rethresholded() const {
+  ModelStack changed = stack->in_memory([&](std::int64_t model) { return path_of(model); });
+  std::vector<double> own;
+  for (std::int64_t model = 0; model < stack->count(); ++model) own.push_back(settings_of(model).threshold);
+  if (!own.empty()) changed.replace("threshold", std::move(own), options_to_json(structure->resolved));
+  return changed;
 }
 
 void Fleet::Impl::from_file(std::shared_ptr<const safetensors::OpenFile> opened, const std::string& file_path) {
   safetensors::File file;
   file.metadata = opened->metadata();
   for (const auto& [name, entry] : opened->tensors()) {
-    if (name.starts_with(pooled_prefix)) file.tensors[name] = opened->read(entry);
+    const bool is_needed = name.starts_with(pooled_prefix) || name.starts_with(GroupTable::prefix);
+    if (is_needed) file.tensors[name] = opened->read(entry);
   }
   const Reader reader(file, file_path);
   if (reader.text("format") != format_name) {
@@ -158,7 +162,8 @@ void Fleet::Impl::from_file(std::shared_ptr<const safetensors::OpenFile> opened,
   settings.read_settings(pooled, path);
   options = settings.options;
   options.seed = seed.get<std::uint64_t>();
-  stack = std::make_unique<ModelStack>(ModelStack::of(std::move(opened), path, seeds_of(groups)));
+  const std::int64_t models = groups.models();
+  stack = std::make_unique<ModelStack>(ModelStack::of(std::move(opened), path, models));
   read_settings(path);
   options = resolved;
   // The shapes of all tensors: those of the other groups are the same.
@@ -172,58 +177,35 @@ void Fleet::Impl::read_settings(const std::string& file_path) {
   pooled_threshold = settings.threshold;
   names = settings.names;
   resolved = settings.resolved;
-  group_number.clear();
-  model_number.clear();
-  group_of_model.clear();
-  for (FleetGroup& group : groups) {
-    const auto number = static_cast<std::int64_t>(group_number.size());
-    group_number.emplace(group.name, number);
-    model_number.push_back(group.own_model ? static_cast<std::int64_t>(group_of_model.size()) : pooled_model);
-    if (group.own_model) group_of_model.push_back(number);
-    group.threshold = pooled_threshold;
-  }
   structure.reset();
-  if (!group_of_model.empty()) {
+  if (stack->count() > 0) {
     stack->parse_texts(file_path);
     structure = std::make_unique<Detector::Impl>(device, DetectorOptions{});
     const ModelStack::Model first = stack->model(0, path_of(0), false);
     structure->read_structure(Reader(first.file, file_path, &first.numbers), first.file);
+    if (threshold_options) {
+      structure->resolved.contamination = threshold_options->contamination;
+      structure->resolved.false_alarm_rate = threshold_options->false_alarm_rate;
+    }
     categories = first.numbers.of(categories_key);
     if (structure->names != names || common_options(structure->resolved) != common_options(resolved)) {
       throw Error(ErrorCode::format,
                   file_path + ": the models of the groups have other columns or options than the pooled model");
     }
     resolved = structure->resolved;  // all groups share their options
-    const std::vector<double> thresholds = stack->numbers_of("threshold", file_path);
-    for (std::size_t m = 0; m < thresholds.size(); ++m) {
-      FleetGroup& group = groups[static_cast<std::size_t>(group_of_model[m])];
-      group.threshold = static_cast<float>(thresholds[m]);
-      if (std::isfinite(group.threshold)) continue;
-      throw Error(ErrorCode::format, path_of(static_cast<std::int64_t>(m)) + ": 'threshold' is no finite number");
-    }
   }
   resolved.seed = options.seed;
+  if (!std::exchange(listed, {}).empty()) list_groups();
 }
 
 void Fleet::Impl::rethreshold(float contamination, float false_alarm_rate) {
   require_fitted();
-  const auto change = [&](safetensors::File& file) {
-    Detector::Impl settings(device, {});
-    settings.read_settings(file, path);
-    settings.rethreshold(contamination, false_alarm_rate);
-    file.metadata["threshold"] = Json(settings.threshold).dump();
-    file.metadata["options"] = options_to_json(settings.resolved);
-  };
-  safetensors::File changed_pooled = pooled;
-  change(changed_pooled);
-  auto changed = std::make_unique<ModelStack>(stack->seeds());
-  for (std::int64_t i = 0; i < stack->count(); ++i) {
-    safetensors::File file = stack->get(i, path);
-    change(file);
-    changed->put(i, file);
-  }
-  pooled = std::move(changed_pooled);
-  stack = std::move(changed);
+  Detector::Impl settings = settings_of(pooled_model);
+  settings.rethreshold(contamination, false_alarm_rate);
+  if (stack->count() > 0) settings_of(0).rethreshold(contamination, false_alarm_rate);  // which throws as others would
+  threshold_options = settings.resolved;
+  pooled.metadata["threshold"] = Json(settings.threshold).dump();
+  pooled.metadata["options"] = options_to_json(settings.resolved);
   scorers.clear();
   ready_pooled.reset();
   read_settings(path);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -58,15 +59,9 @@ void with_checkpoints(const FitControl& control, const Body& fit) {
 
 }  // namespace
 
-std::vector<std::uint64_t> Fleet::Impl::seeds_of(const std::vector<FleetGroup>& all) const {
-  std::vector<std::uint64_t> seeds;
-  for (const FleetGroup& group : all) {
-    if (!group.own_model) continue;
-    const std::uint64_t position = seeds.size() * static_cast<std::uint64_t>(options.population);
-    seeds.push_back(fleet_options.group_seed == GroupSeed::name ? seed_of_group(group.name, options.seed)
-                                                                : options.seed + position);
-  }
-  return seeds;
+std::uint64_t Fleet::Impl::seed_of(std::string_view group, std::int64_t model) const {
+  if (fleet_options.group_seed == GroupSeed::name) return seed_of_group(group, options.seed);
+  return options.seed + static_cast<std::uint64_t>(model) * static_cast<std::uint64_t>(options.population);
 }
 
 void Fleet::Impl::fit(MatrixView<const float> rows, std::span<const std::string> of_rows, Columns columns,
@@ -78,21 +73,18 @@ void Fleet::Impl::fit(MatrixView<const float> rows, std::span<const std::string>
       grouped_rows(to_fit, of_rows, columns, fit_columns(to_fit.rows, options, columns.names, numeric_columns));
   const std::vector<FleetGroup> chosen = choose_groups(all, fleet_options.minimum_rows, control);
   if (keeps_training_rows(options) && control.on_message) control.on_message(training_rows_note());
-  const std::vector<std::uint64_t> seeds = seeds_of(chosen);
   GroupsToFit own;
   std::vector<FleetGroup> known;
-  std::vector<std::string> all_names;
-  std::size_t next = 0;
+  std::int64_t next = 0;
   for (const FleetGroup& group : chosen) {
-    all_names.push_back(group.name);
-    const std::size_t number = group.own_model ? next++ : 0;
+    const std::int64_t number = group.own_model ? next++ : 0;
     if (!holds(shard, group.name)) continue;
     known.push_back(group);
     if (!group.own_model) continue;
     own.names.push_back(group.name);
-    own.seeds.push_back(seeds[number]);
+    own.seeds.push_back(seed_of(group.name, number));
   }
-  check_texts(columns.names, all_names, attachments);
+  check_texts(columns.names, attachments, true);
   const bool has_pooled = shard.number == 1;
   Fit fit(*this, control, std::move(all), std::move(own), has_pooled);
   with_checkpoints(control, [&] {
@@ -101,8 +93,9 @@ void Fleet::Impl::fit(MatrixView<const float> rows, std::span<const std::string>
     ready_pooled.reset();
     pooled = std::move(fitted.pooled);
     stack = std::move(fitted.groups);
+    threshold_options.reset();
   });
-  groups = std::move(known);
+  groups = GroupTable(known);
   scored = {};
   if (shard.count == 1) read_settings(path);
 }
@@ -124,28 +117,26 @@ void Fleet::Impl::fit_new_groups(MatrixView<const float> rows, std::span<const s
   FleetRows all = grouped_rows(
       to_fit, of_rows, columns,
       {.names = columns.names, .numeric = numeric_columns, .categories = settings_of(pooled_model).roles.categories});
-  std::erase_if(all.of_group, [&](const auto& one) {
-    return one.first.empty() || (group_number.contains(one.first) && model_of(one.first) != pooled_model);
-  });
+  std::erase_if(all.of_group,
+                [&](const auto& one) { return one.first.empty() || model_of(one.first) != pooled_model; });
   std::vector<FleetGroup> added = choose_groups(all, fleet_options.minimum_rows, control);
-  GroupsToFit own{.names = {}, .seeds = seeds_of(added)};
+  GroupsToFit own;
   for (const FleetGroup& group : added) {
-    if (group.own_model) own.names.push_back(group.name);
+    if (!group.own_model) continue;
+    own.names.push_back(group.name);
+    own.seeds.push_back(seed_of(group.name, 0));
   }
   std::map<std::string, FleetGroup> merged;
-  for (const FleetGroup& group : groups) merged.emplace(group.name, group);
+  for (const FleetGroup& group : list_groups()) merged.emplace(group.name, group);
   for (FleetGroup& group : added) merged[group.name] = group;
   std::vector<FleetGroup> known;
-  std::vector<std::string> all_names;
-  for (const auto& [name, group] : merged) {
-    known.push_back(group);
-    all_names.push_back(name);
-  }
-  check_texts(columns.names, all_names, attachments);
+  for (const auto& [name, group] : merged) known.push_back(group);
+  check_texts(columns.names, attachments, true);
   Fit fit(*this, control, std::move(all), own, false);
   with_checkpoints(control, [&] {
     const std::unique_ptr<ModelStack> of_added = fit.run().groups;
-    auto together = std::make_unique<ModelStack>(seeds_of(known));
+    const auto models = std::count_if(known.begin(), known.end(), [](const FleetGroup& g) { return g.own_model; });
+    auto together = std::make_unique<ModelStack>(models);
     std::int64_t next = 0, from_added = 0;
     for (const FleetGroup& group : known) {
       if (!group.own_model) continue;
@@ -157,7 +148,7 @@ void Fleet::Impl::fit_new_groups(MatrixView<const float> rows, std::span<const s
     scorers.clear();
     stack = std::move(together);
   });
-  groups = std::move(known);
+  groups = GroupTable(known);
   read_settings(path);
 }
 

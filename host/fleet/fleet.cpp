@@ -1,6 +1,8 @@
 #include "cugad/fleet.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <unordered_map>
 #include <utility>
 
 #include "cugad/error.hpp"
@@ -32,23 +34,30 @@ void Fleet::Impl::require_fitted() const {
   if (!stack) throw Error(ErrorCode::invalid_argument, "the fleet is not fitted: call fit or load first");
 }
 
-std::int64_t Fleet::Impl::model_of(const std::string& group) const {
-  const auto found = group_number.find(group);
-  return found == group_number.end() ? pooled_model : model_number[static_cast<std::size_t>(found->second)];
+std::vector<std::int64_t> Fleet::Impl::groups_of(std::span<const std::string> of_rows) const {
+  std::vector<std::int64_t> numbers;
+  numbers.reserve(of_rows.size());
+  std::unordered_map<std::string_view, std::int64_t> known;  // each name is searched once
+  for (const std::string& name : of_rows) {
+    const auto [found, is_new] = known.try_emplace(name, GroupTable::none);
+    if (is_new) found->second = groups.find(name);
+    numbers.push_back(found->second);
+  }
+  return numbers;
 }
 
 std::string Fleet::Impl::path_of(std::int64_t model) const {
-  const auto group = static_cast<std::size_t>(group_of_model[static_cast<std::size_t>(model)]);
-  return path + ", group '" + one_line(groups[group].name) + "'";
+  return path + ", group '" + one_line(groups.name(groups.group_of(model))) + "'";
 }
 
 void Fleet::Impl::read_model(std::int64_t model, Detector::Impl& to, bool with_networks) const {
   const std::string whose = path_of(model);
   const ModelStack::Model one = stack->model(model, whose, with_networks);
   const Reader reader(one.file, whose, &one.numbers);
-  to.take_structure(*structure, stack->seeds()[static_cast<std::size_t>(model)]);
+  to.take_structure(*structure, seed_of(model));
   if (one.numbers.of(categories_key) != categories) reader.refuse("it has other 'categories' than the first group");
   to.read_numbers(reader);
+  if (threshold_options) to.rethreshold(threshold_options->contamination, threshold_options->false_alarm_rate);
   if (with_networks) to.read_networks(reader);
 }
 
@@ -66,9 +75,8 @@ Detector Fleet::Impl::make(std::int64_t model) const {
 
 Fleet::Impl::RowsOfModels Fleet::Impl::rows_of_models(std::span<const std::string> of_rows) const {
   RowsOfModels rows;
-  for (std::size_t r = 0; r < of_rows.size(); ++r) {
-    rows[model_of(of_rows[r])].push_back(static_cast<std::int64_t>(r));
-  }
+  const std::vector<std::int64_t> numbers = groups_of(of_rows);
+  for (std::size_t r = 0; r < numbers.size(); ++r) rows[model_of(numbers[r])].push_back(static_cast<std::int64_t>(r));
   return rows;
 }
 
@@ -138,16 +146,16 @@ void Fleet::Impl::score_with_each(
 
 void Fleet::Impl::count(std::span<const std::string> of_rows) {
   scored.rows += static_cast<std::int64_t>(of_rows.size());
-  for (const std::string& group : of_rows) {
-    const auto found = group_number.find(group);
-    if (found != group_number.end()) {
-      scored.small += model_number[static_cast<std::size_t>(found->second)] == pooled_model;
+  const std::vector<std::int64_t> numbers = groups_of(of_rows);
+  for (std::size_t r = 0; r < numbers.size(); ++r) {
+    if (numbers[r] != GroupTable::none) {
+      scored.small += groups.model_of(numbers[r]) == pooled_model;
       continue;
     }
     ++scored.unseen;
     if (scored.examples.size() < most_examples &&
-        std::find(scored.examples.begin(), scored.examples.end(), group) == scored.examples.end()) {
-      scored.examples.push_back(group);
+        std::find(scored.examples.begin(), scored.examples.end(), of_rows[r]) == scored.examples.end()) {
+      scored.examples.push_back(of_rows[r]);
     }
   }
 }
@@ -225,17 +233,44 @@ std::vector<float> Fleet::explain(MatrixView<const float> rows, std::span<const 
 void Fleet::cancel_by(const std::atomic<bool>* cancel) { held(impl_).cancel = cancel; }
 
 std::vector<float> Fleet::thresholds(std::span<const std::string> groups) const {
+  const FloatingPointEnvironment environment;
   held(impl_).require_fitted();
-  const float pooled = held(impl_).pooled_threshold;
-  std::vector<float> thresholds;
-  thresholds.reserve(groups.size());
-  for (const std::string& group : groups) {
-    const auto found = held(impl_).group_number.find(group);
-    thresholds.push_back(found == held(impl_).group_number.end()
-                             ? pooled
-                             : held(impl_).groups[static_cast<std::size_t>(found->second)].threshold);
+  std::vector<float> thresholds(groups.size());
+  for (const auto& [model, rows] : held(impl_).rows_of_models(groups)) {
+    const float threshold = held(impl_).threshold_of(model);
+    for (const std::int64_t row : rows) thresholds[static_cast<std::size_t>(row)] = threshold;
   }
   return thresholds;
+}
+
+float Fleet::Impl::threshold_of(std::int64_t model) const {
+  if (model == pooled_model) return pooled_threshold;
+  if (threshold_options) return settings_of(model).threshold;
+  return checked_threshold(model, stack->numbers_of("threshold", model, 1, path).front());
+}
+
+float Fleet::Impl::checked_threshold(std::int64_t model, double stored) const {
+  const auto threshold = static_cast<float>(stored);
+  if (std::isfinite(threshold)) return threshold;
+  throw Error(ErrorCode::format, path_of(model) + ": 'threshold' is no finite number");
+}
+
+const std::vector<FleetGroup>& Fleet::Impl::list_groups() const {
+  const std::lock_guard lock(listing);
+  if (std::ssize(listed) == groups.count()) return listed;
+  std::vector<double> stored;
+  if (!threshold_options && stack->count() > 0) stored = stack->numbers_of("threshold", 0, stack->count(), path);
+  std::vector<FleetGroup> list;
+  list.reserve(static_cast<std::size_t>(groups.count()));
+  for (std::int64_t g = 0; g < groups.count(); ++g) {
+    const std::int64_t model = groups.model_of(g);
+    const bool is_stored = model != pooled_model && !threshold_options;
+    list.push_back(
+        {std::string(groups.name(g)), groups.rows(g), model != pooled_model,
+         is_stored ? checked_threshold(model, stored[static_cast<std::size_t>(model)]) : threshold_of(model)});
+  }
+  listed = std::move(list);
+  return listed;
 }
 
 Detector::Impl Fleet::Impl::settings_of(std::int64_t model) const {
@@ -288,7 +323,10 @@ std::int64_t Fleet::columns() const { return static_cast<std::int64_t>(held(impl
 const std::vector<std::string>& Fleet::column_names() const { return held(impl_).names; }
 const DetectorOptions& Fleet::options() const { return fitted() ? held(impl_).resolved : held(impl_).options; }
 const FleetOptions& Fleet::fleet_options() const { return held(impl_).fleet_options; }
-const std::vector<FleetGroup>& Fleet::groups() const { return held(impl_).groups; }
+const std::vector<FleetGroup>& Fleet::groups() const {
+  const FloatingPointEnvironment environment;
+  return held(impl_).list_groups();
+}
 Detector Fleet::pooled() const {
   const FloatingPointEnvironment environment;
   return held(impl_).make(Impl::pooled_model);
@@ -299,7 +337,7 @@ Detector Fleet::take_out(const std::string& group) const {
   held(impl_).require_fitted();
   const std::int64_t model = held(impl_).model_of(group);
   if (model != Impl::pooled_model) return held(impl_).make(model);
-  const bool known = held(impl_).group_number.contains(group);
+  const bool known = held(impl_).groups.find(group) != GroupTable::none;
   throw Error(ErrorCode::invalid_argument,
               "group '" + group + "' has no model of its own: " +
                   (known ? "it had too few rows to train on" : "the training rows had no such group"));
@@ -308,7 +346,7 @@ Detector Fleet::take_out(const std::string& group) const {
 std::uint64_t Fleet::seed_of(const std::string& group) const {
   held(impl_).require_fitted();
   const std::int64_t model = held(impl_).model_of(group);
-  if (model != Impl::pooled_model) return held(impl_).stack->seeds()[static_cast<std::size_t>(model)];
+  if (model != Impl::pooled_model) return held(impl_).seed_of(model);
   throw Error(ErrorCode::invalid_argument, "group '" + group + "' has no model of its own");
 }
 

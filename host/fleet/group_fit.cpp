@@ -169,7 +169,7 @@ std::string Fleet::Impl::Fit::name_of_block(Block block, std::int64_t number) co
 }
 
 Fleet::Impl::Fit::Fitted Fleet::Impl::Fit::run() {
-  Fitted fitted{.pooled = {}, .groups = std::make_unique<ModelStack>(own_.seeds)};
+  Fitted fitted{.pooled = {}, .groups = std::make_unique<ModelStack>(groups())};
   const std::vector<Block> all_blocks = blocks();
   const std::int64_t pooled = detectors_ - groups();  // it comes first, if there is one
   devices_.run(pooled + std::ssize(all_blocks), [&](const Device& device, std::int64_t i) {
@@ -180,9 +180,9 @@ Fleet::Impl::Fit::Fitted Fleet::Impl::Fit::run() {
     const Block block = all_blocks[static_cast<std::size_t>(i - pooled)];
     const std::string part = name_of_block(block, i - pooled);
     std::optional<safetensors::File> file = parts_.load(part);
-    ModelStack stack(seeds_of(block));
+    ModelStack stack(block.count);
     if (file) {
-      stack = ModelStack::take(*file, control_.checkpoint_directory + "/" + part, seeds_of(block));
+      stack = ModelStack::take(*file, control_.checkpoint_directory + "/" + part, block.count);
     } else {
       stack = fit_block(device, block, control_of(part, block.count * options_.population));
     }
@@ -287,7 +287,7 @@ ModelStack Fleet::Impl::Fit::fit_block(const Device& device, Block block, const 
       telemetry[i].insert(telemetry[i].end(), statistics, statistics + options_.population);
     }
   }
-  ModelStack stack(seeds_of(block));
+  ModelStack stack(block.count);
   std::mutex mutex;
   cpu::parallel_ranges(models_at_a_time(device), block.count, [&](int, std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {

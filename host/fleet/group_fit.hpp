@@ -46,9 +46,8 @@ class Fleet::Impl::Fit {
     return rows_.of_group.at(own_.names[static_cast<std::size_t>(group)]);
   }
   std::int64_t groups() const { return static_cast<std::int64_t>(own_.names.size()); }
-  std::vector<std::uint64_t> seeds_of(Block block) const {
-    const auto first = own_.seeds.begin() + block.first;
-    return {first, first + block.count};
+  std::span<const std::uint64_t> seeds_of(Block block) const {
+    return std::span(own_.seeds).subspan(static_cast<std::size_t>(block.first), static_cast<std::size_t>(block.count));
   }
   safetensors::File fit_pooled(const Device& device);
   std::int64_t models_of_block() const;

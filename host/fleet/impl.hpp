@@ -5,9 +5,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "cugad/shards.hpp"
 #include "cugad/table.hpp"
 #include "host/detector/impl.hpp"
+#include "host/fleet/group_table.hpp"
 #include "host/fleet/model_stack.hpp"
 #include "host/fleet/ready_models.hpp"
 
@@ -22,7 +24,7 @@ namespace cugad {
 
 /// The state of a fleet: its models as stored in the file, and some of them ready to score.
 struct __attribute__((visibility("hidden"))) Fleet::Impl {
-  static constexpr std::int64_t pooled_model = -1;  ///< its number; the others count from 0
+  static constexpr std::int64_t pooled_model = GroupTable::none;  ///< its number; the others count from 0
   /// Rows that a group's model scores at a time: working memory for more would cost more than it saves.
   static constexpr std::int64_t chunk_rows = 512;
 
@@ -31,8 +33,9 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
 
   // fit.cpp
   class Fit;
-  /// The seeds of the groups with models, `all` being all groups that are trained together.
-  std::vector<std::uint64_t> seeds_of(const std::vector<FleetGroup>& all) const;
+  /// The seed of that group, whose model has that number among all groups that are trained together.
+  std::uint64_t seed_of(std::string_view group, std::int64_t model) const;
+  std::uint64_t seed_of(std::int64_t model) const { return seed_of(groups.name(groups.group_of(model)), model); }
   /// As Fleet::fit, for the groups of a shard; the first shard has the pooled model, too. A fleet of one shard of
   /// several scores nothing.
   void fit(MatrixView<const float> rows, std::span<const std::string> of_rows, Columns columns,
@@ -47,8 +50,11 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
                                           const TrainedModels& trained, const FitControl& control);
 
   // fleet.cpp: scoring
-  /// Which model scores a group.
-  std::int64_t model_of(const std::string& group) const;
+  /// Which model scores a group, given by its number among all or GroupTable::none.
+  std::int64_t model_of(std::int64_t group) const { return group == GroupTable::none ? group : groups.model_of(group); }
+  std::int64_t model_of(std::string_view group) const { return model_of(groups.find(group)); }
+  /// The number of each row's group, or GroupTable::none.
+  std::vector<std::int64_t> groups_of(std::span<const std::string> of_rows) const;
   /// A new one from the file's contents.
   Detector make(std::int64_t model) const;
   /// The same for one thread; its first score takes the memory for that.
@@ -74,6 +80,11 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   Detector::Impl settings_of(std::int64_t model) const;
   /// What messages call a model: the file and the group.
   std::string path_of(std::int64_t model) const;
+  /// Error{format} if a model of the file has none.
+  float threshold_of(std::int64_t model) const;
+  float checked_threshold(std::int64_t model, double stored) const;
+  /// As Fleet::groups.
+  const std::vector<FleetGroup>& list_groups() const;
   /// Fills a detector with a model of the stack; without networks all else.
   void read_model(std::int64_t model, Detector::Impl& to, bool with_networks) const;
   using ScorePart = std::function<std::vector<float>(Detector& detector, MatrixView<const float> rows,
@@ -86,28 +97,30 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   void require_fitted() const;
 
   // file.cpp
-  safetensors::File to_file() const;
+  safetensors::File to_file(const ModelStack& models) const;
   /// As of format_version; with checksums for each group, so that none of them need be read to open the file.
   safetensors::File to_save() const;
   void from_file(std::shared_ptr<const safetensors::OpenFile> file, const std::string& path);
   /// What a file says of the groups, and the pooled model as it stands there, which leaves the file; not their models.
   void take_groups(safetensors::File& file, const std::string& path);
-  /// Sets the thresholds of all models, as Detector::Impl::rethreshold.
+  /// Sets the thresholds of all models, as Detector::Impl::rethreshold; those of groups when they are used.
   void rethreshold(float contamination, float false_alarm_rate);
-  /// Reads and checks what all models have in common, and keeps the data for scoring: thresholds, the groups' models.
-  /// The rest of a group's model is checked when it is used.
+  /// The models of all groups with the thresholds that rethreshold() asked for.
+  ModelStack rethresholded() const;
+  /// Reads and checks what all models have in common, and keeps the data for scoring. The rest of a group's model is
+  /// checked when it is used.
   void read_settings(const std::string& path);
 
   Device device;
   DetectorOptions options;
   FleetOptions fleet_options;
-  std::vector<FleetGroup> groups;
-  std::unordered_map<std::string, std::int64_t> group_number;  ///< in `groups`
-  std::vector<std::int64_t> model_number;                      ///< of each group
-  std::vector<std::int64_t> group_of_model;
-  std::unique_ptr<ModelStack> stack;          ///< null until fitted
-  std::unique_ptr<Detector::Impl> structure;  ///< what the groups' models share; null if none has one
-  std::vector<double> categories;             ///< the numbers in their metadata, for comparison
+  GroupTable groups;
+  mutable std::vector<FleetGroup> listed;  ///< for the caller, once asked for
+  mutable std::mutex listing;
+  std::unique_ptr<ModelStack> stack;                 ///< null until fitted
+  std::optional<DetectorOptions> threshold_options;  ///< if rethreshold() was called: with what decides on them
+  std::unique_ptr<Detector::Impl> structure;         ///< what the groups' models share; null if none has one
+  std::vector<double> categories;                    ///< the numbers in their metadata, for comparison
   safetensors::File pooled;
   std::string path = "fleet";  ///< for messages
   DetectorOptions resolved;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 #include "cugad/shards.hpp"
 
@@ -16,7 +16,7 @@ constexpr std::uint64_t mixed(std::uint64_t word) {
 }
 
 /// FNV-1a of the bytes, mixed: names that differ in their last letter must not be neighbours.
-inline std::uint64_t name_hash(const std::string& name) {
+inline std::uint64_t name_hash(std::string_view name) {
   std::uint64_t hash = 1469598103934665603ull;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   return mixed(hash);
@@ -24,12 +24,12 @@ inline std::uint64_t name_hash(const std::string& name) {
 
 /// The seed of a group's detector in a run with this seed. Below 2^62: its models add their numbers to it, and readers
 /// of signed integers take it.
-inline std::uint64_t seed_of_group(const std::string& name, std::uint64_t seed) {
+inline std::uint64_t seed_of_group(std::string_view name, std::uint64_t seed) {
   return mixed(name_hash(name) ^ mixed(seed + 0x9E3779B97F4A7C15ull)) >> 2;
 }
 
 /// Whether the shard trains that group.
-inline bool holds(const Shard& shard, const std::string& name) {
+inline bool holds(const Shard& shard, std::string_view name) {
   return name_hash(name) % static_cast<std::uint64_t>(shard.count) == static_cast<std::uint64_t>(shard.number - 1);
 }
 

@@ -55,15 +55,15 @@ void put_slice(std::vector<T>& all, const std::vector<T>& from, std::int64_t ind
   std::copy_n(from.begin() + from_index * size, size, all.begin() + index * size);
 }
 
-}  // namespace
-
-std::string ModelStack::without_seed(const std::string& options) const {
+std::string without_seed(const std::string& options) {
   Json json;
   const TakenApart parts(json);
   if (!parse_json(options, json)) return options;
   if (json.is_object()) json["seed"] = 0;
   return json.dump();
 }
+
+}  // namespace
 
 safetensors::Tensor& ModelStack::joined_place(const std::string& name, std::int64_t index) {
   std::vector<safetensors::Tensor>& all = joined_[name];
@@ -167,12 +167,19 @@ std::vector<std::string> ModelStack::joined_names() const {
   return names;
 }
 
+ModelStack ModelStack::in_memory(const std::function<std::string(std::int64_t)>& path_of) const {
+  ModelStack all(count_);
+  for (std::int64_t i = 0; i < count_; ++i) all.put(i, *this, i, path_of(i));
+  return all;
+}
+
+void ModelStack::replace(const std::string& key, std::vector<double> numbers, const std::string& options) {
+  file_.tensors.at(prefix + (numbers_prefix + key)).f64 = std::move(numbers);
+  file_.metadata.at(std::string(prefix) + "options") = without_seed(options);
+}
+
 safetensors::File ModelStack::file(const std::function<std::string(std::int64_t)>& path_of) const {
-  if (source_) {
-    ModelStack all(seeds_);
-    for (std::int64_t i = 0; i < count_; ++i) all.put(i, *this, i, path_of(i));
-    return all.file(path_of);
-  }
+  if (source_) return in_memory(path_of).file(path_of);
   safetensors::File file = file_;
   for (const auto& [name, parts] : joined_) {
     safetensors::Tensor &all = file.tensors[prefix + name], &rows = file.tensors[prefix + (numbers_prefix + name)];
@@ -188,9 +195,8 @@ safetensors::File ModelStack::file(const std::function<std::string(std::int64_t)
   return file;
 }
 
-ModelStack ModelStack::take(safetensors::File& file, const std::string& path, std::vector<std::uint64_t> seeds) {
-  const auto count = static_cast<std::int64_t>(seeds.size());
-  ModelStack stack(std::move(seeds));
+ModelStack ModelStack::take(safetensors::File& file, const std::string& path, std::int64_t count) {
+  ModelStack stack(count);
   const auto is_ours = [](const auto& entry) { return entry.first.starts_with(prefix); };
   std::map<std::string, safetensors::Tensor> joined;
   for (auto at = file.tensors.begin(); at != file.tensors.end();) {
@@ -205,7 +211,7 @@ ModelStack ModelStack::take(safetensors::File& file, const std::string& path, st
   }
   for (const auto& [name, tensor] : stack.file_.tensors) {
     const bool is_numbers = name.starts_with(std::string(prefix) + numbers_prefix);
-    const bool right_kind = is_numbers ? tensor.f32.empty() : tensor.f64.empty();
+    const bool right_kind = tensor.u8.empty() && (is_numbers ? tensor.f32.empty() : tensor.f64.empty());
     if (count < 1 || tensor.shape.empty() || tensor.shape[0] != count || !right_kind) {
       throw Error(ErrorCode::format,
                   path + ": tensor '" + name + "' is not one of " + std::to_string(count) + " models of groups");
@@ -217,7 +223,7 @@ ModelStack ModelStack::take(safetensors::File& file, const std::string& path, st
   for (auto at = joined.begin(); at != joined.end(); ++at) {
     const std::string name = at->first.substr(std::string(prefix).size());
     const auto rows = stack.file_.tensors.extract(std::string(prefix) + numbers_prefix + name);
-    const bool is_whole = !at->second.shape.empty() && at->second.f64.empty() && !rows.empty() &&
+    const bool is_whole = !at->second.shape.empty() && !at->second.f32.empty() && !rows.empty() &&
                           static_cast<std::int64_t>(rows.mapped().f64.size()) == count && is_finite(at->second);
     stack.joined_[name] = is_whole ? take_apart(at->second, rows.mapped().f64) : std::vector<safetensors::Tensor>();
     if (!stack.joined_[name].empty()) continue;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,24 +18,21 @@ namespace cugad {
 /// The model files of many detectors that were made with the same options, as one file: every tensor gets a leading
 /// dimension; texts are kept once; numbers inside the metadata (statistics, thresholds) become tensors of float64, one
 /// row per detector. Of reference rows each detector has a number of its own: theirs are joined, and a tensor of
-/// float64 has the numbers. get() returns the bytes given to put().
+/// float64 has the numbers.
 class ModelStack {
  public:
-  /// For as many detectors as seeds, which are not kept in the file.
-  explicit ModelStack(std::vector<std::uint64_t> seeds)
-      : count_(static_cast<std::int64_t>(seeds.size())), seeds_(std::move(seeds)) {}
+  /// For so many detectors. Their seeds are not kept.
+  explicit ModelStack(std::int64_t count) : count_(count) {}
   /// The entries of a file whose names start with `prefix`; the others stay in `file`. Throws Error{format} naming the
   /// path.
-  static ModelStack take(safetensors::File& file, const std::string& path, std::vector<std::uint64_t> seeds);
+  static ModelStack take(safetensors::File& file, const std::string& path, std::int64_t count);
   /// The same of a file whose values are read, and checked, when a model is asked for.
-  static ModelStack of(std::shared_ptr<const safetensors::OpenFile> file, const std::string& path,
-                       std::vector<std::uint64_t> seeds);
+  static ModelStack of(std::shared_ptr<const safetensors::OpenFile> file, const std::string& path, std::int64_t count);
   static constexpr const char* prefix = "group.";
   /// Of a file: two checksums for each model, of its numbers and of its values. Older files have none.
   static constexpr const char* checksums_name = "group_checksums";
 
   std::int64_t count() const { return count_; }
-  const std::vector<std::uint64_t>& seeds() const { return seeds_; }
   /// Throws Error{unsupported} when the file differs in more than numbers from those put before.
   void put(std::int64_t index, const safetensors::File& model);
   /// Puts number `from_index` of another stack, as it is kept there. The same errors, and those of model().
@@ -63,12 +61,15 @@ class ModelStack {
   void parse_texts(const std::string& path);
   /// Without values its tensors have shapes only. Throws Error{format} naming `path` if a checksum differs.
   Model model(std::int64_t index, const std::string& path, bool with_values = true) const;
-  /// The same with its numbers and its seed in the texts: a model file.
-  safetensors::File get(std::int64_t index, const std::string& path) const;
-  /// The number of each model that stands alone in the metadata of that key.
-  std::vector<double> numbers_of(const std::string& key, const std::string& path) const;
+  /// The numbers that stand alone in the metadata of that key, of models [first, first + count).
+  std::vector<double> numbers_of(const std::string& key, std::int64_t first, std::int64_t count,
+                                 const std::string& path) const;
+  /// Replaces those of all models, and the options that all share. For a stack in memory.
+  void replace(const std::string& key, std::vector<double> numbers, const std::string& options);
+  /// The same models in memory; `path_of`: what messages call a model. Throws as model() does.
+  ModelStack in_memory(const std::function<std::string(std::int64_t)>& path_of) const;
 
-  /// All of them, names starting with `prefix`. Throws as model() does; `path_of`: what messages call a model.
+  /// All of them, names starting with `prefix`. Throws as in_memory() does.
   safetensors::File file(const std::function<std::string(std::int64_t)>& path_of) const;
   /// The tensor `checksums_name`.
   safetensors::Tensor checksums() const;
@@ -85,9 +86,6 @@ class ModelStack {
     std::vector<std::int64_t> begin;  ///< the first row of each model, and the number of all rows
   };
 
-  std::string without_seed(const std::string& options) const;
-  std::string with_seed(const std::string& options, std::int64_t index) const;
-
   safetensors::Tensor& joined_place(const std::string& name, std::int64_t index);
   /// Room for all, as of one whose shape is given; throws where others were put with another shape.
   safetensors::Tensor& place(const std::string& name, std::vector<std::int64_t> shape);
@@ -102,13 +100,12 @@ class ModelStack {
   void check_sum(std::int64_t index, int which, std::uint32_t sum, const std::string& path) const;
 
   std::int64_t count_;
-  std::vector<std::uint64_t> seeds_;
   safetensors::File file_;                                          ///< tensors have shapes only if there is a source
   std::map<std::string, std::vector<safetensors::Tensor>> joined_;  ///< by name, those of each detector
   std::map<std::string, Form> forms_;                               ///< by key, of texts with numbers
   std::shared_ptr<const safetensors::OpenFile> source_;             ///< null: everything is in memory
   std::map<std::string, Joined> joined_in_file_;
-  std::vector<double> sums_;  ///< of a source
+  std::optional<safetensors::Entry> sums_;  ///< of a source: the checksums of its models
 };
 
 }  // namespace cugad

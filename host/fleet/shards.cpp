@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "cugad/error.hpp"
@@ -189,7 +190,7 @@ class ShardedFit {
     Fleet::Impl fleet(device, training.options, training.fleet_options);
     fleet.attachments = training.attachments;
     fleet.fit(training.rows, training.groups, training.columns, control, shard);
-    safetensors::File file = fleet.to_file();
+    safetensors::File file = fleet.to_file(*fleet.stack);
     mark_as_part(file, device, training, shard);
     safetensors::write(path, file);
     const std::int64_t own = fleet.stack->count();
@@ -221,11 +222,14 @@ class ShardedFit {
     for (std::size_t p = 0; p < parts.size(); ++p) {
       Fleet::Impl one(device, options, {});
       one.take_groups(parts[p].file, parts[p].path);
-      for (FleetGroup& group : one.groups) {
+      for (std::int64_t g = 0; g < one.groups.count(); ++g) {
+        FleetGroup group{.name = std::string(one.groups.name(g)), .rows = one.groups.rows(g)};
         if (!holds(parts[p].shard, group.name)) {
           parts[p].refuse("group '" + one_line(group.name) + "' belongs to another shard");
         }
-        const std::int64_t number = group.own_model ? models[p]++ : 0;
+        const std::int64_t number = one.groups.model_of(g);
+        group.own_model = number != GroupTable::none;
+        models[p] += group.own_model;
         places.push_back({std::move(group), p, number});
       }
       if (p > 0) continue;
@@ -234,11 +238,12 @@ class ShardedFit {
       fleet.pooled = std::move(one.pooled);
     }
     std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.group.name < b.group.name; });
-    for (const Place& place : places) fleet.groups.push_back(place.group);
-    fleet.stack = std::make_unique<ModelStack>(fleet.seeds_of(fleet.groups));
+    std::vector<FleetGroup> groups;
+    for (const Place& place : places) groups.push_back(place.group);
+    fleet.groups = GroupTable(groups);
+    fleet.stack = std::make_unique<ModelStack>(std::accumulate(models.begin(), models.end(), std::int64_t{0}));
     for (std::size_t p = 0; p < parts.size(); ++p) {
-      const std::vector<std::uint64_t> no_seeds(static_cast<std::size_t>(models[p]));
-      const ModelStack own = ModelStack::take(parts[p].file, parts[p].path, no_seeds);
+      const ModelStack own = ModelStack::take(parts[p].file, parts[p].path, models[p]);
       std::int64_t next = 0;
       for (const Place& place : places) {
         if (!place.group.own_model) continue;

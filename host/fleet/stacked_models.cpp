@@ -76,14 +76,6 @@ std::vector<std::int64_t> first_rows(const std::vector<double>& rows, std::int64
   return first;
 }
 
-std::string ModelStack::with_seed(const std::string& options, std::int64_t index) const {
-  Json json;
-  const TakenApart parts(json);
-  if (!parse_json(options, json)) return options;
-  if (json.is_object()) json["seed"] = seeds_[static_cast<std::size_t>(index)];
-  return json.dump();
-}
-
 safetensors::Tensor ModelStack::part_of(const std::string& name, std::int64_t index, bool with_values) const {
   const safetensors::Tensor& all = file_.tensors.at(name);
   safetensors::Tensor one{.shape = {all.shape.begin() + 1, all.shape.end()}, .f32 = {}, .f64 = {}};
@@ -179,35 +171,25 @@ ModelStack::Model ModelStack::model(std::int64_t index, const std::string& path,
 
 void ModelStack::check_sum(std::int64_t index, int which, std::uint32_t sum, const std::string& path) const {
 #ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // a fuzzer would find nothing behind it
-  if (sums_.empty() || sums_[static_cast<std::size_t>(2 * index + which)] == static_cast<double>(sum)) return;
+  if (!sums_) return;
+  const auto at = static_cast<std::uint64_t>(2 * index + which);
+  if (source_->read_values<double>(*sums_, at, 1).front() == static_cast<double>(sum)) return;
   throw Error(ErrorCode::format, path + ": the file is damaged: the checksum of the group's " +
                                      (which == 0 ? "numbers" : "tensors") + " is not that of its contents");
 #endif
 }
 
-safetensors::File ModelStack::get(std::int64_t index, const std::string& path) const {
-  Model model = this->model(index, path);
-  for (auto& [key, text] : model.file.metadata) {
-    Json json;
-    const TakenApart parts(json);
-    if (key == "options") {
-      text = with_seed(text, index);
-    } else if (model.numbers.json(key, json)) {
-      text = json.dump();
-    }
-  }
-  model.file.metadata["seed"] = std::to_string(seeds_[static_cast<std::size_t>(index)]);
-  return std::move(model.file);
-}
-
-std::vector<double> ModelStack::numbers_of(const std::string& key, const std::string& path) const {
+std::vector<double> ModelStack::numbers_of(const std::string& key, std::int64_t first, std::int64_t count,
+                                           const std::string& path) const {
   const std::string name = prefix + (numbers_prefix + key);
   const auto found = file_.tensors.find(name);
   if (found == file_.tensors.end() || found->second.shape != std::vector<std::int64_t>{count_, 1}) {
     throw Error(ErrorCode::format, path + ": tensor '" + name + "' is missing or has not one number for each group");
   }
-  if (!source_) return found->second.f64;
-  return source_->read(source_->tensors().at(name)).f64;
+  const auto begin = found->second.f64.begin();
+  if (!source_) return {begin + first, begin + first + count};
+  return source_->read_values<double>(source_->tensors().at(name), static_cast<std::uint64_t>(first),
+                                      static_cast<std::uint64_t>(count));
 }
 
 safetensors::Tensor ModelStack::checksums() const {
@@ -229,8 +211,8 @@ safetensors::Tensor ModelStack::checksums() const {
 }
 
 ModelStack ModelStack::of(std::shared_ptr<const safetensors::OpenFile> file, const std::string& path,
-                          std::vector<std::uint64_t> seeds) {
-  ModelStack stack(std::move(seeds));
+                          std::int64_t count) {
+  ModelStack stack(count);
   stack.source_ = std::move(file);
   const std::string start = prefix;
   for (const auto& [key, text] : stack.source_->metadata()) {
@@ -242,7 +224,8 @@ ModelStack ModelStack::of(std::shared_ptr<const safetensors::OpenFile> file, con
       stack.joined_in_file_[name.substr(start.size())].entry = entry;
       continue;
     }
-    const bool right_kind = entry.begin == entry.end || (entry.element_bytes == sizeof(double)) == is_numbers(name);
+    const std::uint64_t expected_bytes = is_numbers(name) ? sizeof(double) : sizeof(float);
+    const bool right_kind = entry.begin == entry.end || entry.element_bytes == expected_bytes;
     if (stack.count_ < 1 || entry.shape.empty() || entry.shape[0] != stack.count_ || !right_kind) {
       throw Error(ErrorCode::format,
                   path + ": tensor '" + name + "' is not one of " + std::to_string(stack.count_) + " models of groups");
@@ -266,7 +249,7 @@ ModelStack ModelStack::of(std::shared_ptr<const safetensors::OpenFile> file, con
       sums->second.element_bytes != sizeof(double)) {
     throw Error(ErrorCode::format, path + ": tensor '" + checksums_name + "' has not two numbers for each group");
   }
-  stack.sums_ = stack.source_->read(sums->second).f64;
+  stack.sums_ = sums->second;
   return stack;
 }
 

@@ -35,15 +35,15 @@ std::string_view bytes_of(const std::vector<T>& values) {
 
 /// Shape and element size of a tensor, checked against its values. A tensor without values counts as F32.
 Entry describe(const Tensor& tensor) {
-  if (!tensor.f32.empty() && !tensor.f64.empty())
-    throw Error(ErrorCode::invalid_argument, "both f32 and f64 values are given, expected one of them");
+  if (!tensor.f32.empty() + !tensor.f64.empty() + !tensor.u8.empty() > 1)
+    throw Error(ErrorCode::invalid_argument, "values of several types are given, expected one of f32, f64 and u8");
   Entry entry;
-  entry.element_bytes = tensor.f64.empty() ? sizeof(float) : sizeof(double);
+  entry.element_bytes = !tensor.f64.empty() ? sizeof(double) : tensor.u8.empty() ? sizeof(float) : 1;
   entry.shape = tensor.shape;
   if (tensor.shape.size() > max_rank)
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{} dimensions, at most {} are allowed", tensor.shape.size(), max_rank));
-  const std::uint64_t given = bytes_of(tensor.f32).size() + bytes_of(tensor.f64).size();
+  const std::uint64_t given = bytes_of(tensor.f32).size() + bytes_of(tensor.f64).size() + tensor.u8.size();
   const std::uint64_t expected = tensor_bytes(tensor.shape, entry.element_bytes);
   if (given != expected)
     throw Error(ErrorCode::invalid_argument, fmt::format("{} values, expected {} by the shape",
@@ -51,11 +51,13 @@ Entry describe(const Tensor& tensor) {
   return entry;
 }
 
-/// Lays the tensors out as the reference implementation does: wider elements first, so that all stay aligned, then by
-/// name.
+/// Wider elements come first, so that all stay aligned, as the reference implementation has it.
+constexpr std::uint64_t widths[] = {8, 4, 1};
+
+/// Lays the tensors out by the width of their elements, then by name.
 void lay_out(Header& header) {
   std::uint64_t position = 0;
-  for (const std::uint64_t element_bytes : {sizeof(double), sizeof(float)})
+  for (const std::uint64_t element_bytes : widths)
     for (auto& [name, entry] : header.tensors) {
       if (entry.element_bytes != element_bytes) continue;
       entry.begin = position;
@@ -107,6 +109,7 @@ template <class Append>
 void append_values(const File& file, const Append& append) {
   for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f64));
   for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.f32));
+  for (const auto& [name, tensor] : file.tensors) append(bytes_of(tensor.u8));
 }
 
 /// The checksum that a file's metadata give.
@@ -132,7 +135,7 @@ std::string checksum_of(const Header& header, const std::string& left_out, const
   Checksum sum;
   const std::string json = format_header(header);
   sum.add(json.data(), json.size());
-  for (const std::uint64_t element_bytes : {sizeof(double), sizeof(float)})
+  for (const std::uint64_t element_bytes : widths)
     for (const auto& [name, entry] : header.tensors) {
       if (entry.element_bytes != element_bytes || (!left_out.empty() && name.starts_with(left_out))) continue;
       add_values(name, sum);
@@ -145,6 +148,7 @@ std::string checksum_of(const File& file, const Header& header, const std::strin
     const Tensor& tensor = file.tensors.at(name);
     sum.add(tensor.f64);
     sum.add(tensor.f32);
+    sum.add(tensor.u8);
   });
 }
 
@@ -171,6 +175,17 @@ std::string head_of(const File& file, const std::string& left_out) {
   return std::string(length.data(), length.size()) + json;
 }
 
+/// Fills the vector of the entry's type.
+void read_values_into(const ByteSource& source, std::uint64_t data_at, const Entry& entry, Tensor& tensor) {
+  const auto read_into = [&](auto& values) {
+    const std::uint64_t bytes = entry.end - entry.begin;
+    values.resize(bytes / sizeof values.front());
+    source.read(data_at + entry.begin, values.data(), bytes);
+  };
+  if (entry.element_bytes == sizeof(float)) return read_into(tensor.f32);
+  entry.element_bytes == sizeof(double) ? read_into(tensor.f64) : read_into(tensor.u8);
+}
+
 File read_file(const ByteSource& source) {
   auto [header, data_at] = read_header(source);
   const std::optional<WrittenSum> written = take_sum(header.metadata);
@@ -179,11 +194,7 @@ File read_file(const ByteSource& source) {
   for (auto& [name, entry] : header.tensors) {
     Tensor& tensor = file.tensors[name];
     tensor.shape = std::move(entry.shape);
-    const auto read_into = [&source, begin = data_at + entry.begin, bytes = entry.end - entry.begin](auto& values) {
-      values.resize(bytes / sizeof values.front());
-      source.read(begin, values.data(), bytes);
-    };
-    entry.element_bytes == sizeof(float) ? read_into(tensor.f32) : read_into(tensor.f64);
+    read_values_into(source, data_at, entry, tensor);
   }
   if (written) check_sum(*written, [&] { return checksum_of(file, header_of(file), written->left_out); });
   return file;
@@ -299,13 +310,11 @@ template std::vector<float> OpenFile::read_values(const Entry&, std::uint64_t, s
 template std::vector<double> OpenFile::read_values(const Entry&, std::uint64_t, std::uint64_t) const;
 
 Tensor OpenFile::read(const Entry& tensor) const {
-  Tensor read{.shape = tensor.shape, .f32 = {}, .f64 = {}};
-  const std::uint64_t count = (tensor.end - tensor.begin) / tensor.element_bytes;
-  if (tensor.element_bytes == sizeof(float))
-    read.f32 = read_values<float>(tensor, 0, count);
-  else
-    read.f64 = read_values<double>(tensor, 0, count);
-  return read;
+  return reading(name_, [&] {
+    Tensor read{.shape = tensor.shape, .f32 = {}, .f64 = {}};
+    read_values_into(*source_, values_at_, tensor, read);
+    return read;
+  });
 }
 
 }  // namespace cugad::safetensors

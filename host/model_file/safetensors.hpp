@@ -11,11 +11,12 @@
 /// a "checksum" (or "checksum_outside", of a part), which writing adds and reading compares and removes.
 namespace cugad::safetensors {
 
-/// A float32 (F32) or float64 (F64) tensor; exactly one of the two vectors is filled.
+/// A float32 (F32), float64 (F64) or byte (U8) tensor; exactly one of the vectors is filled.
 struct Tensor {
   std::vector<std::int64_t> shape;
   std::vector<float> f32;
   std::vector<double> f64;
+  std::vector<std::uint8_t> u8 = {};
 };
 
 struct File {

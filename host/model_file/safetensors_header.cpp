@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,6 +18,13 @@ namespace {
 
 constexpr const char* metadata_key = "__metadata__";
 constexpr std::size_t alignment = 8;
+constexpr std::pair<const char*, std::uint64_t> dtypes[] = {{"F64", 8}, {"F32", 4}, {"U8", 1}};
+
+const char* dtype_of(std::uint64_t element_bytes) {
+  return std::find_if(std::begin(dtypes), std::end(dtypes),
+                      [&](const auto& one) { return one.second == element_bytes; })
+      ->first;
+}
 
 /// Follows the fixed grammar of the header event by event: no document tree is built, so nesting, duplicates and
 /// unknown fields are refused at their position.
@@ -77,10 +85,11 @@ class HeaderParser final : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (place_ != Place::tensor || field_ != "dtype") return unexpected("a string");
-    if (value != "F32" && value != "F64")
-      return fail(fmt::format("tensor {} has dtype {}, expected \"F32\" or \"F64\"", quote(name_), quote(value)));
-    element_bytes_ = value == "F32" ? sizeof(float) : sizeof(double);
-    return true;
+    for (const auto& [name, element_bytes] : dtypes) {
+      if (value == name) element_bytes_ = element_bytes;
+    }
+    if (element_bytes_) return true;
+    return fail(fmt::format("tensor {} has dtype {}, expected \"F64\", \"F32\" or \"U8\"", quote(name_), quote(value)));
   }
 
   bool start_array(std::size_t) override {
@@ -233,7 +242,7 @@ std::string format_header(const Header& header) {
   for (const auto& [name, text] : header.metadata) document[metadata_key][name] = text;
   for (const auto& [name, entry] : header.tensors) {
     nlohmann::json& tensor = document[name] = nlohmann::json::object();
-    tensor["dtype"] = entry.element_bytes == sizeof(float) ? "F32" : "F64";
+    tensor["dtype"] = dtype_of(entry.element_bytes);
     put_list(tensor["shape"], entry.shape);
     put_list(tensor["data_offsets"], std::array{entry.begin, entry.end});
   }

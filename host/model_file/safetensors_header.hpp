@@ -16,7 +16,7 @@ inline constexpr std::size_t max_rank = 64;
 inline constexpr std::size_t max_entries = 1'000'000;
 
 struct Entry {
-  std::uint64_t element_bytes = 0;  ///< 4 for F32, 8 for F64
+  std::uint64_t element_bytes = 0;  ///< 8 for F64, 4 for F32, 1 for U8
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0, end = 0;  ///< in bytes after the header
 };

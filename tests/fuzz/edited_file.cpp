@@ -87,13 +87,11 @@ safetensors::File edited(safetensors::File file, std::string_view script) {
     } else if (what == "drop") {
       file.metadata.erase(name);
       file.tensors.erase(name);
-    } else if (what == "tensor" || what == "tensor64") {
+    } else if (what.starts_with("tensor")) {
       const std::string_view shape = next_part(line, ' ');
-      if (what == "tensor") {
-        set_tensor(file, name, shape, &safetensors::Tensor::f32, line);
-      } else {
-        set_tensor(file, name, shape, &safetensors::Tensor::f64, line);
-      }
+      if (what == "tensor") set_tensor(file, name, shape, &safetensors::Tensor::f32, line);
+      if (what == "tensor64") set_tensor(file, name, shape, &safetensors::Tensor::f64, line);
+      if (what == "tensor8") set_tensor(file, name, shape, &safetensors::Tensor::u8, line);
     }
   }
   return file;

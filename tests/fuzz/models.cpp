@@ -6,6 +6,7 @@
 #include "cugad/shards.hpp"
 #include "cugad/table.hpp"
 #include "host/model_file/safetensors.hpp"
+#include "tests/common/fleet_of_version_2.hpp"
 #include "tests/common/methods.hpp"
 #include "tests/common/random_words.hpp"
 #include "tests/fuzz/edited_file.hpp"
@@ -66,6 +67,7 @@ std::map<std::string, cugad::safetensors::File, std::less<>> make_bases() {
   fleet.fit(training.view(), groups);
   bases["fleet"] = saved(fleet);
   bases["fleet"].tensors.erase("group_checksums");  // an edit would always be noticed
+  bases["fleet of version 2"] = test::as_version_2(bases["fleet"]);
   for (const bool is_fleet : {false, true}) {
     ShardedTraining sharded{.options = tiny("gain,knn"), .rows = training.view()};
     if (is_fleet) sharded = {.options = tiny("anogan,knn"), .rows = training.view(), .groups = groups};

@@ -118,7 +118,7 @@ TEST(Fleet, SeedsByPosition) {
               saved(fitted(own, rows_of(training, name).rows), directory.file("alone")));
   }
   fleet.save(directory.file("fleet"));
-  EXPECT_EQ(safetensors::read(directory.file("fleet")).metadata.at("format_version"), "1");
+  EXPECT_EQ(safetensors::read(directory.file("fleet")).metadata.at("group_seed"), "position");
   Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
   EXPECT_EQ(loaded.fleet_options().group_seed, GroupSeed::position);
   EXPECT_EQ(saved(loaded, directory.file("again")), saved(fleet, directory.file("fleet")));

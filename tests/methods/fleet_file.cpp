@@ -9,6 +9,7 @@
 #include "host/model_file/safetensors.hpp"
 #include "host/options/method_options.hpp"
 #include "host/options/option_record.hpp"
+#include "tests/common/fleet_of_version_2.hpp"
 #include "tests/common/stopped_fit.hpp"
 #include "tests/methods/fleet_rows.hpp"
 #include "tests/methods/image_options.hpp"
@@ -90,6 +91,7 @@ struct Damage {
   std::function<void(File&)> apply;
 };
 
+/// What both versions have.
 std::vector<Damage> damages() {
   using Json = nlohmann::ordered_json;
   const auto number = [](const std::string& name, std::size_t at, double value) {
@@ -127,18 +129,11 @@ std::vector<Damage> damages() {
          tensor.f64.assign(tensor.f32.begin(), tensor.f32.end());
          tensor.f32.clear();
        }},
-      {"'groups'", [](File& f) { f.metadata["groups"] = "[1, 2, 3, 4, 5]"; }},
-      {"'groups'", edit("groups", [](Json& g) { g[0] = ""; })},
-      {"sorted", edit("groups", [](Json& g) { std::swap(g[0], g[1]); })},
-      {"sorted", edit("groups", [](Json& g) { g[0] = g[1]; })},
-      {"no list of 4 numbers", edit("groups", [](Json& g) { g.erase(0); })},
-      {"'group_rows'", edit("group_rows", [](Json& r) { r[1] = 0; })},
-      {"models of groups", edit("group_has_model", [](Json& r) { r[1] = 0; })},
-      {"models of groups", edit("group_has_model", [](Json& r) { r[4] = 1; })},
       {"'seed'", [](File& f) { f.metadata["seed"] = "-3"; }},
       {"'minimum_rows'", [](File& f) { f.metadata["minimum_rows"] = "0"; }},
       {"'format'", [](File& f) { f.metadata.erase("format"); }},
-      {"format version 3", [](File& f) { f.metadata["format_version"] = "3"; }},
+      {"format version 4", [](File& f) { f.metadata["format_version"] = "4"; }},
+      {"format_version", [](File& f) { f.metadata["format_version"] = "0"; }},
       {"'group_seed'", [](File& f) { f.metadata.erase("group_seed"); }},
       {"'group_seed'", [](File& f) { f.metadata["group_seed"] = "place"; }},
       {"'options'", [](File& f) { f.metadata.erase("pooled.options"); }},
@@ -150,8 +145,85 @@ std::vector<Damage> damages() {
       {"other columns or options", edit("group.options", [](Json& o) { o["lambda"] = 0.9; })},
       {"other columns or options", edit("group.columns", [](Json& c) { c[0] = "other"; })},
   };
-  for (const char* key : {"groups", "group_rows", "group_has_model", "minimum_rows", "seed", "format_version",
-                          "pooled_rows", "pooled.columns", "group.columns"})
+  for (const char* key : {"minimum_rows", "seed", "format_version", "pooled_rows", "pooled.columns", "group.columns"})
+    all.push_back({"metadata", [=](File& f) { f.metadata.erase(key); }});
+  return all;
+}
+
+/// Of the groups a, b, c, d, and small, which has no model.
+std::vector<Damage> damages_of_groups() {
+  const auto number = [](const std::string& name, std::size_t at, double value) {
+    return [=](File& f) { f.tensors.at("groups." + name).f64.at(at) = value; };
+  };
+  const auto letter = [](std::size_t at, std::uint8_t value) {
+    return [=](File& f) { f.tensors.at("groups.names").u8.at(at) = value; };
+  };
+  std::vector<Damage> all = {
+      {"not sorted", letter(0, 'b')},
+      {"not sorted", letter(0, 'x')},
+      {"UTF-8", letter(8, 0xC3)},
+      {"models of groups", [](File& f) { f.tensors.erase("groups.without_model"); }},
+      {"models of groups",
+       [](File& f) {
+         f.tensors["groups.without_model"] = {{2}, {}, {3, 4}};
+       }},
+      {"groups.without_model",
+       [](File& f) {
+         f.tensors["groups.without_model"] = {{2}, {}, {4, 3}};
+       }},
+      {"groups.without_model",
+       [](File& f) {
+         f.tensors["groups.without_model"] = {{2}, {}, {4, 4}};
+       }},
+      {"groups.rows",
+       [](File& f) {
+         f.tensors["groups.rows"] = {{1}, {}, {60}};
+       }},
+      {"groups.names",
+       [](File& f) {
+         f.tensors["groups.names"].shape = {1, 9};
+       }},
+      {"groups.ends",
+       [](File& f) {
+         f.tensors["groups.names"] = {{9}, std::vector<float>(9), {}};
+       }},
+      {"groups.ends",
+       [](File& f) {
+         f.tensors["groups.ends"] = {{5}, {1, 2, 3, 4, 9}, {}};
+       }},
+      {"models of groups",
+       [](File& f) {
+         f.tensors["groups.ends"] = f.tensors["groups.rows"] = f.tensors["groups.without_model"] = {{0}, {}, {}};
+         f.tensors["groups.names"] = {{0}, {}, {}};
+       }},
+  };
+  for (const double bad : {0.0, -1.0, 1.5, 1e300, static_cast<double>(missing)}) {
+    all.push_back({"groups.rows", number("rows", 1, bad)});
+    all.push_back({"groups.ends", number("ends", 0, bad)});
+    all.push_back({"groups.ends", number("ends", 4, bad)});
+  }
+  for (const double bad : {5.0, -1.0, 0.5, static_cast<double>(missing)})
+    all.push_back({"groups.without_model", number("without_model", 0, bad)});
+  for (const char* name : {"names", "ends", "rows"}) {
+    all.push_back({"groups." + std::string(name), [=](File& f) { f.tensors.erase("groups." + std::string(name)); }});
+  }
+  return all;
+}
+
+std::vector<Damage> damages_of_groups_in_version_2() {
+  using Json = nlohmann::ordered_json;
+  std::vector<Damage> all = {
+      {"'groups'", [](File& f) { f.metadata["groups"] = "[1, 2, 3, 4, 5]"; }},
+      {"'groups'", edit("groups", [](Json& g) { g[0] = ""; })},
+      {"sorted", edit("groups", [](Json& g) { std::swap(g[0], g[1]); })},
+      {"sorted", edit("groups", [](Json& g) { g[0] = g[1]; })},
+      {"no list of 4 numbers", edit("groups", [](Json& g) { g.erase(0); })},
+      {"'group_rows'", edit("group_rows", [](Json& r) { r[1] = 0; })},
+      {"models of groups", edit("group_has_model", [](Json& r) { r[1] = 0; })},
+      {"models of groups", edit("group_has_model", [](Json& r) { r[4] = 1; })},
+      {"'group_seed'", [](File& f) { f.metadata["group_seed"] = "position"; }},
+  };
+  for (const char* key : {"groups", "group_rows", "group_has_model"})
     all.push_back({"metadata", [=](File& f) { f.metadata.erase(key); }});
   return all;
 }
@@ -178,17 +250,85 @@ TEST(FleetFile, DamagedOnesAreRefused) {
   DetectorOptions options = quick_options();
   options.steps = 10;
   const File good = without_checksums(fitted_fleet(fleet_rows(fleet_sizes, 1), options).save());
-  EXPECT_NO_THROW(use_all(safetensors::to_bytes(good)));
   const std::string path = directory.file("damaged");
-  for (const Damage& damage : damages()) {
-    SCOPED_TRACE(damage.part);
-    File file = good;
-    damage.apply(file);
-    safetensors::write(path, file);
-    expect_error(ErrorCode::format, {path, damage.part}, [&] { use_all(path); });
-    expect_error(ErrorCode::format, {"the model in memory", damage.part},
-                 [&] { use_all(safetensors::to_bytes(file)); });
+  const auto refuses = [&](const File& from, const std::vector<Damage>& all) {
+    EXPECT_NO_THROW(use_all(safetensors::to_bytes(from)));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      SCOPED_TRACE(all[i].part + ", number " + std::to_string(i));
+      File file = from;
+      all[i].apply(file);
+      safetensors::write(path, file);
+      expect_error(ErrorCode::format, {path, all[i].part}, [&] { use_all(path); });
+      expect_error(ErrorCode::format, {"the model in memory", all[i].part},
+                   [&] { use_all(safetensors::to_bytes(file)); });
+    }
+  };
+  refuses(good, damages());
+  refuses(good, damages_of_groups());
+  refuses(as_version_2(good), damages());
+  refuses(as_version_2(good), damages_of_groups_in_version_2());
+}
+
+/// A file that holds the names in its header scores as before, and is written anew in the current version.
+TEST(FleetFile, OfVersion2IsRead) {
+  const TemporaryDirectory directory;
+  const FleetRows rows = fleet_rows(fleet_sizes, 1);
+  Fleet fleet = fitted_fleet(rows);
+  const std::string bytes = saved(fleet, directory.file("fleet"));
+  safetensors::write(directory.file("old"), as_version_2(safetensors::read(directory.file("fleet"))));
+  Fleet old = Fleet::load(test_device(1), directory.file("old"));
+  EXPECT_TRUE(same_bits(old.score(rows.rows.view(), rows.groups), fleet.score(rows.rows.view(), rows.groups)));
+  EXPECT_TRUE(same_bits(old.thresholds(rows.groups), fleet.thresholds(rows.groups)));
+  EXPECT_EQ(saved(old, directory.file("again")), bytes);
+}
+
+/// The header must not grow with the groups: it has at most 100 MB.
+TEST(FleetFile, NamesAreNotInTheHeader) {
+  const TemporaryDirectory directory;
+  DetectorOptions options;
+  options.method = Method::knn;
+  fitted_fleet(fleet_rows({{"only-here", 60}, {"a", 60}}, 1), options).save(directory.file("fleet"));
+  for (const auto& [key, text] : safetensors::read_metadata(directory.file("fleet")))
+    EXPECT_EQ(text.find("only-here"), std::string::npos) << key;
+}
+
+/// Thresholds that are asked for later are those of each group's detector, in the file, too.
+TEST(FleetFile, ThresholdsThatWereAskedForAreThoseOfDetectors) {
+  const TemporaryDirectory directory;
+  const FleetRows rows = fleet_rows(fleet_sizes, 1);
+  Fleet fitted = fitted_fleet(rows);
+  fitted.save(directory.file("fleet"));
+  Fleet loaded = Fleet::load(test_device(1), directory.file("fleet"));
+  const std::vector<FleetGroup>& listed = loaded.groups();
+  const float before = listed[1].threshold;
+  std::vector<Detector> alone;
+  for (const char* name : {"a", "b", "c", "d"}) alone.push_back(loaded.take_out(name));
+  alone.push_back(loaded.pooled());
+  const std::vector<std::string> of_alone = {"a", "b", "c", "d", "small"};
+  for (const bool by_rate : {false, true}) {
+    SCOPED_TRACE(by_rate);
+    for (Fleet* fleet : {&fitted, &loaded})
+      by_rate ? fleet->set_false_alarm_rate(0.1f) : fleet->set_contamination(0.2f);
+    const std::vector<float> thresholds = loaded.thresholds(of_alone);
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      SCOPED_TRACE(of_alone[i]);
+      by_rate ? alone[i].set_false_alarm_rate(0.1f) : alone[i].set_contamination(0.2f);
+      EXPECT_EQ(thresholds[i], alone[i].threshold());
+      EXPECT_EQ(listed[i].threshold, alone[i].threshold());
+      if (of_alone[i] == "small") continue;
+      EXPECT_EQ(saved(loaded.take_out(of_alone[i]), directory.file("taken")), saved(alone[i], directory.file("alone")));
+    }
+    EXPECT_NE(thresholds[1], before);
+    EXPECT_EQ(options_to_json(loaded.options()), options_to_json(fitted.options()));
+    const std::string bytes = saved(loaded, directory.file("again"));
+    EXPECT_EQ(bytes, saved(fitted, directory.file("other")));
+    const Fleet again = Fleet::load(test_device(1), directory.file("again"));
+    EXPECT_TRUE(same_bits(again.thresholds(of_alone), thresholds));
+    EXPECT_EQ(saved(again, directory.file("other")), bytes);
+    EXPECT_EQ(saved(again.take_out("c"), directory.file("taken")), saved(alone[2], directory.file("alone")));
   }
+  expect_error(ErrorCode::invalid_argument, {"contamination"}, [&] { loaded.set_contamination(0.7f); });
+  EXPECT_EQ(loaded.thresholds(of_alone)[0], alone[0].threshold());
 }
 
 /// Groups have different numbers of reference rows, which the file gives.
@@ -227,7 +367,8 @@ std::byte& byte_of(std::vector<std::byte>& bytes, const std::string& tensor, std
   std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
   const std::string header(reinterpret_cast<const char*>(bytes.data()) + 8, header_bytes);
   const auto entry = nlohmann::json::parse(header).at(tensor);
-  const std::size_t size = entry.at("dtype") == "F64" ? 8 : 4;
+  const std::string dtype = entry.at("dtype");
+  const std::size_t size = dtype == "F64" ? 8 : dtype == "F32" ? 4 : 1;
   return bytes.at(8 + header_bytes + entry.at("data_offsets")[0].get<std::size_t>() + at * size + 1);
 }
 
@@ -266,7 +407,8 @@ TEST(FleetFile, ADamagedGroupIsNamedWhenItIsUsed) {
       EXPECT_TRUE(same_bits(fleet.score(of_c.rows.view(), of_c.groups),
                             Fleet::load(test_device(1), good).score(of_c.rows.view(), of_c.groups)));
     }
-    for (const char* tensor : {"group_checksums", "pooled.generator.0.bias", "pooled.reference.rows"}) {
+    for (const char* tensor :
+         {"groups.names", "groups.rows", "group_checksums", "pooled.generator.0.bias", "pooled.reference.rows"}) {
       if (!file.tensors.contains(tensor)) continue;
       std::vector<std::byte> bytes = good;
       byte_of(bytes, tensor, 1) ^= std::byte{1};

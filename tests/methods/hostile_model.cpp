@@ -6,6 +6,7 @@
 #include "host/backend/backend.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/text/nearest_name.hpp"
+#include "tests/common/fleet_of_version_2.hpp"
 #include "tests/methods/fleet_rows.hpp"
 
 /// Model files made to harm: valid containers whose metadata would take stack, memory or time.
@@ -63,7 +64,7 @@ TEST(HostileModel, DeepNestingIsRefused) {
   }
   const TemporaryDirectory directory;
   fitted_fleet(fleet_rows(fleet_sizes, 1), brief_options()).save(directory.file("fleet"));
-  const File fleet = safetensors::read(directory.file("fleet"));
+  const File fleet = as_version_2(safetensors::read(directory.file("fleet")));
   for (const char* key : {"groups", "group_rows", "group_has_model", "minimum_rows", "pooled.options", "group.options",
                           "group.transform", "group.telemetry"}) {
     SCOPED_TRACE(key);

@@ -180,8 +180,9 @@ TEST_F(Shards, MergeNamesWhatDoesNotBelongTogether) {
       {"no 'part.data'", [](auto& f) { f.metadata.erase("part.data"); }},
       {"another shard",
        [](auto& f) {
-         f.metadata["groups"] = "[\"machine-1\"]", f.metadata["group_rows"] = "[9]",
-         f.metadata["group_has_model"] = "[0]";
+         f.tensors["groups.names"] = {{9}, {}, {}, {'m', 'a', 'c', 'h', 'i', 'n', 'e', '-', '1'}};
+         f.tensors["groups.ends"] = f.tensors["groups.rows"] = {{1}, {}, {9}};
+         f.tensors["groups.without_model"] = {{1}, {}, {0}};
        }},
       {"models of", [](auto& f) { f.tensors.erase("group.numbers.score_calibration"); }},
       {"models of", [](auto& f) { f.tensors.erase("group.reference.copies"); }},

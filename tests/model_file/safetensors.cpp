@@ -161,13 +161,15 @@ TEST_F(Safetensors, LayoutIsThatOfTheFormat) {
     EXPECT_EQ(entry.size(), 3u);
     EXPECT_EQ(entry.at("shape").get<std::vector<std::int64_t>>(), tensor.shape);
     const auto [begin, end] = entry.at("data_offsets").get<std::pair<std::uint64_t, std::uint64_t>>();
-    const bool wide = !tensor.f64.empty();
-    EXPECT_EQ(entry.at("dtype"), wide ? "F64" : "F32");
-    const std::size_t size = wide ? tensor.f64.size() * 8 : tensor.f32.size() * 4;
+    const bool wide = !tensor.f64.empty(), narrow = !tensor.u8.empty();
+    EXPECT_EQ(entry.at("dtype"), wide ? "F64" : narrow ? "U8" : "F32");
+    const std::size_t size = wide ? tensor.f64.size() * 8 : narrow ? tensor.u8.size() : tensor.f32.size() * 4;
     ASSERT_EQ(end - begin, size);
     ASSERT_LE(8 + header_bytes + end, bytes.size());
-    EXPECT_EQ((8 + header_bytes + begin) % (wide ? 8 : 4), 0u) << "values must be aligned in the file";
-    const void* values = wide ? static_cast<const void*>(tensor.f64.data()) : tensor.f32.data();
+    EXPECT_EQ((8 + header_bytes + begin) % (wide ? 8 : narrow ? 1 : 4), 0u) << "values must be aligned in the file";
+    const void* values = wide     ? static_cast<const void*>(tensor.f64.data())
+                         : narrow ? static_cast<const void*>(tensor.u8.data())
+                                  : tensor.f32.data();
     EXPECT_TRUE(size == 0 || std::memcmp(bytes.data() + 8 + header_bytes + begin, values, size) == 0);
     by_offset.emplace(std::pair(begin, end), name);
   }

@@ -249,6 +249,7 @@ TEST_F(HostileSafetensors, TensorEntries) {
       tensor("[2]", "[0,8]", "{}"),
       tensor("[1]", "[0,8]"),
       tensor("[2]", "[0,8]", "\"F64\""),
+      tensor("[2]", "[0,8]", "\"U8\""),
       tensor("[2]", "[0,8]", "\"\xFF\""),
       tensor("[2]", "[0,8]", "\"F32\\u0000\""),
       // shape

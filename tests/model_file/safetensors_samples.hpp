@@ -35,6 +35,7 @@ inline safetensors::File sample_file() {
   file.tensors["empty too"] = {{3, 0, 5}, {}, {}};
   file.tensors["quantiles"] = {{2, 1, 2}, {}, {0.25, 1e300, -7, 5e-324}};
   file.tensors["\xC3\xBC\"\n"] = {{1}, {9}, {}};
+  file.tensors["bytes"] = {{3, 1}, {}, {}, {0, 255, 7}};
   return file;
 }
 
@@ -58,7 +59,8 @@ inline bool identical(const safetensors::File& left, const safetensors::File& ri
   for (const auto& [name, tensor] : left.tensors) {
     const auto found = right.tensors.find(name);
     if (found == right.tensors.end() || found->second.shape != tensor.shape ||
-        !same_bytes(found->second.f32, tensor.f32) || !same_bytes(found->second.f64, tensor.f64))
+        !same_bytes(found->second.f32, tensor.f32) || !same_bytes(found->second.f64, tensor.f64) ||
+        !same_bytes(found->second.u8, tensor.u8))
       return false;
   }
   return true;

@@ -9,7 +9,7 @@ BIGAN, GAN_STEP = "host/methods/bigan.cpp", "host/training/gan_step.cpp"
 ADVERSARIAL = "host/training/adversarial_step.cpp"
 RECORDS, CELL = "host/table/csv_records.cpp", "host/text/cell.cpp"
 FLEET = "host/fleet/fit.cpp"
-GROUP_FIT = "host/fleet/group_fit.cpp"
+GROUP_FIT, GROUPS = "host/fleet/group_fit.cpp", "host/fleet/group_table.cpp"
 HEADER, FILES = "host/model_file/safetensors_header.cpp", "host/model_file/safetensors.cpp"
 ATOMIC = "host/model_file/atomic_file.cpp"
 CHECKPOINT = "host/training/checkpoint.cpp"
@@ -115,9 +115,10 @@ HOST_FAULTS = [
     host("idx: numbers little-endian", "host/table/idx_reader.cpp", "layout.big_endian = true;",
          "layout.big_endian = false;", "*", TABLE),
     # ---- fleets
-    host("fleet: seeds of neighbours overlap", FLEET, "seeds.size() * static_cast<std::uint64_t>(options.population)",
-         "seeds.size()", "Fleet.*", METHODS),
-    host("fleet: all names have one seed", FLEET, "seed_of_group(group.name, options.seed)",
+    host("fleet: seeds of neighbours overlap", FLEET,
+         "static_cast<std::uint64_t>(model) * static_cast<std::uint64_t>(options.population)",
+         "static_cast<std::uint64_t>(model)", "Fleet.*", METHODS),
+    host("fleet: all names have one seed", FLEET, "seed_of_group(group, options.seed)",
          'seed_of_group("", options.seed)', "Fleet.*:ScoreBits.*:*ScoreBits.*", METHODS),
     host("fleet: groups that train together draw with the first one's seed", GROUP_FIT, "options.fold, seeds[i]);",
          "options.fold, seeds[0]);", "Fleet.*", METHODS),
@@ -130,6 +131,16 @@ HOST_FAULTS = [
     host("fleet: checkpoints hash the names of today", "host/options/options.cpp",
          "return option.former.empty() ? option.info.name : option.former;", "return option.info.name;",
          "FleetCheckpoint.*", METHODS),
+    host("fleet: groups without a model are numbered, too", GROUPS, "return group - (next - without_model_.begin());",
+         "return group;", "GroupTable.*", METHODS),
+    host("fleet: the group of a model is that of its number", GROUPS, "return model + first;", "return model;",
+         "GroupTable.*", METHODS),
+    host("fleet: names may be in any order", GROUPS, "if (g > 0 && !(before < name))", "if (false)", "FleetFile.*", METHODS),
+    host("fleet: names may end behind their bytes", GROUPS, "value >= least && value <= most", "value >= least",
+         "FleetFile.*", METHODS),
+    host("fleet: a threshold that was asked for is left out of a group", "host/fleet/fleet.cpp",
+         "  if (threshold_options) to.rethreshold(threshold_options->contamination, threshold_options->false_alarm_rate);\n",
+         "", "FleetFile.*", METHODS),
     # ---- latents
     host("latents: decoded rows stay scaled", "host/detector/latent.cpp", "    to_units(d.transform, d.roles, made);\n", "",
          "Latent*", METHODS),
