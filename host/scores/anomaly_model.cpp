@@ -116,6 +116,7 @@ std::unique_ptr<AnomalyModel> make_model(const Device& device, const DetectorOpt
 }
 
 std::unique_ptr<AnomalyModel> AnomalyModel::share() {
+  reserve(1);              // so that what waits for the first score is made once, and shared
   context_.synchronize();  // the copy's stream does not wait for this one
   std::unique_ptr<AnomalyModel> other(new AnomalyModel(*this));
   other->context_.share_kept(context_);

@@ -23,6 +23,11 @@ bool has_bank(const DetectorOptions& options) {
 }
 
 void LatentSearcher::draw(ScoringNetworks& networks) {
+  bank_ = bank_latent_ = {};
+  if (networks.device().backend().runs_models_together()) draw_now(networks);
+}
+
+void LatentSearcher::draw_now(ScoringNetworks& networks) {
   const DetectorOptions& options = networks.options();
   const std::int64_t models = networks.population(), rows = latent_rows(options);
   Context& context = networks.context();
@@ -37,6 +42,7 @@ void LatentSearcher::draw(ScoringNetworks& networks) {
 }
 
 void LatentSearcher::take_memory(ScoringNetworks& networks, std::int64_t rows) {
+  if (bank_latent_.data == nullptr) draw_now(networks);
   const DetectorOptions& options = networks.options();
   const std::int64_t models = networks.population(), restarts = options.restarts;
   const std::int64_t most =

@@ -13,7 +13,8 @@ bool has_bank(const DetectorOptions& options);
 /// the one explains by the other.
 class LatentSearcher {
  public:
-  /// Draws the bank's latents, or a pool of random starts, and generates the bank's rows.
+  /// Draws the bank's latents, or a pool of random starts, and generates the bank's rows. On the CPU that waits until
+  /// memory is taken: a model that is loaded, and not scored with, needs no bank.
   void draw(ScoringNetworks& networks);
   void take_memory(ScoringNetworks& networks, std::int64_t rows);
 
@@ -34,6 +35,7 @@ class LatentSearcher {
   std::string path(ScoringNetworks& networks, std::int64_t rows) const;
 
  private:
+  void draw_now(ScoringNetworks& networks);
   void choose_starts(ScoringNetworks& networks, MatrixView<const float> rows);
   void start_from_encoder(ScoringNetworks& networks, MatrixView<const float> rows);
   void start_from_all_of_the_bank(ScoringNetworks& networks, std::int64_t rows);
