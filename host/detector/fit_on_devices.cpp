@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <mutex>
-#include <utility>
 #include <vector>
 
 #include "cugad/error.hpp"
@@ -67,6 +66,19 @@ class JoinedProgress {
 
 }  // namespace
 
+void TrainedModels::append(const TrainedModels& next) {
+  methods.resize(next.methods.size());
+  for (std::size_t i = 0; i < methods.size(); ++i) {
+    OfMethod& to = methods[i];
+    const OfMethod& from = next.methods[i];
+    for (const auto& [role, values] : from.weights) {
+      std::vector<float>& all = to.weights[role];
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    to.telemetry.insert(to.telemetry.end(), from.telemetry.begin(), from.telemetry.end());
+  }
+}
+
 TrainedModels Detector::Impl::train_on_devices(MatrixView<const float> rows, const Columns& columns,
                                                const FitControl& control) const {
   const std::int64_t population = options.population;
@@ -81,17 +93,8 @@ TrainedModels Detector::Impl::train_on_devices(MatrixView<const float> rows, con
     trained[static_cast<std::size_t>(i)] = part.train(rows, columns, first, count, progress.of(i, models, devices));
     progress.ended(i);
   });
-  TrainedModels all = std::move(trained.front());
-  for (std::size_t i = 1; i < trained.size(); ++i) {
-    for (std::size_t k = 0; k < all.methods.size(); ++k) {
-      TrainedModels::OfMethod &to = all.methods[k], &from = trained[i].methods[k];
-      for (auto& [role, values] : to.weights) {
-        const std::vector<float>& more = from.weights.at(role);
-        values.insert(values.end(), more.begin(), more.end());
-      }
-      to.telemetry.insert(to.telemetry.end(), from.telemetry.begin(), from.telemetry.end());
-    }
-  }
+  TrainedModels all;
+  for (const TrainedModels& part : trained) all.append(part);
   return all;
 }
 

@@ -37,6 +37,9 @@ struct TrainedModels {
     std::vector<ModelTelemetry> telemetry;
   };
   std::vector<OfMethod> methods;
+
+  /// Adds the models that follow these.
+  void append(const TrainedModels& next);
 };
 
 /// The only metadata with numbers that read_structure() reads.

@@ -61,8 +61,10 @@ void add_models(safetensors::File& file, const TrainedModels& trained) {
   }
 }
 
-/// Adds the models of a part to those of the parts before it.
-void take_models(const PartFile& part, std::int64_t models, TrainedModels& trained) {
+/// So many models of a part, of each method that trains.
+TrainedModels models_of(const PartFile& part, std::int64_t models, std::size_t methods) {
+  TrainedModels trained;
+  trained.methods.resize(methods);
   const auto tensor = [&](const std::string& name, const std::vector<std::int64_t>& shape) -> const auto& {
     const auto found = part.file.tensors.find(name);
     if (found == part.file.tensors.end() || found->second.f32.empty() || found->second.shape.size() != 2 ||
@@ -80,7 +82,7 @@ void take_models(const PartFile& part, std::int64_t models, TrainedModels& train
       if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
         part.refuse("tensor '" + name + "' has a value that is not finite");
       }
-      method.weights[role].insert(method.weights[role].end(), values.begin(), values.end());
+      method.weights[role] = values;
     }
     const std::vector<float>& told = tensor(tensor_name(i, "telemetry"), {models, telemetry_values});
     for (std::int64_t m = 0; m < models; ++m) {
@@ -89,6 +91,7 @@ void take_models(const PartFile& part, std::int64_t models, TrainedModels& train
       method.telemetry.push_back({t[0], t[1], t[2], t[3], t[4], t[5], restorations, t[7] == 1.0f});
     }
   }
+  return trained;
 }
 
 void add_rows(safetensors::File& file, MatrixView<const float> rows) {
@@ -200,9 +203,10 @@ class ShardedFit {
   static PartContents merge_models(const Device& device, std::vector<PartFile> parts, const DetectorOptions& options,
                                    const std::string& output, const FitControl& control) {
     TrainedModels trained;
-    trained.methods.resize(trained_methods(options));
     const std::int64_t population = models_of_training(options);
-    for (const PartFile& part : parts) take_models(part, range_of(part.shard, population).count, trained);
+    for (const PartFile& part : parts) {
+      trained.append(models_of(part, range_of(part.shard, population).count, trained_methods(options)));
+    }
     const ShardedTraining training = training_of(parts.front(), options);
     safetensors::write(output, Fleet::Impl::file_of_models(device, training, trained, control));
     return {.shard = {}, .groups = 0, .models = population * static_cast<std::int64_t>(trained.methods.size())};

@@ -141,6 +141,8 @@ HOST_FAULTS = [
     host("fleet: a threshold that was asked for is left out of a group", "host/fleet/fleet.cpp",
          "  if (threshold_options) to.rethreshold(threshold_options->contamination, threshold_options->false_alarm_rate);\n",
          "", "FleetFile.*", METHODS),
+    host("shards: the last part's models take the place of the others", "host/detector/fit_on_devices.cpp",
+         "all.insert(all.end(), values.begin(), values.end());", "all = values;", "Shards.*", METHODS),
     # ---- latents
     host("latents: decoded rows stay scaled", "host/detector/latent.cpp", "    to_units(d.transform, d.roles, made);\n", "",
          "Latent*", METHODS),
