@@ -5,12 +5,13 @@
 
 #include "tests/methods/fleet_rows.hpp"
 
-/// Model files of format version 1, kept in tests/methods/data: every later version must read them and give their
-/// scores.
+/// Model files of format version 1, and fleets of 1 and 2, kept in tests/methods/data: every later version must read
+/// them and give their scores.
 namespace cugad::test {
 namespace {
 
 const std::string folder = std::string(CUGAD_SOURCE_DIR) + "/tests/methods/data/version_1_";
+const std::string fleet_of_version_2 = std::string(CUGAD_SOURCE_DIR) + "/tests/methods/data/version_2_fleet";
 const std::vector<std::string> groups = {"even", "odd", "few", "unknown"};
 
 std::vector<std::string> groups_of(std::int64_t rows) {
@@ -31,8 +32,9 @@ DetectorOptions tiny_options(const char* method) {
 
 /// Rows and their scores: one line per row, the score last.
 struct Kept {
-  explicit Kept(const std::string& name) {
-    const Table table = read_table(folder + name + ".csv", {.text_columns = {}, .infer_text = false});
+  /// `path` without ".csv".
+  explicit Kept(const std::string& path) {
+    const Table table = read_table(path + ".csv", {.text_columns = {}, .infer_text = false});
     const auto columns = static_cast<std::int64_t>(table.columns.size()) - 1;
     rows = Matrix(table.rows, columns);
     for (std::int64_t r = 0; r < table.rows; ++r) {
@@ -110,7 +112,7 @@ TEST(KeptModels, ScoreAsTheyDid) {
   ASSERT_FALSE(devices().empty());
   for (const auto& [name, method] : detectors) {
     SCOPED_TRACE(name);
-    const Kept kept(name);
+    const Kept kept(folder + name);
     for (const std::string& device : devices()) {
       Detector detector = Detector::load(Device::open(device, 1), folder + name + ".safetensors");
       EXPECT_EQ(get_option(detector.options(), "method"), method);
@@ -120,13 +122,16 @@ TEST(KeptModels, ScoreAsTheyDid) {
 }
 
 TEST(KeptModels, AFleetScoresAsItDid) {
-  const Kept kept("fleet");
-  for (const std::string& device : devices()) {
-    Fleet fleet = Fleet::load(Device::open(device, 1), folder + "fleet.safetensors");
-    ASSERT_EQ(fleet.groups().size(), 3u);
-    EXPECT_TRUE(fleet.groups()[0].own_model);
-    EXPECT_FALSE(fleet.groups()[1].own_model);
-    expect_scores(device, fleet.score(kept.rows.view(), groups_of(kept.rows.rows)), kept.scores);
+  for (const std::string& path : {folder + "fleet", fleet_of_version_2}) {
+    SCOPED_TRACE(path);
+    const Kept kept(path);
+    for (const std::string& device : devices()) {
+      Fleet fleet = Fleet::load(Device::open(device, 1), path + ".safetensors");
+      ASSERT_EQ(fleet.groups().size(), 3u);
+      EXPECT_TRUE(fleet.groups()[0].own_model);
+      EXPECT_FALSE(fleet.groups()[1].own_model);
+      expect_scores(device, fleet.score(kept.rows.view(), groups_of(kept.rows.rows)), kept.scores);
+    }
   }
 }
 
