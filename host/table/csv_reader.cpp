@@ -116,11 +116,10 @@ class CsvReader : public TableReader {
   }
 
   CellKind kind_of(std::string_view cell, double& number) const {
-    return missing_.contains(std::string(cell)) ? CellKind::missing : parse_cell(cell, number);
+    return is_listed_as_missing(cell) ? CellKind::missing : parse_cell(cell, number);
   }
-  bool is_missing(std::string_view cell) const {
-    double ignored = 0;
-    return kind_of(cell, ignored) == CellKind::missing;
+  bool is_listed_as_missing(std::string_view cell) const {
+    return !missing_.empty() && missing_.contains(std::string(cell));
   }
 
   FirstLine first_line() const {
@@ -387,11 +386,11 @@ class CsvReader : public TableReader {
 
   void append(Column& column, const NumberFormat& format, std::string_view cell) {
     if (column.is_text) {
-      column.texts.emplace_back(is_missing(cell) ? std::string_view() : cell);
+      column.texts.emplace_back(is_listed_as_missing(cell) || is_missing(cell) ? std::string_view() : cell);
       return;
     }
     double number = std::numeric_limits<double>::quiet_NaN();
-    const bool is_absent = is_dash(cell) || (!missing_.empty() && missing_.contains(std::string(cell)));
+    const bool is_absent = is_dash(cell) || is_listed_as_missing(cell);
     const CellKind kind = is_absent ? CellKind::missing : parse_number(cell, format, number);
     // Models take single precision. Here the line is known, later only the row.
     const bool is_too_large = std::abs(number) > std::numeric_limits<float>::max();

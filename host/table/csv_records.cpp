@@ -162,9 +162,8 @@ bool CsvRecords::fill() {
   return !ended_;
 }
 
-/// How many bytes the line at `begin_` has, without the newline that ends it.
-std::size_t CsvRecords::line_size() {
-  std::size_t size = 0;
+/// How many bytes the line at `begin_` has, without the newline that ends it: the first from `size` bytes on.
+std::size_t CsvRecords::line_size(std::size_t size) {
   for (;;) {
     const char* from = buffer_.data() + begin_ + size;
     const char* newline = find_byte(from, buffer_.data() + end_, '\n');
@@ -181,27 +180,35 @@ std::size_t CsvRecords::record_size() {
   return find_byte(record, record + size, '"') == nullptr ? size : quoted_record_size();
 }
 
-/// The same for a record with quotes, between which newlines are part of a cell.
+/// The same for a record with quotes, between which newlines are part of a cell. A quote opens a cell if only blanks
+/// are between it and the cell's beginning.
 std::size_t CsvRecords::quoted_record_size() {
-  enum class State { cell_start, unquoted, quoted, after_quote } state = State::cell_start;
-  for (std::size_t size = 0;; ++size) {
-    if (begin_ + size == end_ && !fill()) {
-      if (state != State::quoted) return size;
-      throw Error(ErrorCode::format,
-                  fmt::format("{}, line {}: a quote in this row is never closed", file_, next_line_));
+  std::size_t size = 0, newline = line_size();
+  for (;;) {
+    const char* record = buffer_.data() + begin_;
+    const char* const quote = find_byte(record + size, record + newline, '"');
+    if (quote == nullptr) return newline;
+    size = static_cast<std::size_t>(quote - record) + 1;
+    const char* before = quote;
+    while (before != record && (before[-1] == ' ' || before[-1] == '\t') && !separates(before[-1])) --before;
+    if (before != record && !separates(before[-1])) continue;
+    for (bool is_doubled = true; is_doubled; size += is_doubled) {
+      size = closing_quote(size) + 1;
+      is_doubled = (begin_ + size < end_ || fill()) && buffer_[begin_ + size] == '"';
     }
-    const char letter = buffer_[begin_ + size];
-    if (state == State::quoted) {
-      if (letter == '"') state = State::after_quote;
-    } else if (letter == '\n') {
-      return size;
-    } else if (separates(letter)) {
-      state = State::cell_start;
-    } else if (letter == '"' && state != State::unquoted) {
-      state = State::quoted;
-    } else if (state != State::cell_start || (letter != ' ' && letter != '\t')) {
-      state = State::unquoted;
-    }
+    if (size > newline) newline = line_size(size);
+  }
+}
+
+/// Where the quote is, from `size` bytes after `begin_` on, that ends the cell.
+std::size_t CsvRecords::closing_quote(std::size_t size) {
+  for (;;) {
+    const char* const record = buffer_.data() + begin_;
+    const char* const quote = find_byte(record + size, buffer_.data() + end_, '"');
+    if (quote != nullptr) return static_cast<std::size_t>(quote - record);
+    size = end_ - begin_;
+    if (fill()) continue;
+    throw Error(ErrorCode::format, fmt::format("{}, line {}: a quote in this row is never closed", file_, next_line_));
   }
 }
 

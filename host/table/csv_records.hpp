@@ -62,10 +62,11 @@ class CsvRecords {
   bool is_blank(char letter) const { return letter == ' ' || (letter == '\t' && separator_ != '\t'); }
   bool is_empty(std::string_view record) const { return separator_ != '\t' && without_blanks(record).empty(); }
   bool separates(char letter) const { return letter == separator_ || (separator_ == ' ' && letter == '\t'); }
-  std::size_t line_size();
+  std::size_t line_size(std::size_t size = 0);
   std::size_t record_size();
   bool pass_comment();
   std::size_t quoted_record_size();
+  std::size_t closing_quote(std::size_t size);
   void split(std::string_view record, std::vector<std::string_view>& cells);
   const char* split_quoted(const char* position, const char* end, std::vector<std::string_view>& cells);
 

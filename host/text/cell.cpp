@@ -14,15 +14,6 @@ namespace {
 
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
-/// The words that pandas reads as missing, "?" of older data sets, and those of MySQL and spreadsheets. (C prints some
-/// NaN as "-nan".)
-bool is_missing(std::string_view text) {
-  constexpr std::string_view words[] = {"NA",  "N/A", "n/a",     "n.a.",  "N.A.",    "#N/A",  "<NA>",   "#NA",
-                                        "NaN", "nan", "-nan",    "-NaN",  "NaT",     "null",  "NULL",   "None",
-                                        "?",   "\\N", "#DIV/0!", "#NUM!", "#VALUE!", "#REF!", "#NAME?", "#NULL!"};
-  return std::find(std::begin(words), std::end(words), text) != std::end(words);
-}
-
 bool is_infinity(std::string_view unsigned_text) {
   std::string lower(unsigned_text.substr(0, 9));
   std::transform(lower.begin(), lower.end(), lower.begin(),
@@ -50,24 +41,56 @@ bool parse_digits(std::string_view text, double& number) {
   return true;
 }
 
-/// Most cells of most tables are short unsigned integers.
-bool parse_short_integer(std::string_view text, double& number) {
-  if (text.size() > 15) return false;  // 15 digits are exact in a double
+/// Most cells of most tables are short: integers, and decimals without an exponent. Both the digits, at most 15, and
+/// the power of ten are exact in a double, so that their quotient is the nearest number to the text.
+bool parse_short_number(std::string_view text, double& number) {
+  constexpr std::size_t most_digits = 15;
+  constexpr double powers[most_digits + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                              1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  const bool is_negative = text.front() == '-';
+  if (is_negative) text.remove_prefix(1);
+  if (text.size() > most_digits + 1) return false;
   std::int64_t value = 0;
+  std::size_t digits = 0, whole = 0;
+  bool has_point = false;
   for (const char letter : text) {
-    if (!is_digit(letter)) return false;
-    value = value * 10 + (letter - '0');
+    if (is_digit(letter)) {
+      value = value * 10 + (letter - '0');
+      ++digits;
+    } else if (letter == '.' && !has_point) {
+      has_point = true;
+      whole = digits;
+    } else {
+      return false;
+    }
   }
+  if (digits == 0 || digits > most_digits) return false;
   number = static_cast<double>(value);
+  if (has_point) number /= powers[digits - whole];
+  if (is_negative) number = -number;
   return true;
 }
 
 }  // namespace
 
+/// The words that pandas reads as missing, "?" of older data sets, and those of MySQL and spreadsheets. (C prints some
+/// NaN as "-nan".)
+bool is_missing(std::string_view text) {
+  text = without_blanks(text);
+  if (text.empty()) return true;
+  constexpr std::string_view beginnings = "Nn?<#-\\";
+  constexpr std::size_t longest = 7;
+  if (text.size() > longest || beginnings.find(text.front()) == std::string_view::npos) return false;
+  constexpr std::string_view words[] = {"NA",  "N/A", "n/a",     "n.a.",  "N.A.",    "#N/A",  "<NA>",   "#NA",
+                                        "NaN", "nan", "-nan",    "-NaN",  "NaT",     "null",  "NULL",   "None",
+                                        "?",   "\\N", "#DIV/0!", "#NUM!", "#VALUE!", "#REF!", "#NAME?", "#NULL!"};
+  return std::find(std::begin(words), std::end(words), text) != std::end(words);
+}
+
 CellKind parse_cell(std::string_view text, double& number) {
   text = without_blanks(text);
   if (text.empty()) return CellKind::missing;
-  if (parse_short_integer(text, number)) return CellKind::number;
+  if (parse_short_number(text, number)) return CellKind::number;
 
   constexpr std::string_view minus_sign = "\xe2\x88\x92";  // U+2212
   const bool is_negative = text.front() == '-' || text.starts_with(minus_sign);

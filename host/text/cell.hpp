@@ -19,6 +19,9 @@ inline std::string_view without_blanks(std::string_view text) {
 /// Reads a cell; `number` is set if the kind is `number`.
 CellKind parse_cell(std::string_view text, double& number);
 
+/// Whether the kind is `missing`: the text is empty or one of the words for it.
+bool is_missing(std::string_view text);
+
 /// Whether the text is a missing value in a column of numbers, but may be a category elsewhere: a lone dash.
 bool is_dash(std::string_view text);
 

@@ -27,13 +27,21 @@ TEST(Cell, NumbersAreThoseOfStrtod) {
                                  "2.4703282292062327e-324",
                                  "1.7976931348623159e308",
                                  "1" + std::string(400, '0'),
+                                 "123456789012345",
+                                 "-12345678901234.5",
+                                 ".123456789012345",
+                                 "-.1234567890123456",
+                                 "-",
+                                 "-.",
+                                 "1.2.3",
                                  "." + std::string(400, '0') + "1",
                                  "." + std::string(400, '0') + "1e720",
                                  "0." + std::string(400, '0') + "1e80"};
   for (int i = 0; i < 20000; ++i) {
     const bool is_long = i % 100 == 0;
     std::string text = digits(is_long ? 500 : 20) + "." + digits(is_long ? 500 : 20);
-    if (random() % 4 != 0) text += std::string("e") + (random() % 2 ? "-" : "+") + digits(3);
+    if (random() % 4 == 0) text.insert(0, "-");
+    if (random() % 2 == 0) text += std::string("e") + (random() % 2 ? "-" : "+") + digits(3);
     texts.push_back(text);
   }
   for (const std::string& text : texts) {
@@ -47,6 +55,7 @@ TEST(Cell, NumbersAreThoseOfStrtod) {
     }
     EXPECT_EQ(kind, std::isinf(expected) ? CellKind::infinite : CellKind::number) << text << ", seed " << seed;
     EXPECT_EQ(number, expected) << text << ", seed " << seed;
+    EXPECT_EQ(std::signbit(number), std::signbit(expected)) << text << ", seed " << seed;
   }
 }
 

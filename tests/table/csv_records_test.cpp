@@ -68,5 +68,38 @@ TEST(CsvRecords, KeepingMayBeginAmongRecordsThatAreKept) {
   EXPECT_EQ(records.kept_bytes(), 0u);
 }
 
+/// A text in pieces of so many bytes.
+class Pieces : public ByteSource {
+ public:
+  Pieces(std::string text, std::size_t most) : text_(std::move(text)), most_(most) {}
+  std::size_t read(char* buffer, std::size_t size) override {
+    const std::size_t count = text_.copy(buffer, std::min(size, most_), at_);
+    at_ += count;
+    return count;
+  }
+
+ private:
+  std::string text_;
+  std::size_t most_, at_ = 0;
+};
+
+/// Quotes inside unquoted cells are letters, those behind blanks open cells; a stream may pause anywhere.
+TEST(CsvRecords, QuotesOpenCellsAtTheirBeginningOnly) {
+  const std::string text = "1,2\na\"b, \"c, \"\"d\"\"\n, e\" ,f\" \"g\n\"x\"\" \",\t\"y\n\n\"\"\"\n\"\",\"\"\"\"";
+  using Row = std::pair<std::int64_t, std::vector<std::string>>;
+  const std::vector<Row> expected = {
+      {1, {"1", "2"}}, {2, {"a\"b", "c, \"d\"\n, e", "f\" \"g"}}, {4, {"x\" ", "y\n\n\""}}, {7, {"", "\""}}};
+  ReadOptions options;
+  options.format.separator = ',';
+  options.numeric_columns.emplace();
+  for (std::size_t most = 1; most <= text.size(); ++most) {
+    CsvRecords records(std::make_unique<Pieces>(text, most), "t.csv", options);
+    std::vector<Row> rows;
+    std::vector<std::string_view> cells;
+    while (records.next(cells)) rows.push_back({records.line(), {cells.begin(), cells.end()}});
+    EXPECT_EQ(rows, expected) << most;
+  }
+}
+
 }  // namespace
 }  // namespace cugad
