@@ -90,7 +90,7 @@ class ModelInput {
   const std::vector<PatchGrid>& grids() const;
   std::int64_t rows_read() const { return rows_read_; }
   /// Calls `visit` for each chunk with its rows as the detector takes them, or, of images that are cut, those of all
-  /// patches.
+  /// patches. The next chunk of a file is read and encoded meanwhile, in a thread of its own.
   void for_each_chunk(const std::function<void(const Table& chunk, const Matrix& rows)>& visit);
 
  private:
@@ -105,6 +105,7 @@ class ModelInput {
   std::optional<ImageReader> images_;
   std::vector<std::string> names_;
   std::vector<std::string> told_;  ///< the reader's notes so far
+  bool reads_ahead_ = false;
   std::int64_t rows_read_ = 0;
   std::int64_t first_kept_ = 0, end_kept_ = std::numeric_limits<std::int64_t>::max();  ///< rows of the file
 };

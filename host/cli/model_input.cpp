@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <future>
+#include <utility>
 
 #include "cugad/error.hpp"
 #include "host/cli/command.hpp"
@@ -21,6 +23,11 @@ namespace {
 constexpr std::int64_t chunk_rows = 8192, chunk_cells = std::int64_t{8} << 20;
 /// With a fleet, each of its models is brought in once for the rows of a chunk: the larger, the fewer times.
 constexpr std::int64_t fleet_chunk_cells = std::int64_t{16} << 20;
+
+struct Chunk {
+  Table table;
+  Matrix rows;
+};
 
 /// Returns the result of `read`, but ignores its error after a signal, which closes standard input.
 template <class Read>
@@ -88,6 +95,9 @@ ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagS
     reader_ = open_input(input, options_);
     names_ = reader_->column_names();
     check_no_image_flags(flags, input);
+    const bool has_one_thread = flags.has("threads") && flags.integer("threads", 0, 1, 4096) == 1;
+    // A pipe may keep its reader waiting, which then could not end the command.
+    reads_ahead_ = std::filesystem::is_regular_file(input) && !model.fleet && !has_one_thread;
   });
   if (reader_ && model.encoder) check_header(*model.encoder, *reader_, input);
   told_ = notes();
@@ -171,15 +181,22 @@ void ModelInput::for_each_chunk(const std::function<void(const Table& chunk, con
   const std::int64_t cells = model_.fleet ? fleet_chunk_cells : chunk_cells;
   const std::int64_t as_many_cells = std::max<std::int64_t>(1, cells / model_.detector.columns());
   const std::int64_t most = model_.fleet ? std::max(chunk_rows, as_many_cells) : std::min(chunk_rows, as_many_cells);
-  Table chunk;
-  Matrix rows;
-  while (unless_cancelled([&] { return read(chunk, rows, most); })) {
+  Chunk here, ahead;
+  Chunk& next = reads_ahead_ ? ahead : here;
+  const auto read_next = [&] { return read(next.table, next.rows, most); };
+  // Deferred, a chunk is read when it is needed, and so it is if the system starts no thread.
+  const auto when = reads_ahead_ ? std::launch::async | std::launch::deferred : std::launch::deferred;
+  std::future<bool> coming = std::async(when, read_next);
+  while (unless_cancelled([&] { return coming.get(); })) {
     stop_if_cancelled();
+    if (reads_ahead_) std::swap(here, ahead);
+    coming = std::async(when, read_next);
+    const Table& chunk = here.table;
     if (!chunk.unreadable.empty() && model_.unreadable_rows == 0) {
       model_.unreadable_example = chunk.unreadable.begin()->second;
     }
     model_.unreadable_rows += static_cast<std::int64_t>(chunk.unreadable.size());
-    visit(chunk, rows);
+    visit(chunk, here.rows);
     rows_read_ += chunk.rows;
   }
   // Notes that need the whole file, for example repeated headers.

@@ -187,6 +187,22 @@ TEST_F(Tables, RowsThatCannotBeReadDoNotStopTheScoring) {
   EXPECT_EQ(run({"score", input, "--model", at("m"), "--id", "idd"}).code, 1);
 }
 
+/// The next chunk of a file is read while one is scored: rows keep their order, and an error waits for its turn.
+TEST_F(Tables, FilesOfSeveralChunksAreReadAhead) {
+  run_well(quick(plain()));
+  constexpr std::size_t count = 20000;
+  std::string text = "a,b\n";
+  for (std::size_t r = 0; r < count; ++r) text += std::to_string(r % 1000) + ".25," + std::to_string(r / 17) + "\n";
+  const std::string input = file("many.csv", text);
+  const auto with_one_thread = score(input, {"--threads", "1"}), ahead = score(input, {"--threads", "2"});
+  EXPECT_EQ(ahead.size(), count + 1);
+  EXPECT_TRUE(ahead == with_one_thread);
+  const Outcome ended = run({"score", file("bad.csv", text + "x,1\n2,3\n"), "--model", at("m"), "--threads", "2"});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_TRUE(is_one_line(ended.err, "cugad: error: ", "line 20002, column 'a': found 'x'")) << ended.err;
+  EXPECT_TRUE(lines_of(ended.out) == ahead);
+}
+
 /// A reader of a stream must not wait for 8,192 rows.
 TEST_F(Tables, AStreamAnswersWhenItsInputPauses) {
   run_well(quick(plain()));
