@@ -1,27 +1,10 @@
 #include <algorithm>
 
 #include "kernels/cpu/entries.hpp"
-#include "kernels/sigmoid_cross_entropy/terms.hpp"
+#include "kernels/sigmoid_cross_entropy/terms_chunk.hpp"
 
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
-
-constexpr int chunk = 64;
-
-/// The transcendental part, in loops over small arrays so that it is vectorised.
-struct Chunk {
-  float logit[chunk] = {};
-  float per_row[chunk], probability[chunk], slope[chunk];
-
-  void evaluate(float target) {
-    for (int i = 0; i < chunk; ++i) {
-      const CrossEntropyTerms terms = cross_entropy_terms(logit[i], target);
-      per_row[i] = terms.per_row;
-      probability[i] = terms.probability;
-      slope[i] = terms.slope;
-    }
-  }
-};
 
 void put(const StackView<float>& view, std::int64_t model, float value, bool accumulate) {
   if (!view) return;
@@ -34,11 +17,12 @@ void run_model(const SigmoidCrossEntropy& args, std::int64_t model) {
   const MatrixView<const float> logit = args.logit.model(model);
   const float scale = args.weight / static_cast<float>(rows);
   double loss = 0.0, probability = 0.0;
-  for (std::int64_t r = 0; r < rows; r += chunk) {
-    const std::int64_t count = std::min<std::int64_t>(chunk, rows - r);
-    Chunk part;
+  TermsChunk part;
+  std::fill_n(part.target, part.size, args.target);
+  for (std::int64_t r = 0; r < rows; r += part.size) {
+    const std::int64_t count = std::min<std::int64_t>(part.size, rows - r);
     for (std::int64_t i = 0; i < count; ++i) part.logit[i] = *logit.row(r + i);
-    part.evaluate(args.target);
+    part.evaluate(count);
     for (std::int64_t i = 0; i < count; ++i) {
       loss += part.per_row[i];
       probability += part.probability[i];
