@@ -34,13 +34,20 @@ inline void pack_rows(const float* source, std::int64_t row_stride, std::int64_t
 }
 
 /// destination[j][i] = source[i][j] for i < rows <= 16 and j < columns <= 16; for i from there to padded_rows 0 (or to
-/// 16: a whole vector).
+/// the end of a vector).
 inline void transpose_block(const float* source, std::int64_t source_stride, std::int64_t rows, std::int64_t columns,
                             [[maybe_unused]] std::int64_t padded_rows, float* destination,
                             std::int64_t destination_stride) {
 #if defined(__AVX512F__)
   transpose_16x16(source, source_stride, static_cast<int>(rows), static_cast<int>(columns), destination,
                   destination_stride);
+#elif defined(__AVX2__)
+  for (std::int64_t i = 0; i < padded_rows; i += 8) {
+    for (std::int64_t j = 0; j < columns; j += 8) {
+      transpose_8x8(source + i * source_stride + j, source_stride, rows - i, std::min<std::int64_t>(8, columns - j),
+                    destination + j * destination_stride + i, destination_stride);
+    }
+  }
 #else
   for (std::int64_t j = 0; j < columns; ++j, destination += destination_stride) {
     for (std::int64_t i = 0; i < rows; ++i) destination[i] = source[i * source_stride + j];

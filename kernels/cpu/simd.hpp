@@ -107,6 +107,36 @@ inline std::uint32_t less_lanes(Vec x, Vec y) {
   return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_LT_OQ)));
 }
 inline bool any_nonzero(Vec x) { return _mm256_movemask_ps(_mm256_cmp_ps(x, set(0.0f), _CMP_NEQ_UQ)) != 0; }
+/// destination[j][i] = source[i][j] for i < 8 and j < columns <= 8; source rows from `rows` on count as 0.
+inline void transpose_8x8(const float* source, std::int64_t source_stride, std::int64_t rows, std::int64_t columns,
+                          float* destination, std::int64_t destination_stride) {
+  __m256 a[8], b[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    const float* row = source + i * source_stride;
+    a[i] = i >= rows ? set(0.0f) : columns == 8 ? load(row) : load_partial(row, static_cast<int>(columns));
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i += 2) {
+    b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i += 4) {
+    a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
+    a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xee);
+    a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+    a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee);
+  }
+  const auto keep = [&](int j, __m256 row) {
+    if (j < columns) store(destination + j * destination_stride, row);
+  };
+#pragma GCC unroll 8
+  for (int i = 0; i < 4; ++i) {
+    keep(i, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
+    keep(i + 4, _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+  }
+}
 
 #else
 
