@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
 
 #include "kernels/cpu/activation.hpp"
 #include "kernels/cpu/philox.hpp"
@@ -26,6 +28,17 @@ inline void drop_units(const Dropout& dropout, std::int64_t model, std::int64_t 
   }
 }
 
+/// 0 where the unit is -0, which only dropped ones are, else the value.
+inline Vec zero_if_dropped(Vec unit, Vec value) {
+  typedef std::int32_t Integers __attribute__((vector_size(sizeof(Vec))));
+  Integers units, values;
+  std::memcpy(&units, &unit, sizeof units);
+  std::memcpy(&values, &value, sizeof values);
+  values &= units != std::numeric_limits<std::int32_t>::min();
+  std::memcpy(&value, &values, sizeof value);
+  return value;
+}
+
 /// dy becomes dy * act'(y) * dropout scale, 0 at dropped units. y is not read for identity without dropout.
 inline void activation_gradient(Activation activation, float slope, float dropout_rate, const float* y, float* dy,
                                 std::int64_t count) {
@@ -38,12 +51,9 @@ inline void activation_gradient(Activation activation, float slope, float dropou
   }
   const float keep_share = 1.0f - dropout_rate;
   for_vectors(count, [&](std::int64_t c, int n) {
-    const Vec factor = derivative(activation, slope, load_some(y + c, n) * set(keep_share));
-    store_some(dy + c, load_some(dy + c, n) * (factor * set(1.0f / keep_share)), n);
+    const Vec unit = load_some(y + c, n), factor = derivative(activation, slope, unit * set(keep_share));
+    store_some(dy + c, zero_if_dropped(unit, load_some(dy + c, n) * (factor * set(1.0f / keep_share))), n);
   });
-  for (std::int64_t c = 0; c < count; ++c) {
-    if (y[c] == 0.0f && __builtin_signbit(y[c])) dy[c] = 0.0f;
-  }
 }
 
 }  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET

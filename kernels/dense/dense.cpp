@@ -25,19 +25,11 @@ void forward_rows(const DenseForward& args, std::int64_t m, const float* packed,
         end - begin, out, in, x, args.x.row_stride, 1, packed, [](std::int64_t, std::int64_t) { return set(0.0f); },
         [&](std::int64_t r, std::int64_t c, Vec sum) {
           const Vec stored = load_some(h + r * args.derivative_of.row_stride + c, count(c));
-          Vec slope = derivative(args.activation, args.slope, stored * set(keep_share));
-          if (args.dropout.rate > 0.0f) slope = slope * set(1.0f / keep_share);
-          store_some(y + r * args.y.row_stride + c, sum * slope, count(c));
+          const Vec slope = derivative(args.activation, args.slope, stored * set(keep_share));
+          Vec result = sum * slope;
+          if (args.dropout.rate > 0.0f) result = zero_if_dropped(stored, sum * (slope * set(1.0f / keep_share)));
+          store_some(y + r * args.y.row_stride + c, result, count(c));
         });
-    if (args.dropout.rate > 0.0f) {
-      for (std::int64_t r = 0; r < end - begin; ++r) {
-        const float* stored = h + r * args.derivative_of.row_stride;
-        float* row = y + r * args.y.row_stride;
-        for (std::int64_t c = 0; c < out; ++c) {
-          if (stored[c] == 0.0f && __builtin_signbit(stored[c])) row[c] = 0.0f;
-        }
-      }
-    }
     return;
   }
   const float* bias = args.bias ? args.bias.data + m * args.bias.model_stride : nullptr;
@@ -129,18 +121,32 @@ struct GradientRows {
   std::int64_t row(std::int64_t r) const { return index != nullptr ? index[r] : r; }
 };
 
-/// dH = dY * act'(y), in place, and which rows it has. `copies` has room for dY, `index` for as many numbers as it has
-/// rows.
-GradientRows activation_backward(const DenseBackward& args, std::int64_t m, float* copies, std::int32_t* index) {
+/// dH = dY * act'(y), in place, and which rows it has, and db: each row once, while it is in the first-level cache.
+/// `copies` has room for dY, `index` for as many numbers as it has rows, `sums` for one row.
+GradientRows activation_backward(const DenseBackward& args, std::int64_t m, float* copies, std::int32_t* index,
+                                 float* sums) {
   const MatrixView<float> dy = args.dy.model(m);
   const bool changes = args.activation != Activation::identity || args.dropout_rate > 0.0f;
   const MatrixView<const float> y = changes ? args.y.model(m) : MatrixView<const float>{};
   std::int64_t count = 0;
+  if (args.dbias) std::fill_n(sums, dy.columns, 0.0f);
   for (std::int64_t r = 0; r < dy.rows; ++r) {
     if (changes) {
       activation_gradient(args.activation, args.slope, args.dropout_rate, y.row(r), dy.row(r), dy.columns);
     }
-    if (!is_zero(dy.row(r), dy.columns)) index[count++] = static_cast<std::int32_t>(r);
+    if (is_zero(dy.row(r), dy.columns)) continue;
+    index[count++] = static_cast<std::int32_t>(r);
+    if (!args.dbias) continue;
+    for_vectors(dy.columns, [&](std::int64_t c, int n) {
+      store_some(sums + c, load_some(sums + c, n) + load_some(dy.row(r) + c, n), n);
+    });
+  }
+  if (args.dbias) {
+    float* dbias = args.dbias.model(m).data;
+    for_vectors(dy.columns, [&](std::int64_t c, int n) {
+      const Vec sum = load_some(sums + c, n) * set(args.scale);
+      store_some(dbias + c, args.accumulate ? load_some(dbias + c, n) + sum : sum, n);
+    });
   }
   if (8 * count > 7 * dy.rows) return {dy.data, dy.row_stride, dy.rows};
   for (std::int64_t r = 0; r < count; ++r) std::copy_n(dy.row(index[r]), dy.columns, copies + r * dy.columns);
@@ -188,32 +194,9 @@ void weight_gradient(const DenseBackward& args, std::int64_t m, const GradientRo
       });
 }
 
-/// Four vectors of columns at a time: the rows are read in their order.
-void bias_gradient(const DenseBackward& args, std::int64_t m, const GradientRows& rows) {
-  constexpr int vectors = 4;
-  float* dbias = args.dbias.data + m * args.dbias.model_stride;
-  const auto keep = [&](std::int64_t c, int n, Vec sum) {
-    sum = sum * set(args.scale);
-    store_some(dbias + c, args.accumulate ? load_some(dbias + c, n) + sum : sum, n);
-  };
-  std::int64_t first = 0;
-  for (; first + vectors * width <= args.dy.columns; first += vectors * width) {
-    Vec sum[vectors] = {set(0.0f), set(0.0f), set(0.0f), set(0.0f)};
-    for (std::int64_t r = 0; r < rows.count; ++r) {
-      for (int v = 0; v < vectors; ++v) sum[v] = sum[v] + load(rows.dy + r * rows.stride + first + v * width);
-    }
-    for (int v = 0; v < vectors; ++v) keep(first + v * width, width, sum[v]);
-  }
-  for_vectors(args.dy.columns - first, [&](std::int64_t c, int n) {
-    Vec sum = set(0.0f);
-    for (std::int64_t r = 0; r < rows.count; ++r) sum = sum + load_some(rows.dy + r * rows.stride + first + c, n);
-    keep(first + c, n, sum);
-  });
-}
-
-/// Floats of a thread: packed operands, and the rows of dY that take part.
+/// Floats of a thread: packed operands, the rows of dY that take part, and the sums of db.
 struct BackwardMemory {
-  std::int64_t packed = 0, copies = 0, index = 0;
+  std::int64_t packed = 0, copies = 0, index = 0, sums = 0;
 
   explicit BackwardMemory(const DenseBackward& args) {
     const std::int64_t in = args.weight.columns, rows = args.dy.rows;
@@ -222,8 +205,9 @@ struct BackwardMemory {
     packed = rounded_up(packed, 16);
     copies = rounded_up(rows * args.dy.columns, 16);
     index = rounded_up(rows, 16);
+    sums = rounded_up(args.dy.columns, 16);
   }
-  std::int64_t floats() const { return packed + copies + index; }
+  std::int64_t floats() const { return packed + copies + index + sums; }
 };
 
 std::size_t backward_workspace(const Context& context, const DenseBackward& args) {
@@ -239,7 +223,8 @@ void backward(Context& context, const DenseBackward& args) {
   const auto one_model = [&](std::int64_t m, float* packed, int threads) {
     float* copies = packed + memory.packed;
     const GradientRows rows =
-        activation_backward(args, m, copies, reinterpret_cast<std::int32_t*>(copies + memory.copies));
+        activation_backward(args, m, copies, reinterpret_cast<std::int32_t*>(copies + memory.copies),
+                            copies + memory.copies + memory.index);
     if (args.dx) {
       clear_others(args.dx.model(m), rows);
       pack_rows(args.weight.data + m * args.weight.model_stride, args.weight.row_stride, out, in, packed);
@@ -253,7 +238,6 @@ void backward(Context& context, const DenseBackward& args) {
         weight_gradient(args, m, rows, packed, begin, end);
       });
     }
-    if (args.dbias) bias_gradient(args, m, rows);
   };
   if (args.dy.models > 1) {
     parallel_ranges(worthwhile_threads_of_products(context.threads(), flops * static_cast<double>(args.dy.models)),
