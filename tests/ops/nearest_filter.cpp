@@ -7,8 +7,9 @@
 #include "tests/common/device.hpp"
 #include "tests/ops/parity.hpp"
 
-/// Nearest rows of banks that are large enough for the filter on tensor cores: distances and indices must be, bit for
-/// bit, those of the contract's chains in float32, despite the filter's rounding.
+/// Nearest rows of banks that are large enough for the filter on tensor cores, and for several blocks on the CPU:
+/// distances and indices must be, bit for bit, those of the contract's chains in float32, despite the filter's rounding
+/// and the blocks' first limit.
 namespace cugad::test {
 namespace {
 
@@ -75,7 +76,8 @@ float chain(const TypedTensor<float>& query, const TypedTensor<float>& bank, std
   return sum < infinite ? sum : infinite;
 }
 
-/// On the emulator, on a chip of one multiprocessor, for which these sizes are large, in several orders of lanes.
+/// On the emulator, on a chip of one multiprocessor, for which these sizes are large, in several orders of lanes; on
+/// the CPU with all sets of instructions that fuse.
 void check(const FilterShape& s) {
   Problem problem(17, s.layout);
   auto& query = problem.input("query", s.models, s.rows, s.columns, s.shared_query);
@@ -113,16 +115,18 @@ void check(const FilterShape& s) {
   for (const char* order : {"forward,deferred", "reverse,immediate", "seed=5,deferred"}) {
     if (is_emulated_program()) cugad_emulator_set_policy((std::string(order) + ",multiprocessors=1").c_str());
     double worst = 0.0;
-    const Results results = execute(problem, initial_images(problem), test_device(), 1, {{}}, &refusal);
-    EXPECT_EQ(refusal, "");
-    EXPECT_EQ(compare(problem, results, true, &worst), "") << order;
+    for (const NamedDevice& tested : devices()) {
+      if (tested.name == "cpu:baseline") continue;
+      const Results results = execute(problem, initial_images(problem), tested.device, 1, {{}}, &refusal);
+      EXPECT_EQ(refusal, "");
+      EXPECT_EQ(compare(problem, results, true, &worst), "") << tested.name << ' ' << order;
+    }
     if (!has_emulated_lanes()) break;  // there is one order
   }
   if (is_emulated_program()) cugad_emulator_set_policy("forward,deferred");
 }
 
 TEST(nearest_filter, finds_what_the_chains_say) {
-  if (device_name() == "cpu") GTEST_SKIP() << "needs a CUDA device or its emulation";
   check({.bank = 4097, .columns = 16, .neighbours = 1});
   check({.models = 2, .columns = 40, .metric = Distance::l2, .shared_query = true, .layout = Layout::strided});
   check({.models = 2, .rows = 129, .bank = 8192, .neighbours = 16, .shared_bank = true, .layout = Layout::misaligned});
@@ -135,7 +139,6 @@ TEST(nearest_filter, finds_it_on_a_large_chip) {
 }
 
 TEST(nearest_filter, keeps_what_rounding_may_hide) {
-  if (device_name() == "cpu") GTEST_SKIP() << "needs a CUDA device or its emulation";
   check({.kind = Rows::far_apart, .bank = 4096, .columns = 16});
   check({.kind = Rows::far_apart, .bank = 4100, .columns = 100, .neighbours = 2});
   check({.kind = Rows::far_from_zero, .models = 2, .bank = 4096, .columns = 16});
@@ -144,8 +147,19 @@ TEST(nearest_filter, keeps_what_rounding_may_hide) {
   check({.kind = Rows::equal});
 }
 
+TEST(nearest_filter, finds_it_in_blocks_of_the_bank) {
+  if (device_name() != "cpu") GTEST_SKIP() << "blocks are the CPU's";
+  for (const std::int64_t rows : {1, 2, 3, 7, 50}) {
+    for (const std::int32_t neighbours : {1, 5, 9, 40, 64}) {
+      check({.rows = rows, .bank = 513, .columns = 7, .neighbours = neighbours});
+      check({.kind = Rows::duplicates, .rows = rows, .bank = 1200, .columns = 3, .neighbours = neighbours});
+      check({.kind = Rows::extreme, .rows = rows, .bank = 700, .columns = 9, .neighbours = neighbours});
+      check({.kind = Rows::equal, .rows = rows, .bank = 1100, .columns = 2, .neighbours = neighbours});
+    }
+  }
+}
+
 TEST(nearest_filter, keeps_what_is_no_number) {
-  if (device_name() == "cpu") GTEST_SKIP() << "needs a CUDA device or its emulation";
   check({.kind = Rows::extreme, .rows = 6 * 64, .bank = 4096, .columns = 17});
   check({.kind = Rows::missing, .bank = 4700, .neighbours = 9});
   check({.kind = Rows::all_missing, .columns = 32});
