@@ -5,6 +5,7 @@ from faults import Fault, ops
 OPS, TRAINING, METHODS, TABLE = "ops_test", "training_test", "methods_test", "table_test"
 MODEL_FILE, METRICS, NETWORK = "model_file_test", "metrics_test", "network_test"
 CALIBRATION = "host/detector/score_calibration.cpp"
+NEAREST, FILTERED = "kernels/nearest_rows/nearest_rows.cpp", "nearest_filter.*:" + ops("nearest_rows")
 BIGAN, GAN_STEP = "host/methods/bigan.cpp", "host/training/gan_step.cpp"
 ADVERSARIAL = "host/training/adversarial_step.cpp"
 RECORDS, CELL = "host/table/csv_records.cpp", "host/text/cell.cpp"
@@ -40,6 +41,24 @@ HOST_FAULTS = [
     host("CPU: all models share the first one's weights", "kernels/dense/dense.cpp",
          "if (is_first || args.weight.model_stride != 0) {", "if (is_first) {",
          ops("dense_forward"), OPS),
+    host("CPU: bias gradient of the first row alone", "kernels/dense/dense.cpp",
+         "load_some(sums + c, n) + load_some(dy.row(r) + c, n)",
+         "r > 0 ? load_some(sums + c, n) : load_some(dy.row(r) + c, n)", ops("dense_backward"), OPS),
+    host("CPU: dropped units have a gradient", "kernels/cpu/dropout.hpp",
+         "values &= units != std::numeric_limits<std::int32_t>::min();", "", ops("dense_backward"), OPS,
+         ("kernels/dense/dense.cpp",)),
+    host("CPU: a narrow transposed block lacks its last column", "kernels/cpu/simd.hpp",
+         "if (j < columns) store(destination + j * destination_stride, row);\n  };\n#pragma GCC unroll 8",
+         "if (j < columns - 1) store(destination + j * destination_stride, row);\n  };\n#pragma GCC unroll 8",
+         ops("dense_forward"), OPS, ("kernels/dense/dense.cpp",)),
+    host("CPU: the first limit of nearest rows may be reached by fewer", NEAREST, "return minima[k - 1];",
+         "return minima[0];", FILTERED, OPS),
+    host("CPU: a first limit that counts as zero", NEAREST, "std::numeric_limits<float>::min());", "0.0f);", FILTERED,
+         OPS),
+    host("CPU: lanes behind the bank are rows", NEAREST,
+         "std::fill(row + size, row + rounded_up(size, scanned_lanes), infinity);", "", FILTERED, OPS),
+    host("CPU: a tile's missing cells are those of its first row", NEAREST, "has_missing + r + rows,",
+         "has_missing + r + 1,", FILTERED, OPS),
     host("CPU: quantile at a position among n", "kernels/columns/quantile.cpp",
          "args.probability[i] * static_cast<double>(n - 1)", "args.probability[i] * static_cast<double>(n)",
          ops("quantile"), OPS),
