@@ -125,6 +125,7 @@ void convolution(benchmark::State& state, Layer layer, std::int64_t rows, bool b
 void add_convolution() {
   constexpr std::int64_t rows = 64;
   for (const Precision precision : precisions()) {
+    if (!on_gpu() && precision != Precision::fp32) continue;  // the CPU's convolutions stay in float32
     for (const Layer& one :
          {layer(28, 1, 32, false), layer(14, 32, 64, false), layer(7, 64, 32, true), layer(14, 32, 1, true),
           layer(64, 3, 64, false), layer(32, 64, 128, false), layer(16, 128, 64, true), layer(32, 64, 3, true)}) {

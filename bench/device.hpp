@@ -100,7 +100,7 @@ inline double tolerance_of(Precision precision) {
 }
 /// The modes that differ on the device, the fastest first: a run that is cut short has that one.
 inline std::vector<Precision> precisions() {
-  if (!on_gpu()) return {Precision::fp32};
+  if (!on_gpu()) return {Precision::bf16, Precision::fp32};
   return {Precision::bf16, Precision::tf32, Precision::fp32};
 }
 

@@ -60,7 +60,8 @@ void latent_search(benchmark::State& state, Precision precision) {
 void add_latent_search() {
   for (const Precision precision : precisions()) {
     // The CPU's figures are compared over time under their old names.
-    const std::string name = on_gpu() ? std::string("latent_search_") + name_of(precision) : "latent_search";
+    const bool is_old = !on_gpu() && precision == Precision::fp32;
+    const std::string name = is_old ? "latent_search" : std::string("latent_search_") + name_of(precision);
     auto* search = add(name, latent_search, precision)->Unit(benchmark::kMillisecond);
     constexpr int feature_matching = static_cast<int>(Discrimination::feature_l1);
     for (const int kind : {feature_matching, static_cast<int>(Discrimination::cross_entropy)}) {

@@ -8,10 +8,10 @@ namespace cugad::bench {
 namespace {
 
 /// One step of one KDD99 AnoGAN on one thread: steps/s.
-void train_step(benchmark::State& state) {
+void train_step(benchmark::State& state, Precision precision) {
   const int batch = static_cast<int>(state.range(0));
   const std::vector<float> data = uniform_rows(20000, 121);
-  const Device device = Device::open(chosen_device(), 1);
+  const Device device = Device::open(chosen_device(), 1).with_precision(precision);
   DetectorOptions options = kdd_options(batch);
   options.latent = 32;
   GanTraining training(device, definition_of(options.method), options,
@@ -110,7 +110,8 @@ void add_training() {
     }
     return;
   }
-  add("train_step", train_step)->Arg(50)->Arg(1024)->Unit(benchmark::kMicrosecond);
+  add("train_step", train_step, Precision::fp32)->Arg(50)->Arg(1024)->Unit(benchmark::kMicrosecond);
+  add("train_step_bf16", train_step, Precision::bf16)->Arg(50)->Arg(1024)->Unit(benchmark::kMicrosecond);
   add("train_population", train_population)
       ->Args({1, 1})
       ->Args({8, 2})

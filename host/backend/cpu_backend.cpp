@@ -27,6 +27,9 @@ CUGAD_SET(avx2)
 #if CUGAD_HAS_AVX512
 CUGAD_SET(avx512)
 #endif
+#if CUGAD_HAS_AVX512BF16
+CUGAD_SET(avx512bf16)
+#endif
 #if CUGAD_HAS_NEON
 CUGAD_SET(neon)
 #endif
@@ -142,6 +145,11 @@ std::shared_ptr<Backend> open_cpu(std::string_view set) {
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("fma");
+#if CUGAD_HAS_AVX512BF16
+  if (avx512 && __builtin_cpu_supports("avx512bf16") && (set.empty() || set == "avx512bf16")) {
+    return std::make_shared<CpuBackend>("avx512bf16", cpu::avx512bf16::op_table());
+  }
+#endif
   if (avx512 && (set.empty() || set == "avx512")) {
     return std::make_shared<CpuBackend>("avx512", cpu::avx512::op_table());
   }
@@ -155,7 +163,7 @@ std::shared_ptr<Backend> open_cpu(std::string_view set) {
 #endif
   if (set.empty() || set == "baseline") return std::make_shared<CpuBackend>("baseline", cpu::baseline::op_table());
   throw Error(ErrorCode::unsupported, "device 'cpu:" + std::string(set) + "': this machine or build lacks that " +
-                                          "instruction set (known: baseline, avx2, avx512, neon)");
+                                          "instruction set (known: baseline, avx2, avx512, avx512bf16, neon)");
 }
 
 }  // namespace cugad

@@ -102,9 +102,8 @@ Context Device::make_context(int threads) const {
 }
 
 Device Device::with_precision(Precision precision) const {
-  if (precision != Precision::fp32 && backend_->is_host_memory()) {
-    throw Error(ErrorCode::unsupported,
-                "the " + name() + " backend computes in fp32 only, not in " + name_of(precision));
+  if (precision == Precision::tf32 && backend_->is_host_memory()) {
+    throw Error(ErrorCode::unsupported, "the " + name() + " backend computes in fp32 or bf16, not in tf32");
   }
   Device device = *this;
   device.precision_ = precision;

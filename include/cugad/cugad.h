@@ -106,7 +106,7 @@ CUGAD_API void cugad_device_close(cugad_device* device);
 CUGAD_API cugad_status cugad_device_name(cugad_device* device, const char** name);
 CUGAD_API cugad_status cugad_device_description(cugad_device* device, const char** description);
 /* Products of dense layers in "fp32" (the default), "tf32" or "bf16", for detectors created, loaded or shared later.
- * CUGAD_ERROR_UNSUPPORTED if the device does not support it. */
+ * CUGAD_ERROR_UNSUPPORTED if the device does not support it: the CPU has no tf32. */
 CUGAD_API cugad_status cugad_device_use_precision(cugad_device* device, const char* precision);
 /* The stream (cudaStream_t; cudaStreamLegacy and cudaStreamPerThread, too) of the device and of all its detectors
  * without a stream of their own, from their next call on. NULL, the default: none. The stream must outlive its use.

@@ -211,11 +211,11 @@ typedef struct cugad_window {
 ///   dropout rate. Then Y = act'(h) * dropout scale * (X W^T), bias and dropout draws unused: the tangent (forward
 ///   mode) pass. Order of sums: bias first, then k = 0, 1, ... Aliasing: none. Workspace: packed weights on the CPU.
 ///   Bound before the activation: (in + 2) eps (|b| + sum_k |x_k w_k|); activations add 4 eps relative (+ 4 eps
-///   absolute for sigmoid and tanh) and are 1-Lipschitz. Precision (Context::precision): in tf32 and bf16 a backend
-///   with tensor cores rounds x and w to nearest first, with u = 2^-11 and u = 2^-8; it adds blocks of 8 and of 16 k in
-///   ascending order, in its own order inside a block, the same for every row, and may truncate instead of rounding.
-///   Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...). If all operands and sums are exact in the mode, so are the
-///   results. Layers of at most four outputs stay in float32.
+///   absolute for sigmoid and tanh) and are 1-Lipschitz. Precision (Context::precision): tf32 (not on the CPU) and bf16
+///   round x and w to nearest first, with u = 2^-11 and u = 2^-8. Tensor cores add blocks of 8 and of 16 k in ascending
+///   order, in their own order inside a block, the same for every row, and may truncate instead of rounding; the CPU
+///   adds k = 0, 1, ... Bound: (4 (in + 2) eps + 2 u + u^2) (|b| + sum ...). If all operands and sums are exact in the
+///   mode, so are the results. Layers of at most four outputs stay in float32.
 typedef struct cugad_dense_forward_args {
   size_t struct_size;  ///< sizeof of this struct
   cugad_const_stack x;

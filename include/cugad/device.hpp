@@ -20,9 +20,9 @@ class Backend;
 /// How products of dense layers and of the latent search are computed. Master weights, optimiser state, z, losses and
 /// scores are float32 in every mode; sums are float32 in every mode.
 enum class Precision : std::int32_t {
-  fp32,  ///< exact float32 fused multiply-adds, the only mode of the CPU backend (it serves the others with this one)
-  tf32,  ///< operands rounded to 10 mantissa bits (tensor cores)
-  bf16,  ///< operands rounded to bfloat16, 7 mantissa bits (tensor cores)
+  fp32,  ///< exact float32 fused multiply-adds
+  tf32,  ///< operands rounded to 10 mantissa bits (tensor cores); not on the CPU, whose ops take it for fp32
+  bf16,  ///< operands rounded to bfloat16, 7 mantissa bits (tensor cores, AVX512-BF16 or rounded floats)
 };
 
 /// Device memory that this library holds.

@@ -76,9 +76,14 @@ inline void pack_columns(const float* source, std::int64_t row_stride, std::int6
   }
 }
 
+/// sum + a b, one term of a chain. rounded_multiply.hpp has one of operands in bfloat16.
+struct ExactTerm {
+  static Vec add(Vec a, Vec b, Vec sum) { return fused(a, b, sum); }
+};
+
 /// One tile of ROWS x (VECTORS * width): init(row, vector) gives the starting value, keep(row, vector, value) takes the
 /// result.
-template <int ROWS, int VECTORS, class Init, class Keep>
+template <int ROWS, int VECTORS, class Term, class Init, class Keep>
 [[gnu::always_inline]] inline void multiply_tile(std::int64_t k_count, const float* a, std::int64_t a_row,
                                                  std::int64_t a_k, const float* panel, const Init& init,
                                                  const Keep& keep) {
@@ -96,7 +101,7 @@ template <int ROWS, int VECTORS, class Init, class Keep>
     for (int i = 0; i < ROWS; ++i) {
       const Vec x = set(a[i * a_row]);
 #pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; ++v) sum[i][v] = fused(x, b[v], sum[i][v]);
+      for (int v = 0; v < VECTORS; ++v) sum[i][v] = Term::add(x, b[v], sum[i][v]);
     }
     a += a_k;
     panel += VECTORS * width;
@@ -124,12 +129,12 @@ template <int ROWS, int VECTORS, class Init, class Keep>
 }
 
 /// All rows of one panel. init and keep get (row, column of the vector, ...).
-template <int VECTORS, class Init, class Keep>
+template <int VECTORS, class Term, class Init, class Keep>
 void multiply_panel(std::int64_t rows, std::int64_t first_column, std::int64_t k_count, const float* a,
                     std::int64_t a_row, std::int64_t a_k, const float* panel, const Init& init, const Keep& keep) {
   std::int64_t r = 0;
   auto tile = [&]<int ROWS>() {
-    multiply_tile<ROWS, VECTORS>(
+    multiply_tile<ROWS, VECTORS, Term>(
         k_count, a + r * a_row, a_row, a_k, panel, [&](int i, int v) { return init(r + i, first_column + v * width); },
         [&](int i, int v, Vec sum) { keep(r + i, first_column + v * width, sum); });
     r += ROWS;
@@ -162,7 +167,7 @@ void multiply_panel(std::int64_t rows, std::int64_t first_column, std::int64_t k
 
 /// C[rows x n] = init + A B for packed B. Columns are handed out in whole vectors: keep() sees columns up to n rounded
 /// up to `width` and must not store beyond n.
-template <class Init, class Keep>
+template <class Term = ExactTerm, class Init, class Keep>
 void multiply(std::int64_t rows, std::int64_t n, std::int64_t k_count, const float* a, std::int64_t a_row,
               std::int64_t a_k, const float* packed, const Init& init, const Keep& keep) {
   for (std::int64_t first = 0; first < n; first += panel_width) {
@@ -170,16 +175,18 @@ void multiply(std::int64_t rows, std::int64_t n, std::int64_t k_count, const flo
     const float* panel = packed + first * k_count;
     switch (vectors) {
       case 4:
-        if constexpr (panel_vectors == 4) multiply_panel<4>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        if constexpr (panel_vectors == 4)
+          multiply_panel<4, Term>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
         break;
       case 3:
-        if constexpr (panel_vectors == 4) multiply_panel<3>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        if constexpr (panel_vectors == 4)
+          multiply_panel<3, Term>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
         break;
       case 2:
-        multiply_panel<2>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        multiply_panel<2, Term>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
         break;
       default:
-        multiply_panel<1>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        multiply_panel<1, Term>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
         break;
     }
   }

@@ -3,18 +3,22 @@
 #include "kernels/cpu/activation.hpp"
 #include "kernels/cpu/dropout.hpp"
 #include "kernels/cpu/entries.hpp"
-#include "kernels/cpu/matrix_multiply.hpp"
 #include "kernels/cpu/packed_weights.hpp"
 #include "kernels/cpu/parallel.hpp"
+#include "kernels/cpu/rounded_multiply.hpp"
 
 /// Dense layers on the CPU: pack the weights once per call and model (frozen weights once per context), then one pass
 /// of tiles with the epilogue in registers. A layer of one output packs its rows instead.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
-void forward_rows(const DenseForward& args, std::int64_t m, const float* packed, std::int64_t begin, std::int64_t end) {
-  const std::int64_t in = args.x.columns, out = args.y.columns;
-  const float* x = args.x.data + m * args.x.model_stride + begin * args.x.row_stride;
+/// Rows that are rounded at a time: their words stay in the second-level cache.
+constexpr std::int64_t rounded_rows = 16 * tile_rows;
+
+/// Rows [begin, end) of y from x, the same rows.
+void forward_rows(const DenseForward& args, std::int64_t m, const LeftOperand& x, const float* packed,
+                  std::int64_t begin, std::int64_t end) {
+  const std::int64_t out = args.y.columns;
   float* y = args.y.data + m * args.y.model_stride + begin * args.y.row_stride;
   const auto count = [&](std::int64_t column) { return static_cast<int>(std::min<std::int64_t>(width, out - column)); };
   if (args.derivative_of) {
@@ -22,7 +26,7 @@ void forward_rows(const DenseForward& args, std::int64_t m, const float* packed,
         args.derivative_of.data + m * args.derivative_of.model_stride + begin * args.derivative_of.row_stride;
     const float keep_share = 1.0f - args.dropout.rate;
     multiply(
-        end - begin, out, in, x, args.x.row_stride, 1, packed, [](std::int64_t, std::int64_t) { return set(0.0f); },
+        end - begin, out, x, packed, [](std::int64_t, std::int64_t) { return set(0.0f); },
         [&](std::int64_t r, std::int64_t c, Vec sum) {
           const Vec stored = load_some(h + r * args.derivative_of.row_stride + c, count(c));
           const Vec slope = derivative(args.activation, args.slope, stored * set(keep_share));
@@ -34,7 +38,7 @@ void forward_rows(const DenseForward& args, std::int64_t m, const float* packed,
   }
   const float* bias = args.bias ? args.bias.data + m * args.bias.model_stride : nullptr;
   multiply(
-      end - begin, out, in, x, args.x.row_stride, 1, packed,
+      end - begin, out, x, packed,
       [&](std::int64_t, std::int64_t c) { return bias == nullptr ? set(0.0f) : load_some(bias + c, count(c)); },
       [&](std::int64_t r, std::int64_t c, Vec sum) {
         store_some(y + r * args.y.row_stride + c, activate(args.activation, args.slope, sum), count(c));
@@ -42,6 +46,18 @@ void forward_rows(const DenseForward& args, std::int64_t m, const float* packed,
   if (args.dropout.rate > 0.0f) {
     for (std::int64_t r = 0; r < end - begin; ++r)
       drop_units(args.dropout, m, (begin + r) * out, y + r * args.y.row_stride, out);
+  }
+}
+
+/// `words` has room for rounded_rows rows if operands are rounded.
+void forward_rows(const DenseForward& args, std::int64_t m, bool is_rounded, float* words, const float* packed,
+                  std::int64_t begin, std::int64_t end) {
+  const MatrixView<const float> x = args.x.model(m);
+  const std::int64_t step = is_rounded ? rounded_rows : end - begin;
+  for (; begin < end; begin += step) {
+    const std::int64_t stop = std::min(end, begin + step);
+    forward_rows(args, m, left_rows(x.row(begin), x.row_stride, stop - begin, x.columns, is_rounded, words), packed,
+                 begin, stop);
   }
 }
 
@@ -66,9 +82,20 @@ void forward_across(const DenseForward& args, std::int64_t m, std::int64_t begin
   }
 }
 
+/// Floats of a thread: the packed weights, and the words of rows.
+struct ForwardMemory {
+  std::int64_t packed, words;
+
+  ForwardMemory(const Context& context, const DenseForward& args)
+      : packed(rounded_up(packed_size(args.x.columns, lies_across(args) ? panel_width : args.y.columns), 16)),
+        words(rounds_operands(context, args.y.columns)
+                  ? rounded_up(std::min(rounded_rows, args.y.rows) * word_count(args.x.columns), 16)
+                  : 0) {}
+  std::int64_t floats() const { return packed + words; }
+};
+
 std::size_t forward_workspace(const Context& context, const DenseForward& args) {
-  return sizeof(float) *
-         static_cast<std::size_t>(packed_size(args.x.columns, lies_across(args) ? panel_width : args.y.columns)) *
+  return sizeof(float) * static_cast<std::size_t>(ForwardMemory(context, args).floats()) *
          static_cast<std::size_t>(std::max(1, context.threads()));
 }
 
@@ -89,24 +116,34 @@ void forward(Context& context, const DenseForward& args) {
   const int threads = worthwhile_threads_of_products(
       context.threads(), 2.0 * static_cast<double>(models * rows) * static_cast<double>(in * out));
   if (lies_across(args)) return forward_across(context, args, threads);
-  const float* kept = kept_weights(context, args.weight);
-  auto* scratch = kept != nullptr ? nullptr : static_cast<float*>(context.scratch(forward_workspace(context, args)));
+  const bool is_rounded = rounds_operands(context, out);
+  const ForwardMemory memory(context, args);
+  const float* kept = kept_weights(context, args.weight, is_rounded);
+  auto* scratch =
+      kept != nullptr && !is_rounded ? nullptr : static_cast<float*>(context.scratch(forward_workspace(context, args)));
   const auto packed = [&](std::int64_t m, int thread, bool is_first) -> const float* {
     if (kept != nullptr) return kept + m * packed_floats(in, out);
-    float* memory = scratch + thread * packed_size(in, out);
+    float* to = scratch + thread * memory.floats();
     if (is_first || args.weight.model_stride != 0) {
-      pack_columns(args.weight.data + m * args.weight.model_stride, args.weight.row_stride, in, out, memory);
+      (is_rounded ? pack_rounded_columns : pack_columns)(args.weight.data + m * args.weight.model_stride,
+                                                         args.weight.row_stride, in, out, to);
     }
-    return memory;
+    return to;
+  };
+  const auto words = [&](int thread) {
+    return is_rounded ? scratch + thread * memory.floats() + memory.packed : nullptr;
   };
   if (models > 1) {
     parallel_ranges(threads, models, [&](int thread, std::int64_t begin, std::int64_t end) {
-      for (std::int64_t m = begin; m < end; ++m) forward_rows(args, m, packed(m, thread, m == begin), 0, rows);
+      for (std::int64_t m = begin; m < end; ++m) {
+        forward_rows(args, m, is_rounded, words(thread), packed(m, thread, m == begin), 0, rows);
+      }
     });
   } else if (models == 1) {
     const float* weight = packed(0, 0, true);
-    parallel_ranges(threads, rows,
-                    [&](int, std::int64_t begin, std::int64_t end) { forward_rows(args, 0, weight, begin, end); });
+    parallel_ranges(threads, rows, [&](int thread, std::int64_t begin, std::int64_t end) {
+      forward_rows(args, 0, is_rounded, words(thread), weight, begin, end);
+    });
   }
 }
 
@@ -165,27 +202,38 @@ void clear_others(const MatrixView<float>& dx, const GradientRows& rows) {
   }
 }
 
-/// dX of the rows [begin, end) of `rows`.
-void input_gradient(const DenseBackward& args, std::int64_t m, const GradientRows& rows, const float* packed,
-                    std::int64_t begin, std::int64_t end) {
-  const std::int64_t in = args.weight.columns, out = args.dy.columns;
+/// dX of the rows [begin, end) of `rows`; `words` as in forward_rows().
+void input_gradient(const DenseBackward& args, std::int64_t m, const GradientRows& rows, bool is_rounded, float* words,
+                    const float* packed, std::int64_t begin, std::int64_t end) {
+  const std::int64_t in = args.weight.columns, out = args.dy.columns, step = is_rounded ? rounded_rows : end - begin;
   const MatrixView<float> dx = args.dx.model(m);
-  multiply(
-      end - begin, in, out, rows.dy + begin * rows.stride, rows.stride, 1, packed,
-      [](std::int64_t, std::int64_t) { return set(0.0f); },
-      [&](std::int64_t r, std::int64_t c, Vec sum) {
-        store_some(dx.row(rows.row(begin + r)) + c, sum, static_cast<int>(std::min<std::int64_t>(width, in - c)));
-      });
+  for (; begin < end; begin += step) {
+    const std::int64_t count = std::min(step, end - begin);
+    multiply(
+        count, in, left_rows(rows.dy + begin * rows.stride, rows.stride, count, out, is_rounded, words), packed,
+        [](std::int64_t, std::int64_t) { return set(0.0f); },
+        [&](std::int64_t r, std::int64_t c, Vec sum) {
+          store_some(dx.row(rows.row(begin + r)) + c, sum, static_cast<int>(std::min<std::int64_t>(width, in - c)));
+        });
+  }
 }
 
-/// dW for the weight rows [begin, end).
-void weight_gradient(const DenseBackward& args, std::int64_t m, const GradientRows& rows, const float* packed,
+/// dH^T, [out, rows]; `words` has room for words(rows.count) rows of whole vectors.
+LeftOperand gradient_columns(const DenseBackward& args, const GradientRows& rows, bool is_rounded, float* words) {
+  if (!is_rounded) return {rows.dy, 1, rows.stride, rows.count, false};
+  const std::int64_t stride = rounded_up(args.dy.columns, width);
+  round_columns(rows.dy, rows.stride, rows.count, args.dy.columns, -0.0f, words, stride);
+  return {words, 1, stride, word_count(rows.count), true};
+}
+
+/// dW for the weight rows [begin, end), from all rows of `gradient`.
+void weight_gradient(const DenseBackward& args, std::int64_t m, LeftOperand gradient, const float* packed,
                      std::int64_t begin, std::int64_t end) {
   const std::int64_t in = args.weight.columns;
   float* dweight = args.dweight.data + m * args.dweight.model_stride + begin * args.dweight.row_stride;
+  gradient.data += begin;
   multiply(
-      end - begin, in, rows.count, rows.dy + begin, 1, rows.stride, packed,
-      [](std::int64_t, std::int64_t) { return set(0.0f); },
+      end - begin, in, gradient, packed, [](std::int64_t, std::int64_t) { return set(0.0f); },
       [&](std::int64_t r, std::int64_t c, Vec sum) {
         const int n = static_cast<int>(std::min<std::int64_t>(width, in - c));
         float* at = dweight + r * args.dweight.row_stride + c;
@@ -194,48 +242,56 @@ void weight_gradient(const DenseBackward& args, std::int64_t m, const GradientRo
       });
 }
 
-/// Floats of a thread: packed operands, the rows of dY that take part, and the sums of db.
+/// Floats of a thread: packed operands, the rows of dY that take part, the sums of db, and the words of dH.
 struct BackwardMemory {
-  std::int64_t packed = 0, copies = 0, index = 0, sums = 0;
+  std::int64_t packed = 0, copies = 0, index = 0, sums = 0, words = 0;
 
-  explicit BackwardMemory(const DenseBackward& args) {
-    const std::int64_t in = args.weight.columns, rows = args.dy.rows;
-    if (args.dx) packed = packed_size(args.dy.columns, in);
+  BackwardMemory(const Context& context, const DenseBackward& args) {
+    const std::int64_t in = args.weight.columns, rows = args.dy.rows, out = args.dy.columns;
+    if (args.dx) packed = packed_size(out, in);
     if (args.dweight) packed = std::max(packed, packed_size(rows, in));
+    if (rounds_operands(context, out)) {
+      words = std::max(std::min(rounded_rows, rows) * word_count(out), word_count(rows) * rounded_up(out, width));
+      words = rounded_up(words, 16);
+    }
     packed = rounded_up(packed, 16);
-    copies = rounded_up(rows * args.dy.columns, 16);
+    copies = rounded_up(rows * out, 16);
     index = rounded_up(rows, 16);
-    sums = rounded_up(args.dy.columns, 16);
+    sums = rounded_up(out, 16);
   }
-  std::int64_t floats() const { return packed + copies + index + sums; }
+  std::int64_t floats() const { return packed + copies + index + sums + words; }
 };
 
 std::size_t backward_workspace(const Context& context, const DenseBackward& args) {
-  return sizeof(float) * static_cast<std::size_t>(BackwardMemory(args).floats()) *
+  return sizeof(float) * static_cast<std::size_t>(BackwardMemory(context, args).floats()) *
          static_cast<std::size_t>(std::max(1, context.threads()));
 }
 
 void backward(Context& context, const DenseBackward& args) {
   const std::int64_t in = args.weight.columns, out = args.dy.columns;
   const double flops = 4.0 * static_cast<double>(args.dy.rows) * static_cast<double>(in) * static_cast<double>(out);
-  const BackwardMemory memory(args);
+  const BackwardMemory memory(context, args);
+  const bool is_rounded = rounds_operands(context, out);
   auto* scratch = static_cast<float*>(context.scratch(backward_workspace(context, args)));
+  const auto pack = is_rounded ? pack_rounded_rows : pack_rows;
   const auto one_model = [&](std::int64_t m, float* packed, int threads) {
     float* copies = packed + memory.packed;
+    float* words = copies + memory.copies + memory.index + memory.sums;
     const GradientRows rows =
         activation_backward(args, m, copies, reinterpret_cast<std::int32_t*>(copies + memory.copies),
                             copies + memory.copies + memory.index);
     if (args.dx) {
       clear_others(args.dx.model(m), rows);
-      pack_rows(args.weight.data + m * args.weight.model_stride, args.weight.row_stride, out, in, packed);
-      parallel_ranges(threads, rows.count, [&](int, std::int64_t begin, std::int64_t end) {
-        input_gradient(args, m, rows, packed, begin, end);
+      pack(args.weight.data + m * args.weight.model_stride, args.weight.row_stride, out, in, packed, nullptr);
+      parallel_ranges(threads, rows.count, [&](int thread, std::int64_t begin, std::int64_t end) {
+        input_gradient(args, m, rows, is_rounded, words + thread * memory.floats(), packed, begin, end);
       });
     }
     if (args.dweight) {
-      pack_rows(args.x.data + m * args.x.model_stride, args.x.row_stride, rows.count, in, packed, rows.index);
+      pack(args.x.data + m * args.x.model_stride, args.x.row_stride, rows.count, in, packed, rows.index);
+      const LeftOperand gradient = gradient_columns(args, rows, is_rounded, words);
       parallel_ranges(threads, out, [&](int, std::int64_t begin, std::int64_t end) {
-        weight_gradient(args, m, rows, packed, begin, end);
+        weight_gradient(args, m, gradient, packed, begin, end);
       });
     }
   };

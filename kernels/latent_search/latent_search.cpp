@@ -39,14 +39,15 @@ KeptLayers kept_layers(Context& context, const NetworkView& network, std::int64_
   KeptLayers kept;
   for (int l = 0; l < network.layers; ++l) {
     const LayerView& layer = network.layer[l];
-    kept.layer[l] = kept_weights(context, {layer.weight, models, layer.out, layer.in, layer.model_stride, layer.in});
+    kept.layer[l] = kept_weights(context, {layer.weight, models, layer.out, layer.in, layer.model_stride, layer.in},
+                                 rounds_operands(context, layer.out));
   }
   return kept;
 }
 
 /// `backward`: for searches that take steps.
-PackedNetwork pack_network(const NetworkView& network, const KeptLayers& kept, std::int64_t m, bool backward,
-                           float* memory) {
+PackedNetwork pack_network(const Context& context, const NetworkView& network, const KeptLayers& kept, std::int64_t m,
+                           bool backward, float* memory) {
   PackedNetwork packed;
   packed.layers = network.layers;
   for (int l = 0; l < network.layers; ++l) {
@@ -57,15 +58,16 @@ PackedNetwork pack_network(const NetworkView& network, const KeptLayers& kept, s
     out.out = layer.out;
     out.activation = layer.activation;
     out.slope = layer.slope;
+    out.is_rounded = rounds_operands(context, layer.out);
     if (kept.layer[l] != nullptr) {
       out.forward = kept.layer[l] + m * packed_floats(layer.in, layer.out);
     } else {
-      pack_columns(weight, layer.in, layer.in, layer.out, memory);
+      (out.is_rounded ? pack_rounded_columns : pack_columns)(weight, layer.in, layer.in, layer.out, memory);
       out.forward = memory;
       memory += packed_floats(layer.in, layer.out);
     }
     if (backward) {
-      pack_rows(weight, layer.in, layer.out, layer.in, memory);
+      (out.is_rounded ? pack_rounded_rows : pack_rows)(weight, layer.in, layer.out, layer.in, memory, nullptr);
       out.backward = memory;
       memory += packed_floats(layer.out, layer.in);
     }
@@ -128,7 +130,7 @@ std::int64_t model_floats(const LatentSearch& args, Directions packed) {
 std::size_t workspace_bytes(const Context& context, const LatentSearch& args) {
   return sizeof(float) *
          static_cast<std::size_t>(std::min(model_group, args.z.models) * model_floats(args, directions(context, args)) +
-                                  std::max(1, context.threads()) * SearchTile::floats(args));
+                                  std::max(1, context.threads()) * SearchTile::floats(context, args));
 }
 
 void latent_search(Context& context, const LatentSearch& args) {
@@ -146,9 +148,9 @@ void latent_search(Context& context, const LatentSearch& args) {
     PackedNetwork generator[model_group], discriminator[model_group];
     for (std::int64_t i = 0; i < count; ++i) {
       float* memory = packs + i * per_model;
-      generator[i] = pack_network(args.generator, of_generator, first + i, args.steps > 0, memory);
+      generator[i] = pack_network(context, args.generator, of_generator, first + i, args.steps > 0, memory);
       if (uses_discriminator(args)) {
-        discriminator[i] = pack_network(args.discriminator, of_discriminator, first + i, args.steps > 0,
+        discriminator[i] = pack_network(context, args.discriminator, of_discriminator, first + i, args.steps > 0,
                                         memory + network_floats(args.generator, packed));
       }
     }
@@ -159,7 +161,7 @@ void latent_search(Context& context, const LatentSearch& args) {
         static_cast<double>(z_rows) * static_cast<double>(count * (args.steps + 1) * model_floats(args, {true, true}));
     parallel_ranges(worthwhile_threads(context.threads(), work / 100.0), count * units,
                     [&](int thread, std::int64_t begin, std::int64_t end) {
-                      float* memory = tiles_memory + thread * SearchTile::floats(args);
+                      float* memory = tiles_memory + thread * SearchTile::floats(context, args);
                       for (std::int64_t unit = begin; unit < end; ++unit) {
                         const std::int64_t i = unit / units, query = unit % units * queries_per_unit;
                         const std::int64_t stop = std::min(args.x.rows, query + queries_per_unit) * args.restarts;

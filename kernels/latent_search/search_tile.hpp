@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "kernels/cpu/activation.hpp"
-#include "kernels/cpu/matrix_multiply.hpp"
+#include "kernels/cpu/rounded_multiply.hpp"
 #include "kernels/latent_search/losses.hpp"
 
 /// The latent search of one tile of z rows: all steps, with every activation in the first two cache levels.
@@ -21,6 +21,7 @@ struct PackedLayer {
   std::int64_t in = 0, out = 0;
   Activation activation = Activation::identity;
   float slope = 0.0f;
+  bool is_rounded = false;  ///< both panels hold words of operands in bfloat16
 };
 
 struct PackedNetwork {
@@ -31,10 +32,11 @@ struct PackedNetwork {
 /// Rows of `width` floats padded to whole 64-byte lines.
 inline std::int64_t padded(std::int64_t columns) { return rounded_up(columns, 16); }
 
-inline void layer_forward(const PackedLayer& layer, std::int64_t rows, const float* x, float* y) {
+/// `words` takes the rounded rows of x.
+inline void layer_forward(const PackedLayer& layer, std::int64_t rows, const float* x, float* words, float* y) {
   const std::int64_t stride = padded(layer.out);
   multiply(
-      rows, layer.out, layer.in, x, padded(layer.in), 1, layer.forward,
+      rows, layer.out, left_rows(x, padded(layer.in), rows, layer.in, layer.is_rounded, words), layer.forward,
       [&](std::int64_t, std::int64_t c) { return load(layer.bias + c); },
       [&](std::int64_t r, std::int64_t c, Vec sum) {
         store(y + r * stride + c, activate(layer.activation, layer.slope, sum));
@@ -43,10 +45,10 @@ inline void layer_forward(const PackedLayer& layer, std::int64_t rows, const flo
 
 /// dx = (dh W) * act'(x), x being the output of the layer before (null for the network's input: no factor).
 inline void layer_backward(const PackedLayer& layer, std::int64_t rows, const float* dh, const PackedLayer* before,
-                           const float* x, float* dx) {
+                           const float* x, float* words, float* dx) {
   const std::int64_t stride = padded(layer.in);
   multiply(
-      rows, layer.in, layer.out, dh, padded(layer.out), 1, layer.backward,
+      rows, layer.in, left_rows(dh, padded(layer.out), rows, layer.out, layer.is_rounded, words), layer.backward,
       [](std::int64_t, std::int64_t) { return set(0.0f); },
       [&](std::int64_t r, std::int64_t c, Vec sum) {
         if (before != nullptr) sum = sum * derivative(before->activation, before->slope, load(x + r * stride + c));
@@ -57,7 +59,7 @@ inline void layer_backward(const PackedLayer& layer, std::int64_t rows, const fl
 class SearchTile {
  public:
   /// Floats of working memory that a tile of these networks needs.
-  static std::int64_t floats(const LatentSearch& args) {
+  static std::int64_t floats(const Context& context, const LatentSearch& args) {
     std::int64_t per_row = 3 * padded(args.z.columns) + 4 * padded(args.x.columns) + 2;
     std::int64_t widest = std::max(padded(args.z.columns), padded(args.x.columns));
     for (const NetworkView* network : {&args.generator, &args.discriminator}) {
@@ -67,7 +69,7 @@ class SearchTile {
         widest = std::max(widest, padded(network->layer[l].out));
       }
     }
-    return max_tile * (per_row + 2 * widest);
+    return max_tile * (per_row + (context.precision() == Precision::bf16 ? 3 : 2) * widest);
   }
 
   SearchTile(const LatentSearch& args, const PackedNetwork& generator, const PackedNetwork& discriminator,
@@ -97,6 +99,7 @@ class SearchTile {
     for (int l = 0; l < discriminator.layers; ++l) wanted_[l] = take(discriminator.layer[l].out);
     gradient_[0] = take(widest);
     gradient_[1] = take(widest);
+    words_ = memory;  // of a rounded operand, not wider than the widest
   }
 
   /// Rows [begin, begin + rows) of z of model m: loads, searches, stores z back, and gives the losses of each z row.
@@ -198,7 +201,7 @@ class SearchTile {
 
   void hidden_forward(const float* input, float* const* outputs, int layers) {
     for (int l = 0; l < layers; ++l) {
-      layer_forward(discriminator_.layer[l], rows_, input, outputs[l]);
+      layer_forward(discriminator_.layer[l], rows_, input, words_, outputs[l]);
       input = outputs[l];
     }
   }
@@ -206,7 +209,7 @@ class SearchTile {
   void forward() {
     const float* input = z_;
     for (int l = 0; l < generator_.layers; ++l) {
-      layer_forward(generator_.layer[l], rows_, input, generated_[l]);
+      layer_forward(generator_.layer[l], rows_, input, words_, generated_[l]);
       input = generated_[l];
     }
     if (uses_features() && has_missing_) {
@@ -254,7 +257,7 @@ class SearchTile {
     }
     for (int l = generator_.layers - 1; l >= 0; --l) {
       layer_backward(generator_.layer[l], rows_, current, l > 0 ? &generator_.layer[l - 1] : nullptr,
-                     l > 0 ? generated_[l - 1] : nullptr, other);
+                     l > 0 ? generated_[l - 1] : nullptr, words_, other);
       std::swap(current, other);
     }
     latent_gradient_ = current;
@@ -265,13 +268,13 @@ class SearchTile {
     const int last = discriminator_.layers - 1;
     if (last == 0) {  // no hidden layer: the logit looks at G(z) itself
       for (std::int64_t r = 0; r < rows_; ++r) other[r * padded(1)] = logit_gradient(r);
-      layer_backward(discriminator_.layer[0], rows_, other, nullptr, nullptr, current);
+      layer_backward(discriminator_.layer[0], rows_, other, nullptr, nullptr, words_, current);
       return;
     }
     const std::int64_t stride = padded(feature_columns());
     if (uses_logit()) {
       for (std::int64_t r = 0; r < rows_; ++r) other[r * padded(1)] = logit_gradient(r);
-      layer_backward(discriminator_.layer[last], rows_, other, nullptr, nullptr, current);
+      layer_backward(discriminator_.layer[last], rows_, other, nullptr, nullptr, words_, current);
     } else {
       std::fill_n(current, rows_ * stride, 0.0f);
     }
@@ -291,7 +294,7 @@ class SearchTile {
     }
     for (int l = last - 1; l >= 0; --l) {
       layer_backward(discriminator_.layer[l], rows_, current, l > 0 ? &discriminator_.layer[l - 1] : nullptr,
-                     l > 0 ? judged_[l - 1] : nullptr, other);
+                     l > 0 ? judged_[l - 1] : nullptr, words_, other);
       std::swap(current, other);
     }
   }
@@ -347,6 +350,7 @@ class SearchTile {
   float* judged_[NetworkView::max_layers] = {};
   float* wanted_[NetworkView::max_layers] = {};
   float* gradient_[2] = {};
+  float* words_ = nullptr;
   const float* latent_gradient_ = nullptr;
 };
 

@@ -295,7 +295,7 @@ class DetectorParameters:
         'auto', 'cpu', 'cuda' or 'cuda:N'; 'auto' takes a GPU if there is one; 'cuda:0,cuda:1' or 'cuda:all' train on
         several.
     precision : str, default 'fp32'
-        matrix products in 'fp32', or on a GPU in 'tf32' or 'bf16'.
+        matrix products in 'fp32' or 'bf16', or on a GPU in 'tf32'.
     contamination : float, 0 to 0.5, default None
         share of the training rows that the threshold flags, as in scikit-learn and PyOD; None: the threshold that about
         5 % of new normal rows pass, found on rows that the models did not see, or the one of `false_alarm_rate`.

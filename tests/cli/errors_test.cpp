@@ -74,7 +74,7 @@ TEST_F(Errors, WrongTrainingFlags) {
           wrong_training({"--device", "toaster"}, 2, "toaster"),
           wrong_training({"--device", "cuda:0"}, 1, "cuda:0"),
           wrong_training({"--precision", "fp7"}, 2, "fp7"),
-          wrong_training({"--precision", "bf16"}, 1, "bf16"),
+          wrong_training({"--precision", "tf32"}, 1, "tf32"),
           wrong_training({"--threads", "0"}, 2, "--threads"),
           wrong_training({"--group-by", "machne"}, 1, "machine"),
           wrong_training({"--log1p", "nowhere"}, 1, "nowhere"),

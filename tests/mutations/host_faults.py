@@ -14,6 +14,7 @@ GROUP_FIT, GROUPS = "host/fleet/group_fit.cpp", "host/fleet/group_table.cpp"
 HEADER, FILES = "host/model_file/safetensors_header.cpp", "host/model_file/safetensors.cpp"
 ATOMIC = "host/model_file/atomic_file.cpp"
 CHECKPOINT = "host/training/checkpoint.cpp"
+DENSE, ROUNDED, BFLOAT16 = "kernels/dense/dense.cpp", "kernels/cpu/rounded_multiply.hpp", "bfloat16.*"
 
 
 def host(name, file, old, new, filter, program, units=()):
@@ -59,6 +60,18 @@ HOST_FAULTS = [
          "std::fill(row + size, row + rounded_up(size, scanned_lanes), infinity);", "", FILTERED, OPS),
     host("CPU: a tile's missing cells are those of its first row", NEAREST, "has_missing + r + rows,",
          "has_missing + r + 1,", FILTERED, OPS),
+    host("CPU, bf16: halves of a word swapped", ROUNDED, "_mm512_or_si512(_mm512_slli_epi32(odd, 16), even)",
+         "_mm512_or_si512(_mm512_slli_epi32(even, 16), odd)", BFLOAT16, OPS, (DENSE,)),
+    host("CPU, bf16: rows in the order of memory", ROUNDED, "_mm512_rol_epi32(pairs, 16)", "pairs", BFLOAT16,
+         OPS, (DENSE,)),
+    host("CPU, bf16: ties away from zero", ROUNDED, "bits + 0x7fffu + (bits >> 16 & 1u)", "bits + 0x8000u", BFLOAT16,
+         OPS, (DENSE,)),
+    host("CPU, bf16: a term beyond the last adds +0", ROUNDED, "round_rows(a, row_stride, rows, k_count, -0.0f,",
+         "round_rows(a, row_stride, rows, k_count, 0.0f,", BFLOAT16, OPS, (DENSE,)),
+    host("CPU, bf16: subnormal operands are kept", ROUNDED, "Words((bits & 0x7f800000u) == 0)", "Words(bits == 1u)",
+         BFLOAT16, OPS, (DENSE,)),
+    host("CPU, bf16: kept weights of another precision", "kernels/cpu/packed_weights.hpp", "is_rounded ? -in : in", "in",
+         BFLOAT16, OPS, (DENSE,)),
     host("CPU: quantile at a position among n", "kernels/columns/quantile.cpp",
          "args.probability[i] * static_cast<double>(n - 1)", "args.probability[i] * static_cast<double>(n)",
          ops("quantile"), OPS),

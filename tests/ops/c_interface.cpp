@@ -10,10 +10,11 @@
 /// Every op through the C interface: the cases of the parity test again, whose bits must be those of run().
 namespace cugad::test {
 
-/// Before an op: cases choose the precision of their context. (On the CPU every precision is fp32.)
+/// Before an op: cases choose the precision of their context. (The CPU's ops take tf32 for fp32.)
 bool take_over_precision(Call& call) {
-  if (call.context.backend().is_host_memory()) return true;
-  return cugad_device_use_precision(call.c_device, name_of(call.context.precision())) == CUGAD_OK;
+  Precision precision = call.context.precision();
+  if (precision == Precision::tf32 && call.context.backend().is_host_memory()) precision = Precision::fp32;
+  return cugad_device_use_precision(call.c_device, name_of(precision)) == CUGAD_OK;
 }
 
 #define CUGAD_DEFINE_THROUGH_C(name, Args)                                                    \

@@ -7,6 +7,7 @@
 #include "tests/common/device.hpp"
 #include "tests/ops/parity.hpp"
 #include "tests/ops/reference.hpp"
+#include "tests/ops/same_products.hpp"
 
 namespace cugad::test {
 namespace {
@@ -126,7 +127,7 @@ void build(Problem& problem, const Shape& shape) {
   problem.flops = 4.0 * static_cast<double>(models * rows * in * out);
   problem.bytes = 4.0 * static_cast<double>(models * (2 * rows * in + 2 * in * out + 3 * rows * out));
   // Beyond, the rows are summed in chunks on CUDA.
-  problem.same_bits_where_fused = shape.precision == Precision::fp32 && rows <= 1024;
+  problem.same_bits_where_fused = same_products(shape.precision) && rows <= 1024;
   problem.call = [&, shape, rate, needs_y](Call& call) {
     call.context.use_precision(shape.precision);
     DenseBackward args;

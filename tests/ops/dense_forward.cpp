@@ -2,6 +2,7 @@
 
 #include "tests/ops/parity.hpp"
 #include "tests/ops/reference.hpp"
+#include "tests/ops/same_products.hpp"
 
 namespace cugad::test {
 namespace {
@@ -86,7 +87,7 @@ void build(Problem& problem, const Shape& shape) {
 
   problem.flops = 2.0 * static_cast<double>(models * rows * in * out);
   problem.bytes = 4.0 * static_cast<double>(models * (rows * in + in * out + rows * out));
-  problem.same_bits_where_fused = shape.precision == Precision::fp32;
+  problem.same_bits_where_fused = same_products(shape.precision);
   problem.call = [&, shape, key, rate](Call& call) {
     call.context.use_precision(shape.precision);
     DenseForward args;

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "host/backend/backend.hpp"
+#include "tests/ops/same_products.hpp"
 
 // Present in programs that hold the CUDA backend or its emulation.
 namespace cugad::cuda {
@@ -246,7 +247,7 @@ SearchTensors build_search(Problem& problem, const SearchShape& shape) {
 
   const auto weights = static_cast<double>(parameters_of(shape.generator) + parameters_of(shape.discriminator));
   problem.flops = 4.0 * weights * static_cast<double>(models * rows * restarts * (shape.steps + 1));
-  problem.same_bits_where_fused = !shape.exact && shape.precision == Precision::fp32;
+  problem.same_bits_where_fused = !shape.exact && same_products(shape.precision);
   problem.call = [&, shape, settings, first_generator, first_discriminator](Call& call) {
     call.context.use_precision(shape.precision);
     LatentSearch args;

@@ -213,13 +213,15 @@ std::vector<double> differences_of_loss(const Device& device, const ScoreShape& 
   return differences;
 }
 
-/// Tensor cores round the operands of products and nothing else: beside a score that rounds at the same places nothing
+/// Backends round the operands of products and nothing else: beside a score that rounds at the same places nothing
 /// is left but rare operands that fall to the other side.
 TEST(reconstruction_score, rounded_modes_round_operands_and_nothing_else) {
   for (const NamedDevice& named : devices()) {
-    if (named.device.backend().is_host_memory()) continue;
+    const bool is_cpu = named.device.backend().is_host_memory();
     for (const Discrimination discrimination : {Discrimination::feature_l1, Discrimination::cross_entropy})
       for (const Precision precision : {Precision::tf32, Precision::bf16}) {
+        // The CPU's logit, a layer of one output, is not rounded.
+        if (is_cpu && (discrimination != Discrimination::feature_l1 || precision != Precision::bf16)) continue;
         ScoreShape shape{.rows = 40,
                          .encoder = {121, 128, 64, 32},
                          .generator = {32, 64, 128, 121},

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "tests/ops/same_products.hpp"
+
 /// The bound of reconstruction_score: the float64 score is repeated a few times with every sum moved at random by up to
 /// 4 eps of its terms, as in latent_problem.cpp.
 namespace cugad::test {
@@ -147,7 +149,7 @@ ScoreTensors build_score(Problem& problem, const ScoreShape& shape) {
     if ((shape.outputs >> i & 1) == 0) outputs[i]->expect_unchanged();
     if (shape.precision != Precision::fp32) outputs[i]->expect_checked_elsewhere();
   }
-  problem.same_bits_where_fused = !shape.exact && shape.precision == Precision::fp32;
+  problem.same_bits_where_fused = !shape.exact && same_products(shape.precision);
   problem.flops = 2.0 * static_cast<double>(models * rows * (sizes[0] + sizes[1] + 2 * sizes[2]));
   problem.call = [shape, settings, shapes, t, sizes = std::array{sizes[0], sizes[1]}](Call& call) {
     call.context.use_precision(shape.precision);

@@ -14,6 +14,9 @@ namespace cugad::cpu::avx2 {
 namespace cugad::cpu::avx512 {
 [[gnu::weak]] OpTable op_table();
 }
+namespace cugad::cpu::avx512bf16 {
+[[gnu::weak]] OpTable op_table();
+}
 namespace cugad::cpu::neon {
 [[gnu::weak]] OpTable op_table();
 }
@@ -57,6 +60,8 @@ TEST(support, every_instruction_set_is_tested) {
   if (&cpu::avx512::op_table != nullptr && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     EXPECT_TRUE(tested("cpu:avx512"));
+    EXPECT_EQ(tested("cpu:avx512bf16"),
+              &cpu::avx512bf16::op_table != nullptr && __builtin_cpu_supports("avx512bf16") != 0);
   }
 #endif
 }
