@@ -22,7 +22,7 @@ BENCHMARKS = (r"train_step/(50|1024)|train_step_default|latent_search/(50|1024)/
 KINDS = [
     ("products", r"multiply(_panel|_tile|_planes|)<|forward_rows|forward_across|input_gradient|weight_gradient"),
     ("distances", r"distance_(tile|rows|panel)|search_block|coverage|nearest"),
-    ("packing", r"pack_|transpose|kept_weights"),
+    ("packing", r"pack_|transpose|kept_weights|round_(rows|columns)|left_rows|gradient_columns"),
     ("activations", r"activation|activate|drop_units|bias_gradient|backward\(cugad::Context&, cugad::DenseBackward"),
     ("Adam", r"adam|average|step_vector"),
     ("losses", r"entropy|feature_matching|difference_loss|gradient_penalty|linear_loss|likelihood|latent_search|historical"),

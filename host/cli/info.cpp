@@ -168,6 +168,7 @@ void print_json(const FlagSet& flags, const Device& device) {
   ordered_json object = {{"version", CUGAD_VERSION},
                          {"device", device.name()},
                          {"description", device.description()},
+                         {"precision", name_of(device.precision())},
                          {"threads", device.threads()}};
   if (flags.given("model")) object["model"] = model_as_json(device, flags.required_text("model"));
   print(object.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n');
@@ -211,6 +212,7 @@ void info(const FlagSet& flags) {
   print(named_values({{"version", CUGAD_VERSION},
                       {"device", device.name()},
                       {"description", device.description()},
+                      {"precision", name_of(device.precision())},
                       {"threads", fmt::format("{}", device.threads())}}));
   if (flags.boolean("ops")) print(op_table(device));
   if (model) describe_model(device, *model, flags.text("model"));

@@ -44,6 +44,9 @@ TEST_F(Info, TellsWhatTheCalibrationRestsOn) {
 TEST_F(Info, TellsTheSameAsJson) {
   const nlohmann::json build = nlohmann::json::parse(run_well({"info", "--json", "--device", "cpu"}));
   EXPECT_EQ(build["device"], "cpu");
+  EXPECT_EQ(build["precision"], "fp32");
+  EXPECT_EQ(nlohmann::json::parse(run_well({"info", "--json", "--device", "cpu", "--precision", "bf16"}))["precision"],
+            "bf16");
   EXPECT_FALSE(build.contains("model"));
   const auto model_info =
       nlohmann::json::parse(run_well({"info", "--json", "--model", model, "--device", "cpu"}))["model"];
