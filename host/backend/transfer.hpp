@@ -57,7 +57,7 @@ class ResidentRows {
   ResidentRows(Context& context, MatrixView<const float> rows) : backend_(context.backend()), view_(rows) {
     if (backend_.is_device_pointer(rows.data) || rows.rows == 0) return;
     const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(rows.rows * rows.columns);
-    pinned_ = bytes > backend_.available_bytes() / 10 * 6;  // the rest is for networks and activations
+    pinned_ = !has_room_for(backend_, bytes);
     memory_ = pinned_ ? backend_.allocate_pinned(bytes) : backend_.allocate(bytes);
     view_ = {static_cast<const float*>(memory_), rows.rows, rows.columns};
     try {
@@ -71,6 +71,8 @@ class ResidentRows {
   ~ResidentRows() { release(); }
   ResidentRows(const ResidentRows&) = delete;
   ResidentRows& operator=(const ResidentRows&) = delete;
+  /// Whether a device has that much memory for rows; the rest is for networks and activations.
+  static bool has_room_for(Backend& backend, std::size_t bytes) { return bytes <= backend.available_bytes() / 10 * 6; }
   MatrixView<const float> view() const { return view_; }
   /// Whether the rows had to stay on the host.
   bool is_pinned() const { return pinned_; }

@@ -62,6 +62,7 @@ FitControls::FitControls(const cugad_fit_controls* given, std::int64_t columns, 
   }
   if (given_.checkpoint_every > 0) control.checkpoint_every = given_.checkpoint_every;
   control.resume = given_.resume != 0;
+  if (given_.row_directory != nullptr) control.row_directory = given_.row_directory;
 }
 
 }  // namespace cugad::c_api

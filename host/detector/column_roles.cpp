@@ -64,6 +64,17 @@ std::vector<std::int32_t> groups_of(const ColumnRoles& roles, const std::vector<
   return group;
 }
 
+/// Whether a row's cells are one 1 and zeros, or nothing but NaN.
+bool has_category(const float* cell, std::int64_t columns) {
+  std::int64_t ones = 0, none = 0, zeros = 0;
+  for (std::int64_t c = 0; c < columns; ++c) {
+    ones += cell[c] == 1.0f;
+    none += std::isnan(cell[c]);
+    zeros += cell[c] == 0.0f;
+  }
+  return none == columns || (ones == 1 && zeros == columns - 1);
+}
+
 }  // namespace
 
 std::vector<Category> named_categories(const std::vector<std::string>& names, std::int64_t numeric_columns) {
@@ -78,24 +89,27 @@ std::vector<Category> named_categories(const std::vector<std::string>& names, st
   return categories;
 }
 
-bool is_category(MatrixView<const float> rows, const Category& category) {
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    const float* cell = rows.row(r) + category.first;
-    std::int64_t ones = 0, none = 0, zeros = 0;
-    for (std::int64_t c = 0; c < category.columns; ++c) {
-      ones += cell[c] == 1.0f;
-      none += std::isnan(cell[c]);
-      zeros += cell[c] == 0.0f;
+std::vector<bool> are_categories(MatrixView<const float> rows, const std::vector<Category>& categories) {
+  std::vector<bool> are(categories.size(), true);
+  auto left = std::ssize(categories);
+  for (std::int64_t r = 0; r < rows.rows && left > 0; ++r) {
+    for (std::size_t i = 0; i < categories.size(); ++i) {
+      if (!are[i] || has_category(rows.row(r) + categories[i].first, categories[i].columns)) continue;
+      are[i] = false;
+      --left;
     }
-    if (none != category.columns && !(ones == 1 && zeros == category.columns - 1)) return false;
   }
-  return true;
+  return are;
 }
 
 std::vector<Category> find_categories(MatrixView<const float> rows, const std::vector<std::string>& names,
                                       std::int64_t numeric_columns) {
-  std::vector<Category> found = named_categories(names, numeric_columns);
-  std::erase_if(found, [&](const Category& one) { return one.columns < 2 || !is_category(rows, one); });
+  std::vector<Category> named = named_categories(names, numeric_columns), found;
+  std::erase_if(named, [](const Category& one) { return one.columns < 2; });
+  const std::vector<bool> are = are_categories(rows, named);
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    if (are[i]) found.push_back(named[i]);
+  }
   return found;
 }
 

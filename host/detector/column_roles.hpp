@@ -15,8 +15,8 @@ struct Category {
 
 /// The categories, by the names of the columns from `numeric_columns` on.
 std::vector<Category> named_categories(const std::vector<std::string>& names, std::int64_t numeric_columns);
-/// Whether each row has one 1 and zeros in these columns, or nothing but NaN.
-bool is_category(MatrixView<const float> rows, const Category& category);
+/// Of each whether each row has one 1 and zeros in these columns, or nothing but NaN. Reads the rows once.
+std::vector<bool> are_categories(MatrixView<const float> rows, const std::vector<Category>& categories);
 /// Those of the named ones that have several columns and are categories in all rows.
 std::vector<Category> find_categories(MatrixView<const float> rows, const std::vector<std::string>& names,
                                       std::int64_t numeric_columns);

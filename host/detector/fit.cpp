@@ -26,7 +26,7 @@ class Detector::Impl::Fit {
     return make_model(device_, options, columns_, prepared.roles.condition, prepared.roles.group);
   }
   ReferenceRows reference_rows(const DetectorOptions& options) {
-    return reference_rows_of(on_host_, prepared.training, options);
+    return reference_rows_of(on_host_, std::as_const(prepared.training).view(), options, control_.row_directory);
   }
   /// Trains one method's models; appends what they reported last. The model that scores takes memory after that, which
   /// the training may have none of to spare.
@@ -55,10 +55,19 @@ Detector::Impl::Fit::Fit(const Impl& detector, MatrixView<const float> rows, con
   check_options(detector.options);
   check_image_columns(detector.options, columns);
   check_texts(columns.names, detector.attachments);
-  const RowsToFit to_fit = rows_to_fit(device_, rows, control.on_message);
+  const RowsToFit to_fit = rows_to_fit(device_, rows, control.on_message, control.row_directory);
+  const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(to_fit.rows.rows * columns_);
+  if (!control.row_directory.empty() && !device_.backend().is_host_memory() &&
+      !ResidentRows::has_room_for(device_.backend(), bytes)) {
+    throw Error(ErrorCode::unsupported, "the training rows have " + std::to_string(bytes >> 20) +
+                                            " MiB, more than the memory of " + device_.name() +
+                                            " has room for: rows that are kept in files are trained on by cpu");
+  }
   prepared = prepare_rows(on_host_, to_fit.rows, detector.options,
                           fit_columns(to_fit.rows, detector.options, columns.names, columns_ - columns.binary),
-                          control.on_message);
+                          control.on_message, control.row_directory);
+  prepared.training.data.expect_random_access();
+  prepared.incomplete.data.expect_random_access();
   resolved =
       resolve(detector.options, prepared.training.rows, columns_ - prepared.roles.condition, prepared.distinct_rows);
   of_methods_ = options_of_methods(resolved);
@@ -102,7 +111,7 @@ void Detector::Impl::fit(MatrixView<const float> rows, Columns columns, const Fi
                          const TrainedModels* trained) {
   check_fit_arguments(rows, columns);
   if (trained == nullptr && !device.others().empty() && trains_networks(options) && options.population > 1) {
-    const RowsToFit to_fit = rows_to_fit(device, rows, {});  // no device reads another's memory
+    const RowsToFit to_fit = rows_to_fit(device, rows, {}, control.row_directory);  // no device reads another's memory
     const TrainedModels models = train_on_devices(to_fit.rows, columns, control);
     return fit(rows, std::move(columns), control, &models);
   }

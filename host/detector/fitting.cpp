@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "cugad/error.hpp"
@@ -18,6 +20,7 @@
 #include "host/methods/methods.hpp"
 #include "host/options/image_options.hpp"
 #include "host/text/cell.hpp"
+#include "kernels/rows/content_hash.hpp"
 
 namespace cugad {
 namespace {
@@ -32,36 +35,111 @@ constexpr std::uint32_t trimmed_lane = 3;
 /// Above it a minibatch, and a bank of the usual size, show too little of the rare kinds of rows.
 constexpr std::int64_t many_distinct_rows = 30000;
 
-/// The lowest and the highest value of each column, each of which has one.
-Matrix column_ranges(MatrixView<const float> rows) {
-  Matrix range(rows.columns, 2);
-  for (std::int64_t c = 0; c < rows.columns; ++c) {
-    range.row(c)[0] = std::numeric_limits<float>::infinity();
-    range.row(c)[1] = -std::numeric_limits<float>::infinity();
-  }
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    for (std::int64_t c = 0; c < rows.columns; ++c) {
-      range.row(c)[0] = std::fmin(range.row(c)[0], rows.row(r)[c]);
-      range.row(c)[1] = std::fmax(range.row(c)[1], rows.row(r)[c]);
-    }
-  }
-  return range;
-}
-
 bool judges_cells(const DetectorOptions& options) {
   const std::vector<Method> methods = methods_of(options);
   return std::any_of(methods.begin(), methods.end(), [](Method m) { return definition_of(m).judges_cells; });
 }
 
-/// Positions of the rows in folds that some model of the population leaves out; all rows if there is one fold.
-std::vector<std::int64_t> left_out_by_a_model(const Folds& folds, const DetectorOptions& options) {
+/// Ranges of rows that follow each other.
+using Ranges = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
+/// The folds that some model of the population leaves out; all rows if there is one fold.
+Ranges left_out_by_a_model(const Folds& folds, const DetectorOptions& options) {
   std::vector<bool> is_left_out(static_cast<std::size_t>(folds.count()), folds.count() == 1);
   for (std::int64_t m = 0; m < options.population; ++m) is_left_out[folds.of_model(m, options.fold)] = true;
-  std::vector<std::int64_t> rows;
+  Ranges ranges;
   for (std::int64_t k = 0; k < folds.count(); ++k) {
-    for (std::int64_t r = folds.begin[k]; is_left_out[k] && r < folds.begin[k + 1]; ++r) rows.push_back(r);
+    if (is_left_out[k]) ranges.emplace_back(folds.begin[k], folds.begin[k + 1]);
   }
+  return ranges;
+}
+
+std::int64_t rows_in(const Ranges& ranges) {
+  std::int64_t rows = 0;
+  for (const auto& [begin, end] : ranges) rows += end - begin;
   return rows;
+}
+
+/// The row with that number among those of the ranges.
+std::int64_t row_in(const Ranges& ranges, std::int64_t number) {
+  auto range = ranges.begin();
+  while (number >= range->second - range->first) {
+    number -= range->second - range->first;
+    ++range;
+  }
+  return range->first + number;
+}
+
+/// Transforms rows, a chunk at a time: calls visit(first, chunk).
+template <class Visit>
+void for_each_transformed(Context& context, const FeatureTransform& transform, MatrixView<const float> rows,
+                          const Visit& visit) {
+  constexpr std::int64_t cells = 1 << 20;
+  Matrix chunk(std::min(rows.rows, std::max<std::int64_t>(1, cells / rows.columns)), rows.columns);
+  for (std::int64_t first = 0; first < rows.rows; first += chunk.rows) {
+    const std::int64_t count = std::min(chunk.rows, rows.rows - first);
+    const MatrixView<float> part(chunk.data.data(), count, chunk.columns);
+    transform.apply(context, {rows.row(first), count, rows.columns, rows.row_stride}, part);
+    visit(first, MatrixView<const float>(part));
+  }
+}
+
+Folds folds_of_transformed(Context& context, const FeatureTransform& transform, MatrixView<const float> rows,
+                           std::int64_t wanted, const std::string& row_directory) {
+  LargeArray<std::uint32_t> hashes(static_cast<std::size_t>(rows.rows), row_directory);
+  if (wanted > 1) {
+    for_each_transformed(context, transform, rows, [&](std::int64_t first, MatrixView<const float> chunk) {
+      for (std::int64_t r = 0; r < chunk.rows; ++r)
+        hashes.data()[first + r] = content_hash(chunk.row(r), chunk.columns);
+    });
+  }
+  return make_folds({hashes.data(), static_cast<std::size_t>(rows.rows)}, wanted);
+}
+
+/// Writes the transformed rows into `to`, fold after fold. Returns where the rows at those places of `to` come from.
+std::vector<std::int64_t> sort_by_fold(Context& context, const FeatureTransform& transform,
+                                       MatrixView<const float> rows, const Folds& folds,
+                                       const std::vector<std::int64_t>& places, StoredRows& to) {
+  std::unordered_map<std::int64_t, std::int64_t> row_at;
+  for (const std::int64_t place : places) row_at[place] = -1;
+  std::vector<std::int64_t> next(folds.begin.begin(), folds.begin.end() - 1);
+  for_each_transformed(context, transform, rows, [&](std::int64_t first, MatrixView<const float> chunk) {
+    for (std::int64_t r = 0; r < chunk.rows; ++r) {
+      const std::int64_t place = next[folds.of_row[first + r]]++;
+      std::copy_n(chunk.row(r), chunk.columns, to.row(place));
+      const auto asked = row_at.find(place);
+      if (asked != row_at.end()) asked->second = first + r;
+    }
+  });
+  std::vector<std::int64_t> positions;
+  for (const std::int64_t place : places) positions.push_back(row_at[place]);
+  return positions;
+}
+
+/// How many rows differ, `most` if that many or more do.
+std::int64_t count_distinct(MatrixView<const float> rows, std::int64_t most) {
+  std::unordered_set<std::string_view> seen;
+  for (std::int64_t r = 0; r < rows.rows && std::ssize(seen) < most; ++r) {
+    seen.emplace(reinterpret_cast<const char*>(rows.row(r)), sizeof(float) * static_cast<std::size_t>(rows.columns));
+  }
+  return std::ssize(seen);
+}
+
+bool has_missing_cell(MatrixView<const float> rows) {
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    if (std::any_of(rows.row(r), rows.row(r) + rows.columns, [](float cell) { return std::isnan(cell); })) return true;
+  }
+  return false;
+}
+
+/// Throws Error{unsupported} for an option that needs the rows in memory.
+void check_in_memory(const char* option, const std::string& row_directory) {
+  if (row_directory.empty()) return;
+  throw Error(
+      ErrorCode::unsupported,
+      fmt::format("option '{}' compares all rows with each other in memory, but they are kept in files of '{}': "
+                  "leave the option out, or train in memory",
+                  option, row_directory));
 }
 
 /// Where each fold begins among rows whose positions, ascending, are given.
@@ -91,6 +169,14 @@ Matrix sample_of_others(Context& context, MatrixView<const float> rows, const st
 }
 
 }  // namespace
+
+void StoredRows::keep(const std::vector<bool>& is_kept) {
+  std::int64_t kept = 0;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    if (is_kept[static_cast<std::size_t>(r)]) std::copy_n(row(r), columns, row(kept++));
+  }
+  rows = kept;
+}
 
 void fill_missing_with_means(MatrixView<float> rows) {
   std::vector<double> sum(rows.columns, 0.0);
@@ -164,29 +250,29 @@ void check_image_columns(const DetectorOptions& options, const Columns& columns)
 }
 
 RowsToFit rows_to_fit(const Device& device, MatrixView<const float> rows,
-                      const std::function<void(const std::string&)>& on_message) {
+                      const std::function<void(const std::string&)>& on_message, const std::string& row_directory) {
   RowsToFit fit;
   if (!device.backend().is_host_memory() && device.backend().is_device_pointer(rows.data)) {
     Context context = device.make_context();
     device.backend().wait_for_default_stream(context.stream());
-    fit.kept = download_rows(context, rows);
+    fit.kept = LargeArray<float>(download_rows(context, rows));
     rows = {fit.kept.data(), rows.rows, rows.columns};
   }
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    if (!std::all_of(rows.row(r), rows.row(r) + rows.columns, [](float x) { return std::isnan(x); })) {
-      fit.positions.push_back(r);
-    }
-  }
-  const auto kept = static_cast<std::int64_t>(fit.positions.size());
+  const auto has_value = [&](std::int64_t r) {
+    return !std::all_of(rows.row(r), rows.row(r) + rows.columns, [](float x) { return std::isnan(x); });
+  };
+  fit.rows = rows;
+  std::int64_t kept = 0;
+  for (std::int64_t r = 0; r < rows.rows; ++r) kept += has_value(r) ? 1 : 0;
   if (kept == 0) throw Error(ErrorCode::invalid_argument, "fit was given no row that holds a value");
-  if (kept == rows.rows) {
-    fit.positions.clear();
-    fit.rows = rows;
-    return fit;
+  if (kept == rows.rows) return fit;
+  LargeArray<float> with_values(static_cast<std::size_t>(kept * rows.columns), row_directory);
+  float* next = with_values.data();
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    if (!has_value(r)) continue;
+    next = std::copy_n(rows.row(r), rows.columns, next);
+    if (row_directory.empty()) fit.positions.push_back(r);
   }
-  std::vector<float> with_values;
-  for (const std::int64_t r : fit.positions)
-    with_values.insert(with_values.end(), rows.row(r), rows.row(r) + rows.columns);
   fit.kept = std::move(with_values);
   fit.rows = {fit.kept.data(), kept, rows.columns};
   if (on_message) {
@@ -237,8 +323,10 @@ FitControl part_of(const FitControl& control, const DetectorOptions& options, st
   return part;
 }
 
-ReferenceRows reference_rows_of(Context& context, const Matrix& training, const DetectorOptions& resolved) {
-  return choose_reference_rows(context, training, resolved.reference_rows, most_copies(resolved), resolved.seed);
+ReferenceRows reference_rows_of(Context& context, MatrixView<const float> training, const DetectorOptions& resolved,
+                                const std::string& row_directory) {
+  return choose_reference_rows(context, training, resolved.reference_rows, most_copies(resolved), resolved.seed,
+                               row_directory);
 }
 
 std::string training_rows_note(std::int64_t rows) {
@@ -265,16 +353,17 @@ FitColumns fit_columns(MatrixView<const float> rows, const DetectorOptions& opti
 }
 
 PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
-                          const FitColumns& columns, const std::function<void(const std::string&)>& on_message) {
+                          const FitColumns& columns, const std::function<void(const std::string&)>& on_message,
+                          const std::string& row_directory) {
   PreparedRows prepared;
   const auto note = [&](const std::string& text) {
     if (on_message) on_message(text);
     prepared.notes.push_back(text);
   };
   prepared.roles = column_roles(options, columns.names, columns.categories);
-  std::vector<std::int64_t> kept(static_cast<std::size_t>(rows.rows));
-  std::iota(kept.begin(), kept.end(), std::int64_t{0});
+  std::vector<std::int64_t> kept;  // all if it is empty
   if (options.trim != 0.0f) {
+    check_in_memory("trim", row_directory);
     kept = rows_after_trim(context, rows, options, columns.names, columns.numeric);
     prepared.trimmed_rows = rows.rows - static_cast<std::int64_t>(kept.size());
     note(fmt::format("{} of {} training rows are left out as the most surprising ones (trim), and calibrate only",
@@ -283,14 +372,14 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   const MatrixView<const float> all_rows = rows;
   const Matrix learnt = prepared.trimmed_rows > 0 ? take_rows(rows, kept) : Matrix();
   if (prepared.trimmed_rows > 0) rows = learnt.view();
-  prepared.transform.fit(context, rows, options, columns.names, columns.numeric, on_message);
+  StoredRows& all = prepared.training = StoredRows(rows.rows, rows.columns, row_directory);
+  prepared.transform.fit(context, rows, options, columns.names, columns.numeric, on_message, all.view());
+  ColumnRanges ranges = column_ranges(rows);
   for (const std::string& text :
-       dominated_columns(rows, kept, prepared.transform, options, columns.names, columns.numeric))
+       dominated_columns(rows, ranges, kept, prepared.transform, options, columns.names, columns.numeric))
     note(text);
+  prepared.range = std::move(ranges.range);
   prepared.transform.reorder(prepared.roles.order);
-  prepared.range = column_ranges(rows);
-  Matrix& all = prepared.training = Matrix(rows.rows, rows.columns);
-  prepared.transform.apply(context, rows, all.view());
   // Calibration sees the rows as scoring will: with their missing cells.
   const std::vector<DetectorOptions> asked = options_of_methods(options);
   const auto is_costly = [](const DetectorOptions& one) {
@@ -300,37 +389,41 @@ PreparedRows prepare_rows(Context& context, MatrixView<const float> rows, const 
   const std::int64_t most = is_any_costly ? calibration_rows_costly : calibration_rows_bank;
   // Distances to training rows need no folds, but what is new among cells is learnt with them.
   const bool trains = trains_networks(options);
-  const Folds folds = make_folds(all, trains ? folds_of(options) : usual_folds);
-  if (folds.count() > 1) all = take_rows(all, folds.order);
-  std::vector<std::int64_t> candidates(static_cast<std::size_t>(all.rows));
-  std::iota(candidates.begin(), candidates.end(), std::int64_t{0});
-  if (trains) candidates = left_out_by_a_model(folds, options);
-  std::vector<std::int64_t> sample =
-      sample_of(context, static_cast<std::int64_t>(candidates.size()), most, options.seed);
-  for (std::int64_t& row : sample) row = candidates[row];
+  const Folds folds =
+      folds_of_transformed(context, prepared.transform, rows, trains ? folds_of(options) : usual_folds, row_directory);
+  const Ranges candidates = trains ? left_out_by_a_model(folds, options) : Ranges{{0, rows.rows}};
+  std::vector<std::int64_t> sample = sample_of(context, rows_in(candidates), most, options.seed);
+  for (std::int64_t& row : sample) row = row_in(candidates, row);
   if (folds.count() > 1) std::sort(sample.begin(), sample.end());
+  const std::vector<std::int64_t> positions =
+      sort_by_fold(context, prepared.transform, rows, folds, sample, prepared.training);
   if (options.novelty > 0.0f) {
-    std::vector<std::int64_t> positions;
-    for (const std::int64_t row : sample) positions.push_back(folds.order[row]);
     prepared.surprise = prepared.novelty.fit(rows, columns.names, columns.numeric, folds, positions);
     prepared.transform.freeze(prepared.novelty.constant_columns());
   }
-  prepared.calibration = take_rows(all, sample);
+  prepared.calibration = take_rows(std::as_const(all).view(), sample);
   if (prepared.trimmed_rows > 0)
     prepared.trimmed = sample_of_others(context, all_rows, kept, prepared.calibration.rows, options.seed);
   prepared.calibration_begin = folds_of_rows(sample, folds.begin);
-  const bool is_incomplete = std::any_of(all.data.begin(), all.data.end(), [](float cell) { return std::isnan(cell); });
-  if (is_incomplete && judges_cells(options)) prepared.incomplete = all;
-  fill_missing_with_means(all.view());
-  prepared.training_begin = folds.begin;
-  const std::vector<std::int64_t> distinct = distinct_rows(all);
-  prepared.distinct_rows = static_cast<std::int64_t>(distinct.size());
-  if (options.deduplicate) {
-    if (on_message) on_message(std::to_string(distinct.size()) + " distinct rows of " + std::to_string(all.rows));
-    all = take_rows(all, distinct);
-    if (is_incomplete && judges_cells(options)) prepared.incomplete = take_rows(prepared.incomplete, distinct);
-    prepared.training_begin = folds_of_rows(distinct, folds.begin);
+  const bool is_incomplete = has_missing_cell(all.view());
+  if (is_incomplete && judges_cells(options)) {
+    prepared.incomplete = StoredRows(all.rows, all.columns, row_directory);
+    std::copy_n(all.row(0), all.rows * all.columns, prepared.incomplete.row(0));
   }
+  if (is_incomplete) fill_missing_with_means(all.view());
+  prepared.training_begin = folds.begin;
+  if (options.deduplicate) {
+    const std::vector<bool> is_first = first_of_equal(std::as_const(all).view(), row_directory);
+    const std::int64_t before = all.rows;
+    for (std::size_t k = 1; k < folds.begin.size(); ++k) {
+      prepared.training_begin[k] = prepared.training_begin[k - 1] + std::count(is_first.begin() + folds.begin[k - 1],
+                                                                               is_first.begin() + folds.begin[k], true);
+    }
+    all.keep(is_first);
+    if (prepared.incomplete.rows > 0) prepared.incomplete.keep(is_first);
+    if (on_message) on_message(std::to_string(all.rows) + " distinct rows of " + std::to_string(before));
+  }
+  prepared.distinct_rows = count_distinct(std::as_const(all).view(), many_distinct_rows + 1);
   return prepared;
 }
 

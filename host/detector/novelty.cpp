@@ -34,21 +34,33 @@ struct Counts {
   float of_unseen() const { return nats(once, rows - missing); }
 };
 
-/// One source in all rows: which of its values each row has.
+/// One source in all rows: which of its values they have. Rows are added, then it is finished.
 class SourceCounts {
  public:
-  SourceCounts(MatrixView<const float> rows, const Novelty::Source& source, const std::vector<std::int64_t>& fold_of,
-               std::int64_t folds)
-      : rows_(rows), source_(source), folds_(folds), of_fold_(static_cast<std::size_t>(folds)) {
+  SourceCounts(const Novelty::Source& source, std::int64_t folds)
+      : source_(source), folds_(folds), of_fold_(static_cast<std::size_t>(folds)) {
     if (is_category()) of_value_.resize(static_cast<std::size_t>(source.columns * folds));
-    for (std::int64_t r = 0; r < rows.rows; ++r) add(r, fold_of[r]);
+  }
+  void add(const float* row, std::int64_t fold) {
+    Counts& counts = of_fold_[fold];
+    ++counts.rows;
+    if (source_.state(row) == CellState::missing) {
+      ++counts.missing;
+    } else if (is_category()) {
+      ++of_value_[value_of(row) * folds_ + fold];
+    } else {
+      counts.least = std::min(counts.least, row[source_.first]);
+      counts.most = std::max(counts.most, row[source_.first]);
+    }
+  }
+  void finish() {
     for (const Counts& one : of_fold_) {
       all_.rows += one.rows;
       all_.missing += one.missing;
       all_.least = std::min(all_.least, one.least);
       all_.most = std::max(all_.most, one.most);
     }
-    for (std::int32_t v = 0; is_category() && v < source.columns; ++v) all_.once += total(v) == 1;
+    for (std::int32_t v = 0; is_category() && v < source_.columns; ++v) all_.once += total(v) == 1;
   }
 
   const Counts& all() const { return all_; }
@@ -58,8 +70,7 @@ class SourceCounts {
     return std::accumulate(begin, begin + folds_, std::int64_t{0});
   }
   /// The surprise of a row for models that know no row of its fold; in a single fold, for one that knows all but it.
-  float surprise(std::int64_t row, std::int64_t fold) const {
-    const float* cell = rows_.row(row);
+  float surprise(const float* cell, std::int64_t fold) const {
     const Counts& others = without(fold);
     if (source_.state(cell) == CellState::missing) {
       return folds_ > 1 ? others.of_missing() : nats(all_.missing - 1, all_.rows - 1);
@@ -78,19 +89,6 @@ class SourceCounts {
   std::int32_t value_of(const float* cell) const {
     return static_cast<std::int32_t>(std::find(cell + source_.first, cell + source_.first + source_.columns, 1.0f) -
                                      (cell + source_.first));
-  }
-  void add(std::int64_t row, std::int64_t fold) {
-    const float* cell = rows_.row(row);
-    Counts& counts = of_fold_[fold];
-    ++counts.rows;
-    if (source_.state(cell) == CellState::missing) {
-      ++counts.missing;
-    } else if (is_category()) {
-      ++of_value_[value_of(cell) * folds_ + fold];
-    } else {
-      counts.least = std::min(counts.least, cell[source_.first]);
-      counts.most = std::max(counts.most, cell[source_.first]);
-    }
   }
   /// Counts of all folds but one, made once for each.
   const Counts& without(std::int64_t fold) const {
@@ -115,8 +113,7 @@ class SourceCounts {
     return others;
   }
 
-  MatrixView<const float> rows_;
-  const Novelty::Source& source_;
+  Novelty::Source source_;
   std::int64_t folds_;
   Counts all_;
   std::vector<Counts> of_fold_;
@@ -129,51 +126,52 @@ class SourceCounts {
 std::vector<float> Novelty::fit(MatrixView<const float> rows, const std::vector<std::string>& names,
                                 std::int64_t numeric_columns, const Folds& folds,
                                 const std::vector<std::int64_t>& calibration) {
-  std::vector<std::int64_t> fold_of(static_cast<std::size_t>(rows.rows));
-  for (std::int64_t k = 0; k < folds.count(); ++k) {
-    for (std::int64_t i = folds.begin[k]; i < folds.begin[k + 1]; ++i) fold_of[folds.order[i]] = k;
-  }
   sources_.clear();
   expected_.clear();
   for (std::int32_t c = 0; c < rows.columns; ++c) sources_.push_back({.first = c});
   in_category_.assign(static_cast<std::size_t>(rows.columns), false);
-  std::vector<float> surprise(calibration.size(), 0.0f);
-  const auto add_surprise = [&](const SourceCounts& counts) {
-    for (std::size_t i = 0; i < calibration.size(); ++i) {
-      surprise[i] += counts.surprise(calibration[i], fold_of[calibration[i]]);
-    }
-  };
-  for (const Category& named : named_categories(names, numeric_columns)) {
-    Source category = {.first = static_cast<std::int32_t>(named.first),
-                       .columns = static_cast<std::int32_t>(named.columns),
-                       .kind = SourceKind::category};
-    if (is_category(rows, named)) {
-      const SourceCounts counts(rows, category, fold_of, folds.count());
-      category.missing = counts.all().of_missing();
-      category.unseen = counts.all().of_unseen();
-      add_surprise(counts);
-      for (std::int32_t v = 0; v < category.columns; ++v) {
-        in_category_[category.first + v] = true;
-        if (counts.total(v) > 0) continue;
-        // Known to other tables of the same encoding only, as those of a fleet's other groups.
-        Source& value = sources_[category.first + v];
-        value.kind = SourceKind::single_number;
-        value.unseen = category.unseen;
-      }
-    }
-    sources_.push_back(category);
+  const std::vector<Category> named = named_categories(names, numeric_columns);
+  const std::vector<bool> are = are_categories(rows, named);
+  std::vector<SourceCounts> counts;
+  std::vector<std::size_t> places;  // of theirs in sources_
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    sources_.push_back({.first = static_cast<std::int32_t>(named[i].first),
+                        .columns = static_cast<std::int32_t>(named[i].columns),
+                        .kind = SourceKind::category});
+    if (!are[i]) continue;
+    std::fill_n(in_category_.begin() + named[i].first, named[i].columns, true);
+    places.push_back(sources_.size() - 1);
   }
   for (std::int64_t c = 0; c < rows.columns; ++c) {
-    if (in_category_[c]) continue;
-    Source& source = sources_[c];
-    const SourceCounts counts(rows, source, fold_of, folds.count());
-    source.missing = counts.all().of_missing();
-    if (counts.all().is_single()) {
+    if (!in_category_[c]) places.push_back(static_cast<std::size_t>(c));
+  }
+  for (const std::size_t place : places) counts.emplace_back(sources_[place], folds.count());
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    for (SourceCounts& one : counts) one.add(rows.row(r), folds.of_row[r]);
+  }
+  std::vector<float> surprise(calibration.size(), 0.0f);
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    counts[i].finish();
+    const Counts& all = counts[i].all();
+    Source& source = sources_[places[i]];
+    source.missing = all.of_missing();
+    if (source.kind == SourceKind::category) {
+      source.unseen = all.of_unseen();
+      for (std::int32_t v = 0; v < source.columns; ++v) {
+        if (counts[i].total(v) > 0) continue;
+        // Known to other tables of the same encoding only, as those of a fleet's other groups.
+        Source& value = sources_[source.first + v];
+        value.kind = SourceKind::single_number;
+        value.unseen = source.unseen;
+      }
+    } else if (all.is_single()) {
       source.kind = SourceKind::single_number;
-      source.constant = counts.all().least;
-      source.unseen = counts.all().of_unseen();
+      source.constant = all.least;
+      source.unseen = all.of_unseen();
     }
-    add_surprise(counts);
+    for (std::size_t k = 0; k < calibration.size(); ++k) {
+      surprise[k] += counts[i].surprise(rows.row(calibration[k]), folds.of_row[calibration[k]]);
+    }
   }
   // If a twentieth of new normal rows is surprising, a surprise like theirs counts 1.
   std::vector<float> sorted = surprise;

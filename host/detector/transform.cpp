@@ -118,7 +118,7 @@ std::string listed(const std::vector<std::string>& names) {
 
 void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
                            const std::vector<std::string>& names, std::int64_t numeric_columns,
-                           const std::function<void(const std::string&)>& on_message) {
+                           const std::function<void(const std::string&)>& on_message, MatrixView<float> scratch) {
   const std::int64_t columns = rows.columns;
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) {
@@ -136,10 +136,18 @@ void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const
   log1p = choose_log1p(options, names, numeric_columns, raw, on_message);
   shift.assign(columns, 0.0);
   scale.assign(columns, 1.0);
-  std::vector<float> logged(rows.rows * columns);
-  const MatrixView<float> view(logged.data(), rows.rows, columns);
-  apply(context, rows, view);
-  const std::vector<double> found = column_statistics(context, view);
+  std::vector<float> own;
+  MatrixView<const float> view = rows;
+  std::vector<double> found = raw;
+  if (std::find(log1p.begin(), log1p.end(), 1) != log1p.end()) {
+    if (scratch.data == nullptr) {
+      own.resize(static_cast<std::size_t>(rows.rows * columns));
+      scratch = {own.data(), rows.rows, columns};
+    }
+    apply(context, rows, scratch);
+    view = scratch;
+    found = column_statistics(context, view);
+  }
   std::vector<std::string> constants;
   const Range all = range_of_all(found, columns, numeric_columns);
   for (std::int64_t c = 0; c < columns; ++c) {

@@ -23,10 +23,11 @@ struct FeatureTransform {
   std::int64_t columns() const { return static_cast<std::int64_t>(shift.size()); }
   /// Learns from rows on the host, on a CPU context. Columns from `numeric_columns` on are 0/1: centred like the
   /// others, never scaled or logged. Throws Error{invalid_argument} for an unknown column in options.log1p, a column
-  /// without any value, or an infinite cell.
+  /// without any value, or an infinite cell. `scratch`: memory for as many rows, which is overwritten; if it is not
+  /// given, it is taken.
   void fit(Context& context, MatrixView<const float> rows, const DetectorOptions& options,
            const std::vector<std::string>& names, std::int64_t numeric_columns,
-           const std::function<void(const std::string&)>& on_message);
+           const std::function<void(const std::string&)>& on_message, MatrixView<float> scratch = {});
   /// Gives columns one transformed value, whatever theirs: their scale becomes 0.
   void freeze(const std::vector<std::int64_t>& columns) {
     for (const std::int64_t column : columns) scale[column] = 0.0;

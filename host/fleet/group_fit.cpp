@@ -56,10 +56,10 @@ BlockRows join(const std::vector<PreparedRows>& prepared, const DetectorOptions&
   std::int64_t next = 0;
   for (std::size_t i = 0; i < prepared.size(); ++i) {
     const PreparedRows& one = prepared[i];
-    std::copy(one.training.data.begin(), one.training.data.end(), block.rows.row(next));
+    std::copy_n(one.training.row(0), one.training.rows * one.training.columns, block.rows.row(next));
     if (is_incomplete) {
-      const Matrix& own = one.incomplete.rows > 0 ? one.incomplete : one.training;
-      std::copy(own.data.begin(), own.data.end(), block.incomplete.row(next));
+      const StoredRows& own = one.incomplete.rows > 0 ? one.incomplete : one.training;
+      std::copy_n(own.row(0), own.rows * own.columns, block.incomplete.row(next));
     }
     block.models.add(next, one.training_begin, options.population, options.fold, seeds[i]);
     next += one.training.rows;
@@ -243,12 +243,13 @@ ModelStack Fleet::Impl::Fit::fit_block(const Device& device, Block block, const 
   Context on_host = Device::open("cpu", device.threads()).make_context();
   for (std::int64_t i = 0; i < block.count && keeps_training_rows(together); ++i) {
     const DetectorOptions resolved = resolve(options_of(block.first + i), 0, judged);
-    references[i] = reference_rows_of(on_host, prepared[i].training, resolved);
+    references[i] = reference_rows_of(on_host, std::as_const(prepared[i].training).view(), resolved);
   }
   std::int64_t trimmed = 0, restored = 0, unpromised = 0;
   for (PreparedRows& one : prepared) {
     trimmed += one.trimmed_rows;
-    one.training = one.incomplete = {};
+    one.training = {};
+    one.incomplete = {};
   }
   Context context = device.make_context();
   const ResidentRows resident(context, joined.rows.view());

@@ -199,6 +199,10 @@ typedef struct cugad_fit_controls {
   int32_t resume;                   /* 1: resume from the directory's checkpoint, if there is one */
   int32_t binary_columns;           /* number of 0/1 columns, which come last: centred, neither scaled nor logged */
   const char* const* column_names;  /* `columns` names; NULL: "0", "1", ... */
+  /* For rows larger than memory, as of a mapped file: what a detector makes of them lies in files of this directory,
+   * which are mapped and go with the fit. NULL: in memory. Not for the option trim, nor on a GPU without the memory for
+   * the rows: CUGAD_ERROR_UNSUPPORTED. Fleets keep theirs in memory. */
+  const char* row_directory;
 } cugad_fit_controls;
 
 /* cugad_detector_fit with controls, which may be NULL. */

@@ -40,6 +40,11 @@ struct FitControl {
   std::string checkpoint_directory;     ///< empty: none; what another fit left there is renamed, not overwritten
   std::int64_t checkpoint_every = 100;  ///< steps, rounded up to a multiple of 100; the largest: only when cancelled
   bool resume = false;                  ///< continue from the directory's checkpoint if there is one
+  /// For rows larger than memory, as of a file that is mapped: what a detector makes of them lies in this directory, in
+  /// files without names that are mapped and go with the fit, once the size of the rows (twice with missing cells and
+  /// the method gain). Besides it takes a byte of memory for each row, and some 100 MB. Empty: in memory. Not for the
+  /// option trim, nor on a GPU without the memory for the rows: Error{unsupported}. Fleets keep theirs in memory.
+  std::string row_directory;
 };
 
 /// Names and kinds of the columns of the training rows.

@@ -87,6 +87,15 @@ TEST(FitControls, LeaveTheResultAsItIs) {
   Watch watch;
   ASSERT_OK(fit_with(watched.get(), rows, watched_by(watch)));
   EXPECT_TRUE(same_bits(score(plain.get(), rows), score(watched.get(), rows)));
+  const TemporaryDirectory directory;
+  cugad_fit_controls in_files = watched_by(watch);
+  in_files.row_directory = directory.path().c_str();
+  ASSERT_OK(fit_with(watched.get(), rows, in_files));
+  EXPECT_TRUE(same_bits(score(plain.get(), rows), score(watched.get(), rows)));
+  const std::string none = directory.file("none");
+  in_files.row_directory = none.c_str();
+  EXPECT_EQ(fit_with(watched.get(), rows, in_files), CUGAD_ERROR_INPUT_OUTPUT);
+  EXPECT_NE(std::string(cugad_last_error()).find(none), std::string::npos) << cugad_last_error();
   const DetectorHandle uncontrolled = create(device.get(), small_config("gan"));
   ASSERT_OK(cugad_detector_fit_with(uncontrolled.get(), rows.data.data(), rows.rows, columns, columns, nullptr));
   EXPECT_TRUE(same_bits(score(plain.get(), rows), score(uncontrolled.get(), rows)));

@@ -25,25 +25,20 @@ Matrix noise_rows(std::int64_t rows, std::int64_t columns, std::uint64_t seed) {
   return matrix;
 }
 
-std::vector<std::int64_t> fold_of_rows(const Folds& folds) {
-  std::vector<std::int64_t> fold(folds.order.size());
-  for (std::int64_t k = 0; k < folds.count(); ++k) {
-    for (std::int64_t i = folds.begin[k]; i < folds.begin[k + 1]; ++i) fold[folds.order[i]] = k;
-  }
-  return fold;
-}
+std::vector<std::int64_t> fold_of_rows(const Folds& folds) { return {folds.of_row.begin(), folds.of_row.end()}; }
 
 TEST(Folds, PartTheRowsEvenly) {
   for (const std::int64_t count : {2, 3, 5}) {
     for (const std::int64_t rows : {5, 17, 100, 1003}) {
       const Folds folds = make_folds(noise_rows(rows, 3, static_cast<std::uint64_t>(rows)), count);
       ASSERT_EQ(folds.count(), count);
-      std::vector<std::int64_t> all = folds.order;
+      const std::vector<std::int64_t> order = folds.order();
+      std::vector<std::int64_t> all = order;
       std::sort(all.begin(), all.end());
       for (std::int64_t r = 0; r < rows; ++r) EXPECT_EQ(all[r], r);
       for (std::int64_t k = 0; k < count; ++k) {
         EXPECT_NEAR(static_cast<double>(folds.size(k)), static_cast<double>(rows) / static_cast<double>(count), 1.0);
-        EXPECT_TRUE(std::is_sorted(folds.order.begin() + folds.begin[k], folds.order.begin() + folds.begin[k + 1]));
+        EXPECT_TRUE(std::is_sorted(order.begin() + folds.begin[k], order.begin() + folds.begin[k + 1]));
       }
     }
   }
@@ -81,7 +76,8 @@ TEST(Folds, AreNoMoreThanDistinctRows) {
   EXPECT_EQ(folds_of_copies(5).count(), 5);
   EXPECT_EQ(make_folds(noise_rows(1, 2, 6), 5).count(), 1);
   const Folds none = make_folds(noise_rows(9, 2, 6), 1);
-  EXPECT_TRUE(std::is_sorted(none.order.begin(), none.order.end()));
+  const std::vector<std::int64_t> order = none.order();
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }
 
 /// A population is its models trained alone, each with its seed and its fold.

@@ -19,7 +19,7 @@ std::vector<std::string> notes_of(const Matrix& rows, Scale scale = Scale::stand
   transform.fit(context, rows.view(), options, names, 5, {});
   std::vector<std::int64_t> positions(static_cast<std::size_t>(rows.rows));
   std::iota(positions.begin(), positions.end(), std::int64_t{100});
-  return dominated_columns(rows.view(), positions, transform, options, names, 5);
+  return dominated_columns(rows.view(), column_ranges(rows.view()), positions, transform, options, names, 5);
 }
 
 TEST(DominatedColumns, NameTheColumnTheValueAndTheRow) {
