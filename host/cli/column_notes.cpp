@@ -26,8 +26,11 @@ bool has_value(const Column& column) {
 }  // namespace
 
 std::vector<std::string> doubtful_columns(const Table& table, const std::vector<std::string>& settled) {
+  return doubtful_columns(examine_columns(table, settled));
+}
+
+std::vector<std::string> doubtful_columns(const std::vector<ColumnFinding>& findings) {
   std::vector<std::string> left_out;
-  const std::vector<ColumnFinding> findings = examine_columns(table, settled);
   for (const ColumnFinding& finding : findings) {
     if (finding.advice == ColumnFinding::Advice::refuse) throw Error(ErrorCode::format, finding.text);
     if (finding.advice == ColumnFinding::Advice::leave_out) left_out.push_back(finding.column);
@@ -43,14 +46,19 @@ std::vector<std::string> doubtful_columns(const Table& table, const std::vector<
   return left_out;
 }
 
-std::vector<std::string> columns_without_value(const Table& table, const std::vector<std::string>& excluded) {
-  const std::vector<std::string> names = column_names(table);
+void ColumnsWithValue::add(const Table& chunk) {
+  has_value_.resize(chunk.columns.size(), false);
+  for (std::size_t c = 0; c < has_value_.size(); ++c) has_value_[c] = has_value_[c] || has_value(chunk.columns[c]);
+}
+
+std::vector<std::string> ColumnsWithValue::others(const std::vector<std::string>& names,
+                                                  const std::vector<std::string>& excluded) const {
   const ColumnIndex index(names);
   std::vector<bool> is_excluded(names.size(), false);
   for (const std::string& name : excluded) is_excluded[index.find(name)] = true;
   std::vector<std::string> empty;
   for (std::size_t c = 0; c < names.size(); ++c) {
-    if (is_excluded[c] || has_value(table.columns[c])) continue;
+    if (is_excluded[c] || has_value_[c]) continue;
     empty.push_back(names[c]);
     if (empty.size() > shown) continue;
     print_note(fmt::format("cugad: warning: column '{}' is left out: it holds no value in the rows to train on",
@@ -59,7 +67,7 @@ std::vector<std::string> columns_without_value(const Table& table, const std::ve
   return empty;
 }
 
-void note_constant_features(const Matrix& rows, const std::vector<std::string>& names) {
+void note_constant_features(MatrixView<const float> rows, const std::vector<std::string>& names) {
   std::vector<std::string> constants;
   std::size_t count = 0;
   for (std::int64_t c = 0; c < rows.columns; ++c) {

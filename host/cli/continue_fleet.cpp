@@ -21,7 +21,8 @@ namespace {
 
 /// The new groups are trained as the others were: a flag may repeat that, not change it.
 void check_flags(const FlagSet& flags, const Fleet& fleet, const std::string& path) {
-  for (const char* name : {"shard", "preset", "patch_stride", "categorical", "exclude", "include", "max_categories"}) {
+  for (const char* name :
+       {"shard", "out_of_core", "preset", "patch_stride", "categorical", "exclude", "include", "max_categories"}) {
     if (!flags.given(name)) continue;
     throw UsageError(fmt::format("--{} does not go with --continue: the new groups are trained as those of {} were",
                                  with_dashes(name), one_line(path)));

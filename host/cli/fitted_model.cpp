@@ -163,6 +163,17 @@ std::map<std::string, std::string> table_attachments(const Encoders& encoders, c
   return attachments;
 }
 
+void take_attachments(const std::map<std::string, std::string>& attachments, const std::string& path,
+                      TableEncoder& encoder, LabelNote& labels, TableFormat& format) {
+  for (const char* key : {encoder_key, labels_key, format_key}) {
+    if (attachments.contains(key)) continue;
+    throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is not there", path, key));
+  }
+  encoder = TableEncoder::from_json(attachments.at(encoder_key));
+  labels = labels_from_json(attachments.at(labels_key), path);
+  format = TableFormat::from_json(attachments.at(format_key));
+}
+
 FittedModel load_model_or_fleet(const Device& device, const std::string& path) {
   refuse_part(path);
   if (!Fleet::is_fleet(path)) return load_model(device, path);

@@ -63,6 +63,9 @@ struct Encoders {
 std::map<std::string, std::string> table_attachments(const Encoders& encoders, const LabelNote& labels,
                                                      const TableFormat& format, const std::string& group_column,
                                                      std::int32_t patch_stride);
+/// The same back, of one table without images. Throws Error{format} that names the file for others.
+void take_attachments(const std::map<std::string, std::string>& attachments, const std::string& path,
+                      TableEncoder& encoder, LabelNote& labels, TableFormat& format);
 std::string labels_to_json(const LabelNote& labels);
 /// The rows of both, which have equally many.
 Matrix beside_each_other(const Matrix& left, const Matrix& right);

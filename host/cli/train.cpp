@@ -18,6 +18,7 @@
 #include "host/cli/image_folder.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/progress.hpp"
+#include "host/cli/row_file.hpp"
 #include "host/cli/shard_flag.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/table_flags.hpp"
@@ -56,6 +57,8 @@ void declare_flags(FlagSet& flags) {
   flags.add_text("shard", "I/N", "Train the I-th of N parts of the models, for cugad merge");
   flags.add_text("distributed", "mpi",
                  "Divide the models among the processes that mpirun starts (cugad-mpi), which share --checkpoint");
+  flags.add_text("out_of_core", "FILE",
+                 "Tables larger than memory: keep the training rows in FILE, which is made once, and map it");
   flags.add_device();
   flags.add_text("checkpoint", "DIR", "Keep checkpoints there");
   flags.add_boolean("resume", "Continue from the last checkpoint");
@@ -105,6 +108,9 @@ struct Features {
   Encoders encoders;
   Matrix rows;
   Columns columns;
+  std::optional<RowFile> file;  ///< holds the rows instead
+
+  MatrixView<const float> view() const { return file ? file->rows() : rows.view(); }
 };
 
 /// The columns of conditions beside the pixels of a folder: one for each value.
@@ -132,6 +138,17 @@ void add_conditions(const TrainingTable& training, const std::vector<std::string
   features.columns.binary = given.columns;
   const std::vector<std::string>& names = encoder.feature_names();
   features.columns.names.insert(features.columns.names.end(), names.begin(), names.end());
+}
+
+/// The rows of a file, and what is known of their table.
+Features features_in_file(const std::string& path, const std::string& input, const FlagSet& flags,
+                          const DetectorOptions& options, TrainingTable& training) {
+  Features features;
+  const RowFile& file = features.file.emplace(RowFile::make(path, input, flags, options));
+  const TableEncoder& encoder = features.encoders.table.emplace(file.encoder());
+  features.columns = {.names = encoder.feature_names(), .binary = file.rows().columns - encoder.numeric_features()};
+  training = file.table();
+  return features;
 }
 
 /// The rows as the detector takes them; the table, which takes much memory, is given up.
@@ -256,10 +273,16 @@ void train_model(const std::string& input, const FlagSet& flags, DistributedFit*
   std::optional<WatchedFit> fit;
   distributed == nullptr ? static_cast<void>(fit.emplace(flags, output)) : distributed->take_folder(output);
 
-  TrainingTable training = read_training_table(input, flags, options);
-  if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);
-  const Features features = take_features(training, images, options);
-  const Matrix& rows = features.rows;
+  TrainingTable training;
+  Features features;
+  if (flags.given("out_of_core")) {
+    features = features_in_file(flags.required_text("out_of_core"), input, flags, options, training);
+  } else {
+    training = read_training_table(input, flags, options);
+    if (!training.group_column.empty()) training.groups = row_groups(training.rows, training.group_column);
+    features = take_features(training, images, options);
+  }
+  const MatrixView<const float> rows = features.view();
   const Columns& columns = features.columns;
   // The library reports them, too, if it trains one model with on_message set.
   if (flags.boolean("quiet") || flags.given("group_by") || distributed) note_constant_features(rows, columns.names);
@@ -280,7 +303,7 @@ void train_model(const std::string& input, const FlagSet& flags, DistributedFit*
       features.encoders, training.labels, training.format, training.group_column, patch_stride(flags));
   if (distributed != nullptr || flags.given("shard")) {
     const ShardedTraining sharded = {.options = options,
-                                     .rows = rows.view(),
+                                     .rows = rows,
                                      .columns = columns,
                                      .groups = training.groups,
                                      .fleet_options = fleet_options,
@@ -291,11 +314,14 @@ void train_model(const std::string& input, const FlagSet& flags, DistributedFit*
     summary.insert(summary.end(), of_shards.begin(), of_shards.end());
   } else if (training.group_column.empty()) {
     for (const auto& [name, text] : attachments) detector.attach(name, text);
-    const std::int64_t steps = fit->run([&](const FitControl& control) { detector.fit(rows.view(), columns, control); },
-                                        [&] {
-                                          promise_of_images(detector, options, training.most_patches);
-                                          detector.save(output);
-                                        });
+    const auto train = [&](FitControl control) {
+      if (features.file) control.row_directory = features.file->directory();
+      detector.fit(rows, columns, control);
+    };
+    const std::int64_t steps = fit->run(train, [&] {
+      promise_of_images(detector, options, training.most_patches);
+      detector.save(output);
+    });
     if (flags.boolean("quiet")) print_notes(detector);
     summary.insert(summary.end(), {{"models", fmt::format("{}", detector.options().population)},
                                    {"steps", grouped(steps)},
@@ -304,7 +330,7 @@ void train_model(const std::string& input, const FlagSet& flags, DistributedFit*
     Fleet fleet(device, options, fleet_options);
     for (const auto& [name, text] : attachments) fleet.attach(name, text);
     const std::int64_t steps =
-        fit->run([&](const FitControl& control) { fleet.fit(rows.view(), training.groups, columns, control); },
+        fit->run([&](const FitControl& control) { fleet.fit(rows, training.groups, columns, control); },
                  [&] {
                    promise_of_images(fleet, options, training.most_patches);
                    fleet.save(output);

@@ -15,6 +15,7 @@ constexpr std::int64_t fewest_rows = 10;    ///< from which on numbers that rise
 constexpr std::size_t most_labels = 50;     ///< distinct values of a label
 constexpr std::size_t first_search = 64;    ///< integers among which two equal ones are looked for first
 constexpr std::size_t search_interval = 4;  ///< then among so many times as many
+constexpr std::size_t most_integers = std::size_t{1} << 24;  ///< beyond, the others are taken for distinct ones, too
 
 std::string lower(std::string_view text) {
   std::string made(text);
@@ -96,7 +97,7 @@ void NumberCells::follow(double number) {
   most_ = std::max(most_, number);
   are_integers_ = are_integers_ && number == std::trunc(number);
   if (!may_be_distinct_) return;
-  integers_.push_back(number);
+  if (integers_.size() < most_integers) integers_.push_back(number);
   const bool searches = !rises_ && integers_.size() >= next_search_;
   if (searches) next_search_ = search_interval * integers_.size();
   if (are_integers_ && (!searches || are_distinct())) return;

@@ -43,7 +43,7 @@ class NumberCells {
   double last_ = 0, step_ = 0, farthest_from_step_ = 0;
   double least_ = std::numeric_limits<double>::infinity(), most_ = -least_;
   bool may_be_distinct_ = true;
-  std::vector<double> integers_;  ///< all, in any order, until two are equal
+  std::vector<double> integers_;  ///< of the first rows, in any order, until two are equal
   std::size_t next_search_;       ///< for two equal ones, once there are so many
 };
 

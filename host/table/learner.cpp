@@ -54,8 +54,10 @@ class GrowingFloats {
 struct Draft {
   GrowingFloats floats;
   std::int64_t rows = 0, slots = 0;
+  bool keeps_rows = true;  ///< else it holds the rows of one chunk
+  std::int64_t first = 0;  ///< row that it holds
 
-  float* slot(std::int64_t row, std::int64_t slot) { return floats.data() + row * slots + slot; }
+  float* slot(std::int64_t row, std::int64_t slot) { return floats.data() + (row - first) * slots + slot; }
 };
 
 /// A category's number in the memory of a float.
@@ -147,7 +149,7 @@ class LearningColumn {
     const auto value = static_cast<float>(number);
     *draft.slot(row, slot_) = value;
     if (std::isinf(value) && !too_large_) too_large_.emplace(row, number);
-    if (features_.is_exact()) return;  // the draft holds every number
+    if (features_.is_exact() || !draft.keeps_rows) return;  // the draft holds every number, or need not
     if (was_exact && features_.may_need_offset()) {
       keeps_exact_ = true;
       for (std::int64_t r = 0; r < row; ++r) exact_.push_back(static_cast<double>(*draft.slot(r, slot_)));
@@ -276,8 +278,11 @@ LearntRows TableLearner::State::encode(const std::vector<bool>& left_out, const 
   return made;
 }
 
-TableLearner::TableLearner(TableEncoder::Options options) : state_(std::make_unique<State>()) {
+TableLearner::TableLearner(TableEncoder::Options options) : TableLearner(std::move(options), true) {}
+
+TableLearner::TableLearner(TableEncoder::Options options, bool keeps_rows) : state_(std::make_unique<State>()) {
   state_->options = std::move(options);
+  state_->draft.keeps_rows = keeps_rows;
 }
 
 TableLearner::~TableLearner() = default;
@@ -293,7 +298,8 @@ void TableLearner::add(const Table& chunk) {
     state.check(chunk);
   }
   Draft& draft = state.draft;
-  draft.floats.resize(static_cast<std::size_t>((draft.rows + chunk.rows) * draft.slots));
+  if (!draft.keeps_rows) draft.first = draft.rows;
+  draft.floats.resize(static_cast<std::size_t>((draft.rows + chunk.rows - draft.first) * draft.slots));
   for (std::size_t k = 0; k < state.columns.size(); ++k) {
     state.columns[k].add(chunk.columns[state.places[k]], chunk.rows, draft);
   }
@@ -320,7 +326,8 @@ LearntRows TableLearner::finish(TableEncoder& encoder, std::span<const std::stri
   options.excluded.insert(options.excluded.end(), excluded.begin(), excluded.end());
   TableEncoder fitted;
   fitted.fit(state.digest(), options);
-  LearntRows rows = state.encode(listed(state.names, options.excluded), fitted);
+  LearntRows rows;
+  if (state.draft.keeps_rows) rows = state.encode(listed(state.names, options.excluded), fitted);
   encoder = std::move(fitted);
   state_ = std::make_unique<State>();
   return rows;

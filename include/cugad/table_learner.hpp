@@ -32,6 +32,9 @@ class CUGAD_API TableLearner {
  public:
   /// The roles of columns that are known before; columns that turn out to be no features are left to finish().
   explicit TableLearner(TableEncoder::Options options);
+  /// keeps_rows false: the features of no chunk are held, and finish() returns no rows: TableEncoder::encode() makes
+  /// those of a second reading.
+  TableLearner(TableEncoder::Options options, bool keeps_rows);
   ~TableLearner();
   TableLearner(const TableLearner&) = delete;
   TableLearner& operator=(const TableLearner&) = delete;

@@ -156,6 +156,8 @@ def writers(base):
         Writer("model of a fleet", lambda place: [*fleet, 100, "--checkpoint", base / "elsewhere_too", "--resume",
                                                   "--output", place / "file"], "file"),
         Writer("checkpoint", continued(train), "kept/checkpoint.safetensors", earlier_checkpoint(train)),
+        Writer("rows of a training", lambda place: [*train, 100, "--output", base / "of_rows", "--out-of-core", place / "file"], "file",
+               earlier=lambda place: None),
         # Each stops with a checkpoint, which a second one would keep and report.
         Writer("log", lambda place: [*train, 2000, "--patience", 0, "--output", base / f"unused-{next(number)}", "--log",
                                      place / "log"], "log", earlier=lambda place: None, timed=True, appended=True),

@@ -118,6 +118,28 @@ TEST(LearnerTest, ChunksGiveTheBitsOfTheWholeTable) {
   }
 }
 
+/// Without rows the encoder and the findings are the same, and the encoder makes the rows of a second reading.
+TEST(LearnerTest, LearnsTheSameWithoutRows) {
+  constexpr std::int64_t rows = 1000, chunk_rows = 100;
+  const Table table = columns_of_all_kinds(rows, 5);
+  const TableEncoder::Options roles{.categorical = {"code"}, .excluded = {"count"}};
+  TableLearner keeps(roles), forgets(roles, false);
+  for (std::int64_t first = 0; first < rows; first += chunk_rows) {
+    keeps.add(rows_of(table, first, chunk_rows));
+    forgets.add(rows_of(table, first, chunk_rows));
+  }
+  EXPECT_EQ(forgets.rows(), rows);
+  EXPECT_TRUE(are_alike(forgets.examine({}), keeps.examine({})));
+  TableEncoder kept, forgotten;
+  const LearntRows all = keeps.finish(kept), none = forgets.finish(forgotten);
+  EXPECT_EQ(none.rows, 0);
+  EXPECT_EQ(forgotten.to_json(), kept.to_json());
+  for (std::int64_t first = 0; first < rows; first += chunk_rows) {
+    const Matrix part = forgotten.encode(rows_of(table, first, chunk_rows));
+    EXPECT_EQ(std::memcmp(part.data.data(), all.data.get() + first * all.columns, part.data.size() * sizeof(float)), 0);
+  }
+}
+
 TEST(LearnerTest, ErrorsAreThoseOfTheEncoder) {
   const Table table = columns_of_all_kinds(300, 5);
   const auto fault = [&](const TableEncoder::Options& options, const Table& given) {
