@@ -1,5 +1,7 @@
 #include "host/c_api/arguments.hpp"
 
+#include <algorithm>
+
 #include "cugad/error.hpp"
 #include "host/backend/backend.hpp"
 
@@ -59,10 +61,10 @@ std::size_t index_of(std::int64_t index, std::size_t count, const char* name) {
          (count == 0 ? ", but there is none" : ", expected 0 to " + std::to_string(count - 1)));
 }
 
-void check_struct(const void* given, std::size_t known, const char* name) {
+std::size_t check_struct(const void* given, std::size_t least, std::size_t known, const char* name) {
   std::size_t size = 0;
   std::memcpy(&size, given, sizeof size);
-  if (size < known || size > largest_struct) {
+  if (size < least || size > largest_struct) {
     refuse(std::string(name) + " has struct_size " + std::to_string(size) + ", expected the sizeof of its type, here " +
            std::to_string(known));
   }
@@ -72,6 +74,7 @@ void check_struct(const void* given, std::size_t known, const char* name) {
     throw Error(ErrorCode::unsupported,
                 std::string(name) + " sets a member that version " CUGAD_VERSION " does not know");
   }
+  return std::min(size, known);
 }
 
 void require_extent(const void* array, std::int64_t count, std::int64_t element_bytes, const char* name,

@@ -60,14 +60,19 @@ void require_extent(const void* array, std::int64_t count, std::int64_t element_
                     std::uintptr_t alignment = 0);
 void require_host(const Device& device, const void* array, const char* name);
 void require_apart(const Extent& x, const void* array, std::int64_t bytes, const char* name);
-void check_struct(const void* given, std::size_t known, const char* name);
+/// Returns how many bytes of the caller's struct this version knows.
+std::size_t check_struct(const void* given, std::size_t least, std::size_t known, const char* name);
 
+/// The size in the first version that had the struct: of programs compiled with that one.
+template <class Struct>
+constexpr std::size_t first_size = sizeof(Struct);
+
+/// The caller's struct; members that it did not have yet are 0.
 template <class Struct>
 Struct known_struct(const Struct* given, const char* name) {
   require(given, name);
-  check_struct(given, sizeof(Struct), name);
-  Struct known;
-  std::memcpy(&known, given, sizeof known);
+  Struct known{};
+  std::memcpy(&known, given, check_struct(given, first_size<Struct>, sizeof(Struct), name));
   return known;
 }
 

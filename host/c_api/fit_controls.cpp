@@ -4,6 +4,10 @@
 #include "host/c_api/arguments.hpp"
 
 namespace cugad::c_api {
+
+template <>
+inline constexpr std::size_t first_size<cugad_fit_controls> = offsetof(cugad_fit_controls, row_directory);
+
 namespace {
 
 cugad_model_telemetry telemetry_of(const ModelTelemetry& model) {

@@ -384,6 +384,13 @@ TEST_F(BadCalls, Controls) {
       {"name", [&] { return fitted(with([&](auto& c) { c.column_names = names; })); }, invalid, {"column_names[1]"}},
       {"odd name", [&] { return fitted(with([&](auto& c) { c.column_names = odd_names; })); }, invalid, {"UTF-8"}},
   });
+  // As a program gives them that was compiled when the last member was not there.
+  EXPECT_EQ(fitted(with([](auto& c) {
+              c.struct_size = offsetof(cugad_fit_controls, row_directory);
+              c.row_directory = "/none";
+            })),
+            CUGAD_OK)
+      << cugad_last_error();
 }
 
 TEST(LastError, IsThisThreadsAndNeverNull) {
