@@ -9,13 +9,10 @@
 /// the machine's memory.
 namespace cugad {
 
-/// Bytes of a file that is mapped. While such mappings live, a thread gives the pages of all back to the system
-/// whenever the process holds more than `most_resident` bytes of files; their contents stay, in the file or in the
-/// system's cache.
+/// Bytes of a file that is mapped. Its pages are the system's cache: it takes them back when it, or the container of
+/// the process, needs memory.
 class MappedMemory {
  public:
-  static constexpr std::size_t most_resident = std::size_t{768} << 20;
-
   MappedMemory() = default;
   /// Zeros, in a file without a name in `directory`, for which space is reserved. Throws Error{input_output} with the
   /// directory: the disk is full, ...
@@ -36,7 +33,6 @@ class MappedMemory {
   void expect_random_access() noexcept;
 
  private:
-  void begin();
   void swap(MappedMemory& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
