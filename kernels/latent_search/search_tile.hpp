@@ -32,15 +32,22 @@ struct PackedNetwork {
 /// Rows of `width` floats padded to whole 64-byte lines.
 inline std::int64_t padded(std::int64_t columns) { return rounded_up(columns, 16); }
 
+/// Where a tile's sums take all registers, apart from it: the constants of activations would stay in those of sums.
+#if !defined(__AVX512F__) && !defined(__aarch64__)
+[[gnu::noinline]]
+#endif
+inline Vec
+layer_output(const PackedLayer& layer, Vec sum) {
+  return activate(layer.activation, layer.slope, sum);
+}
+
 /// `words` takes the rounded rows of x.
 inline void layer_forward(const PackedLayer& layer, std::int64_t rows, const float* x, float* words, float* y) {
   const std::int64_t stride = padded(layer.out);
   multiply(
       rows, layer.out, left_rows(x, padded(layer.in), rows, layer.in, layer.is_rounded, words), layer.forward,
       [&](std::int64_t, std::int64_t c) { return load(layer.bias + c); },
-      [&](std::int64_t r, std::int64_t c, Vec sum) {
-        store(y + r * stride + c, activate(layer.activation, layer.slope, sum));
-      });
+      [&](std::int64_t r, std::int64_t c, Vec sum) { store(y + r * stride + c, layer_output(layer, sum)); });
 }
 
 /// dx = (dh W) * act'(x), x being the output of the layer before (null for the network's input: no factor).
