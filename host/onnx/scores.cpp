@@ -177,8 +177,7 @@ ScoreNodes::Nearest ScoreNodes::find_nearest(const std::vector<float>& bank, std
 
 ScoreNodes::RawScores ScoreNodes::bank_scores() {
   LatentSearcher searcher;
-  searcher.draw(model_);  // the bank that the model scores with, as every draw of its seed
-  const StackView<float> bank = searcher.bank();
+  const StackView<float> bank = searcher.bank(model_);  // that the model scores with, as every draw of its seed
   const std::int64_t k = std::min<std::int64_t>(options().neighbours, bank.rows), models = bank.models;
   std::vector<float> rows;
   for (std::int64_t m = 0; m < models; ++m) {

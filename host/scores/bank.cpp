@@ -22,7 +22,7 @@ class BankRule final : public ScoringRule {
     RawScores raw;
     raw.residual = {nearest.distance.data + k - 1, models, count, 1, count * k, k};
     if (!trained().needs_discriminator()) return raw;
-    run(context(), GatherRows{.source = searcher_.bank(),
+    run(context(), GatherRows{.source = searcher_.bank(trained()),
                               .index = {nearest.index.data, models, count, 1, count * k, k},
                               .out = trained().reconstruction(count)});
     raw.logit = trained().judge(trained().fill_missing(rows));

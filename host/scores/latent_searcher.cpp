@@ -27,6 +27,11 @@ void LatentSearcher::draw(ScoringNetworks& networks) {
   if (networks.device().backend().runs_models_together()) draw_now(networks);
 }
 
+const StackView<float>& LatentSearcher::bank(ScoringNetworks& networks) {
+  if (!is_drawn()) draw_now(networks);
+  return bank_;
+}
+
 void LatentSearcher::draw_now(ScoringNetworks& networks) {
   const DetectorOptions& options = networks.options();
   const std::int64_t models = networks.population(), rows = latent_rows(options);
@@ -42,7 +47,7 @@ void LatentSearcher::draw_now(ScoringNetworks& networks) {
 }
 
 void LatentSearcher::take_memory(ScoringNetworks& networks, std::int64_t rows) {
-  if (bank_latent_.data == nullptr) draw_now(networks);
+  if (!is_drawn()) draw_now(networks);
   const DetectorOptions& options = networks.options();
   const std::int64_t models = networks.population(), restarts = options.restarts;
   const std::int64_t most =

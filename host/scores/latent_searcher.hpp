@@ -14,11 +14,11 @@ bool has_bank(const DetectorOptions& options);
 class LatentSearcher {
  public:
   /// Draws the bank's latents, or a pool of random starts, and generates the bank's rows. On the CPU that waits until
-  /// memory is taken: a model that is loaded, and not scored with, needs no bank.
+  /// memory is taken, or the bank is asked for: a model that is loaded, and not scored with, needs none.
   void draw(ScoringNetworks& networks);
   void take_memory(ScoringNetworks& networks, std::int64_t rows);
 
-  const StackView<float>& bank() const { return bank_; }
+  const StackView<float>& bank(ScoringNetworks& networks);
   /// The bank rows nearest to each row, of each model; nearest first.
   struct Nearest {
     StackView<float> distance;
@@ -35,6 +35,7 @@ class LatentSearcher {
   std::string path(ScoringNetworks& networks, std::int64_t rows) const;
 
  private:
+  bool is_drawn() const { return bank_latent_.data != nullptr; }
   void draw_now(ScoringNetworks& networks);
   void choose_starts(ScoringNetworks& networks, MatrixView<const float> rows);
   void start_from_encoder(ScoringNetworks& networks, MatrixView<const float> rows);

@@ -67,7 +67,7 @@ std::vector<Values> scored(const char* device_name, const Rows& o, Score run, st
   const Device device = Device::open(device_name, 1);
   const bool on_host = std::string(device_name) == "cpu";
   Context context = device.make_context();
-  context.use_precision(Precision::bf16);
+  if (!on_host) context.use_precision(Precision::bf16);
   const emulator_test::OnDevice<float> copies[4] = {
       emulator_test::OnDevice<float>(stacks[0].values), emulator_test::OnDevice<float>(stacks[1].values),
       emulator_test::OnDevice<float>(stacks[2].values), emulator_test::OnDevice<float>(x)};
