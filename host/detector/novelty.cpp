@@ -149,7 +149,6 @@ std::vector<float> Novelty::fit(MatrixView<const float> rows, const std::vector<
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     for (SourceCounts& one : counts) one.add(rows.row(r), folds.of_row[r]);
   }
-  std::vector<float> surprise(calibration.size(), 0.0f);
   for (std::size_t i = 0; i < counts.size(); ++i) {
     counts[i].finish();
     const Counts& all = counts[i].all();
@@ -169,9 +168,11 @@ std::vector<float> Novelty::fit(MatrixView<const float> rows, const std::vector<
       source.constant = all.least;
       source.unseen = all.of_unseen();
     }
-    for (std::size_t k = 0; k < calibration.size(); ++k) {
-      surprise[k] += counts[i].surprise(rows.row(calibration[k]), folds.of_row[calibration[k]]);
-    }
+  }
+  std::vector<float> surprise(calibration.size(), 0.0f);
+  for (std::size_t k = 0; k < calibration.size(); ++k) {  // each row once: it may have to come from a file
+    const std::int64_t r = calibration[k];
+    for (const SourceCounts& one : counts) surprise[k] += one.surprise(rows.row(r), folds.of_row[r]);
   }
   // If a twentieth of new normal rows is surprising, a surprise like theirs counts 1.
   std::vector<float> sorted = surprise;
