@@ -127,7 +127,8 @@ void Checkpoint::save(const GanTraining& training) {
   file.metadata["format"] = format_name;
   file.metadata["step"] = std::to_string(training.step_);
   file.metadata["options"] = fixed_options(training.definition_, training.options_);
-  file.metadata["rows"] = fingerprint(training.rows_, context);
+  if (rows_.empty()) rows_ = fingerprint(training.rows_, context);
+  file.metadata["rows"] = rows_;
   if (!is_ours_) keep_aside(path());
   safetensors::write(path(), file);
   is_ours_ = true;

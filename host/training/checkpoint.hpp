@@ -35,6 +35,7 @@ class Checkpoint {
   std::string path() const;
   std::string directory_;
   bool is_ours_ = false;  ///< the file at path() is of this training
+  std::string rows_;      ///< their fingerprint, for which all are read: once
 };
 
 }  // namespace cugad
