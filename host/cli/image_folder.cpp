@@ -26,8 +26,7 @@ std::optional<ImageShape> shape_flag(const FlagSet& flags) {
 
 /// The shape of the images of an array; none of a table, nor of what can be read only once.
 std::optional<ImageShape> shape_of_array(const std::string& input, const FlagSet& flags) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(input, ignored)) return {};
+  if (!is_regular_file(input)) return {};
   ReadOptions reading;
   reading.format = table_format(flags, input);
   return open_input(input, reading)->format().image;

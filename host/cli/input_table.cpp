@@ -5,13 +5,14 @@
 #include <fstream>
 #include <string_view>
 
+#include "host/cli/text.hpp"
+
 namespace cugad::cli {
 namespace {
 
 /// By content: a pipe must not lose its first bytes, and is no Parquet file, which is read from its end.
 bool is_parquet(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return false;
+  if (!is_regular_file(path)) return false;
   std::ifstream file(path, std::ios::binary);
   std::array<char, 4> start = {};
   return file.read(start.data(), start.size()) && std::string_view(start.data(), start.size()) == "PAR1";

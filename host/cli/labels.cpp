@@ -24,8 +24,7 @@ constexpr std::size_t counted_values = 10000;
 
 bool is_npz(const std::string& input) {
   // A pipe is never an .npz, and looking at its first bytes would take them away.
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(input, ignored)) return false;
+  if (!is_regular_file(input)) return false;
   char start[2] = {};
   std::ifstream(input, std::ios::binary).read(start, sizeof start);
   return start[0] == 'P' && start[1] == 'K';

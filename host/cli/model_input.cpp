@@ -97,7 +97,7 @@ ModelInput::ModelInput(FittedModel& model, const std::string& input, const FlagS
     check_no_image_flags(flags, input);
     const bool has_one_thread = flags.has("threads") && flags.integer("threads", 0, 1, 4096) == 1;
     // A pipe may keep its reader waiting, which then could not end the command.
-    reads_ahead_ = std::filesystem::is_regular_file(input) && !model.fleet && !has_one_thread;
+    reads_ahead_ = is_regular_file(input) && !model.fleet && !has_one_thread;
   });
   if (reader_ && model.encoder) check_header(*model.encoder, *reader_, input);
   told_ = notes();
@@ -133,7 +133,7 @@ const std::vector<PatchGrid>& ModelInput::grids() const {
 
 void ModelInput::keep_shard(const std::string& input, const Shard& shard) {
   if (images_) throw UsageError("--shard is for tables: divide the images of a folder by --files or into folders");
-  if (!std::filesystem::is_regular_file(input))
+  if (!is_regular_file(input))
     throw UsageError("--shard: the rows are counted first, so that the input must be a file, which can be read twice");
   const auto counter = open_input(input, options_);
   Table chunk;

@@ -96,13 +96,22 @@ void check_writable(const std::string& path) {
   check_can_be_written(path);
 }
 
+namespace {
+
+/// Also of a file that does not exist yet: of a relative path none of whose folders is named, weakly_canonical() alone
+/// leaves the path relative.
+std::filesystem::path whole_path(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+}
+
+}  // namespace
+
 void check_no_other_file(const std::string& flag, const std::string& output, std::span<const std::string> others) {
   std::error_code ignored;
   for (const std::string& other : others) {
     if (output.empty() || other.empty()) continue;
-    const bool same =
-        std::filesystem::equivalent(output, other, ignored) ||
-        std::filesystem::weakly_canonical(output, ignored) == std::filesystem::weakly_canonical(other, ignored);
+    const bool same = std::filesystem::equivalent(output, other, ignored) || whole_path(output) == whole_path(other);
     if (same && !std::filesystem::is_character_file(output, ignored)) {
       throw UsageError(fmt::format("--{} {} would overwrite {}, which this command also needs", flag, output, other));
     }

@@ -89,8 +89,7 @@ std::vector<std::pair<std::string, std::string>> sources_of(const std::string& i
   std::vector<std::pair<std::string, std::string>> sources = {
       {"This page", fmt::format("cugad report {} {}", shell_text(input), flags.as_arguments())},
       {"SHA-256 of the model file", fmt::format("{}  {}", file_hash(path), path)}};
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(input, ignored))
+  if (is_regular_file(input))
     sources.emplace_back("SHA-256 of the rows", fmt::format("{}  {}", file_hash(input), input));
   if (!model.labels.normal.empty()) {
     sources.emplace_back("Rows of the training", fmt::format("those whose column {} is {}", model.labels.column,

@@ -75,8 +75,14 @@ Notes origin_of(const std::string& input, const FlagSet& flags, const DetectorOp
 
 void check_input(const std::string& path, const std::string& input, const FlagSet& flags,
                  const DetectorOptions& options) {
+  namespace fs = std::filesystem;
   std::error_code ignored;
-  if (is_image_folder(input) || !std::filesystem::is_regular_file(input, ignored)) {
+  if (path == "-") throw UsageError("--out-of-core -: the rows need a file, which is mapped");
+  if (fs::exists(path, ignored) && (!fs::is_regular_file(path, ignored) || fs::file_size(path, ignored) == 0)) {
+    throw UsageError(
+        fmt::format("--out-of-core {}: neither a new file nor one of rows; remove it, or name another file", path));
+  }
+  if (is_image_folder(input) || input == "-" || (fs::exists(input, ignored) && !fs::is_regular_file(input, ignored))) {
     throw UsageError(fmt::format("--out-of-core reads the table twice: {} is no file of a table", one_line(input)));
   }
   for (const char* name : {"group_by", "shard", "distributed", "patch_stride"}) {

@@ -6,12 +6,18 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include "cugad/error.hpp"
 #include "host/text/cell.hpp"
 
 namespace cugad::cli {
+
+bool is_regular_file(const std::string& input) {
+  std::error_code ignored;
+  return input != "-" && std::filesystem::is_regular_file(input, ignored);
+}
 
 std::string file_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

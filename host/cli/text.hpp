@@ -14,6 +14,8 @@ std::string with_underscores(std::string name);
 
 /// Reads a whole file; throws Error{input_output} if it cannot.
 std::string file_text(const std::string& path);
+/// Whether an input can be read more than once: "-" is the standard input, also where a file has that name.
+bool is_regular_file(const std::string& input);
 
 /// The text on one line: line breaks become blanks, other control characters escaped.
 std::string one_line(std::string_view text);

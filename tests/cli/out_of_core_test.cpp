@@ -117,6 +117,13 @@ TEST_F(OutOfCore, FilesThatAreNotOfTheseRowsAreRefused) {
   write_file(file, "something else");
   refused("no file of rows that --out-of-core made");
   EXPECT_EQ(read_file(file), "something else");
+  for (const auto& [name, contents] : {std::pair("empty", ""), std::pair("-", "")}) {
+    if (*name != '-') write_file(at(name), contents);
+    const Outcome outcome = run(arguments(at("refused"), {"--out-of-core", *name == '-' ? name : at(name)}));
+    EXPECT_EQ(outcome.code, 2) << name;
+    EXPECT_TRUE(is_one_line(outcome.err, "cugad: error", "--out-of-core")) << outcome.err;
+  }
+  EXPECT_EQ(run(arguments(at("refused"), {"--out-of-core", at("inner/../refused")})).code, 2) << "the output itself";
   write_file(file, whole);
   write_file(at("table.csv"), read_file(at("table.csv")) + "1,on,2,good,\n");
   refused("its rows were made of another table");
