@@ -1,7 +1,6 @@
 #include "host/cli/input_table.hpp"
 
 #include <array>
-#include <filesystem>
 #include <fstream>
 #include <string_view>
 

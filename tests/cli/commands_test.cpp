@@ -224,6 +224,7 @@ TEST_F(Commands, NpyHoldsTheSameScores) {
 }
 
 TEST_F(Commands, StandardInputScoresAsTheFileDoes) {
+  write_file(at("-"), "a file of that name");  // is not the standard input
   EXPECT_EQ(run_well({"score", "-", "--model", model}, table), run_well({"score", table, "--model", model}));
 }
 
