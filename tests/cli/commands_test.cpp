@@ -224,8 +224,17 @@ TEST_F(Commands, NpyHoldsTheSameScores) {
 }
 
 TEST_F(Commands, StandardInputScoresAsTheFileDoes) {
-  write_file(at("-"), "a file of that name");  // is not the standard input
   EXPECT_EQ(run_well({"score", "-", "--model", model}, table), run_well({"score", table, "--model", model}));
+}
+
+TEST_F(Commands, AFileNamedAsTheStandardInputIsNotRead) {
+  write_file(at("-"), "a file of that name");
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(at("."));
+  run_well(quick_training("-", at("piped")), table);
+  std::filesystem::current_path(before);
+  run_well(quick_training(table, at("whole")));
+  EXPECT_TRUE(read_file(at("piped")) == read_file(at("whole")));
 }
 
 TEST_F(Commands, ScoringNeedsNoLabelAndIgnoresIt) {
