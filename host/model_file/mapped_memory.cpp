@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <system_error>
 
@@ -61,6 +62,12 @@ MappedMemory::~MappedMemory() {
 
 void MappedMemory::expect_random_access() noexcept {
   if (size_ > 0) ::madvise(data_, size_, MADV_RANDOM);
+}
+
+void expect_reading(const void* data, std::size_t bytes) noexcept {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = reinterpret_cast<std::uintptr_t>(data), begin = first / page * page;
+  ::madvise(reinterpret_cast<void*>(begin), first + bytes - begin, MADV_WILLNEED);
 }
 
 }  // namespace cugad

@@ -42,6 +42,10 @@ class MappedMemory {
   std::size_t size_ = 0;
 };
 
+/// The bytes are read next, in order: where they are those of a mapped file, the system fetches them in one go,
+/// whatever it was told to expect. No effect on other memory of the host.
+void expect_reading(const void* data, std::size_t bytes) noexcept;
+
 /// An array of zeros in memory, or, if a directory is given, in a file there.
 template <class T>
 class LargeArray {

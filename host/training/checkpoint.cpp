@@ -11,6 +11,7 @@
 
 #include "cugad/error.hpp"
 #include "host/backend/transfer.hpp"
+#include "host/model_file/mapped_memory.hpp"
 #include "host/model_file/safetensors.hpp"
 #include "host/text/cell.hpp"
 
@@ -28,6 +29,8 @@ std::string fingerprint(const TrainingRows& rows, Context& context) {
   for (std::int64_t first = 0; first < data.rows; first += chunk) {
     const MatrixView<const float> part(data.row(first), std::min(chunk, data.rows - first), data.columns,
                                        data.row_stride);
+    if (context.backend().is_host_memory())
+      expect_reading(part.data, sizeof(float) * static_cast<std::size_t>(part.rows * part.row_stride));
     for (const float value : download_rows(context, part)) add(std::bit_cast<std::uint32_t>(value));
   }
   for (const auto& range : {rows.first, rows.count, rows.left_out_first, rows.left_out_count}) {
