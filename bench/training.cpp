@@ -1,7 +1,12 @@
+#include <algorithm>
 #include <cmath>
+#include <ctime>
+#include <filesystem>
 
 #include "bench/networks.hpp"
+#include "cugad/detector.hpp"
 #include "host/methods/methods.hpp"
+#include "host/model_file/mapped_memory.hpp"
 #include "host/training/gan_training.hpp"
 
 namespace cugad::bench {
@@ -68,6 +73,41 @@ void train_step_default(benchmark::State& state) {
   state.counters["steps/s"] = benchmark::Counter(1, benchmark::Counter::kIsIterationInvariantRate);
 }
 
+/// Steps of a fit whose rows lie in memory or in mapped files, from its first report to its last: processor time of
+/// one. Arguments: rows of 64 columns, whether mapped.
+void train_rows(benchmark::State& state) {
+  const std::int64_t rows = state.range(0), columns = 64;
+  const std::string directory = state.range(1) == 0 ? "" : std::filesystem::temp_directory_path().string();
+  LargeArray<float> values(static_cast<std::size_t>(rows * columns), directory);
+  const std::vector<float> block = uniform_rows(1000, columns);
+  for (std::int64_t r = 0; r < rows; r += 1000) {
+    const std::int64_t count = std::min<std::int64_t>(1000, rows - r) * columns;
+    std::transform(block.begin(), block.begin() + count, values.data() + r * columns,
+                   [&](float value) { return value * static_cast<float>(1 + r); });
+  }
+  DetectorOptions options;
+  set_option(options, "method", "anogan");
+  options.population = 2;
+  options.steps = 400;
+  options.patience = 0;
+  for (auto _ : state) {
+    std::clock_t first = 0, last = 0;
+    std::int64_t begin = 0;
+    FitControl control;
+    control.row_directory = directory;
+    control.on_progress = [&](const FitProgress& progress) {
+      last = std::clock();
+      if (first != 0) return;
+      first = last;
+      begin = progress.step;
+    };
+    Detector detector(Device::open(chosen_device(), 1), options);
+    detector.fit(MatrixView<const float>(values.data(), rows, columns), control);
+    state.SetIterationTime(static_cast<double>(last - first) / CLOCKS_PER_SEC /
+                           static_cast<double>(options.steps - begin));
+  }
+}
+
 /// Steps of a population on a GPU, recorded and replayed as in a fit: model-steps/s. Argument: models.
 void train_recorded(benchmark::State& state, int batch, Precision precision) {
   const std::int64_t models = state.range(0), rows = 20000, steps = 96;
@@ -119,6 +159,12 @@ void add_training() {
       ->Unit(benchmark::kMillisecond)
       ->UseRealTime()
       ->MeasureProcessCPUTime();
+  add("train_rows", train_rows)
+      ->Args({1'000'000, 0})
+      ->Args({1'000'000, 1})
+      ->Iterations(1)
+      ->UseManualTime()
+      ->Unit(benchmark::kMicrosecond);
   add("train_step_default", train_step_default)->Unit(benchmark::kMicrosecond);
 }
 
