@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -65,9 +66,10 @@ void MappedMemory::expect_random_access() noexcept {
 }
 
 void expect_reading(const void* data, std::size_t bytes) noexcept {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto first = reinterpret_cast<std::uintptr_t>(data), begin = first / page * page;
-  ::madvise(reinterpret_cast<void*>(begin), first + bytes - begin, MADV_WILLNEED);
+  constexpr std::uintptr_t piece = 128 << 10;  // Linux fetches no more than its read-ahead for one advice
+  const auto first = reinterpret_cast<std::uintptr_t>(data), end = first + bytes;
+  for (std::uintptr_t begin = first / piece * piece; begin < end; begin += piece)
+    ::madvise(reinterpret_cast<void*>(begin), std::min(piece, end - begin), MADV_WILLNEED);
 }
 
 }  // namespace cugad
