@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "host/methods/methods.hpp"
+#include "host/model_file/atomic_file.hpp"
 #include "host/training/checkpoint.hpp"
 
 namespace cugad {
@@ -44,6 +45,20 @@ bool is_checkpoint_name(const fs::path& name) {
          (folders.empty() && name.extension() == ".safetensors" && is_part_of_fleet(name.stem().string()));
 }
 
+void remove_empty_folders(const fs::path& directory) {
+  remove_abandoned_files(directory.string(), std::chrono::seconds(0));
+  std::vector<fs::path> parts;
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    std::error_code ignored;
+    if (is_part(entry->path().filename().string()) && fs::is_directory(entry->symlink_status(ignored)))
+      parts.push_back(entry->path());
+  }
+  for (const fs::path& part : parts) remove_empty_folders(part);
+  rmdir(directory.c_str());  // takes empty folders alone, and no symbolic links to them
+}
+
 }  // namespace
 
 std::string checkpoint_of_shard(std::int64_t shard, std::int64_t count) {
@@ -79,14 +94,8 @@ std::vector<fs::path> checkpoint_files(const fs::path& directory) {
 
 void remove_checkpoint_files(const fs::path& directory, const std::vector<fs::path>& files) {
   std::error_code ignored;
-  for (const fs::path& file : files) {
-    fs::remove(file, ignored);
-    // rmdir() takes empty folders alone, and no symbolic links to them.
-    for (fs::path folder = file.parent_path(); folder != directory && rmdir(folder.c_str()) == 0;) {
-      folder = folder.parent_path();
-    }
-  }
-  rmdir(directory.c_str());
+  for (const fs::path& file : files) fs::remove(file, ignored);
+  remove_empty_folders(directory);
 }
 
 }  // namespace cugad

@@ -22,8 +22,8 @@ std::int64_t shards_of_checkpoint(const std::string& name);
 /// Whether `file`, which need not be there, is the directory itself or would be one of its checkpoints.
 bool is_checkpoint(const std::filesystem::path& directory, const std::filesystem::path& file);
 
-/// Removes these files of the directory, then its folders and itself where that leaves them empty. What cannot be
-/// removed stays.
+/// Removes these files of the directory, and what killed processes left there while they wrote such files; then its
+/// folders of parts and itself where that leaves them empty. What cannot be removed stays. No process trains there.
 void remove_checkpoint_files(const std::filesystem::path& directory, const std::vector<std::filesystem::path>& files);
 
 }  // namespace cugad

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,10 @@
 #include <climits>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
 #include <optional>
 #include <system_error>
 
@@ -22,6 +27,7 @@ namespace {
 
 constexpr std::size_t buffer_bytes = 64 * 1024;
 constexpr int name_attempts = 1000;
+constexpr std::string_view name_begin = ".cugad-", name_end = ".tmp";  // of temporary files
 
 [[noreturn]] void fail(const std::string& path, const std::string& reason) {
   throw Error(ErrorCode::input_output, fmt::format("cannot write \"{}\": {}", path, reason));
@@ -136,19 +142,59 @@ std::uint64_t next_number() {
   return number++;
 }
 
-/// A new file beside the target that removes itself unless it was renamed.
+/// Of the system that runs now, in whatever container: its processes see each other's locks on every file system.
+const std::string& system_name() {
+  static const std::string name = [] {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string id;
+    std::getline(file, id);
+    return id.substr(0, id.find('-'));
+  }();
+  return name;
+}
+
+bool is_temporary_name(std::string_view name) {
+  if (!name.starts_with(name_begin) || !name.ends_with(name_end)) return false;
+  name = name.substr(name_begin.size(), name.size() - name_begin.size() - name_end.size());
+  return name.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
+
+/// Removes a temporary file whose writer is gone: its lock went with it.
+void remove_if_abandoned(const std::string& path, bool is_of_this_system, std::chrono::seconds age_of_others) {
+  const FileDescriptor file(
+      retry_interrupted([&] { return ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); }));
+  struct stat status;
+  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (!is_of_this_system && age_of_others.count() > 0 && std::time(nullptr) - status.st_mtime < age_of_others.count())
+    return;
+  // Removed while it is locked: a writer that has just made it sees that.
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(path.c_str());
+}
+
+/// Not before each of many writes: a directory may hold many files.
+void remove_abandoned_files_once(const std::string& directory) {
+  static std::mutex mutex;
+  static std::string last;
+  const std::lock_guard lock(mutex);
+  if (directory == last) return;
+  remove_abandoned_files(directory);
+  last = directory;
+}
+
+/// A new file beside the target that removes itself unless it was renamed. It is locked while its writer lives.
 class TemporaryFile {
  public:
   TemporaryFile(const std::string& path, const std::string& directory) : path_(path) {
+    remove_abandoned_files_once(directory);
     for (int attempt = 0; attempt < name_attempts; ++attempt) {
       // The name does not contain the target's: a target whose name is as long as the system allows must work too.
-      name_ = fmt::format("{}.cugad-{}-{}.tmp", directory, ::getpid(), next_number());
+      name_ = fmt::format("{}{}{}-{}-{}{}", directory, name_begin, system_name(), ::getpid(), next_number(), name_end);
       known_.emplace(name_);
       descriptor_ = FileDescriptor(retry_interrupted([&] {
         return ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);  // the umask applies
       }));
-      if (descriptor_) return;
-      if (errno != EEXIST) break;
+      if (descriptor_ && is_kept()) return;
+      if (!descriptor_ && errno != EEXIST) break;
     }
     fail_with_errno(path_, "creating a temporary file beside it", errno);
   }
@@ -175,13 +221,22 @@ class TemporaryFile {
     if (failed_error_ != 0) fail_with_errno(path_, "writing", failed_error_);
     flush();
     if (retry_interrupted([&] { return ::fsync(descriptor_.get()); }) != 0) fail_with_errno(path_, "syncing", errno);
-    // Network file systems report a full disk here. A close that was interrupted has closed all the same.
-    if (::close(descriptor_.release()) != 0 && errno != EINTR) fail_with_errno(path_, "closing", errno);
+    // Network file systems report a full disk when a descriptor is closed, here a second one: the lock goes with the
+    // last. A close that was interrupted has closed all the same.
+    const int second = ::fcntl(descriptor_.get(), F_DUPFD_CLOEXEC, 0);
+    if (second >= 0 && ::close(second) != 0 && errno != EINTR) fail_with_errno(path_, "closing", errno);
     if (::rename(name_.c_str(), target.c_str()) != 0) fail_with_errno(path_, "renaming the temporary file", errno);
     renamed_ = true;
   }
 
  private:
+  /// Locks the new file; false if another process took it for abandoned before that. Some file systems have no locks.
+  bool is_kept() {
+    struct stat status;
+    return (::flock(descriptor_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
+           ::fstat(descriptor_.get(), &status) == 0 && status.st_nlink > 0;
+  }
+
   void flush() {
     write_all(buffer_);
     buffer_.clear();
@@ -235,6 +290,18 @@ void write_file_atomically(const std::string& path,
 void check_can_be_written(const std::string& path) {
   const Target target = find_target(path);
   const TemporaryFile file(path, target.directory);
+}
+
+void remove_abandoned_files(const std::string& directory, std::chrono::seconds age_of_others) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const std::string of_this_system = fmt::format("{}{}-", name_begin, system_name());
+  for (fs::directory_iterator entry(directory, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool is_of_this_system = !system_name().empty() && name.starts_with(of_this_system);
+    if (is_temporary_name(name)) remove_if_abandoned(entry->path().string(), is_of_this_system, age_of_others);
+  }
 }
 
 void remove_temporary_files() noexcept {

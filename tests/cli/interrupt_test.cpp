@@ -99,6 +99,17 @@ TEST_F(Interrupts, CtrlCLeavesACheckpointThatResumes) {
   }
 }
 
+TEST_F(Interrupts, WhatAKilledTrainingLeftGoesOnceItIsDone) {
+  const std::string output = at("m");
+  Process process(long_training(output), at("."));
+  ASSERT_TRUE(has_begun(output));
+  process.send(SIGINT);
+  ASSERT_EQ(process.wait().code, 130);
+  write_file(output + ".checkpoint/.cugad-0-1-2.tmp", "left");
+  run_well(long_training(output, {"--resume"}));
+  EXPECT_FALSE(std::filesystem::exists(output + ".checkpoint"));
+}
+
 /// As `nohup` does it, and a shell to the jobs of a script.
 TEST_F(Interrupts, ASignalThatWasIgnoredStaysSo) {
   for (const int number : {SIGINT, SIGHUP}) {

@@ -8,7 +8,7 @@ with --checkpoint (half of the resumed runs are killed as well), saving a model 
 over an old file, and a fleet's. After each kill
   - the result is the old file whole or the new one whole;
   - the same command, with --resume where it trains, succeeds, and its file equals that of a run never killed.
-What may remain is a file .cugad-*.tmp beside the result; how often one did is counted.
+  - it leaves no file .cugad-*.tmp, of which the kill may have left one beside the result; how often is counted.
 """
 
 import pathlib
@@ -90,6 +90,7 @@ def run_kind(command, kind, kills, randomness, totals):
             left += bool(temporaries(place))
             command.well(*kind.arguments(place), *(["--resume"] if kind.resumes else []))
             expect_one_of(place / kind.result, (whole,), when + " and run again")
+            expect(not temporaries(place), f"{when} and run again: {temporaries(place)} is left")
     totals.append((kind.name, done, mid if kind.resumes else "", left))
     print(f"{kind.name}: {done} kills, {left} left a temporary file", flush=True)
 

@@ -74,6 +74,24 @@ TEST(CheckpointFiles, OnlyTheyAreRemoved) {
   EXPECT_FALSE(fs::exists(directory.file("shard-3-of-4")));
 }
 
+/// Also in the folder of a part whose only file was never finished.
+TEST(CheckpointFiles, WhatKilledProcessesLeftGoesWithThem) {
+  const TemporaryDirectory directory;
+  const std::string folder = directory.file("folder");
+  for (const char* name : {"", "shard-3-of-4/", "shard-4-of-4/pooled/gain/", "mine/"}) {
+    fs::create_directories(folder + "/" + name);
+    write_text(folder + "/" + name + ".cugad-0-1-2.tmp", "left");
+  }
+  write_text(folder + "/shard-3-of-4.safetensors", "");
+  EXPECT_EQ(checkpoint_files(folder).size(), 1u);
+  remove_checkpoint_files(folder, checkpoint_files(folder));
+  EXPECT_TRUE(fs::exists(folder + "/mine/.cugad-0-1-2.tmp"));
+  fs::remove_all(folder + "/mine");
+  EXPECT_TRUE(fs::is_empty(folder));
+  remove_checkpoint_files(folder, {});
+  EXPECT_FALSE(fs::exists(folder));
+}
+
 TEST(CheckpointFiles, ADirectoryThatBecomesEmptyGoes) {
   const TemporaryDirectory directory;
   const std::string folder = directory.file("folder"), link = directory.file("link");

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <new>
@@ -300,15 +302,72 @@ TEST(AtomicFile, FilesUnderWayCanBeRemovedAtOnce) {
   EXPECT_EQ(read_text(directory.file("b")), "new");
 }
 
-/// In a container every run may have the same number of its process.
-TEST(AtomicFile, WhatKilledRunsLeftDoesNotStandInTheWay) {
-  const TemporaryDirectory directory;
-  for (int number = 0; number < 2000; ++number) {
-    write_text(directory.file(".cugad-" + std::to_string(getpid()) + "-" + std::to_string(number) + ".tmp"), "left");
+/// A process that is killed while it writes; returns the name of the file that it leaves.
+std::string killed_write(const TemporaryDirectory& directory) {
+  const pid_t child = fork();
+  if (child == 0) {
+    try {
+      write_file_atomically(directory.file("a"), [](const auto& append) {
+        append(std::string(100000, 'x'));
+        raise(SIGKILL);
+      });
+    } catch (...) {
+    }
+    _exit(1);
   }
-  write_whole(directory.file("a"), "new");
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  const Names names = directory.names();
+  return names.size() == 1 ? names.front() : "";
+}
+
+TEST(AtomicFile, TheNextWriteRemovesWhatAKilledOneLeft) {
+  const TemporaryDirectory directory;
+  EXPECT_TRUE(killed_write(directory).ends_with(".tmp"));
+  write_whole(directory.file("b"), "new");
+  EXPECT_EQ(directory.names(), Names{"b"});
+}
+
+/// The lock tells, not the number of the process: in a container every run may have the same.
+TEST(AtomicFile, FilesOfWritersThatLiveStay) {
+  const TemporaryDirectory directory;
+  write_file_atomically(directory.file("a"), [&](const auto& append) {
+    append("new");
+    remove_abandoned_files(directory.path());
+    remove_abandoned_files(directory.path(), std::chrono::seconds(0));
+    EXPECT_EQ(directory.names().size(), 1u);
+  });
   EXPECT_EQ(read_text(directory.file("a")), "new");
-  EXPECT_EQ(directory.names().size(), 2001u);
+}
+
+/// Locks of other machines may not be seen, so age tells there.
+TEST(AtomicFile, FilesOfOtherSystemsStayForADay) {
+  const TemporaryDirectory directory;
+  const std::string own = killed_write(directory), other = ".cugad-0" + own.substr(7);
+  std::filesystem::rename(directory.file(own), directory.file(other));
+  remove_abandoned_files(directory.path());
+  EXPECT_EQ(directory.names(), Names{other});
+  const auto now = std::filesystem::file_time_type::clock::now();
+  std::filesystem::last_write_time(directory.file(other), now + std::chrono::hours(1));  // its clock may differ
+  remove_abandoned_files(directory.path());
+  EXPECT_EQ(directory.names(), Names{other});
+  std::filesystem::last_write_time(directory.file(other), now - std::chrono::hours(25));
+  remove_abandoned_files(directory.path());
+  EXPECT_TRUE(directory.names().empty());
+  write_text(directory.file(other), "left");
+  remove_abandoned_files(directory.path(), std::chrono::seconds(0));
+  EXPECT_TRUE(directory.names().empty());
+}
+
+TEST(AtomicFile, FilesOfOtherNamesStay) {
+  const TemporaryDirectory directory;
+  const Names others = {".cugad-notes.tmp", ".cugad-1-2", "cugad-1-2.tmp", ".cugad-1-2.tmp.gz"};
+  for (const std::string& name : others) write_text(directory.file(name), "mine");
+  std::filesystem::create_directory(directory.file(".cugad-1-2.tmp"));
+  std::filesystem::create_symlink(".cugad-notes.tmp", directory.file(".cugad-3-4.tmp"));
+  remove_abandoned_files(directory.path(), std::chrono::seconds(0));
+  EXPECT_EQ(directory.names().size(), others.size() + 2);
 }
 
 TEST(AtomicFile, WritersOfOneTargetDoNotMix) {

@@ -61,6 +61,7 @@ class Tests:
         self.fleets()
         self.populations()
         self.killed()
+        self.stopped()
         self.errors()
 
     def fleets(self):
@@ -102,6 +103,23 @@ class Tests:
         self.expect_same("whole-long", "long")
         assert all(path.stat().st_mtime_ns == before for path, before in kept.items())
         assert len(list(parts.glob("*.safetensors"))) == 16
+
+    def stopped(self):
+        """Ctrl-C. The folder of checkpoints goes with the resumed run, whatever killed ranks left in it."""
+        train, folder = self.train(1500, "stopped"), self.folder / "stopped.checkpoint"
+        process = subprocess.Popen(self.ranks(3, train), stderr=subprocess.PIPE, text=True)
+        while len(list(folder.glob("*.safetensors"))) < 2:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode != 0 and not (self.folder / "stopped").exists()
+        for place in (folder, folder / "shard-12-of-12"):
+            place.mkdir(exist_ok=True)
+            (place / ".cugad-0-1-2.tmp").write_text("left")
+        self.well(self.ranks(2, [*train, "--resume"]))
+        self.expect_same("whole-long", "stopped")
+        assert not folder.exists(), list(folder.rglob("*"))
 
     def rank_of(self, rank):
         """The process of that rank."""
