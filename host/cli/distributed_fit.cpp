@@ -196,6 +196,12 @@ void DistributedFit::run(const Device& device, const ShardedTraining& training, 
 void DistributedFit::end_all() {
   if (cancel_flag()) return;  // the launcher ends them
   for (int rank = 1; rank < ranks_->count(); ++rank) ranks_->send(rank, {.kind = Kind::ends});
+  // MPI may be left only when every message was received.
+  for (int present = ranks_->count() - 1; present > 0 && !cancel_flag();) {
+    const auto received = ranks_->receive();
+    if (!received) std::this_thread::sleep_for(between_messages);
+    if (received && received->second.kind == Kind::leaves) --present;
+  }
 }
 
 void DistributedFit::coordinate(Trainer& trainer, const ShardedTraining& training) {
@@ -283,7 +289,10 @@ void DistributedFit::follow(Trainer& trainer) {
     }
     if (const auto received = ranks_->receive()) {
       const RankMessage& message = received->second;
-      if (message.kind == Kind::ends) return trainer.stop();
+      if (message.kind == Kind::ends) {
+        ranks_->send(0, {.kind = Kind::leaves});
+        return trainer.stop();
+      }
       trainer.start(message.shard);
     }
     if (trainer.take_end()) {

@@ -16,6 +16,7 @@ struct RankMessage {
     progress,  ///< to rank 0
     done,      ///< to rank 0: the shard; it wants another
     failed,    ///< to rank 0: `text` is the error
+    leaves,    ///< to rank 0: the answer to `ends`, its last message
     trains,    ///< from rank 0: the shard
     ends,      ///< from rank 0: there is nothing more to train
   };
