@@ -41,6 +41,16 @@ LabelNote labels_from_json(const std::string& text, const std::string& path) {
   throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is damaged", path, labels_key));
 }
 
+/// What an attachment of that file says, by `read`, whose errors do not name the file.
+template <class Read>
+auto read_attachment(const std::string& path, const std::string& text, Read read) {
+  try {
+    return read(text);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{}: {}", path, error.what()));
+  }
+}
+
 /// Rows for a detector without an encoder: the table's columns, unchanged.
 Matrix numeric_matrix(const Table& chunk, std::int64_t columns) {
   if (static_cast<std::int64_t>(chunk.columns.size()) != columns) {
@@ -72,15 +82,16 @@ FittedModel with_table(Detector detector, const std::string& path) {
   FittedModel model{.detector = std::move(detector)};
   model.detector.cancel_by(&cancel_flag());
   if (const std::string* text = model.detector.attachment(encoder_key)) {
-    model.encoder = TableEncoder::from_json(*text);
+    model.encoder = read_attachment(path, *text, TableEncoder::from_json);
     if (static_cast<std::int64_t>(model.encoder->feature_names().size()) != model.detector.columns()) {
       throw Error(ErrorCode::format, fmt::format("{}: its table encoder makes {} columns, its networks take {}", path,
                                                  model.encoder->feature_names().size(), model.detector.columns()));
     }
   }
   if (const std::string* text = model.detector.attachment(conditions_key))
-    model.conditions = TableEncoder::from_json(*text);
-  if (const std::string* text = model.detector.attachment(format_key)) model.format = TableFormat::from_json(*text);
+    model.conditions = read_attachment(path, *text, TableEncoder::from_json);
+  if (const std::string* text = model.detector.attachment(format_key))
+    model.format = read_attachment(path, *text, TableFormat::from_json);
   if (!model.format.image) model.format.image = model.detector.options().image;
   if (const std::string* text = model.detector.attachment(patches_key)) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), model.patch_stride);
@@ -169,9 +180,9 @@ void take_attachments(const std::map<std::string, std::string>& attachments, con
     if (attachments.contains(key)) continue;
     throw Error(ErrorCode::format, fmt::format("{}: the entry '{}' is not there", path, key));
   }
-  encoder = TableEncoder::from_json(attachments.at(encoder_key));
+  encoder = read_attachment(path, attachments.at(encoder_key), TableEncoder::from_json);
   labels = labels_from_json(attachments.at(labels_key), path);
-  format = TableFormat::from_json(attachments.at(format_key));
+  format = read_attachment(path, attachments.at(format_key), TableFormat::from_json);
 }
 
 FittedModel load_model_or_fleet(const Device& device, const std::string& path) {

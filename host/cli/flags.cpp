@@ -148,7 +148,10 @@ const std::string& FlagSet::text(const std::string& name) const {
 }
 
 const std::string& FlagSet::required_text(const std::string& name) const {
-  if (text(name).empty()) throw UsageError(fmt::format("--{} is required", with_dashes(name)));
+  if (text(name).empty()) {
+    const char* wrong = given(name) ? "is empty, expected a value" : "is required";
+    throw UsageError(fmt::format("--{} {}", with_dashes(name), wrong));
+  }
   return text(name);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstdio>
@@ -21,7 +22,7 @@
 namespace cugad::cli {
 namespace {
 
-bool is_muted = false;
+std::atomic<bool> muted{false};
 
 [[noreturn]] void fail_output() {
   const int reason = errno;
@@ -38,10 +39,11 @@ void open_standard_descriptors() {
   }
 }
 
-void mute() { is_muted = true; }
+void mute() { muted = true; }
+bool is_muted() { return muted; }
 
 void print(std::string_view text) {
-  if (is_muted) return;
+  if (muted) return;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_output();
 }
 
@@ -50,7 +52,7 @@ void flush_output() {
 }
 
 void print_note(std::string_view line) {
-  if (is_muted) return;
+  if (muted) return;
   const std::string text = one_line(line) + '\n';  // names from files may hold anything
   // Nothing sensible is left to do when standard error cannot be written.
   [[maybe_unused]] const auto written = std::fwrite(text.data(), 1, text.size(), stderr);

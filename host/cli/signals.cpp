@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <string_view>
 
 #include "cugad/error.hpp"
+#include "host/cli/mute.hpp"
 #include "host/model_file/atomic_file.hpp"
 
 namespace cugad::cli {
@@ -12,6 +14,7 @@ namespace {
 
 std::atomic<bool> cancel_requested{false};
 std::atomic<int> open_scopes{0};
+bool is_terminal = false;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
               "a signal handler may only touch lock-free atomics");
 
@@ -21,6 +24,10 @@ extern "C" void on_signal(int number) {
     if (is_first) close(STDIN_FILENO);  // a read that waits for standard input fails now, instead of waiting on
     // One closing terminal sends SIGHUP several times, and past a limit of processor time SIGXCPU comes every second.
     if (is_first || number == SIGHUP || number == SIGXCPU) return;
+  } else if (!is_muted()) {
+    std::string_view line = "\r\033[Kcugad: stopped\n";  // instead of a status line
+    if (!is_terminal) line.remove_prefix(4);
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
   }
   remove_temporary_files();
   _exit(interrupted_exit_code);
@@ -29,6 +36,7 @@ extern "C" void on_signal(int number) {
 }  // namespace
 
 void install_signal_handlers() {
+  is_terminal = isatty(STDERR_FILENO) != 0;
   struct sigaction action = {};
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);

@@ -9,9 +9,9 @@ namespace cugad::cli {
 /// Exit code of a command that was interrupted.
 inline constexpr int interrupted_exit_code = 130;
 
-/// Outside of a CancelScope a signal ends the process at once. A signal that the parent process ignores (nohup, a job
-/// of a script) stays ignored. A pipe closed by its reader and a file that may not grow further (ulimit -f) become
-/// write errors.
+/// Outside of a CancelScope a signal ends the process at once, with a line. A signal that the parent process ignores
+/// (nohup, a job of a script) stays ignored. A pipe closed by its reader and a file that may not grow further (ulimit
+/// -f) become write errors.
 void install_signal_handlers();
 
 /// While one lives, the first signal only raises cancel_flag(), so that work can end tidily; a second SIGINT or SIGTERM

@@ -5,6 +5,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "cugad/error.hpp"
 #include "cugad/shards.hpp"
@@ -316,7 +317,14 @@ void train_model(const std::string& input, const FlagSet& flags, DistributedFit*
     for (const auto& [name, text] : attachments) detector.attach(name, text);
     const auto train = [&](FitControl control) {
       if (features.file) control.row_directory = features.file->directory();
-      detector.fit(rows, columns, control);
+      try {
+        detector.fit(rows, columns, control);
+      } catch (const Error& error) {
+        if (!features.file || !std::string_view(error.what()).starts_with(fmt::format("\"{}\"", control.row_directory)))
+          throw;
+        throw Error(error.code(),
+                    fmt::format("--out-of-core keeps files beside {}: {}", flags.text("out_of_core"), error.what()));
+      }
     };
     const std::int64_t steps = fit->run(train, [&] {
       promise_of_images(detector, options, training.most_patches);

@@ -41,7 +41,11 @@ MappedMemory::MappedMemory(const std::string& directory, std::size_t bytes) : si
   if (!file) fail(directory, "creating a file there", errno);
   // Reserved now: a write to a mapped page for which there is no room would end the process.
   const int error = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
-  if (error != 0) fail(directory, fmt::format("reserving {} MB there", bytes / 1000000).c_str(), error);
+  if (error != 0) {
+    const bool is_small = bytes < 10'000'000;
+    const std::size_t unit = is_small ? 1000 : 1'000'000, count = (bytes + unit - 1) / unit;
+    fail(directory, fmt::format("reserving {} {} there", count, is_small ? "KB" : "MB").c_str(), error);
+  }
   data_ = static_cast<std::byte*>(::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0));
   if (data_ == MAP_FAILED) fail(directory, "mapping a file there", errno);
 }

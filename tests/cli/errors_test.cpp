@@ -44,7 +44,7 @@ TEST_F(Errors, WrongUsage) {
           {{"scoer", table}, 2, "did you mean 'score'?"},
           {{"train"}, 2, "input"},
           {{"train", table}, 2, "--output is required"},
-          {{"train", table, "--output", ""}, 2, "--output is required"},
+          {{"train", table, "--output", ""}, 2, "--output is empty"},
           {{"train", table, table, "--output", at("m")}, 2, "unexpected argument"},
           {{"score", table}, 2, "--model is required"},
           {{"evaluate", table}, 2, "--model is required"},

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -149,6 +150,25 @@ TEST_F(Interrupts, ASecondCtrlCLeavesNoTemporaryFile) {
   process.send(SIGINT);
   EXPECT_EQ(process.wait().code, 130);
   EXPECT_TRUE(std::filesystem::is_empty(at("results")));
+}
+
+/// While it reads, before there is anything to finish.
+TEST_F(Interrupts, CtrlCAlwaysLeavesALine) {
+  const std::string pipe = at("never.csv");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const int writer = open(pipe.c_str(), O_RDWR);
+  ASSERT_GE(writer, 0);
+  Process process({"train", pipe, "--output", at("m")}, at("."));
+  ASSERT_EQ(write(writer, "a,b\n", 4), 4);
+  ASSERT_TRUE(wait_until([&] {
+    int unread = 1;
+    return ioctl(writer, FIONREAD, &unread) == 0 && unread == 0;
+  }));
+  process.send(SIGINT);
+  const Outcome outcome = process.wait();
+  close(writer);
+  EXPECT_EQ(outcome.code, 130);
+  EXPECT_EQ(outcome.err, "cugad: stopped\n");
 }
 
 TEST_F(Interrupts, CheckpointOfOtherOptionsIsRefused) {

@@ -1,6 +1,10 @@
+#include <sys/resource.h>
+
+#include <cstring>
 #include <filesystem>
 
 #include "cli/command.hpp"
+#include "host/model_file/checksum.hpp"
 
 /// train --out-of-core: tables that are never held, whose rows lie in a file that is made once.
 namespace cugad::cli_test {
@@ -123,10 +127,47 @@ TEST_F(OutOfCore, FilesThatAreNotOfTheseRowsAreRefused) {
     EXPECT_EQ(outcome.code, 2) << name;
     EXPECT_TRUE(is_one_line(outcome.err, "cugad: error", "--out-of-core")) << outcome.err;
   }
+  EXPECT_TRUE(has(run(arguments(at("refused"), {"--out-of-core", ""})).err, "--out-of-core is empty"));
   EXPECT_EQ(run(arguments(at("refused"), {"--out-of-core", at("inner/../refused")})).code, 2) << "the output itself";
   write_file(file, whole);
   write_file(at("table.csv"), read_file(at("table.csv")) + "1,on,2,good,\n");
   refused("its rows were made of another table");
+}
+
+/// What is wrong with the files that the fit makes names the flag that has it make them.
+TEST_F(OutOfCore, AFullDiskNamesTheFlag) {
+  const std::string file = at("rows.npy");
+  run_well(arguments(at("m"), {"--out-of-core", file}));
+  rlimit whole{};
+  getrlimit(RLIMIT_FSIZE, &whole);
+  rlimit little = whole;
+  little.rlim_cur = 1000000;
+  setrlimit(RLIMIT_FSIZE, &little);
+  const Outcome outcome = run(arguments(at("refused"), {"--out-of-core", file}));
+  setrlimit(RLIMIT_FSIZE, &whole);
+  EXPECT_EQ(outcome.code, 1);
+  const std::string last = lines_of(outcome.err).back();
+  EXPECT_TRUE(has(last, "cugad: error: --out-of-core keeps files beside " + file)) << outcome.err;
+  EXPECT_TRUE(has(last, "reserving 3673 KB there: File too large")) << outcome.err;
+  EXPECT_FALSE(fs::exists(at("refused")));
+}
+
+TEST_F(OutOfCore, ADamagedNoteNamesTheFile) {
+  const std::string file = at("rows.npy");
+  run_well(arguments(at("m"), {"--out-of-core", file}));
+  std::string bytes = read_file(file);
+  const std::size_t note = bytes.rfind("\\\"numeric\\\"");
+  ASSERT_NE(note, std::string::npos);
+  bytes[note + 2] = 'x';
+  safetensors::Checksum sum;
+  const std::size_t sum_at = bytes.size() - 16;
+  sum.add(bytes.data(), sum_at);
+  const std::uint32_t value = sum.value();
+  std::memcpy(bytes.data() + sum_at, &value, sizeof value);
+  write_file(file, bytes);
+  const Outcome outcome = run(arguments(at("refused"), {"--out-of-core", file}));
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: " + file, "damaged table encoder")) << outcome.err;
 }
 
 TEST_F(OutOfCore, GoesWithOneDetectorOfATable) {

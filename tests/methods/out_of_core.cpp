@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <fstream>
 
 #include "host/detector/folds.hpp"
@@ -174,7 +176,25 @@ TEST(MappedMemory, NeedsRoomAndAFileWithContents) {
   MappedMemory moved = std::move(memory);
   EXPECT_EQ(moved.data()[9999], std::byte{7});
   EXPECT_TRUE(directory.names().empty());
-  EXPECT_THROW(MappedMemory(directory.path(), std::size_t{1} << 60), Error);
+  const auto refused = [&](std::size_t bytes) {
+    try {
+      MappedMemory(directory.path(), bytes);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(refused(std::size_t{1} << 60).find("reserving 1152921504607 MB there"), std::string::npos);
+  rlimit whole{};
+  getrlimit(RLIMIT_FSIZE, &whole);
+  rlimit little = whole;
+  little.rlim_cur = 1000;
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &little);
+  const std::string small = refused(1200);
+  setrlimit(RLIMIT_FSIZE, &whole);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_NE(small.find("reserving 2 KB there"), std::string::npos) << small;
   EXPECT_THROW(MappedMemory(directory.file("none")), Error);
   write_text(directory.file("empty"), "");
   EXPECT_THROW(MappedMemory(directory.file("empty")), Error);
