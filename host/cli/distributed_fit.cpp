@@ -178,7 +178,7 @@ void DistributedFit::run(const Device& device, const ShardedTraining& training, 
   });
   if (ranks_->rank() != 0) return follow(trainer);
   try {
-    coordinate(trainer, training);
+    coordinate(trainer, device, training);
     std::vector<std::string> parts;
     for (std::int64_t shard = 1; shard <= count_; ++shard) parts.push_back(path_of(shard) + ".safetensors");
     FitControl control;
@@ -204,13 +204,13 @@ void DistributedFit::end_all() {
   }
 }
 
-void DistributedFit::coordinate(Trainer& trainer, const ShardedTraining& training) {
+void DistributedFit::coordinate(Trainer& trainer, const Device& device, const ShardedTraining& training) {
   std::vector<std::int64_t> pending;
   for (std::int64_t shard = 1; shard <= count_; ++shard) {
     const std::string part = path_of(shard) + ".safetensors";
     if (!fs::exists(part)) {
       pending.push_back(shard);
-    } else if (!is_part_of(part, training, {shard, count_})) {
+    } else if (!is_part_of(part, device, training, {shard, count_})) {
       throw Error(ErrorCode::invalid_argument,
                   part +
                       ": made with other options or training rows than those given now; use the same or another "

@@ -38,7 +38,7 @@ class DistributedFit {
  private:
   class Trainer;
   void agree();
-  void coordinate(Trainer& trainer, const ShardedTraining& training);
+  void coordinate(Trainer& trainer, const Device& device, const ShardedTraining& training);
   void follow(Trainer& trainer);
   void end_all();
   std::string path_of(std::int64_t shard) const;

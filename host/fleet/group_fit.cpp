@@ -21,7 +21,7 @@ constexpr std::int64_t block_models = 256, block_cells = std::int64_t{16} << 20;
 constexpr std::int64_t block_weights = std::int64_t{1} << 30;
 
 std::string fingerprint_of(const FleetRows& rows, const DetectorOptions& options, const FitControl& control,
-                           const GroupsToFit& own, const FleetOptions& fleet_options) {
+                           const GroupsToFit& own, const FleetOptions& fleet_options, Precision precision) {
   Fingerprint fingerprint;
   if (control.checkpoint_directory.empty()) return "";
   fingerprint.add(options_to_hash(options));
@@ -31,6 +31,7 @@ std::string fingerprint_of(const FleetRows& rows, const DetectorOptions& options
   for (const std::string& name : rows.columns.names) fingerprint.add(name);
   // Older versions have checkpoints by position.
   if (fleet_options.group_seed == GroupSeed::name) fingerprint.add("name");
+  if (precision != Precision::fp32) fingerprint.add(name_of(precision));
   for (const std::string& group : own.names) {
     fingerprint.add(group);
     for (const std::int64_t row : rows.of_group.at(group)) fingerprint.add(static_cast<std::uint64_t>(row));
@@ -76,7 +77,7 @@ Fleet::Impl::Fit::Fit(Fleet::Impl& fleet, const FitControl& control, FleetRows r
       rows_(std::move(rows)),
       own_(std::move(own)),
       detectors_(groups() + (has_pooled ? 1 : 0)),
-      parts_(control, fingerprint_of(rows_, options_, control, own_, fleet_options_)),
+      parts_(control, fingerprint_of(rows_, options_, control, own_, fleet_options_, fleet.device.precision())),
       devices_(fleet.device) {
   for (const DetectorOptions& one : options_of_methods(options_)) steps_ += definition_of(one.method).steps(one);
 }

@@ -13,7 +13,7 @@ namespace cugad {
 namespace {
 
 constexpr const char* format_name = "cugad part";
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 constexpr std::int64_t most_shards = 65536;
 
 std::string text_of(const Shard& shard) { return std::to_string(shard.number) + "/" + std::to_string(shard.count); }
@@ -36,7 +36,8 @@ std::string fingerprint_of(const ShardedTraining& training) {
 }
 
 /// What tells a part of this training from those of others.
-std::map<std::string, std::string> metadata_of(const ShardedTraining& training, const Shard& shard) {
+std::map<std::string, std::string> metadata_of(const Device& device, const ShardedTraining& training,
+                                               const Shard& shard) {
   return {{"format", format_name},
           {"part.format", format_name},
           {"part.format_version", std::to_string(format_version)},
@@ -44,6 +45,7 @@ std::map<std::string, std::string> metadata_of(const ShardedTraining& training, 
           {"part.kind", training.groups.empty() ? "detector" : "fleet"},
           {"part.shard", text_of(shard)},
           {"part.options", options_to_json(training.options)},
+          {"part.precision", name_of(device.precision())},
           {"part.data", fingerprint_of(training)}};
 }
 
@@ -101,9 +103,20 @@ void check_together(const PartFile& part, const PartFile& first) {
   }
   if (differs("part.kind")) refuse("it is of a " + one_line(part.text("part.kind")) + ", " + first.path + " is not");
   if (differs("part.options")) refuse_other_options(part, first);
+  if (differs("part.precision")) {
+    refuse("trained with precision = " + one_line(part.text("part.precision")) + ", " + first.path + " with " +
+           one_line(first.text("part.precision")));
+  }
   if (differs("part.data")) {
     refuse("made from other training rows, columns, labels or groups than " + first.path);
   }
+}
+
+/// The device that gives the same bits: avx512bf16 has other instructions for them (docs/architecture.md).
+std::string bits_of(std::string device) {
+  const std::string set = "avx512";
+  if (device.ends_with(set + "bf16")) device.erase(device.size() - 4);
+  return device;
 }
 
 }  // namespace
@@ -141,8 +154,8 @@ bool is_part(const std::string& path) {
   return format != metadata.end() && format->second == format_name;
 }
 
-bool is_part_of(const std::string& path, const ShardedTraining& training, const Shard& shard) {
-  const auto metadata = safetensors::read_metadata(path), expected = metadata_of(training, shard);
+bool is_part_of(const std::string& path, const Device& device, const ShardedTraining& training, const Shard& shard) {
+  const auto metadata = safetensors::read_metadata(path), expected = metadata_of(device, training, shard);
   return std::all_of(expected.begin(), expected.end(), [&](const auto& entry) {
     const auto found = metadata.find(entry.first);
     return found != metadata.end() && found->second == entry.second;
@@ -151,8 +164,8 @@ bool is_part_of(const std::string& path, const ShardedTraining& training, const 
 
 void mark_as_part(safetensors::File& file, const Device& device, const ShardedTraining& training, const Shard& shard) {
   auto& metadata = file.metadata;
-  for (const auto& [key, text] : metadata_of(training, shard)) metadata[key] = text;
-  metadata["part.device"] = device.description() + ", " + name_of(device.precision());
+  for (const auto& [key, text] : metadata_of(device, training, shard)) metadata[key] = text;
+  metadata["part.device"] = device.description();
 }
 
 std::vector<PartFile> read_parts(std::span<const std::string> paths, const FitControl& control) {
@@ -189,7 +202,7 @@ std::vector<PartFile> read_parts(std::span<const std::string> paths, const FitCo
   }
   for (const PartFile& part : parts) {
     const std::string &here = part.text("part.device"), &there = parts.front().text("part.device");
-    if (here == there || !control.on_message) continue;
+    if (bits_of(here) == bits_of(there) || !control.on_message) continue;
     control.on_message(part.path + " was trained on " + one_line(here) + ", " + parts.front().path + " on " +
                        one_line(there) + ": one process on either need not give the same bits");
   }

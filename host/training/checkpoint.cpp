@@ -130,6 +130,7 @@ void Checkpoint::save(const GanTraining& training) {
   file.metadata["format"] = format_name;
   file.metadata["step"] = std::to_string(training.step_);
   file.metadata["options"] = fixed_options(training.definition_, training.options_);
+  file.metadata["precision"] = name_of(training.device_.precision());
   if (rows_.empty()) rows_ = fingerprint(training.rows_, context);
   file.metadata["rows"] = rows_;
   if (!is_ours_) keep_aside(path());
@@ -166,6 +167,13 @@ bool Checkpoint::load(GanTraining& training) {
                                                    ", now it is " + here +
                                                    "; use the same options or another directory");
     }
+  }
+  // Files of older versions do not have it.
+  const auto precision = file.metadata.find("precision");
+  if (precision != file.metadata.end() && precision->second != name_of(training.device_.precision())) {
+    throw Error(ErrorCode::invalid_argument, path() + ": made with precision = " + one_line(precision->second, 200) +
+                                                 ", now it is " + name_of(training.device_.precision()) +
+                                                 "; use the same or another directory");
   }
   if (metadata("rows") != fingerprint(training.rows_, context)) {
     throw Error(ErrorCode::invalid_argument, path() + ": made from other training rows than those given now");

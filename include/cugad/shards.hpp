@@ -49,12 +49,14 @@ CUGAD_API PartContents fit_part(const Device& device, const ShardedTraining& tra
 
 /// Whether a safetensors file is a part.
 CUGAD_API bool is_part(const std::string& path);
-/// Whether it is the part of that shard of that training: a run that was stopped keeps the parts that it has.
-CUGAD_API bool is_part_of(const std::string& path, const ShardedTraining& training, const Shard& shard);
+/// Whether it is the part of that shard of that training, in the device's precision: a run that was stopped keeps the
+/// parts that it has.
+CUGAD_API bool is_part_of(const std::string& path, const Device& device, const ShardedTraining& training,
+                          const Shard& shard);
 
 /// The file that one process would have written, of all parts of a training in any order. Throws
 /// Error{invalid_argument} if a shard is missing or there twice, or parts are of different trainings: other rows,
-/// options, or version of the library; Error{format} for a file that is no part.
+/// options, precision, or version of the library; Error{format} for a file that is no part.
 CUGAD_API PartContents merge_parts(const Device& device, std::span<const std::string> paths, const std::string& output,
                                    const FitControl& control = {});
 

@@ -536,6 +536,23 @@ TEST(FleetCheckpoint, AResumedFitGivesTheSameBytes) {
 }
 
 /// The same of images: stopped in the pooled model, and in the block of the groups.
+TEST(FleetCheckpoint, PartsOfAnotherPrecisionAreRefused) {
+  const FleetRows rows = fleet_rows({{"a", 60}, {"b", 60}}, 1);
+  DetectorOptions options = quick_options();
+  options.method = Method::knn;
+  const TemporaryDirectory directory;
+  FitControl control;
+  control.checkpoint_directory = directory.path();
+  const auto fit = [&](Precision precision) {
+    Fleet fleet(Device::open("cpu", 1).with_precision(precision), options);
+    fleet.fit(rows.rows, rows.groups, {}, control);
+  };
+  fit(Precision::fp32);
+  control.resume = true;
+  expect_error(ErrorCode::invalid_argument, {"made with other options"}, [&] { fit(Precision::bf16); });
+  EXPECT_NO_THROW(fit(Precision::fp32));
+}
+
 TEST(FleetCheckpoint, AResumedFitOfImagesGivesTheSameBytes) {
   const TemporaryDirectory directory;
   const FleetRows training = fleet_rows(fleet_sizes, 1);

@@ -166,16 +166,16 @@ TEST_F(Shards, MergeNamesWhatDoesNotBelongTogether) {
   refused({good[0], good[1], at("whole")}, {"whole", "no part of a training"}, ErrorCode::format);
   EXPECT_TRUE(is_part(good[0]));
   EXPECT_FALSE(is_part(at("whole")));
-  EXPECT_TRUE(is_part_of(good[0], training, {3, 3}));
-  EXPECT_FALSE(is_part_of(good[0], training, {2, 3}));
-  EXPECT_FALSE(is_part_of(good[0], training, {3, 4}));
-  EXPECT_FALSE(is_part_of(good[0], other, {3, 3}));
-  EXPECT_FALSE(is_part_of(at("whole"), training, {3, 3}));
+  EXPECT_TRUE(is_part_of(good[0], test_device(2), training, {3, 3}));
+  EXPECT_FALSE(is_part_of(good[0], test_device(1), training, {2, 3}));
+  EXPECT_FALSE(is_part_of(good[0], test_device(1), training, {3, 4}));
+  EXPECT_FALSE(is_part_of(good[0], test_device(1), other, {3, 3}));
+  EXPECT_FALSE(is_part_of(at("whole"), test_device(1), training, {3, 3}));
   expect_error(ErrorCode::format, {"cugad part"}, [&] { Fleet::load(test_device(1), good[0]); });
   const safetensors::File file = safetensors::read(good[2]);
   const std::vector<std::pair<std::string, Edit>> damages = {
       {"version 0.0", [](auto& f) { f.metadata["part.library_version"] = "0.0"; }},
-      {"format version is '2'", [](auto& f) { f.metadata["part.format_version"] = "2"; }},
+      {"format version is '1'", [](auto& f) { f.metadata["part.format_version"] = "1"; }},
       {"'4/3'", [](auto& f) { f.metadata["part.shard"] = "4/3"; }},
       {"no 'part.data'", [](auto& f) { f.metadata.erase("part.data"); }},
       {"another shard",
@@ -200,6 +200,41 @@ TEST_F(Shards, MergeNamesWhatDoesNotBelongTogether) {
     }
     EXPECT_FALSE(std::filesystem::exists(at("none")));
   }
+}
+
+TEST_F(Shards, OfOtherPrecisionsAreRefused) {
+  const Matrix rows = normal_rows(60, 1);
+  const Device fp32 = Device::open("cpu", 1), bf16 = fp32.with_precision(Precision::bf16);
+  ShardedTraining training{.options = few_steps(), .rows = rows.view()};
+  fit_part(fp32, training, {1, 2}, at("first"));
+  fit_part(bf16, training, {2, 2}, at("second"));
+  expect_error(ErrorCode::invalid_argument, {"precision = bf16", "with fp32", "different trainings"}, [&] {
+    merge_parts(fp32, std::vector<std::string>{at("first"), at("second")}, at("none"));
+  });
+  EXPECT_TRUE(is_part_of(at("second"), bf16, training, {2, 2}));
+  EXPECT_FALSE(is_part_of(at("second"), fp32, training, {2, 2}));
+}
+
+/// Merging tells of chips that need not give the same bits, and of no others.
+TEST_F(Shards, OfOtherChipsAreMergedWithANote) {
+  const Matrix rows = normal_rows(60, 1);
+  ShardedTraining training{.options = few_steps(), .rows = rows.view()};
+  const std::vector<std::string> paths = parts(training, 2, "part");
+  const auto notes = [&](const std::string& first, const std::string& second) {
+    for (const auto& [path, device] : {std::pair(paths[0], first), std::pair(paths[1], second)}) {
+      safetensors::File file = safetensors::read(path);
+      file.metadata["part.device"] = "CPU, instruction set " + device;
+      safetensors::write(path, file);
+    }
+    std::string said;
+    FitControl control;
+    control.on_message = [&](const std::string& text) { said += text + '\n'; };
+    merge_parts(test_device(1), paths, at("merged"), control);
+    return said;
+  };
+  EXPECT_NE(notes("avx2", "avx512").find("need not give the same bits"), std::string::npos);
+  EXPECT_EQ(notes("avx512", "avx512bf16").find("need not give"), std::string::npos);
+  EXPECT_EQ(notes("avx512bf16", "avx512").find("need not give"), std::string::npos);
 }
 
 TEST_F(Shards, ArgumentsAreChecked) {

@@ -278,6 +278,23 @@ TEST(Checkpoint, RefusesOtherRows) {
                  directory);
 }
 
+/// Files of older versions, which do not record it, are taken.
+TEST(Checkpoint, RefusesAnotherPrecision) {
+  const Matrix rows = training_rows();
+  const TemporaryDirectory directory;
+  DetectorOptions shorter = two_models();
+  shorter.steps = 100;
+  trained(shorter, rows, 1, in_directory(directory, false));
+  safetensors::File file = safetensors::read(file_in(directory));
+  file.metadata["precision"] = "bf16";
+  safetensors::write(file_in(directory), file);
+  expect_refused(ErrorCode::invalid_argument, "made with precision = bf16, now it is fp32", two_models(), rows,
+                 directory);
+  file.metadata.erase("precision");
+  safetensors::write(file_in(directory), file);
+  expect_same_model(*trained(two_models(), rows, 1, in_directory(directory, true)), 0, *trained(two_models(), rows), 0);
+}
+
 TEST(Checkpoint, RefusesADamagedFile) {
   const Matrix rows = training_rows();
   const TemporaryDirectory directory;
