@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Peak memory of reading a table for a fit, and of the fit, beside the size of the table.
 
-  PYTHONPATH=build/cpu/python bench/python_memory.py [--rows 1000000] [--columns 30] [--steps 20]
+  PYTHONPATH=build/cpu/python bench/python_memory.py [--rows 1000000] [--columns 30] [--steps 20] [--mapped]
 
 Each table is fitted twice, in processes of their own that hold it: as a table, and as the float32 rows that the fit of
 the table has made of it, which is what the fit itself holds. Columns of the result, in MiB:
@@ -13,11 +13,15 @@ the table has made of it, which is what the fit itself holds. Columns of the res
   fit      the peak of the fit of the table, beyond that of the same rows as an array; likewise
 
 A share under 15 % is the aim, for `read` and for `fit`.
+
+With --mapped: fits of an array in a file of .npy that is mapped, without and with row_directory. `own` is the peak of
+the memory that is the process's own, beyond that before the fit: pages of files are not in it.
 """
 import argparse
 import json
 import subprocess
 import sys
+import threading
 
 KINDS = ["float64", "float32", "float64 nulls text", "float32 nulls text", "parquet", "batches"]
 MIB = 2**20
@@ -92,6 +96,51 @@ def measure(kind, rows, columns, steps, form, folder):
     print(json.dumps({"input": size, "rows": features, "read": read, "fit": status("VmHWM") - before}))
 
 
+def own_peak(call):
+    """The largest size of memory that is no file's while call() runs."""
+    sizes, ended = [status("RssAnon")], threading.Event()
+
+    def look():
+        while not ended.wait(.005):
+            sizes.append(status("RssAnon"))
+    watch = threading.Thread(target=look)
+    watch.start()
+    call()
+    ended.set()
+    watch.join()
+    return max(sizes)
+
+
+def measure_mapped(path, form, steps, folder):
+    import numpy as np
+    import cugad
+    detector = cugad.AnomalyDetector(method="anogan", steps=steps, population=1, bank_rows=200, random_state=1)
+    detector.fit(np.random.default_rng(0).normal(size=(500, 3)))  # loads whatever is loaded once
+    given = np.load(path, mmap_mode="r")
+    before = status("RssAnon")
+    more = {"row_directory": folder} if form == "files" else {}
+    print(json.dumps(own_peak(lambda: detector.fit(given, **more)) - before))
+
+
+def compare_mapped(asked):
+    import numpy as np
+    print(f"{asked.rows:,} rows x {asked.columns} columns; MiB")
+    print(f"{'array':10}{'file':>8}{'own':>8}{'own, row_directory':>20}")
+    for kind in ("float32", "float64"):
+        path = f"{asked.folder}/rows.npy"
+        rows = np.lib.format.open_memmap(path, "w+", kind, (asked.rows, asked.columns))
+        random = np.random.default_rng(0)
+        for first in range(0, asked.rows, 100_000):
+            rows[first:first + 100_000] = random.standard_normal((min(100_000, asked.rows - first), asked.columns))
+        size = rows.nbytes / MIB
+        del rows
+        own = [json.loads(subprocess.run([sys.executable, __file__, "--steps", str(asked.steps), "--folder", asked.folder,
+                                          "--one", path, form], check=True, stdout=subprocess.PIPE).stdout)
+               for form in ("memory", "files")]
+        print(f"{kind:10}{size:8.0f}{own[0]:8.0f}{own[1]:20.0f}")
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -99,8 +148,14 @@ def main():
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--folder", default="/tmp")
+    parser.add_argument("--mapped", action="store_true")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.one and asked.one[1] in ("memory", "files"):
+        measure_mapped(*asked.one, asked.steps, asked.folder)
+        return 0
+    if asked.mapped:
+        return compare_mapped(asked)
     if asked.one:
         measure(asked.one[0], asked.rows, asked.columns, asked.steps, asked.one[1], asked.folder)
         return 0

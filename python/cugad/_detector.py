@@ -13,7 +13,7 @@ from cugad import _cugad
 from cugad._estimator import Estimator, options_of, read_rows, seed_of
 from cugad._parameters import DetectorParameters
 from cugad._progress import Callback, entered
-from cugad._rows import is_on_gpu, is_table, tensor_rows
+from cugad._rows import is_on_gpu, is_table, mapped_rows, tensor_rows
 from cugad._shards import Training
 from cugad._tables import TableColumns, errors_in_python
 
@@ -66,7 +66,8 @@ class AnomalyDetector(Estimator, DetectorParameters):
     array([ 1, -1])
     """
 
-    def fit(self, X: Any, y: Any = None, *, callbacks: Sequence[Callback] = ()) -> "AnomalyDetector":
+    def fit(self, X: Any, y: Any = None, *, callbacks: Sequence[Callback] = (),
+            row_directory: str | os.PathLike[str] | None = None) -> "AnomalyDetector":
         """Train on the normal rows X of shape [rows, columns]; y is ignored. Returns self.
 
         Same parameters, rows and kind of device give the same bits. Ctrl-C cancels, and leaves a checkpoint if
@@ -75,15 +76,22 @@ class AnomalyDetector(Estimator, DetectorParameters):
         Each of `callbacks` is called every 100 steps, on a thread of the fit, with a new entry of `history_`: a
         dictionary of "step", "steps" and "models". What one raises ends the fit, as Ctrl-C does. Context managers are
         entered for the fit: ``cugad.tensorboard.Callback(folder)``, ``cugad.mlflow.Callback()``.
+
+        With `row_directory` X may be larger than memory, such as ``numpy.load(file, mmap_mode="r")``: what the fit
+        makes of the rows lies in files without a name in that folder, as large as float32 rows (twice that with missing
+        cells and `gain`), and so do the rows of an array that is not of float32 in C order. Same bits as without. The
+        features of a table stay in memory. Not with `trim` (NotImplementedError) or tensors of a GPU (ValueError).
         """
         with entered(self, callbacks) as everyone:
-            self._fit(X, everyone)
+            self._fit(X, everyone, None if row_directory is None else os.fspath(row_directory))
         return self
 
-    def _fit(self, X: Any, callbacks: Sequence[Callback]) -> None:
+    def _fit(self, X: Any, callbacks: Sequence[Callback], row_directory: str | None) -> None:
         with errors_in_python():
             model = _cugad.Detector(options_of(self, self._extra_options()), self.device, self._threads(),
                                     self.precision)
+        if row_directory is not None and not is_table(X):
+            X = mapped_rows(X, row_directory)
         if is_on_gpu(X):
             if self.contamination is not None:
                 raise ValueError(f"contamination is {self.contamination!r} and X on a GPU, expected one or the other: "
@@ -92,7 +100,7 @@ class AnomalyDetector(Estimator, DetectorParameters):
             width = rows.shape[1]
         else:
             rows, columns, names, width = self._read(X)
-        history = self._fit_model(model, rows, (), columns, callbacks)
+        history = self._fit_model(model, rows, (), columns, callbacks, row_directory=row_directory or "")
         self._keep(model, columns, names, width, history)
         self._from_file = False
         self._threshold = None

@@ -101,14 +101,14 @@ class Estimator(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return rows, columns, names, len(reader.names)
 
     def _fit_model(self, model: Any, rows: Any, further: tuple[Any, ...], columns: TableColumns | None,
-                   callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
-        """Fit the model with the progress and the controls that the parameters ask for."""
+                   callbacks: Sequence[Callback], **controls: Any) -> list[dict[str, Any]]:
+        """Fit the model with the progress and the controls that the parameters ask for, and further ones."""
         progress = Progress(self.verbose, LOGGER, callbacks)
         with progress:
             model.fit(rows, *further, names=columns.encoder.feature_names if columns else [],
                       binary=columns.binary if columns else 0, on_progress=progress.update,
                       on_message=progress.message, checkpoint_directory=self.checkpoint_directory or "",
-                      resume=bool(self.resume))
+                      resume=bool(self.resume), **controls)
         if columns:
             model.attach("encoder", columns.encoder.to_json())
         return progress.history

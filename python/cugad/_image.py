@@ -30,10 +30,11 @@ class ImageDetector(AnomalyDetector):
         shape = X.shape[1:] if X.ndim == 4 else (*X.shape[1:], 1)
         return X.reshape(len(X), -1), shape
 
-    def fit(self, X: Any, y: Any = None, *, callbacks: Sequence[Callback] = ()) -> "ImageDetector":
+    def fit(self, X: Any, y: Any = None, *, callbacks: Sequence[Callback] = (),
+            row_directory: "str | os.PathLike[str] | None" = None) -> "ImageDetector":
         """Train on normal images X of shape [images, height, width(, channels)], as AnomalyDetector.fit does."""
         rows, self._shape = self._flat(X)
-        super().fit(rows, callbacks=callbacks)
+        super().fit(rows, callbacks=callbacks, row_directory=row_directory)
         self.image_shape_ = self._shape
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,8 +99,28 @@ def to_rows(X: Any) -> np.ndarray:
         if rows.strides[1] != 4 or rows.strides[0] < 4 * rows.shape[1] or rows.strides[0] % 4 or not rows.flags.aligned:
             rows = np.ascontiguousarray(rows)
         width = rows.max() - rows.min()  # NaN if a cell is missing; of finite rows it may overflow
-    if not np.isfinite(width) and np.isinf(rows).any():
+    if not np.isfinite(width) and any(np.isinf(rows[first:first + CHUNK_ROWS]).any()
+                                      for first in range(0, len(rows), CHUNK_ROWS)):
         raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
+    return rows
+
+
+def mapped_rows(X: Any, directory: str) -> Any:
+    """Return X if to_rows() would not copy it, else its rows in a file without a name in `directory`.
+
+    The file goes with the array. Raises OSError where it has no room.
+    """
+    if is_on_gpu(X):
+        raise ValueError("row_directory is for rows on the CPU, and X is a tensor in memory of a GPU.")
+    X = X.tocsr() if is_sparse(X) else to_array(X)
+    if 0 in X.shape or (X.dtype == np.float32 and X.dtype.isnative and not is_sparse(X) and X.flags.c_contiguous):
+        return X
+    with tempfile.TemporaryFile(dir=directory) as file:
+        os.posix_fallocate(file.fileno(), 0, 4 * X.shape[0] * X.shape[1])  # later it would end the process
+        rows = np.memmap(file, np.float32, "r+", shape=X.shape)
+    for first in range(0, len(rows), CHUNK_ROWS):
+        part = X[first:first + CHUNK_ROWS]
+        rows[first:first + CHUNK_ROWS] = to_rows(part.toarray() if is_sparse(X) else part)
     return rows
 
 

@@ -58,6 +58,7 @@ struct FitArguments {
   nb::object on_progress, on_message;
   std::string checkpoint_directory;
   bool resume = false;
+  std::string row_directory = {};
 };
 
 /// The lock and the cancellation flag of one detector. One thread at a time uses a detector; others wait without the

@@ -106,6 +106,7 @@ void Calls::fit(const FitArguments& arguments, const std::function<void(const Fi
   control.cancel = &cancel_;
   control.checkpoint_directory = arguments.checkpoint_directory;
   control.resume = arguments.resume;
+  control.row_directory = arguments.row_directory;
   try {
     run(true, [&] { body(control); });
   } catch (const Error&) {

@@ -217,12 +217,14 @@ void bind_detector(nb::module_& module) {
       .def(
           "fit",
           [](BoundDetector& bound, const PlacedRows& rows, std::vector<std::string> names, std::int64_t binary,
-             nb::object on_progress, nb::object on_message, std::string checkpoint_directory, bool resume) {
+             nb::object on_progress, nb::object on_message, std::string checkpoint_directory, bool resume,
+             std::string row_directory) {
             bound.fit(rows, Columns{std::move(names), binary},
-                      {std::move(on_progress), std::move(on_message), std::move(checkpoint_directory), resume});
+                      {std::move(on_progress), std::move(on_message), std::move(checkpoint_directory), resume,
+                       std::move(row_directory)});
           },
           "rows"_a, "names"_a = std::vector<std::string>(), "binary"_a = 0, "on_progress"_a = nb::none(),
-          "on_message"_a = nb::none(), "checkpoint_directory"_a = "", "resume"_a = false)
+          "on_message"_a = nb::none(), "checkpoint_directory"_a = "", "resume"_a = false, "row_directory"_a = "")
       .def("score", &score, "rows"_a, "Scores [rows].")
       .def("score_placed", &score_placed, "rows"_a, "Scores [rows], on the device of the rows.")
 #ifdef CUGAD_EMULATED  // for tests, which have no other library with memory there
