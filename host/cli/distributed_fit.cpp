@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <limits>
 #include <new>
+#include <system_error>
 #include <thread>
 
 #include "cugad/device.hpp"
@@ -66,19 +67,12 @@ class DistributedFit::Trainer {
     share_ = 0;
     has_ended_ = false;
     error_.clear();
-    thread_ = std::thread([this] {
-      try {
-        FitControl control;
-        control.cancel = &cancel_;
-        control.on_progress = [this](const FitProgress& progress) {
-          share_ = progress.steps == 0 ? 0 : static_cast<double>(progress.step) / static_cast<double>(progress.steps);
-        };
-        train_(shard_, control);
-      } catch (...) {
-        error_ = current_error();
-      }
+    try {
+      thread_ = std::thread([this] { train(); });
+    } catch (const std::system_error&) {  // the other ranks wait for an answer
+      error_ = current_error();
       has_ended_ = true;
-    });
+    }
   }
   /// Ends the training with a checkpoint.
   void stop() {
@@ -88,8 +82,8 @@ class DistributedFit::Trainer {
   }
   /// Once for each training that has ended.
   bool take_end() {
-    if (!thread_.joinable() || !has_ended_) return false;
-    thread_.join();
+    if (!has_ended_.exchange(false)) return false;
+    if (thread_.joinable()) thread_.join();
     return true;
   }
   std::int64_t shard() const { return shard_; }
@@ -97,6 +91,20 @@ class DistributedFit::Trainer {
   const std::string& error() const { return error_; }
 
  private:
+  void train() {
+    try {
+      FitControl control;
+      control.cancel = &cancel_;
+      control.on_progress = [this](const FitProgress& progress) {
+        share_ = progress.steps == 0 ? 0 : static_cast<double>(progress.step) / static_cast<double>(progress.steps);
+      };
+      train_(shard_, control);
+    } catch (...) {
+      error_ = current_error();
+    }
+    has_ended_ = true;
+  }
+
   std::function<void(std::int64_t, const FitControl&)> train_;
   std::thread thread_;
   std::int64_t shard_ = 0;
