@@ -87,11 +87,12 @@ class LikelihoodRule final : public ScoringRule {
   }
   void take_memory(std::int64_t rows) override {
     const Network& generator = trained().networks().generator();
-    masked_ = trained().working().stack("visible cells and masks", 1, rows, generator.inputs());
+    const std::int64_t shown = std::max(rows, masks());
+    masked_ = trained().working().stack("visible cells and masks", 1, shown, generator.inputs());
     value_ = trained().working().stack("values of cells", trained().population(), rows, columns());
     rank_ = trained().working().stack("ranks of cells", 1, rows, columns());
     score_ = trained().working().stack("mean ranks", 1, rows, 1);
-    generator_buffers_ = trained().carve("activations of the generator", generator, rows);
+    generator_buffers_ = trained().carve("activations of the generator", generator, shown);
   }
 
   RawScores raw_scores(MatrixView<const float> rows, bool) override {
@@ -140,39 +141,62 @@ class LikelihoodRule final : public ScoringRule {
     return shared_by(trained().population(), one.model(0));
   }
 
+  std::int64_t masks() const { return patterns_.rows - 1; }
+  /// Those with mask k of rows that each occur once per mask.
+  template <class T>
+  StackView<T> with_mask(std::int64_t k, StackView<T> all) const {
+    return {all.data + k * all.row_stride, all.models, all.rows / masks(), all.columns, all.model_stride,
+            masks() * all.row_stride};
+  }
+
   /// Per cell and each of these models: the mean negative log-likelihood over the masks that hide the cell, less D's
   /// logit.
   StackView<const float> find_values(MatrixView<const float> rows, const SomeModels& of_models) {
-    const std::int64_t masks = patterns_.rows - 1, width = trained().networks().row_columns();
+    const std::int64_t width = trained().networks().row_columns();
     const std::int64_t models = of_models.count(trained().population());
-    const StackView<const float> weights = trained().weights(Role::generator);
-    const StackView<const float> x = shared_by(models, rows).slice_columns(0, columns());
-    const StackView<float> masked = masked_.slice_rows(0, rows.rows);
     const StackView<float> value = value_.slice_rows(0, rows.rows).slice_models(0, models);
-    const StackView<const float> shown = of_models.of(of_all_models(masked));
-    const Network::Buffers buffers = generator_buffers_.slice_rows(0, rows.rows).slice_models(0, models);
-    const auto hide = [&](std::int64_t k) {
-      run(context(),
-          MaskColumns{.x = shared_by(1, rows), .pattern = patterns_.slice_rows(k, 1), .key = {}, .out = masked});
-    };
-    for (std::int64_t k = 0; k < masks; ++k) {
-      hide(k);
-      trained().networks().generator().forward(context(), of_models.of(weights), {.x = shown, .z = {}}, buffers);
-      run(context(), GaussianLikelihood{.statistics = buffers.result(),
-                                        .x = x,
-                                        .mask = shown.slice_columns(width, columns()),
-                                        .column_weight = of_models.of(of_all_models(column_weight_)),
-                                        .cell = value,
-                                        .accumulate = k > 0,
-                                        .group = shared_by(models, group_.model(0))});
+    const std::int64_t most = masked_.rows / masks();
+    for (std::int64_t first = 0; first < rows.rows; first += most) {
+      const std::int64_t count = std::min(most, rows.rows - first);
+      add_likelihoods({rows.row(first), count, rows.columns, rows.row_stride}, of_models,
+                      value.slice_rows(first, count));
     }
     if (trained().needs_discriminator()) {
-      hide(masks);  // no column, so that missing cells alone count as 0, the mean of a centred column
+      const StackView<float> masked = masked_.slice_rows(0, rows.rows);
+      hide(rows, masks(), masked);  // no column, so that missing cells alone count as 0, the mean of a centred column
+      const StackView<const float> shown = of_models.of(of_all_models(masked));
       run(context(), AddRows{.x = trained().judge(shown.slice_columns(0, width), of_models),
                              .scale = -options().discriminator_weight,
                              .y = value});
     }
     return value;
+  }
+
+  void hide(MatrixView<const float> rows, std::int64_t pattern, StackView<float> out) {
+    run(context(),
+        MaskColumns{.x = shared_by(1, rows), .pattern = patterns_.slice_rows(pattern, 1), .key = {}, .out = out});
+  }
+
+  /// One pass of G over rows that each occur once per mask, the masks of a row one after the other: they differ in few
+  /// cells, and so in few of the units that are 0, which the CPU's dense layers leave out.
+  void add_likelihoods(MatrixView<const float> rows, const SomeModels& of_models, StackView<float> value) {
+    const std::int64_t models = value.models;
+    const StackView<float> masked = masked_.slice_rows(0, rows.rows * masks());
+    const StackView<const float> shown = of_models.of(of_all_models(masked));
+    const StackView<const float> mask = shown.slice_columns(trained().networks().row_columns(), columns());
+    const Network::Buffers buffers = generator_buffers_.slice_rows(0, masked.rows).slice_models(0, models);
+    for (std::int64_t k = 0; k < masks(); ++k) hide(rows, k, with_mask(k, masked));
+    const StackView<const float> weights = trained().weights(Role::generator);
+    trained().networks().generator().forward(context(), of_models.of(weights), {.x = shown, .z = {}}, buffers);
+    for (std::int64_t k = 0; k < masks(); ++k) {
+      run(context(), GaussianLikelihood{.statistics = with_mask(k, buffers.result()),
+                                        .x = shared_by(models, rows).slice_columns(0, columns()),
+                                        .mask = with_mask(k, mask),
+                                        .column_weight = of_models.of(of_all_models(column_weight_)),
+                                        .cell = value,
+                                        .accumulate = k > 0,
+                                        .group = shared_by(models, group_.model(0))});
+    }
   }
 
   ColumnRanks ranks_of(MatrixView<const float> rows, StackView<const float> values) const {

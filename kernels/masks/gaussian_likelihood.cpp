@@ -78,15 +78,15 @@ void differentiate_row(const GaussianLikelihood& args, const Row& row, std::int6
 void rate_row(const GaussianLikelihood& args, const Row& row, std::int64_t model, std::int64_t r) {
   const float* weight = args.column_weight ? args.column_weight.model(model).data : nullptr;
   float* out = args.cell.model(model).row(r);
-  const auto rate = [&](std::int64_t c, float value, bool counts) {
-    const float factor = weight == nullptr ? 1.0f : weight[c];
-    const float other = args.accumulate ? out[c] : 0.0f;
-    out[c] = counts ? multiply_add(factor, value, other) : other;
+  const auto rate = [&](std::int64_t c, std::int64_t end, const auto& likelihood) {
+    if (!args.accumulate) std::fill(out + c, out + end, 0.0f);
+    if (!row.counts(c)) return;  // most cells: one mask hides few
+    const float value = likelihood();
+    for (; c < end; ++c) out[c] = multiply_add(weight == nullptr ? 1.0f : weight[c], value, out[c]);
   };
-  row.over_cells([&](std::int64_t c) { rate(c, row.likelihood(c).value, row.counts(c)); },
-                 [&](std::int64_t first, std::int64_t end) {
-                   const float value = category_likelihood(row.category(first, end));
-                   for (std::int64_t c = first; c < end; ++c) rate(c, value, row.counts(first));
+  row.over_cells([&](std::int64_t c) { rate(c, c + 1, [&] { return row.likelihood(c).value; }); },
+                 [&](std::int64_t c, std::int64_t end) {
+                   rate(c, end, [&] { return category_likelihood(row.category(c, end)); });
                  });
 }
 
