@@ -2,12 +2,15 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
+#include <vector>
 
 #include "host/backend/elementwise.hpp"
 #include "host/backend/transfer.hpp"
 #include "host/scores/scoring_masks.hpp"
 #include "host/scores/scoring_rule.hpp"
+#include "kernels/cpu/parallel.hpp"
 
 namespace cugad {
 namespace {
@@ -17,6 +20,8 @@ constexpr std::int64_t most_groups = 40;
 /// Further masks hide random columns, with these shares in turn.
 constexpr std::array<double, 3> random_shares = {0.15, 0.3, 0.5};
 constexpr std::int64_t random_masks = 12;
+/// Rows with masks that a thread passes through G at a time: its second-level cache holds their activations.
+constexpr std::int64_t lane_rows = 256;
 
 double uniform(std::uint64_t seed, std::uint32_t mask, std::int64_t column) {
   constexpr auto purpose = static_cast<std::uint32_t>(RandomPurpose::sample);
@@ -93,6 +98,14 @@ class LikelihoodRule final : public ScoringRule {
     rank_ = trained().working().stack("ranks of cells", 1, rows, columns());
     score_ = trained().working().stack("mean ranks", 1, rows, 1);
     generator_buffers_ = trained().carve("activations of the generator", generator, shown);
+    lanes_ = std::make_shared<std::vector<Lane>>();
+    const std::int64_t most = std::min<std::int64_t>(worthwhile_threads(rows), rows / lane_rows + 1);
+    for (std::int64_t i = 0; i < most && most > 1; ++i) {
+      const std::int64_t own = std::max(lane_rows, masks());
+      lanes_->push_back({trained().device().make_context(1),
+                         trained().working().stack("visible cells and masks of a thread", 1, own, generator.inputs()),
+                         trained().carve("activations of a thread's generator", generator, own)});
+    }
   }
 
   RawScores raw_scores(MatrixView<const float> rows, bool) override {
@@ -141,7 +154,22 @@ class LikelihoodRule final : public ScoringRule {
     return shared_by(trained().population(), one.model(0));
   }
 
+  /// What a pass of G works with. Threads have one each, with a context of one thread, and pass blocks of rows that
+  /// stay in their caches.
+  struct Lane {
+    Context context;
+    StackView<float> masked;
+    Network::Buffers buffers;
+  };
+
   std::int64_t masks() const { return patterns_.rows - 1; }
+  /// Threads for so many rows: of a GPU one, which issues its launches.
+  int worthwhile_threads(std::int64_t rows) const {
+    if (trained().device().backend().runs_models_together()) return 1;
+    const auto passes = static_cast<double>(rows * masks() * trained().population());
+    const auto terms = static_cast<double>(trained().networks().generator().parameters());
+    return cpu::worthwhile_threads_of_products(context().threads(), 2.0 * passes * terms);
+  }
   /// Those with mask k of rows that each occur once per mask.
   template <class T>
   StackView<T> with_mask(std::int64_t k, StackView<T> all) const {
@@ -155,15 +183,33 @@ class LikelihoodRule final : public ScoringRule {
     const std::int64_t width = trained().networks().row_columns();
     const std::int64_t models = of_models.count(trained().population());
     const StackView<float> value = value_.slice_rows(0, rows.rows).slice_models(0, models);
-    const std::int64_t most = masked_.rows / masks();
-    for (std::int64_t first = 0; first < rows.rows; first += most) {
-      const std::int64_t count = std::min(most, rows.rows - first);
-      add_likelihoods({rows.row(first), count, rows.columns, rows.row_stride}, of_models,
-                      value.slice_rows(first, count));
+    const auto pass = [&](Context& context, StackView<float> masked, const Network::Buffers& buffers,
+                          std::int64_t begin, std::int64_t end) {
+      for (const std::int64_t most = masked.rows / masks(); begin < end; begin += most) {
+        const std::int64_t count = std::min(most, end - begin);
+        add_likelihoods(context, masked.slice_rows(0, count * masks()), buffers,
+                        {rows.row(begin), count, rows.columns, rows.row_stride}, of_models,
+                        value.slice_rows(begin, count));
+      }
+    };
+    const int threads = std::min(worthwhile_threads(rows.rows), static_cast<int>(lanes_->size()));
+    if (threads > 1) {
+      for (Lane& lane : *lanes_) {
+        if (!context().has_frozen_weights() || lane.context.has_frozen_weights()) continue;
+        lane.context.share_kept(context());
+        lane.context.freeze_weights();
+      }
+      cpu::parallel_ranges(threads, rows.rows, [&](int t, std::int64_t begin, std::int64_t end) {
+        Lane& lane = (*lanes_)[static_cast<std::size_t>(t)];
+        pass(lane.context, lane.masked, lane.buffers, begin, end);
+      });
+    } else {
+      pass(context(), masked_, generator_buffers_, 0, rows.rows);
     }
     if (trained().needs_discriminator()) {
       const StackView<float> masked = masked_.slice_rows(0, rows.rows);
-      hide(rows, masks(), masked);  // no column, so that missing cells alone count as 0, the mean of a centred column
+      // Hides no column, so that missing cells alone count as 0, the mean of a centred column.
+      hide(context(), rows, masks(), masked);
       const StackView<const float> shown = of_models.of(of_all_models(masked));
       run(context(), AddRows{.x = trained().judge(shown.slice_columns(0, width), of_models),
                              .scale = -options().discriminator_weight,
@@ -172,30 +218,30 @@ class LikelihoodRule final : public ScoringRule {
     return value;
   }
 
-  void hide(MatrixView<const float> rows, std::int64_t pattern, StackView<float> out) {
-    run(context(),
+  void hide(Context& context, MatrixView<const float> rows, std::int64_t pattern, StackView<float> out) const {
+    run(context,
         MaskColumns{.x = shared_by(1, rows), .pattern = patterns_.slice_rows(pattern, 1), .key = {}, .out = out});
   }
 
   /// One pass of G over rows that each occur once per mask, the masks of a row one after the other: they differ in few
   /// cells, and so in few of the units that are 0, which the CPU's dense layers leave out.
-  void add_likelihoods(MatrixView<const float> rows, const SomeModels& of_models, StackView<float> value) {
+  void add_likelihoods(Context& context, StackView<float> masked, const Network::Buffers& buffers,
+                       MatrixView<const float> rows, const SomeModels& of_models, StackView<float> value) const {
     const std::int64_t models = value.models;
-    const StackView<float> masked = masked_.slice_rows(0, rows.rows * masks());
     const StackView<const float> shown = of_models.of(of_all_models(masked));
     const StackView<const float> mask = shown.slice_columns(trained().networks().row_columns(), columns());
-    const Network::Buffers buffers = generator_buffers_.slice_rows(0, masked.rows).slice_models(0, models);
-    for (std::int64_t k = 0; k < masks(); ++k) hide(rows, k, with_mask(k, masked));
+    const Network::Buffers window = buffers.slice_rows(0, masked.rows).slice_models(0, models);
+    for (std::int64_t k = 0; k < masks(); ++k) hide(context, rows, k, with_mask(k, masked));
     const StackView<const float> weights = trained().weights(Role::generator);
-    trained().networks().generator().forward(context(), of_models.of(weights), {.x = shown, .z = {}}, buffers);
+    trained().networks().generator().forward(context, of_models.of(weights), {.x = shown, .z = {}}, window);
     for (std::int64_t k = 0; k < masks(); ++k) {
-      run(context(), GaussianLikelihood{.statistics = with_mask(k, buffers.result()),
-                                        .x = shared_by(models, rows).slice_columns(0, columns()),
-                                        .mask = with_mask(k, mask),
-                                        .column_weight = of_models.of(of_all_models(column_weight_)),
-                                        .cell = value,
-                                        .accumulate = k > 0,
-                                        .group = shared_by(models, group_.model(0))});
+      run(context, GaussianLikelihood{.statistics = with_mask(k, window.result()),
+                                      .x = shared_by(models, rows).slice_columns(0, columns()),
+                                      .mask = with_mask(k, mask),
+                                      .column_weight = of_models.of(of_all_models(column_weight_)),
+                                      .cell = value,
+                                      .accumulate = k > 0,
+                                      .group = shared_by(models, group_.model(0))});
     }
   }
 
@@ -250,6 +296,7 @@ class LikelihoodRule final : public ScoringRule {
   StackView<std::int32_t> group_;              ///< null: every column is a cell of its own
   StackView<float> masked_, value_, rank_, score_;
   Network::Buffers generator_buffers_;
+  std::shared_ptr<std::vector<Lane>> lanes_;  ///< none, or a thread's each
 };
 
 }  // namespace

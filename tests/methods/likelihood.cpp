@@ -66,6 +66,21 @@ TEST(Likelihood, IsTheMeanRankOfTheCellsThatAreThere) {
   }
 }
 
+/// Threads pass blocks of rows through G, each in memory of its own; so does a further handle.
+TEST(Likelihood, AnyNumberOfThreadsGivesTheSameBits) {
+  DetectorOptions options = likelihood_options();
+  options.hidden = {64, 64};
+  const Matrix rows = normal_rows(1500, 3);
+  Detector fitted_alone = fitted(options, normal_rows(300, 1));
+  const std::vector<float> expected = fitted_alone.score(rows.view());
+  for (const int threads : {2, 3, 5}) {
+    Detector detector = Detector::load(test_device(threads), fitted_alone.save());
+    Detector other = detector.share();
+    EXPECT_TRUE(same_bits(detector.score(rows.view()), expected)) << threads;
+    EXPECT_TRUE(same_bits(other.score(rows.view()), expected)) << threads;
+  }
+}
+
 /// No cell ranks above the one that does not fit the others.
 TEST(Likelihood, PointsAtTheCellThatDoesNotFit) {
   std::vector<int> planted;
