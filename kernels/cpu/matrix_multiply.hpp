@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cpu/simd.hpp"
 
@@ -81,10 +82,19 @@ struct ExactTerm {
   static Vec add(Vec a, Vec b, Vec sum) { return fused(a, b, sum); }
 };
 
+/// The k that a product sums over: all, or those of a list, which ascends.
+struct AllTerms {
+  std::int64_t count;
+};
+struct ListedTerms {
+  std::int64_t count;
+  const std::int32_t* k;
+};
+
 /// One tile of ROWS x (VECTORS * width): init(row, vector) gives the starting value, keep(row, vector, value) takes the
 /// result.
-template <int ROWS, int VECTORS, class Term, class Init, class Keep>
-[[gnu::always_inline]] inline void multiply_tile(std::int64_t k_count, const float* a, std::int64_t a_row,
+template <int ROWS, int VECTORS, class Term, class Terms, class Init, class Keep>
+[[gnu::always_inline]] inline void multiply_tile(const Terms& terms, const float* a, std::int64_t a_row,
                                                  std::int64_t a_k, const float* panel, const Init& init,
                                                  const Keep& keep) {
   Vec sum[ROWS][VECTORS];
@@ -93,18 +103,26 @@ template <int ROWS, int VECTORS, class Term, class Init, class Keep>
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; ++v) sum[i][v] = init(i, v);
   }
-  for (std::int64_t k = 0; k < k_count; ++k) {
+  constexpr bool is_listed = std::is_same_v<Terms, ListedTerms>;
+  const float *a_of_k = a, *row_of_k = panel;
+  for (std::int64_t i = 0; i < terms.count; ++i) {
+    if constexpr (is_listed) {
+      a_of_k = a + terms.k[i] * a_k;
+      row_of_k = panel + std::int64_t{terms.k[i]} * (VECTORS * width);
+    }
     Vec b[VECTORS];
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) b[v] = load(panel + v * width);
+    for (int v = 0; v < VECTORS; ++v) b[v] = load(row_of_k + v * width);
 #pragma GCC unroll 8
-    for (int i = 0; i < ROWS; ++i) {
-      const Vec x = set(a[i * a_row]);
+    for (int r = 0; r < ROWS; ++r) {
+      const Vec x = set(a_of_k[r * a_row]);
 #pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; ++v) sum[i][v] = Term::add(x, b[v], sum[i][v]);
+      for (int v = 0; v < VECTORS; ++v) sum[r][v] = Term::add(x, b[v], sum[r][v]);
     }
-    a += a_k;
-    panel += VECTORS * width;
+    if constexpr (!is_listed) {
+      a_of_k += a_k;
+      row_of_k += VECTORS * width;
+    }
   }
   if constexpr (vector_registers == 16) {
     // keep() may be a call, before which all sums go to memory. If they were read from `sum` there, the compiler would
@@ -129,13 +147,13 @@ template <int ROWS, int VECTORS, class Term, class Init, class Keep>
 }
 
 /// All rows of one panel. init and keep get (row, column of the vector, ...).
-template <int VECTORS, class Term, class Init, class Keep>
-void multiply_panel(std::int64_t rows, std::int64_t first_column, std::int64_t k_count, const float* a,
+template <int VECTORS, class Term, class Terms, class Init, class Keep>
+void multiply_panel(std::int64_t rows, std::int64_t first_column, const Terms& terms, const float* a,
                     std::int64_t a_row, std::int64_t a_k, const float* panel, const Init& init, const Keep& keep) {
   std::int64_t r = 0;
   auto tile = [&]<int ROWS>() {
     multiply_tile<ROWS, VECTORS, Term>(
-        k_count, a + r * a_row, a_row, a_k, panel, [&](int i, int v) { return init(r + i, first_column + v * width); },
+        terms, a + r * a_row, a_row, a_k, panel, [&](int i, int v) { return init(r + i, first_column + v * width); },
         [&](int i, int v, Vec sum) { keep(r + i, first_column + v * width, sum); });
     r += ROWS;
   };
@@ -167,29 +185,33 @@ void multiply_panel(std::int64_t rows, std::int64_t first_column, std::int64_t k
 
 /// C[rows x n] = init + A B for packed B. Columns are handed out in whole vectors: keep() sees columns up to n rounded
 /// up to `width` and must not store beyond n.
-template <class Term = ExactTerm, class Init, class Keep>
-void multiply(std::int64_t rows, std::int64_t n, std::int64_t k_count, const float* a, std::int64_t a_row,
-              std::int64_t a_k, const float* packed, const Init& init, const Keep& keep) {
+template <class Term = ExactTerm, class Terms, class Init, class Keep>
+void multiply_terms(std::int64_t rows, std::int64_t n, std::int64_t k_count, const Terms& terms, const float* a,
+                    std::int64_t a_row, std::int64_t a_k, const float* packed, const Init& init, const Keep& keep) {
   for (std::int64_t first = 0; first < n; first += panel_width) {
     const std::int64_t vectors = n - first >= panel_width ? panel_vectors : rounded_up(n - first, width) / width;
     const float* panel = packed + first * k_count;
     switch (vectors) {
       case 4:
-        if constexpr (panel_vectors == 4)
-          multiply_panel<4, Term>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        if constexpr (panel_vectors == 4) multiply_panel<4, Term>(rows, first, terms, a, a_row, a_k, panel, init, keep);
         break;
       case 3:
-        if constexpr (panel_vectors == 4)
-          multiply_panel<3, Term>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        if constexpr (panel_vectors == 4) multiply_panel<3, Term>(rows, first, terms, a, a_row, a_k, panel, init, keep);
         break;
       case 2:
-        multiply_panel<2, Term>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        multiply_panel<2, Term>(rows, first, terms, a, a_row, a_k, panel, init, keep);
         break;
       default:
-        multiply_panel<1, Term>(rows, first, k_count, a, a_row, a_k, panel, init, keep);
+        multiply_panel<1, Term>(rows, first, terms, a, a_row, a_k, panel, init, keep);
         break;
     }
   }
+}
+
+template <class Term = ExactTerm, class Init, class Keep>
+void multiply(std::int64_t rows, std::int64_t n, std::int64_t k_count, const float* a, std::int64_t a_row,
+              std::int64_t a_k, const float* packed, const Init& init, const Keep& keep) {
+  multiply_terms<Term>(rows, n, k_count, AllTerms{k_count}, a, a_row, a_k, packed, init, keep);
 }
 
 }  // namespace cugad::cpu::CUGAD_INSTRUCTION_SET

@@ -14,10 +14,12 @@ namespace {
 
 /// Rows that are rounded at a time: their words stay in the second-level cache.
 constexpr std::int64_t rounded_rows = 16 * tile_rows;
+/// Columns of a layer whose zeros are looked for, at most.
+constexpr std::int64_t most_listed = 1024;
 
-/// Rows [begin, end) of y from x, the same rows.
+/// Rows [begin, end) of y from x, the same rows, of which all terms count or, of floats, those of a list.
 void forward_rows(const DenseForward& args, std::int64_t m, const LeftOperand& x, const float* packed,
-                  std::int64_t begin, std::int64_t end) {
+                  std::int64_t begin, std::int64_t end, const ListedTerms* nonzero = nullptr) {
   const std::int64_t out = args.y.columns;
   float* y = args.y.data + m * args.y.model_stride + begin * args.y.row_stride;
   const auto count = [&](std::int64_t column) { return static_cast<int>(std::min<std::int64_t>(width, out - column)); };
@@ -37,21 +39,64 @@ void forward_rows(const DenseForward& args, std::int64_t m, const LeftOperand& x
     return;
   }
   const float* bias = args.bias ? args.bias.data + m * args.bias.model_stride : nullptr;
-  multiply(
-      end - begin, out, x, packed,
-      [&](std::int64_t, std::int64_t c) { return bias == nullptr ? set(0.0f) : load_some(bias + c, count(c)); },
-      [&](std::int64_t r, std::int64_t c, Vec sum) {
-        store_some(y + r * args.y.row_stride + c, activate(args.activation, args.slope, sum), count(c));
-      });
+  const auto initial = [&](std::int64_t, std::int64_t c) {
+    return bias == nullptr ? set(0.0f) : load_some(bias + c, count(c));
+  };
+  const auto keep = [&](std::int64_t r, std::int64_t c, Vec sum) {
+    store_some(y + r * args.y.row_stride + c, activate(args.activation, args.slope, sum), count(c));
+  };
+  if (nonzero != nullptr) {
+    multiply_terms(end - begin, out, x.k_count, *nonzero, x.data, x.row_stride, x.k_stride, packed, initial, keep);
+  } else {
+    multiply(end - begin, out, x, packed, initial, keep);
+  }
   if (args.dropout.rate > 0.0f) {
     for (std::int64_t r = 0; r < end - begin; ++r)
       drop_units(args.dropout, m, (begin + r) * out, y + r * args.y.row_stride, out);
   }
 }
 
+/// Lists the columns of x in which a row of [begin, begin + rows) is not 0, in order. The other terms change no sum but
+/// the sign of one that is 0. `list` has room for a vector more than there are columns.
+ListedTerms list_terms(const MatrixView<const float>& x, std::int64_t begin, std::int64_t rows, std::int32_t* list) {
+  std::int64_t listed = 0;
+  for_vectors(x.columns, [&](std::int64_t k, int count) {
+    Vec largest = set(0.0f);
+    for (std::int64_t r = begin; r < begin + rows; ++r) {
+      const Vec value = load_some(x.row(r) + k, count);
+      largest = maximum(largest, select_number(value, absolute(value), set(1.0f)));  // NaN is not 0
+    }
+    const std::uint32_t lanes = less_lanes(set(0.0f), largest);
+    for (int i = 0; i < width; ++i) {  // no branch, which would be mispredicted
+      list[listed] = static_cast<std::int32_t>(k) + i;
+      listed += lanes >> i & 1;
+    }
+  });
+  return {listed, list};
+}
+
+/// Rows [begin, end) tile by tile, without the terms at which all rows of a tile are 0: of activations after a ReLU in
+/// rows that resemble each other, and of masks. Returns the first row of those left where it finds too few to gain.
+std::int64_t forward_nonzero(const DenseForward& args, std::int64_t m, const float* packed, std::int64_t begin,
+                             std::int64_t end) {
+  const MatrixView<const float> x = args.x.model(m);
+  std::int32_t list[most_listed + width];
+  if (x.columns > most_listed || end - begin <= tile_rows) return begin;
+  const std::int64_t tiles = (end - begin + tile_rows - 1) / tile_rows;
+  for (std::int64_t t = 0, rows = 0, listed = 0; t < tiles; ++t, begin += rows) {
+    rows = (end - begin + tiles - t - 1) / (tiles - t);  // tiles of nearly equal height
+    const ListedTerms nonzero = list_terms(x, begin, rows, list);
+    listed += nonzero.count;
+    if (4 * listed > 3 * (t + 1) * x.columns) return begin;
+    forward_rows(args, m, {x.row(begin), x.row_stride, 1, x.columns, false}, packed, begin, begin + rows, &nonzero);
+  }
+  return end;
+}
+
 /// `words` has room for rounded_rows rows if operands are rounded.
-void forward_rows(const DenseForward& args, std::int64_t m, bool is_rounded, float* words, const float* packed,
-                  std::int64_t begin, std::int64_t end) {
+void forward_rows(const DenseForward& args, std::int64_t m, bool is_rounded, bool skips_zeros, float* words,
+                  const float* packed, std::int64_t begin, std::int64_t end) {
+  if (skips_zeros) begin = forward_nonzero(args, m, packed, begin, end);
   const MatrixView<const float> x = args.x.model(m);
   const std::int64_t step = is_rounded ? rounded_rows : end - begin;
   for (; begin < end; begin += step) {
@@ -133,16 +178,18 @@ void forward(Context& context, const DenseForward& args) {
   const auto words = [&](int thread) {
     return is_rounded ? scratch + thread * memory.floats() + memory.packed : nullptr;
   };
+  // Weights that score are finite; those of a training that fails have to show it.
+  const bool skips_zeros = kept != nullptr && !is_rounded && !args.derivative_of;
   if (models > 1) {
     parallel_ranges(threads, models, [&](int thread, std::int64_t begin, std::int64_t end) {
       for (std::int64_t m = begin; m < end; ++m) {
-        forward_rows(args, m, is_rounded, words(thread), packed(m, thread, m == begin), 0, rows);
+        forward_rows(args, m, is_rounded, skips_zeros, words(thread), packed(m, thread, m == begin), 0, rows);
       }
     });
   } else if (models == 1) {
     const float* weight = packed(0, 0, true);
     parallel_ranges(threads, rows, [&](int thread, std::int64_t begin, std::int64_t end) {
-      forward_rows(args, 0, is_rounded, words(thread), weight, begin, end);
+      forward_rows(args, 0, is_rounded, skips_zeros, words(thread), weight, begin, end);
     });
   }
 }

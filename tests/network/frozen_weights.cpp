@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "cugad/network.hpp"
 #include "host/backend/transfer.hpp"
 #include "tests/common/device.hpp"
@@ -127,6 +130,48 @@ TEST(FrozenWeights, ChangeNoBitAndTakeMemoryOnce) {
       EXPECT_LE(device.memory().bytes, taken);
     }
     EXPECT_EQ(device.memory().bytes, before);
+  }
+}
+
+/// Rows whose zeros meet in the same columns, then rows without zeros: with frozen weights a dense layer leaves out the
+/// terms that are 0 in several rows.
+TEST(FrozenWeights, LeftOutZerosChangeNoBit) {
+  const Device device = test_device(2);
+  Context plain = device.make_context(), frozen = device.make_context();
+  frozen.freeze_weights();
+  Arena arena(device.backend());
+  for (const std::int64_t in : {5, 16, 41, 130, 1024, 1030}) {
+    for (const std::int64_t rows : {1, 2, 6, 7, 23, 60}) {
+      constexpr std::int64_t out = 37;
+      std::vector<float> cells(static_cast<std::size_t>(rows * in));
+      RandomNumbers random(static_cast<std::uint64_t>(in * 100 + rows));
+      for (std::int64_t i = 0; i < rows * in; ++i) {
+        const std::int64_t r = i / in, k = i % in;
+        const bool is_zero = r < 40 && (k * 7 + r / 6) % 5 < 3;
+        const auto value = static_cast<float>(random.uniform(-1.0, 1.0));
+        cells[static_cast<std::size_t>(i)] = is_zero ? 0.0f * value : value;
+      }
+      // In columns where the rows beside it are 0.
+      if (rows > 2) cells[static_cast<std::size_t>(in)] = std::numeric_limits<float>::denorm_min();
+      if (rows > 6) cells[static_cast<std::size_t>(3 * in)] = std::nanf("");
+      const StackView<float> x = arena.stack("rows", 1, rows, in), weight = arena.stack("weights", models, out, in),
+                             bias = arena.stack("biases", models, 1, out), y = arena.stack("sums", models, rows, out);
+      plain.backend().copy(x.data, cells.data(), sizeof(float) * cells.size(), plain.stream());
+      run(plain, FillUniform{.out = weight, .key = {.seed = 8}, .low = -1.0f, .high = 1.0f});
+      run(plain, FillUniform{.out = bias, .key = {.seed = 9}, .low = -1.0f, .high = 1.0f});
+      DenseForward layer;
+      layer.x = shared_by(models, x.model(0));
+      layer.weight = weight;
+      layer.bias = bias;
+      layer.y = y;
+      layer.activation = Activation::relu;
+      run(plain, layer);
+      const std::vector<float> expected = download(plain, y.data, models * rows * out);
+      run(plain, FillUniform{.out = y, .key = {.seed = 10}});
+      plain.synchronize();
+      run(frozen, layer);
+      EXPECT_TRUE(same_bits(download(frozen, y.data, models * rows * out), expected)) << in << " x " << rows;
+    }
   }
 }
 
