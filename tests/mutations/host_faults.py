@@ -14,6 +14,7 @@ GROUP_FIT, GROUPS = "host/fleet/group_fit.cpp", "host/fleet/group_table.cpp"
 HEADER, FILES = "host/model_file/safetensors_header.cpp", "host/model_file/safetensors.cpp"
 ATOMIC = "host/model_file/atomic_file.cpp"
 CHECKPOINT = "host/training/checkpoint.cpp"
+FROZEN, THREADS, LIKELIHOOD = "FrozenWeights.*", "Likelihood.AnyNumberOfThreads*", "host/scores/likelihood.cpp"
 DENSE, ROUNDED, BFLOAT16 = "kernels/dense/dense.cpp", "kernels/cpu/rounded_multiply.hpp", "bfloat16.*"
 
 
@@ -42,6 +43,14 @@ HOST_FAULTS = [
     host("CPU: all models share the first one's weights", "kernels/dense/dense.cpp",
          "if (is_first || args.weight.model_stride != 0) {", "if (is_first) {",
          ops("dense_forward"), OPS),
+    host("CPU: zeros of the last row decide nothing", DENSE, "r < begin + rows; ++r", "r < begin + rows - 1; ++r", FROZEN,
+         NETWORK),
+    host("CPU: NaN counts as zero", DENSE, "absolute(value), set(1.0f))", "absolute(value), set(0.0f))", FROZEN, NETWORK),
+    host("CPU: listed terms take the weights of the first", "kernels/cpu/matrix_multiply.hpp",
+         "panel + std::int64_t{terms.k[i]} * (VECTORS * width)", "panel + i * (VECTORS * width)", FROZEN, NETWORK,
+         (DENSE,)),
+    host("CPU: a likelihood is added to old memory", "kernels/masks/gaussian_likelihood.cpp",
+         "if (!args.accumulate) std::fill", "if (false) std::fill", ops("gaussian_likelihood"), OPS),
     host("CPU: bias gradient of the first row alone", "kernels/dense/dense.cpp",
          "load_some(sums + c, n) + load_some(dy.row(r) + c, n)",
          "r > 0 ? load_some(sums + c, n) : load_some(dy.row(r) + c, n)", ops("dense_backward"), OPS),
@@ -108,6 +117,12 @@ HOST_FAULTS = [
     host("score: GANomaly's first encoder for its second", "host/scores/latent.cpp",
          "trained().networks().has(Role::second_encoder) ? Role::second_encoder : Role::encoder", "Role::encoder",
          "EncoderScores.*", METHODS),
+    host("gain: every block of rows is the first", LIKELIHOOD, "{rows.row(begin), count", "{rows.row(0), count",
+         "*ScoresDoNotDependOnTheRowsBesideThem/gain", METHODS),
+    host("gain: threads share one memory", LIKELIHOOD, "(*lanes_)[static_cast<std::size_t>(t)]", "(*lanes_)[0]", THREADS,
+         METHODS),
+    host("gain: rows of one mask follow each other", LIKELIHOOD, "all.data + k * all.row_stride", "all.data",
+         "Likelihood.*", METHODS),
     host("score: the pair of the other judge", "host/scores/reconstruction.cpp", "judges_query() ? filled : rebuilt",
          "judges_query() ? rebuilt : filled", "EncoderScores.*", METHODS),
     host("ensemble: summed, not averaged", "host/detector/ensemble.cpp",
