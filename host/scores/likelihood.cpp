@@ -163,18 +163,19 @@ class LikelihoodRule final : public ScoringRule {
   };
 
   std::int64_t masks() const { return patterns_.rows - 1; }
+  bool device_runs_models_together() const { return trained().device().backend().runs_models_together(); }
   /// Threads for so many rows: of a GPU one, which issues its launches.
   int worthwhile_threads(std::int64_t rows) const {
-    if (trained().device().backend().runs_models_together()) return 1;
+    if (device_runs_models_together()) return 1;
     const auto passes = static_cast<double>(rows * masks() * trained().population());
     const auto terms = static_cast<double>(trained().networks().generator().parameters());
     return cpu::worthwhile_threads_of_products(context().threads(), 2.0 * passes * terms);
   }
-  /// Those with mask k of rows that each occur once per mask.
+  /// Every `masks`-th row from row k on: those with mask k of rows that each occur once per mask.
   template <class T>
-  StackView<T> with_mask(std::int64_t k, StackView<T> all) const {
-    return {all.data + k * all.row_stride, all.models, all.rows / masks(), all.columns, all.model_stride,
-            masks() * all.row_stride};
+  static StackView<T> with_mask(std::int64_t k, std::int64_t masks, StackView<T> all) {
+    return {all.data + k * all.row_stride, all.models, all.rows / masks, all.columns, all.model_stride,
+            masks * all.row_stride};
   }
 
   /// Per cell and each of these models: the mean negative log-likelihood over the masks that hide the cell, less D's
@@ -185,11 +186,18 @@ class LikelihoodRule final : public ScoringRule {
     const StackView<float> value = value_.slice_rows(0, rows.rows).slice_models(0, models);
     const auto pass = [&](Context& context, StackView<float> masked, const Network::Buffers& buffers,
                           std::int64_t begin, std::int64_t end) {
-      for (const std::int64_t most = masked.rows / masks(); begin < end; begin += most) {
+      // Few rows with all their masks, which resemble each other; of a GPU, where each op is a launch, all rows.
+      const std::int64_t room = masked.rows / std::max<std::int64_t>(1, end - begin);
+      const std::int64_t together =
+          device_runs_models_together() ? std::clamp<std::int64_t>(room, 1, masks()) : masks();
+      for (const std::int64_t most = masked.rows / together; begin < end; begin += most) {
         const std::int64_t count = std::min(most, end - begin);
-        add_likelihoods(context, masked.slice_rows(0, count * masks()), buffers,
-                        {rows.row(begin), count, rows.columns, rows.row_stride}, of_models,
-                        value.slice_rows(begin, count));
+        for (std::int64_t k = 0; k < masks(); k += together) {
+          const std::int64_t own = std::min(together, masks() - k);
+          add_likelihoods(context, k, own, masked.slice_rows(0, count * own), buffers,
+                          {rows.row(begin), count, rows.columns, rows.row_stride}, of_models,
+                          value.slice_rows(begin, count));
+        }
       }
     };
     const int threads = std::min(worthwhile_threads(rows.rows), static_cast<int>(lanes_->size()));
@@ -223,24 +231,25 @@ class LikelihoodRule final : public ScoringRule {
         MaskColumns{.x = shared_by(1, rows), .pattern = patterns_.slice_rows(pattern, 1), .key = {}, .out = out});
   }
 
-  /// One pass of G over rows that each occur once per mask, the masks of a row one after the other: they differ in few
-  /// cells, and so in few of the units that are 0, which the CPU's dense layers leave out.
-  void add_likelihoods(Context& context, StackView<float> masked, const Network::Buffers& buffers,
-                       MatrixView<const float> rows, const SomeModels& of_models, StackView<float> value) const {
+  /// One pass of G over rows that each occur once per mask of [first, first + masks), the masks of a row one after the
+  /// other: they differ in few cells, and so in few of the units that are 0, which the CPU's dense layers leave out.
+  void add_likelihoods(Context& context, std::int64_t first, std::int64_t masks, StackView<float> masked,
+                       const Network::Buffers& buffers, MatrixView<const float> rows, const SomeModels& of_models,
+                       StackView<float> value) const {
     const std::int64_t models = value.models;
     const StackView<const float> shown = of_models.of(of_all_models(masked));
     const StackView<const float> mask = shown.slice_columns(trained().networks().row_columns(), columns());
     const Network::Buffers window = buffers.slice_rows(0, masked.rows).slice_models(0, models);
-    for (std::int64_t k = 0; k < masks(); ++k) hide(context, rows, k, with_mask(k, masked));
+    for (std::int64_t k = 0; k < masks; ++k) hide(context, rows, first + k, with_mask(k, masks, masked));
     const StackView<const float> weights = trained().weights(Role::generator);
     trained().networks().generator().forward(context, of_models.of(weights), {.x = shown, .z = {}}, window);
-    for (std::int64_t k = 0; k < masks(); ++k) {
-      run(context, GaussianLikelihood{.statistics = with_mask(k, window.result()),
+    for (std::int64_t k = 0; k < masks; ++k) {
+      run(context, GaussianLikelihood{.statistics = with_mask(k, masks, window.result()),
                                       .x = shared_by(models, rows).slice_columns(0, columns()),
-                                      .mask = with_mask(k, mask),
+                                      .mask = with_mask(k, masks, mask),
                                       .column_weight = of_models.of(of_all_models(column_weight_)),
                                       .cell = value,
-                                      .accumulate = k > 0,
+                                      .accumulate = first + k > 0,
                                       .group = shared_by(models, group_.model(0))});
     }
   }
