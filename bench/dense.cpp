@@ -1,4 +1,5 @@
 #include "bench/device.hpp"
+#include "bench/least_time.hpp"
 
 /// The dense layers of the KDD99 networks (and of a population of 256 of them), forward and backward.
 namespace cugad::bench {
@@ -56,11 +57,14 @@ void dense_forward(benchmark::State& state, Shape shape, Precision precision) {
   const std::vector<Layer> layer = layers(context, arena, shape);
   run(context, forward(layer[0]));
   if (!equals_cpu(context, layer[0])) return state.SkipWithError("differs from the CPU backend");
-  measure(state, context,
-          [&](std::int64_t i) { run(context, forward(layer[static_cast<std::size_t>(i) % layer.size()])); });
+  LeastTime least;
+  measure(state, context, [&](std::int64_t i) {
+    least.measure([&] { run(context, forward(layer[static_cast<std::size_t>(i) % layer.size()])); });
+  });
   const double rows = static_cast<double>(shape.models * shape.rows);
   count(state, "rows/s", rows, 4.0 * (shape.weights() + rows * static_cast<double>(shape.in + shape.out)),
         shape.flops());
+  if (!on_gpu()) least.report(state, shape.flops());
 }
 
 void dense_backward(benchmark::State& state, Shape shape, Precision precision) {
@@ -93,11 +97,14 @@ void dense_backward(benchmark::State& state, Shape shape, Precision precision) {
                          .dbias = {}});
   if (!close(download(context, dx.data, checked * in), expected, tolerance_of(precision)))
     return state.SkipWithError("differs from the CPU backend");
-  measure(state, context,
-          [&](std::int64_t i) { run(context, backward(layer[static_cast<std::size_t>(i) % layer.size()], dy)); });
+  LeastTime least;
+  measure(state, context, [&](std::int64_t i) {
+    least.measure([&] { run(context, backward(layer[static_cast<std::size_t>(i) % layer.size()], dy)); });
+  });
   const double all = static_cast<double>(models * rows);
   count(state, "rows/s", all, 4.0 * (2.0 * shape.weights() + all * static_cast<double>(2 * in + out)),
         2.0 * shape.flops());
+  if (!on_gpu()) least.report(state, 2.0 * shape.flops());
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "bench/least_time.hpp"
 #include "bench/networks.hpp"
 
 namespace cugad::bench {
@@ -42,7 +43,8 @@ void latent_search(benchmark::State& state, Precision precision) {
   if (download(context, alone_loss.data, 1) != download(context, args.loss.data + rows - 1, 1))
     return state.SkipWithError("a row's result depends on its batch");
   restart();
-  measure(state, context, [&](std::int64_t) { run(context, args); });
+  LeastTime least;
+  measure(state, context, [&](std::int64_t) { least.measure([&] { run(context, args); }); });
   state.SetLabel(path(context, args));
 
   double weights = 0;
@@ -53,6 +55,7 @@ void latent_search(benchmark::State& state, Precision precision) {
   }
   const double iterations = static_cast<double>(rows) * args.steps;
   count(state, "query-iterations/s", iterations, 0, 4.0 * weights * iterations);
+  if (!on_gpu()) least.report(state, 4.0 * weights * iterations);
 }
 
 }  // namespace
