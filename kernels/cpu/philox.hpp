@@ -9,6 +9,7 @@
 #endif
 
 #include "cugad/rng.hpp"
+#include "kernels/cpu/simd.hpp"
 
 /// Bulk Philox words for the CPU: the same words as philox4x32_10 in rng.hpp, many counters at a time.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
@@ -91,8 +92,8 @@ struct PhiloxLanes {
 
 #endif
 
-/// Several vectors side by side hide the latency of the multiplications.
-constexpr int philox_vectors = 4;
+/// Several vectors side by side hide the latency of the multiplications, if their words stay in registers.
+constexpr int philox_vectors = vector_registers == 16 && PhiloxLanes::width > 1 ? 2 : 4;
 constexpr int philox_batch = 4 * philox_vectors * PhiloxLanes::width;  ///< words
 
 /// The philox_batch words from `block` on.
