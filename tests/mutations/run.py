@@ -96,7 +96,8 @@ class Build:
                     link.remove(output)
         place = link.index("-o") + 1
         link[place] = str(folder / fault.program)
-        link[place + 1:place + 1] = objects
+        first = next((n for n, word in enumerate(link) if word.endswith(".o")), place + 1)
+        link[first:first] = objects
         subprocess.run(link, cwd=self.folder, check=True)
         return folder / fault.program
 
