@@ -135,7 +135,9 @@ void ModelInput::keep_shard(const std::string& input, const Shard& shard) {
   if (images_) throw UsageError("--shard is for tables: divide the images of a folder by --files or into folders");
   if (!is_regular_file(input))
     throw UsageError("--shard: the rows are counted first, so that the input must be a file, which can be read twice");
-  const auto counter = open_input(input, options_);
+  ReadOptions counted = options_;
+  counted.mark_errors = true;  // a row that cannot be read is the error of the shard that has it
+  const auto counter = open_input(input, counted);
   Table chunk;
   std::int64_t rows = 0;
   while (unless_cancelled([&] { return counter->read(chunk, chunk_rows); })) {
@@ -148,7 +150,7 @@ void ModelInput::keep_shard(const std::string& input, const Shard& shard) {
 
 /// The next chunk with rows that are kept, without the others.
 bool ModelInput::read_kept(Table& chunk, std::int64_t most) {
-  while (reader_->read(chunk, most)) {
+  while (first_kept_ < end_kept_ && reader_->read(chunk, most)) {
     const std::int64_t begin = chunk.first_row, end = begin + chunk.rows;
     if (begin >= end_kept_) return false;
     if (end <= first_kept_) continue;

@@ -177,6 +177,14 @@ TEST_F(Fleets, RangesOfRowsAreScoredApart) {
       EXPECT_EQ(all, whole) << count;
     }
   }
+  // More shards than rows: some have none, before and after the first row.
+  const std::string table = read_file(at("t.csv"));
+  write_file(at("two.csv"), table.substr(0, table.find('\n', table.find('\n', table.find('\n') + 1) + 1) + 1));
+  std::string all;
+  for (int number = 1; number <= 5; ++number) {
+    all += run_well({"score", at("two.csv"), "--model", at("fleet"), "--shard", std::to_string(number) + "/5"});
+  }
+  EXPECT_EQ(all, run_well({"score", at("two.csv"), "--model", at("fleet")}));
   EXPECT_EQ(run({"score", "-", "--model", at("fleet"), "--shard", "1/2"}, at("t.csv")).code, 2);
 }
 
