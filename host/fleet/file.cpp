@@ -14,6 +14,7 @@ constexpr const char* format_name = "cugad fleet";
 /// Version 1 has seeds by position, version 2 by name, and both the groups in the metadata.
 constexpr int format_version = 3, version_by_position = 1, last_version_with_names_in_text = 2;
 constexpr const char *seed_by_name = "name", *seed_by_position = "position";
+constexpr const char* precision_key = "precision";
 constexpr const char* pooled_prefix = "pooled.";
 constexpr const char* attachment_prefix = "attachment.";
 constexpr std::int64_t most_groups = std::int64_t{1} << 24;
@@ -66,6 +67,14 @@ std::vector<FleetGroup> read_groups(const Reader& reader) {
   return groups;
 }
 
+Precision read_precision(const Reader& reader) {
+  try {
+    return precision_from(reader.text(precision_key));
+  } catch (const Error& error) {
+    reader.refuse(error.what());
+  }
+}
+
 /// Options but for the seed and those that many distinct rows decide: the pooled model may have them where a group has
 /// not.
 std::string common_options(DetectorOptions options) {
@@ -95,6 +104,7 @@ safetensors::File Fleet::Impl::to_file(const ModelStack& models) const {
   metadata["seed"] = std::to_string(options.seed);
   metadata["minimum_rows"] = std::to_string(fleet_options.minimum_rows);
   metadata["pooled_rows"] = std::to_string(fleet_options.pooled_rows);
+  if (precision != Precision::fp32) metadata[precision_key] = name_of(precision);
   for (const auto& [name, text] : attachments) metadata[attachment_prefix + name] = text;
   return file;
 }
@@ -118,6 +128,7 @@ void Fleet::Impl::take_groups(safetensors::File& file, const std::string& file_p
     reader.refuse("'group_seed' is '" + seed + "', expected '" + seed_by_name + "'");
   }
   fleet_options.group_seed = seed == seed_by_name ? GroupSeed::name : GroupSeed::position;
+  precision = file.metadata.contains(precision_key) ? read_precision(reader) : Precision::fp32;
   groups = version > last_version_with_names_in_text ? GroupTable::take(file, path) : GroupTable(read_groups(reader));
   attachments = take_prefixed(file.metadata, attachment_prefix);
   pooled.tensors = take_prefixed(file.tensors, pooled_prefix);

@@ -91,6 +91,7 @@ void Fleet::Impl::fit(MatrixView<const float> rows, std::span<const std::string>
     Fit::Fitted fitted = fit.run();
     scorers.clear();
     ready_pooled.reset();
+    precision = device.precision();
     pooled = std::move(fitted.pooled);
     stack = std::move(fitted.groups);
     threshold_options.reset();
@@ -108,6 +109,11 @@ void Fleet::Impl::fit_new_groups(MatrixView<const float> rows, std::span<const s
     throw Error(ErrorCode::invalid_argument,
                 "the seeds of the fleet's groups are by their position, which a new group changes: fit all of them");
   }
+  if (device.precision() != precision) {
+    throw Error(ErrorCode::invalid_argument, std::string("the fleet was trained with precision = ") +
+                                                 name_of(precision) + ", now it is " + name_of(device.precision()) +
+                                                 "; use the same");
+  }
   if (columns.names != names) {
     throw Error(ErrorCode::invalid_argument, "the rows have other columns than the fleet: expected '" +
                                                  one_line(names.front()) + "' and " + std::to_string(names.size() - 1) +
@@ -117,6 +123,9 @@ void Fleet::Impl::fit_new_groups(MatrixView<const float> rows, std::span<const s
   FleetRows all = grouped_rows(
       to_fit, of_rows, columns,
       {.names = columns.names, .numeric = numeric_columns, .categories = settings_of(pooled_model).roles.categories});
+  if (const auto none = all.of_group.find(""); none != all.of_group.end() && control.on_message) {
+    control.on_message(std::to_string(none->second.size()) + " rows without a group are left out");
+  }
   std::erase_if(all.of_group,
                 [&](const auto& one) { return one.first.empty() || model_of(one.first) != pooled_model; });
   std::vector<FleetGroup> added = choose_groups(all, fleet_options.minimum_rows, control);

@@ -29,7 +29,7 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   static constexpr std::int64_t chunk_rows = 512;
 
   Impl(const Device& device_, DetectorOptions options_, FleetOptions fleet_options_)
-      : device(device_), options(std::move(options_)), fleet_options(fleet_options_) {}
+      : device(device_), precision(device_.precision()), options(std::move(options_)), fleet_options(fleet_options_) {}
 
   // fit.cpp
   class Fit;
@@ -112,6 +112,7 @@ struct __attribute__((visibility("hidden"))) Fleet::Impl {
   void read_settings(const std::string& path);
 
   Device device;
+  Precision precision;  ///< of the training
   DetectorOptions options;
   FleetOptions fleet_options;
   GroupTable groups;

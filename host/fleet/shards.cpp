@@ -13,6 +13,7 @@
 #include "host/fleet/part_file.hpp"
 #include "host/floating_point.hpp"
 #include "host/methods/methods.hpp"
+#include "host/text/cell.hpp"
 
 namespace cugad {
 namespace {
@@ -131,12 +132,29 @@ ShardedTraining training_of(const PartFile& first, const DetectorOptions& option
   return training;
 }
 
+/// The device in the precision of the parts, by which a detector is calibrated.
+Device with_precision_of(const PartFile& part, const Device& device) {
+  const std::string& name = part.text("part.precision");
+  Precision precision = Precision::fp32;
+  try {
+    precision = precision_from(name);
+  } catch (const Error& error) {
+    part.refuse(error.what());
+  }
+  if (device.precision() != Precision::fp32 && device.precision() != precision) {
+    part.refuse("trained with precision = " + one_line(name) + ", and to be merged with " +
+                name_of(device.precision()));
+  }
+  return device.with_precision(precision);
+}
+
 PartContents fit_models(const Device& device, const ShardedTraining& training, const Shard& shard,
                         const std::string& path, const FitControl& control, const auto& train) {
   const std::int64_t population = models_of_training(training.options);
   if (population < shard.count) {
     throw Error(ErrorCode::invalid_argument,
-                population == 0 ? "the method trains no networks, so that there is nothing to divide into shards"
+                population == 0 ? "method '" + get_option(training.options, "method") +
+                                      "' trains no networks, so that there is nothing to divide into shards"
                                 : "option 'population' is " + std::to_string(population) + ": expected at most " +
                                       std::to_string(population) + " shards, not " + std::to_string(shard.count));
   }
@@ -280,8 +298,9 @@ PartContents merge_parts(const Device& device, std::span<const std::string> path
   } catch (const Error& error) {
     parts.front().refuse("its options: " + std::string(error.what()));
   }
-  if (parts.front().is_fleet) return ShardedFit::merge_groups(device, std::move(parts), options, output);
-  return ShardedFit::merge_models(device, std::move(parts), options, output, control);
+  const Device as_trained = with_precision_of(parts.front(), device);
+  if (parts.front().is_fleet) return ShardedFit::merge_groups(as_trained, std::move(parts), options, output);
+  return ShardedFit::merge_models(as_trained, std::move(parts), options, output, control);
 }
 
 }  // namespace cugad

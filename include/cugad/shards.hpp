@@ -54,7 +54,7 @@ CUGAD_API bool is_part(const std::string& path);
 CUGAD_API bool is_part_of(const std::string& path, const Device& device, const ShardedTraining& training,
                           const Shard& shard);
 
-/// The file that one process would have written, of all parts of a training in any order. Throws
+/// The file that one process would have written, of all parts of a training in any order, in their precision. Throws
 /// Error{invalid_argument} if a shard is missing or there twice, or parts are of different trainings: other rows,
 /// options, precision, or version of the library; Error{format} for a file that is no part.
 CUGAD_API PartContents merge_parts(const Device& device, std::span<const std::string> paths, const std::string& output,

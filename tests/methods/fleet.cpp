@@ -171,6 +171,17 @@ TEST(Fleet, NewGroupsLeaveTheOthersAlone) {
   expect_error(ErrorCode::invalid_argument, {"other columns", "'0'"}, [&] {
     fleet.fit_new_groups(all.rows.view(), all.groups, {.names = {"a", "b", "c", "d", "e", "f"}});
   });
+  // Its file says in which precision a fleet was trained.
+  const Device fp32 = Device::open("cpu", 1), bf16 = fp32.with_precision(Precision::bf16);
+  for (const auto& [trained, later] : {std::pair(fp32, bf16), std::pair(bf16, fp32)}) {
+    Fleet small(trained, quick_options());
+    small.fit(before.rows.view(), before.groups);
+    Fleet other = Fleet::load(later, small.save()), same = Fleet::load(trained, small.save());
+    expect_error(ErrorCode::invalid_argument, {"precision = ", name_of(trained.precision()), "use the same"},
+                 [&] { other.fit_new_groups(all.rows.view(), all.groups, {}); });
+    same.fit_new_groups(all.rows.view(), all.groups, {});
+    EXPECT_EQ(same.groups().size(), 5u);
+  }
 }
 
 /// Neither the order of the rows nor the groups beside a row decide whether the pooled model sees it.

@@ -215,6 +215,32 @@ TEST_F(Shards, OfOtherPrecisionsAreRefused) {
   EXPECT_FALSE(is_part_of(at("second"), fp32, training, {2, 2}));
 }
 
+/// Whoever merges need not repeat it: calibration scores rows, too.
+TEST_F(Shards, AreMergedInTheirOwnPrecision) {
+  const Matrix rows = normal_rows(300, 1);
+  const FleetRows groups = twenty_groups();
+  const Device fp32 = Device::open("cpu", 1), bf16 = fp32.with_precision(Precision::bf16);
+  ShardedTraining one{.options = few_steps(), .rows = rows.view()};
+  one.options.population = 2;
+  const ShardedTraining fleet{.options = few_steps(), .rows = groups.rows.view(), .groups = groups.groups};
+  for (const ShardedTraining& training : {one, fleet}) {
+    for (const int number : {1, 2}) fit_part(bf16, training, {number, 2}, at("part" + std::to_string(number)));
+    const std::vector<std::string> paths = {at("part1"), at("part2")};
+    fit_part(bf16, training, {1, 1}, at("alone"));
+    merge_parts(bf16, std::vector<std::string>{at("alone")}, at("whole"));
+    merge_parts(fp32, paths, at("merged"));
+    EXPECT_EQ(read_text(at("merged")), read_text(at("whole")));
+    fit_part(fp32, training, {1, 1}, at("alone"));
+    expect_error(ErrorCode::format, {"precision = fp32", "merged with bf16"},
+                 [&] { merge_parts(bf16, std::vector<std::string>{at("alone")}, at("none")); });
+  }
+  Detector detector(bf16, one.options);
+  detector.fit(rows.view());
+  for (const int number : {1, 2}) fit_part(bf16, one, {number, 2}, at("part" + std::to_string(number)));
+  merge_parts(fp32, std::vector<std::string>{at("part1"), at("part2")}, at("merged"));
+  EXPECT_EQ(read_text(at("merged")), saved(detector, at("whole")));
+}
+
 /// Merging tells of chips that need not give the same bits, and of no others.
 TEST_F(Shards, OfOtherChipsAreMergedWithANote) {
   const Matrix rows = normal_rows(60, 1);
