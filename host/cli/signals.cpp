@@ -18,6 +18,10 @@ bool is_terminal = false;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
               "a signal handler may only touch lock-free atomics");
 
+void write_line(std::string_view line) {
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+}
+
 extern "C" void on_signal(int number) {
   if (open_scopes.load() > 0) {
     const bool is_first = !cancel_requested.exchange(true);
@@ -27,10 +31,19 @@ extern "C" void on_signal(int number) {
   } else if (!is_muted()) {
     std::string_view line = "\r\033[Kcugad: stopped\n";  // instead of a status line
     if (!is_terminal) line.remove_prefix(4);
-    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+    write_line(line);
   }
   remove_temporary_files();
   _exit(interrupted_exit_code);
+}
+
+/// A page of a mapped file is not there any more.
+extern "C" void on_bus_error(int) {
+  write_line(
+      "cugad: stopped: a file in use (of --out-of-core, or the model) was made shorter by another program, or cannot "
+      "be read\n");
+  remove_temporary_files();
+  _exit(1);
 }
 
 }  // namespace
@@ -46,6 +59,7 @@ void install_signal_handlers() {
     const bool is_ignored = sigaction(number, nullptr, &earlier) == 0 && earlier.sa_handler == SIG_IGN;
     if (!is_ignored) sigaction(number, &action, nullptr);
   }
+  std::signal(SIGBUS, on_bus_error);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
 }

@@ -112,6 +112,17 @@ TEST_F(Interrupts, WhatAKilledTrainingLeftGoesOnceItIsDone) {
 }
 
 /// As `nohup` does it, and a shell to the jobs of a script.
+TEST_F(Interrupts, ABusErrorEndsWithALine) {
+  const std::string output = at("m.safetensors");
+  Process process(long_training(output, {"--out-of-core", at("rows")}), at("."));
+  ASSERT_TRUE(has_begun(output));
+  process.send(SIGBUS);  // as of a page of a mapped file that was cut short
+  const Outcome outcome = process.wait();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(has(outcome.err, "--out-of-core") && has(outcome.err, "made shorter")) << outcome.err;
+  EXPECT_FALSE(std::filesystem::exists(output));
+}
+
 TEST_F(Interrupts, ASignalThatWasIgnoredStaysSo) {
   for (const int number : {SIGINT, SIGHUP}) {
     const std::string output = at("m" + std::to_string(number));
