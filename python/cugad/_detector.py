@@ -82,8 +82,11 @@ class AnomalyDetector(Estimator, DetectorParameters):
         cells and `gain`), and so do the rows of an array that is not of float32 in C order. Same bits as without. The
         features of a table stay in memory. Not with `trim` (NotImplementedError) or tensors of a GPU (ValueError).
         """
+        folder = None if row_directory is None else os.fspath(row_directory)
+        if folder is not None and (not isinstance(folder, str) or not folder):
+            raise ValueError(f"row_directory is {row_directory!r}, expected the path of a folder")
         with entered(self, callbacks) as everyone:
-            self._fit(X, everyone, None if row_directory is None else os.fspath(row_directory))
+            self._fit(X, everyone, folder)
         return self
 
     def _fit(self, X: Any, callbacks: Sequence[Callback], row_directory: str | None) -> None:

@@ -84,6 +84,9 @@ def test_errors(rows, tmp_path):
     for given in (rows, rows.astype(np.float64)):
         with pytest.raises(OSError, match="none"):
             cugad.AnomalyDetector(**QUICK).fit(given, row_directory=none)
+    for wrong in ("", b"folder"):
+        with pytest.raises(ValueError, match="row_directory is "):
+            cugad.AnomalyDetector(**QUICK).fit(rows, row_directory=wrong)
     with pytest.raises(NotImplementedError, match="trim"):
         cugad.AnomalyDetector(**QUICK, trim=0.1).fit(rows, row_directory=tmp_path)
     infinite = rows.copy()
