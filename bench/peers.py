@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """cugad beside PyTorch, on the CPU unless --gpu is given: the same work, in turn, one thread each; medians of the ratios.
 
-usage: bench/peers.py --compare DIR [--bench build/cpu/bench/cugad_bench] [--python PY ...] [--rounds 5] [--json FILE]
+usage: bench/peers.py --compare DIR [--bench build/cpu/bench/cugad_bench] [--device cpu:avx2] [--python PY ...] [--rounds 5] [--json FILE]
 
        bench/peers.py --gpu --compare DIR --bench build/gpu_check/bench/cugad_bench [--python PY] [--seconds 600] [--json FILE]
 
 With --gpu: the GPU's benchmarks beside DIR/torch_gpu.py, see bench/peers_gpu.py.
 
+--device cpu:avx2 takes that set of instructions on both sides, on whatever machine.
 DIR holds torch_cpu.py and torch_models.py. Each --python is an interpreter with a PyTorch; the fastest counts, per measure.
 Every round runs the product, then each peer, so that a drift of the machine hits both. The percentages of the peak compare
 with the fused multiply-add rate that the same round measured.
@@ -33,17 +34,22 @@ MEASURES = {
 }
 
 
-def product(bench, pattern):
-    command = [bench, "--benchmark_format=json", "--benchmark_min_time=0.5", f"--benchmark_filter={pattern}"]
+# What holds PyTorch, oneDNN and OpenBLAS to one set of instructions.
+PEER_SETS = {"cpu:avx2": {"ATEN_CPU_CAPABILITY": "avx2", "DNNL_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}}
+
+
+def product(arguments, pattern):
+    command = [arguments.bench, "--device", arguments.device, "--benchmark_format=json", "--benchmark_min_time=0.5", f"--benchmark_filter={pattern}"]
     output = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout
     return {run["name"]: run for run in json.loads(output)["benchmarks"]}
 
 
-def peer(python, compare):
-    rates = {}
+def peer(python, arguments):
+    rates, compare = {}, os.path.abspath(arguments.compare)
+    environment = ENVIRONMENT | PEER_SETS.get(arguments.device, {})
     for part in ("train", "search"):
         command = [python, os.path.join(compare, "torch_cpu.py"), "--threads", "1", "--only", part]
-        output = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True, cwd=compare).stdout
+        output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, cwd=compare).stdout
         for line in output.splitlines():
             entry = json.loads(line)
             rates[entry["what"]] = (entry["rate"], entry["peer"])
@@ -70,6 +76,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compare", required=True)
     parser.add_argument("--bench", default="build/cpu/bench/cugad_bench")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--python", action="append", default=[])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json")
@@ -84,9 +91,9 @@ def main():
     rounds = []
     for number in range(arguments.rounds):
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
-        ours = product(arguments.bench, "fma_peak|train_step/|latent_search")
-        rounds.append((ours, [peer(python, arguments.compare) for python in pythons]))
-    population = product(arguments.bench, "train_population/(1/1|8/2)/")
+        ours = product(arguments, "fma_peak|train_step/|latent_search/")
+        rounds.append((ours, [peer(python, arguments) for python in pythons]))
+    population = product(arguments, "train_population/(1/1|8/2)/")
 
     rows = []
     for name, (benchmark, counter, prefixes, bar) in MEASURES.items():
