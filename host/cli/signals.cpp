@@ -14,8 +14,10 @@ namespace {
 
 std::atomic<bool> cancel_requested{false};
 std::atomic<int> open_scopes{0};
+std::atomic<const char*> new_folder{nullptr};
 bool is_terminal = false;
-static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
+                  std::atomic<const char*>::is_always_lock_free,
               "a signal handler may only touch lock-free atomics");
 
 void write_line(std::string_view line) {
@@ -34,6 +36,7 @@ extern "C" void on_signal(int number) {
     write_line(line);
   }
   remove_temporary_files();
+  if (const char* folder = new_folder.load()) rmdir(folder);
   _exit(interrupted_exit_code);
 }
 
@@ -69,6 +72,8 @@ CancelScope::~CancelScope() { --open_scopes; }
 
 const std::atomic<bool>& cancel_flag() { return cancel_requested; }
 void cancel() { cancel_requested.store(true); }
+
+void remove_when_stopped(const char* folder) { new_folder.store(folder); }
 
 void stop_if_cancelled() {
   if (cancel_requested.load()) throw Error(ErrorCode::cancelled, "stopped");

@@ -27,6 +27,8 @@ class CancelScope {
 const std::atomic<bool>& cancel_flag();
 /// Raises it without a signal.
 void cancel();
+/// An empty folder that goes when a signal ends the process at once; null for none. Its name must stay until then.
+void remove_when_stopped(const char* folder);
 /// Throws Error{cancelled} when a signal arrived.
 void stop_if_cancelled();
 

@@ -1,7 +1,6 @@
 #include "host/cli/watched_fit.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <limits>
 #include <new>
@@ -29,6 +28,7 @@ CheckpointFolder::CheckpointFolder(const FlagSet& flags, const std::string& outp
       throw UsageError(fmt::format("--{} {} would overwrite the checkpoint in {}", flag, file, path_));
     }
   }
+  lock();
   const bool is_resumed = flags.boolean("resume"), is_empty = checkpoint_files(path_).empty();
   if (is_resumed && is_empty) {
     if (!is_asked_for_) {
@@ -48,7 +48,10 @@ CheckpointFolder::CheckpointFolder(const FlagSet& flags, const std::string& outp
                     "this one begins anew",
                     path_));
     const std::string usual = path_;
-    for (int number = 1; !checkpoint_files(path_).empty(); ++number) path_ = fmt::format("{}.{}", usual, number);
+    for (int number = 1; !checkpoint_files(path_).empty(); ++number) {
+      path_ = fmt::format("{}.{}", usual, number);
+      lock();
+    }
     resume_flags_ = fmt::format("--checkpoint {} --resume", path_);
   }
   try {
@@ -61,19 +64,29 @@ CheckpointFolder::CheckpointFolder(const FlagSet& flags, const std::string& outp
   }
 }
 
+void CheckpointFolder::lock() {
+  lock_.emplace(path_);
+  if (!lock_->is_refused()) return;
+  throw UsageError(is_asked_for_
+                       ? fmt::format("--checkpoint {}: another training uses it, name another folder", path_)
+                       : fmt::format("{}: another training uses it; name another folder with --checkpoint, or another "
+                                     "--output",
+                                     path_));
+}
+
 void CheckpointFolder::check_writable_folder() const {
   std::error_code error;
-  const bool is_new = fs::create_directories(path_, error);
+  fs::create_directories(path_, error);
   if (error) {
     throw Error(ErrorCode::input_output,
                 fmt::format("cannot create the checkpoint directory '{}': {}", path_, error.message()));
   }
   check_can_be_written((fs::path(path_) / Checkpoint::file_name).string());
-  if (is_new && !is_asked_for_) rmdir(path_.c_str());
 }
 
-void CheckpointFolder::remove() const {
+void CheckpointFolder::remove() {
   if (!is_asked_for_) remove_checkpoint_files(path_, checkpoint_files(path_));
+  lock_.reset();
 }
 
 WatchedFit::WatchedFit(const FlagSet& flags, const std::string& output) : flags_(flags), folder_(flags, output) {}

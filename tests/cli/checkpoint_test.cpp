@@ -79,6 +79,46 @@ TEST_F(TrainingFiles, AFolderThatHoldsACheckpointNeedsResume) {
   EXPECT_EQ(read_file(at("kept/checkpoint.safetensors")), before);
 }
 
+TEST_F(TrainingFiles, AFolderThatAnotherTrainingUsesIsRefused) {
+  for (const std::vector<std::string>& more : {{}, std::vector<std::string>{"--checkpoint", at("kept")}}) {
+    const auto first = endless(at("m"), more);
+    std::vector<std::string> other = more;
+    other.insert(other.end(), {"--seed", "2"});
+    if (!more.empty()) other.insert(other.end(), {"--shard", "1/1"});
+    for (const bool is_resumed : {false, true}) {
+      if (is_resumed) other.push_back("--resume");
+      const Outcome second = run(train(at("m"), other));
+      EXPECT_EQ(second.code, 2);
+      EXPECT_TRUE(is_one_line(second.err, "cugad: error: ", "another training uses it")) << second.err;
+      EXPECT_TRUE(has(second.err, more.empty() ? at("m.checkpoint") + ":" : "--checkpoint " + at("kept")))
+          << second.err;
+    }
+    first->send(SIGTERM);
+    EXPECT_EQ(first->wait().code, 130);
+    std::vector<std::string> again = more;
+    again.push_back("--resume");
+    const Outcome resumed = stopped(at("m"), again);
+    EXPECT_EQ(resumed.code, 130) << resumed.err;
+  }
+}
+
+TEST_F(TrainingFiles, AFolderWithoutACheckpointGoes) {
+  EXPECT_EQ(run(train(at("m"), {"--exclude", "no such"})).code, 1);
+  EXPECT_FALSE(fs::exists(at("m.checkpoint")));
+  EXPECT_EQ(run(train(at("m"), {"--resume"})).code, 2);
+  EXPECT_FALSE(fs::exists(at("m.checkpoint")));
+  // Stopped before the first step: it waits for its table.
+  ASSERT_EQ(mkfifo(at("t.csv").c_str(), 0600), 0);
+  std::vector<std::string> arguments = train(at("m"));
+  *std::find(arguments.begin(), arguments.end(), table) = at("t.csv");
+  Process process(arguments, at("."));
+  while (process.is_running() && !fs::exists(at("m.checkpoint"))) {
+  }
+  process.send(SIGTERM);
+  EXPECT_EQ(process.wait().code, 130);
+  EXPECT_FALSE(fs::exists(at("m.checkpoint")));
+}
+
 TEST_F(TrainingFiles, NoFileMayBeTheCheckpoint) {
   for (const std::vector<std::string>& more :
        std::vector<std::vector<std::string>>{{"--log", at("m.checkpoint")},

@@ -62,6 +62,7 @@ class Tests:
         self.populations()
         self.killed()
         self.stopped()
+        self.used()
         self.errors()
 
     def fleets(self):
@@ -121,6 +122,18 @@ class Tests:
         self.expect_same("whole-long", "stopped")
         assert not folder.exists(), list(folder.rglob("*"))
 
+    def used(self):
+        """A folder that another training uses."""
+        train, folder = self.train(200000, "used"), self.folder / "used.checkpoint"
+        process = subprocess.Popen(self.ranks(2, train), stderr=subprocess.DEVNULL)
+        while not folder.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        self.refused(self.ranks(2, train), f"{folder}: another training uses it")
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+
     def rank_of(self, rank):
         """The process of that rank."""
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
@@ -134,12 +147,15 @@ class Tests:
                 return int(folder.name)
         raise AssertionError("no such rank")
 
+    def refused(self, arguments, text):
+        ended = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+        lines = [line for line in ended.stderr.splitlines() if line.startswith("cugad: error")]
+        assert ended.returncode != 0 and len(lines) == 1 and text in lines[0], ended.stderr
+
     def errors(self):
         for more, text in ((["--shard", "1/2"], "--shard does not go with --distributed"),
                            (["--exclude", "no such"], "no such")):
-            ended = subprocess.run(self.ranks(3, self.train(60, "x", *more)), capture_output=True, text=True, timeout=60)
-            lines = [line for line in ended.stderr.splitlines() if line.startswith("cugad: error")]
-            assert ended.returncode != 0 and len(lines) == 1 and text in lines[0], ended.stderr
+            self.refused(self.ranks(3, self.train(60, "x", *more)), text)
             assert not (self.folder / "x").exists()
 
 
