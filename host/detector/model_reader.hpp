@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "cugad/device.hpp"
 #include "cugad/error.hpp"
 #include "cugad/network.hpp"
 #include "host/backend/backend.hpp"
@@ -47,6 +48,13 @@ class Reader {
   void json(const std::string& key, Json& value) const {
     if (parsed_ != nullptr && parsed_->json(key, value)) return;
     if (!parse_json(text(key), value)) refuse("metadata '" + key + "' is not JSON");
+  }
+  Precision precision(const std::string& key) const {
+    try {
+      return precision_from(text(key));
+    } catch (const Error& error) {
+      refuse(error.what());
+    }
   }
   /// "format_version" from 1 to the latest.
   void check_version(int latest) const {

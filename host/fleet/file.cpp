@@ -67,14 +67,6 @@ std::vector<FleetGroup> read_groups(const Reader& reader) {
   return groups;
 }
 
-Precision read_precision(const Reader& reader) {
-  try {
-    return precision_from(reader.text(precision_key));
-  } catch (const Error& error) {
-    reader.refuse(error.what());
-  }
-}
-
 /// Options but for the seed and those that many distinct rows decide: the pooled model may have them where a group has
 /// not.
 std::string common_options(DetectorOptions options) {
@@ -128,7 +120,7 @@ void Fleet::Impl::take_groups(safetensors::File& file, const std::string& file_p
     reader.refuse("'group_seed' is '" + seed + "', expected '" + seed_by_name + "'");
   }
   fleet_options.group_seed = seed == seed_by_name ? GroupSeed::name : GroupSeed::position;
-  precision = file.metadata.contains(precision_key) ? read_precision(reader) : Precision::fp32;
+  precision = reader.has(precision_key) ? reader.precision(precision_key) : Precision::fp32;
   groups = version > last_version_with_names_in_text ? GroupTable::take(file, path) : GroupTable(read_groups(reader));
   attachments = take_prefixed(file.metadata, attachment_prefix);
   pooled.tensors = take_prefixed(file.tensors, pooled_prefix);

@@ -134,15 +134,9 @@ ShardedTraining training_of(const PartFile& first, const DetectorOptions& option
 
 /// The device in the precision of the parts, by which a detector is calibrated.
 Device with_precision_of(const PartFile& part, const Device& device) {
-  const std::string& name = part.text("part.precision");
-  Precision precision = Precision::fp32;
-  try {
-    precision = precision_from(name);
-  } catch (const Error& error) {
-    part.refuse(error.what());
-  }
+  const Precision precision = Reader(part.file, part.path).precision("part.precision");
   if (device.precision() != Precision::fp32 && device.precision() != precision) {
-    part.refuse("trained with precision = " + one_line(name) + ", and to be merged with " +
+    part.refuse(std::string("trained with precision = ") + name_of(precision) + ", and to be merged with " +
                 name_of(device.precision()));
   }
   return device.with_precision(precision);

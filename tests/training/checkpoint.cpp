@@ -238,12 +238,16 @@ TEST(Checkpoint, WithoutOneResumeStartsFromTheBeginning) {
   expect_same_model(*trained(two_models(), rows), 0, *resumed, 0);
 }
 
+void train_100_steps(const Matrix& rows, const TemporaryDirectory& directory) {
+  DetectorOptions options = two_models();
+  options.steps = 100;
+  trained(options, rows, 1, in_directory(directory, false));
+}
+
 TEST(Checkpoint, RefusesOtherOptionsByName) {
   const Matrix rows = training_rows();
   const TemporaryDirectory directory;
-  DetectorOptions shorter = two_models();
-  shorter.steps = 100;
-  trained(shorter, rows, 1, in_directory(directory, false));
+  train_100_steps(rows, directory);
   DetectorOptions other = two_models();
   other.beta1 = 0.75f;
   expect_refused(ErrorCode::invalid_argument, "made with beta1 = 0.5, now it is 0.75", other, rows, directory);
@@ -268,9 +272,7 @@ TEST(Checkpoint, RefusesFewerStepsThanItHas) {
 TEST(Checkpoint, RefusesOtherRows) {
   const Matrix rows = training_rows();
   const TemporaryDirectory directory;
-  DetectorOptions shorter = two_models();
-  shorter.steps = 100;
-  trained(shorter, rows, 1, in_directory(directory, false));
+  train_100_steps(rows, directory);
   Matrix other = rows;
   other.row(299)[4] += 1.0f;
   expect_refused(ErrorCode::invalid_argument, "made from other training rows", two_models(), other, directory);
@@ -282,9 +284,7 @@ TEST(Checkpoint, RefusesOtherRows) {
 TEST(Checkpoint, RefusesAnotherPrecision) {
   const Matrix rows = training_rows();
   const TemporaryDirectory directory;
-  DetectorOptions shorter = two_models();
-  shorter.steps = 100;
-  trained(shorter, rows, 1, in_directory(directory, false));
+  train_100_steps(rows, directory);
   safetensors::File file = safetensors::read(file_in(directory));
   file.metadata["precision"] = "bf16";
   safetensors::write(file_in(directory), file);
@@ -317,9 +317,7 @@ TEST(Checkpoint, HashesTheRowsOnce) {
 TEST(Checkpoint, RefusesADamagedFile) {
   const Matrix rows = training_rows();
   const TemporaryDirectory directory;
-  DetectorOptions shorter = two_models();
-  shorter.steps = 100;
-  trained(shorter, rows, 1, in_directory(directory, false));
+  train_100_steps(rows, directory);
   const std::string whole = read_text(file_in(directory));
   write_text(file_in(directory), whole.substr(0, whole.size() - 5));
   expect_refused(ErrorCode::format, "", two_models(), rows, directory);
