@@ -263,4 +263,8 @@ HOST_FAULTS = [
          "Checkpoint.*", TRAINING),
     host("checkpoint: unasked ones must succeed", CHECKPOINT, "  } catch (const Error& error) {\n    if (control.on_message)",
          "  } catch (const std::bad_alloc& error) {\n    if (control.on_message)", "Checkpoint.*", TRAINING),
+    host("parts: merged in the precision of whoever merges", "host/fleet/shards.cpp",
+         "return device.with_precision(precision);", "return device;", "Shards.*", METHODS),
+    host("fleets: new groups in another precision", FLEET, "if (device.precision() != precision) {", "if (false) {",
+         "Fleet.*", METHODS),
 ]
