@@ -11,34 +11,54 @@ struct Sums {
   double loss = 0.0, probability = 0.0;  ///< of means over a row's cells
 };
 
+/// Which cells of a part of a row are hidden, count and are seen: 1 in these, else 0. Masks are random, so that
+/// branches would be mispredicted; the loops are vectorised.
+struct Cells {
+  float hidden[TermsChunk::size], counts[TermsChunk::size], sees[TermsChunk::size];
+
+  /// `mask` and `x` may be null.
+  Cells(const float* mask, const float* x, bool masked_only, std::int64_t first, std::int64_t count) {
+    std::fill_n(hidden, count, 0.0f);
+    std::fill_n(counts, count, 1.0f);
+    for (std::int64_t i = 0; i < count && mask != nullptr; ++i) hidden[i] = mask[first + i] != 0.0f ? 1.0f : 0.0f;
+    for (std::int64_t i = 0; i < count && x != nullptr; ++i) counts[i] = x[first + i] == x[first + i] ? 1.0f : 0.0f;
+    for (std::int64_t i = 0; i < count; ++i) sees[i] = mask != nullptr ? counts[i] * hidden[i] : counts[i];
+    if (masked_only) std::copy_n(sees, count, counts);
+  }
+};
+
 /// Evaluates a row of logits; adds its means to the sums. `mask`, `x` and `dlogit` may be null, `dlogit` be `logit`.
 void run_row(const CellCrossEntropy& args, const float* logit, const float* mask, const float* x, std::int64_t rows,
              float* dlogit, TermsChunk& part, Sums& sums) {
   const std::int64_t columns = args.logit.columns;
-  const auto is_there = [x](std::int64_t c) { return x == nullptr || x[c] == x[c]; };
-  const auto is_hidden = [mask](std::int64_t c) { return mask != nullptr && mask[c] != 0.0f; };
+  const auto over_parts = [&](const auto& work) {
+    for (std::int64_t first = 0; first < columns; first += TermsChunk::size) {
+      const std::int64_t count = std::min<std::int64_t>(TermsChunk::size, columns - first);
+      work(first, count, Cells(mask, x, args.masked_only, first, count));
+    }
+  };
   std::int64_t cells = 0, seen = 0;
-  for (std::int64_t c = 0; c < columns; ++c) {
-    cells += is_there(c) && (!args.masked_only || is_hidden(c)) ? 1 : 0;
-    seen += is_there(c) && (mask == nullptr || is_hidden(c)) ? 1 : 0;
-  }
+  over_parts([&](std::int64_t, std::int64_t count, const Cells& here) {
+    for (std::int64_t i = 0; i < count; ++i) cells += here.counts[i] != 0.0f ? 1 : 0;
+    for (std::int64_t i = 0; i < count; ++i) seen += here.sees[i] != 0.0f ? 1 : 0;
+  });
   const float scale = row_weight(args.weight, rows, cells);
   double loss = 0.0, probability = 0.0;
-  for (std::int64_t first = 0; first < columns; first += part.size) {
-    const std::int64_t count = std::min<std::int64_t>(part.size, columns - first);
-    for (std::int64_t i = 0; i < count; ++i) {
-      part.logit[i] = logit[first + i];
-      part.target[i] = is_hidden(first + i) ? args.masked_target : args.target;
-    }
+  over_parts([&](std::int64_t first, std::int64_t count, const Cells& here) {
+    std::copy_n(logit + first, count, part.logit);
+    for (std::int64_t i = 0; i < count; ++i) part.target[i] = here.hidden[i] != 0.0f ? args.masked_target : args.target;
     part.evaluate(count);
     for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t c = first + i;
-      const bool counts = is_there(c) && (!args.masked_only || is_hidden(c));
-      loss += counts ? double{part.per_row[i]} : 0.0;
-      probability += is_there(c) && (mask == nullptr || is_hidden(c)) ? double{part.probability[i]} : 0.0;
-      if (dlogit != nullptr) dlogit[c] = counts ? scale * part.slope[i] : 0.0f;
+      part.per_row[i] = here.counts[i] != 0.0f ? part.per_row[i] : 0.0f;
+      part.slope[i] = here.counts[i] != 0.0f ? scale * part.slope[i] : 0.0f;
+      part.probability[i] = here.sees[i] != 0.0f ? part.probability[i] : 0.0f;
     }
-  }
+    for (std::int64_t i = 0; i < count; ++i) {
+      loss += double{part.per_row[i]};
+      probability += double{part.probability[i]};
+    }
+    if (dlogit != nullptr) std::copy_n(part.slope, count, dlogit + first);
+  });
   if (cells > 0) sums.loss += loss / static_cast<double>(cells);
   if (seen > 0) sums.probability += probability / static_cast<double>(seen);
 }

@@ -9,6 +9,8 @@
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 namespace {
 
+constexpr int chunk = 64;  ///< columns
+
 /// One row of all that the op reads and writes.
 struct Row {
   const float *statistics, *x, *mask;
@@ -53,17 +55,31 @@ void differentiate_row(const GaussianLikelihood& args, const Row& row, std::int6
   const std::int64_t k = row.columns;
   const float scale = row_weight(args.weight, args.mask.rows, hidden_cells(row));
   float* gradient = args.dstatistics.model(model).row(r);
-  for (std::int64_t c = 0; c < k; ++c) {
-    const CellLikelihood cell = row.likelihood(c);
-    gradient[c] = row.counts(c) ? scale * cell.mean_slope : 0.0f;
-    gradient[k + c] = row.counts(c) ? scale * cell.spread_slope : 0.0f;
-  }
   const float *dimputed = nullptr, *noise = nullptr;
   if (args.dimputed) dimputed = args.dimputed.model(model).row(r), noise = args.noise.model(model).row(r);
-  for (std::int64_t c = 0; c < k && dimputed != nullptr; ++c) {
-    const float slope = imputed_slope(row.statistics[k + c], noise[c]);
-    gradient[c] = row.counts(c) ? gradient[c] + dimputed[c] : gradient[c];
-    gradient[k + c] = row.counts(c) ? multiply_add(dimputed[c], slope, gradient[k + c]) : gradient[k + c];
+  for (std::int64_t first = 0; first < k; first += chunk) {
+    const std::int64_t count = std::min<std::int64_t>(chunk, k - first);
+    const Row part = {row.statistics + first, row.x + first, row.mask + first, nullptr, k};
+    float mean[chunk], spread[chunk];  // arrays that overlap nothing, so that the loops are vectorised
+    for (std::int64_t i = 0; i < count; ++i) {
+      const CellLikelihood cell = part.likelihood(i);
+      mean[i] = scale * cell.mean_slope;
+      spread[i] = scale * cell.spread_slope;
+    }
+    if (dimputed != nullptr) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        const float further = dimputed[first + i];
+        mean[i] = mean[i] + further;
+        spread[i] = multiply_add(further, imputed_slope(part.statistics[k + i], noise[first + i]), spread[i]);
+      }
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      const bool counts = part.counts(i);
+      mean[i] = counts ? mean[i] : 0.0f;
+      spread[i] = counts ? spread[i] : 0.0f;
+    }
+    std::copy_n(mean, count, gradient + first);
+    std::copy_n(spread, count, gradient + k + first);
   }
   if (row.group == nullptr) return;
   row.over_cells([](std::int64_t) {},

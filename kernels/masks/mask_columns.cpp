@@ -24,13 +24,13 @@ void draw_row(const MaskColumns& args, std::int64_t model, std::int64_t r, std::
     const std::int64_t count = std::min<std::int64_t>(chunk, columns - first);
     std::uint32_t words[chunk];
     philox_words(args.key, model, 4 * (block + 1) + static_cast<std::uint64_t>(first), count, words);
-    for (std::int64_t i = 0; i < count; ++i) {
+    for (std::int64_t i = 0; i < count && group != nullptr; ++i) {
       const std::uint32_t number = number_of(first + i);
-      std::uint32_t word = words[i];
-      if (number != static_cast<std::uint32_t>(first + i)) {
-        word = philox_block(args.key, model, block + 1 + number / 4)[number % 4];
-      }
-      mask[first + i] = unit_uniform(word) < drawn.share || number == chosen ? 1.0f : 0.0f;
+      if (number == static_cast<std::uint32_t>(first + i)) continue;
+      words[i] = philox_block(args.key, model, block + 1 + number / 4)[number % 4];
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      mask[first + i] = unit_uniform(words[i]) < drawn.share || number_of(first + i) == chosen ? 1.0f : 0.0f;
     }
   }
 }
