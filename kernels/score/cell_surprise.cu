@@ -12,7 +12,7 @@ __global__ void cell_surprise_kernel(CellSurprise args) {
   const std::int64_t row = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (row >= args.x.rows) return;
   for (std::int64_t model = blockIdx.z; model < args.x.models; model += gridDim.z) {
-    write_cell_surprise(args, model, row);
+    write_cell_surprise(args, model, row, 0, args.source.rows);
   }
 }
 

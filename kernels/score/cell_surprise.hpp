@@ -7,15 +7,15 @@
 
 namespace cugad {
 
-/// One row of one model.
-CUGAD_INLINE void write_cell_surprise(const CellSurprise& args, std::int64_t model, std::int64_t row) {
+/// One row of one model, from the sources [first, end): all others are usual, and those of a row that has_value.
+CUGAD_INLINE void write_cell_surprise(const CellSurprise& args, std::int64_t model, std::int64_t row,
+                                      std::int64_t first, std::int64_t end, bool has_value = false) {
   const float* x = args.x.model(model).row(row);
   const MatrixView<const std::int32_t> source = args.source.model(model);
   const MatrixView<const float> constant = args.constant.model(model), weight = args.weight.model(model),
                                 expected = args.expected.model(model);
   double surprise = 0.0, residual = 0.0;
-  bool has_value = false;
-  for (std::int64_t s = 0; s < source.rows; ++s) {
+  for (std::int64_t s = first; s < end; ++s) {
     const std::int32_t* at = source.row(s);
     const CellState state = cell_state(x, at[0], at[1], static_cast<SourceKind>(at[2]), *constant.row(s));
     has_value = has_value || state != CellState::missing;
