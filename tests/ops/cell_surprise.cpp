@@ -42,11 +42,15 @@ void build(Problem& problem, const Shape& shape) {
     for (std::int64_t r = 0; r < shape.rows; ++r) {
       double sum = 0, absent = 0;
       bool any = false;
-      const bool is_empty = r % 11 == 5;
+      const bool is_empty = r % 11 == 5, is_full = r % 3 == 1 && !is_empty;
+      for (const std::int64_t c : {std::int64_t{0}, columns - 1}) {  // of no source
+        if (m < kinds_of_x) x.set(m, r, c, is_full ? 1.0f : static_cast<float>(none));
+      }
       for (std::int64_t s = 0, c = 1; s < shape.sources; c += columns_of(s++)) {
         const std::int64_t width = columns_of(s);
         if (m < kinds_of_x) {
-          const std::int64_t state = is_empty ? 1 : random.integer(0, 2);  // usual, missing, unseen
+          std::int64_t state = is_empty ? 1 : random.integer(0, 2);  // usual, missing, unseen
+          if (is_full && state == 1) state = 2;
           for (std::int64_t i = 0; i < width; ++i) {
             double cell = s % 3 == 2 ? 0.0 : random.normal();
             if (state == 0 && s % 3 == 1)

@@ -94,12 +94,19 @@ void build_scale(Problem& problem, const Shape& shape) {
   auto& shift = problem.input<double>("shift", models, 1, columns, shape.shared_x);
   auto& scale = problem.input<double>("scale", models, 1, columns, shape.shared_x);
   auto& log1p = problem.input<std::uint8_t>("log1p", models, 1, columns, shape.shared_x);
-  shift.fill([&] { return shape.exact ? static_cast<double>(random.integer(-8, 8)) : random.normal() + shape.offset; });
+  shift.fill([&] {
+    if (shape.exact) return static_cast<double>(random.integer(-8, 8));
+    return shape.log1p && random.chance(0.3) ? 0.0 : random.normal() + shape.offset;
+  });
   scale.fill([&] { return shape.exact ? 0.25 : std::exp(random.normal()); });
   log1p.fill([&] { return random.chance(0.5) ? 1 : 0; });
   auto& y = problem.output("y", models, rows, columns);
   x.by_item();
   y.by_item();
+  // Small ones, of which 1 + x keeps few digits.
+  for (std::int64_t m = 0; m < (shape.shared_x ? 1 : models) && shape.log1p && !shape.exact; ++m)
+    for (std::int64_t r = 3; r < rows; r += 4)
+      for (std::int64_t c = 0; c < columns; ++c) x.set(m, r, c, x.get(m, r, c) * 1e-12f);
   for (std::int64_t m = 0; m < models; ++m)
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = 0; c < columns; ++c) {
