@@ -20,14 +20,14 @@ import tempfile
 BENCHMARKS = (r"train_step/(50|1024)|train_step_default|latent_search/(50|1024)/[12]|detector_score/.*|"
               r"score_one_row/(knn|gain|anogan)/.*|method_(step|score)/[a-z]*/1024")
 KINDS = [
-    ("products", r"multiply(_panel|_tile|_planes|)<|forward_rows|forward_across|input_gradient|weight_gradient"),
+    ("products", r"multiply(_panel|_tile|_terms|_planes|)<|forward_rows|forward_across|input_gradient|weight_gradient"),
     ("distances", r"distance_(tile|rows|panel)|search_block|coverage|nearest"),
     ("packing", r"pack_|transpose|kept_weights|round_(rows|columns)|left_rows|gradient_columns"),
     ("activations", r"activation|activate|drop_units|bias_gradient|backward\(cugad::Context&, cugad::DenseBackward"),
     ("Adam", r"adam|average|step_vector"),
-    ("losses", r"entropy|feature_matching|difference_loss|gradient_penalty|linear_loss|likelihood|latent_search|historical"),
+    ("losses", r"entropy|differentiate_row|feature_matching|difference_loss|gradient_penalty|linear_loss|likelihood|latent_search|historical"),
     ("random", r"philox|permut|random|fill_(normal|uniform)|sample_rows|reparameterise"),
-    ("copies", r"gather|copy_|fill_missing|mask_columns|interpolate|fence|add_rows|memcpy|memmove|memset|scale_columns"),
+    ("copies", r"gather|cell_surprise|zero_missing|draw_row|copy_|fill_missing|mask_columns|interpolate|fence|add_rows|memcpy|memmove|memset|scale_columns"),
     ("memory", r"^\[k\]|alloc|free|operator (new|delete)|madvise"),
 ]
 NAMES = [name for name, _ in KINDS] + ["rest"]

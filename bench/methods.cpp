@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "bench/counted_products.hpp"
+#include "bench/least_time.hpp"
 #include "bench/networks.hpp"
 #include "host/detector/impl.hpp"
 
@@ -68,6 +70,14 @@ DetectorOptions options_of(const Measured& measured, int batch) {
   return options_of_methods(options).front();
 }
 
+/// Multiply-adds x 2 of the products in `work`.
+template <class Work>
+double flops_of(Backend& backend, const Work& work) {
+  const CountedProducts counted(backend);
+  work();
+  return counted.flops();
+}
+
 /// steps/s.
 void method_step(benchmark::State& state, const Measured& measured, int batch) {
   const DetectorOptions options = options_of(measured, batch);
@@ -88,13 +98,16 @@ void method_step(benchmark::State& state, const Measured& measured, int batch) {
     t += at_once;
   };
   for (int i = 0; i < 20; ++i) advance(i);
+  const double flops = flops_of(step->context().backend(), [&] { advance(0); });
   const std::size_t allocations = step->context().scratch_allocations();
-  measure(state, step->context(), advance);
+  LeastTime least;
+  measure(state, step->context(), [&](std::int64_t i) { least.measure([&] { advance(i); }); });
   if (step->context().scratch_allocations() != allocations) return state.SkipWithError("scratch memory grew");
   for (const float value : download(step->context(), training.states()[Role::generator].parameter.data, 1000)) {
     if (!std::isfinite(value)) return state.SkipWithError("a weight is not finite");
   }
   count(state, "steps/s", static_cast<double>(at_once), 0, 0);
+  if (!on_gpu()) least.report(state, flops);
 }
 
 /// rows/s of a detector with untrained weights, rows and scores in device memory.
@@ -102,9 +115,10 @@ void method_score(benchmark::State& state, const Measured& measured, int rows) {
   DetectorOptions options = options_of(measured, 50);
   options.steps = options.encoder_steps = 0;
   const std::vector<float> data = uniform_rows(std::max(rows, 2000), columns);
-  Detector detector(Device::open(chosen_device(), 1), options);
+  const Device device = Device::open(chosen_device(), 1);
+  Detector detector(device, options);
   detector.fit({data.data(), 2000, columns});
-  Context context = make_context();
+  Context context = device.make_context();
   Arena arena(context);
   const StackView<float> x = uniform(context, arena, 1, rows, columns, 1), scores = arena.stack("scores", 1, rows, 1);
   context.synchronize();
@@ -116,8 +130,12 @@ void method_score(benchmark::State& state, const Measured& measured, int rows) {
   if (download(context, scores.data + rows - 1, 1).front() != one) {
     return state.SkipWithError("a row's score depends on its batch");
   }
-  measure(state, context, [&](std::int64_t) { detector.score(query, {scores.data, static_cast<std::size_t>(rows)}); });
+  const auto score = [&] { detector.score(query, {scores.data, static_cast<std::size_t>(rows)}); };
+  const double flops = flops_of(context.backend(), score);
+  LeastTime least;
+  measure(state, context, [&](std::int64_t) { least.measure(score); });
   count(state, "rows/s", static_cast<double>(rows), 0, 0);
+  if (!on_gpu()) least.report(state, flops);
 }
 
 /// One row from host memory to its score on the host: the default options (layers of 128), 32 columns, untrained
