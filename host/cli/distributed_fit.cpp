@@ -7,10 +7,12 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <limits>
 #include <new>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
@@ -113,6 +115,21 @@ class DistributedFit::Trainer {
   std::atomic<bool> cancel_ = false, has_ended_ = false;
 };
 
+void note_undivided_ranks() {
+  constexpr const char* names_of_launchers[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
+                                                   {"PMI_SIZE", "PMI_RANK"}};
+  for (const auto& [count_name, rank_name] : names_of_launchers) {
+    const char *count = std::getenv(count_name), *rank = std::getenv(rank_name);
+    if (count == nullptr || rank == nullptr || std::string_view(rank) != "0" || std::string_view(count) == "1")
+      continue;
+    print_note(
+        fmt::format("cugad: note: each of the {} processes trains all models; cugad-mpi with --distributed mpi divides "
+                    "them",
+                    one_line(count)));
+    return;
+  }
+}
+
 DistributedFit::DistributedFit(const std::string& input, const FlagSet& flags) : flags_(flags) {
   if (flags.text("distributed") != "mpi") {
     throw UsageError(fmt::format("--distributed must be mpi, not '{}'", one_line(flags.text("distributed"))));
@@ -145,10 +162,7 @@ void DistributedFit::take_folder(const std::string& output) {
 }
 
 std::int64_t DistributedFit::planned_shards(const ShardedTraining& training) const {
-  for (const fs::path& file : checkpoint_files(folder_->path())) {
-    const std::string part = file.lexically_relative(folder_->path()).begin()->stem().string();
-    if (const std::int64_t shards = shards_of_checkpoint(part); shards > 0) return shards;
-  }
+  if (const std::int64_t shards = shards_in(folder_->path()); shards > 0) return shards;
   const std::int64_t wished = shards_of_rank * ranks_->count();
   return training.groups.empty() ? std::min<std::int64_t>(wished, std::max(1, training.options.population)) : wished;
 }

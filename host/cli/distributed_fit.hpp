@@ -13,6 +13,9 @@
 
 namespace cugad::cli {
 
+/// Without --distributed: notes, once, that the processes of mpirun are not divided.
+void note_undivided_ranks();
+
 /// The fit of `cugad train --distributed`: each rank trains a shard after the other, as rank 0 hands them out, and
 /// writes its part into the folder of checkpoints, from which rank 0 merges them. Only rank 0 writes anything else, and
 /// on standard error.

@@ -367,6 +367,7 @@ void train(const std::string& input, FlagSet& flags) {
     fleet_options_of(flags);
     continue_fleet(input, flags);
   } else {
+    if (!flags.given("shard")) note_undivided_ranks();
     train_model(input, flags, nullptr);
   }
 }

@@ -36,6 +36,10 @@ CheckpointFolder::CheckpointFolder(const FlagSet& flags, const std::string& outp
     }
     print_note(fmt::format("cugad: note: there is no checkpoint in {}: the training begins anew", path_));
   }
+  if (is_resumed && !is_empty && (shards_in(path_) > 0) != flags.given("distributed")) {
+    throw UsageError(fmt::format("--resume: {} holds the checkpoint of a training with{} --distributed mpi", path_,
+                                 flags.given("distributed") ? "out" : ""));
+  }
   if (!is_resumed && !is_empty) {
     if (is_asked_for_) {
       throw UsageError(
@@ -130,8 +134,10 @@ std::int64_t WatchedFit::run(const std::function<void(const FitControl&)>& fit, 
   } catch (const Error& error) {
     status.clear();
     const bool is_cancelled = error.code() == ErrorCode::cancelled;
+    const bool is_damaged = error.code() == ErrorCode::format && !has_begun;
     const std::string text =
         is_cancelled ? fmt::format("{}; the same command with {} continues it", error.what(), folder_.resume_flags())
+        : is_damaged ? fmt::format("{}; once this file is removed, what it holds is trained anew", error.what())
                      : error.what() + where();
     if (!log_failure.empty()) throw Error(ErrorCode::input_output, fmt::format("{}; {}", log_failure, text));
     throw Error(error.code(), text);

@@ -25,6 +25,13 @@ bool is_method(const std::string& name) {
   return std::any_of(definitions.begin(), definitions.end(), [&](const auto* one) { return one->name == name; });
 }
 
+/// The count of shards in a name of checkpoint_of_shard(); 0 for another name.
+std::int64_t shards_of_checkpoint(const std::string& name) {
+  long long shard = 0, count = 0;
+  if (std::sscanf(name.c_str(), "shard-%lld-of-%lld", &shard, &count) != 2 || count < 1) return 0;
+  return name == checkpoint_of_shard(shard, count) ? count : 0;
+}
+
 /// Whether a folder of this name holds the checkpoint of something that trains.
 bool is_part(const std::string& name) {
   return is_method(name) || is_part_of_fleet(name) || shards_of_checkpoint(name) > 0;
@@ -65,10 +72,12 @@ std::string checkpoint_of_shard(std::int64_t shard, std::int64_t count) {
   return "shard-" + std::to_string(shard) + "-of-" + std::to_string(count);
 }
 
-std::int64_t shards_of_checkpoint(const std::string& name) {
-  long long shard = 0, count = 0;
-  if (std::sscanf(name.c_str(), "shard-%lld-of-%lld", &shard, &count) != 2 || count < 1) return 0;
-  return name == checkpoint_of_shard(shard, count) ? count : 0;
+std::int64_t shards_in(const fs::path& directory) {
+  for (const fs::path& file : checkpoint_files(directory)) {
+    const std::string part = file.lexically_relative(directory).begin()->stem().string();
+    if (const std::int64_t shards = shards_of_checkpoint(part); shards > 0) return shards;
+  }
+  return 0;
 }
 
 bool is_checkpoint(const fs::path& directory, const fs::path& file) {

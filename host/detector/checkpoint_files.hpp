@@ -16,8 +16,9 @@ std::vector<std::filesystem::path> checkpoint_files(const std::filesystem::path&
 /// The name of what a training of that shard leaves in the directory: a folder of checkpoints, and its part, which ends
 /// in .safetensors.
 std::string checkpoint_of_shard(std::int64_t shard, std::int64_t count);
-/// The count of shards in such a name; 0 for another name.
-std::int64_t shards_of_checkpoint(const std::string& name);
+
+/// How many shards the training was divided into whose checkpoints are in the directory; 0 if it was not divided.
+std::int64_t shards_in(const std::filesystem::path& directory);
 
 /// Whether `file`, which need not be there, is the directory itself or would be one of its checkpoints.
 bool is_checkpoint(const std::filesystem::path& directory, const std::filesystem::path& file);

@@ -79,6 +79,25 @@ TEST_F(TrainingFiles, AFolderThatHoldsACheckpointNeedsResume) {
   EXPECT_EQ(read_file(at("kept/checkpoint.safetensors")), before);
 }
 
+TEST_F(TrainingFiles, ADamagedCheckpointSaysWhatToDo) {
+  EXPECT_EQ(stopped(at("m")).code, 130);
+  const std::string path = at("m.checkpoint/checkpoint.safetensors"), whole = read_file(path);
+  write_file(path, whole.substr(0, whole.size() / 2));
+  const Outcome outcome = run(train(at("m"), {"--resume"}));
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find(path), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("once this file is removed"), std::string::npos) << outcome.err;
+  EXPECT_EQ(read_file(path).size(), whole.size() / 2);
+}
+
+TEST_F(TrainingFiles, ACheckpointOfMpiNeedsMpi) {
+  fs::create_directory(at("m.checkpoint"));
+  write_file(at("m.checkpoint/shard-1-of-4.safetensors"), "");
+  const Outcome outcome = run(train(at("m"), {"--resume"}));
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_TRUE(is_one_line(outcome.err, "cugad: error: --resume: ", "with --distributed mpi")) << outcome.err;
+}
+
 TEST_F(TrainingFiles, AFolderThatAnotherTrainingUsesIsRefused) {
   for (const std::vector<std::string>& more : {{}, std::vector<std::string>{"--checkpoint", at("kept")}}) {
     const auto first = endless(at("m"), more);

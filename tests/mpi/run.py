@@ -118,6 +118,7 @@ class Tests:
         for place in (folder, folder / "shard-12-of-12"):
             place.mkdir(exist_ok=True)
             (place / ".cugad-0-1-2.tmp").write_text("left")
+        self.refused([*train, "--resume"], f"{folder} holds the checkpoint of a training with --distributed mpi")
         self.well(self.ranks(2, [*train, "--resume"]))
         self.expect_same("whole-long", "stopped")
         assert not folder.exists(), list(folder.rglob("*"))
@@ -157,6 +158,9 @@ class Tests:
                            (["--exclude", "no such"], "no such")):
             self.refused(self.ranks(3, self.train(60, "x", *more)), text)
             assert not (self.folder / "x").exists()
+        alone = subprocess.run([*self.launch, "-n", "2", *self.train(60, "alone")], capture_output=True, text=True,
+                               timeout=60)
+        assert alone.stderr.count("each of the 2 processes trains all models") == 1, alone.stderr
 
 
 if __name__ == "__main__":
