@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import pathlib
 import tempfile
@@ -34,6 +35,8 @@ def prepared(detector: Any, table: Any) -> Training:
 def shard_count(detector: Any, shards: int | None, workers: int) -> int:
     """Return the number of shards: of a fleet two for each worker, so that none waits long for the last one."""
     if shards is not None:
+        if not isinstance(shards, numbers.Integral) or shards < 1:
+            raise ValueError(f"shards is {shards!r}, expected an integer of at least 1")
         return int(shards)
     return 2 * workers if isinstance(detector, FleetDetector) else detector.population or 1
 

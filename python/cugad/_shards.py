@@ -25,6 +25,8 @@ class Training:
     def fit_part(self, shard: str | tuple[int, int], output: str | os.PathLike[str], verbose: int = 0,
                  **changes: Any) -> None:
         """Train the models of a shard, "2/4" or (2, 4), and write its part. `changes`: of the arguments."""
+        if not isinstance(shard, (str, tuple, list)):
+            raise ValueError(f"shard is {shard!r}, expected its number and their count: \"2/4\" or (2, 4)")
         text = shard if isinstance(shard, str) else "/".join(str(number) for number in shard)
         progress = Progress(verbose, LOGGER)
         with progress, errors_in_python():

@@ -22,6 +22,12 @@ def _client() -> Any:
         return None
 
 
+def _check(frame: Any) -> None:
+    if not hasattr(frame, "to_delayed") or not hasattr(frame, "map_partitions"):
+        raise TypeError(f"frame is a {type(frame).__module__}.{type(frame).__name__}, expected a Dask DataFrame: "
+                        "dask.dataframe.from_pandas(frame, npartitions=...) makes one of pandas")
+
+
 def fit(detector: Any, frame: Any, output: str | os.PathLike[str], *, shards: int | None = None) -> Any:
     """Train a detector on a Dask DataFrame, write its model file, and return it as `load` does.
 
@@ -30,6 +36,7 @@ def fit(detector: Any, frame: Any, output: str | os.PathLike[str], *, shards: in
     shard is a task of one thread, unless `n_jobs` of the detector says more. One worker turns the table into numbers,
     which each worker holds as float32. `shards` is twice the workers' threads for a fleet, else the population.
     """
+    _check(frame)
     client = _client()
     threads = sum(client.nthreads().values()) if client else os.cpu_count() or 1
     count = shard_count(detector, shards, threads)
@@ -48,6 +55,7 @@ def score(detector: Any, frame: Any, method: str = "anomaly_score") -> Any:
     Partitions are scored where they are, so that the frame may be larger than any worker's memory. Each worker gets the
     model once. `method`: "anomaly_score", "decision_function", "predict", "probability" or "confidence".
     """
+    _check(frame)
     dtype, client = dtype_of(method), _client()
     model = client.scatter(detector, broadcast=True, hash=False) if client else detector
     return frame.map_partitions(_scores, dask.delayed(model), method, dtype, meta=(method, dtype))

@@ -84,6 +84,11 @@ def test_dask_without_a_cluster(frame, whole, tmp_path):
     assert len(dask.score(fleet, pieces[pieces.x > 1e6]).compute()) == 0
     with pytest.raises(ValueError, match="method is 'fit', expected one of anomaly_score"):
         dask.score(fleet, pieces, "fit")
+    for call in (lambda: dask.fit(detector(), frame, tmp_path / "x"), lambda: dask.score(fleet, frame)):
+        with pytest.raises(TypeError, match="pandas.*DataFrame, expected a Dask DataFrame"):
+            call()
+    with pytest.raises(ValueError, match="shards is 0, expected an integer of at least 1"):
+        dask.fit(detector(), pieces, tmp_path / "x", shards=0)
 
 
 def test_a_population_on_dask(rows, quick, tmp_path):

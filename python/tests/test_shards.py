@@ -82,6 +82,8 @@ def test_what_does_not_belong_together(rows, quick, tmp_path):
         cugad.merge([parts[1], other], tmp_path / "merged")
     with pytest.raises(ValueError, match="'3/2', expected I/N"):
         detector.fit_part(rows, shard=(3, 2), output=tmp_path / "x")
+    with pytest.raises(ValueError, match="shard is None, expected its number and their count"):
+        detector.fit_part(rows, shard=None, output=tmp_path / "x")
     with pytest.raises(ValueError, match="at most 2 shards"):
         detector.fit_part(rows, shard=(1, 3), output=tmp_path / "x")
     with pytest.raises(ValueError, match="contamination"):
