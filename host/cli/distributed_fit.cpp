@@ -152,7 +152,12 @@ void DistributedFit::call(const std::function<void()>& train) {
     check_flags(flags_);
     train();
   } catch (...) {
-    if (!is_agreed_) ranks_->exchange(current_error());
+    if (!is_agreed_) {
+      ranks_->exchange(current_error());
+      is_refused_ = true;
+    }
+    // Rank 0 says why. At the first exit code that is not 0 the launcher stops the others, it may be before that.
+    if (is_refused_ && ranks_->rank() != 0) return;
     throw;
   }
 }
@@ -173,6 +178,7 @@ void DistributedFit::agree() {
       ranks_->exchange(is_ready + (folder_ ? fmt::format("{} {}", count_, folder_->path()) : std::string()));
   for (std::size_t rank = 0; rank < answers.size(); ++rank) {
     if (answers[rank].starts_with(is_ready)) continue;
+    is_refused_ = true;
     throw Error(ErrorCode::invalid_argument, fmt::format("rank {}: {}", rank, answers[rank]));
   }
   const std::string plan = answers.front().substr(std::strlen(is_ready));

@@ -24,7 +24,8 @@ class DistributedFit {
   /// Joins the other ranks. Throws UsageError for flags that do not go with --distributed.
   DistributedFit(const std::string& input, const FlagSet& flags);
 
-  /// Calls `train`, which reads the rows and then calls run(). If that fails on one rank, all end with its error.
+  /// Calls `train`, which reads the rows and then calls run(). If that fails on one rank, all end, rank 0 with
+  /// its error.
   void call(const std::function<void()>& train);
 
   /// Rank 0 takes the folder of checkpoints, as WatchedFit does.
@@ -49,10 +50,10 @@ class DistributedFit {
 
   const FlagSet& flags_;
   std::unique_ptr<Ranks> ranks_;
-  std::optional<CheckpointFolder> folder_;  ///< of rank 0
-  std::string path_;                        ///< of the folder
-  std::int64_t count_ = 0;                  ///< of shards
-  bool is_agreed_ = false;
+  std::optional<CheckpointFolder> folder_;       ///< of rank 0
+  std::string path_;                             ///< of the folder
+  std::int64_t count_ = 0;                       ///< of shards
+  bool is_agreed_ = false, is_refused_ = false;  ///< refused: a rank failed before any trained
   PartContents contents_;
 };
 
