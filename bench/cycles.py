@@ -25,9 +25,11 @@ KINDS = [
     ("packing", r"pack_|transpose|kept_weights|round_(rows|columns)|left_rows|gradient_columns"),
     ("activations", r"activation|activate|drop_units|bias_gradient|backward\(cugad::Context&, cugad::DenseBackward"),
     ("Adam", r"adam|average|step_vector"),
-    ("losses", r"entropy|differentiate_row|feature_matching|difference_loss|gradient_penalty|linear_loss|likelihood|latent_search|historical"),
+    ("losses", r"entropy|differentiate_row|feature_matching|difference_loss|gradient_penalty|linear_loss|likelihood|"
+               r"latent_search|historical"),
     ("random", r"philox|permut|random|fill_(normal|uniform)|sample_rows|reparameterise"),
-    ("copies", r"gather|cell_surprise|zero_missing|draw_row|copy_|fill_missing|mask_columns|interpolate|fence|add_rows|memcpy|memmove|memset|scale_columns"),
+    ("copies", r"gather|cell_surprise|zero_missing|draw_row|copy_|fill_missing|mask_columns|interpolate|fence|add_rows|"
+               r"memcpy|memmove|memset|scale_columns"),
     ("memory", r"^\[k\]|alloc|free|operator (new|delete)|madvise"),
 ]
 NAMES = [name for name, _ in KINDS] + ["rest"]
