@@ -134,7 +134,7 @@ std::int64_t WatchedFit::run(const std::function<void(const FitControl&)>& fit, 
   } catch (const Error& error) {
     status.clear();
     const bool is_cancelled = error.code() == ErrorCode::cancelled;
-    const bool is_damaged = error.code() == ErrorCode::format && !has_begun;
+    const bool is_damaged = error.code() == ErrorCode::format && flags_.boolean("resume") && !has_begun;
     const std::string text =
         is_cancelled ? fmt::format("{}; the same command with {} continues it", error.what(), folder_.resume_flags())
         : is_damaged ? fmt::format("{}; once this file is removed, what it holds is trained anew", error.what())

@@ -7,7 +7,7 @@
 
 namespace cugad {
 
-/// One row of one model, from the sources [first, end): all others are usual, and those of a row that has_value.
+/// One row of one model, from the sources [first, end). All others are usual; has_value: one of them has a value.
 CUGAD_INLINE void write_cell_surprise(const CellSurprise& args, std::int64_t model, std::int64_t row,
                                       std::int64_t first, std::int64_t end, bool has_value = false) {
   const float* x = args.x.model(model).row(row);
