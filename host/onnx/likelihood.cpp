@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "host/backend/transfer.hpp"
@@ -131,7 +132,7 @@ Value LikelihoodNodes::values(const Cells& cells) const {
 }
 
 /// -log of each cell's p-value among the values of calibration rows, as rank_of(): [batch, cells].
-Value LikelihoodNodes::ranks(const Cells& cells, const Value& values) const {
+Value LikelihoodNodes::ranks(const Cells& cells, const Value& means) const {
   const ScoringRule::ColumnTable table = model.column_table();
   const auto width = static_cast<std::int64_t>(cells.first.size());
   std::vector<std::vector<float>> entries;
@@ -151,8 +152,10 @@ Value LikelihoodNodes::ranks(const Cells& cells, const Value& values) const {
   }
   const Shape row = {1, width};
   const Value all = graph.constant(counts, row);
-  // NaN, the value of a row with infinite cells, has none above it.
-  const Value below = graph.where(graph.is_missing(values), all, graph.place_in(entries, values, false));
+  // NaN, what remains of a cell too large for sums, lies farthest out.
+  const Value infinity = graph.scalar(std::numeric_limits<float>::infinity());
+  const Value values = graph.where(graph.is_missing(means), infinity, means);
+  const Value below = graph.place_in(entries, values, false);
   const Value above = graph.add("Add", {graph.cast(graph.add("Sub", {all, below}), Type::float32), graph.scalar(1.0f)});
   const Value rank = graph.add("Log", {graph.add("Div", {graph.constant(largest_rank, row), above})});
   const Value excess = graph.add("Sub", {values, graph.constant(last, row)});

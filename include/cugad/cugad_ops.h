@@ -1257,7 +1257,7 @@ CUGAD_API cugad_status cugad_cell_cross_entropy_workspace(cugad_device* device,
 ///   above all (other) entries has log(1 + min(excess / spread, 1e30)) more, so that such values do not tie: excess
 ///   over the largest of n entries, spread between it and the one at (n - 1) / 2 (from 0, rounded down); nothing
 ///   without a spread. A category is one cell, at its first column: its value is the mean over its columns, too. A NaN
-///   value is above all entries, without an excess. score = mean over the row's cells of rank, NaN without a cell that
+///   value counts as infinite. score = mean over the row's cells of rank, NaN without a cell that
 ///   counts. value [rows, columns] per model; x [rows, columns] of one model: a missing cell does not count; table
 ///   [columns, n] of one model: the first count[c] entries of row c ascend; count [columns, 1] of one model, in [0, n].
 ///   mean, rank [rows, columns], score [rows, 1] of one model, each optional: the cell's value in all its columns, NaN

@@ -44,12 +44,12 @@ CUGAD_INLINE float log_rank(std::int32_t above, std::int32_t count, bool leave_o
 }
 
 /// What a value beyond all other entries adds to its rank: log(1 + excess / spread), the spread being that of the upper
-/// half of the entries. 0 without a spread.
+/// half of the entries. 0 without a spread. NaN, what remains of a cell too large for sums, lies farthest out.
 CUGAD_INLINE float log_tail(const float* entry, std::int32_t count, float value, bool leave_one_out) {
   const std::int32_t last = count - (leave_one_out ? 2 : 1);
   if (last < 0) return 0.0f;
   const float excess = value - entry[last], spread = entry[last] - entry[last / 2];
-  if (!(excess > 0.0f) || !(spread > 0.0f)) return 0.0f;
+  if (value <= entry[last] || !(spread > 0.0f)) return 0.0f;
   const float ratio = excess / spread;
   return log_positive(1.0f + (ratio < largest_tail ? ratio : largest_tail));
 }

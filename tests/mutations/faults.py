@@ -262,6 +262,8 @@ FAULTS = [
           "args.table.model(0).row(0)", ops("column_ranks")),
     Fault("ranks: a tail without the entry that is left out", MASKS + "rank.hpp", "leave_one_out ? 2 : 1", "1",
           ops("column_ranks"), (MASKS + "column_ranks.cu",)),
+    Fault("ranks: no tail for what is no number", MASKS + "rank.hpp", "value <= entry[last]",
+          "!(value > entry[last])", ops("column_ranks"), (MASKS + "column_ranks.cu",)),
 
     # ---- norms and minibatch discrimination
     Fault("batch norm: barrier before a sum is read dropped", BATCH_NORM + "column_block.cuh",

@@ -20,9 +20,10 @@ struct Shape {
 /// What a value beyond the other entries adds.
 double tail_of(const std::vector<float>& table, float value, bool leave_one_out) {
   const auto others = static_cast<std::ptrdiff_t>(table.size()) - (leave_one_out ? 1 : 0);
-  if (others < 1 || std::isnan(value)) return 0.0;
+  if (others < 1) return 0.0;
   const double largest = table[others - 1], spread = largest - double{table[(others - 1) / 2]};
-  if (!(double{value} > largest) || !(spread > 0.0)) return 0.0;
+  if (double{value} <= largest || !(spread > 0.0)) return 0.0;
+  if (std::isnan(value)) return std::log(1.0 + 1e30);
   return std::log(1.0 + std::min((double{value} - largest) / spread, 1e30));
 }
 
