@@ -10,6 +10,10 @@
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
+#if CUGAD_HAS_SVE256 || CUGAD_HAS_SVE512
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#endif
 
 #include "cugad/error.hpp"
 #include "host/backend/open_cpu.hpp"
@@ -32,6 +36,12 @@ CUGAD_SET(avx512bf16)
 #endif
 #if CUGAD_HAS_NEON
 CUGAD_SET(neon)
+#endif
+#if CUGAD_HAS_SVE256
+CUGAD_SET(sve256)
+#endif
+#if CUGAD_HAS_SVE512
+CUGAD_SET(sve512)
 #endif
 #undef CUGAD_SET
 
@@ -137,6 +147,19 @@ class CpuBackend final : public Backend {
 
 }  // namespace
 
+#if CUGAD_HAS_SVE256 || CUGAD_HAS_SVE512
+namespace {
+
+/// The length of SVE's vectors in this thread and those that it starts; 0 without SVE.
+int sve_bits() {
+  if ((getauxval(AT_HWCAP) & HWCAP_SVE) == 0) return 0;
+  const int length = prctl(PR_SVE_GET_VL);
+  return length < 0 ? 0 : 8 * (length & PR_SVE_VL_LEN_MASK);
+}
+
+}  // namespace
+#endif
+
 std::shared_ptr<Backend> open_cpu(std::string_view set) {
 #if CUGAD_HAS_AVX2 || CUGAD_HAS_AVX512
   __builtin_cpu_init();
@@ -158,12 +181,23 @@ std::shared_ptr<Backend> open_cpu(std::string_view set) {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (avx2 && (set.empty() || set == "avx2")) return std::make_shared<CpuBackend>("avx2", cpu::avx2::op_table());
 #endif
+#if CUGAD_HAS_SVE256
+  if (sve_bits() == 256 && (set.empty() || set == "sve256")) {
+    return std::make_shared<CpuBackend>("sve256", cpu::sve256::op_table());
+  }
+#endif
+#if CUGAD_HAS_SVE512
+  if (sve_bits() == 512 && (set.empty() || set == "sve512")) {
+    return std::make_shared<CpuBackend>("sve512", cpu::sve512::op_table());
+  }
+#endif
 #if CUGAD_HAS_NEON  // which every processor of 64 bits has
   if (set.empty() || set == "neon") return std::make_shared<CpuBackend>("neon", cpu::neon::op_table());
 #endif
   if (set.empty() || set == "baseline") return std::make_shared<CpuBackend>("baseline", cpu::baseline::op_table());
-  throw Error(ErrorCode::unsupported, "device 'cpu:" + std::string(set) + "': this machine or build lacks that " +
-                                          "instruction set (known: baseline, avx2, avx512, avx512bf16, neon)");
+  throw Error(ErrorCode::unsupported,
+              "device 'cpu:" + std::string(set) + "': this machine or build lacks that " +
+                  "instruction set (known: baseline, avx2, avx512, avx512bf16, neon, sve256, sve512)");
 }
 
 }  // namespace cugad

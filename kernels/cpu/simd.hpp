@@ -6,13 +6,14 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__ARM_FEATURE_SVE)
+#include <arm_sve.h>
 #elif defined(CUGAD_NEON)
 #include <arm_neon.h>
 #endif
 
 /// One float vector type per instruction set. Everything lives in a namespace named after the set, because each kernel
-/// file is compiled once per set. fused() rounds once if the set has the instruction (avx2, avx512, neon) and twice
-/// in the baseline.
+/// file is compiled once per set. fused() rounds once if the set has the instruction and twice in the baseline.
 namespace cugad::cpu::CUGAD_INSTRUCTION_SET {
 
 #if defined(__AVX512F__)
@@ -140,19 +141,34 @@ inline void transpose_8x8(const float* source, std::int64_t source_stride, std::
 
 #else
 
-typedef float Vec __attribute__((vector_size(16)));
-typedef std::int32_t VecInt __attribute__((vector_size(16)));
-constexpr int width = 4;
-#if defined(CUGAD_NEON)
+#if defined(__ARM_FEATURE_SVE)
+constexpr int vector_bytes = __ARM_FEATURE_SVE_BITS / 8;  // -msve-vector-bits
+#else
+constexpr int vector_bytes = 16;
+#endif
+typedef float Vec __attribute__((vector_size(vector_bytes)));
+typedef std::int32_t VecInt __attribute__((vector_size(vector_bytes)));
+constexpr int width = vector_bytes / 4;
+#if defined(__ARM_FEATURE_SVE)
+constexpr int panel_vectors = 4;
+constexpr int vector_registers = 32;
+inline Vec fused(Vec a, Vec b, Vec c) { return svmla_f32_x(svptrue_b32(), c, a, b); }
+inline Vec square_root(Vec a) { return svsqrt_f32_x(svptrue_b32(), a); }
+inline std::int32_t any_bits(VecInt a) { return svorv_s32(svptrue_b32(), a); }
+#elif defined(CUGAD_NEON)
 constexpr int panel_vectors = 4;
 constexpr int vector_registers = 32;
 inline Vec fused(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+inline Vec square_root(Vec a) { return vsqrtq_f32(a); }
+inline std::int32_t any_bits(VecInt a) { return a[0] | a[1] | a[2] | a[3]; }
 #else
 constexpr int panel_vectors = 2;
 constexpr int vector_registers = 16;
 inline Vec fused(Vec a, Vec b, Vec c) { return a * b + c; }
+inline Vec square_root(Vec a) { return Vec{std::sqrt(a[0]), std::sqrt(a[1]), std::sqrt(a[2]), std::sqrt(a[3])}; }
+inline std::int32_t any_bits(VecInt a) { return a[0] | a[1] | a[2] | a[3]; }
 #endif
-inline Vec set(float x) { return Vec{x, x, x, x}; }
+inline Vec set(float x) { return x - Vec{}; }
 inline Vec load(const float* p) {
   Vec v;
   std::memcpy(&v, p, sizeof v);
@@ -184,13 +200,12 @@ inline Vec absolute(Vec a) {
   std::memcpy(&a, &x, sizeof a);
   return a;
 }
-inline Vec square_root(Vec a) { return Vec{std::sqrt(a[0]), std::sqrt(a[1]), std::sqrt(a[2]), std::sqrt(a[3])}; }
-inline bool any(VecInt mask) { return (mask[0] | mask[1] | mask[2] | mask[3]) != 0; }
 inline std::uint32_t less_lanes(Vec x, Vec y) {
-  const VecInt bits = (x < y) & VecInt{1, 2, 4, 8};
-  return static_cast<std::uint32_t>(bits[0] | bits[1] | bits[2] | bits[3]);
+  VecInt bit;
+  for (int i = 0; i < width; ++i) bit[i] = 1 << i;
+  return static_cast<std::uint32_t>(any_bits((x < y) & bit));
 }
-inline bool any_nonzero(Vec x) { return any(x != set(0.0f)); }
+inline bool any_nonzero(Vec x) { return any_bits(x != set(0.0f)) != 0; }
 
 #endif
 
@@ -224,7 +239,7 @@ inline Vec sign(Vec x) {
 
 /// The scalar twin of fused(), for tails and scalar code that must give the same bits.
 inline float fused(float a, float b, float c) {
-#if defined(__FMA__) || defined(CUGAD_NEON)
+#if defined(__FMA__) || defined(CUGAD_NEON) || defined(__ARM_FEATURE_SVE)
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;

@@ -51,7 +51,8 @@ struct Kept {
 /// The instruction sets of this machine.
 std::vector<std::string> devices() {
   std::vector<std::string> found;
-  for (const char* name : {"cpu:baseline", "cpu:avx2", "cpu:avx512", "cpu:avx512bf16", "cpu:neon"}) {
+  for (const char* name :
+       {"cpu:baseline", "cpu:avx2", "cpu:avx512", "cpu:avx512bf16", "cpu:neon", "cpu:sve256", "cpu:sve512"}) {
     try {
       Device::open(name, 1);
       found.push_back(name);

@@ -206,7 +206,9 @@ TEST_P(ScoreBits, AreThoseOfBefore) {
   EXPECT_EQ(kept, now.size()) << "cases that the file lacks";
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, ScoreBits, testing::Values("cpu:avx2", "cpu:avx512", "cpu:avx512bf16", "cpu:neon"),
+INSTANTIATE_TEST_SUITE_P(Devices, ScoreBits,
+                         testing::Values("cpu:avx2", "cpu:avx512", "cpu:avx512bf16", "cpu:neon", "cpu:sve256",
+                                         "cpu:sve512"),
                          [](const auto& info) { return std::string(info.param).substr(4); });
 
 }  // namespace

@@ -85,7 +85,8 @@ const std::vector<NamedDevice>& devices() {
       list.push_back({tested, Device::open(tested, 2)});
       return list;
     }
-    for (const char* name : {"cpu:baseline", "cpu:avx2", "cpu:avx512", "cpu:avx512bf16", "cpu:neon"}) {
+    for (const char* name :
+         {"cpu:baseline", "cpu:avx2", "cpu:avx512", "cpu:avx512bf16", "cpu:neon", "cpu:sve256", "cpu:sve512"}) {
       try {
         list.push_back({name, Device::open(name, 2)});
       } catch (const Error& error) {
