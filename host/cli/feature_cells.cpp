@@ -148,7 +148,7 @@ void CompletedRows::print_notes() const {
   constexpr std::size_t most_named = 10;
   const std::size_t more = unknown.size() > most_named ? unknown.size() - most_named : 0;
   unknown.resize(unknown.size() - more);
-  print_note(fmt::format("cugad: note: {} missing cells are in columns that the model does not have: {}{}",
+  print_note(fmt::format("cugad: note: missing cells in columns that the model does not have: {}, in {}{}",
                          grouped(cells), fmt::join(unknown, ", "), more > 0 ? fmt::format(" and {} more", more) : ""));
 }
 

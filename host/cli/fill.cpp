@@ -63,7 +63,7 @@ void fill(const std::string& input, const FlagSet& flags) {
   warn_of_unseen_values(model);
   completed.print_notes();
   if (bands) note_bands(model.detector, beyond);
-  print_note(fmt::format("cugad: note: {} cells of {} rows are filled", grouped(cells), grouped(table.rows_read())));
+  print_note(fmt::format("cugad: note: cells filled: {}; rows: {}", grouped(cells), grouped(table.rows_read())));
 }
 
 }  // namespace

@@ -282,12 +282,11 @@ void set_threshold(FittedModel& model, const FlagSet& flags) {
 
 void note_rows_without_value(const FittedModel& model) {
   if (model.unreadable_rows > 0) {
-    print_note(fmt::format("cugad: warning: {} rows could not be read and have no score: {}",
+    print_note(fmt::format("cugad: warning: rows that could not be read and have no score: {}; {}",
                            grouped(model.unreadable_rows), model.unreadable_example));
   }
   if (model.rows_without_value == 0) return;
-  print_note(
-      fmt::format("cugad: note: {} rows hold no value at all and have no score", grouped(model.rows_without_value)));
+  print_note(fmt::format("cugad: note: rows without any value have no score: {}", grouped(model.rows_without_value)));
 }
 
 void note_calibration(const FittedModel& model) {
@@ -302,14 +301,11 @@ void note_calibration(const FittedModel& model) {
 void warn_of_unseen_values(const FittedModel& model) {
   const std::optional<TableEncoder>& encoder = model.encoder ? model.encoder : model.conditions;
   if (!encoder || encoder->unseen().empty()) return;
-  std::int64_t total = 0;
   std::string columns;
   for (const auto& [name, count] : encoder->unseen()) {
-    total += count;
     columns += fmt::format("{}{} ({})", columns.empty() ? "" : ", ", name, count);
   }
-  print_note(
-      fmt::format("cugad: warning: {} cells hold categories that the training rows did not have: {}", total, columns));
+  print_note("cugad: warning: cells with categories that the training rows did not have: " + columns);
 }
 
 }  // namespace cugad::cli

@@ -149,7 +149,7 @@ void inpaint(const std::string& input, const FlagSet& flags) {
     }
   });
   if (filled_pixels == 0) print_note("cugad: warning: no pixel is missing: --mask names those to fill");
-  print_note(fmt::format("cugad: note: {} pixels of {} images are filled", grouped(filled_pixels / shape.channels),
+  print_note(fmt::format("cugad: note: pixels filled: {}; images: {}", grouped(filled_pixels / shape.channels),
                          grouped(written)));
 }
 
@@ -185,7 +185,7 @@ void translate(const std::string& input, const FlagSet& flags) {
       ++written;
     }
   }
-  print_note(fmt::format("cugad: note: {} images are translated", grouped(written)));
+  print_note(fmt::format("cugad: note: images translated: {}", grouped(written)));
 }
 
 template <class Work>

@@ -74,8 +74,8 @@ std::int64_t count_without_label(const Table& table, const std::string& column) 
 
 void note_rows_without_label(std::int64_t rows, const std::string& column) {
   if (rows == 0) return;
-  print_note(fmt::format("cugad: note: {} rows have no label in column '{}' and are left out", grouped(rows),
-                         one_line(column)));
+  print_note(fmt::format("cugad: note: rows without a label in column '{}' are left out: {}", one_line(column),
+                         grouped(rows)));
 }
 
 void LabelValues::add(const Table& table, const std::string& name) {

@@ -276,7 +276,7 @@ RowsToFit rows_to_fit(const Device& device, MatrixView<const float> rows,
   fit.kept = std::move(with_values);
   fit.rows = {fit.kept.data(), kept, rows.columns};
   if (on_message) {
-    on_message(fmt::format("{} of {} rows hold no value at all and are left out", rows.rows - kept, rows.rows));
+    on_message(fmt::format("rows without any value are left out: {} of {}", rows.rows - kept, rows.rows));
   }
   return fit;
 }

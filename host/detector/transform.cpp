@@ -192,7 +192,7 @@ void FeatureTransform::fit(Context& context, MatrixView<const float> rows, const
     warn_of_precision(rows, c, names[c], raw[minimum * columns + c], raw[maximum * columns + c], on_message);
   }
   if (!constants.empty() && !options.image) {
-    on_message(fmt::format("{} of {} columns are constant in the training rows: {}", constants.size(), columns,
+    on_message(fmt::format("constant in the training rows, {} of {} features: {}", constants.size(), columns,
                            listed(constants)));
   }
 }

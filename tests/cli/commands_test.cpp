@@ -251,7 +251,7 @@ TEST_F(Commands, UnseenCategoriesAreCountedOnce) {
   const Outcome outcome = run({"score", at("unseen.csv"), "--model", model});
   EXPECT_EQ(outcome.code, 0);
   EXPECT_EQ(lines_of(outcome.out).size(), 3001u);
-  EXPECT_TRUE(is_one_line(outcome.err, "cugad: warning: 5 cells", "service (5)")) << outcome.err;
+  EXPECT_TRUE(is_one_line(outcome.err, "cugad: warning: ", "did not have: service (5)")) << outcome.err;
 }
 
 TEST_F(Commands, EvaluateHasTheKeysAndAgreesWithItself) {

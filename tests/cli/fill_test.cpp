@@ -161,7 +161,7 @@ TEST_F(Filling, TellsWhatBandsDoNotPromise) {
 TEST_F(Filling, TellsWhichCellsItDoesNotPredict) {
   train();
   EXPECT_TRUE(has(run({"fill", file("new.csv", header() + "3,,idle,\n3,,idle,a\n"), "--model", at("m")}).err,
-                  "1 missing cells are in columns that the model does not have: 'name'"));
+                  "missing cells in columns that the model does not have: 1, in 'name'"));
   std::vector<std::string> arguments = training(at("train.csv"), at("m"));
   arguments.insert(arguments.end(), {"--exclude", "name", "--condition", "load,state"});
   run_well(arguments);

@@ -161,7 +161,7 @@ TEST(Detector, ConstantColumnsAndSingleRowsAreFine) {
   control.on_message = [&](const std::string& message) { messages.push_back(message); };
   Detector detector(test_device(1), quick_options());
   detector.fit(training.view(), control);
-  EXPECT_EQ(messages, (std::vector<std::string>{"1 of 6 columns are constant in the training rows: 2"}));
+  EXPECT_EQ(messages, (std::vector<std::string>{"constant in the training rows, 1 of 6 features: 2"}));
   Matrix changed = training;
   for (std::int64_t r = 0; r < changed.rows; ++r) changed.row(r)[2] = 60.0f;
   const std::vector<float> usual = detector.score(training.view()), unusual = detector.score(changed.view());

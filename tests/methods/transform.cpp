@@ -166,7 +166,7 @@ TEST(Transform, SaysWhatItLeavesAlone) {
   ASSERT_EQ(messages.size(), 3u);
   EXPECT_EQ(messages[0], "column 'normal' has negative values: no log1p");
   EXPECT_EQ(messages[1], "column 'negative' has negative values: no log1p");
-  EXPECT_EQ(messages[2], "1 of 7 columns are constant in the training rows: constant");
+  EXPECT_EQ(messages[2], "constant in the training rows, 1 of 7 features: constant");
 }
 
 TEST(Transform, NamesTheNearestColumn) {
