@@ -9,6 +9,7 @@
 #include "cugad/error.hpp"
 #include "host/backend/arena.hpp"
 #include "host/text/nearest_name.hpp"
+#include "kernels/columns/scaled_cell.hpp"
 
 namespace cugad {
 namespace {
@@ -242,9 +243,8 @@ void FeatureTransform::apply(Context& context, MatrixView<const float> rows, Mat
 }
 
 float FeatureTransform::transformed(std::int64_t column, float value) const {
-  const double x = value;
-  return static_cast<float>(((log1p[column] != 0 ? std::copysign(std::log1p(std::abs(x)), x) : x) - shift[column]) *
-                            scale[column]);
+  const double x = log1p[column] != 0 ? std::copysign(std::log1p(std::abs(double{value})), value) : value;
+  return scaled_cell(value, (x - shift[column]) * scale[column]);
 }
 
 double FeatureTransform::inverse(std::int64_t column, double transformed) const {

@@ -1,6 +1,7 @@
 #include "host/onnx/rows.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "cugad/error.hpp"
@@ -81,7 +82,11 @@ Value transform_rows(Graph& graph, const FeatureTransform& transform, const std:
     value = graph.where(graph.constant(logged, row), graph.signed_log1p(value), value);
   }
   value = graph.add("Sub", {value, graph.constant(transform.shift, row)});
-  value = graph.cast(graph.add("Mul", {value, graph.constant(transform.scale, row)}), Type::float32);
+  value = graph.add("Mul", {value, graph.constant(transform.scale, row)});
+  // What overflows of a finite cell is the largest float.
+  constexpr double largest = std::numeric_limits<float>::max();
+  const Value bounded = graph.add("Clip", {value, graph.scalar(-largest), graph.scalar(largest)});
+  value = graph.cast(graph.where(graph.add("IsInf", {rows}), value, bounded), Type::float32);
   if (!std::is_sorted(order.begin(), order.end())) value = graph.gather(value, 1, order);
   return graph.add("Unsqueeze", {value, graph.integers({0})});
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/columns/scaled_cell.hpp"
 #include "kernels/device/entries.hpp"
 #include "kernels/device/limits.hpp"
 #include "kernels/device/runtime.cuh"
@@ -22,7 +23,7 @@ struct Scale {
 __device__ float scaled(float x, double shift, double scale, bool log1p) {
   double value = static_cast<double>(x);
   if (log1p) value = std::copysign(std::log1p(std::abs(value)), value);
-  return static_cast<float>((value - shift) * scale);
+  return scaled_cell(x, (value - shift) * scale);
 }
 
 __global__ void __launch_bounds__(block_threads) scale_columns_kernel(Scale job) {

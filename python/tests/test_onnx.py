@@ -55,11 +55,12 @@ def tables():
     for rows in (train, new):
         rows[:, 3] = rows[:, 0] + 0.1 * rows[:, 3]
         rows[:, 4] = np.exp(2 * rows[:, 4])
+        rows[:, 2] *= 1e-10
         rows[random.random(rows.shape) < 0.02] = np.nan
     new[:5] *= 10
     new[5] = np.nan
     new[6, 0] = 1e30  # too large for sums
-    new[8] = np.finfo(np.float32).max  # whose networks give no numbers
+    new[8] = np.finfo(np.float32).max  # overflows as it is scaled, and as networks sum it
     return train.astype(np.float32), new.astype(np.float32)
 
 

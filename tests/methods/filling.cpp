@@ -118,6 +118,20 @@ TEST(Filling, LeavesNoCellWithoutAValue) {
   EXPECT_FALSE(detector.fill(Matrix(0, 6)).size() != 0);
 }
 
+TEST(Filling, TakesACellThatOverflowsAsItIsScaledForALargeOne) {
+  Matrix training = normal_rows(300, 1), rows = normal_rows(2, 2);
+  for (std::int64_t r = 0; r < training.rows; ++r) training.row(r)[0] *= 1e-20f;
+  std::copy_n(rows.row(0), rows.columns, rows.row(1));
+  rows.row(0)[0] = 1e10f;
+  rows.row(1)[0] = std::numeric_limits<float>::max();
+  rows.row(0)[1] = rows.row(1)[1] = missing;
+  Detector detector = fitted(filling_options(), training);
+  const std::vector<float> filled = detector.fill(rows);
+  EXPECT_EQ(filled[1], filled[7]);
+  rows.row(1)[0] = missing;
+  EXPECT_NE(detector.fill(rows)[7], filled[7]);
+}
+
 /// Heavy tails are logged: values come back in the units of the rows, and within what training rows have.
 TEST(Filling, StaysWithinTheRangeOfTheTrainingRows) {
   Matrix training = normal_rows(400, 1);

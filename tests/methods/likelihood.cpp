@@ -99,7 +99,7 @@ TEST(Likelihood, PointsAtTheCellThatDoesNotFit) {
   EXPECT_GE(found, 95);
 }
 
-/// Also where a cell overflows as it is scaled or in G, whose outputs are then no numbers.
+/// Also where G's sums overflow, and its outputs are no numbers.
 TEST(Likelihood, NoScoreFallsAsACellGrows) {
   Matrix normal = normal_rows(300, 1);
   for (float& cell : normal.data) cell *= 0.1f;

@@ -107,17 +107,25 @@ void build_scale(Problem& problem, const Shape& shape) {
   for (std::int64_t m = 0; m < (shape.shared_x ? 1 : models) && shape.log1p && !shape.exact; ++m)
     for (std::int64_t r = 3; r < rows; r += 4)
       for (std::int64_t c = 0; c < columns; ++c) x.set(m, r, c, x.get(m, r, c) * 1e-12f);
+  // Some that overflow, and infinite ones.
+  constexpr double largest = std::numeric_limits<float>::max();
+  for (std::int64_t m = 0; m < (shape.shared_x ? 1 : models) && !shape.exact; ++m)
+    for (std::int64_t r = 1; r < rows; r += 4) {
+      const double size = r % 8 == 1 ? std::numeric_limits<double>::infinity() : largest;
+      x.set(m, r, r % columns, static_cast<float>(random.chance(0.5) ? size : -size));
+    }
   for (std::int64_t m = 0; m < models; ++m)
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = 0; c < columns; ++c) {
         double value = x.get(m, r, c);
         if (shape.log1p && log1p.get(m, 0, c) != 0) value = std::copysign(std::log1p(std::abs(value)), value);
-        const double difference = value - shift.get(m, 0, c), result = difference * scale.get(m, 0, c);
+        double result = (value - shift.get(m, 0, c)) * scale.get(m, 0, c);
+        if (std::isfinite(result)) result = std::clamp(result, -largest, largest);
         // The last term: cancellation in the subtraction, which is in double.
         const double bound = 2.0 * eps * std::abs(result) +
                              4.0 * double_eps * (std::abs(value) + std::abs(shift.get(m, 0, c))) * scale.get(m, 0, c);
-        if (shape.in_place) x.expect(m, r, c, result, std::isnan(value) ? 0.0 : bound);
-        y.expect(m, r, c, result, std::isnan(value) ? 0.0 : bound);
+        if (shape.in_place) x.expect(m, r, c, result, std::isfinite(result) ? bound : 0.0);
+        y.expect(m, r, c, result, std::isfinite(result) ? bound : 0.0);
       }
   if (shape.in_place) y.expect_unchanged();
   problem.bytes = 8.0 * static_cast<double>(models * rows * columns);
