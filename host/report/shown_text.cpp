@@ -9,13 +9,6 @@
 namespace cugad {
 namespace {
 
-/// How many bytes of `text` are one code point; 0 if it begins with none.
-std::size_t length_of_first(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text.front());
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  return length <= text.size() && is_utf8(text.substr(0, length)) ? length : 0;
-}
-
 char32_t decoded(std::string_view one) {
   const auto lead = static_cast<unsigned char>(one.front());
   if (one.size() == 1) return lead;
@@ -38,7 +31,7 @@ std::string shown_text(std::string_view text, std::size_t longest) {
   std::string shown;
   for (std::size_t count = 0; !text.empty(); ++count) {
     if (count == longest) return shown + "\u2026";
-    const std::size_t length = length_of_first(text);
+    const std::size_t length = first_character(text);
     if (length == 0) {
       fmt::format_to(std::back_inserter(shown), "\\x{:02x}", static_cast<unsigned char>(text.front()));
     } else if (const char32_t point = decoded(text.substr(0, length)); is_unseen(point)) {

@@ -119,7 +119,11 @@ std::string NumberCells::why_no_feature() {
     return "its numbers are seconds or milliseconds since 1970, which come only once";
   }
   if (!is_complete_) return "";
-  const double rounding = 1e-12 * std::max(std::abs(least_), std::abs(most_)) + 1e-9 * std::abs(step_);
+  // Differences of integers are exact, those of other numbers off by the rounding of both.
+  const double rounding =
+      are_integers_ ? 0.0
+                    : 4.0 * std::numeric_limits<double>::epsilon() * std::max(std::abs(least_), std::abs(most_)) +
+                          1e-9 * std::abs(step_);
   if (!stands_still_ && farthest_from_step_ <= rounding) return "its numbers count the rows";
   if (!are_integers_ || rows_ < 2 * fewest_rows) return "";
   if (rises_) return "its numbers rise from row to row";

@@ -122,48 +122,56 @@ std::string number_text(double number) {
   return std::string(buffer, result.ptr);
 }
 
+std::size_t first_character(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto first = static_cast<unsigned char>(text.front());
+  const std::size_t length = first < 0x80         ? 1
+                             : first >> 5 == 0x6  ? 2
+                             : first >> 4 == 0xe  ? 3
+                             : first >> 3 == 0x1e ? 4
+                                                  : 0;
+  if (length == 0 || length > text.size()) return 0;
+  std::uint32_t point = length == 1 ? first : first & (0x7fu >> length);
+  for (std::size_t k = 1; k < length; ++k) {
+    const auto next = static_cast<unsigned char>(text[k]);
+    if (next >> 6 != 2) return 0;
+    point = point << 6 | (next & 0x3fu);
+  }
+  constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  return point < least[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000) ? 0 : length;
+}
+
+bool is_utf8(std::string_view text) {
+  while (const std::size_t length = first_character(text)) text.remove_prefix(length);
+  return text.empty();
+}
+
 std::string escaped(std::string_view text) {
   std::string shown;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
+  while (!text.empty()) {
+    const std::size_t length = first_character(text);
+    const auto byte = static_cast<unsigned char>(text.front());
     // U+0080 to U+009F: a terminal takes them for the escape sequences that they abbreviate.
-    const bool is_high = byte == 0xc2 && at + 1 < text.size() && (static_cast<unsigned char>(text[at + 1]) >> 5) == 4;
-    if (byte < 0x20 || byte == 0x7f || is_high) {
-      fmt::format_to(std::back_inserter(shown), "\\x{:02x}", byte);
-      if (is_high) fmt::format_to(std::back_inserter(shown), "\\x{:02x}", static_cast<unsigned char>(text[++at]));
+    const bool is_control =
+        byte < 0x20 || byte == 0x7f || (length == 2 && byte == 0xc2 && (static_cast<unsigned char>(text[1]) >> 5) == 4);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    if (length > 0 && !is_control) {
+      shown += character;
     } else {
-      shown += text[at];
+      for (const char one : character) {
+        fmt::format_to(std::back_inserter(shown), "\\x{:02x}", static_cast<unsigned char>(one));
+      }
     }
+    text.remove_prefix(character.size());
   }
   return shown;
 }
 
 std::string one_line(std::string_view text, std::size_t longest) {
-  std::string shown = escaped(text.substr(0, longest));
-  if (text.size() > longest) shown += "...";
-  return shown;
-}
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i]);
-    const std::size_t length = first < 0x80         ? 1
-                               : first >> 5 == 0x6  ? 2
-                               : first >> 4 == 0xe  ? 3
-                               : first >> 3 == 0x1e ? 4
-                                                    : 0;
-    if (length == 0 || i + length > text.size()) return false;
-    std::uint32_t point = length == 1 ? first : first & (0x7fu >> length);
-    for (std::size_t k = 1; k < length; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if (next >> 6 != 2) return false;
-      point = point << 6 | (next & 0x3fu);
-    }
-    constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return false;
-    i += length;
-  }
-  return true;
+  if (text.size() <= longest) return escaped(text);
+  const auto is_inside = [&] { return longest > 0 && (static_cast<unsigned char>(text[longest]) >> 6) == 2; };
+  while (is_inside()) --longest;
+  return escaped(text.substr(0, longest)) + "...";
 }
 
 }  // namespace cugad

@@ -28,12 +28,14 @@ bool is_dash(std::string_view text);
 /// The text form by which a number is matched with a category: 1 is "1", 0.5 is "0.5", NaN (missing) is empty.
 std::string number_text(double number);
 
-/// The text with its control characters as "\x1b".
+/// How many bytes the first character of UTF-8 text has; 0 if the text begins with none.
+std::size_t first_character(std::string_view text);
+bool is_utf8(std::string_view text);
+
+/// The text with its control characters, and bytes that are not UTF-8, as "\x1b".
 std::string escaped(std::string_view text);
 
-/// The text on one line: control characters escaped, long texts cut.
+/// The text on one line, so escaped; long texts are cut.
 std::string one_line(std::string_view text, std::size_t longest = 60);
-
-bool is_utf8(std::string_view text);
 
 }  // namespace cugad

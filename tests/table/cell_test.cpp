@@ -59,5 +59,16 @@ TEST(Cell, NumbersAreThoseOfStrtod) {
   }
 }
 
+TEST(Cell, ErrorsShowNoByteThatATerminalMayNotTake) {
+  EXPECT_EQ(escaped("caf\xc3\xa9 \xe2\x82\xac"), "caf\xc3\xa9 \xe2\x82\xac");
+  EXPECT_EQ(escaped("caf\xe9"), "caf\\xe9");
+  EXPECT_EQ(escaped("\xe2\x82"), "\\xe2\\x82");
+  EXPECT_EQ(escaped("a\x1b[m\x7f"), "a\\x1b[m\\x7f");
+  EXPECT_EQ(escaped("\xc2\x9b"), "\\xc2\\x9b");
+  EXPECT_EQ(one_line("abc\xc3\xa9", 4), "abc...");
+  EXPECT_EQ(one_line("abc\xc3\xa9", 5), "abc\xc3\xa9");
+  EXPECT_EQ(one_line("\xa9\xa9", 1), "...");
+}
+
 }  // namespace
 }  // namespace cugad

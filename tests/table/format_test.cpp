@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -223,6 +224,17 @@ std::vector<std::string> left_out(const Table& table, const std::vector<std::str
     if (finding.advice == ColumnFinding::Advice::leave_out) names.push_back(finding.column);
   }
   return names;
+}
+
+/// The digits of large numbers are no rounding of even steps.
+TEST_F(FormatTest, OnlyEvenStepsCountTheRows) {
+  std::string bytes = "large,largest,tenths,count,far\n";
+  for (int r = 0; r < 40; ++r) {
+    const int one = r * 997 % 40;
+    bytes += fmt::format("{},{},{:.1f},{},{}\n", 1000000000000000 + one % 7, 9007199254740900 + one % 7, 1e9 + 0.1 * r,
+                         9007199254740900 + r, -1000000000000000 - one % 7);
+  }
+  EXPECT_EQ(left_out(read("a.csv", bytes)), (std::vector<std::string>{"tenths", "count"}));
 }
 
 TEST_F(FormatTest, ColumnsThatAreNoFeatures) {
