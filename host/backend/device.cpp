@@ -57,14 +57,15 @@ Device Device::open(std::string_view name, int threads) {
     }
   }
   if (name == "cpu") return {open_cpu(""), count};
-  if (name.substr(0, 4) == "cpu:") return {open_cpu(name.substr(4)), count};
+  if (name.starts_with("cpu:") && name.size() > 4) return {open_cpu(name.substr(4)), count};
   for (const std::string_view family : {"cuda", "emulated"}) {
     if (name == family || (name.substr(0, family.size()) == family && name.substr(family.size(), 1) == ":")) {
       return {open_cuda(name), count};
     }
   }
   throw Error(ErrorCode::invalid_argument,
-              "unknown device '" + std::string(name) + "': expected auto, cpu, cuda, cuda:N or several of these");
+              "unknown device '" + std::string(name) +
+                  "': expected auto, cpu, cpu:avx2 or another instruction set, cuda, cuda:N or several of these");
 }
 
 const std::string& Device::name() const { return backend_->name(); }

@@ -95,7 +95,9 @@ void FlagSet::add_detector_options() {
 void FlagSet::describe(const std::string& name, const std::string& help) { flags_.at(name).option->description(help); }
 
 void FlagSet::add_device() {
-  add_text("device", "auto|cpu|cuda:0", "Where to compute; cuda:0,cuda:1 or cuda:all train on several [auto]");
+  add_text("device", "auto|cpu|cuda:0",
+           "Where to compute; cuda:0,cuda:1 or cuda:all train on several; cpu:avx2 is the CPU held to an instruction "
+           "set [auto]");
   add_text("precision", "fp32|tf32|bf16", "Compute mode of the matrix products (tf32: GPU only) [fp32]");
   add_text("threads", "N", "Threads of the CPU backend; results never depend on it [all processors]");
 }

@@ -49,8 +49,8 @@ class SourceCounts {
     } else if (is_category()) {
       ++of_value_[value_of(row) * folds_ + fold];
     } else {
-      counts.least = std::min(counts.least, row[source_.first]);
-      counts.most = std::max(counts.most, row[source_.first]);
+      counts.least = std::min(counts.least, number_of(row));
+      counts.most = std::max(counts.most, number_of(row));
     }
   }
   void finish() {
@@ -80,12 +80,17 @@ class SourceCounts {
       const std::int64_t known = total(value) - (folds_ > 1 ? of_value_[value * folds_ + fold] : 1);
       return known == 0 ? others.of_unseen() : 0.0f;
     }
-    const bool differs = others.is_single() && cell[source_.first] != others.least;
+    const bool differs = others.is_single() && number_of(cell) != others.least;
     return folds_ > 1 && differs ? others.of_unseen() : 0.0f;
   }
 
  private:
   bool is_category() const { return source_.kind == SourceKind::category; }
+  /// Subnormal numbers count as 0, as in all ops.
+  float number_of(const float* cell) const {
+    const float x = cell[source_.first];
+    return std::abs(x) < std::numeric_limits<float>::min() ? 0.0f : x;
+  }
   std::int32_t value_of(const float* cell) const {
     return static_cast<std::int32_t>(std::find(cell + source_.first, cell + source_.first + source_.columns, 1.0f) -
                                      (cell + source_.first));

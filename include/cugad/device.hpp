@@ -121,7 +121,9 @@ class CUGAD_API Device {
  public:
   Device(const Device&) = default;
   Device& operator=(const Device&) = default;
-  /// `name` is "auto", "cpu", "cuda" or "cuda:N". "auto" opens CUDA if a device is available, else the CPU.
+  /// `name` is "auto", "cpu", "cuda" or "cuda:N". "auto" opens CUDA if a device is available, else the CPU. "cpu" takes
+  /// the widest instruction set of the machine; "cpu:baseline", "cpu:avx2", "cpu:avx512", "cpu:avx512bf16", "cpu:neon",
+  /// "cpu:sve256" or "cpu:sve512" name one.
   /// Throws Error{unsupported} with the reason if a named device is unavailable: never a silent fallback. `threads`
   /// bounds the host threads of the CPU backend; 0: all processors that this process may use. Several CUDA devices,
   /// "cuda:0,cuda:1" or "cuda:all", train the models of a population and the groups of a fleet at once, each device the

@@ -72,6 +72,7 @@ TEST_F(Errors, WrongTrainingFlags) {
           wrong_training({"--preset", "kdd99"}, 2, "unknown preset"),
           wrong_training({"--epochs", "3"}, 2, "either --steps or --epochs"),
           wrong_training({"--device", "toaster"}, 2, "toaster"),
+          wrong_training({"--device", "cpu:"}, 2, "cpu:avx2"),
           wrong_training({"--device", "cuda:0"}, 1, "cuda:0"),
           wrong_training({"--precision", "fp7"}, 2, "fp7"),
           wrong_training({"--precision", "tf32"}, 1, "tf32"),

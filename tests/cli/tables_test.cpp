@@ -178,7 +178,8 @@ TEST_F(Tables, RowsThatCannotBeReadDoNotStopTheScoring) {
   EXPECT_TRUE(has(lines[4], "\"w, v\",")) << lines[4];
   EXPECT_EQ(lines[4].back(), ',');
   const Outcome marked = run({"score", input, "--model", at("m"), "--on-error", "mark", "--output", at("s.npy")});
-  EXPECT_TRUE(is_one_line(marked.err, "cugad: warning: ", "rows that could not be read and have no score: 2")) << marked.err;
+  EXPECT_TRUE(is_one_line(marked.err, "cugad: warning: ", "rows that could not be read and have no score: 2"))
+      << marked.err;
   // Otherwise the scores before the row are kept.
   const Outcome ended = run({"score", input, "--model", at("m"), "--output", at("s.csv")});
   EXPECT_EQ(ended.code, 1);
@@ -227,7 +228,8 @@ TEST_F(Tables, RowsWithoutLabelAreLeftOut) {
     return a(r) + "," + b(r) + (r % 10 == 3 ? "," : r % 10 == 5 ? ",bad" : ",ok");
   });
   const Outcome trained = run(quick(input, {"--label-column", "label", "--normal", "ok"}));
-  EXPECT_TRUE(is_one_line(trained.err, "cugad: note: ", "rows without a label in column 'label' are left out: 6")) << trained.err;
+  EXPECT_TRUE(is_one_line(trained.err, "cugad: note: ", "rows without a label in column 'label' are left out: 6"))
+      << trained.err;
   for (const std::vector<std::string>& labels : {std::vector<std::string>{"--normal", "ok"}, {"--anomaly", "bad"}}) {
     std::vector<std::string> arguments = {"evaluate", input, "--model", at("m"), "--json"};
     arguments.insert(arguments.end(), labels.begin(), labels.end());

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -261,6 +263,26 @@ TEST(Novelty, ChangedConstantsAreFlagged) {
       EXPECT_GE(scores[r], detector.threshold()) << unit << " row " << r;
       EXPECT_GT(scores[r], scores[r - 1] + 1.0f) << unit << " row " << r;
     }
+  }
+}
+
+/// As in the ops, which could not tell them apart.
+TEST(Novelty, SubnormalNumbersAreOneConstant) {
+  Matrix training = normal_rows(300, 1), rows = normal_rows(4, 2);
+  // By their bits: this program may count them as 0 as well.
+  const auto subnormal = [](std::int64_t r) { return std::bit_cast<float>(static_cast<std::uint32_t>(1 + 997 * r)); };
+  for (std::int64_t r = 0; r < training.rows; ++r) training.row(r)[2] = subnormal(r);
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    std::copy_n(rows.row(0), rows.columns, rows.row(r));
+    rows.row(r)[2] = std::array{0.0f, subnormal(9), 1e-30f, 1.0f}[static_cast<std::size_t>(r)];
+  }
+  for (const Method method : {Method::knn, Method::gain}) {
+    DetectorOptions options = quick_options();
+    options.method = method;
+    const std::vector<float> scores = fitted(options, training).score(rows.view());
+    EXPECT_EQ(scores[1], scores[0]);
+    EXPECT_GT(scores[2], scores[0] + 0.5f);
+    EXPECT_GE(scores[3], scores[2]);
   }
 }
 
