@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 
 #include "host/model_file/safetensors.hpp"
 #include "host/training/gan_training.hpp"
@@ -192,6 +193,24 @@ TEST_P(EveryMethod, ScoresDoNotDependOnTheRowsBesideThem) {
   const std::vector<float> scores = detector.score(take_rows(rows, order).view());
   for (std::size_t i = 0; i < 400; ++i)
     ASSERT_TRUE(same_bits({scores[i]}, {expected[static_cast<std::size_t>(order[i])]})) << i;
+}
+
+TEST_P(EveryMethod, NoScoreFallsAsAHugeCellGrows) {
+  Matrix training = normal_rows(300, 1);
+  for (float& cell : training.data) cell *= 0.1f;
+  Detector detector = fitted(options(), training);
+  for (const float sign : {1.0f, -1.0f}) {
+    float last = -std::numeric_limits<float>::infinity();
+    for (const float size : {1e20f, 1e30f, 1e36f, 3e37f, 1e38f, std::numeric_limits<float>::max(),
+                             std::numeric_limits<float>::infinity()}) {
+      Matrix row(1, training.columns);
+      std::copy_n(training.row(0), training.columns, row.row(0));
+      row.row(0)[2] = sign * size;
+      const float score = detector.score(row.view()).front();
+      EXPECT_GE(score, last) << sign * size;
+      last = score;
+    }
+  }
 }
 
 TEST_P(EveryMethod, AResumedFitGivesTheSameBytes) {
