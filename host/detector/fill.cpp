@@ -66,9 +66,6 @@ MatrixView<const float> Detector::Impl::on_host(MatrixView<const float> rows, st
 Matrix Detector::Impl::shown(Context& on_host, MatrixView<const float> rows) const {
   Matrix transformed(rows.rows, rows.columns);
   transform.apply(on_host, rows, transformed);
-  for (float& cell : transformed.data) {  // an infinite cell predicts no other
-    if (std::isinf(cell)) cell = std::numeric_limits<float>::quiet_NaN();
-  }
   return transformed;
 }
 

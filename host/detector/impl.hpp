@@ -94,7 +94,7 @@ struct __attribute__((visibility("hidden"))) Detector::Impl {
   bool translates() const;
   /// The rows themselves, or what `brought` then holds if they are in device memory.
   MatrixView<const float> on_host(MatrixView<const float> rows, std::vector<float>& brought) const;
-  /// Transformed rows in the networks' order, whose missing and infinite cells are NaN.
+  /// Transformed rows in the networks' order, whose missing cells are NaN.
   Matrix shown(Context& on_host, MatrixView<const float> rows) const;
   /// The member that predicts cells; Error{unsupported} if there is none, or it is not calibrated for it.
   AnomalyModel& cell_model() const;

@@ -244,7 +244,7 @@ void FeatureTransform::apply(Context& context, MatrixView<const float> rows, Mat
 
 float FeatureTransform::transformed(std::int64_t column, float value) const {
   const double x = log1p[column] != 0 ? std::copysign(std::log1p(std::abs(double{value})), value) : value;
-  return scaled_cell(value, (x - shift[column]) * scale[column]);
+  return scaled_cell((x - shift[column]) * scale[column]);
 }
 
 double FeatureTransform::inverse(std::int64_t column, double transformed) const {

@@ -83,10 +83,8 @@ Value transform_rows(Graph& graph, const FeatureTransform& transform, const std:
   }
   value = graph.add("Sub", {value, graph.constant(transform.shift, row)});
   value = graph.add("Mul", {value, graph.constant(transform.scale, row)});
-  // What overflows of a finite cell is the largest float.
   constexpr double largest = std::numeric_limits<float>::max();
-  const Value bounded = graph.add("Clip", {value, graph.scalar(-largest), graph.scalar(largest)});
-  value = graph.cast(graph.where(graph.add("IsInf", {rows}), value, bounded), Type::float32);
+  value = graph.cast(graph.add("Clip", {value, graph.scalar(-largest), graph.scalar(largest)}), Type::float32);
   if (!std::is_sorted(order.begin(), order.end())) value = graph.gather(value, 1, order);
   return graph.add("Unsqueeze", {value, graph.integers({0})});
 }

@@ -41,14 +41,12 @@ void run_rows(const ScaleColumns& args, std::int64_t model, std::int64_t first, 
   for (std::int64_t r = begin; r < end; ++r) {
     const float* x = in.row(r) + first;
     float* y = out.row(r) + first;
-    float given[chunk];
     double value[chunk], magnitude[chunk];
-    std::copy_n(x, count, given);
-    for (int c = 0; c < count; ++c) value[c] = static_cast<double>(given[c]);
+    for (int c = 0; c < count; ++c) value[c] = static_cast<double>(x[c]);
     for (int i = 0; i < logs; ++i) magnitude[i] = std::abs(value[under_log[i]]);
     for (int i = 0; i < logs; ++i) magnitude[i] = log1p_positive(magnitude[i]);
     for (int i = 0; i < logs; ++i) value[under_log[i]] = std::copysign(magnitude[i], value[under_log[i]]);
-    for (int c = 0; c < count; ++c) y[c] = scaled_cell(given[c], (value[c] - shift[c]) * scale[c]);
+    for (int c = 0; c < count; ++c) y[c] = scaled_cell((value[c] - shift[c]) * scale[c]);
   }
 }
 

@@ -23,7 +23,7 @@ struct Scale {
 __device__ float scaled(float x, double shift, double scale, bool log1p) {
   double value = static_cast<double>(x);
   if (log1p) value = std::copysign(std::log1p(std::abs(value)), value);
-  return scaled_cell(x, (value - shift) * scale);
+  return scaled_cell((value - shift) * scale);
 }
 
 __global__ void __launch_bounds__(block_threads) scale_columns_kernel(Scale job) {

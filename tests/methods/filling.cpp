@@ -99,7 +99,7 @@ TEST(Filling, IsKeptInTheModel) {
   EXPECT_TRUE(same_bits(fitted(options, training).fill(rows), expected));
 }
 
-/// A missing condition is not predicted, and an infinite cell predicts nothing; the other cells fill the row.
+/// A missing condition is not predicted, and an infinite cell leaves no prediction without a number.
 TEST(Filling, LeavesNoCellWithoutAValue) {
   DetectorOptions options = filling_options();
   options.steps = 50;

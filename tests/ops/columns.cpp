@@ -120,7 +120,7 @@ void build_scale(Problem& problem, const Shape& shape) {
         double value = x.get(m, r, c);
         if (shape.log1p && log1p.get(m, 0, c) != 0) value = std::copysign(std::log1p(std::abs(value)), value);
         double result = (value - shift.get(m, 0, c)) * scale.get(m, 0, c);
-        if (std::isfinite(result)) result = std::clamp(result, -largest, largest);
+        if (!std::isnan(result)) result = std::clamp(result, -largest, largest);
         // The last term: cancellation in the subtraction, which is in double.
         const double bound = 2.0 * eps * std::abs(result) +
                              4.0 * double_eps * (std::abs(value) + std::abs(shift.get(m, 0, c))) * scale.get(m, 0, c);

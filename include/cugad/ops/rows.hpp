@@ -89,7 +89,7 @@ struct ColumnStatistics {
 };
 
 /// y = (f(x) - shift) * scale per column, f(x) = sign(x) log1p(|x|) if log1p is non-zero (log1p, continued to negative
-/// numbers without a jump or a turn), else identity. NaN stays NaN; what overflows of a finite x is the largest float.
+/// numbers without a jump or a turn), else identity. NaN stays NaN; what overflows is the largest float.
 ///   x, y [rows, columns] (y may be x); shift, scale [1, columns]; log1p [1, columns] (optional).
 ///   The subtraction and log1p are done in double, so that large columns keep their digits. Bound: 2 eps |y|.
 struct ScaleColumns {
